@@ -1,0 +1,3 @@
+"""Finery: the self-hosted server for fine-tuning."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,117 @@
+"""Where a supervised process keeps its files. Standard library only: the shim imports it.
+
+A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the trainer's part):
+
+    spec.json                   what the trainer reads
+    events.jsonl                what the trainer appends: one JSON object a line (see contracts.events)
+    control/                    requests to the trainer: empty files `checkpoint`, `validate`, `stop`, `pause`
+    checkpoints/checkpoint-N/   whole checkpoints only
+    attempts/K/launch.json      what the shim starts            (written by the server)
+    attempts/K/environment.json the process's additional environment, mode 0600 (server)
+    attempts/K/shim.lock        locked while the shim lives      (shim)
+    attempts/K/shim.json        the identities of shim and process (shim)
+    attempts/K/terminate.json   the request to end, with its grace (server)
+    attempts/K/outcome.json     the trainer's own account of its end (trainer)
+    attempts/K/exit.json        the truth about the end          (shim)
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CONTROL_CHECKPOINT = "checkpoint"
+CONTROL_VALIDATE = "validate"
+CONTROL_STOP = "stop"
+CONTROL_PAUSE = "pause"
+
+MARK_VARIABLE = "FINERY_PROCESS_MARK"
+"""Environment variable whose value marks every process of an attempt, so that strays can be found."""
+
+
+@dataclass(frozen=True)
+class AttemptDirectory:
+    path: Path
+
+    @property
+    def launch(self) -> Path:
+        return self.path / "launch.json"
+
+    @property
+    def environment(self) -> Path:
+        return self.path / "environment.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "shim.lock"
+
+    @property
+    def shim(self) -> Path:
+        return self.path / "shim.json"
+
+    @property
+    def terminate(self) -> Path:
+        return self.path / "terminate.json"
+
+    @property
+    def outcome(self) -> Path:
+        return self.path / "outcome.json"
+
+    @property
+    def exit(self) -> Path:
+        return self.path / "exit.json"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    path: Path
+
+    @property
+    def spec(self) -> Path:
+        return self.path / "spec.json"
+
+    @property
+    def events(self) -> Path:
+        return self.path / "events.jsonl"
+
+    @property
+    def control(self) -> Path:
+        return self.path / "control"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    def attempt(self, number: int) -> AttemptDirectory:
+        return AttemptDirectory(self.path / "attempts" / str(number))
+
+
+@dataclass(frozen=True)
+class HomeDirectory:
+    """What lies where in a home."""
+
+    path: Path
+
+    def run(self, run_id: str) -> RunDirectory:
+        return RunDirectory(self.path / "runs" / run_id)
+
+    def deployment(self, deployment_id: str) -> RunDirectory:
+        return RunDirectory(self.path / "deployments" / deployment_id)
+
+    def run_log(self, run_id: str) -> Path:
+        return self.path / "outputs" / "training_logs" / f"job_{run_id}.log"
+
+    def deployment_log(self, deployment_id: str) -> Path:
+        return self.path / "deploy_logs" / f"{deployment_id}.log"
+
+    @property
+    def models(self) -> Path:
+        """The built-in models, once made."""
+        return self.path / "models"
+
+    @property
+    def uploads(self) -> Path:
+        return self.path / "data" / "uploads"
+
+    @property
+    def state(self) -> Path:
+        """The server's own small files: its lock, the warm parent's socket."""
+        return self.path / ".finery"

@@ -1,0 +1,26 @@
+"""The recipes and their typed configurations."""
+
+from finery.contracts.recipes.base import RecipeConfig, TrainingConfig
+from finery.contracts.recipes.command import CommandConfig
+from finery.contracts.recipes.language import CptConfig, DpoConfig, KtoConfig, RewardConfig, SftConfig
+
+RECIPES: dict[str, type[RecipeConfig]] = {
+    "sft": SftConfig,
+    "dpo": DpoConfig,
+    "cpt": CptConfig,
+    "reward": RewardConfig,
+    "kto": KtoConfig,
+    "command": CommandConfig,
+}
+
+__all__ = [
+    "RECIPES",
+    "CommandConfig",
+    "CptConfig",
+    "DpoConfig",
+    "KtoConfig",
+    "RecipeConfig",
+    "RewardConfig",
+    "SftConfig",
+    "TrainingConfig",
+]

@@ -1,0 +1,81 @@
+"""What every recipe's configuration shares."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
+Rate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class RecipeConfig(BaseModel):
+    """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    output_dir: PathText | None = None
+    """Where the finished model goes; `outputs/<run id>` when absent."""
+
+
+class TrainingConfig(RecipeConfig):
+    """A recipe that trains a language model on a dataset."""
+
+    model_name: PathText
+    """A built-in model, a local folder, an earlier run's id or output_dir, or a hub id."""
+    dataset_path: PathText
+    """A file (`.json`, `.jsonl`, `.csv`, `.parquet`, also `.gz`), or a folder with a `dataset_info.json`."""
+    dataset_name: str | None = Field(default=None, max_length=200)
+    """The entry of `dataset_info.json` to use."""
+    eval_dataset_path: PathText | None = None
+    eval_split: Annotated[float, Field(ge=0.0, le=0.5, allow_inf_nan=False)] = 0.0
+    """The share of the rows that is held out for evaluation when no evaluation file is given."""
+
+    num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 3.0
+    max_steps: Count | None = None
+    """Optimizer steps; wins over num_epochs."""
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 4
+    """Rows per device and step."""
+    gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
+    learning_rate: Rate = 2e-5
+    lr_scheduler: Literal[
+        "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"
+    ] = "linear"
+    warmup_ratio: Fraction = 0.0
+    warmup_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+    """Wins over warmup_ratio."""
+    optimizer: Literal["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adamw_bnb_8bit"] = "adamw_torch"
+    weight_decay: Fraction = 0.0
+    max_grad_norm: Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)] = 1.0
+    max_length: Annotated[int, Field(ge=8, le=1_048_576)] = 1024
+    """Tokens per row; the rest is cut off (and counted)."""
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 42
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """`auto`: bf16 where the hardware computes in it, else fp32."""
+    gradient_checkpointing: bool = False
+
+    use_lora: bool = False
+    lora_rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
+    lora_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)] = 0.0
+    lora_target_modules: str | list[str] = "all-linear"
+    load_in_4bit: bool = False
+    """QLoRA: the frozen base in 4 bits. Needs a GPU and bitsandbytes."""
+    load_in_8bit: bool = False
+    merge_adapter: bool = False
+    """Also write the base with the adapter merged in, to `<output_dir>/merged`."""
+
+    save_steps: Count | None = None
+    """A checkpoint every so many steps; absent: at the end of each epoch."""
+    save_total_limit: Annotated[int, Field(ge=1, le=1000)] = 2
+    eval_steps: Count | None = None
+    """Absent: at the end of each epoch, when there are evaluation rows."""
+    logging_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    sample_prompts: Annotated[list[str], Field(max_length=16)] = []
+    """Answered by the model at each evaluation and at the end."""
+    sample_max_new_tokens: Annotated[int, Field(ge=1, le=2048)] = 64
+    report_to: list[Literal["none", "tensorboard", "wandb", "mlflow", "trackio"]] = ["none"]
+    chat_template: str | None = Field(default=None, max_length=100_000)
+    """Jinja; replaces the tokenizer's own."""
+    trust_remote_code: Literal[False] = False

@@ -1,0 +1,6 @@
+"""The engine and its sessions."""
+
+from finery.db.database import Database
+from finery.db.types import Base, LongText, UtcDateTime
+
+__all__ = ["Base", "Database", "LongText", "UtcDateTime"]

@@ -1,0 +1,38 @@
+"""The one place that turns a path from a request into a path on disk."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+class PathRefused(ValueError):
+    """A path that a request may not name; the message is for the user."""
+
+
+@dataclass(frozen=True)
+class PathResolver:
+    """Resolves request paths under `home`; absolute ones must lie in `home` or one of `roots`.
+
+    Symbolic links are followed before the check, so that a link cannot lead outside.
+    """
+
+    home: Path
+    roots: Sequence[Path] = field(default=())
+
+    def resolve(self, text: str) -> Path:
+        """The absolute path that `text` names; it need not exist. Raises PathRefused."""
+        if not text or "\0" in text or text.startswith("~") or len(text) > 4096:
+            raise PathRefused(f"{text[:80]!r} is no usable path: give one relative to the server's home")
+        try:
+            path = (self.home / text).resolve()
+        except (OSError, RuntimeError) as error:
+            raise PathRefused(f"{text[:80]!r} cannot be resolved: {error}") from error
+        if not any(path.is_relative_to(root.resolve()) for root in (self.home, *self.roots)):
+            raise PathRefused(f"{text[:80]!r} lies outside the server's home and its allowed roots")
+        return path
+
+    def relative(self, path: Path) -> str:
+        """`path` as a request would name it: relative to home where it lies there."""
+        resolved = path.resolve()
+        home = self.home.resolve()
+        return str(resolved.relative_to(home)) if resolved.is_relative_to(home) else str(resolved)
