@@ -1,0 +1,126 @@
+"""`python -m finery.engines.transformers --model DIR_OR_HUB_ID --port P`: serves one model until it is told to stop.
+
+Exit codes: 0 after SIGTERM or SIGINT, 1 when generation broke down, 2 when the model cannot be loaded, the port cannot
+be had or an argument is wrong.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import socket
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, NoReturn
+
+import uvicorn
+
+from finery.engines.transformers.app import EngineState, create_app
+
+if TYPE_CHECKING:
+    # Importing it for real loads torch, and the port has to answer before that.
+    from finery.engines.transformers.serving import Service
+
+BROKEN, NOT_STARTED = 1, 2
+WATCH_SECONDS = 0.5
+STOP_SECONDS = 2.0
+
+
+def main() -> NoReturn:
+    options = parse_arguments(sys.argv[1:])
+    # uvicorn raises the signal again once it has shut down; by then it must not kill the process.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    code = asyncio.run(serve(options))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # A thread that is still loading or computing would hold up an ordinary exit.
+    os._exit(code)
+
+
+def parse_arguments(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m finery.engines.transformers", description="Serves one model.")
+    parser.add_argument("--model", required=True, help="a model's or adapter's folder, or a hub id")
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--name", help="the model's name in requests (default: as given by --model)")
+    parser.add_argument("--dtype", choices=["auto", "float32", "bfloat16"], default="auto")
+    quantization = parser.add_mutually_exclusive_group()
+    for bits in ("8bit", "4bit"):
+        quantization.add_argument(f"--load-in-{bits}", dest="quantization", action="store_const", const=bits)
+    parser.add_argument("--max-context", type=positive, help="tokens of prompt and answer (default: the model's)")
+    parser.add_argument("--kv-blocks", type=positive, help="blocks of 256 tokens in the cache of all requests")
+    return parser.parse_args(arguments)
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return number
+
+
+async def serve(options: argparse.Namespace) -> int:
+    """The exit code."""
+    try:
+        listener = socket.create_server((options.host, options.port))
+    except OSError as error:
+        return complain(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+    state = EngineState(name=options.name or options.model)
+    config = uvicorn.Config(
+        create_app(state), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    lifetime = asyncio.create_task(live(options, state, server, port=listener.getsockname()[1]))
+    await server.serve(sockets=[listener])
+    if state.service is not None and state.service.is_running():
+        state.service.stop(timeout=STOP_SECONDS)
+    return lifetime.result() if lifetime.done() else 0
+
+
+async def live(options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int) -> int:
+    """Loads the model and watches over its generation; ends, and ends the server, only when one of them fails."""
+    loop = asyncio.get_running_loop()
+    # The loop's own executor would be waited for at the end, however long the loading still takes.
+    loader = ThreadPoolExecutor(max_workers=1)
+    try:
+        state.service = await loop.run_in_executor(loader, load, options, state.name, loop)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is wrong with a model ends it.
+        server.should_exit = True
+        return complain(f"cannot load {options.model}: {first_line(error)}")
+    print(f"ready on port {port}", flush=True)
+    while state.service.is_running():
+        await asyncio.sleep(WATCH_SECONDS)
+    server.should_exit = True
+    return complain("the generation thread has stopped", code=BROKEN)
+
+
+def load(options: argparse.Namespace, name: str, loop: asyncio.AbstractEventLoop) -> "Service":
+    from transformers.utils import logging
+
+    from finery.engines.transformers.serving import Service
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    return Service(
+        source=options.model,
+        name=name,
+        dtype=options.dtype,
+        quantization=options.quantization,
+        max_context=options.max_context,
+        kv_blocks=options.kv_blocks,
+        loop=loop,
+    )
+
+
+def first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def complain(message: str, *, code: int = NOT_STARTED) -> int:
+    print(f"finery transformers engine: {message}", file=sys.stderr, flush=True)
+    return code
+
+
+if __name__ == "__main__":
+    main()

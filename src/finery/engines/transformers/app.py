@@ -1,0 +1,119 @@
+"""The HTTP surface. It answers from the first moment; the model comes when it is loaded."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+
+from finery.engines.transformers.wire import (
+    ChatRequest,
+    CompletionRequest,
+    GenerationRequest,
+    RequestRefused,
+    parse_request,
+    server_failure,
+)
+
+if TYPE_CHECKING:
+    # Importing it for real loads torch, and the port has to answer before that.
+    from finery.engines.transformers.serving import Answer, Service
+
+Result = TypeVar("Result")
+# nginx's status for a client that has gone; nobody reads it.
+CLIENT_CLOSED_REQUEST = 499
+
+
+@dataclass
+class EngineState:
+    name: str
+    created: int = field(default_factory=lambda: int(time.time()))
+    service: "Service | None" = None
+
+    def ready_service(self) -> "Service":
+        if self.service is None:
+            raise server_failure("The model is still loading.", status=503, code="model_loading")
+        return self.service
+
+
+def create_app(state: EngineState) -> FastAPI:
+    app = FastAPI(title="Finery transformers engine", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_exception_handler(RequestRefused, render_refusal)
+
+    @app.get("/health")
+    async def health() -> Response:
+        service = state.service
+        if service is None:
+            return JSONResponse({"status": "loading", "model": state.name, "device": None}, status_code=503)
+        return JSONResponse({"status": "ok", "model": state.name, "device": service.device, "context": service.context})
+
+    @app.get("/v1/models")
+    async def list_models() -> dict[str, Any]:
+        return {"object": "list", "data": [model_card(state)]}
+
+    @app.get("/v1/models/{model:path}")
+    async def get_model(model: str) -> dict[str, Any]:
+        check_name(state, model)
+        return model_card(state)
+
+    @app.post("/v1/chat/completions")
+    async def chat_completions(request: Request) -> Response:
+        chat = parse_request(ChatRequest, await request.body())
+        check_name(state, chat.model)
+        return await respond(request, chat, state.ready_service().chat(chat))
+
+    @app.post("/v1/completions")
+    async def completions(request: Request) -> Response:
+        completion = parse_request(CompletionRequest, await request.body())
+        check_name(state, completion.model)
+        return await respond(request, completion, state.ready_service().completion(completion))
+
+    return app
+
+
+async def render_refusal(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestRefused)
+    return JSONResponse(error.body, status_code=error.status)
+
+
+def model_card(state: EngineState) -> dict[str, Any]:
+    return {"id": state.name, "object": "model", "created": state.created, "owned_by": "finery"}
+
+
+def check_name(state: EngineState, model: str | None) -> None:
+    """Leaving the name out means the one model that is served."""
+    if model is not None and model != state.name:
+        raise RequestRefused(
+            f"The model {model!r} is not served here; {state.name!r} is.",
+            param="model",
+            code="model_not_found",
+            status=404,
+        )
+
+
+async def respond(request: Request, wanted: GenerationRequest, answer: "Answer") -> Response:
+    if wanted.stream:
+        return StreamingResponse(answer.events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
+    body = await unless_disconnected(request, answer.whole())
+    return Response(status_code=CLIENT_CLOSED_REQUEST) if body is None else JSONResponse(body)
+
+
+async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:
+    """Cancels the work and answers None when the client goes away before it is done."""
+    task = asyncio.create_task(work)
+    watcher = asyncio.create_task(_disconnected(request))
+    try:
+        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        watcher.cancel()
+        task.cancel()
+        await asyncio.gather(task, watcher, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,127 @@
+"""The JSON bodies of chat completions and completions."""
+
+import time
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+from finery.engines.transformers.answers import Body, Choice, Piece
+from finery.engines.transformers.sampling import SampledToken
+from finery.engines.transformers.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What every body and chunk of one answer repeats."""
+
+    model: str
+    id_prefix: str
+    id: str = field(default_factory=lambda: uuid4().hex)
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def wrap(self, kind: str, choices: list[Body], **rest: object) -> Body:
+        head = {"id": f"{self.id_prefix}-{self.id}", "object": kind, "created": self.created, "model": self.model}
+        return {**head, "choices": choices, **rest}
+
+
+class Shape(Protocol):
+    """One endpoint's way of writing choices."""
+
+    id_prefix: str
+    body_object: str
+    chunk_object: str
+
+    def whole(self, choice: Choice) -> Body: ...
+
+    def opening(self, index: int) -> Body | None:
+        """What is sent before the first text of a choice."""
+        ...
+
+    def chunk(self, piece: Piece) -> Body: ...
+
+
+class ChatShape:
+    id_prefix = "chatcmpl"
+    body_object = "chat.completion"
+    chunk_object = "chat.completion.chunk"
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+
+    def whole(self, choice: Choice) -> Body:
+        return {
+            "index": choice.index,
+            "message": {"role": "assistant", "content": choice.text, "refusal": None},
+            "logprobs": self._logprobs(choice.tokens),
+            "finish_reason": choice.finish_reason,
+        }
+
+    def opening(self, index: int) -> Body | None:
+        return {"index": index, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+
+    def chunk(self, piece: Piece) -> Body:
+        return {
+            "index": piece.index,
+            "delta": {"content": piece.text} if piece.text else {},
+            "logprobs": self._logprobs(piece.tokens),
+            "finish_reason": piece.finish_reason,
+        }
+
+    def _logprobs(self, tokens: list[SampledToken]) -> Body | None:
+        entries = [
+            {
+                **self._entry(sampled.token, sampled.logprob),
+                "top_logprobs": [self._entry(token, logprob) for token, logprob in sampled.rivals],
+            }
+            for sampled in tokens
+            if sampled.logprob is not None
+        ]
+        return {"content": entries, "refusal": None} if entries else None
+
+    def _entry(self, token: int, logprob: float) -> Body:
+        return {"token": self._vocabulary.text(token), "logprob": logprob, "bytes": self._vocabulary.bytes(token)}
+
+
+class CompletionShape:
+    id_prefix = "cmpl"
+    body_object = "text_completion"
+    chunk_object = "text_completion"
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._lengths: dict[int, int] = {}
+
+    def whole(self, choice: Choice) -> Body:
+        return self._body(choice.index, choice.text, choice.tokens, choice.finish_reason)
+
+    def opening(self, index: int) -> Body | None:
+        return None
+
+    def chunk(self, piece: Piece) -> Body:
+        return self._body(piece.index, piece.text, piece.tokens, piece.finish_reason)
+
+    def _body(self, index: int, text: str, tokens: list[SampledToken], finish_reason: str | None) -> Body:
+        return {
+            "index": index,
+            "text": text,
+            "logprobs": self._logprobs(index, tokens),
+            "finish_reason": finish_reason,
+        }
+
+    def _logprobs(self, index: int, tokens: list[SampledToken]) -> Body | None:
+        known = [sampled for sampled in tokens if sampled.logprob is not None]
+        if not known:
+            return None
+        texts = [self._vocabulary.text(sampled.token) for sampled in known]
+        offsets = []
+        for text in texts:
+            offsets.append(self._lengths.get(index, 0))
+            self._lengths[index] = offsets[-1] + len(text)
+        return {
+            "tokens": texts,
+            "token_logprobs": [sampled.logprob for sampled in known],
+            "top_logprobs": [
+                {self._vocabulary.text(token): logprob for token, logprob in sampled.rivals} for sampled in known
+            ],
+            "text_offset": offsets,
+        }

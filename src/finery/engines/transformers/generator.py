@@ -1,0 +1,157 @@
+"""One model under transformers' continuous batching, as an async iterator of tokens for each request."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from typing import Any
+from uuid import uuid4
+
+import torch
+from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
+from transformers.generation.continuous_batching import ContinuousBatchingManager
+from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessorList
+from transformers.generation.continuous_batching.requests import GenerationOutput
+
+from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable
+from finery.engines.transformers.sampling import PerRequestSampler, RequestSampler, SampledToken, Sampling
+
+PAGE_TOKENS = 256
+MAX_REQUESTS_PER_BATCH = 64
+# On a CPU the attention mask of a step is batch tokens x cache tokens, so the prefill goes in small portions.
+MAX_BATCH_TOKENS = {"cpu": 512, "cuda": 2048}
+CPU_CACHE_BYTES = 2 * 1024**3
+CUDA_CACHE_SHARE = 0.5
+CONTEXTS_IN_CACHE = 8
+FALLBACK_CONTEXT = 2048
+
+
+class GenerationStopped(Exception):
+    """The generation thread is gone; nothing will be generated in this process any more."""
+
+
+class BatchGenerator:
+    """Made and started on the event loop's thread or another; `stream` runs on the given event loop alone."""
+
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        *,
+        max_context: int | None,
+        kv_blocks: int | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        model = loaded.model
+        blocks = kv_blocks or default_kv_blocks(model, loaded.device, context=max_context or model_context(model))
+        self.context = min(max_context or model_context(model), model_context(model), blocks * PAGE_TOKENS)
+        self.device = loaded.device
+        self.end_tokens = end_tokens(loaded)
+        self._loop = loop
+        self._queues: dict[str, asyncio.Queue[SampledToken | Exception]] = {}
+        self._sampler = PerRequestSampler(self._deliver)
+        self._manager = self._make_manager(model, blocks)
+
+    def start(self) -> None:
+        self._manager.start()
+
+    def is_running(self) -> bool:
+        return self._manager.is_running()
+
+    def stop(self, *, timeout: float) -> None:
+        self._manager.stop(block=True, timeout=timeout, hard_stop=True)
+
+    async def stream(self, prompt: list[int], sampling: Sampling, *, max_tokens: int) -> AsyncGenerator[SampledToken]:
+        """The tokens up to and including an end token, at most max_tokens. Leaving the iterator early cancels the
+        request. Raises GenerationStopped."""
+        request_id = uuid4().hex
+        queue: asyncio.Queue[SampledToken | Exception] = asyncio.Queue()
+        self._queues[request_id] = queue
+        self._sampler.add(request_id, RequestSampler(sampling, prompt, self.device))
+        try:
+            self._submit(request_id, prompt, max_tokens)
+            for _ in range(max_tokens):
+                item = await queue.get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
+                if item.token in self.end_tokens:
+                    return
+        finally:
+            del self._queues[request_id]
+            self._sampler.remove(request_id)
+            self._manager.cancel_request(request_id)
+
+    def _submit(self, request_id: str, prompt: list[int], max_tokens: int) -> None:
+        self._manager.register_result_handler(request_id, self._on_result)
+        accepted = self._manager.add_request(
+            prompt, request_id=request_id, max_new_tokens=max_tokens, eos_token_id=sorted(self.end_tokens)
+        )
+        if accepted is None:
+            raise GenerationStopped("The generation thread has stopped.")
+
+    def _make_manager(self, model: PreTrainedModel, blocks: int) -> ContinuousBatchingManager:
+        manager: ContinuousBatchingManager = model.init_continuous_batching(
+            generation_config=GenerationConfig(do_sample=False, eos_token_id=sorted(self.end_tokens) or -1),
+            continuous_batching_config=ContinuousBatchingConfig(
+                page_size=PAGE_TOKENS,
+                num_blocks=blocks,
+                max_batch_tokens=MAX_BATCH_TOKENS[self.device.type],
+                max_requests_per_batch=MAX_REQUESTS_PER_BATCH,
+                use_async_batching=False,
+                use_cuda_graph=False,
+            ),
+        )
+        processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([self._sampler]))
+        # Only the list's own conversion of built-in processors counts the rows that it has to reserve.
+        processors.tensors_required = 1
+        manager.logit_processor = processors
+        return manager
+
+    def _deliver(self, step: list[tuple[str, SampledToken]]) -> None:
+        self._loop.call_soon_threadsafe(self._hand_out, step)
+
+    def _hand_out(self, step: list[tuple[str, SampledToken]]) -> None:
+        for request_id, sampled in step:
+            if request_id in self._queues:
+                self._queues[request_id].put_nowait(sampled)
+
+    def _on_result(self, output: GenerationOutput) -> None:
+        if output.error is not None and output.request_id in self._queues:
+            self._queues[output.request_id].put_nowait(GenerationStopped(output.error))
+
+
+def end_tokens(loaded: LoadedModel) -> frozenset[int]:
+    """What ends an answer: the model's own end tokens, and its tokenizer's, which a fine-tuning may have changed."""
+    declared = loaded.model.generation_config.eos_token_id
+    tokens = {declared} if isinstance(declared, int) else set(declared or ())
+    if loaded.tokenizer.eos_token_id is not None:
+        tokens.add(loaded.tokenizer.eos_token_id)
+    return frozenset(tokens)
+
+
+def model_context(model: PreTrainedModel) -> int:
+    return int(_text_settings(model).get("max_position_embeddings") or FALLBACK_CONTEXT)
+
+
+def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int) -> int:
+    """Room for several whole contexts, as far as a bounded share of the memory goes. Left to itself, transformers
+    takes more than half of the machine's memory."""
+    on_cuda = device.type == "cuda"
+    memory = int(torch.cuda.mem_get_info(device)[0] * CUDA_CACHE_SHARE) if on_cuda else CPU_CACHE_BYTES
+    affordable = memory // (PAGE_TOKENS * kv_bytes_per_token(model))
+    wanted = CONTEXTS_IN_CACHE * -(-context // PAGE_TOKENS)
+    if affordable < 1:
+        raise ModelNotLoadable(f"The memory left beside the model ({memory} bytes for the cache) holds no context.")
+    return int(min(wanted, affordable))
+
+
+def kv_bytes_per_token(model: PreTrainedModel) -> int:
+    settings = _text_settings(model)
+    heads = settings["num_attention_heads"]
+    head_size = settings.get("head_dim") or settings["hidden_size"] // heads
+    kv_heads = settings.get("num_key_value_heads") or heads
+    return int(2 * settings["num_hidden_layers"] * kv_heads * head_size * model.dtype.itemsize)
+
+
+def _text_settings(model: PreTrainedModel) -> dict[str, Any]:
+    settings: dict[str, Any] = model.config.get_text_config().to_dict()
+    return settings

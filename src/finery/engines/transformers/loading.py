@@ -1,0 +1,171 @@
+"""Finds a model on disk or on the hub and loads it: safetensors only, no code of the model's own."""
+
+import importlib.util
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from huggingface_hub import snapshot_download
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
+
+Dtype = Literal["auto", "float32", "bfloat16"]
+Quantization = Literal["8bit", "4bit"]
+
+ADAPTER_CONFIG = "adapter_config.json"
+# Pickled weights are left on the hub: loading one runs whatever it holds.
+HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+class ModelNotLoadable(Exception):
+    """The model cannot be served; the message is for the person who named it."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+
+
+def load_model(source: str, *, dtype: Dtype, quantization: Quantization | None) -> LoadedModel:
+    """Raises ModelNotLoadable; whatever else the libraries raise on a broken folder passes through."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    folder = find_folder(source)
+    model = _load_weights(folder, dtype=dtype, quantization=quantization, device=device, outer=())
+    return LoadedModel(model.eval(), _load_tokenizer(folder), device)
+
+
+def find_folder(source: str) -> Path:
+    """The folder that a path or a hub id stands for, downloaded if need be."""
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path.resolve()
+    if path.exists():
+        raise ModelNotLoadable(f"{source} is a file, not a model's folder.")
+    if path.is_absolute() or source.startswith((".", "~")) or source.count("/") > 1:
+        raise ModelNotLoadable(f"{source}: no such folder.")
+    return Path(snapshot_download(source, allow_patterns=HUB_FILES))
+
+
+def _load_weights(
+    folder: Path,
+    *,
+    dtype: Dtype,
+    quantization: Quantization | None,
+    device: torch.device,
+    outer: tuple[Path, ...],
+) -> PreTrainedModel:
+    if folder in outer:
+        raise ModelNotLoadable(f"{folder} is an adapter on itself.")
+    _require_safetensors(folder)
+    if not (folder / ADAPTER_CONFIG).is_file():
+        return _load_base(folder, dtype=dtype, quantization=quantization, device=device)
+    base_folder = _base_of_adapter(folder)
+    base = _load_weights(base_folder, dtype=dtype, quantization=quantization, device=device, outer=(*outer, folder))
+    return _apply_adapter(base, folder, merge=quantization is None)
+
+
+def _require_safetensors(folder: Path) -> None:
+    if any(folder.glob("*.safetensors")):
+        return
+    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+    if pickles:
+        raise ModelNotLoadable(
+            f"{folder} holds its weights as pickles ({', '.join(pickles[:3])}), which can run code when loaded; "
+            "convert them to safetensors."
+        )
+    raise ModelNotLoadable(f"{folder} holds no *.safetensors file, so it is no model.")
+
+
+def _load_base(
+    folder: Path, *, dtype: Dtype, quantization: Quantization | None, device: torch.device
+) -> PreTrainedModel:
+    if not (folder / "config.json").is_file():
+        raise ModelNotLoadable(f"{folder} holds no config.json, so it is no model.")
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=_choose_dtype(dtype, declared=config.dtype, device=device),
+        quantization_config=_quantization_config(quantization),
+        device_map={"": device} if quantization else None,
+        use_safetensors=True,
+        trust_remote_code=False,
+    )
+    return model if quantization else model.to(device)
+
+
+def _choose_dtype(dtype: Dtype, *, declared: torch.dtype | None, device: torch.device) -> torch.dtype:
+    if dtype != "auto":
+        return {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
+    if declared is None:
+        return torch.float32
+    if device.type == "cpu" and not (declared == torch.bfloat16 and _cpu_computes_bfloat16()):
+        return torch.float32
+    return declared
+
+
+def _cpu_computes_bfloat16() -> bool:
+    # Elsewhere bfloat16 is emulated on a CPU, and several times slower than float32.
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def _quantization_config(quantization: Quantization | None) -> BitsAndBytesConfig | None:
+    if quantization is None:
+        return None
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise ModelNotLoadable(f"--load-in-{quantization} needs the package bitsandbytes, which is not installed.")
+    return BitsAndBytesConfig(load_in_8bit=quantization == "8bit", load_in_4bit=quantization == "4bit")
+
+
+def _base_of_adapter(folder: Path) -> Path:
+    """A relative base path is meant from the adapter's folder, or else from the working directory."""
+    settings: dict[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    base = settings.get("base_model_name_or_path")
+    if not isinstance(base, str) or not base:
+        raise ModelNotLoadable(f"{folder / ADAPTER_CONFIG} names no base model.")
+    if (folder / base).is_dir():
+        return (folder / base).resolve()
+    try:
+        return find_folder(base)
+    except ModelNotLoadable as error:
+        raise ModelNotLoadable(f"The base model of the adapter {folder} is not there: {error}") from error
+
+
+def _apply_adapter(base: PreTrainedModel, folder: Path, *, merge: bool) -> PreTrainedModel:
+    """Merging costs no time per token. Quantized weights would be rounded again, so there the adapter stays beside."""
+    from peft import PeftModel
+
+    adapted = PeftModel.from_pretrained(base, folder)
+    merged: PreTrainedModel = adapted.merge_and_unload() if merge else adapted.get_base_model()
+    return merged
+
+
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        _folder_with(("tokenizer.json", "tokenizer.model", "tokenizer_config.json"), folder), trust_remote_code=False
+    )
+    if tokenizer.chat_template is None:
+        tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
+    return tokenizer
+
+
+def _folder_with(names: Sequence[str], folder: Path) -> Path:
+    """An adapter may bring a tokenizer of its own; without one, its base's is meant."""
+    while not any((folder / name).is_file() for name in names):
+        if not (folder / ADAPTER_CONFIG).is_file():
+            raise ModelNotLoadable(f"{folder} holds no tokenizer.")
+        folder = _base_of_adapter(folder)
+    return folder

@@ -1,0 +1,134 @@
+"""From a request to token ids and generation settings, checked against the model."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from jinja2 import TemplateError
+from transformers import GenerationConfig, PreTrainedTokenizerBase
+
+from finery.engines.transformers.sampling import Sampling
+from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, RequestRefused
+
+COMPLETION_TOKENS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One choice to generate. Of the choices made from one prompt, one counts it into the usage."""
+
+    index: int
+    prompt: list[int]
+    sampling: Sampling
+    max_tokens: int
+    stops: list[str]
+    counts_prompt: bool
+
+
+@dataclass(frozen=True)
+class ModelLimits:
+    context: int
+    vocabulary: int
+    defaults: GenerationConfig
+
+
+def chat_jobs(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits) -> list[Job]:
+    """Raises RequestRefused."""
+    if request.top_logprobs is not None and not request.logprobs:
+        raise RequestRefused("top_logprobs needs logprobs: true.", param="top_logprobs")
+    if request.max_tokens is not None and request.max_completion_tokens is not None:
+        raise RequestRefused("max_tokens is the old name of max_completion_tokens; send one.", param="max_tokens")
+    prompt = render_chat(request, tokenizer)
+    logprobs = (request.top_logprobs or 0) if request.logprobs else None
+    max_tokens = request.max_completion_tokens or request.max_tokens or limits.context
+    return list(jobs_for(request, [prompt], logprobs=logprobs, max_tokens=max_tokens, limits=limits, param="messages"))
+
+
+def completion_jobs(request: CompletionRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits) -> list[Job]:
+    """Raises RequestRefused."""
+    prompts = tokenize_prompts(request.prompt, tokenizer, vocabulary=limits.vocabulary)
+    max_tokens = request.max_tokens or COMPLETION_TOKENS
+    return list(
+        jobs_for(request, prompts, logprobs=request.logprobs, max_tokens=max_tokens, limits=limits, param="prompt")
+    )
+
+
+def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The template writes the special tokens, as it did in training."""
+    messages = [message.for_template() for message in request.messages]
+    try:
+        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
+    except TemplateError as error:
+        raise RequestRefused(f"The model's chat template refuses these messages: {error}", param="messages") from error
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def tokenize_prompts(
+    prompt: str | list[str] | list[int] | list[list[int]], tokenizer: PreTrainedTokenizerBase, *, vocabulary: int
+) -> list[list[int]]:
+    items = [prompt] if isinstance(prompt, str) or all(isinstance(item, int) for item in prompt) else prompt
+    return [_tokenize_prompt(item, tokenizer, vocabulary=vocabulary) for item in items]
+
+
+def _tokenize_prompt(prompt: object, tokenizer: PreTrainedTokenizerBase, *, vocabulary: int) -> list[int]:
+    if isinstance(prompt, str):
+        return list(tokenizer(prompt)["input_ids"])
+    tokens = [token for token in prompt if isinstance(token, int)] if isinstance(prompt, list) else []
+    foreign = next((token for token in tokens if token >= vocabulary), None)
+    if foreign is not None:
+        raise RequestRefused(f"The model has no token {foreign}.", param="prompt")
+    return tokens
+
+
+def jobs_for(
+    request: GenerationRequest,
+    prompts: list[list[int]],
+    *,
+    logprobs: int | None,
+    max_tokens: int,
+    limits: ModelLimits,
+    param: str,
+) -> Iterator[Job]:
+    """n jobs for each prompt. With a seed, each choice has a seed of its own, the same in every repetition."""
+    choices = request.n or 1
+    for number, prompt in enumerate(prompts):
+        check_prompt(prompt, context=limits.context, param=param)
+        for choice in range(choices):
+            index = number * choices + choice
+            yield Job(
+                index=index,
+                prompt=prompt,
+                sampling=sampling_of(request, limits.defaults, choice=index, logprobs=logprobs),
+                max_tokens=min(max_tokens, limits.context - len(prompt)),
+                stops=request.stop_strings,
+                counts_prompt=choice == 0,
+            )
+
+
+def check_prompt(prompt: list[int], *, context: int, param: str) -> None:
+    if not prompt:
+        raise RequestRefused("The prompt holds no token.", param=param)
+    if len(prompt) >= context:
+        raise RequestRefused(
+            f"The prompt is {len(prompt)} tokens long; this model's context is {context} tokens, answer included.",
+            param=param,
+            code="context_length_exceeded",
+        )
+
+
+def sampling_of(
+    request: GenerationRequest, defaults: GenerationConfig, *, choice: int, logprobs: int | None
+) -> Sampling:
+    return Sampling(
+        temperature=first_set(request.temperature, defaults.temperature, 1.0),
+        top_p=first_set(request.top_p, defaults.top_p, 1.0),
+        top_k=int(first_set(request.top_k, defaults.top_k, 0)),
+        repetition_penalty=first_set(request.repetition_penalty, defaults.repetition_penalty, 1.0),
+        presence_penalty=request.presence_penalty or 0.0,
+        frequency_penalty=request.frequency_penalty or 0.0,
+        seed=None if request.seed is None else (request.seed + choice) % 2**63,
+        logprobs=logprobs,
+    )
+
+
+def first_set(*values: float | None) -> float:
+    return next(value for value in values if value is not None)

@@ -1,0 +1,167 @@
+"""Choosing the next token of every request in a batch, each by its own settings.
+
+transformers' continuous batching samples all requests of a batch alike: one `do_sample`, no seeds, no penalties that
+depend on what was generated, and log-probabilities of the processed scores only. Its one per-request opening is the
+logits processor, which is told the requests behind the rows. `PerRequestSampler` is such a processor: it chooses each
+row's token itself and hands back scores that are finite at that token alone, so the batch's own argmax picks it. That
+keeps every request in the shared batch, whatever its settings, instead of falling back to one `generate` at a time.
+It needs synchronous batching: in the asynchronous mode a row is computed before its last token is known here.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
+from transformers.generation.continuous_batching.requests import FutureRequestState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Temperature 0 is greedy; top_k 0 and top_p 1 leave all tokens in; logprobs is how many alternatives to report
+    beside the chosen token's log-probability, None for neither."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    repetition_penalty: float = 1.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    seed: int | None = None
+    logprobs: int | None = None
+
+    @property
+    def is_plain_greedy(self) -> bool:
+        return self.temperature == 0 and self.logprobs is None and not self.has_penalties
+
+    @property
+    def has_penalties(self) -> bool:
+        return self.repetition_penalty != 1 or self.presence_penalty != 0 or self.frequency_penalty != 0
+
+
+@dataclass(frozen=True)
+class SampledToken:
+    """A token, and the natural logarithms of the probabilities that the model gave it and its best rivals, before
+    temperature and penalties."""
+
+    token: int
+    logprob: float | None = None
+    rivals: tuple[tuple[int, float], ...] = ()
+
+
+class RequestSampler:
+    """Settings, random state and history of one request."""
+
+    def __init__(self, sampling: Sampling, prompt: list[int], device: torch.device) -> None:
+        self.sampling = sampling
+        self._seen = set(prompt)
+        self._counts: Counter[int] = Counter()
+        self._random = torch.Generator(device=device)
+        if sampling.seed is None:
+            self._random.seed()
+        else:
+            self._random.manual_seed(sampling.seed)
+
+    def choose(self, logits: torch.Tensor) -> SampledToken:
+        """logits: float32, shape [vocabulary]."""
+        token = self._pick(self._penalize(logits) if self.sampling.has_penalties else logits)
+        self.record(token)
+        if self.sampling.logprobs is None:
+            return SampledToken(token)
+        logprobs = torch.log_softmax(logits, dim=-1)
+        best = torch.topk(logprobs, self.sampling.logprobs)
+        rivals = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
+        return SampledToken(token, float(logprobs[token]), rivals)
+
+    def record(self, token: int) -> None:
+        self._seen.add(token)
+        self._counts[token] += 1
+
+    def _penalize(self, logits: torch.Tensor) -> torch.Tensor:
+        scores = logits.clone()
+        if self.sampling.repetition_penalty != 1:
+            seen = torch.tensor(sorted(self._seen), device=logits.device)
+            picked = scores[seen]
+            penalty = self.sampling.repetition_penalty
+            scores[seen] = torch.where(picked < 0, picked * penalty, picked / penalty)
+        if self._counts:
+            tokens = torch.tensor(list(self._counts), device=logits.device)
+            counts = torch.tensor(list(self._counts.values()), device=logits.device, dtype=scores.dtype)
+            scores[tokens] -= self.sampling.frequency_penalty * counts + self.sampling.presence_penalty
+        return scores
+
+    def _pick(self, scores: torch.Tensor) -> int:
+        if self.sampling.temperature == 0:
+            return int(scores.argmax())
+        scores = keep_top_p(
+            keep_top_k(scores / self.sampling.temperature, top_k=self.sampling.top_k), top_p=self.sampling.top_p
+        )
+        probabilities = torch.softmax(scores, dim=-1)
+        return int(torch.multinomial(probabilities, num_samples=1, generator=self._random))
+
+
+def keep_top_k(scores: torch.Tensor, *, top_k: int) -> torch.Tensor:
+    if top_k <= 0 or top_k >= scores.numel():
+        return scores
+    threshold = torch.topk(scores, top_k).values[-1]
+    return scores.masked_fill(scores < threshold, -torch.inf)
+
+
+def keep_top_p(scores: torch.Tensor, *, top_p: float) -> torch.Tensor:
+    """Keeps the smallest set of most probable tokens whose probabilities sum to top_p or more; always one."""
+    if top_p >= 1:
+        return scores
+    ordered, order = torch.sort(scores, descending=True)
+    probabilities = torch.softmax(ordered, dim=-1)
+    before = probabilities.cumsum(dim=-1) - probabilities
+    dropped = before >= top_p
+    dropped[0] = False
+    return scores.masked_fill(torch.zeros_like(dropped).scatter(0, order, dropped), -torch.inf)
+
+
+class PerRequestSampler(ContinuousBatchingLogitsProcessor):
+    """The one logits processor of the batch. `deliver` gets each step's tokens, on the generation thread."""
+
+    supported_kwargs: ClassVar[dict[str, type]] = {}
+    ignored_kwargs: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, deliver: Callable[[list[tuple[str, SampledToken]]], None]) -> None:
+        self._deliver = deliver
+        self._requests: dict[str, RequestSampler] = {}
+        self._rows: list[str] = []
+
+    def add(self, request_id: str, sampler: RequestSampler) -> None:
+        self._requests[request_id] = sampler
+
+    def remove(self, request_id: str) -> None:
+        self._requests.pop(request_id, None)
+
+    def fill_defaults(self, int32_tensor: torch.Tensor) -> None:
+        int32_tensor.zero_()
+
+    def prepare_tensor_args(self, requests_with_new_token: list[FutureRequestState]) -> torch.Tensor:
+        self._rows = [request.state.request_id for request in requests_with_new_token]
+        return torch.empty(0, dtype=torch.int32)
+
+    def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
+        # A request may have been cancelled since the batch was planned; its row keeps the greedy token unseen.
+        chosen: list[int] = scores.argmax(dim=-1).tolist()
+        step: list[tuple[str, SampledToken]] = []
+        for row, request_id in enumerate(self._rows):
+            sampler = self._requests.get(request_id)
+            if sampler is None:
+                continue
+            sampled = self._choose(sampler, scores[row], greedy=chosen[row])
+            chosen[row] = sampled.token
+            step.append((request_id, sampled))
+        self._deliver(step)
+        tokens = torch.tensor(chosen, device=scores.device).unsqueeze(-1)
+        return torch.full_like(scores, -torch.inf).scatter(1, tokens, 0.0)
+
+    def _choose(self, sampler: RequestSampler, logits: torch.Tensor, *, greedy: int) -> SampledToken:
+        if not sampler.sampling.is_plain_greedy:
+            return sampler.choose(logits)
+        sampler.record(greedy)
+        return SampledToken(greedy)

@@ -1,0 +1,40 @@
+"""Single tokens as text and bytes."""
+
+import json
+import re
+
+from transformers import PreTrainedTokenizerBase
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
+
+
+class Vocabulary:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._bytes_of_letters: dict[str, int] = {}
+        if tokenizer.is_fast and '"ByteLevel"' in json.dumps(decoder_of(tokenizer)):
+            self._bytes_of_letters = {letter: byte for byte, letter in bytes_to_unicode().items()}
+
+    def decode(self, tokens: list[int]) -> str:
+        # Cleaning up spaces would make a text depend on where it was cut.
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return str(text)
+
+    def text(self, token: int) -> str:
+        return str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
+
+    def bytes(self, token: int) -> list[int]:
+        """The bytes that a token stands for, which may be a part of a character."""
+        piece = self._tokenizer.convert_ids_to_tokens(token)
+        if not isinstance(piece, str):
+            return []
+        if single := BYTE_TOKEN.fullmatch(piece):
+            return [int(single[1], 16)]
+        if self._bytes_of_letters and all(letter in self._bytes_of_letters for letter in piece):
+            return [self._bytes_of_letters[letter] for letter in piece]
+        return list(self.text(token).encode())
+
+
+def decoder_of(tokenizer: PreTrainedTokenizerBase) -> object:
+    return json.loads(tokenizer.backend_tokenizer.to_str())["decoder"]

@@ -1,0 +1,195 @@
+"""What the endpoints take, and how a request that cannot be honoured is refused by name."""
+
+import difflib
+import json
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+
+class RequestRefused(Exception):
+    """Rendered as OpenAI's error body."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        status: int = 400,
+        error_type: str = "invalid_request_error",
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.body: dict[str, dict[str, str | None]] = {
+            "error": {"message": message, "type": error_type, "param": param, "code": code}
+        }
+
+
+class WireModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class StreamOptions(WireModel):
+    include_usage: bool = False
+
+
+class ResponseFormat(WireModel):
+    type: Literal["text"]
+
+
+class TextPart(WireModel):
+    type: Literal["text"]
+    text: str
+
+
+class Message(WireModel):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[TextPart]
+    name: str | None = None
+
+    def for_template(self) -> dict[str, str]:
+        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
+        return {"role": "system" if self.role == "developer" else self.role, "content": content}
+
+
+StopString = Annotated[str, Field(min_length=1)]
+
+
+class GenerationRequest(WireModel):
+    """What both endpoints share. Sampling settings that are left out are the model's own, or else OpenAI's."""
+
+    model: str | None = None
+    max_tokens: int | None = Field(None, ge=1)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    top_k: int | None = Field(None, ge=-1)
+    repetition_penalty: float | None = Field(None, gt=0, le=2)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    # The bounds of the random generator's seed.
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
+    n: int | None = Field(None, ge=1, le=128)
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    response_format: ResponseFormat | None = None
+    user: str | None = None
+
+    @property
+    def stop_strings(self) -> list[str]:
+        return [self.stop] if isinstance(self.stop, str) else self.stop or []
+
+    @property
+    def wants_usage_chunk(self) -> bool:
+        return self.stream_options is not None and self.stream_options.include_usage
+
+
+class ChatRequest(GenerationRequest):
+    messages: Annotated[list[Message], Field(min_length=1)]
+    max_completion_tokens: int | None = Field(None, ge=1)
+    logprobs: bool | None = None
+    top_logprobs: int | None = Field(None, ge=0, le=20)
+
+
+TokenId = Annotated[int, Field(ge=0)]
+
+
+class CompletionRequest(GenerationRequest):
+    prompt: str | list[str] | list[TokenId] | list[list[TokenId]]
+    logprobs: int | None = Field(None, ge=0, le=5)
+
+
+# OpenAI's parameters that this engine does not honour, each with the values that ask for nothing.
+UNSUPPORTED: dict[str, tuple[object, ...]] = {
+    "audio": (),
+    "best_of": (1,),
+    "echo": (False,),
+    "function_call": ("none",),
+    "functions": ([],),
+    "logit_bias": ({},),
+    "metadata": ({},),
+    "modalities": (["text"],),
+    "moderation": (),
+    "parallel_tool_calls": (True, False),
+    "prediction": (),
+    "prompt_cache_key": (),
+    "prompt_cache_retention": (),
+    "reasoning_effort": (),
+    "safety_identifier": (),
+    "service_tier": ("auto", "default"),
+    "store": (False,),
+    "suffix": ("",),
+    "tool_choice": ("none", "auto"),
+    "tools": ([],),
+    "verbosity": (),
+    "web_search_options": (),
+}
+
+
+Wire = TypeVar("Wire", bound=GenerationRequest)
+
+
+def parse_request(kind: type[Wire], body: bytes) -> Wire:
+    """Raises RequestRefused, naming the parameter."""
+    fields = without_unsupported(kind, parse_object(body))
+    try:
+        request = kind.model_validate(fields)
+    except ValidationError as error:
+        raise refusal(kind, error.errors()) from error
+    if request.stream_options is not None and not request.stream:
+        raise RequestRefused("stream_options is for requests with stream.", param="stream_options")
+    return request
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestRefused(f"The request body is no JSON: {error}") from error
+    if not isinstance(fields, dict):
+        raise RequestRefused("The request body is no JSON object.")
+    return fields
+
+
+def without_unsupported(kind: type[GenerationRequest], fields: dict[str, Any]) -> dict[str, Any]:
+    """Drops unsupported parameters where they ask for nothing, and refuses the first that asks for something."""
+    foreign = [name for name in fields if name in UNSUPPORTED and name not in kind.model_fields]
+    for name in foreign:
+        if fields[name] is not None and fields[name] not in UNSUPPORTED[name]:
+            raise RequestRefused(f"This engine cannot honour {name!r}.", param=name, code="unsupported_parameter")
+    return {name: value for name, value in fields.items() if name not in foreign}
+
+
+def refusal(kind: type[GenerationRequest], errors: list[ErrorDetails]) -> RequestRefused:
+    """One refusal for the first error. An unknown key goes first: it often explains a missing one."""
+    error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
+    param = parameter_name(error["loc"])
+    if error["type"] == "extra_forbidden":
+        return RequestRefused(unknown_message(kind, param), param=param, code="unknown_parameter")
+    if param.startswith("response_format"):
+        return RequestRefused("This engine only answers with response_format {'type': 'text'}.", param=param)
+    return RequestRefused(f"{param}: {error['msg']}.", param=param, code="invalid_value")
+
+
+def parameter_name(location: tuple[int | str, ...]) -> str:
+    """("messages", 0, "content", "str") is messages[0].content: the names of union members are no part of it."""
+    name = ""
+    for part in location:
+        if isinstance(part, int):
+            name += f"[{part}]"
+        elif not name:
+            name = part
+        elif part.isidentifier() and part not in ("str", "int", "float"):
+            name += f".{part}"
+    return name
+
+
+def unknown_message(kind: type[GenerationRequest], param: str) -> str:
+    nearest = difflib.get_close_matches(param, list(kind.model_fields), n=1)
+    return f"Unknown parameter {param!r}." + (f" Did you mean {nearest[0]!r}?" if nearest else "")
+
+
+def server_failure(message: str, *, status: int = 500, code: str | None = None) -> RequestRefused:
+    return RequestRefused(message, status=status, code=code, error_type="server_error")
