@@ -1,0 +1,76 @@
+"""What the native API answers, where contracts has no word for it."""
+
+from pydantic import BaseModel, ConfigDict
+
+from finery.contracts.deployment import Deployment, ModelInfo
+from finery.contracts.events import Event
+from finery.contracts.run import Artifact
+
+
+class Answer(BaseModel):
+    """Unknown keys are ignored, so that a newer server can say more."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class ErrorFlaw(Answer):
+    field: str | None = None
+    message: str = ""
+    line: int | None = None
+
+
+class ErrorDetail(Answer):
+    code: str
+    message: str
+    errors: list[ErrorFlaw] = []
+
+
+class ErrorAnswer(Answer):
+    error: ErrorDetail
+
+
+class EventList(Answer):
+    events: list[Event]
+
+
+class ArtifactList(Answer):
+    artifacts: list[Artifact]
+
+
+class DeploymentList(Answer):
+    deployments: list[Deployment]
+
+
+class ModelList(Answer):
+    models: list[ModelInfo]
+
+
+class LogTail(Answer):
+    """The last lines of a run's log."""
+
+    lines: list[str]
+    total_lines: int
+    """Of the whole log."""
+
+
+class LogSlice(Answer):
+    """Bytes of a run's log from an offset on, cut at a line's end."""
+
+    text: str
+    next_offset: int
+
+
+class MetricPoint(BaseModel):
+    """The figures of one step; which ones depends on the recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    step: int
+
+
+class UploadedDataset(Answer):
+    path: str
+    """Usable as `dataset_path`."""
+    size_bytes: int
+    sha256: str
+    filename: str

@@ -1,0 +1,242 @@
+"""The native API as methods. Every answer is a contract or a model of `finery.client.answers`."""
+
+import time
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+from pydantic import JsonValue
+
+from finery.client.answers import (
+    ArtifactList,
+    DeploymentList,
+    EventList,
+    LogSlice,
+    LogTail,
+    ModelList,
+    UploadedDataset,
+)
+from finery.client.chat import ChatAnswer, ChatChunk, ChatMessage, Sampling
+from finery.client.errors import ServerUnreachable
+from finery.client.following import follow
+from finery.client.sse import read_messages
+from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport
+from finery.contracts.deployment import Deployment, EngineOptions, ModelInfo
+from finery.contracts.events import Event
+from finery.contracts.machine import Machine
+from finery.contracts.run import Artifact, Resources, Run, RunPage
+from finery.contracts.status import RunStatus
+
+STREAM_END = "[DONE]"
+CHUNK_BYTES = 1 << 20
+
+
+class FineryClient:
+    """Talks to the server at `url` (default: FINERY_URL, else http://127.0.0.1:8001) with `api_key`
+    (default: FINERY_API_KEY). Raises FineryError for what the server refuses, and ServerUnreachable.
+    Requests that may be repeated are, when the connection breaks or the server is overloaded."""
+
+    def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
+        self._transport = Transport(url=url, api_key=api_key)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    @property
+    def url(self) -> str:
+        return self._transport.url
+
+    def is_healthy(self) -> bool:
+        """False also when nothing answers."""
+        try:
+            return self._transport.request("GET", "/healthz").is_success
+        except ServerUnreachable:
+            return False
+
+    def machine(self) -> Machine:
+        return self._transport.get(Machine, f"{PREFIX}/system")
+
+    def create_run(
+        self,
+        recipe: str,
+        config: Mapping[str, JsonValue],
+        *,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        priority: int = 0,
+        resources: Resources | None = None,
+        time_limit_seconds: float | None = None,
+        run_id: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Submit a run. The same `idempotency_key` with the same request answers the same run."""
+        body: dict[str, object] = {
+            "recipe": recipe,
+            "config": dict(config),
+            "name": name,
+            "labels": dict(labels or {}),
+            "priority": priority,
+            "resources": (resources or Resources()).model_dump(mode="json"),
+            "time_limit_seconds": time_limit_seconds,
+            "id": run_id,
+        }
+        given = {key: value for key, value in body.items() if value is not None}
+        headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
+        return self._transport.post(Run, f"{PREFIX}/runs", body=given, headers=headers, repeatable=True)
+
+    def list_runs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        recipe: str | None = None,
+        label: tuple[str, str] | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> RunPage:
+        """Newest first; `next_cursor` leads to the older ones."""
+        parameters = {
+            "status": status,
+            "recipe": recipe,
+            "label": "=".join(label) if label else None,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        return self._transport.get(RunPage, f"{PREFIX}/runs", parameters)
+
+    def get_run(self, run_id: str) -> Run:
+        return self._transport.get(Run, PREFIX + _run(run_id))
+
+    def cancel_run(self, run_id: str) -> Run:
+        return self._ask(run_id, "cancel")
+
+    def pause_run(self, run_id: str) -> Run:
+        return self._ask(run_id, "pause")
+
+    def resume_run(self, run_id: str) -> Run:
+        return self._ask(run_id, "resume")
+
+    def stop_run(self, run_id: str) -> Run:
+        """Let it end early and save its model."""
+        return self._ask(run_id, "stop")
+
+    def checkpoint_run(self, run_id: str) -> Run:
+        return self._ask(run_id, "checkpoint")
+
+    def delete_run(self, run_id: str) -> None:
+        self._transport.request("DELETE", PREFIX + _run(run_id))
+
+    def log_tail(self, run_id: str, *, lines: int = 100) -> LogTail:
+        """The last `lines` lines; 0: all."""
+        return self._transport.get(LogTail, f"{PREFIX}{_run(run_id)}/logs", {"tail": lines})
+
+    def log_slice(self, run_id: str, *, offset: int, limit: int = CHUNK_BYTES) -> LogSlice:
+        """At most `limit` bytes from byte `offset` on; ask again from `next_offset`."""
+        return self._transport.get(LogSlice, f"{PREFIX}{_run(run_id)}/logs", {"offset": offset, "limit": limit})
+
+    def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
+        """The stored events after sequence number `after`, oldest first."""
+        parameters = {"after": after, "limit": limit}
+        return self._transport.get(EventList, f"{PREFIX}{_run(run_id)}/events", parameters).events
+
+    def follow(self, run_id: str, *, after: int = 0, patience: float = 60.0) -> Iterator[Event]:
+        """The events after `after` as they happen, each exactly once, until the run has finished.
+
+        A broken connection is taken up again where it broke; a server that vanishes is waited for
+        `patience` seconds. A paused run is followed until somebody resumes it.
+        """
+        return follow(self._transport, _run(run_id), after=after, patience=patience)
+
+    def wait(self, run_id: str, *, timeout: float | None = None, interval: float = 0.5) -> Run:
+        """The run once it has finished. Raises TimeoutError after `timeout` seconds."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not (run := self.get_run(run_id)).status.is_finished:
+            if deadline is not None and time.monotonic() >= deadline:
+                raise TimeoutError(f"run {run_id} is still {run.status} after {timeout:g} s")
+            time.sleep(interval)
+        return run
+
+    def artifacts(self, run_id: str) -> list[Artifact]:
+        return self._transport.get(ArtifactList, f"{PREFIX}{_run(run_id)}/artifacts").artifacts
+
+    def download_artifact(self, run_id: str, artifact_id: int, target: Path) -> None:
+        """Write the artifact's content to `target`, which appears only when it is whole."""
+        partial = target.with_name(f".{target.name}.partial")
+        path = f"{PREFIX}{_run(run_id)}/artifacts/{artifact_id}/content"
+        try:
+            with self._transport.stream("GET", path) as answer, partial.open("wb") as file:
+                for chunk in answer.iter_bytes(CHUNK_BYTES):
+                    file.write(chunk)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def upload_dataset(self, file: Path) -> UploadedDataset:
+        with file.open("rb") as content:
+            return self._transport.upload(UploadedDataset, f"{PREFIX}/datasets", {"file": (file.name, content)})
+
+    def list_models(self) -> list[ModelInfo]:
+        return self._transport.get(ModelList, f"{PREFIX}/models").models
+
+    def create_deployment(
+        self, model: str, *, slot: str | None = None, options: EngineOptions | None = None
+    ) -> Deployment:
+        """Start an engine on `model`; it answers once its status is `running`."""
+        body: dict[str, object] = {"model": model}
+        if slot is not None:
+            body["slot"] = slot
+        if options is not None:
+            body["options"] = options.model_dump(mode="json")
+        return self._transport.post(Deployment, f"{PREFIX}/deployments", body=body)
+
+    def list_deployments(self) -> list[Deployment]:
+        return self._transport.get(DeploymentList, f"{PREFIX}/deployments").deployments
+
+    def get_deployment(self, deployment_id: str) -> Deployment:
+        return self._transport.get(Deployment, PREFIX + _deployment(deployment_id))
+
+    def stop_deployment(self, deployment_id: str) -> None:
+        self._transport.request("DELETE", PREFIX + _deployment(deployment_id))
+
+    def chat(self, deployment_id: str, messages: Sequence[ChatMessage], sampling: Sampling | None = None) -> ChatAnswer:
+        path = f"{PREFIX}{_deployment(deployment_id)}/chat/completions"
+        return self._transport.post(ChatAnswer, path, body=_chat_body(messages, sampling), timeout=LONG_ANSWER_SECONDS)
+
+    def chat_stream(
+        self, deployment_id: str, messages: Sequence[ChatMessage], sampling: Sampling | None = None
+    ) -> Iterator[str]:
+        """The answer's text, piece by piece."""
+        path = f"{PREFIX}{_deployment(deployment_id)}/chat/completions"
+        body = {**_chat_body(messages, sampling), "stream": True}
+        with self._transport.stream("POST", path, body=body) as answer:
+            for message in read_messages(answer.iter_bytes()):
+                if message.data == STREAM_END:
+                    return
+                if text := ChatChunk.model_validate_json(message.data).text:
+                    yield text
+
+    def _ask(self, run_id: str, intent: str) -> Run:
+        return self._transport.post(Run, f"{PREFIX}{_run(run_id)}/{intent}", repeatable=True)
+
+
+def _chat_body(messages: Sequence[ChatMessage], sampling: Sampling | None) -> dict[str, object]:
+    chosen = sampling.model_dump(exclude_none=True) if sampling else {}
+    return {"messages": [message.model_dump(exclude_none=True) for message in messages], **chosen}
+
+
+def _run(run_id: str) -> str:
+    return f"/runs/{quote(run_id, safe='')}"
+
+
+def _deployment(deployment_id: str) -> str:
+    return f"/deployments/{quote(deployment_id, safe='')}"

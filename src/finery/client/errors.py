@@ -1,0 +1,53 @@
+"""What can go wrong between a client and its server."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class ClientError(Exception):
+    """Everything this package raises about a server."""
+
+
+@dataclass(frozen=True)
+class Flaw:
+    """One thing that is wrong with a request."""
+
+    field: str | None
+    message: str
+    line: int | None = None
+    """Of the dataset or configuration file, where the flaw lies in one."""
+
+    def __str__(self) -> str:
+        place = f"line {self.line}: " if self.line is not None else ""
+        return f"{place}{self.field}: {self.message}" if self.field else f"{place}{self.message}"
+
+
+class FineryError(ClientError):
+    """The server refused a request, or failed at it; `code` is stable, `message` is for people."""
+
+    def __init__(self, *, code: str, message: str, flaws: Sequence[Flaw] = (), status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.flaws = list(flaws)
+        self.status = status
+
+    @property
+    def is_refusal(self) -> bool:
+        """True when the request was at fault, not the server."""
+        return 400 <= self.status < 500
+
+    def __str__(self) -> str:
+        flaws = [str(flaw) for flaw in self.flaws]
+        return "; ".join(flaws) if flaws else self.message
+
+
+class ServerUnreachable(ClientError):
+    """Nothing answers at the server's address."""
+
+    def __init__(self, url: str, detail: str) -> None:
+        super().__init__(
+            f"no Finery server answers at {url} ({detail}): start one with `finery server`, "
+            "or set FINERY_URL to where it listens"
+        )
+        self.url = url

@@ -1,0 +1,159 @@
+"""Requests to one server: address, key, retries, and errors in our own words."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import BinaryIO, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from finery.client.answers import ErrorAnswer
+from finery.client.errors import FineryError, Flaw, ServerUnreachable
+
+DEFAULT_URL = "http://127.0.0.1:8001"
+PREFIX = "/api/v1"
+
+CONNECT_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+LONG_ANSWER_SECONDS = 600.0
+
+# How long to wait before each further attempt at a request that may be repeated.
+RETRY_DELAYS = (0.2, 0.5, 1.0)
+RETRY_STATUSES = frozenset({429, 502, 503, 504})
+
+Parameters = Mapping[str, str | int | float | None]
+Parsed = TypeVar("Parsed", bound=BaseModel)
+
+
+class Transport:
+    def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
+        self.url = (url or os.environ.get("FINERY_URL") or DEFAULT_URL).rstrip("/")
+        key = api_key or os.environ.get("FINERY_API_KEY")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            # A proxy that the environment names for the internet cannot reach this machine's loopback.
+            trust_env=not _is_loopback(self.url),
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    def get(self, kind: type[Parsed], path: str, parameters: Parameters | None = None) -> Parsed:
+        return parse(kind, self.request("GET", path, parameters=parameters, repeatable=True))
+
+    def post(
+        self,
+        kind: type[Parsed],
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = ANSWER_SECONDS,
+        repeatable: bool = False,
+    ) -> Parsed:
+        answer = self.request("POST", path, body=body, headers=headers, timeout=timeout, repeatable=repeatable)
+        return parse(kind, answer)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        parameters: Parameters | None = None,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = ANSWER_SECONDS,
+        repeatable: bool = False,
+    ) -> httpx.Response:
+        """`path` starts with a slash; `repeatable` says that doing it twice is the same as once.
+
+        Raises FineryError for what the server refuses, and ServerUnreachable.
+        """
+        limit = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
+        request = self._http.build_request(
+            method, path, params=_given(parameters), json=body, headers=headers, timeout=limit
+        )
+        for delay in (*RETRY_DELAYS, None) if repeatable else (None,):
+            try:
+                answer = self._http.send(request)
+            except httpx.TransportError as error:
+                if delay is None or isinstance(error, httpx.ConnectError):
+                    raise self.unreachable(error) from error
+            else:
+                if delay is None or answer.status_code not in RETRY_STATUSES:
+                    return checked(answer)
+                delay = max(delay, _retry_after(answer))
+            time.sleep(delay)
+        raise AssertionError("the last attempt returns or raises")
+
+    def upload(self, kind: type[Parsed], path: str, files: Mapping[str, tuple[str, BinaryIO]]) -> Parsed:
+        try:
+            answer = self._http.post(
+                path, files=files, timeout=httpx.Timeout(LONG_ANSWER_SECONDS, connect=CONNECT_SECONDS)
+            )
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from error
+        return parse(kind, checked(answer))
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+        read_timeout: float = LONG_ANSWER_SECONDS,
+    ) -> Iterator[httpx.Response]:
+        """An answer whose body is read piece by piece. Raises ServerUnreachable also while it is read."""
+        timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=read_timeout)
+        try:
+            with self._http.stream(method, path, json=body, headers=headers, timeout=timeout) as answer:
+                if answer.is_error:
+                    answer.read()
+                yield checked(answer)
+        except httpx.TransportError as error:
+            raise self.unreachable(error) from error
+
+    def unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
+        return ServerUnreachable(self.url, str(error) or type(error).__name__)
+
+
+def checked(answer: httpx.Response) -> httpx.Response:
+    """The answer itself, unless it tells of an error."""
+    if answer.is_success:
+        return answer
+    try:
+        detail = ErrorAnswer.model_validate_json(answer.content).error
+    except ValidationError:
+        message = answer.text.strip()[:300] or f"the server answered {answer.status_code}"
+        raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from None
+    flaws = [Flaw(flaw.field, flaw.message, flaw.line) for flaw in detail.errors]
+    raise FineryError(code=detail.code, message=detail.message, flaws=flaws, status=answer.status_code)
+
+
+def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
+    try:
+        return kind.model_validate_json(answer.content)
+    except ValidationError as error:
+        message = f"{answer.url} did not answer as a Finery server does: {error.errors()[0]['msg']}"
+        raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from error
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    return host in ("localhost", "::1") or host.startswith("127.")
+
+
+def _given(parameters: Parameters | None) -> dict[str, str | int | float]:
+    return {name: value for name, value in (parameters or {}).items() if value is not None}
+
+
+def _retry_after(answer: httpx.Response) -> float:
+    """In seconds, five at most; a date counts as nothing."""
+    text = answer.headers.get("Retry-After", "")
+    return min(float(text), 5.0) if text.isdecimal() else 0.0
