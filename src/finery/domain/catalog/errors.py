@@ -1,0 +1,19 @@
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+
+
+class ModelNotFound(DomainError):
+    kind = ErrorKind.INVALID
+    code = "model_not_found"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, flaws=[Flaw("model_name", message)])
+
+
+class ModelRefused(DomainError):
+    """It is there, but it cannot be used; the message says why and what to do."""
+
+    kind = ErrorKind.INVALID
+    code = "model_refused"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, flaws=[Flaw("model_name", message)])

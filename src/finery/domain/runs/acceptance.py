@@ -1,0 +1,64 @@
+"""Writing an accepted run."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from finery.contracts.events import EventType
+from finery.contracts.run import NewRun
+from finery.contracts.status import RunStatus
+from finery.domain.ground import Ground
+from finery.domain.runs.replays import request_hash
+from finery.domain.runs.transitions import EXTERNAL, append_event
+from finery.domain.runs.validation import Plan
+from finery.kit.clock import utc_now
+from finery.models import LogRow, OutboxRow, RunRow
+
+
+def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground) -> RunRow:
+    """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes."""
+    now = utc_now()
+    row = RunRow(
+        id=plan.run_id,
+        source=new.source,
+        recipe=new.recipe,
+        name=new.name,
+        labels=new.labels,
+        config=plan.config,
+        requested=new.config,
+        spec=plan.spec(),
+        idempotency_key=new.idempotency_key,
+        request_hash=request_hash(new) if new.idempotency_key else None,
+        gpus=plan.gpus,
+        cpu_slots=plan.cpu_slots,
+        gpus_requested=new.resources.gpus,
+        priority=new.priority,
+        time_limit_seconds=new.time_limit_seconds,
+        status=RunStatus.QUEUED,
+        controls=[],
+        attempt=0,
+        last_sequence=0,
+        progress={"fraction": 0.0},
+        output_key=plan.output_key,
+        created_at=now,
+        updated_at=now,
+        **_names(new, plan, ground),
+    )
+    session.add(row)
+    session.flush()
+    append_event(session, row, EventType.STATUS, {"to": RunStatus.QUEUED})
+    session.add(LogRow(run_number=row.number, timestamp=now, level="INFO", message="accepted and queued"))
+    session.add(OutboxRow(run_number=row.number, type="run.queued", data={"id": row.id}, created_at=now))
+    session.flush()
+    return row
+
+
+def _names(new: NewRun, plan: Plan, ground: Ground) -> dict[str, Any]:
+    if new.recipe == EXTERNAL:
+        return {"model_name": new.config.get("model_name"), "dataset": new.config.get("dataset")}
+    return {
+        "model_name": plan.config.get("model_name"),
+        "dataset": plan.config.get("dataset_path"),
+        "output_dir": plan.output_name,
+        "log_file": ground.resolver.relative(ground.home.run_log(plan.run_id)),
+    }

@@ -1,0 +1,253 @@
+"""An attempt's life as the scheduler records it. Each call names the attempt by its token; a stale one changes nothing."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.process import Exit, Handle
+from finery.contracts.status import STATUS_OF_REASON, Intent, Reason, RunStatus
+from finery.domain.runs.transitions import append_event, change_status
+from finery.kit.clock import from_epoch, utc_now
+from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
+
+
+@dataclass(frozen=True)
+class AttemptRef:
+    """Names an attempt; valid as long as the run still carries the token."""
+
+    run_number: int
+    attempt: int
+    token: str
+
+
+@dataclass(frozen=True)
+class LiveAttempt:
+    """What the loops need to know of an attempt that may have a process."""
+
+    ref: AttemptRef
+    run_id: str
+    status: RunStatus
+    intent: Intent | None
+    controls: list[str]
+    handle: Handle | None
+    events_offset: int
+
+
+def list_live(session: Session) -> list[LiveAttempt]:
+    """Every run that is starting or running, oldest first."""
+    query = (
+        select(RunRow, AttemptRow.handle)
+        .join(AttemptRow, AttemptRow.live_run == RunRow.number)
+        .where(RunRow.status.in_((RunStatus.STARTING, RunStatus.RUNNING)), RunRow.token.is_not(None))
+        .order_by(RunRow.number)
+    )
+    return [_live(row, handle) for row, handle in session.execute(query)]
+
+
+def record_handle(session: Session, ref: AttemptRef, handle: Handle) -> bool:
+    """Remember how the executor knows the attempt; False when it is no longer ours."""
+    if _owned(session, ref) is None:
+        return False
+    attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
+    attempt.handle = handle.model_dump(mode="json")
+    return True
+
+
+def mark_running(session: Session, ref: AttemptRef, started_at: float) -> bool:
+    row = _owned(session, ref)
+    if row is None or row.status != RunStatus.STARTING:
+        return False
+    row.started_at = row.started_at or from_epoch(started_at)
+    change_status(session, row, RunStatus.RUNNING)
+    return True
+
+
+def record_events(session: Session, ref: AttemptRef, *, start: int, end: int, events: list[TrainerEvent]) -> bool:
+    """Store what stood in the events file from byte `start` to `end`; False when somebody did so already."""
+    row = _owned(session, ref)
+    if row is None or row.events_offset != start:
+        return False
+    row.events_offset = end
+    _store(session, row, events)
+    return True
+
+
+def clear_controls(session: Session, ref: AttemptRef, delivered: list[str]) -> None:
+    row = _owned(session, ref)
+    if row is not None:
+        row.controls = [control for control in row.controls if control not in delivered]
+
+
+def add_notice(session: Session, ref: AttemptRef, *, level: str, code: str, message: str) -> None:
+    row = _owned(session, ref)
+    if row is not None:
+        append_event(session, row, EventType.NOTICE, {"level": level, "code": code, "message": message})
+
+
+def finish(
+    session: Session,
+    ref: AttemptRef,
+    *,
+    reason: Reason,
+    message: str | None,
+    ending: Exit | None,
+    max_lost: int,
+) -> RunStatus | None:
+    """End the attempt and decide what becomes of its run; None when the attempt is no longer ours.
+
+    An accepted cancel always wins. A run that was lost, or that saved and ended without being asked to, is queued
+    again, `max_lost` times without a checkpoint in between.
+    """
+    row = _owned(session, ref)
+    if row is None:
+        return None
+    to, reason = _decide(row, reason, ending, max_lost)
+    attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
+    attempt.exit = ending.model_dump(mode="json") if ending else None
+    attempt.reason = reason
+    if to is RunStatus.SUCCEEDED:
+        row.progress = {**row.progress, "fraction": 1.0, "eta_seconds": 0.0}
+        _add_artifacts(session, row, ending)
+    change_status(session, row, to, reason=reason, message=message)
+    return to
+
+
+def _decide(row: RunRow, reason: Reason, ending: Exit | None, max_lost: int) -> tuple[RunStatus, Reason]:
+    asked_to_end = ending is not None and ending.terminated
+    if row.intent == Intent.CANCEL:
+        return RunStatus.CANCELLED, Reason.CANCELLED
+    if row.intent == Intent.PAUSE and (reason in (Reason.PAUSED, Reason.LOST) or asked_to_end):
+        return RunStatus.PAUSED, Reason.PAUSED
+    if reason not in (Reason.LOST, Reason.PAUSED):
+        return STATUS_OF_REASON[reason], reason
+    row.lost_count += 1
+    return (RunStatus.QUEUED if row.lost_count <= max_lost else RunStatus.FAILED), Reason.LOST
+
+
+def give_back(session: Session, ref: AttemptRef, message: str) -> None:
+    """Queue a claimed run again whose process was never started."""
+    row = _owned(session, ref)
+    if row is None:
+        return
+    if row.intent == Intent.CANCEL:
+        change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
+    elif row.intent == Intent.PAUSE:
+        change_status(session, row, RunStatus.PAUSED, reason=Reason.PAUSED)
+    else:
+        change_status(session, row, RunStatus.QUEUED, message=message)
+
+
+def list_uncleaned(session: Session, limit: int) -> list[tuple[int, list[tuple[int, Path]]]]:
+    """Finished runs whose artifacts have no hash yet: run number → (artifact id, path)."""
+    numbers = session.scalars(
+        select(RunRow.number).where(RunRow.finished_at.is_not(None), RunRow.cleaned_at.is_(None)).limit(limit)
+    ).all()
+    found = []
+    for number in numbers:
+        rows = session.execute(select(ArtifactRow.id, ArtifactRow.path).where(ArtifactRow.run_number == number))
+        found.append((number, [(artifact_id, Path(path)) for artifact_id, path in rows]))
+    return found
+
+
+def record_cleaned(session: Session, run_number: int, hashes: dict[int, str]) -> None:
+    for artifact_id, digest in hashes.items():
+        artifact = session.get(ArtifactRow, artifact_id)
+        if artifact is not None:
+            artifact.sha256 = digest
+    row = session.get(RunRow, run_number)
+    if row is not None:
+        row.cleaned_at = utc_now()
+
+
+def _owned(session: Session, ref: AttemptRef) -> RunRow | None:
+    query = (
+        select(RunRow)
+        .where(RunRow.number == ref.run_number, RunRow.token == ref.token, RunRow.attempt == ref.attempt)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    return session.scalars(query).one_or_none()
+
+
+def _live(row: RunRow, handle: dict[str, Any] | None) -> LiveAttempt:
+    return LiveAttempt(
+        ref=AttemptRef(row.number, row.attempt, row.token or ""),
+        run_id=row.id,
+        status=RunStatus(row.status),
+        intent=Intent(row.intent) if row.intent else None,
+        controls=list(row.controls),
+        handle=Handle(**handle) if handle else None,
+        events_offset=row.events_offset,
+    )
+
+
+def _store(session: Session, row: RunRow, events: list[TrainerEvent]) -> None:
+    first = row.last_sequence + 1
+    row.last_sequence += len(events)
+    session.bulk_insert_mappings(
+        EventRow.__mapper__,
+        [
+            {
+                "run_number": row.number,
+                "sequence": first + index,
+                "type": event.type.value,
+                "at": event.at,
+                "attempt": row.attempt,
+                "data": event.data,
+            }
+            for index, event in enumerate(events)
+        ],
+    )
+    for event in events:
+        _digest(session, row, event)
+    row.updated_at = utc_now()
+
+
+def _digest(session: Session, row: RunRow, event: TrainerEvent) -> None:
+    """What of an event is kept on the run itself."""
+    if event.type is EventType.PROGRESS:
+        row.progress = {**row.progress, **event.data, "fraction": _fraction(event.data, row.progress)}
+    elif event.type is EventType.STAGE:
+        row.progress = {**row.progress, "stage": event.data.get("stage")}
+    elif event.type is EventType.CHECKPOINT:
+        row.lost_count = 0
+    elif event.type is EventType.NOTICE:
+        level, message = str(event.data.get("level", "info")).upper(), str(event.data.get("message", ""))
+        session.add(LogRow(run_number=row.number, timestamp=from_epoch(event.at), level=level, message=message))
+
+
+def _fraction(data: dict[str, Any], before: dict[str, Any]) -> float:
+    """0 to 1, from the steps; what it was when the event has none."""
+    step, total = data.get("step"), data.get("total_steps")
+    if isinstance(step, int) and isinstance(total, int) and total > 0:
+        return min(1.0, max(0.0, step / total))
+    given = data.get("fraction", before.get("fraction", 0.0))
+    return min(1.0, max(0.0, float(given)))
+
+
+def _add_artifacts(session: Session, row: RunRow, ending: Exit | None) -> None:
+    outcome = ending.outcome if ending else None
+    for artifact in outcome.artifacts if outcome else []:
+        path = Path(artifact["path"])
+        session.add(
+            ArtifactRow(
+                run_number=row.number,
+                name=artifact["name"],
+                type=artifact["type"],
+                path=str(path),
+                size_bytes=_size(path),
+                tags=[],
+                created_at=utc_now(),
+            )
+        )
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder."""
+    if path.is_dir():
+        return sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return path.stat().st_size if path.exists() else 0

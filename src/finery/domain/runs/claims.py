@@ -1,0 +1,109 @@
+"""Which run starts next, and on what. For the scheduler."""
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from finery.contracts.machine import Machine
+from finery.contracts.status import RunStatus
+from finery.domain.runs.attempts import AttemptRef
+from finery.domain.runs.transitions import change_status
+from finery.kit.clock import utc_now
+from finery.models import AttemptRow, LeaseRow, RunRow
+
+WINDOW = 200
+"""How many waiting runs are looked at in one pass."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A run that is ours to start, with its leases taken."""
+
+    ref: AttemptRef
+    run_id: str
+    recipe: str
+    config: dict[str, Any]
+    spec: dict[str, Any]
+    gpus: list[int]
+    cpu_slots: int
+    time_limit_seconds: float | None
+
+
+def has_waiting(session: Session) -> bool:
+    query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED).limit(1)
+    return session.scalars(query).first() is not None
+
+
+def claim_next(session: Session, machine: Machine, *, executor: str, max_passed: int) -> Claim | None:
+    """Claim the first run that fits: by priority, then by age.
+
+    A run that does not fit may be passed by later ones `max_passed` times; after that nobody passes it until its
+    devices are free. The row locks, the primary key of `leases` and the unique `attempts.live_run` make a second
+    claimer lose.
+    """
+    free_gpus, free_slots = _free_devices(session, machine)
+    passed: list[RunRow] = []
+    for row in _waiting(session):
+        if row.gpus <= len(free_gpus) and row.cpu_slots <= len(free_slots):
+            for waiting in passed:
+                waiting.passed += 1
+            return _claim(session, row, free_gpus[: row.gpus], free_slots[: row.cpu_slots], executor)
+        if row.passed >= max_passed:
+            return None
+        passed.append(row)
+    return None
+
+
+def leased_devices(session: Session) -> dict[str, str]:
+    """Device → the id of the run that holds it."""
+    query = select(LeaseRow.device, RunRow.id).join(RunRow, RunRow.number == LeaseRow.run_number)
+    return {row.device: row.id for row in session.execute(query)}
+
+
+def queue_depth(session: Session) -> int:
+    query = select(func.count()).select_from(RunRow).where(RunRow.status == RunStatus.QUEUED)
+    return session.scalar(query) or 0
+
+
+def _waiting(session: Session) -> list[RunRow]:
+    query = (
+        select(RunRow)
+        .where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != "external")
+        .order_by(RunRow.priority.desc(), RunRow.number)
+        .limit(WINDOW)
+        .with_for_update(skip_locked=True)
+    )
+    return list(session.scalars(query))
+
+
+def _free_devices(session: Session, machine: Machine) -> tuple[list[int], list[int]]:
+    taken = set(session.scalars(select(LeaseRow.device)))
+    gpus = [gpu.index for gpu in machine.gpus if f"gpu:{gpu.index}" not in taken]
+    slots = [slot for slot in range(machine.cpu_slots) if f"cpu:{slot}" not in taken]
+    return gpus, slots
+
+
+def _claim(session: Session, row: RunRow, gpus: list[int], slots: list[int], executor: str) -> Claim:
+    now = utc_now()
+    row.attempt += 1
+    change_status(session, row, RunStatus.STARTING)
+    row.token = secrets.token_hex(16)
+    devices = [f"gpu:{index}" for index in gpus] + [f"cpu:{slot}" for slot in slots]
+    session.add_all(LeaseRow(device=device, run_number=row.number, created_at=now) for device in devices)
+    session.add(
+        AttemptRow(run_number=row.number, number=row.attempt, live_run=row.number, executor=executor, created_at=now)
+    )
+    session.flush()
+    return Claim(
+        ref=AttemptRef(row.number, row.attempt, row.token),
+        run_id=row.id,
+        recipe=row.recipe,
+        config=row.config,
+        spec=row.spec,
+        gpus=gpus,
+        cpu_slots=len(slots),
+        time_limit_seconds=row.time_limit_seconds,
+    )

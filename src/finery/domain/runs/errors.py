@@ -1,0 +1,114 @@
+from collections.abc import Sequence
+
+from finery.contracts.status import RunStatus
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+
+
+class RunNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "run_not_found"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"there is no run {run_id[:140]!r}")
+
+
+class RunExists(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "run_exists"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"a run {run_id!r} exists already; choose another id")
+
+
+class InvalidRun(DomainError):
+    """The request's configuration is impossible; each flaw names its field."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_run"
+
+    def __init__(self, flaws: Sequence[Flaw]) -> None:
+        first = flaws[0]
+        more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
+        super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message + more, flaws=flaws)
+
+
+class OutputTaken(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "output_dir_taken"
+
+    def __init__(self, path: str, why: str) -> None:
+        message = f"output_dir {path!r} {why}; choose another output_dir"
+        super().__init__(message, flaws=[Flaw("output_dir", message)])
+
+
+class IdempotencyMismatch(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "idempotency_key_reused"
+
+    def __init__(self) -> None:
+        super().__init__("this Idempotency-Key was used with another request; draw a new key")
+
+
+class RunFinished(DomainError):
+    kind = ErrorKind.FINISHED
+    code = "run_finished"
+
+    def __init__(self, run_id: str, status: RunStatus) -> None:
+        super().__init__(f"run {run_id!r} has already ended: {status}")
+
+
+class TransitionRefused(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "transition_refused"
+
+    def __init__(self, run_id: str, source: RunStatus, target: RunStatus) -> None:
+        super().__init__(f"run {run_id!r} is {source}; it cannot become {target}")
+
+
+class RunIsLive(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "run_is_live"
+
+    def __init__(self, run_id: str, remedy: str) -> None:
+        super().__init__(f"run {run_id!r} has not ended yet; {remedy}")
+
+
+class NotReportable(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "run_is_carried_out_here"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} is carried out by this server; only runs that run elsewhere take reports")
+
+
+class NotControllable(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "run_is_carried_out_elsewhere"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} is carried out elsewhere and can only be cancelled here")
+
+
+class IntentRefused(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "intent_refused"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"run {run_id!r} {why}")
+
+
+class ArtifactNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "artifact_not_found"
+
+    def __init__(self, run_id: str, artifact_id: int) -> None:
+        super().__init__(f"run {run_id!r} has no artifact {artifact_id}")
+
+
+class BadCursor(DomainError):
+    kind = ErrorKind.INVALID
+    code = "bad_cursor"
+
+    def __init__(self) -> None:
+        message = "the cursor is not one that this server gave; start without one"
+        super().__init__(message, flaws=[Flaw("cursor", message)])

@@ -1,0 +1,82 @@
+"""What somebody asks of a run: stored on it at once, so that it cannot be lost; the scheduler carries it out."""
+
+from sqlalchemy.orm import Session
+
+from finery.contracts.run import Run
+from finery.contracts.status import Intent, Reason, RunStatus
+from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished
+from finery.domain.runs.mapping import run_of
+from finery.domain.runs.rows import lock_row
+from finery.domain.runs.transitions import EXTERNAL, change_status, set_intent
+from finery.kit.clock import utc_now
+from finery.models import RunRow
+
+
+def request_cancel(session: Session, run_id: str) -> Run:
+    """Cancelled at once when nothing runs yet, else as soon as its process is gone. Raises RunFinished."""
+    row = _unfinished(session, run_id)
+    if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
+        set_intent(session, row, Intent.CANCEL)
+    else:
+        change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
+    return run_of(row)
+
+
+def request_pause(session: Session, run_id: str) -> Run:
+    """Paused at once when queued, else at the next checkpoint, which it asks for. Raises RunFinished, IntentRefused."""
+    row = _controllable(session, run_id)
+    if row.status == RunStatus.QUEUED:
+        change_status(session, row, RunStatus.PAUSED, reason=Reason.PAUSED)
+    elif row.status != RunStatus.PAUSED:
+        _refuse_if_cancelling(row)
+        set_intent(session, row, Intent.PAUSE)
+    return run_of(row)
+
+
+def request_stop(session: Session, run_id: str) -> Run:
+    """End early and keep the model as it is by then; a run that never began is cancelled."""
+    row = _controllable(session, run_id)
+    if not RunStatus(row.status).is_live:
+        change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
+    else:
+        _refuse_if_cancelling(row)
+        set_intent(session, row, Intent.STOP)
+    return run_of(row)
+
+
+def resume(session: Session, run_id: str) -> Run:
+    """Queue a paused run again. Raises RunFinished, IntentRefused when it is not paused."""
+    row = _controllable(session, run_id)
+    if row.status != RunStatus.PAUSED:
+        raise IntentRefused(run_id, f"is {row.status}; only a paused run can be resumed")
+    change_status(session, row, RunStatus.QUEUED)
+    return run_of(row)
+
+
+def request_checkpoint(session: Session, run_id: str) -> Run:
+    """Have a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
+    row = _controllable(session, run_id)
+    if not RunStatus(row.status).is_live:
+        raise IntentRefused(run_id, f"is {row.status}; only a running run can save a checkpoint")
+    if "checkpoint" not in row.controls:
+        row.controls, row.updated_at = [*row.controls, "checkpoint"], utc_now()
+    return run_of(row)
+
+
+def _unfinished(session: Session, run_id: str) -> RunRow:
+    row = lock_row(session, run_id)
+    if RunStatus(row.status).is_finished:
+        raise RunFinished(run_id, RunStatus(row.status))
+    return row
+
+
+def _controllable(session: Session, run_id: str) -> RunRow:
+    row = _unfinished(session, run_id)
+    if row.recipe == EXTERNAL:
+        raise NotControllable(run_id)
+    return row
+
+
+def _refuse_if_cancelling(row: RunRow) -> None:
+    if row.intent == Intent.CANCEL:
+        raise IntentRefused(row.id, "is being cancelled")

@@ -1,0 +1,81 @@
+"""The one place where a run's status changes, and where its events get their numbers."""
+
+from typing import Any
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from finery.contracts.events import EventType
+from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
+from finery.domain.runs.errors import TransitionRefused
+from finery.kit.clock import epoch_now, utc_now
+from finery.models import AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
+
+EXTERNAL = "external"
+
+
+def change_status(
+    session: Session, row: RunRow, to: RunStatus, *, reason: Reason | None = None, message: str | None = None
+) -> None:
+    """Move a locked run to `to`; its event, log line and outbox row go with it in the same transaction.
+
+    The caller holds the row (`lock_row`, or a claim by token), so that the status checked here is the one that
+    is replaced. Raises TransitionRefused; a finished run refuses everything.
+    """
+    source = RunStatus(row.status)
+    table = EXTERNAL_TRANSITIONS if row.recipe == EXTERNAL else TRANSITIONS
+    if to not in table.get(source, frozenset()):
+        raise TransitionRefused(row.id, source, to)
+    now = utc_now()
+    row.status, row.updated_at = to, now
+    if to is RunStatus.RUNNING and row.started_at is None:
+        row.started_at = now
+    if not to.is_live and row.recipe != EXTERNAL:
+        _let_go(session, row)
+        row.intent = row.intent if to is RunStatus.QUEUED else None
+    if to.is_finished:
+        row.finished_at, row.reason, row.error, row.output_key = now, reason, message, None
+    data = {"from": source, "to": to, "reason": reason, "message": message}
+    append_event(session, row, EventType.STATUS, {key: value for key, value in data.items() if value is not None})
+    session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))
+    session.add(OutboxRow(run_number=row.number, type=f"run.{to}", data={"id": row.id}, created_at=now))
+
+
+def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
+    """Store what was asked of a locked run; asking again for the same changes nothing."""
+    if row.intent == intent:
+        return
+    row.intent, row.updated_at = intent, utc_now()
+    append_event(session, row, EventType.INTENT, {"intent": intent})
+
+
+def append_event(session: Session, row: RunRow, type: EventType, data: dict[str, Any], at: float | None = None) -> None:
+    """Give the event the next number of its locked run."""
+    row.last_sequence += 1
+    session.add(
+        EventRow(
+            run_number=row.number,
+            sequence=row.last_sequence,
+            type=type,
+            at=epoch_now() if at is None else at,
+            attempt=row.attempt,
+            data=data,
+        )
+    )
+
+
+def _let_go(session: Session, row: RunRow) -> None:
+    session.execute(delete(LeaseRow).where(LeaseRow.run_number == row.number))
+    ended = update(AttemptRow).where(AttemptRow.live_run == row.number)
+    session.execute(ended.values(live_run=None, finished_at=utc_now()))
+    row.token, row.controls = None, []
+
+
+def _level(to: RunStatus) -> str:
+    return "ERROR" if to is RunStatus.FAILED else "INFO"
+
+
+def _sentence(data: dict[str, Any]) -> str:
+    because = f" ({data['reason']})" if data["reason"] else ""
+    said = f": {data['message']}" if data["message"] else ""
+    return f"{data['from']} → {data['to']}{because}{said}"
