@@ -1,0 +1,378 @@
+"""Rows of JSON, JSON Lines, CSV and Parquet files, read as a stream: memory holds a row, not the file."""
+
+import csv
+import gzip
+import re
+import zlib
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from finery.kit.text import HEAD_BYTES, Observer, as_utf8, guess_encoding, open_unpacked, read_chunks, split_lines
+
+MAX_ROW_BYTES = 64 * 2**20
+PARQUET_BATCH_ROWS = 256
+
+JsonObject = dict[str, Any]
+
+
+class TableFormat(StrEnum):
+    JSON_ARRAY = "json_array"
+    JSON_LINES = "json_lines"
+    CSV = "csv"
+    TSV = "tsv"
+    PARQUET = "parquet"
+
+
+class Row(msgspec.Struct, frozen=True, gc=False):
+    line: int
+    """Where the row begins, from 1. A Parquet file has no lines: the row's number."""
+    number: int
+    """Which row it is, from 1; blank lines do not count."""
+    value: JsonObject
+
+
+class BrokenRow(ValueError):
+    """A row that cannot be read. `reason` never holds the row's content."""
+
+    def __init__(self, line: int, number: int, reason: str) -> None:
+        super().__init__(f"line {line}: {reason}")
+        self.line = line
+        self.number = number
+        self.reason = reason
+
+
+class UnreadableTable(ValueError):
+    """The file as a whole cannot be read; the message says why."""
+
+
+class UnknownFormat(UnreadableTable):
+    """The file is none of the formats that can be read."""
+
+
+class DamagedFile(UnreadableTable):
+    """The file is cut off, or its checksum is wrong."""
+
+
+def stream_rows(path: Path) -> Iterator[Row]:
+    """Raises BrokenRow at the first row that cannot be read, UnreadableTable, and OSError."""
+    for row in scan_rows(path):
+        if isinstance(row, BrokenRow):
+            raise row
+        yield row
+
+
+def scan_rows(path: Path, *, observe: Observer | None = None) -> Iterator[Row | BrokenRow]:
+    """Every row in order; one that cannot be read comes as a BrokenRow, and reading goes on where it can.
+
+    `observe` sees each byte of the file once, in order. Raises UnreadableTable and OSError.
+    """
+    with open_unpacked(path, observe) as file:
+        chunks = _undamaged(read_chunks(file))
+        head = next(chunks, b"")
+        table = sniff(head[:HEAD_BYTES], path.name)
+        everything = chain((head,), chunks)
+        if table is not TableFormat.PARQUET:
+            yield from _READERS[table](as_utf8(everything, guess_encoding(head)))
+            return
+        for _ in everything:
+            pass
+    yield from _parquet_rows(path)
+
+
+def sniff(head: bytes, name: str) -> TableFormat:
+    """What a file is, by its first bytes (unpacked) and, where these leave it open, its name."""
+    for magic, label in _FOREIGN.items():
+        if head.startswith(magic):
+            raise UnknownFormat(f"this is {label}; give JSON, JSON Lines, CSV or Parquet")
+    if head.startswith(b"PAR1"):
+        return TableFormat.PARQUET
+    by_name = _BY_SUFFIX.get(_suffix(name))
+    if by_name in (TableFormat.CSV, TableFormat.TSV):
+        return by_name
+    text = head.decode(guess_encoding(head), "ignore").lstrip("\ufeff \t\r\n")
+    if text.startswith("["):
+        return TableFormat.JSON_ARRAY
+    if text.startswith("{") or not head:
+        return TableFormat.JSON_LINES
+    if by_name is None:
+        raise UnknownFormat("neither the name nor the first bytes say JSON, JSON Lines, CSV or Parquet")
+    if by_name is TableFormat.PARQUET:
+        raise UnknownFormat("the name says Parquet, but the content does not")
+    return by_name
+
+
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive (or a pickled PyTorch file)",
+    b"PK\x05\x06": "an empty zip archive",
+    b"\x80\x02": "a pickle, which can run code",
+    b"\x80\x03": "a pickle, which can run code",
+    b"\x80\x04": "a pickle, which can run code",
+    b"\x80\x05": "a pickle, which can run code",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it or use gzip",
+    b"BZh": "compressed with bzip2; unpack it or use gzip",
+    b"\xfd7zXZ": "compressed with xz; unpack it or use gzip",
+    b"\x1f\x8b": "gzipped twice",
+    b"ARROW1": "an Arrow file; write it as Parquet",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x89HDF": "an HDF5 file",
+    b"SQLite format 3": "an SQLite database",
+    b"%PDF": "a PDF",
+}
+
+_BY_SUFFIX = {
+    "json": TableFormat.JSON_LINES,
+    "jsonl": TableFormat.JSON_LINES,
+    "ndjson": TableFormat.JSON_LINES,
+    "csv": TableFormat.CSV,
+    "tsv": TableFormat.TSV,
+    "parquet": TableFormat.PARQUET,
+}
+
+
+def _suffix(name: str) -> str:
+    return name.lower().removesuffix(".gz").rpartition(".")[2]
+
+
+def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    try:
+        yield from chunks
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DamagedFile("the gzip stream is damaged or cut off") from error
+
+
+def _json_line_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
+    decode = _DECODER.decode
+    number = line = 0
+    for line, data in enumerate(split_lines(chunks, limit=MAX_ROW_BYTES), start=1):
+        if data is None:
+            number += 1
+            yield BrokenRow(line, number, TOO_LONG)
+        elif data and not data.isspace():
+            number += 1
+            try:
+                yield Row(line, number, decode(data))
+            except _UNREADABLE as error:
+                yield BrokenRow(line, number, _reason(error))
+
+
+TOO_LONG = f"the row is longer than {MAX_ROW_BYTES // 2**20} MiB"
+_DECODER = msgspec.json.Decoder(JsonObject)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return "not valid UTF-8; save the file as UTF-8"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return str(error)
+
+
+def _json_array_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
+    decode = _DECODER.decode
+    splitter = _ArraySplitter(chunks)
+    try:
+        for number, (line, data) in enumerate(splitter.elements(), start=1):
+            try:
+                yield Row(line, number, decode(data))
+            except _UNREADABLE as error:
+                yield BrokenRow(line, number, _reason(error))
+    except BrokenRow as end:
+        yield end
+
+
+class _ArraySplitter:
+    """Cuts a JSON array into its elements without parsing them; memory holds one element and one chunk."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._chunks = chunks
+        self._data = b""
+        self._at = 0
+        self._line = 1
+        self._counted = 0
+        self._number = 0
+
+    def elements(self) -> Iterator[tuple[int, bytes]]:
+        """Each element's line and bytes. Raises BrokenRow where the array itself is malformed."""
+        self._expect(b"[")
+        if self._next() == b"]":
+            self._at += 1
+        else:
+            yield self._element()
+            while self._expect(b",]") == b",":
+                yield self._element()
+        if self._next():
+            raise self._broken("there is more after the end of the array")
+
+    def _element(self) -> tuple[int, bytes]:
+        start = self._next()
+        self._number += 1
+        if not start or start in b",]":
+            raise self._broken("an element of the array is missing" if start else CUT_OFF)
+        self._count_lines()
+        end = self._end_of_nested() if start in b"{[" else self._end_of_scalar()
+        data = self._data[self._at : end]
+        self._at = end
+        return self._line, data
+
+    def _end_of_nested(self) -> int:
+        depth, position = 0, self._at
+        while True:
+            for token in _TOKEN.finditer(self._data, position):
+                match token[0]:
+                    case b"{" | b"[":
+                        depth += 1
+                    case b"}" | b"]":
+                        depth -= 1
+                        if depth == 0:
+                            return token.end()
+                    case b'"':
+                        # A string that the window cuts off is read again once there is more.
+                        position = token.start()
+                        break
+            else:
+                position = len(self._data)
+            position -= self._at
+            self._grow()
+
+    def _end_of_scalar(self) -> int:
+        while not (end := _SCALAR.match(self._data, self._at)) or end.end() == len(self._data):
+            self._grow()
+        return end.end()
+
+    def _expect(self, wanted: bytes) -> bytes:
+        found = self._next()
+        if not found:
+            raise self._broken(CUT_OFF)
+        if found not in wanted:
+            raise self._broken(f"expected {' or '.join(map(repr, wanted.decode()))} between the array's elements")
+        self._at += 1
+        return found
+
+    def _next(self) -> bytes:
+        """The next character that is no space, left unread; empty at the end."""
+        while True:
+            self._at = _SPACE.match(self._data, self._at).end()  # type: ignore[union-attr]
+            if self._at < len(self._data):
+                return self._data[self._at : self._at + 1]
+            if not self._refill():
+                return b""
+
+    def _grow(self) -> None:
+        if len(self._data) - self._at > MAX_ROW_BYTES:
+            raise self._broken(TOO_LONG)
+        if not self._refill():
+            raise self._broken(CUT_OFF)
+
+    def _refill(self) -> bool:
+        """Keep what is unread and at least double it, so that a long element is not scanned once per chunk."""
+        self._count_lines()
+        parts = [self._data[self._at :]]
+        wanted = len(parts[0])
+        while (chunk := next(self._chunks, None)) is not None:
+            parts.append(chunk)
+            wanted -= len(chunk)
+            if wanted <= 0:
+                break
+        self._data, self._at, self._counted = b"".join(parts), 0, 0
+        return len(parts) > 1
+
+    def _count_lines(self) -> None:
+        self._line += self._data.count(b"\n", self._counted, self._at)
+        self._counted = self._at
+
+    def _broken(self, reason: str) -> BrokenRow:
+        self._count_lines()
+        return BrokenRow(self._line, max(self._number, 1), reason)
+
+
+CUT_OFF = "the array is not closed; the file may be cut off"
+_SPACE = re.compile(rb"[ \t\r\n]*+")
+_SCALAR = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^",\]\s]++', re.DOTALL)
+# A whole string, else the quote that opens an unfinished one, else a bracket. Possessive, so that a long string
+# costs no memory for ways back.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
+
+
+def _csv_rows(chunks: Iterator[bytes], delimiter: str = ",") -> Iterator[Row | BrokenRow]:
+    csv.field_size_limit(MAX_ROW_BYTES)
+    lines = _CsvLines(chunks)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    header: list[str] | None = None
+    number = 0
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield BrokenRow(line, number + 1, f"no valid CSV: {error}")
+            return
+        if cells is None:
+            return
+        if not cells:
+            continue
+        if header is None:
+            header = cells
+            continue
+        number += 1
+        if flaw := lines.take_flaw():
+            yield BrokenRow(line, number, flaw)
+        elif len(cells) != len(header):
+            yield BrokenRow(line, number, f"{len(cells)} cells, but the header names {len(header)}")
+        else:
+            yield Row(line, number, dict(zip(header, cells, strict=True)))
+
+
+class _CsvLines(Iterator[str]):
+    """Decoded lines for the CSV reader, which joins those of one row; remembers what was wrong with them."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._lines = split_lines(chunks, limit=MAX_ROW_BYTES)
+        self._flaw = ""
+
+    def __next__(self) -> str:
+        data = next(self._lines)
+        if data is None:
+            self._flaw = TOO_LONG
+            return "\n"
+        try:
+            return data.decode() + "\n"
+        except UnicodeDecodeError as error:
+            self._flaw = _reason(error)
+            return data.decode(errors="replace") + "\n"
+
+    def take_flaw(self) -> str:
+        flaw, self._flaw = self._flaw, ""
+        return flaw
+
+
+def _tsv_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
+    return _csv_rows(chunks, "\t")
+
+
+_READERS = {
+    TableFormat.JSON_LINES: _json_line_rows,
+    TableFormat.JSON_ARRAY: _json_array_rows,
+    TableFormat.CSV: _csv_rows,
+    TableFormat.TSV: _tsv_rows,
+}
+
+
+def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
+    import pyarrow
+    from pyarrow import parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, use_threads=False):
+                for value in batch.to_pylist():
+                    number += 1
+                    yield Row(number, number, value)
+    except pyarrow.ArrowException as error:
+        raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error
