@@ -1,0 +1,72 @@
+"""The account of an attempt's end: `exit.json`, written even when the disk has become full meanwhile."""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from finery.kit.files import sync_directory
+
+RESERVED_BYTES = 64 * 1024
+RETRY_SECONDS = 0.5
+
+
+@dataclass
+class Ending:
+    """The fields of contracts.process.Exit, without pydantic."""
+
+    exit_code: int | None = None
+    signal: int | None = None
+    start_error: str | None = None
+    terminated: bool = False
+    timed_out: bool = False
+    swept: int = 0
+    started_at: float | None = None
+    finished_at: float = 0.0
+    max_rss_bytes: int | None = None
+    outcome: dict[str, Any] | None = None
+
+
+class ExitFile:
+    """Takes its space on the disk at the beginning, so that the end can be told on a full one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reserve = path.with_name(f".{path.name}.reserve")
+
+    def reserve(self) -> None:
+        """Raises OSError when the disk is full already."""
+        descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
+        finally:
+            os.close(descriptor)
+
+    def write(self, ending: Ending, patience_seconds: float) -> None:
+        """Put the account in place, whole or not at all; try again until `patience_seconds` have passed.
+
+        Raises OSError when it could not be written in that time, or when the directory is gone.
+        """
+        data = json.dumps(asdict(ending), ensure_ascii=False).encode()
+        deadline = time.monotonic() + patience_seconds
+        while True:
+            try:
+                return self._write_once(data)
+            except FileNotFoundError:
+                raise
+            except OSError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(RETRY_SECONDS)
+
+    def _write_once(self, data: bytes) -> None:
+        descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT, 0o644)
+        with os.fdopen(descriptor, "r+b") as file:
+            file.write(data)
+            file.truncate()
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self._reserve, self._path)
+        sync_directory(self._path.parent)

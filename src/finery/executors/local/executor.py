@@ -1,0 +1,171 @@
+"""Attempts as processes of this machine, each minded by a shim that outlives the server."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path, PurePosixPath
+
+from finery.contracts.layout import (
+    CONTROL_CHECKPOINT,
+    CONTROL_PAUSE,
+    CONTROL_STOP,
+    CONTROL_VALIDATE,
+    MARK_VARIABLE,
+    AttemptDirectory,
+    RunDirectory,
+)
+from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, Unknown
+from finery.executors.base import NotYet, SubmitFailed
+from finery.executors.local.environment import base_environment, failpoint_environment
+from finery.executors.local.leftovers import of_dead_shim, sweep
+from finery.executors.local.observe import Record, look, read_exit
+from finery.executors.local.warm_parent import WarmParent
+from finery.kit.files import read_json, write_json
+from finery.kit.processes import Identity, boot_id, uptime
+
+SWEEP_SECONDS = 5.0
+
+CONTROLS = frozenset({CONTROL_CHECKPOINT, CONTROL_VALIDATE, CONTROL_STOP, CONTROL_PAUSE})
+
+PACKAGE_ROOT = str(Path(__file__).resolve().parents[3])
+
+
+class LocalExecutor:
+    """See executors.base for what each verb promises. Nothing is remembered here: files and the kernel are asked."""
+
+    def __init__(self, python: str = sys.executable, warm: WarmParent | None = None) -> None:
+        self._python = python
+        self._warm = warm
+        self._unreaped: set[int] = set()
+        self._writing = threading.Lock()
+
+    def submit(self, launch: Launch) -> Handle:
+        attempt = RunDirectory(launch.directory).attempt(launch.attempt)
+        try:
+            with self._writing:
+                environment = _write(launch, attempt)
+            if attempt.exit.exists() or attempt.shim.exists():
+                return Handle(directory=launch.directory, attempt=launch.attempt)
+            shim = self._fork(launch, environment, attempt) or self._spawn(attempt)
+        except OSError as error:
+            raise SubmitFailed(f"the process could not be started on this machine: {error}") from error
+        return Handle(directory=launch.directory, attempt=launch.attempt, details={"shim": shim.describe()})
+
+    def poll(self, handle: Handle) -> Observation:
+        try:
+            seen = look(_attempt(handle), Identity.parse(handle.details.get("shim")))
+        except OSError as error:
+            return Unknown(detail=str(error))
+        if isinstance(seen, Exited | Lost):
+            self._reap()
+        return seen
+
+    def stop(self, handle: Handle, grace_seconds: float) -> None:
+        attempt = _attempt(handle)
+        if read_exit(attempt) is not None:
+            return
+        attempt.path.mkdir(parents=True, exist_ok=True)
+        write_json(attempt.terminate, {"grace_seconds": grace_seconds})
+        # A shim that is not on record yet looks for the request itself; a signal could end it in its own start.
+        record = Record.read(attempt)
+        if record is not None and not record.shim.signal(signal.SIGTERM):
+            self.sweep(handle)
+
+    def read(self, handle: Handle, file: str, offset: int, limit: int) -> bytes:
+        path = _inside(handle.directory, file)
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError as error:
+            raise NotYet(f"{file} is not there yet") from error
+        try:
+            return os.pread(descriptor, limit, offset)
+        finally:
+            os.close(descriptor)
+
+    def control(self, handle: Handle, name: str) -> None:
+        if name not in CONTROLS:
+            raise ValueError(f"a trainer knows no request {name!r}; it knows {', '.join(sorted(CONTROLS))}")
+        directory = RunDirectory(handle.directory).control
+        try:
+            directory.mkdir(exist_ok=True)
+        except FileNotFoundError as error:
+            raise NotYet("the run has no directory yet") from error
+        (directory / name).touch()
+
+    def sweep(self, handle: Handle) -> int:
+        attempt = _attempt(handle)
+        record = Record.read(attempt)
+        shim, process = (record.shim, record.process) if record else (None, None)
+        launch = read_json(attempt.launch)
+        if launch is None:
+            return 0
+        mark = f"{MARK_VARIABLE}={launch['mark']}"
+        killed = sweep(lambda: of_dead_shim(shim, process, mark), SWEEP_SECONDS)
+        self._reap()
+        return len(killed)
+
+    def _fork(self, launch: Launch, environment: dict[str, str], attempt: AttemptDirectory) -> Identity | None:
+        if launch.warm_entry is None or self._warm is None or not self._warm.suits(launch.argv, environment):
+            return None
+        pid = self._warm.fork(attempt.path)
+        return None if pid is None else _identity(pid)
+
+    def _spawn(self, attempt: AttemptDirectory) -> Identity:
+        """Start the shim with a session, standard streams and environment of its own; the rest it sees to itself."""
+        nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)
+        pid = os.posix_spawn(
+            self._python,
+            # Neither site-packages nor the working directory: it needs this package and the standard library.
+            [self._python, "-S", "-P", "-m", "finery.executors.local.shim", str(attempt.path)],
+            {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT},
+            file_actions=[nothing, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGPIPE),
+        )
+        self._reap()
+        self._unreaped.add(pid)
+        return Identity.of(pid)
+
+    def _reap(self) -> None:
+        """Take leave of the shims that have ended; those of an earlier server are another's children."""
+        for pid in list(self._unreaped):
+            try:
+                ended, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                ended = pid
+            if ended:
+                self._unreaped.discard(pid)
+
+
+def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
+    """Put the launch on disk unless it is there; return the whole environment of its process.
+
+    launch.json comes last: where it is, everything is.
+    """
+    environment = {**base_environment(), **launch.environment, MARK_VARIABLE: launch.mark}
+    if not attempt.launch.exists():
+        attempt.path.mkdir(parents=True, exist_ok=True)
+        write_json(attempt.environment, environment, mode=0o600)
+        submitted = {"boot_id": boot_id(), "uptime": uptime()}
+        write_json(attempt.launch, {**launch.model_dump(mode="json", exclude={"environment"}), "submitted": submitted})
+    return environment
+
+
+def _attempt(handle: Handle) -> AttemptDirectory:
+    return RunDirectory(handle.directory).attempt(handle.attempt)
+
+
+def _inside(directory: Path, file: str) -> Path:
+    parts = PurePosixPath(file).parts
+    if not parts or parts[0] == "/" or ".." in parts or "\0" in file:
+        raise ValueError(f"{file!r} is not the name of a file in the run directory")
+    return directory.joinpath(*parts)
+
+
+def _identity(pid: int) -> Identity | None:
+    try:
+        return Identity.of(pid)
+    except ProcessLookupError:
+        return None

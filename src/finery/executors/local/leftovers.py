@@ -1,0 +1,55 @@
+"""Finding and ending what an attempt left behind, from inside its shim or, when that is gone, from the server."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+
+from finery.kit.processes import Identity, Process, descendants, is_marked, processes
+
+ROUND_SECONDS = 0.01
+
+
+def sweep(find: Callable[[], Iterable[Process]], seconds: float) -> set[Identity]:
+    """SIGKILL what `find` finds until it finds nothing, at most for `seconds`; return what was killed."""
+    killed: set[Identity] = set()
+    deadline = time.monotonic() + seconds
+    while found := [process.identity for process in find()]:
+        killed.update(identity for identity in found if identity.signal(signal.SIGKILL))
+        if time.monotonic() >= deadline:
+            break
+        time.sleep(ROUND_SECONDS)
+    return killed
+
+
+def below_shim(session: int, mark: str) -> list[Process]:
+    """All that lives under the calling shim: orphans come to it, so only what left it twice over needs the mark."""
+    own = os.getpid()
+    there = list(processes())
+    below = {process.pid for process in descendants(own, there)}
+    return [
+        process
+        for process in there
+        if not process.is_dead
+        and process.pid != own
+        and (process.pid in below or process.session == session or is_marked(process.pid, mark))
+    ]
+
+
+def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str) -> list[Process]:
+    """What provably belongs to an attempt whose shim minds it no more (or is to be ended with it).
+
+    Once the leader is gone its number may name another's session, so its members then need the mark.
+    """
+    own = os.getpid()
+    there = list(processes())
+    roots = [identity.pid for identity in (shim, process) if identity is not None and identity.look() is not None]
+    session = process.pid if process is not None and process.pid in roots else None
+    below = {child.pid for root in roots for child in descendants(root, there)} | set(roots)
+    return [
+        found
+        for found in there
+        if not found.is_dead
+        and found.pid != own
+        and (found.pid in below or found.session == session or is_marked(found.pid, mark))
+    ]

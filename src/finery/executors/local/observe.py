@@ -1,0 +1,100 @@
+"""What an attempt's files and the kernel say about it. Needs no memory of the submission."""
+
+import fcntl
+import os
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from finery.contracts.layout import AttemptDirectory
+from finery.contracts.process import Alive, Exit, Exited, Lost, Observation, Starting
+from finery.kit.files import read_json, write_json
+from finery.kit.processes import Identity, boot_id, uptime
+
+START_ALLOWANCE_SECONDS = 10.0
+"""How long a shim whose identity was never stored may take from its submission to its lock."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """shim.json: who minds the attempt and who carries it out."""
+
+    shim: Identity
+    process: Identity
+    started_at: float
+
+    @classmethod
+    def read(cls, attempt: AttemptDirectory) -> "Record | None":
+        value = read_json(attempt.shim)
+        if not isinstance(value, dict):
+            return None
+        shim, process = Identity.parse(value.get("shim")), Identity.parse(value.get("process"))
+        if shim is None or process is None:
+            return None
+        return cls(shim, process, float(value["started_at"]))
+
+
+def look(attempt: AttemptDirectory, spawned: Identity | None) -> Observation:
+    """`spawned` is the shim that the submission started, where it is known."""
+    return _recorded(attempt) or _expected(attempt, spawned) or _verdict(attempt)
+
+
+def read_exit(attempt: AttemptDirectory) -> Exit | None:
+    """The account of the end; None while there is none, or a torn one."""
+    value = read_json(attempt.exit)
+    if not isinstance(value, dict):
+        return None
+    try:
+        return Exit.model_validate(value)
+    except ValidationError:
+        return _without_outcome(value)
+
+
+def _without_outcome(value: dict[str, object]) -> Exit | None:
+    """The outcome is the trainer's own writing: when it makes no sense, the rest still holds."""
+    try:
+        return Exit.model_validate({**value, "outcome": None})
+    except ValidationError:
+        return None
+
+
+def _recorded(attempt: AttemptDirectory) -> Observation | None:
+    record = Record.read(attempt)
+    if record is not None and record.shim.is_alive():
+        process = record.process.look()
+        alive = Alive(started_at=record.started_at, stopped=process is not None and process.is_stopped)
+    else:
+        alive = None
+    # After the shim was looked for: it writes the account first and ends then.
+    exit = read_exit(attempt)
+    if exit is not None:
+        return Exited(exit=exit)
+    if record is not None and alive is None:
+        return Lost(detail="the process that minded the attempt is gone, and left no account of its end")
+    return alive
+
+
+def _expected(attempt: AttemptDirectory, spawned: Identity | None) -> Observation | None:
+    if spawned is not None:
+        return Starting() if spawned.is_alive() else None
+    launch = read_json(attempt.launch)
+    if launch is None:
+        return Lost(detail="the attempt was never submitted")
+    submitted = launch["submitted"]
+    is_recent = uptime() - submitted["uptime"] < START_ALLOWANCE_SECONDS
+    return Starting() if is_recent and submitted["boot_id"] == boot_id() else None
+
+
+def _verdict(attempt: AttemptDirectory) -> Observation:
+    """Nobody seems to come. Under the shim's own lock that becomes certain: one that comes later will not start."""
+    descriptor = os.open(attempt.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        recorded = _recorded(attempt)
+        if recorded is None and not attempt.terminate.exists():
+            write_json(attempt.terminate, {"grace_seconds": 0.0})
+    except BlockingIOError:
+        return Starting()
+    finally:
+        os.close(descriptor)
+    return recorded or Lost(detail="the process that should mind the attempt ended before it began")

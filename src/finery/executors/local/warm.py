@@ -1,0 +1,161 @@
+"""The warm parent: imports the training stack once, then forks shims whose trainers need not import it again.
+
+    python -m finery.executors.local.warm --preload MODULE
+
+Standard input is a socket to the server: a request a line, an answer a line. It ends when the server does.
+Its only work is to import: it never runs what it imported, so that a fork of it equals a fresh process.
+"""
+
+import argparse
+import atexit
+import gc
+import importlib
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+import traceback
+from pathlib import Path
+from typing import Any, NoReturn, TextIO
+
+from finery.contracts.layout import MARK_VARIABLE, AttemptDirectory
+from finery.executors.local import prctl
+from finery.executors.local.channel import read_line, write_line
+from finery.executors.local.shim import mind
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--preload", required=True, help="the module that imports what is to be warm")
+    preload = parser.parse_args().preload
+    channel = _take_channel()
+    prctl.set_name("finery-warm")
+    reason = _import(preload) or reason_not_to_fork()
+    if reason is not None:
+        write_line(channel, {"unavailable": reason})
+        return
+    # Frozen objects are not looked at by the children's collector, so their pages stay shared.
+    gc.collect()
+    gc.freeze()
+    # Ended shims need no waiting for.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    write_line(channel, {"ready": True})
+    _serve(channel)
+
+
+def reason_not_to_fork() -> str | None:
+    """A fork copies one thread and no device: neither may be there."""
+    threads = os.listdir("/proc/self/task")
+    if len(threads) > 1:
+        names = ", ".join(Path(f"/proc/self/task/{thread}/comm").read_text().strip() for thread in threads)
+        return f"the warm parent has {len(threads)} threads ({names})"
+    cuda = sys.modules.get("torch.cuda")
+    if cuda is not None and cuda.is_initialized():
+        return "CUDA is initialised in the warm parent"
+    return None
+
+
+def run_module(launch: dict[str, Any], environment: dict[str, str], errors: int) -> NoReturn:
+    """The warm start: make the forked child what a fresh `python -m warm_entry` would be, and run that."""
+    os.environ.clear()
+    os.environ.update(environment)
+    _show_mark(environment[MARK_VARIABLE])
+    prctl.set_name("finery-trainer")
+    sys.argv = [launch["warm_entry"], *launch["argv"][-1:]]
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0, closefd=False), _text(1), _text(2)
+    os.close(errors)
+    os._exit(_run_to_its_end(launch["warm_entry"]))
+
+
+def _text(descriptor: int) -> TextIO:
+    return os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
+
+
+def _take_channel() -> socket.socket:
+    channel = socket.socket(fileno=os.dup(0))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return channel
+
+
+def _import(module: str) -> str | None:
+    """Why the module cannot be imported; None when it is."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - the edge of the process: whatever fails in there, there is no warm start
+        return f"{module} cannot be imported: {type(error).__name__}: {error}"
+    return None
+
+
+def _serve(channel: socket.socket) -> None:
+    while request := read_line(channel):
+        reason = reason_not_to_fork()
+        if reason is not None:
+            write_line(channel, {"refused": reason})
+            return
+        pid = _fork_shim(AttemptDirectory(Path(request["attempt_directory"])), channel)
+        write_line(channel, {"pid": pid})
+
+
+def _fork_shim(attempt: AttemptDirectory, channel: socket.socket) -> int:
+    pid = os.fork()
+    if pid != 0:
+        return pid
+    try:
+        channel.close()
+        os.setsid()
+        os.chdir("/")
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        mind(attempt, run_module)
+    finally:
+        os._exit(0)
+
+
+def _show_mark(mark: str) -> None:
+    """Put the mark where other processes look for it: /proc shows the environment that the parent was started with."""
+    name = f"{MARK_VARIABLE}=".encode()
+    shown = Path("/proc/self/environ").read_bytes()
+    begin = shown.index(name) + len(name)
+    room = shown.index(b"\0", begin) - begin
+    if len(mark.encode()) > room:
+        raise ValueError(f"the mark {mark!r} is longer than {room} bytes")
+    env_start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47])
+    prctl.overwrite(env_start + begin, mark.encode().ljust(room, b"\0"))
+
+
+def _run_to_its_end(module: str) -> int:
+    """What the interpreter does around a main program, its exit code included."""
+    code = _run(module)
+    # The frames above are the shim's: leaving through them would run its code here.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def _run(module: str) -> int:
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as leaving:
+        return _exit_code(leaving.code)
+    except BaseException:  # noqa: BLE001 - the edge of the process, as in the interpreter
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _exit_code(code: str | int | None) -> int:
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF
+    print(code, file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    main()
