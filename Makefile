@@ -1,0 +1,55 @@
+# Every target sets up what it needs; the second time nothing is installed.
+SHELL := /bin/bash
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+# Two workers suit a laptop; tests marked with the same xdist_group stay on one worker.
+WORKERS ?= 2
+TESTS ?= tests
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check format bench test-chaos audit constraints clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+setup: $(READY) ## Make the virtual environment (TORCH_INDEX_URL=… takes torch from another index)
+
+$(READY): pyproject.toml constraints.txt tools/setup.sh
+	@VENV=$(VENV) tools/setup.sh
+
+demo: $(READY) ## Train a tiny model on the CPU, then ask it what it learned
+	@$(VENV)/bin/finery demo
+
+test: $(READY) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" narrow them)
+	@services="$$(tools/services.sh start)" && eval "$$services" && \
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 $(PYTEST_ARGS) $(TESTS)
+
+check: $(READY) ## Lint, format, types, and which folder may import which
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports --no-cache --no-logo
+
+format: $(READY) ## Let ruff rewrite what it can
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+bench: $(READY) ## Print the tables of docs/benchmarks.md, measured here
+	@$(PYTHON) -m tests.bench
+
+test-chaos: $(READY) ## Kill the server at random while runs flow (minutes; not in CI)
+	@$(PYTHON) -m tests.chaos
+
+audit: $(READY) ## Look for known holes in what is installed (needs a network)
+	$(VENV)/bin/pip-audit --skip-editable
+
+constraints: $(READY) ## Write constraints.txt from what is installed
+	@VENV=$(VENV) tools/constraints.sh
+
+clean: ## Remove caches, build output and the test databases; the environment stays
+	@tools/services.sh stop
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .tmp
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +

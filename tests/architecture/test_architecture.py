@@ -1,0 +1,188 @@
+"""What import-linter cannot see: the folders, forbidden calls, permissions, and what a start loads."""
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE = ROOT / "src" / "finery"
+
+# The only places that may end a transaction.
+COMMITS = ("http/session.py", "db/")
+
+# Attribute probing by name hides what an object is. Each exception states its need.
+PROBES: dict[str, str] = {}
+
+# FastAPI's own pages, which take no dependency.
+DESCRIPTIONS = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
+
+# Answered without a login.
+PUBLIC = {"GET /healthz"}
+
+FORBIDDEN_CALLS = {
+    "eval",
+    "exec",
+    "os.popen",
+    "os.system",
+    "pickle.load",
+    "pickle.loads",
+    "subprocess.getoutput",
+    "subprocess.getstatusoutput",
+    "torch.load",
+    "yaml.load",
+    "yaml.load_all",
+}
+
+HEAVY = ["torch", "transformers", "trl", "peft", "accelerate", "datasets", "pyarrow"]
+
+
+def source_files() -> list[Path]:
+    return sorted(SOURCE.rglob("*.py"))
+
+
+def calls(path: Path) -> Iterator[ast.Call]:
+    tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+
+
+def name_of(call: ast.Call) -> str:
+    """`os.system` for `os.system(…)`; what cannot be read as dotted names is left out."""
+    parts: list[str] = []
+    node = call.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def place(path: Path, call: ast.Call) -> str:
+    return f"{path.relative_to(SOURCE)}:{call.lineno}: {name_of(call)}"
+
+
+class TestTree:
+    def test_architecture_document_lists_every_folder(self) -> None:
+        document = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+        tree = re.search(r"```\w*\n(src/finery/\n.*?)```", document, re.DOTALL)
+        assert tree, "docs/ARCHITECTURE.md needs a fenced tree that begins with src/finery/"
+        documented = re.findall(r"^(?:  |[├└]── )(\w+)/", tree[1], re.MULTILINE)
+
+        folders = [path.name for path in SOURCE.iterdir() if path.is_dir() and path.name != "__pycache__"]
+
+        assert sorted(documented) == sorted(folders)
+
+
+class TestCalls:
+    def test_transactions_end_in_one_place(self) -> None:
+        found = [
+            place(path, call)
+            for path in source_files()
+            if not path.relative_to(SOURCE).as_posix().startswith(COMMITS)
+            for call in calls(path)
+            if isinstance(call.func, ast.Attribute) and call.func.attr == "commit"
+        ]
+
+        assert found == []
+
+    def test_no_shell_no_code_from_data(self) -> None:
+        found = [
+            place(path, call)
+            for path in source_files()
+            for call in calls(path)
+            if name_of(call) in FORBIDDEN_CALLS
+            or any(
+                keyword.arg == "shell"
+                and not (isinstance(keyword.value, ast.Constant) and keyword.value.value is False)
+                for keyword in call.keywords
+            )
+        ]
+
+        assert found == []
+
+    def test_no_probing_for_attributes(self) -> None:
+        found = [
+            place(path, call)
+            for path in source_files()
+            if path.relative_to(SOURCE).as_posix() not in PROBES
+            for call in calls(path)
+            if name_of(call) in {"hasattr", "getattr"}
+        ]
+
+        assert found == []
+
+
+class TestContracts:
+    def test_contracts_need_pydantic_and_the_standard_library_only(self) -> None:
+        allowed = {*sys.stdlib_module_names, "finery", "pydantic", "pydantic_core"}
+        foreign = {
+            f"{path.relative_to(SOURCE)}: {module}"
+            for path in sorted((SOURCE / "contracts").rglob("*.py"))
+            for module in imported_modules(path)
+            if module.partition(".")[0] not in allowed
+        }
+
+        assert foreign == set()
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+            yield node.module
+
+
+class TestPermissions:
+    @pytest.fixture(scope="class")
+    def permissions(self) -> dict[str, list[str]]:
+        """What each route asks for. The app is only put together here, never started."""
+        from fastapi.dependencies.models import Dependant
+        from fastapi.routing import iter_route_contexts
+
+        from finery.app.asgi import create_app
+        from finery.http.permission import Allow
+
+        def asked(dependant: Dependant) -> Iterator[Allow]:
+            for dependency in dependant.dependencies:
+                if isinstance(dependency.call, Allow):
+                    yield dependency.call
+                yield from asked(dependency)
+
+        return {
+            f"{','.join(sorted(route.methods))} {route.path}": sorted(
+                {allow.permission for allow in asked(route.dependant)}
+            )
+            for route in iter_route_contexts(create_app().routes)
+            if route.path not in DESCRIPTIONS
+        }
+
+    def test_every_route_names_one_permission(self, permissions: dict[str, list[str]]) -> None:
+        assert permissions, "the app has no routes"
+        assert {route: asked for route, asked in permissions.items() if len(asked) != 1} == {}
+
+    def test_public_routes_are_known(self, permissions: dict[str, list[str]]) -> None:
+        assert {route for route, asked in permissions.items() if asked == ["public"]} == PUBLIC
+
+
+class TestStart:
+    def test_core_dependencies_hold_no_training_stack(self) -> None:
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        core = {re.split(r"[^A-Za-z0-9_.-]", line)[0].lower() for line in project["dependencies"]}
+
+        assert core.isdisjoint({*HEAVY, "safetensors", "tokenizers"} - {"pyarrow"})
+
+    @pytest.mark.parametrize("module", ["finery.app.asgi", "finery.cli.main"])
+    def test_start_loads_nothing_heavy(self, module: str) -> None:
+        program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
+
+        result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.strip() == "[]"
