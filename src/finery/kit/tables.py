@@ -4,7 +4,7 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -18,6 +18,7 @@ MAX_ROW_BYTES = 64 * 2**20
 PARQUET_BATCH_ROWS = 256
 
 JsonObject = dict[str, Any]
+Accept = Callable[[bytes], bool]
 
 
 class TableFormat(StrEnum):
@@ -66,10 +67,13 @@ def stream_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
-def scan_rows(path: Path, *, observe: Observer | None = None) -> Iterator[Row | BrokenRow]:
+def scan_rows(
+    path: Path, *, observe: Observer | None = None, accept: Accept | None = None
+) -> Iterator[Row | BrokenRow]:
     """Every row in order; one that cannot be read comes as a BrokenRow, and reading goes on where it can.
 
-    `observe` sees each byte of the file once, in order. Raises UnreadableTable and OSError.
+    `observe` sees each byte of the file once, in order. `accept` is offered the bytes of each JSON row first, and
+    those that it takes (it answers True) are not decoded here and do not come. Raises UnreadableTable and OSError.
     """
     with open_unpacked(path, observe) as file:
         chunks = _undamaged(read_chunks(file))
@@ -77,11 +81,12 @@ def scan_rows(path: Path, *, observe: Observer | None = None) -> Iterator[Row | 
         table = sniff(head[:HEAD_BYTES], path.name)
         everything = chain((head,), chunks)
         if table is not TableFormat.PARQUET:
-            yield from _READERS[table](as_utf8(everything, guess_encoding(head)))
-            return
+            yield from _READERS[table](as_utf8(everything, guess_encoding(head)), accept or _accept_none)
+        # Past the end of a broken array, and all of a Parquet file, which is not read as a stream.
         for _ in everything:
             pass
-    yield from _parquet_rows(path)
+    if table is TableFormat.PARQUET:
+        yield from _parquet_rows(path)
 
 
 def sniff(head: bytes, name: str) -> TableFormat:
@@ -145,7 +150,11 @@ def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise DamagedFile("the gzip stream is damaged or cut off") from error
 
 
-def _json_line_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
+def _accept_none(_data: bytes) -> bool:
+    return False
+
+
+def _json_line_rows(chunks: Iterator[bytes], accept: Accept) -> Iterator[Row | BrokenRow]:
     decode = _DECODER.decode
     number = line = 0
     for line, data in enumerate(split_lines(chunks, limit=MAX_ROW_BYTES), start=1):
@@ -154,6 +163,8 @@ def _json_line_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
             yield BrokenRow(line, number, TOO_LONG)
         elif data and not data.isspace():
             number += 1
+            if accept(data):
+                continue
             try:
                 yield Row(line, number, decode(data))
             except _UNREADABLE as error:
@@ -173,11 +184,13 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _json_array_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
+def _json_array_rows(chunks: Iterator[bytes], accept: Accept) -> Iterator[Row | BrokenRow]:
     decode = _DECODER.decode
     splitter = _ArraySplitter(chunks)
     try:
         for number, (line, data) in enumerate(splitter.elements(), start=1):
+            if accept(data):
+                continue
             try:
                 yield Row(line, number, decode(data))
             except _UNREADABLE as error:
@@ -299,7 +312,7 @@ _SCALAR = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^",\]\s]++', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
 
 
-def _csv_rows(chunks: Iterator[bytes], delimiter: str = ",") -> Iterator[Row | BrokenRow]:
+def _csv_rows(chunks: Iterator[bytes], _accept: Accept, delimiter: str = ",") -> Iterator[Row | BrokenRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
     lines = _CsvLines(chunks)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -351,11 +364,11 @@ class _CsvLines(Iterator[str]):
         return flaw
 
 
-def _tsv_rows(chunks: Iterator[bytes]) -> Iterator[Row | BrokenRow]:
-    return _csv_rows(chunks, "\t")
+def _tsv_rows(chunks: Iterator[bytes], accept: Accept) -> Iterator[Row | BrokenRow]:
+    return _csv_rows(chunks, accept, "\t")
 
 
-_READERS = {
+_READERS: dict[TableFormat, Callable[[Iterator[bytes], Accept], Iterator[Row | BrokenRow]]] = {
     TableFormat.JSON_LINES: _json_line_rows,
     TableFormat.JSON_ARRAY: _json_array_rows,
     TableFormat.CSV: _csv_rows,
