@@ -15,7 +15,8 @@ class Resources(BaseModel):
 
     gpus: int | None = Field(default=None, ge=0, le=1024)
     """None: one GPU where the machine has any, else none."""
-    cpu_slots: int = Field(default=1, ge=1, le=1024)
+    cpu_slots: int = Field(default=1, ge=0, le=1024)
+    """For a run without a GPU; a run with one leases no slot."""
 
 
 class Progress(BaseModel):

@@ -169,7 +169,9 @@ def _fit(new: NewRun, ground: Ground) -> tuple[int, int]:
     if gpus:
         return gpus, 0
     slots = new.resources.cpu_slots
-    if slots > machine.cpu_slots:
-        message = f"{slots} CPU slots were asked for; this machine has {machine.cpu_slots}"
+    if not 1 <= slots <= machine.cpu_slots:
+        message = (
+            f"{slots} CPU slots were asked for; this machine has {machine.cpu_slots}, and a run without a GPU needs one"
+        )
         raise InvalidRun([Flaw("resources.cpu_slots", message)])
     return 0, slots

@@ -1,0 +1,105 @@
+"""From a claim to what an executor starts."""
+
+import sys
+from pathlib import Path
+
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.machine import Machine
+from finery.contracts.process import Launch
+from finery.contracts.spec import RunSpec
+from finery.domain.runs.claims import Claim
+from finery.kit.files import write_json
+
+TRAINERS = "finery.trainers"
+LARGE_ALLOCATION = "4000000000"
+"""Bytes. Keeps the C library from giving memory back between steps: 17 % less CPU time on a tiny model."""
+
+QUIET: dict[str, str] = {
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONIOENCODING": "utf-8",
+    "MALLOC_MMAP_THRESHOLD_": LARGE_ALLOCATION,
+    "MALLOC_TRIM_THRESHOLD_": LARGE_ALLOCATION,
+}
+
+
+def render_launch(claim: Claim, home: HomeDirectory, machine: Machine, grace_seconds: float) -> Launch:
+    """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses."""
+    directory = home.run(claim.run_id)
+    attempt = directory.attempt(claim.ref.attempt)
+    for folder in (directory.control, directory.checkpoints, attempt.path, home.run_log(claim.run_id).parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    threads = max(1, machine.cpu_count // machine.cpu_slots) * max(1, claim.cpu_slots)
+    write_json(directory.spec, _spec(claim, home, threads).model_dump(mode="json"))
+    _mend_last_line(directory.events)
+    _forget_controls(directory.control)
+    return Launch(
+        mark=f"{claim.run_id}/{claim.ref.attempt}",
+        directory=directory.path,
+        attempt=claim.ref.attempt,
+        argv=_argv(claim, directory.path),
+        working_directory=home.path,
+        log_file=home.run_log(claim.run_id),
+        environment=_environment(claim, attempt.path, threads),
+        grace_seconds=grace_seconds,
+        time_limit_seconds=claim.time_limit_seconds,
+        warm_entry=TRAINERS if claim.recipe != "command" and len(claim.gpus) <= 1 else None,
+    )
+
+
+def _spec(claim: Claim, home: HomeDirectory, threads: int) -> RunSpec:
+    resolved = claim.spec
+    config = dict(claim.config)
+    if resolved["working_directory"] is not None:
+        config["working_directory"] = resolved["working_directory"]
+    return RunSpec(
+        run_id=claim.run_id,
+        recipe=claim.recipe,
+        config=config,
+        home=home.path,
+        model=resolved["model"] or "",
+        dataset=_path(resolved["dataset"]),
+        eval_dataset=_path(resolved["eval_dataset"]),
+        output_dir=Path(resolved["output_dir"]),
+        models_cache=home.models,
+        gpus=claim.gpus,
+        cpu_threads=threads,
+    )
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _argv(claim: Claim, directory: Path) -> list[str]:
+    if len(claim.gpus) <= 1 or claim.recipe == "command":
+        return [sys.executable, "-m", TRAINERS, str(directory)]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={len(claim.gpus)}"]
+    return [*launcher, "-m", TRAINERS, str(directory)]
+
+
+def _environment(claim: Claim, attempt: Path, threads: int) -> dict[str, str]:
+    return {
+        **QUIET,
+        "FINERY_ATTEMPT_DIR": str(attempt),
+        "OMP_NUM_THREADS": str(threads),
+        "CUDA_VISIBLE_DEVICES": ",".join(str(index) for index in claim.gpus),
+    }
+
+
+def _mend_last_line(events: Path) -> None:
+    """A trainer that was killed in the middle of a line must not spoil the next one's first."""
+    if not events.exists() or events.stat().st_size == 0:
+        return
+    with events.open("r+b") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\n":
+            file.write(b"\n")
+
+
+def _forget_controls(control: Path) -> None:
+    """Requests that an earlier attempt did not get to; what still holds is an intent, and is delivered anew."""
+    for request in control.iterdir():
+        request.unlink(missing_ok=True)

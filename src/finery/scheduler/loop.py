@@ -1,0 +1,51 @@
+"""A loop in a thread of its own: a pass, then a wait for a pulse or a while."""
+
+import logging
+import threading
+from collections.abc import Callable
+
+from finery.kit.pulse import Pulse
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class Loop:
+    """Runs `work` until it is stopped. `work` returns how many seconds it may wait for the next pass.
+
+    A pass that raises is logged, and tried again after a second: what it left undone is still on record, so that the
+    next pass finds it.
+    """
+
+    def __init__(self, name: str, work: Callable[[], float], pulse: Pulse) -> None:
+        self._name = name
+        self._work = work
+        self._pulse = pulse
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"finery-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the pass that is under way; the caller pulses once to cut the wait short."""
+        self._stopping.set()
+
+    def join(self, timeout: float) -> None:
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            seen = self._pulse.count
+            wait = self._pass()
+            if not self._stopping.is_set():
+                self._pulse.wait(seen, wait)
+
+    def _pass(self) -> float:
+        try:
+            return self._work()
+        except Exception:
+            log.exception("the %s loop failed; it goes on in %s s", self._name, RETRY_SECONDS)
+            self._stopping.wait(RETRY_SECONDS)
+            return 0.0

@@ -1,0 +1,79 @@
+"""The loops, put together."""
+
+import logging
+
+from finery.db import Database
+from finery.domain.ground import Ground
+from finery.executors.local.warm_parent import WarmParent
+from finery.kit.failpoints import failpoint
+from finery.kit.pulse import Pulse
+from finery.scheduler.cleaning import Cleaner
+from finery.scheduler.launching import QUIET
+from finery.scheduler.loop import Loop
+from finery.scheduler.registry import make_executors
+from finery.scheduler.serving import Server
+from finery.scheduler.settings import SchedulerSettings
+from finery.scheduler.stopping import Stopper
+from finery.scheduler.submitting import Submitter
+from finery.scheduler.watching import Watcher
+
+log = logging.getLogger(__name__)
+
+JOIN_SECONDS = 10.0
+
+
+class Scheduler:
+    """Carries out what the database says: starts queued runs, minds live ones, delivers intents, serves models.
+
+    It may end at any moment, by `stop` or by a kill: runs go on without it, and the next `start` finds them.
+    """
+
+    def __init__(self, database: Database, ground: Ground, pulse: Pulse, settings: SchedulerSettings) -> None:
+        self._pulse = pulse
+        self._warm = _make_warm_parent(ground, settings)
+        executors = make_executors(self._warm)
+        submitter = Submitter(database, ground, pulse, executors, settings)
+        self._watcher = Watcher(database, ground, pulse, executors, settings, lambda: submitter.is_busy)
+        self._loops = [
+            Loop("submit", submitter.work, pulse),
+            Loop("watch", self._watcher.work, pulse),
+            Loop("stop", Stopper(database, ground, executors, settings).work, pulse),
+            Loop("serve", Server(database, ground, pulse, executors, settings).work, pulse),
+            Loop("clean", Cleaner(database).work, pulse),
+        ]
+
+    @property
+    def warm_start(self) -> str:
+        """`ready`, `starting`, `off`, or why there will be none."""
+        if self._warm is None:
+            return "off"
+        return "ready" if self._warm.ready else self._warm.reason or "starting"
+
+    def start(self) -> None:
+        """Settle what an earlier server left, then start the loops."""
+        self._watcher.work()
+        failpoint("boot.reconciled")
+        if self._warm is not None:
+            self._warm.start()
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """End the loops; runs and engines go on."""
+        for loop in self._loops:
+            loop.stop()
+        self._pulse.notify()
+        for loop in self._loops:
+            loop.join(JOIN_SECONDS)
+        if self._warm is not None:
+            self._warm.close()
+
+
+def _make_warm_parent(ground: Ground, settings: SchedulerSettings) -> WarmParent | None:
+    if settings.warm_start == "off":
+        return None
+    affordable = WarmParent.affordable(ground.machine().memory_available_bytes)
+    if settings.warm_start == "auto" and not affordable:
+        log.info("warm start is off: too little memory is free")
+        return None
+    return WarmParent("finery.trainers.preload", environment=QUIET)

@@ -1,0 +1,19 @@
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class SchedulerSettings:
+    poll_seconds: float = 0.2
+    """Between two looks at live runs."""
+    idle_seconds: float = 2.0
+    """Between two looks at an empty queue, when nothing wakes the loop earlier."""
+    grace_seconds: float = 30.0
+    """Between SIGTERM and SIGKILL."""
+    max_passed: int = 20
+    """How often later runs may start before one that does not fit yet."""
+    max_lost: int = 5
+    """How often in a row a run may be lost, without a checkpoint in between, and still be queued again."""
+    warm_start: str = "auto"
+    """`auto` (where memory allows), `on`, `off`."""
+    engine_start_seconds: float = 900.0
+    """How long an engine may take to answer for the first time."""

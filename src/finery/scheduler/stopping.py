@@ -1,0 +1,59 @@
+"""What was asked of live runs is carried to them."""
+
+import logging
+
+from finery.contracts.status import Intent
+from finery.db import Database
+from finery.domain.ground import Ground
+from finery.domain.runs import attempts
+from finery.domain.runs.attempts import AttemptRef, LiveAttempt
+from finery.executors.base import Controllable, Executor, NotYet, Unreachable
+from finery.kit.failpoints import failpoint
+from finery.scheduler.registry import LOCAL
+from finery.scheduler.settings import SchedulerSettings
+from finery.scheduler.watching import handle_of
+
+log = logging.getLogger(__name__)
+
+
+class Stopper:
+    """Delivers each intent once per attempt and server; after a restart once more, which changes nothing."""
+
+    def __init__(
+        self, database: Database, ground: Ground, executors: dict[str, Executor], settings: SchedulerSettings
+    ) -> None:
+        self._database = database
+        self._ground = ground
+        self._executor = executors[LOCAL]
+        self._settings = settings
+        self._delivered: set[tuple[AttemptRef, Intent]] = set()
+
+    def work(self) -> float:
+        with self._database.read() as session:
+            live = attempts.list_live(session)
+        for attempt in live:
+            try:
+                self._carry(attempt)
+            except (NotYet, Unreachable) as error:
+                log.info("run %s: %s", attempt.run_id, error)
+        self._delivered = {(ref, intent) for ref, intent in self._delivered if any(ref == one.ref for one in live)}
+        return self._settings.poll_seconds if live else self._settings.idle_seconds
+
+    def _carry(self, attempt: LiveAttempt) -> None:
+        if attempt.intent is not None and (attempt.ref, attempt.intent) not in self._delivered:
+            self._deliver(attempt, attempt.intent)
+            self._delivered.add((attempt.ref, attempt.intent))
+        if attempt.controls and isinstance(self._executor, Controllable):
+            for control in attempt.controls:
+                self._executor.control(handle_of(attempt, self._ground), control)
+            with self._database.write() as session:
+                attempts.clear_controls(session, attempt.ref, attempt.controls)
+
+    def _deliver(self, attempt: LiveAttempt, intent: Intent) -> None:
+        handle = handle_of(attempt, self._ground)
+        failpoint("stop.before_signal")
+        if intent is Intent.CANCEL or not isinstance(self._executor, Controllable):
+            self._executor.stop(handle, self._settings.grace_seconds)
+        else:
+            self._executor.control(handle, intent.value)
+        failpoint("stop.signalled")

@@ -1,0 +1,146 @@
+"""Live runs are looked at: what they tell is stored, and how they end is decided."""
+
+import logging
+from collections.abc import Callable
+
+from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, judge
+from finery.contracts.status import Reason, RunStatus
+from finery.db import Database
+from finery.domain.ground import Ground
+from finery.domain.runs import attempts
+from finery.domain.runs.attempts import AttemptRef, LiveAttempt
+from finery.executors.base import Executor, NotYet, Sweepable, Unreachable
+from finery.kit.failpoints import failpoint
+from finery.kit.pulse import Pulse
+from finery.scheduler.event_lines import parse_events
+from finery.scheduler.registry import LOCAL
+from finery.scheduler.settings import SchedulerSettings
+
+log = logging.getLogger(__name__)
+
+EVENTS = "events.jsonl"
+CHUNK = 2**20
+"""Bytes read at a time; also the longest line that an event may have."""
+
+
+class Watcher:
+    def __init__(
+        self,
+        database: Database,
+        ground: Ground,
+        pulse: Pulse,
+        executors: dict[str, Executor],
+        settings: SchedulerSettings,
+        is_submitting: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._ground = ground
+        self._pulse = pulse
+        self._executor = executors[LOCAL]
+        self._settings = settings
+        self._is_submitting = is_submitting
+        self._flagged: set[AttemptRef] = set()
+
+    def work(self) -> float:
+        """Look at every live run once.
+
+        An attempt without a handle is the submit loop's while that is busy, and otherwise what a server left behind
+        that ended in between: adopted when it was launched, given back when it was not.
+        """
+        with self._database.read() as session:
+            live = attempts.list_live(session)
+        for attempt in live:
+            try:
+                self._look(attempt)
+            except Unreachable as error:
+                log.warning("run %s: %s", attempt.run_id, error)
+        self._flagged &= {attempt.ref for attempt in live}
+        return self._settings.poll_seconds if live else self._settings.idle_seconds
+
+    def _look(self, attempt: LiveAttempt) -> None:
+        if attempt.handle is None and self._is_submitting():
+            return
+        if attempt.handle is None and not self._was_launched(attempt):
+            self._give_back(attempt)
+            return
+        handle = handle_of(attempt, self._ground)
+        observation = self._executor.poll(handle)
+        if isinstance(observation, Alive):
+            self._alive(attempt, handle, observation)
+        elif isinstance(observation, Exited):
+            self._drain(attempt, handle)
+            failpoint("watch.exit_seen")
+            self._end(attempt, *judge(observation.exit), observation.exit)
+        elif isinstance(observation, Lost):
+            if isinstance(self._executor, Sweepable):
+                self._executor.sweep(handle)
+            self._drain(attempt, handle)
+            self._end(attempt, Reason.LOST, observation.detail, None)
+
+    def _was_launched(self, attempt: LiveAttempt) -> bool:
+        return self._ground.home.run(attempt.run_id).attempt(attempt.ref.attempt).launch.exists()
+
+    def _give_back(self, attempt: LiveAttempt) -> None:
+        with self._database.write() as session:
+            attempts.give_back(session, attempt.ref, "the server ended before the run was started")
+        self._pulse.notify()
+
+    def _alive(self, attempt: LiveAttempt, handle: Handle, observation: Alive) -> None:
+        if attempt.status is RunStatus.STARTING:
+            with self._database.write() as session:
+                attempts.mark_running(session, attempt.ref, observation.started_at)
+            self._pulse.notify()
+        self._drain(attempt, handle)
+        if observation.stopped and attempt.ref not in self._flagged:
+            self._flagged.add(attempt.ref)
+            self._notice(attempt, "the trainer is held by a stop signal (SIGSTOP); send it SIGCONT to go on")
+        elif not observation.stopped:
+            self._flagged.discard(attempt.ref)
+
+    def _drain(self, attempt: LiveAttempt, handle: Handle) -> None:
+        """Store every whole line that the trainer wrote since the last time."""
+        offset = attempt.events_offset
+        while data := self._read(handle, offset):
+            events, taken = parse_events(data, longest=CHUNK)
+            if taken == 0:
+                return
+            failpoint("watch.read")
+            with self._database.write() as session:
+                ours = attempts.record_events(session, attempt.ref, start=offset, end=offset + taken, events=events)
+            failpoint("watch.stored")
+            if not ours:
+                return
+            offset += taken
+            self._pulse.notify()
+
+    def _read(self, handle: Handle, offset: int) -> bytes:
+        try:
+            return self._executor.read(handle, EVENTS, offset, CHUNK)
+        except NotYet:
+            return b""
+
+    def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None) -> None:
+        with self._database.write() as session:
+            status = attempts.finish(
+                session,
+                attempt.ref,
+                reason=reason,
+                message=message,
+                ending=ending,
+                max_lost=self._settings.max_lost,
+            )
+        failpoint("watch.finished")
+        log.info("run %s: %s (%s)", attempt.run_id, status, reason)
+        self._pulse.notify()
+
+    def _notice(self, attempt: LiveAttempt, message: str) -> None:
+        with self._database.write() as session:
+            attempts.add_notice(session, attempt.ref, level="warning", code="trainer_held", message=message)
+        self._pulse.notify()
+
+
+def handle_of(attempt: LiveAttempt, ground: Ground) -> Handle:
+    """The stored handle, or one that finds the attempt where the server ended before it was stored."""
+    if attempt.handle is not None:
+        return attempt.handle
+    return Handle(directory=ground.home.run(attempt.run_id).path, attempt=attempt.ref.attempt)

@@ -1,0 +1,44 @@
+"""Builders with explicit defaults."""
+
+from pathlib import Path
+from typing import Any
+
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.machine import Gpu, Machine
+from finery.contracts.run import NewRun
+from finery.domain.ground import Ground
+from finery.kit.paths import PathResolver
+
+SAMPLES = Path(__file__).resolve().parents[1] / "src" / "finery" / "samples"
+
+
+def machine(*, gpus: int = 0, cpu_slots: int = 2) -> Machine:
+    return Machine(
+        gpus=[
+            Gpu(index=index, uuid=f"GPU-{index}", name="Test", memory_total_bytes=2**34, memory_free_bytes=2**34)
+            for index in range(gpus)
+        ],
+        cpu_slots=cpu_slots,
+        cpu_count=2,
+        memory_total_bytes=2**34,
+        memory_available_bytes=2**33,
+    )
+
+
+def ground(home: Path, *, gpus: int = 0, cpu_slots: int = 2) -> Ground:
+    described = machine(gpus=gpus, cpu_slots=cpu_slots)
+    return Ground(home=HomeDirectory(home), resolver=PathResolver(home), machine=lambda: described)
+
+
+def command(*argv: str, **fields: Any) -> NewRun:
+    """A run of the `command` recipe; `output_dir` and `environment` go into its configuration."""
+    config: dict[str, Any] = {"argv": list(argv or ("true",))}
+    for key in ("output_dir", "environment"):
+        if key in fields:
+            config[key] = fields.pop(key)
+    return NewRun(**{"source": "native", "recipe": "command", "config": config, **fields})
+
+
+def external(run_id: str, **fields: Any) -> NewRun:
+    config = {"model_name": "gpt-mini", "dataset": "dataset-v1", "hyperparameters": {}}
+    return NewRun(**{"source": "registry", "recipe": "external", "id": run_id, "config": config, **fields})

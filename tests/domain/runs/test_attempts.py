@@ -1,0 +1,165 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.process import Exit, Handle, Outcome
+from finery.contracts.status import Reason, RunStatus
+from finery.db import Database
+from finery.domain import runs
+from finery.domain.runs import attempts, claims
+from finery.domain.runs.attempts import AttemptRef
+from tests import builders
+
+
+@pytest.fixture
+def ref(database: Database, home: Path) -> AttemptRef:
+    """The attempt of a run `r` that was just claimed."""
+    with database.write() as session:
+        runs.create(session, builders.command(id="r"), builders.ground(home))
+    return claim_again(database)
+
+
+def claim_again(database: Database) -> AttemptRef:
+    with database.write() as session:
+        claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=20)
+    assert claim is not None
+    return claim.ref
+
+
+def finish(database: Database, ref: AttemptRef, reason: Reason, ending: Exit | None = None) -> RunStatus | None:
+    with database.write() as session:
+        return attempts.finish(session, ref, reason=reason, message="why", ending=ending, max_lost=2)
+
+
+def status_events(database: Database) -> list[str]:
+    with database.read() as session:
+        return [event.data["to"] for event in runs.list_events(session, "r") if event.type is EventType.STATUS]
+
+
+def progress(step: int) -> TrainerEvent:
+    return TrainerEvent(type=EventType.PROGRESS, at=1.0, data={"step": step, "total_steps": 10, "loss": 0.5})
+
+
+class TestFinish:
+    @pytest.mark.parametrize(
+        ("reason", "status"),
+        [
+            (Reason.COMPLETED, RunStatus.SUCCEEDED),
+            (Reason.STOPPED, RunStatus.SUCCEEDED),
+            (Reason.ERROR, RunStatus.FAILED),
+            (Reason.OOM, RunStatus.FAILED),
+            (Reason.TIMEOUT, RunStatus.FAILED),
+            (Reason.START_FAILED, RunStatus.FAILED),
+            (Reason.DISK_FULL, RunStatus.FAILED),
+            (Reason.LOST, RunStatus.QUEUED),
+            (Reason.PAUSED, RunStatus.QUEUED),
+        ],
+    )
+    def test_the_reason_decides(self, database: Database, ref: AttemptRef, reason: Reason, status: RunStatus) -> None:
+        assert finish(database, ref, reason) is status
+
+    def test_a_cancel_wins_over_everything(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            runs.request_cancel(session, "r")
+        assert finish(database, ref, Reason.COMPLETED) is RunStatus.CANCELLED
+
+    def test_a_pause_that_was_asked_for(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            runs.request_pause(session, "r")
+        assert finish(database, ref, Reason.PAUSED) is RunStatus.PAUSED
+
+    def test_a_stop_survives_a_lost_attempt(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            runs.request_stop(session, "r")
+        assert finish(database, ref, Reason.LOST) is RunStatus.QUEUED
+        with database.read() as session:
+            assert runs.get(session, "r").intent == "stop"
+
+    def test_a_stale_token_changes_nothing(self, database: Database, ref: AttemptRef) -> None:
+        finish(database, ref, Reason.LOST)
+        again = claim_again(database)
+        assert finish(database, ref, Reason.COMPLETED) is None
+        assert finish(database, replace(again, token="0" * 32), Reason.COMPLETED) is None
+        with database.read() as session:
+            assert runs.get(session, "r").status is RunStatus.STARTING
+
+    def test_the_end_is_final(self, database: Database, ref: AttemptRef) -> None:
+        finish(database, ref, Reason.COMPLETED)
+        assert finish(database, ref, Reason.ERROR) is None
+        assert status_events(database) == ["queued", "starting", "succeeded"]
+
+    def test_lost_too_often_fails(self, database: Database, ref: AttemptRef) -> None:
+        for _ in range(2):
+            assert finish(database, ref, Reason.LOST) is RunStatus.QUEUED
+            ref = claim_again(database)
+        assert finish(database, ref, Reason.LOST) is RunStatus.FAILED
+
+    def test_a_checkpoint_in_between_forgives(self, database: Database, ref: AttemptRef) -> None:
+        checkpoint = TrainerEvent(type=EventType.CHECKPOINT, at=1.0, data={"step": 1})
+        for number in range(4):
+            with database.write() as session:
+                attempts.record_events(session, ref, start=number, end=number + 1, events=[checkpoint])
+            assert finish(database, ref, Reason.LOST) is RunStatus.QUEUED
+            ref = claim_again(database)
+
+    def test_artifacts_are_recorded_with_their_size(self, database: Database, ref: AttemptRef, home: Path) -> None:
+        (home / "model.safetensors").write_bytes(b"12345")
+        artifact = {"name": "model.safetensors", "type": "model", "path": str(home / "model.safetensors")}
+        outcome = Outcome(reason=Reason.COMPLETED, artifacts=[artifact])
+        finish(database, ref, Reason.COMPLETED, Exit(exit_code=0, finished_at=1.0, outcome=outcome))
+        with database.read() as session:
+            found = runs.list_artifacts(session, "r")
+        assert [(one.name, one.size_bytes, one.sha256) for one in found] == [("model.safetensors", 5, None)]
+
+
+class TestRecordEvents:
+    def test_numbers_have_no_gap(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            assert attempts.record_events(session, ref, start=0, end=50, events=[progress(1), progress(2)])
+        with database.read() as session:
+            events = runs.list_events(session, "r")
+        assert [event.sequence for event in events] == [1, 2, 3, 4]
+        assert [event.data["step"] for event in events[2:]] == [1, 2]
+
+    def test_the_same_bytes_are_stored_once(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            attempts.record_events(session, ref, start=0, end=50, events=[progress(1)])
+        with database.write() as session:
+            assert not attempts.record_events(session, ref, start=0, end=50, events=[progress(1)])
+        with database.read() as session:
+            assert runs.get(session, "r").last_sequence == 3
+
+    def test_progress_is_kept_on_the_run(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            attempts.record_events(session, ref, start=0, end=50, events=[progress(5)])
+        with database.read() as session:
+            shown = runs.get(session, "r").progress
+        assert (shown.fraction, shown.step, shown.loss) == (0.5, 5, 0.5)
+
+
+class TestGiveBack:
+    def test_queued_again_without_leases(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            attempts.give_back(session, ref, "the server ended")
+        with database.read() as session:
+            assert runs.get(session, "r").status is RunStatus.QUEUED
+            assert claims.leased_devices(session) == {}
+
+    def test_a_cancel_in_between_holds(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            runs.request_cancel(session, "r")
+        with database.write() as session:
+            attempts.give_back(session, ref, "the server ended")
+        with database.read() as session:
+            assert runs.get(session, "r").status is RunStatus.CANCELLED
+
+
+class TestRecordHandle:
+    def test_it_comes_back_with_the_live_attempt(self, database: Database, ref: AttemptRef, home: Path) -> None:
+        handle = Handle(directory=home / "runs" / "r", attempt=1, details={"pid": 7})
+        with database.write() as session:
+            assert attempts.record_handle(session, ref, handle)
+        with database.read() as session:
+            assert [one.handle for one in attempts.list_live(session)] == [handle]
