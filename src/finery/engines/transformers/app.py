@@ -48,7 +48,8 @@ def create_app(state: EngineState) -> FastAPI:
         service = state.service
         if service is None:
             return JSONResponse({"status": "loading", "model": state.name, "device": None}, status_code=503)
-        return JSONResponse({"status": "ok", "model": state.name, "device": service.device, "context": service.context})
+        facts = {"device": service.device, "context": service.context, "active": service.active}
+        return JSONResponse({"status": "ok", "model": state.name, **facts})
 
     @app.get("/v1/models")
     async def list_models() -> dict[str, Any]:

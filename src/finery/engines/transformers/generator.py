@@ -56,6 +56,11 @@ class BatchGenerator:
     def is_running(self) -> bool:
         return self._manager.is_running()
 
+    @property
+    def active(self) -> int:
+        """Choices being generated or waiting for room."""
+        return len(self._queues)
+
     def stop(self, *, timeout: float) -> None:
         self._manager.stop(block=True, timeout=timeout, hard_stop=True)
 

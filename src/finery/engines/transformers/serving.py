@@ -44,6 +44,10 @@ class Service:
     def context(self) -> int:
         return self._limits.context
 
+    @property
+    def active(self) -> int:
+        return self._generator.active
+
     def is_running(self) -> bool:
         return self._generator.is_running()
 

@@ -187,7 +187,7 @@ def parameter_name(location: tuple[int | str, ...]) -> str:
 
 
 def unknown_message(kind: type[GenerationRequest], param: str) -> str:
-    nearest = difflib.get_close_matches(param, list(kind.model_fields), n=1)
+    nearest = difflib.get_close_matches(param, list(kind.model_fields), n=1) if param.isidentifier() else []
     return f"Unknown parameter {param!r}." + (f" Did you mean {nearest[0]!r}?" if nearest else "")
 
 

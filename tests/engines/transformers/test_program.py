@@ -1,0 +1,331 @@
+"""The program as its callers see it: a process, a port and OpenAI's bodies."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+import torch
+from peft import PeftModel
+from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+
+from tests.engines.conftest import Engine, run_to_end, running_engine
+from tests.engines.tiny import CONTEXT, make_model
+
+PROMPTS = [
+    "The smith",
+    "锻铁炉",
+    "A finery was the hearth where raw",
+    "鍛冶屋が火",
+    "seven wizards",
+    "x",
+    "iron iron",
+    "over the",
+]
+USER = [{"role": "user", "content": "Who keeps the fire?"}]
+
+
+class Reference:
+    """The same model under plain transformers."""
+
+    def __init__(self, folder: Path) -> None:
+        self.model = LlamaForCausalLM.from_pretrained(folder).eval()
+        self.tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+
+    def tokens(self, prompt: str | list[int], length: int, **settings: Any) -> list[int]:
+        ids = self.tokenizer(prompt)["input_ids"] if isinstance(prompt, str) else prompt
+        answer = self.model.generate(
+            torch.tensor([ids]),
+            attention_mask=torch.ones(1, len(ids)),
+            max_new_tokens=length,
+            do_sample=False,
+            **settings,
+        )
+        return list(answer[0, len(ids) :].tolist())
+
+    def text(self, prompt: str | list[int], length: int, **settings: Any) -> str:
+        return str(self.tokenizer.decode(self.tokens(prompt, length, **settings), skip_special_tokens=True))
+
+
+@pytest.fixture(scope="module")
+def reference(model_folder: Path) -> Reference:
+    return Reference(model_folder)
+
+
+@pytest.fixture
+def client(engine: Engine) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(base_url=f"{engine.url}/v1", api_key="any", max_retries=0) as sdk:
+        yield sdk
+
+
+class TestGreedy:
+    def test_equals_generate(self, engine: Engine, reference: Reference) -> None:
+        for prompt in PROMPTS[:3]:
+            body = engine.complete(prompt, max_tokens=40, temperature=0)
+            assert body["choices"][0]["text"] == reference.text(prompt, 40)
+
+    def test_equals_generate_for_concurrent_requests(self, engine: Engine, reference: Reference) -> None:
+        def ask(prompt: str) -> str:
+            return str(engine.complete(prompt, max_tokens=40, temperature=0)["choices"][0]["text"])
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(ask, PROMPTS))
+        assert answers == [reference.text(prompt, 40) for prompt in PROMPTS]
+
+    def test_chat_uses_the_models_template(self, engine: Engine, reference: Reference) -> None:
+        body = engine.post("chat/completions", messages=USER, max_tokens=20, temperature=0).json()
+        prompt = "<|user|>Who keeps the fire?<|end|><|assistant|>"
+        assert body["choices"][0]["message"]["content"] == reference.text(prompt, 20)
+        assert body["usage"]["prompt_tokens"] == len(reference.tokenizer(prompt)["input_ids"])
+
+    def test_repetition_penalty_equals_generate(self, engine: Engine, reference: Reference) -> None:
+        body = engine.complete(max_tokens=30, temperature=0, repetition_penalty=1.3)
+        assert body["choices"][0]["text"] == reference.text("The smith", 30, repetition_penalty=1.3)
+
+    def test_takes_token_ids(self, engine: Engine, reference: Reference) -> None:
+        ids = reference.tokenizer("The smith")["input_ids"]
+        body = engine.complete([ids, ids[:1]], max_tokens=10, temperature=0)
+        assert [choice["text"] for choice in body["choices"]] == [reference.text(ids, 10), reference.text(ids[:1], 10)]
+
+
+class TestSampled:
+    def test_a_seed_repeats_the_answer_and_its_choices_differ(self, engine: Engine) -> None:
+        first, second = (engine.complete(max_tokens=16, n=3, seed=5, temperature=1.2) for _ in range(2))
+        texts = [choice["text"] for choice in first["choices"]]
+        assert texts == [choice["text"] for choice in second["choices"]]
+        assert len(set(texts)) == 3
+        assert [choice["index"] for choice in first["choices"]] == [0, 1, 2]
+
+    def test_greedy_beside_sampled_stays_greedy(self, engine: Engine, reference: Reference) -> None:
+        with ThreadPoolExecutor(2) as pool:
+            noisy = pool.submit(engine.complete, max_tokens=40, n=4, temperature=1.5, logprobs=2)
+            greedy = pool.submit(engine.complete, "x", max_tokens=40, temperature=0)
+        assert greedy.result()["choices"][0]["text"] == reference.text("x", 40)
+        assert len(noisy.result()["choices"]) == 4
+
+
+class TestStop:
+    def test_ends_before_the_string_wherever_tokens_end(self, engine: Engine, reference: Reference) -> None:
+        text = reference.text("The smith", 40)
+        stop = next(
+            text[at : at + 3]
+            for at in range(8, 30)
+            if text.index(text[at : at + 3]) == at and "\ufffd" not in text[at : at + 3]
+        )
+        choice = engine.complete(max_tokens=40, temperature=0, stop=stop)["choices"][0]
+        assert choice["text"] == text[: text.index(stop)]
+        assert choice["finish_reason"] == "stop"
+        streamed = stream_text(engine, max_tokens=40, temperature=0, stop=[stop, "never"])
+        assert streamed == choice["text"]
+
+    def test_length_is_the_reason_otherwise(self, engine: Engine) -> None:
+        assert engine.complete(max_tokens=3, temperature=0)["choices"][0]["finish_reason"] == "length"
+
+
+class TestUsage:
+    def test_counts_each_prompt_once(self, engine: Engine, reference: Reference) -> None:
+        usage = engine.complete(["The smith", "iron"], max_tokens=4, n=2, temperature=0)["usage"]
+        prompt = sum(len(reference.tokenizer(text)["input_ids"]) for text in ("The smith", "iron"))
+        completion = 2 * sum(len(reference.tokens(text, 4)) for text in ("The smith", "iron"))
+        assert usage == {
+            "prompt_tokens": prompt,
+            "completion_tokens": completion,
+            "total_tokens": prompt + completion,
+        }
+
+
+class TestLogprobs:
+    def test_equal_a_forward_pass(self, engine: Engine, reference: Reference) -> None:
+        prompt = reference.tokenizer("The smith")["input_ids"]
+        answer = reference.tokens("The smith", 8)
+        with torch.no_grad():
+            logits = reference.model(torch.tensor([prompt + answer])).logits[0, len(prompt) - 1 : -1]
+        expected = logits.log_softmax(-1)
+        logprobs = engine.complete(max_tokens=8, temperature=0, logprobs=3)["choices"][0]["logprobs"]
+        chosen = [float(row[token]) for row, token in zip(expected, answer, strict=True)]
+        assert logprobs["token_logprobs"] == pytest.approx(chosen, abs=1e-4)
+        best = [list(entry.values()) for entry in logprobs["top_logprobs"]]
+        assert best[0] == pytest.approx(expected[0].topk(3).values.tolist(), abs=1e-4)
+
+    def test_chat_reports_bytes_of_partial_characters(self, engine: Engine) -> None:
+        body = engine.post(
+            "chat/completions", messages=USER, max_tokens=30, temperature=0, logprobs=True, top_logprobs=2
+        ).json()
+        entries = body["choices"][0]["logprobs"]["content"]
+        assert all(len(entry["top_logprobs"]) == 2 for entry in entries)
+        text = bytes(byte for entry in entries for byte in entry["bytes"]).decode(errors="replace")
+        assert text == body["choices"][0]["message"]["content"]
+
+
+def stream_text(engine: Engine, *, prompt: str = "The smith", **body: Any) -> str:
+    payload = {"prompt": prompt, "stream": True, **body}
+    with httpx.stream("POST", f"{engine.url}/v1/completions", json=payload, timeout=60) as response:
+        events = [line.removeprefix("data: ") for line in response.iter_lines() if line]
+    assert events[-1] == "[DONE]"
+    return "".join(json.loads(data)["choices"][0]["text"] for data in events[:-1])
+
+
+class TestStreaming:
+    @pytest.mark.parametrize("prompt", PROMPTS)
+    def test_gives_the_same_text_whatever_the_script(self, engine: Engine, reference: Reference, prompt: str) -> None:
+        assert stream_text(engine, prompt=prompt, max_tokens=60, temperature=0) == reference.text(prompt, 60)
+
+    def test_satisfies_the_sdk(self, client: openai.OpenAI) -> None:
+        settings: dict[str, Any] = {"model": "tiny", "messages": USER, "max_tokens": 12, "n": 2, "seed": 1}
+        whole = client.chat.completions.create(**settings)
+        texts, roles, reasons, usage = ["", ""], set(), [], None
+        with client.chat.completions.create(**settings, stream=True, stream_options={"include_usage": True}) as stream:
+            for chunk in stream:
+                type(chunk).model_validate(chunk.model_dump(), strict=True)
+                usage = chunk.usage or usage
+                for choice in chunk.choices:
+                    roles.add(choice.delta.role)
+                    texts[choice.index] += choice.delta.content or ""
+                    reasons.append(choice.finish_reason)
+        assert texts == [choice.message.content for choice in whole.choices]
+        assert roles == {"assistant", None}
+        assert [reason for reason in reasons if reason] == ["length", "length"]
+        assert usage == whole.usage
+
+    def test_a_client_that_leaves_cancels_its_request(self, engine: Engine) -> None:
+        payload = {"prompt": "x", "stream": True, "max_tokens": 500, "n": 16, "temperature": 1.5}
+        with httpx.stream("POST", f"{engine.url}/v1/completions", json=payload, timeout=60) as response:
+            lines = response.iter_lines()
+            next(lines)
+            assert active(engine) > 0
+        assert_idle_soon(engine)
+
+    def test_a_client_that_leaves_without_streaming_cancels_too(self, engine: Engine) -> None:
+        payload = {"prompt": "x", "max_tokens": 500, "n": 16, "temperature": 1.5}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{engine.url}/v1/completions", json=payload, timeout=0.3)
+        assert_idle_soon(engine)
+
+
+def active(engine: Engine) -> int:
+    return int(httpx.get(f"{engine.url}/health").json()["active"])
+
+
+def assert_idle_soon(engine: Engine) -> None:
+    deadline = time.monotonic() + 1.5
+    while active(engine):
+        assert time.monotonic() < deadline, "the request still runs"
+        time.sleep(0.05)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("path", "body", "param", "status"),
+        [
+            ("completions", {"prompt": "x", "max_tokns": 3}, "max_tokns", 400),
+            ("completions", {"prompt": "x", "echo": True}, "echo", 400),
+            ("completions", {"prompt": ""}, "prompt", 400),
+            ("completions", {"prompt": [10**6]}, "prompt", 400),
+            ("completions", {"prompt": [5] * CONTEXT}, "prompt", 400),
+            ("completions", {"prompt": "x", "model": "other"}, "model", 404),
+            ("chat/completions", {"messages": USER, "top_logprobs": 2}, "top_logprobs", 400),
+            ("chat/completions", {"messages": USER, "max_tokens": 1, "max_completion_tokens": 1}, "max_tokens", 400),
+            ("chat/completions", {"messages": [{"role": "user", "content": "x " * CONTEXT}]}, "messages", 400),
+        ],
+    )
+    def test_names_the_parameter(
+        self, engine: Engine, path: str, body: dict[str, Any], param: str, status: int
+    ) -> None:
+        response = engine.post(path, **body)
+        assert response.status_code == status
+        assert response.json()["error"]["param"] == param
+
+    def test_an_answer_ends_where_the_context_ends(self, engine: Engine) -> None:
+        body = engine.complete([5] * (CONTEXT - 3), max_tokens=50, temperature=1.5, seed=3)
+        assert body["usage"]["total_tokens"] <= CONTEXT
+        assert body["choices"][0]["finish_reason"] in ("length", "stop")
+
+
+class TestModels:
+    def test_lists_the_one(self, client: openai.OpenAI) -> None:
+        assert [model.id for model in client.models.list()] == ["tiny"]
+        assert client.models.retrieve("tiny").owned_by == "finery"
+        with pytest.raises(openai.NotFoundError):
+            client.models.retrieve("other")
+
+
+class TestLife:
+    def test_answers_while_loading_and_ends_on_sigterm_at_work(
+        self, model_folder: Path, free_port: Callable[[], int]
+    ) -> None:
+        with running_engine(model_folder, port=free_port()) as engine:
+            health = first_answer(engine)
+            assert (health.status_code, health.json()["status"]) == (503, "loading")
+            assert engine.post("completions", prompt="x").json()["error"]["code"] == "model_loading"
+            engine.wait_ready()
+            assert httpx.get(f"{engine.url}/health").json()["status"] == "ok"
+            with ThreadPoolExecutor(1) as pool:
+                work = pool.submit(engine.post, "completions", prompt="x", max_tokens=500, n=32, temperature=1.5)
+                while not active(engine):
+                    time.sleep(0.02)
+                engine.process.send_signal(signal.SIGTERM)
+                assert engine.process.wait(timeout=6) == 0
+                assert work.exception() is not None or work.result().status_code >= 499
+
+    def test_ends_on_sigterm_while_loading(self, model_folder: Path, free_port: Callable[[], int]) -> None:
+        with running_engine(model_folder, port=free_port()) as engine:
+            first_answer(engine)
+            engine.process.send_signal(signal.SIGTERM)
+            assert engine.process.wait(timeout=6) == 0
+
+    def test_a_merged_adapter_answers_like_the_adapted_model(
+        self, model_folder: Path, adapter_folder: Path, reference: Reference, free_port: Callable[[], int]
+    ) -> None:
+        adapted = Reference(model_folder)
+        adapted.model = PeftModel.from_pretrained(adapted.model, adapter_folder).eval()
+        with running_engine(adapter_folder, port=free_port()) as engine:
+            engine.wait_ready()
+            text = engine.complete(max_tokens=20, temperature=0)["choices"][0]["text"]
+        assert text == decode_adapted(adapted, "The smith", 20) != reference.text("The smith", 20)
+
+
+def decode_adapted(adapted: Reference, prompt: str, length: int) -> str:
+    ids = torch.tensor([adapted.tokenizer(prompt)["input_ids"]])
+    answer = adapted.model.generate(
+        input_ids=ids, attention_mask=torch.ones_like(ids), max_new_tokens=length, do_sample=False
+    )
+    return str(adapted.tokenizer.decode(answer[0, ids.shape[1] :], skip_special_tokens=True))
+
+
+def first_answer(engine: Engine) -> httpx.Response:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            return httpx.get(f"{engine.url}/health", timeout=30)
+        except httpx.ConnectError:
+            time.sleep(0.02)
+    raise AssertionError("no answer")
+
+
+class TestNoModel:
+    def test_one_line_and_exit_code_2(self, tmp_path: Path) -> None:
+        done = run_to_end("--model", str(tmp_path / "none"), "--port", "0")
+        assert done.returncode == 2
+        assert done.stderr.splitlines() == [
+            f"finery transformers engine: cannot load {tmp_path}/none: {tmp_path}/none: no such folder."
+        ]
+
+    def test_a_broken_model_is_one_line_too(self, tmp_path: Path) -> None:
+        folder = make_model(tmp_path / "broken")
+        (folder / "model.safetensors").write_bytes(b"no tensors")
+        done = run_to_end("--model", str(folder), "--port", "0")
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert str(folder) in done.stderr
+
+    def test_a_port_in_use(self, engine: Engine, model_folder: Path) -> None:
+        port = engine.url.rsplit(":", 1)[1]
+        done = run_to_end("--model", str(model_folder), "--port", port)
+        assert done.returncode == 2
+        assert f"cannot listen on 127.0.0.1:{port}" in done.stderr

@@ -1,0 +1,71 @@
+import json
+
+import pytest
+
+from finery.engines.transformers.wire import ChatRequest, CompletionRequest, RequestRefused, parse_request
+
+USER = [{"role": "user", "content": "hi"}]
+
+
+def refused(kind: type[ChatRequest] | type[CompletionRequest], **fields: object) -> dict[str, str | None]:
+    with pytest.raises(RequestRefused) as caught:
+        parse_request(kind, json.dumps(fields).encode())
+    assert caught.value.status == 400
+    return caught.value.body["error"]
+
+
+class TestParseRequest:
+    def test_takes_what_the_contract_names(self) -> None:
+        fields = {"messages": USER, "temperature": 1, "stop": ["a"], "n": 2, "stream": True, "user": "x"}
+        rest = {"stream_options": {"include_usage": True}, "response_format": {"type": "text"}, "top_logprobs": None}
+        request = parse_request(ChatRequest, json.dumps({**fields, **rest}).encode())
+        assert request.stop_strings == ["a"]
+        assert request.wants_usage_chunk
+
+    def test_joins_text_parts(self) -> None:
+        parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+        body = json.dumps({"messages": [{"role": "developer", "content": parts}]}).encode()
+        assert parse_request(ChatRequest, body).messages[0].for_template() == {"role": "system", "content": "ab"}
+
+    def test_unsupported_parameters_that_ask_for_nothing_pass(self) -> None:
+        body = json.dumps({"messages": USER, "tools": None, "store": False, "logit_bias": {}}).encode()
+        parse_request(ChatRequest, body)
+
+    @pytest.mark.parametrize(
+        ("fields", "param", "code"),
+        [
+            ({"tools": [{}]}, "tools", "unsupported_parameter"),
+            ({"logit_bias": {"1": 2}}, "logit_bias", "unsupported_parameter"),
+            ({"temprature": 1}, "temprature", "unknown_parameter"),
+            ({"stream_options": {"include_usag": True}, "stream": True}, "stream_options.include_usag", None),
+            ({"stream_options": {}}, "stream_options", None),
+            ({"temperature": 2.1}, "temperature", "invalid_value"),
+            ({"temperature": "1"}, "temperature", "invalid_value"),
+            ({"temperature": float("nan")}, "temperature", "invalid_value"),
+            ({"top_p": 0}, "top_p", "invalid_value"),
+            ({"n": 0}, "n", "invalid_value"),
+            ({"max_tokens": 0}, "max_tokens", "invalid_value"),
+            ({"stop": [""]}, "stop", "invalid_value"),
+            ({"top_logprobs": 21}, "top_logprobs", "invalid_value"),
+            ({"messages": []}, "messages", "invalid_value"),
+            ({"messages": [{"role": "tool", "content": ""}]}, "messages[0].role", "invalid_value"),
+            ({"messages": [{"role": "user"}]}, "messages[0].content", "invalid_value"),
+            ({"response_format": {"type": "json_object"}}, "response_format.type", None),
+        ],
+    )
+    def test_refuses_by_name(self, fields: dict[str, object], param: str, code: str | None) -> None:
+        error = refused(ChatRequest, **{"messages": USER, **fields})
+        assert error["param"] == param
+        assert error["type"] == "invalid_request_error"
+        assert code is None or error["code"] == code
+
+    def test_suggests_the_nearest_known_key(self) -> None:
+        assert "Did you mean 'temperature'?" in str(refused(ChatRequest, messages=USER, temprature=1)["message"])
+
+    def test_an_unknown_key_explains_a_missing_one(self) -> None:
+        assert refused(CompletionRequest, prompts="x")["param"] == "prompts"
+
+    @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
+    def test_refuses_what_is_no_json_object(self, body: bytes) -> None:
+        with pytest.raises(RequestRefused, match="The request body is no JSON"):
+            parse_request(CompletionRequest, body)
