@@ -241,6 +241,16 @@ class TestRefusals:
         assert response.status_code == status
         assert response.json()["error"]["param"] == param
 
+    @pytest.mark.parametrize(
+        "settings", [{"temperature": 5e-324}, {"temperature": 2, "top_p": 1e-300, "repetition_penalty": 0.1}]
+    )
+    def test_extreme_settings_get_an_answer(self, engine: Engine, settings: dict[str, float]) -> None:
+        assert engine.complete(max_tokens=5, **settings)["object"] == "text_completion"
+
+    def test_an_unknown_path_has_the_same_shape(self, engine: Engine) -> None:
+        response = engine.post("embeddings", input="x")
+        assert (response.status_code, response.json()["error"]["message"]) == (404, "Not Found")
+
     def test_an_answer_ends_where_the_context_ends(self, engine: Engine) -> None:
         body = engine.complete([5] * (CONTEXT - 3), max_tokens=50, temperature=1.5, seed=3)
         assert body["usage"]["total_tokens"] <= CONTEXT

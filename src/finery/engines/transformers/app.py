@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
 
 from finery.engines.transformers.wire import (
     ChatRequest,
@@ -42,6 +43,7 @@ class EngineState:
 def create_app(state: EngineState) -> FastAPI:
     app = FastAPI(title="Finery transformers engine", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestRefused, render_refusal)
+    app.add_exception_handler(HTTPException, render_http_error)
 
     @app.get("/health")
     async def health() -> Response:
@@ -78,6 +80,13 @@ def create_app(state: EngineState) -> FastAPI:
 async def render_refusal(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestRefused)
     return JSONResponse(error.body, status_code=error.status)
+
+
+async def render_http_error(_: Request, error: Exception) -> Response:
+    """Unknown paths and methods, in the same shape as every other error."""
+    assert isinstance(error, HTTPException)
+    refusal = RequestRefused(error.detail, status=error.status_code)
+    return JSONResponse(refusal.body, status_code=error.status_code, headers=error.headers)
 
 
 def model_card(state: EngineState) -> dict[str, Any]:

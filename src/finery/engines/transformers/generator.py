@@ -1,7 +1,7 @@
 """One model under transformers' continuous batching, as an async iterator of tokens for each request."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +10,18 @@ from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from transformers.generation.continuous_batching import ContinuousBatchingManager
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessorList
+from transformers.generation.continuous_batching.continuous_api import OutputRouter
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
 from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable
-from finery.engines.transformers.sampling import PerRequestSampler, RequestSampler, SampledToken, Sampling
+from finery.engines.transformers.sampling import (
+    GenerationFailed,
+    PerRequestSampler,
+    RequestSampler,
+    SampledToken,
+    Sampling,
+    Step,
+)
 
 PAGE_TOKENS = 256
 MAX_REQUESTS_PER_BATCH = 64
@@ -25,7 +33,7 @@ CONTEXTS_IN_CACHE = 8
 FALLBACK_CONTEXT = 2048
 
 
-class GenerationStopped(Exception):
+class GenerationStopped(GenerationFailed):
     """The generation thread is gone; nothing will be generated in this process any more."""
 
 
@@ -46,7 +54,7 @@ class BatchGenerator:
         self.device = loaded.device
         self.end_tokens = end_tokens(loaded)
         self._loop = loop
-        self._queues: dict[str, asyncio.Queue[SampledToken | Exception]] = {}
+        self._queues: dict[str, asyncio.Queue[SampledToken | GenerationFailed]] = {}
         self._sampler = PerRequestSampler(self._deliver)
         self._manager = self._make_manager(model, blocks)
 
@@ -66,16 +74,16 @@ class BatchGenerator:
 
     async def stream(self, prompt: list[int], sampling: Sampling, *, max_tokens: int) -> AsyncGenerator[SampledToken]:
         """The tokens up to and including an end token, at most max_tokens. Leaving the iterator early cancels the
-        request. Raises GenerationStopped."""
+        request. Raises GenerationFailed."""
         request_id = uuid4().hex
-        queue: asyncio.Queue[SampledToken | Exception] = asyncio.Queue()
+        queue: asyncio.Queue[SampledToken | GenerationFailed] = asyncio.Queue()
         self._queues[request_id] = queue
         self._sampler.add(request_id, RequestSampler(sampling, prompt, self.device))
         try:
             self._submit(request_id, prompt, max_tokens)
             for _ in range(max_tokens):
                 item = await queue.get()
-                if isinstance(item, Exception):
+                if isinstance(item, GenerationFailed):
                     raise item
                 yield item
                 if item.token in self.end_tokens:
@@ -86,7 +94,6 @@ class BatchGenerator:
             self._manager.cancel_request(request_id)
 
     def _submit(self, request_id: str, prompt: list[int], max_tokens: int) -> None:
-        self._manager.register_result_handler(request_id, self._on_result)
         accepted = self._manager.add_request(
             prompt, request_id=request_id, max_new_tokens=max_tokens, eos_token_id=sorted(self.end_tokens)
         )
@@ -109,19 +116,33 @@ class BatchGenerator:
         # Only the list's own conversion of built-in processors counts the rows that it has to reserve.
         processors.tensors_required = 1
         manager.logit_processor = processors
+        manager.output_router = FailureRouter(self._deliver)
         return manager
 
-    def _deliver(self, step: list[tuple[str, SampledToken]]) -> None:
+    def _deliver(self, step: Step) -> None:
         self._loop.call_soon_threadsafe(self._hand_out, step)
 
-    def _hand_out(self, step: list[tuple[str, SampledToken]]) -> None:
+    def _hand_out(self, step: Step) -> None:
         for request_id, sampled in step:
             if request_id in self._queues:
                 self._queues[request_id].put_nowait(sampled)
 
-    def _on_result(self, output: GenerationOutput) -> None:
-        if output.error is not None and output.request_id in self._queues:
-            self._queues[output.request_id].put_nowait(GenerationStopped(output.error))
+
+class FailureRouter(OutputRouter):
+    """Tokens come from the sampler; of the batch's own outputs only failures are news. The original router would keep
+    every finished output in a queue that nobody reads."""
+
+    def __init__(self, deliver: Callable[[Step], None]) -> None:
+        super().__init__()
+        self._deliver = deliver
+
+    def deliver(self, output: GenerationOutput) -> None:
+        if output.error is not None:
+            self._deliver([(output.request_id, GenerationStopped(output.error))])
+
+    def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
+        for output in outputs:
+            self.deliver(output)
 
 
 def end_tokens(loaded: LoadedModel) -> frozenset[int]:

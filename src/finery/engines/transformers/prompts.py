@@ -10,6 +10,7 @@ from finery.engines.transformers.sampling import Sampling
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, RequestRefused
 
 COMPLETION_TOKENS = 16
+MAX_CHOICES = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +91,8 @@ def jobs_for(
 ) -> Iterator[Job]:
     """n jobs for each prompt. With a seed, each choice has a seed of its own, the same in every repetition."""
     choices = request.n or 1
+    if choices * len(prompts) > MAX_CHOICES:
+        raise RequestRefused(f"A request makes at most {MAX_CHOICES} choices in all.", param="n")
     for number, prompt in enumerate(prompts):
         check_prompt(prompt, context=limits.context, param=param)
         for choice in range(choices):

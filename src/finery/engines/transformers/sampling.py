@@ -17,11 +17,18 @@ import torch
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
 from transformers.generation.continuous_batching.requests import FutureRequestState
 
+# Dividing by less overflows; the best token would be all but certain anyway.
+GREEDY_BELOW = 1e-4
+
+
+class GenerationFailed(Exception):
+    """A request got no answer; the message says why."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Temperature 0 is greedy; top_k 0 and top_p 1 leave all tokens in; logprobs is how many alternatives to report
-    beside the chosen token's log-probability, None for neither."""
+    """Temperature 0 (or next to it) is greedy; top_k 0 and top_p 1 leave all tokens in; logprobs is how many
+    alternatives to report beside the chosen token's log-probability, None for neither."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -34,7 +41,11 @@ class Sampling:
 
     @property
     def is_plain_greedy(self) -> bool:
-        return self.temperature == 0 and self.logprobs is None and not self.has_penalties
+        return self.is_greedy and self.logprobs is None and not self.has_penalties
+
+    @property
+    def is_greedy(self) -> bool:
+        return self.temperature < GREEDY_BELOW
 
     @property
     def has_penalties(self) -> bool:
@@ -93,7 +104,7 @@ class RequestSampler:
         return scores
 
     def _pick(self, scores: torch.Tensor) -> int:
-        if self.sampling.temperature == 0:
+        if self.sampling.is_greedy:
             return int(scores.argmax())
         scores = keep_top_p(
             keep_top_k(scores / self.sampling.temperature, top_k=self.sampling.top_k), top_p=self.sampling.top_p
@@ -121,13 +132,16 @@ def keep_top_p(scores: torch.Tensor, *, top_p: float) -> torch.Tensor:
     return scores.masked_fill(torch.zeros_like(dropped).scatter(0, order, dropped), -torch.inf)
 
 
+Step = list[tuple[str, SampledToken | GenerationFailed]]
+
+
 class PerRequestSampler(ContinuousBatchingLogitsProcessor):
     """The one logits processor of the batch. `deliver` gets each step's tokens, on the generation thread."""
 
     supported_kwargs: ClassVar[dict[str, type]] = {}
     ignored_kwargs: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, deliver: Callable[[list[tuple[str, SampledToken]]], None]) -> None:
+    def __init__(self, deliver: Callable[[Step], None]) -> None:
         self._deliver = deliver
         self._requests: dict[str, RequestSampler] = {}
         self._rows: list[str] = []
@@ -148,10 +162,14 @@ class PerRequestSampler(ContinuousBatchingLogitsProcessor):
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
         # A request may have been cancelled since the batch was planned; its row keeps the greedy token unseen.
         chosen: list[int] = scores.argmax(dim=-1).tolist()
-        step: list[tuple[str, SampledToken]] = []
+        finite: list[bool] = scores.amax(dim=-1).isfinite().tolist()
+        step: Step = []
         for row, request_id in enumerate(self._rows):
             sampler = self._requests.get(request_id)
             if sampler is None:
+                continue
+            if not finite[row]:
+                step.append((request_id, GenerationFailed("The model computed no finite scores for the next token.")))
                 continue
             sampled = self._choose(sampler, scores[row], greedy=chosen[row])
             chosen[row] = sampled.token

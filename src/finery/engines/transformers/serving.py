@@ -7,9 +7,10 @@ from contextlib import aclosing
 
 from finery.engines.transformers.answers import Body, all_choices, all_pieces, usage
 from finery.engines.transformers.bodies import ChatShape, CompletionShape, Envelope, Shape
-from finery.engines.transformers.generator import BatchGenerator, GenerationStopped
+from finery.engines.transformers.generator import BatchGenerator
 from finery.engines.transformers.loading import Dtype, Quantization, load_model
 from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, completion_jobs
+from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.vocabulary import Vocabulary
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
 
@@ -96,10 +97,10 @@ class Answer:
         self._with_usage = with_usage
 
     async def whole(self) -> Body:
-        """Raises RequestRefused with status 500 when generation has stopped."""
+        """Raises RequestRefused with status 500 when generation has failed."""
         try:
             choices = await all_choices(self._generator, self._vocabulary, self._jobs)
-        except GenerationStopped as error:
+        except GenerationFailed as error:
             raise server_failure(str(error)) from error
         tokens = sum(len(choice.tokens) for choice in choices)
         return self._envelope.wrap(
@@ -114,7 +115,7 @@ class Answer:
             async with aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
                     yield event(chunk)
-        except GenerationStopped as error:
+        except GenerationFailed as error:
             yield event(server_failure(str(error)).body)
             return
         yield "data: [DONE]\n\n"
