@@ -54,7 +54,7 @@ class LocalExecutor:
 
     def poll(self, handle: Handle) -> Observation:
         try:
-            seen = look(_attempt(handle), Identity.parse(handle.details.get("shim")))
+            seen = look(_attempt(handle), _spawned(handle))
         except OSError as error:
             return Unknown(detail=str(error))
         if isinstance(seen, Exited | Lost):
@@ -95,11 +95,11 @@ class LocalExecutor:
 
     def sweep(self, handle: Handle) -> int:
         attempt = _attempt(handle)
-        record = Record.read(attempt)
-        shim, process = (record.shim, record.process) if record else (None, None)
         launch = read_json(attempt.launch)
         if launch is None:
             return 0
+        record = Record.read(attempt)
+        shim, process = (record.shim, record.process) if record else (_spawned(handle), None)
         mark = f"{MARK_VARIABLE}={launch['mark']}"
         killed = sweep(lambda: of_dead_shim(shim, process, mark), SWEEP_SECONDS)
         self._reap()
@@ -155,6 +155,10 @@ def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
 
 def _attempt(handle: Handle) -> AttemptDirectory:
     return RunDirectory(handle.directory).attempt(handle.attempt)
+
+
+def _spawned(handle: Handle) -> Identity | None:
+    return Identity.parse(handle.details.get("shim"))
 
 
 def _inside(directory: Path, file: str) -> Path:

@@ -46,10 +46,12 @@ def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str) -> 
     roots = [identity.pid for identity in (shim, process) if identity is not None and identity.look() is not None]
     session = process.pid if process is not None and process.pid in roots else None
     below = {child.pid for root in roots for child in descendants(root, there)} | set(roots)
-    return [
+    left = [
         found
         for found in there
         if not found.is_dead
         and found.pid != own
         and (found.pid in below or found.session == session or is_marked(found.pid, mark))
     ]
+    # The shim first: one that saw its process die would still write an account.
+    return sorted(left, key=lambda found: shim is None or found.pid != shim.pid)

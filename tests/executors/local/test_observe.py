@@ -1,0 +1,94 @@
+"""States that no honest shim leaves: forged files, another boot, a pid that is a stranger's now."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finery.contracts.layout import AttemptDirectory
+from finery.contracts.process import Alive, Exit, Exited, Lost, Starting
+from finery.executors.local.executor import LocalExecutor
+from finery.executors.local.observe import START_ALLOWANCE_SECONDS
+from finery.kit.files import write_json
+from finery.kit.processes import Identity, boot_id, uptime
+from tests.executors.builders import attempt_files, bare, launch
+
+
+@pytest.fixture
+def stranger() -> Iterator[Identity]:
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as process:
+        yield Identity.of(process.pid)
+        process.kill()
+
+
+@pytest.fixture
+def executor() -> LocalExecutor:
+    return LocalExecutor()
+
+
+def forge(files: AttemptDirectory, shim: dict[str, Any], process: dict[str, Any]) -> None:
+    files.path.mkdir(parents=True, exist_ok=True)
+    write_json(files.launch, {"mark": "forged/1", "submitted": {"boot_id": boot_id(), "uptime": uptime()}})
+    write_json(files.shim, {"shim": shim, "process": {**process, "pgid": process["pid"]}, "started_at": 1.0})
+
+
+class TestStranger:
+    @pytest.mark.parametrize("change", [{"start_time": 1}, {"boot_id": "11111111-2222-3333-4444-555555555555"}])
+    def test_is_neither_taken_for_the_attempt_nor_signalled(
+        self, executor: LocalExecutor, tmp_path: Path, stranger: Identity, change: dict[str, Any]
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        forged = {**stranger.describe(), **change}
+        forge(attempt_files(wanted), forged, forged)
+        assert isinstance(executor.poll(bare(wanted)), Lost)
+        executor.stop(bare(wanted), 0)
+        assert executor.sweep(bare(wanted)) == 0
+        assert stranger.is_alive()
+
+    def test_whose_session_has_the_number_of_the_dead_process_is_spared(
+        self, executor: LocalExecutor, tmp_path: Path, stranger: Identity
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        gone = {**stranger.describe(), "pid": 2**22 - 1}
+        forge(attempt_files(wanted), gone, {**stranger.describe(), "start_time": 1})
+        assert executor.sweep(bare(wanted)) == 0
+        assert stranger.is_alive()
+
+
+class TestRecord:
+    def test_of_a_living_shim_is_alive(self, executor: LocalExecutor, tmp_path: Path, stranger: Identity) -> None:
+        wanted = launch(tmp_path, "sleep")
+        forge(attempt_files(wanted), stranger.describe(), stranger.describe())
+        assert executor.poll(bare(wanted)) == Alive(started_at=1.0)
+
+    def test_with_an_account_has_ended_whatever_lives(
+        self, executor: LocalExecutor, tmp_path: Path, stranger: Identity
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        files = attempt_files(wanted)
+        forge(files, stranger.describe(), stranger.describe())
+        ending = Exit(exit_code=0, finished_at=2.0)
+        write_json(files.exit, ending.model_dump())
+        assert executor.poll(bare(wanted)) == Exited(exit=ending)
+
+
+class TestNoRecord:
+    @pytest.mark.parametrize(
+        ("submitted", "kind"),
+        [
+            ({"boot_id": boot_id(), "uptime": uptime() - 1}, Starting),
+            ({"boot_id": boot_id(), "uptime": uptime() - START_ALLOWANCE_SECONDS - 1}, Lost),
+            ({"boot_id": "another", "uptime": uptime() - 1}, Lost),
+        ],
+    )
+    def test_is_starting_for_a_while(
+        self, executor: LocalExecutor, tmp_path: Path, submitted: dict[str, Any], kind: type
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        files = attempt_files(wanted)
+        files.path.mkdir(parents=True)
+        write_json(files.launch, {"mark": wanted.mark, "submitted": submitted})
+        assert isinstance(executor.poll(bare(wanted)), kind)
+        assert files.terminate.exists() == (kind is Lost)
