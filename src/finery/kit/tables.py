@@ -331,6 +331,9 @@ def _csv_rows(chunks: Iterator[bytes], _accept: Accept, delimiter: str = ",") ->
             continue
         if header is None:
             header = cells
+            if len(set(header)) < len(header) or lines.take_flaw():
+                yield BrokenRow(line, 1, "the header names a column twice, or is not valid UTF-8")
+                return
             continue
         number += 1
         if flaw := lines.take_flaw():

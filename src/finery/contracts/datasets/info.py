@@ -1,6 +1,7 @@
 """LLaMA-Factory's dataset_info.json: which file an entry names, and how its columns are called."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -112,17 +113,23 @@ def apply_entry(entry: Entry, row: JsonObject) -> JsonObject:
 
 
 def own_name(entry: Entry, field: str) -> str:
-    first, bracket, rest = field.partition("[")
-    key = {new: old for old, new in (_ALPACA_KEYS | _SHAREGPT_KEYS).items()}.get(first.partition(".")[0], first)
-    column = _columns(entry).get(key, first)
-    for standard, own in (("from", entry.tags.role_tag), ("value", entry.tags.content_tag)):
-        if rest.endswith(f"].{standard}"):
-            rest = rest.removesuffix(standard) + own
-    return column + bracket + rest
+    head, rest = re.fullmatch(r"([^.\[]*)(.*)", field, re.DOTALL).groups()  # type: ignore[union-attr]
+    key = _KEYS_BY_STANDARD.get(head, head)
+    if entry.formatting == "sharegpt":
+        for standard, own in ((".from", entry.tags.role_tag), (".value", entry.tags.content_tag)):
+            rest = f"{rest.removesuffix(standard)}.{own}" if rest.endswith(standard) else rest
+    return _columns(entry).get(key, head) + rest
 
 
 _ALPACA_KEYS = {"prompt": "instruction", "query": "input", "response": "output"}
 _SHAREGPT_KEYS = {"messages": "conversations"}
+_KEYS_BY_STANDARD = {
+    "instruction": "prompt",
+    "text": "prompt",
+    "input": "query",
+    "output": "response",
+    "conversations": "messages",
+}
 _NEEDS_NETWORK = ("hf_hub_url", "ms_hub_url", "om_hub_url", "script_url", "cloud_file_name")
 _DEFAULT_COLUMNS = {
     "alpaca": {"prompt": "instruction", "query": "input", "response": "output"},

@@ -33,11 +33,28 @@ def read_messages(value: object, field: str) -> tuple[list[Message], list[bool]]
     messages: list[Message] = []
     trains: list[bool] = []
     for index, item in enumerate(items):
-        message, weighs = _read_message(item, f"{field}[{index}]")
+        message, weighs = read_message(item, f"{field}[{index}]")
         messages.append(message)
         trains.append(weighs and (message["content"].strip() != "" or "tool_calls" in message))
     check_order(messages, field)
     return messages, trains
+
+
+def read_message(item: object, field: str) -> tuple[Message, bool]:
+    """One message, and whether its tokens are learned unless it is empty. Raises RowRefused."""
+    if not isinstance(item, dict):
+        raise RowRefused(field, f"must be an object, not {kind_of(item)}")
+    role_key, content_key = _keys(item, field)
+    word = read_text(item.get(role_key), f"{field}.{role_key}")
+    role = ROLES.get(word)
+    if role is None:
+        raise RowRefused(f"{field}.{role_key}", f"unknown role; known are {KNOWN_ROLES}")
+    if word == "function_call":
+        return _call_message(item.get(content_key), f"{field}.{content_key}"), _weight(item, role, field)
+    message: Message = {"role": role, "content": ""}
+    _add_optional(message, item, field)
+    message["content"] = _read_content(item.get(content_key), f"{field}.{content_key}", "tool_calls" in message)
+    return message, _weight(item, role, field)
 
 
 def read_list(value: object, field: str) -> list[Any]:
@@ -82,22 +99,6 @@ def check_order(messages: list[Message], field: str) -> None:
 
 def _role_field(field: str, index: int) -> str:
     return f"{field}[{index}].{'from' if field == 'conversations' else 'role'}"
-
-
-def _read_message(item: object, field: str) -> tuple[Message, bool]:
-    if not isinstance(item, dict):
-        raise RowRefused(field, f"must be an object, not {kind_of(item)}")
-    role_key, content_key = _keys(item, field)
-    word = read_text(item.get(role_key), f"{field}.{role_key}")
-    role = ROLES.get(word)
-    if role is None:
-        raise RowRefused(f"{field}.{role_key}", f"unknown role; known are {KNOWN_ROLES}")
-    if word == "function_call":
-        return _call_message(item.get(content_key), f"{field}.{content_key}"), _weight(item, role, field)
-    message: Message = {"role": role, "content": ""}
-    _add_optional(message, item, field)
-    message["content"] = _read_content(item.get(content_key), f"{field}.{content_key}", "tool_calls" in message)
-    return message, _weight(item, role, field)
 
 
 def _keys(item: JsonObject, field: str) -> tuple[str, str]:

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from finery.contracts.datasets.messages import check_order, kind_of, read_list, read_messages, read_text, read_tools
+from finery.contracts.datasets.messages import (
+    check_order,
+    kind_of,
+    read_list,
+    read_message,
+    read_messages,
+    read_text,
+    read_tools,
+)
 from finery.contracts.datasets.rows import (
     Conversation,
     Feedback,
@@ -235,8 +243,8 @@ def _answer(row: JsonObject, field: str) -> list[Message]:
     """Text, one message, or a list of messages."""
     value = row[field]
     if isinstance(value, dict):
-        messages, _ = read_messages([value], field)
-        return messages
+        message, _ = read_message(value, field)
+        return [message]
     messages, _ = _completion_messages(value, field)
     return messages
 

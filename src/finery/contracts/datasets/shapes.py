@@ -100,8 +100,6 @@ def shape_of(row: JsonObject, among: Iterable[Shape] = KEYS) -> Shape:
     for shape in shapes:
         if all(_has(row, key) for key in KEYS[shape]):
             return shape
-    if misfit := next((shape for shape in KEYS if all(_has(row, key) for key in KEYS[shape])), None):
-        raise misplaced(misfit)
     raise _unshaped(row, shapes)
 
 
@@ -121,9 +119,12 @@ def _has(row: JsonObject, key: str) -> bool:
 def _unshaped(row: JsonObject, shapes: tuple[Shape, ...]) -> RowRefused:
     nearest = max(shapes, key=lambda shape: sum(_has(row, key) for key in KEYS[shape]) / len(KEYS[shape]))
     missing = [key for key in KEYS[nearest] if not _has(row, key)]
+    other = next((shape for shape in KEYS if all(_has(row, key) for key in KEYS[shape])), None)
+    if other and not (len(missing) == 1 and set(KEYS[other]) < set(KEYS[nearest])):
+        return misplaced(other)
     if len(missing) == len(KEYS[nearest]):
         known = "; ".join(", ".join(KEYS[shape]) for shape in shapes)
         return RowRefused("", f"has the keys of no shape; one of these is needed: {known}")
-    if LABEL in missing and any(row.get(key) is not None for key in LABEL_KEYS):
-        return RowRefused(next(key for key in LABEL_KEYS if key in row), "must be true or false")
+    if missing[0] == LABEL and (unreadable := [key for key in LABEL_KEYS if row.get(key) is not None]):
+        return RowRefused(unreadable[0], "must be true or false")
     return RowRefused(missing[0], f"missing; a row of shape {nearest.value} needs {', '.join(KEYS[nearest])}")

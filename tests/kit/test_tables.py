@@ -1,0 +1,362 @@
+import gzip
+import hashlib
+import io
+import json
+import pickle
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finery.kit import tables, text
+from finery.kit.tables import BrokenRow, DamagedFile, Row, TableFormat, UnknownFormat, scan_rows, sniff, stream_rows
+
+SHARED = Path(__file__).parents[3] / "shared" / "data"
+
+ROWS = [{"a": "x"}, {"a": 'br{ack]et "quoted" \\ back'}, {"a": None, "b": [1, {"c": "\n"}], "d": "日本語 🙂"}]
+
+
+def write(folder: Path, name: str, content: bytes) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def values(path: Path) -> list[dict[str, object]]:
+    return [row.value for row in stream_rows(path)]
+
+
+def json_lines(rows: list[dict[str, object]], end: str = "\n") -> bytes:
+    return "".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode()
+
+
+def parquet_bytes(rows: list[dict[str, object]]) -> bytes:
+    import pyarrow
+    from pyarrow import parquet
+
+    sink = io.BytesIO()
+    parquet.write_table(pyarrow.Table.from_pylist(rows), sink, row_group_size=2)
+    return sink.getvalue()
+
+
+FORMS = {
+    "lines.jsonl": json_lines(ROWS),
+    "lines.json": json_lines(ROWS),
+    "lines.ndjson": json_lines(ROWS).rstrip(b"\n"),
+    "crlf.jsonl": json_lines(ROWS, "\r\n"),
+    "blank-lines.jsonl": b"\n\n" + json_lines(ROWS, "\n \n"),
+    "bom.jsonl": b"\xef\xbb\xbf" + json_lines(ROWS),
+    "packed.jsonl.gz": gzip.compress(json_lines(ROWS)),
+    "packed-though-not-named-so.jsonl": gzip.compress(json_lines(ROWS)),
+    "utf-16.jsonl": json_lines(ROWS).decode().encode("utf-16"),
+    "utf-16-no-mark.jsonl": json_lines(ROWS).decode().encode("utf-16-le"),
+    "utf-16-be-no-mark.jsonl": json_lines(ROWS).decode().encode("utf-16-be"),
+    "utf-32.jsonl": json_lines(ROWS).decode().encode("utf-32"),
+    "array.json": json.dumps(ROWS, indent=2).encode(),
+    "array-tight.json": json.dumps(ROWS, separators=(",", ":")).encode(),
+    "array.jsonl": json.dumps(ROWS).encode(),
+    "array-bom.json": b"\xef\xbb\xbf\r\n " + json.dumps(ROWS).encode(),
+    "array.json.gz": gzip.compress(json.dumps(ROWS).encode()),
+    "array-utf-16.json": json.dumps(ROWS, ensure_ascii=False).encode("utf-16"),
+    "named-otherwise.dat": json.dumps(ROWS).encode(),
+}
+
+CSV_ROWS = [{"a": "x", "b": ""}, {"a": 'two\nlines, "quoted"', "b": "日本"}]
+CSV_TEXT = 'a,b\nx,\n"two\nlines, ""quoted""",日本\n'
+
+BROKEN = {
+    "no JSON": (b'{"a": 1}\n{"a": \n{"a": 2}\n', 2, "truncated"),
+    "NaN": (b'{"a": NaN}\n', 1, "invalid character"),
+    "Infinity": (b'{"a": Infinity}\n', 1, "invalid character"),
+    "number out of range": (b'{"a": 1e999}\n', 1, "out of range"),
+    "no object": (b'{"a": 1}\n\n[1]\n', 3, "Expected `object`"),
+    "text": (b'{"a": 1}\n"a"\n', 2, "Expected `object`"),
+    "two objects in a line": (b'{"a": 1} {"a": 2}\n', 1, "trailing characters"),
+    "broken UTF-8": (b'{"a": "\xff"}\n', 1, "UTF-8"),
+    "Shift-JIS": ('{"a": "日本"}\n'.encode("shift-jis"), 1, "UTF-8"),
+    "control character": (b'{"a": "\x01"}\n', 1, "invalid character"),
+    "depth bomb": (b'{"a":' * 100_000 + b"\n", 1, "nested too deeply"),
+    "depth bomb that ends well": (b'{"a":' * 9000 + b"1" + b"}" * 9000 + b"\n", 1, "nested too deeply"),
+    "lone surrogate in UTF-16": (b"\xff\xfe" + '{"a":"'.encode("utf-16-le") + b"\x00\xd8" + b'"\0}\0', 1, "UTF-8"),
+}
+
+BROKEN_ARRAYS = {
+    "element is a number": (b'[{"a": 1},\n 2,\n{"a": 3}]', [2], "Expected `object`"),
+    "element is a list": (b'[{"a": 1}, [[2]]]', [2], "Expected `object`"),
+    "element is text": (b'["a,]", {"a": 1}]', [1], "Expected `object`"),
+    "element is null": (b"[null]", [1], "Expected `object`"),
+    "NaN inside": (b'[{"a": NaN}, {"a": 1}]', [1], "invalid character"),
+    "cut off in an object": (b'[{"a": 1}, {"a": ', [2], "not closed"),
+    "cut off in a text": (b'[{"a": 1}, {"a": "bc', [2], "not closed"),
+    "cut off after a backslash": (b'[{"a": "b\\', [1], "not closed"),
+    "cut off after an element": (b'[{"a": 1}', [1], "not closed"),
+    "cut off after a comma": (b'[{"a": 1},', [2], "not closed"),
+    "opened only": (b"[", [1], "not closed"),
+    "trailing comma": (b'[{"a": 1}, ]', [2], "missing"),
+    "comma first": (b'[, {"a": 1}]', [1], "missing"),
+    "no comma": (b'[{"a": 1} {"a": 2}]', [1], "expected ',' or ']'"),
+    "wrong bracket": (b'[{"a": [1}], {"a": 2}]', [1], "expected"),
+    "more after the end": (b'[{"a": 1}] {"a": 2}', [1], "more after the end"),
+    "depth bomb": (b"[" * 100_000, [1], "not closed"),
+    "depth bomb that ends well": (b"[" * 5000 + b"]" * 5000, [1], "Expected `object`|nested too deeply"),
+}
+
+FOREIGN = {
+    "pickle.json": pickle.dumps(ROWS),
+    "pickle-2.bin": pickle.dumps(ROWS, protocol=2),
+    "zip.jsonl": b"PK\x03\x04rest",
+    "zstd.jsonl": b"\x28\xb5\x2f\xfdrest",
+    "bzip2.json": b"BZh9rest",
+    "xz.json": b"\xfd7zXZ\0rest",
+    "twice.jsonl.gz": gzip.compress(gzip.compress(json_lines(ROWS))),
+    "arrow.parquet": b"ARROW1\0\0",
+    "numpy.npy": b"\x93NUMPY\x01\x00",
+    "prose.txt": b"Once upon a time",
+    "no-name": b"\x00\x01\x02",
+    "not-really.parquet": b"a,b\n1,2\n",
+}
+
+
+class TestStreamRows:
+    @pytest.mark.parametrize("name", FORMS)
+    def test_reads_every_form(self, tmp_path: Path, name: str) -> None:
+        assert values(write(tmp_path, name, FORMS[name])) == ROWS
+
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    def test_reads_csv(self, tmp_path: Path, encoding: str, end: str) -> None:
+        content = CSV_TEXT.replace("\n", end).encode(encoding)
+        expected = [{key: cell.replace("\n", end) for key, cell in row.items()} for row in CSV_ROWS]
+        assert values(write(tmp_path, "t.csv", content)) == expected
+
+    def test_reads_tsv_and_packed_csv(self, tmp_path: Path) -> None:
+        assert values(write(tmp_path, "t.tsv", b"a\tb\n1\t2,3\n")) == [{"a": "1", "b": "2,3"}]
+        assert values(write(tmp_path, "t.csv.gz", gzip.compress(CSV_TEXT.encode()))) == CSV_ROWS
+
+    def test_reads_parquet(self, tmp_path: Path) -> None:
+        rows = [{"messages": [{"role": "user", "content": str(number)}]} for number in range(5)]
+        path = write(tmp_path, "t.parquet", parquet_bytes(rows))
+        assert [(row.line, row.value) for row in stream_rows(path)] == list(enumerate(rows, start=1))
+
+    def test_lines_and_numbers_of_json_lines(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "t.jsonl", b'{"a": 1}\n\n{"a": 2}\n')
+        assert [(row.line, row.number) for row in stream_rows(path)] == [(1, 1), (3, 2)]
+
+    def test_lines_and_numbers_of_an_array(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "t.json", b'[\n{"a":\n 1},\n\n{"a": 2}, {"a": 3}\n]\n')
+        assert [(row.line, row.number) for row in stream_rows(path)] == [(2, 1), (5, 2), (5, 3)]
+
+    def test_lines_and_numbers_of_csv(self, tmp_path: Path) -> None:
+        path = write(tmp_path, "t.csv", b'a,b\n"x\ny",1\n\nz,2\n')
+        assert [(row.line, row.number) for row in stream_rows(path)] == [(2, 1), (5, 2)]
+
+    @pytest.mark.parametrize("name", ["t.json", "t.jsonl", "t.csv", "t", "t.jsonl.gz"])
+    def test_an_empty_file_has_no_rows(self, tmp_path: Path, name: str) -> None:
+        assert values(write(tmp_path, name, b"")) == []
+
+    @pytest.mark.parametrize("content", [b"[]", b" [ ]\n", b"\n \n"])
+    def test_nothing_in_it_has_no_rows(self, tmp_path: Path, content: bytes) -> None:
+        assert values(write(tmp_path, "t.json", content)) == []
+
+    @pytest.mark.parametrize("case", BROKEN)
+    def test_names_the_broken_line(self, tmp_path: Path, case: str) -> None:
+        content, line, reason = BROKEN[case]
+        with pytest.raises(BrokenRow, match=reason) as caught:
+            values(write(tmp_path, "t.jsonl", content))
+        assert caught.value.line == line
+
+    @pytest.mark.parametrize("name", FOREIGN)
+    def test_refuses_what_is_no_table(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(UnknownFormat):
+            values(write(tmp_path, name, FOREIGN[name]))
+
+    @pytest.mark.parametrize("cut", [5, 20, 200, 1000])
+    def test_names_a_cut_gzip_stream(self, tmp_path: Path, cut: int) -> None:
+        packed = gzip.compress(b"".join(b'{"a": "%032x"}\n' % (n * 7919**9) for n in range(1000)))
+        with pytest.raises(DamagedFile, match="gzip"):
+            values(write(tmp_path, "t.jsonl.gz", packed[:cut]))
+
+    def test_names_a_wrong_checksum(self, tmp_path: Path) -> None:
+        packed = bytearray(gzip.compress(json_lines(ROWS)))
+        packed[-6] ^= 0xFF
+        with pytest.raises(DamagedFile, match="gzip"):
+            values(write(tmp_path, "t.jsonl.gz", bytes(packed)))
+
+    @pytest.mark.parametrize("size", [4, 50, -20])
+    def test_names_damaged_parquet(self, tmp_path: Path, size: int) -> None:
+        with pytest.raises(DamagedFile, match="Parquet"):
+            values(write(tmp_path, "t.parquet", parquet_bytes([{"a": "b"}] * 9)[:size]))
+
+    def test_a_missing_file_is_an_os_error(self, tmp_path: Path) -> None:
+        with pytest.raises(FileNotFoundError):
+            values(tmp_path / "none.jsonl")
+
+    @pytest.mark.skipif(not SHARED.is_dir(), reason="the shared data is not at hand")
+    @pytest.mark.parametrize("name", ["alpaca_zh_demo.json", "dpo_en_demo.json", "kto_en_demo.json", "c4_demo.jsonl"])
+    def test_reads_real_files_as_json_does(self, name: str) -> None:
+        content = (SHARED / name).read_text()
+        expected = list(map(json.loads, content.splitlines())) if name.endswith("l") else json.loads(content)
+        assert values(SHARED / name) == expected
+
+
+class TestScanRows:
+    @pytest.mark.parametrize("case", BROKEN_ARRAYS)
+    def test_names_the_broken_elements(self, tmp_path: Path, case: str) -> None:
+        content, numbers, reason = BROKEN_ARRAYS[case]
+        found = [row for row in scan_rows(write(tmp_path, "t.json", content)) if isinstance(row, BrokenRow)]
+        assert [row.number for row in found] == numbers
+        assert any(part in found[0].reason for part in reason.split("|"))
+
+    def test_goes_on_after_a_broken_line(self, tmp_path: Path) -> None:
+        rows = list(scan_rows(write(tmp_path, "t.jsonl", b'{"a": 1}\n{\n{"a": 2}\n')))
+        assert [isinstance(row, Row) for row in rows] == [True, False, True]
+
+    def test_goes_on_after_a_broken_element(self, tmp_path: Path) -> None:
+        rows = list(scan_rows(write(tmp_path, "t.json", b'[{"a": 1}, 7, {"a": 2}]')))
+        assert [isinstance(row, Row) for row in rows] == [True, False, True]
+
+    @pytest.mark.parametrize(
+        ("content", "line", "reason"),
+        [
+            (b"a,b\n1\n", 2, "1 cells"),
+            (b"a,b\n1,2\n\n1,2,3\n", 4, "3 cells"),
+            (b'a,b\n1,"2\n3,4\n', 2, "no valid CSV"),
+            (b'a,b\n"1"x,2\n', 2, "no valid CSV"),
+            (b"a,b\n1,\xff\n", 2, "UTF-8"),
+            (b"a,a\n1,2\n", 1, "twice"),
+        ],
+    )
+    def test_names_broken_csv(self, tmp_path: Path, content: bytes, line: int, reason: str) -> None:
+        found = [row for row in scan_rows(write(tmp_path, "t.csv", content)) if isinstance(row, BrokenRow)]
+        assert [row.line for row in found] == [line]
+        assert reason in found[0].reason
+
+    @pytest.mark.parametrize("name", ["t.jsonl", "t.json", "t.csv", "t.parquet", "t.jsonl.gz"])
+    def test_observes_each_byte_once(self, tmp_path: Path, name: str) -> None:
+        content = {
+            "t.jsonl": json_lines(ROWS * 9),
+            "t.json": json.dumps(ROWS).encode() + b" and " + b"more" * 99,
+            "t.csv": CSV_TEXT.encode() + b'"open',
+            "t.parquet": parquet_bytes([{"a": 1}]),
+            "t.jsonl.gz": gzip.compress(json_lines(ROWS)),
+        }[name]
+        digest = hashlib.sha256()
+        for _ in scan_rows(write(tmp_path, name, content), observe=digest.update):
+            pass
+        assert digest.digest() == hashlib.sha256(content).digest()
+
+    @pytest.mark.parametrize("name", ["lines.jsonl", "array.json"])
+    def test_what_is_accepted_does_not_come(self, tmp_path: Path, name: str) -> None:
+        path = write(tmp_path, name, FORMS[name])
+        rows = list(scan_rows(path, accept=lambda data: json.loads(data) != ROWS[1]))
+        assert [(row.number, row.value) for row in rows if isinstance(row, Row)] == [(2, ROWS[1])]
+
+    @pytest.mark.parametrize(
+        ("name", "prefix", "suffix"),
+        [("t.jsonl", b'{"a": 1}\n', b'\n{"a": 2}\n'), ("t.json", b'[{"a": 1}, ', b', {"a": 2}]')],
+    )
+    def test_a_row_past_the_limit(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, prefix: bytes, suffix: bytes
+    ) -> None:
+        monkeypatch.setattr(tables, "MAX_ROW_BYTES", 1000)
+        monkeypatch.setattr(text, "CHUNK_BYTES", 64)
+        path = write(tmp_path, name, prefix + b'{"a": "' + b"x" * 5000 + b'"}' + suffix)
+        found = [row for row in scan_rows(path) if isinstance(row, BrokenRow)]
+        assert [(row.number, row.reason) for row in found] == [(2, tables.TOO_LONG)]
+
+    def test_a_line_of_200_megabytes_takes_no_such_memory(self, tmp_path: Path) -> None:
+        path = tmp_path / "t.jsonl"
+        with path.open("wb") as file:
+            for _ in range(200):
+                file.write(b"x" * 10**6)
+        tracemalloc.start()
+        try:
+            found = list(scan_rows(path))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert [str(row) for row in found] == [f"line 1: {tables.TOO_LONG}"]
+        assert peak < 2 * tables.MAX_ROW_BYTES
+
+    @pytest.mark.parametrize("indent", [None, 1])
+    def test_an_array_takes_no_more_memory_than_a_few_chunks(self, tmp_path: Path, indent: int | None) -> None:
+        element = json.dumps({"a": "x" * 1000, "b": [1, 2]}, indent=indent).encode()
+        path = write(tmp_path, "t.json", b"[" + b",".join([element] * 30_000) + b"]")
+        tracemalloc.start()
+        try:
+            count = sum(1 for _ in scan_rows(path))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert count == 30_000
+        assert peak < 8 * text.CHUNK_BYTES
+
+    @settings(max_examples=150, deadline=None)
+    @given(
+        rows=st.lists(
+            st.dictionaries(
+                st.text(max_size=4),
+                st.recursive(
+                    st.none() | st.booleans() | st.integers(-9, 9) | st.text('ab"\\{}[],\n日🙂', max_size=9),
+                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+                    max_leaves=6,
+                ),
+                max_size=4,
+            ),
+            max_size=6,
+        ),
+        chunk=st.integers(4, 40),
+        indent=st.sampled_from([None, 0, 2]),
+        is_ascii=st.booleans(),
+        encoding=st.sampled_from(["utf-8", "utf-16"]),
+    )
+    def test_chunks_may_end_anywhere(
+        self, rows: list[dict[str, object]], chunk: int, indent: int | None, is_ascii: bool, encoding: str
+    ) -> None:
+        array = json.dumps(rows, indent=indent, ensure_ascii=is_ascii)
+        lines = "\r\n".join(json.dumps(row, ensure_ascii=is_ascii) for row in rows)
+        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+            patch.setattr(text, "CHUNK_BYTES", chunk)
+            assert values(write(Path(folder), "a.json", array.encode(encoding))) == rows
+            assert values(write(Path(folder), "l.jsonl", lines.encode(encoding))) == rows
+
+    @settings(max_examples=200, deadline=None)
+    @given(content=st.text('[]{},:"\\a1 \n', max_size=40), chunk=st.integers(4, 16))
+    def test_agrees_with_json_about_what_is_an_array_of_objects(self, content: str, chunk: int) -> None:
+        try:
+            expected = json.loads(f"[{content}")
+        except ValueError:
+            expected = None
+        with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
+            patch.setattr(text, "CHUNK_BYTES", chunk)
+            found = list(scan_rows(write(Path(folder), "a.json", f"[{content}".encode())))
+        good = [row.value for row in found if isinstance(row, Row)]
+        is_good = expected is not None and all(isinstance(value, dict) for value in expected)
+        assert (good == expected and len(good) == len(found)) if is_good else len(good) < len(found)
+
+
+class TestSniff:
+    @pytest.mark.parametrize(
+        ("head", "name", "expected"),
+        [
+            (b" [", "t.jsonl", TableFormat.JSON_ARRAY),
+            (b"\xef\xbb\xbf\n{", "t.json", TableFormat.JSON_LINES),
+            (b'{"a"', "t.bin", TableFormat.JSON_LINES),
+            (b"oops", "t.jsonl", TableFormat.JSON_LINES),
+            (b"a,b", "t.CSV.gz", TableFormat.CSV),
+            (b"PAR1", "t.data", TableFormat.PARQUET),
+        ],
+    )
+    def test_content_decides_before_the_name(self, head: bytes, name: str, expected: TableFormat) -> None:
+        assert sniff(head, name) is expected
+
+
+class TestImport:
+    def test_pyarrow_is_not_imported_until_it_is_needed(self) -> None:
+        code = "import sys, finery.kit.tables; sys.exit('pyarrow' in sys.modules)"
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
