@@ -39,6 +39,13 @@ def command(*argv: str, **fields: Any) -> NewRun:
     return NewRun(**{"source": "native", "recipe": "command", "config": config, **fields})
 
 
+def sft(home: Path, *, config: dict[str, Any] | None = None, **fields: Any) -> NewRun:
+    """A run of the `sft` recipe on one row, which is written into `home`."""
+    (home / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    base = {"model_name": "finery/tiny-llama", "dataset_path": "rows.jsonl"}
+    return NewRun(**{"source": "native", "recipe": "sft", "config": {**base, **(config or {})}, **fields})
+
+
 def external(run_id: str, **fields: Any) -> NewRun:
     config = {"model_name": "gpt-mini", "dataset": "dataset-v1", "hyperparameters": {}}
     return NewRun(**{"source": "registry", "recipe": "external", "id": run_id, "config": config, **fields})

@@ -17,7 +17,7 @@ from tests import builders
 def ref(database: Database, home: Path) -> AttemptRef:
     """The attempt of a run `r` that was just claimed."""
     with database.write() as session:
-        runs.create(session, builders.command(id="r"), builders.ground(home))
+        runs.create(session, builders.sft(home, id="r"), builders.ground(home))
     return claim_again(database)
 
 

@@ -98,11 +98,11 @@ class TestClaimNext:
         submit(database, home, "a")
         found = claim(database)
         assert found is not None
-        with pytest.raises(IntegrityError):
-            with database.write() as session:
-                device = session.scalars(select(LeaseRow.device)).one()
-                session.add(LeaseRow(device=device, run_number=found.ref.run_number, created_at=utc_now()))
-                session.flush()
+        with database.read() as session:
+            device = session.scalars(select(LeaseRow.device)).one()
+        again = LeaseRow(device=device, run_number=found.ref.run_number, created_at=utc_now())
+        with pytest.raises(IntegrityError), database.write() as session:
+            session.add(again)
 
     def test_external_runs_are_never_claimed(self, database: Database, home: Path) -> None:
         with database.write() as session:

@@ -6,7 +6,7 @@ from finery.contracts.events import EventType
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.runs import claims
+from finery.domain.runs import attempts, claims
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished, RunNotFound
 from tests import builders
 
@@ -14,7 +14,7 @@ from tests import builders
 @pytest.fixture
 def queued(database: Database, home: Path) -> str:
     with database.write() as session:
-        return runs.create(session, builders.command(id="r"), builders.ground(home)).id
+        return runs.create(session, builders.sft(home, id="r"), builders.ground(home)).id
 
 
 @pytest.fixture
@@ -62,6 +62,12 @@ class TestRequestPause:
         with database.write() as session:
             assert runs.resume(session, queued).status is RunStatus.QUEUED
 
+    def test_a_command_refuses(self, database: Database, home: Path) -> None:
+        with database.write() as session:
+            runs.create(session, builders.command(id="c"), builders.ground(home))
+        with pytest.raises(IntentRefused), database.write() as session:
+            runs.request_pause(session, "c")
+
     def test_not_over_a_cancel(self, database: Database, starting: str) -> None:
         with database.write() as session:
             runs.request_cancel(session, starting)
@@ -90,8 +96,6 @@ class TestRequestCheckpoint:
             runs.request_checkpoint(session, starting)
             runs.request_checkpoint(session, starting)
         with database.read() as session:
-            from finery.domain.runs import attempts
-
             assert [one.controls for one in attempts.list_live(session)] == [["checkpoint"]]
 
     def test_not_while_queued(self, database: Database, queued: str) -> None:

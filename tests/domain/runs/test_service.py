@@ -26,15 +26,9 @@ def create(database: Database, home: Path, new: NewRun) -> Run:
         return runs.create(session, new, builders.ground(home))
 
 
-def sft(home: Path, **config: object) -> NewRun:
-    (home / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
-    base = {"model_name": "finery/tiny-llama", "dataset_path": "rows.jsonl"}
-    return NewRun(source="native", recipe="sft", config={**base, **config})
-
-
 class TestCreate:
     def test_accepted_with_defaults_filled_in(self, database: Database, home: Path) -> None:
-        run = create(database, home, sft(home))
+        run = create(database, home, builders.sft(home))
         assert run.status is RunStatus.QUEUED
         assert run.config["lora_rank"] == 16
         assert run.requested == {"model_name": "finery/tiny-llama", "dataset_path": "rows.jsonl"}
@@ -64,24 +58,26 @@ class TestCreate:
         self, database: Database, home: Path, config: dict[str, object], field: str, says: str
     ) -> None:
         with pytest.raises(DomainError) as caught:
-            create(database, home, sft(home, **config))
+            create(database, home, builders.sft(home, config=config))
         assert [flaw.field for flaw in caught.value.flaws] == [field]
         assert says in caught.value.flaws[0].message
 
     def test_text_that_is_a_number_counts(self, database: Database, home: Path) -> None:
-        assert create(database, home, sft(home, learning_rate="1e-5")).config["learning_rate"] == 1e-5
+        assert (
+            create(database, home, builders.sft(home, config={"learning_rate": "1e-5"})).config["learning_rate"] == 1e-5
+        )
 
     def test_a_symbolic_link_cannot_lead_outside(self, database: Database, home: Path) -> None:
         (home / "link").symlink_to("/etc")
         with pytest.raises(InvalidRun):
-            create(database, home, sft(home, dataset_path="link/passwd"))
+            create(database, home, builders.sft(home, config={"dataset_path": "link/passwd"}))
 
     def test_pickled_weights_are_refused(self, database: Database, home: Path) -> None:
         (home / "old").mkdir()
         (home / "old" / "config.json").write_text("{}")
         (home / "old" / "pytorch_model.bin").write_bytes(b"\x80")
         with pytest.raises(DomainError, match="safetensors"):
-            create(database, home, sft(home, model_name="old"))
+            create(database, home, builders.sft(home, config={"model_name": "old"}))
 
     def test_unknown_recipe(self, database: Database, home: Path) -> None:
         with pytest.raises(InvalidRun, match="did you mean 'sft'"):

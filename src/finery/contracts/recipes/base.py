@@ -1,6 +1,6 @@
 """What every recipe's configuration shares."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,6 +14,9 @@ class RecipeConfig(BaseModel):
     """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    resumable: ClassVar[bool] = True
+    """Whether a paused run goes on where it was; one that would begin anew cannot be paused."""
 
     output_dir: PathText | None = None
     """Where the finished model goes; `outputs/<run id>` when absent."""

@@ -1,6 +1,6 @@
 """The configuration of the `command` recipe: any program, minded like a training."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, field_validator
 
@@ -10,6 +10,8 @@ PROTECTED_VARIABLES = frozenset({"PATH", "CUDA_VISIBLE_DEVICES", "HOME", "PYTHON
 
 
 class CommandConfig(RecipeConfig):
+    resumable: ClassVar[bool] = False
+
     argv: Annotated[list[Annotated[str, Field(max_length=32_768)]], Field(min_length=1, max_length=1000)]
     """The program and its arguments; no shell ever sees them."""
     working_directory: PathText | None = None

@@ -1,4 +1,4 @@
-"""An attempt's life as the scheduler records it. Each call names the attempt by its token; a stale one changes nothing."""
+"""An attempt as the scheduler records it. Each call names it by its token; a stale one changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 from sqlalchemy.orm import Session
 
+from finery.contracts.recipes import RECIPES
 from finery.contracts.run import Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished
@@ -25,6 +26,8 @@ def request_cancel(session: Session, run_id: str) -> Run:
 def request_pause(session: Session, run_id: str) -> Run:
     """Paused at once when queued, else at the next checkpoint, which it asks for. Raises RunFinished, IntentRefused."""
     row = _controllable(session, run_id)
+    if not RECIPES[row.recipe].resumable:
+        raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
     if row.status == RunStatus.QUEUED:
         change_status(session, row, RunStatus.PAUSED, reason=Reason.PAUSED)
     elif row.status != RunStatus.PAUSED:

@@ -1,0 +1,28 @@
+"""A scheduler without HTTP that a test may kill: `python -m tests.scheduler.program HOME DATABASE_URL`."""
+
+import logging
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from finery.db import Database
+from finery.kit.pulse import Pulse
+from finery.scheduler import Scheduler, SchedulerSettings
+from tests import builders
+
+SETTINGS = SchedulerSettings(poll_seconds=0.05, idle_seconds=0.1, grace_seconds=2.0, warm_start="off")
+
+
+def main(home: Path, url: str) -> None:
+    logging.basicConfig(level=logging.INFO)
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    scheduler = Scheduler(Database(url, home=home), builders.ground(home), Pulse(), SETTINGS)
+    scheduler.start()
+    stopping.wait()
+    scheduler.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,0 +1,70 @@
+"""The server, or the shim, is killed at every named place; started again, the run ends once and rightly."""
+
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from finery.contracts.status import RunStatus
+from finery.domain import runs
+from finery.kit.failpoints import FAILPOINTS
+from tests import builders
+from tests.scheduler.harness import Harness
+
+REQUEST = {"runs.before_commit", "runs.accepted"}
+"""In a request's transaction: tests/api/test_failpoints.py."""
+SERVER = {name for name in FAILPOINTS if name.startswith(("submit.", "watch.", "stop.", "boot."))}
+SHIM = {name for name in FAILPOINTS if name.startswith("shim.")}
+PROGRAM = "import time; open('ran', 'a').write('x'); time.sleep(0.3); print('said')"
+
+
+class TestList:
+    def test_every_failpoint_has_its_test(self) -> None:
+        assert REQUEST | SERVER | SHIM == FAILPOINTS
+
+    def test_every_failpoint_stands_in_the_code(self) -> None:
+        source = Path(__file__).resolve().parents[2] / "src" / "finery"
+        code = "".join(path.read_text() for path in source.rglob("*.py") if path.name != "failpoints.py")
+        assert [name for name in sorted(FAILPOINTS) if f'failpoint("{name}")' not in code] == []
+
+
+class TestServerKilled:
+    @pytest.mark.parametrize("name", sorted(SERVER - {"stop.before_signal", "stop.signalled"}))
+    def test_the_run_ends_once(self, harness: Harness, name: str) -> None:
+        run_id = harness.submit(builders.command(sys.executable, "-c", PROGRAM))
+        harness.start(f"{name}=kill")
+        assert harness.died(30), f"{name} was never reached"
+        harness.start()
+        run = harness.wait_for_end(run_id)
+        assert run.status is RunStatus.SUCCEEDED
+        assert (harness.home / "ran").read_text() == "x"
+        harness.assert_promises(run_id)
+
+    @pytest.mark.parametrize("name", ["stop.before_signal", "stop.signalled", "watch.finished", "watch.exit_seen"])
+    def test_a_cancel_is_not_lost(self, harness: Harness, name: str) -> None:
+        run_id = harness.submit(builders.command(sys.executable, "-c", "import time; time.sleep(600)"))
+        harness.start(f"{name}=kill")
+        harness.wait_for(run_id, RunStatus.RUNNING)
+        with harness.database.write() as session:
+            runs.request_cancel(session, run_id)
+        assert harness.died(30), f"{name} was never reached"
+        harness.start()
+        assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
+        harness.assert_promises(run_id)
+
+
+class TestShimKilled:
+    @pytest.mark.parametrize("name", sorted(SHIM))
+    @pytest.mark.parametrize("server_too", [False, True])
+    def test_the_run_ends_once(self, harness: Harness, name: str, server_too: bool) -> None:
+        run_id = harness.submit(builders.command(sys.executable, "-c", PROGRAM))
+        harness.start(f"{name}=kill")
+        if server_too:
+            while not Path(f"{harness.home / 'fired'}.{name}").exists():
+                time.sleep(0.01)
+            harness.kill()
+            harness.start()
+        run = harness.wait_for_end(run_id)
+        assert (run.status, run.attempt) == (RunStatus.SUCCEEDED, 2)
+        harness.assert_promises(run_id)
