@@ -1,0 +1,51 @@
+"""The error bodies of the jobs dialect, and the parameters that its routes share."""
+
+from typing import Annotated, Any
+
+from fastapi import Header, Path
+from pydantic import BaseModel
+
+from finery.domain.errors import ErrorKind
+from finery.http.errors import Dialect, dialect_route
+from finery.http.problems import Problem
+
+
+class JobsFlaw(BaseModel):
+    field: str
+    message: str
+    line: int | None = None
+
+
+class JobsError(BaseModel):
+    detail: str
+    errors: list[JobsFlaw] = []
+
+
+def to_error(problem: Problem) -> dict[str, Any]:
+    flaws = [
+        {"field": flaw.field.removeprefix("config."), "message": flaw.message}
+        | ({"line": flaw.line} if flaw.line is not None else {})
+        for flaw in problem.flaws
+    ]
+    return {"detail": problem.message, "errors": flaws}
+
+
+JOBS = Dialect(to_error, {ErrorKind.FINISHED: 400})
+JobsRoute = dialect_route(JOBS)
+ModelRoute = dialect_route(Dialect(to_error, {ErrorKind.INVALID: 400}))
+"""Inference: a path that is no model is a 400."""
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": JobsError} for status in (400, 403, 404, 409, 413, 415, 422, 503)
+}
+
+JobId = Annotated[str, Path(min_length=1, max_length=128)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key again answers with the job of the first time.",
+    ),
+]

@@ -1,0 +1,88 @@
+"""Talking to the one model that `/load_model` put into place."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from finery.api.jobs.dialect import ERRORS, ModelRoute
+from finery.api.jobs.inference_mapping import (
+    LoadedModel,
+    chat_body,
+    completion_body,
+    to_chat,
+    to_generation,
+    to_health,
+    to_loaded,
+    to_model_info,
+)
+from finery.api.jobs.inference_schemas import (
+    Chat,
+    ChatRequest,
+    Generation,
+    GenerationRequest,
+    Health,
+    ModelInfo,
+    ModelLoaded,
+)
+from finery.contracts.deployment import Deployment, EngineOptions
+from finery.domain import deployments
+from finery.http.deploying import deploy_and_wait
+from finery.http.engines import CHAT, COMPLETIONS
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentServices
+from finery.http.session import ReadSession
+
+SLOT = "main"
+USE = Depends(Allow(Permission.MODELS_USE))
+READ = Depends(Allow(Permission.MODELS_READ))
+
+ModelPath = Annotated[str, Query(min_length=1, max_length=4096)]
+
+router = APIRouter(route_class=ModelRoute, tags=["jobs: inference"], responses=ERRORS)
+
+
+def slot_holder(services: CurrentServices) -> Deployment | None:
+    with services.database.read() as session:
+        return deployments.in_slot(session, SLOT)
+
+
+def main_model(holder: Annotated[Deployment | None, Depends(slot_holder)]) -> LoadedModel:
+    return to_loaded(holder)
+
+
+MainModel = Annotated[LoadedModel, Depends(main_model)]
+
+
+@router.post("/load_model", dependencies=[Depends(Allow(Permission.DEPLOYMENTS_WRITE))])
+async def load_model(
+    model_path: ModelPath, services: CurrentServices, load_in_8bit: bool = False, load_in_4bit: bool = False
+) -> ModelLoaded:
+    options = EngineOptions(load_in_8bit=load_in_8bit, load_in_4bit=load_in_4bit)
+    deployment = await deploy_and_wait(services, model_path, slot=SLOT, options=options)
+    return ModelLoaded(
+        message=f"{deployment.model_name} 모델이 로드되었습니다",
+        model_name=deployment.model_name,
+        device=deployment.device,
+    )
+
+
+@router.post("/chat", dependencies=[USE])
+async def chat(body: ChatRequest, model: MainModel, services: CurrentServices) -> Chat:
+    answer = await services.engines.ask(model.deployment, CHAT, chat_body(body))
+    return to_chat(body, model, answer)
+
+
+@router.post("/generate", dependencies=[USE])
+async def generate(body: GenerationRequest, model: MainModel, services: CurrentServices) -> Generation:
+    answer = await services.engines.ask(model.deployment, COMPLETIONS, completion_body(body))
+    return to_generation(body, model, answer)
+
+
+@router.get("/health", dependencies=[READ])
+def health(session: ReadSession) -> Health:
+    return to_health(deployments.in_slot(session, SLOT))
+
+
+@router.get("/model_info", dependencies=[READ])
+def model_info(model: MainModel) -> ModelInfo:
+    return to_model_info(model)

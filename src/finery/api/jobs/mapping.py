@@ -1,0 +1,156 @@
+"""Between the jobs dialect and the core's words."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from finery.api.jobs.schemas import (
+    Accepted,
+    DpoRequest,
+    JobCancelled,
+    NewJob,
+    ReportedStatus,
+    SftRequest,
+    StatusWord,
+    UploadedFile,
+)
+from finery.contracts.run import NewRun, Run, RunFilter
+from finery.contracts.status import RunStatus
+from finery.domain.ground import Ground
+from finery.http.uploads import Upload
+from finery.kit.lines import LogView
+
+TRAIN = "train"
+REGISTRY = "registry"
+EXTERNAL = "external"
+
+TRAIN_WORDS: Mapping[RunStatus, str] = {
+    RunStatus.QUEUED: "pending",
+    RunStatus.STARTING: "pending",
+    RunStatus.PAUSED: "pending",
+    RunStatus.RUNNING: "running",
+    RunStatus.SUCCEEDED: "completed",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "cancelled",
+}
+REGISTRY_WORDS: Mapping[RunStatus, str] = {
+    **TRAIN_WORDS,
+    RunStatus.QUEUED: "queued",
+    RunStatus.SUCCEEDED: "succeeded",
+}
+WORDS_BY_SOURCE: Mapping[str, Mapping[RunStatus, str]] = {REGISTRY: REGISTRY_WORDS}
+"""Every other source answers here in the words of the train dialect."""
+
+STATUSES_OF_WORD: Mapping[StatusWord, frozenset[RunStatus]] = {
+    word: frozenset(
+        status for words in (TRAIN_WORDS, REGISTRY_WORDS) for status, found in words.items() if found == word
+    )
+    for word in StatusWord
+}
+WAITING = STATUSES_OF_WORD[StatusWord.PENDING]
+
+STATUS_OF_REPORT: Mapping[ReportedStatus, RunStatus] = {word: RunStatus(word) for word in ReportedStatus}
+
+DIALECT_KEYS = frozenset({"num_epochs", "batch_size", "learning_rate", "use_lora"})
+"""Their defaults are the dialect's, not the recipe's."""
+INPUT_KEYS = frozenset({"model_name", "dataset_path", "dataset", "output_dir"})
+
+ACCEPTED_MESSAGES: Mapping[str, str] = {
+    "sft": "SFT 학습 작업이 생성되었습니다",
+    "dpo": "DPO 학습 작업이 생성되었습니다",
+}
+
+
+def sft_run(request: SftRequest, key: str | None) -> NewRun:
+    return NewRun(source=TRAIN, recipe="sft", config=_given(request), idempotency_key=key)
+
+
+def dpo_run(request: DpoRequest, key: str | None) -> NewRun:
+    return NewRun(source=TRAIN, recipe="dpo", config=_given(request), idempotency_key=key)
+
+
+def external_run(job: NewJob, key: str | None) -> NewRun:
+    config = job.model_dump(exclude={"job_id"})
+    return NewRun(id=job.job_id, source=REGISTRY, recipe=EXTERNAL, config=config, idempotency_key=key)
+
+
+def to_filter(status: StatusWord | None, training_type: str | None) -> RunFilter:
+    if status is None:
+        return RunFilter(recipe=training_type)
+    statuses = WAITING if status is StatusWord.QUEUED else STATUSES_OF_WORD[status]
+    return RunFilter(statuses=statuses, recipe=training_type)
+
+
+def to_job(run: Run) -> dict[str, Any]:
+    """The union of what both documents show."""
+    return {
+        "id": run.id,
+        "job_id": run.id,
+        "training_type": run.recipe,
+        "model_name": run.model_name,
+        "dataset": run.dataset,
+        "hyperparameters": _hyperparameters(run),
+        "status": status_word(run),
+        "config": run.config,
+        "created_at": _time(run.created_at),
+        "started_at": _time(run.started_at),
+        "updated_at": _time(run.updated_at),
+        "completed_at": _time(run.finished_at),
+        "error_message": run.error,
+        "log_file": run.log_file,
+        "output_dir": run.output_dir,
+        "progress": run.progress.model_dump(exclude_none=True),
+    }
+
+
+def to_jobs(runs: list[Run]) -> bytes:
+    return msgspec.json.encode([to_job(run) for run in runs])
+
+
+def to_accepted(run: Run) -> Accepted:
+    return Accepted(job_id=run.id, status=status_word(run), message=ACCEPTED_MESSAGES[run.recipe])
+
+
+def to_cancelled(run: Run) -> JobCancelled:
+    return JobCancelled(message=f"작업 {run.id} 취소가 요청되었습니다", job_id=run.id, status=status_word(run))
+
+
+def to_logs(job_id: str, view: LogView) -> Iterator[bytes]:
+    """The JSON text of JobLogs, made line by line: the whole of a log may not fit into memory."""
+    yield b'{"job_id":%b,"logs":[' % msgspec.json.encode(job_id)
+    separator = b""
+    for line in view.lines():
+        yield separator + msgspec.json.encode(line)
+        separator = b","
+    yield b'],"total_lines":%d}' % view.total_lines
+
+
+def to_uploaded(upload: Upload, ground: Ground) -> UploadedFile:
+    return UploadedFile(
+        message="데이터셋이 업로드되었습니다",
+        file_path=ground.resolver.relative(upload.path),
+        filename=upload.filename,
+        size=upload.size_bytes,
+    )
+
+
+def status_word(run: Run) -> str:
+    return WORDS_BY_SOURCE.get(run.source, TRAIN_WORDS)[run.status]
+
+
+def _given(request: SftRequest | DpoRequest) -> dict[str, Any]:
+    return request.model_dump(mode="json", include=request.model_fields_set | DIALECT_KEYS)
+
+
+def _hyperparameters(run: Run) -> dict[str, Any]:
+    if run.recipe == EXTERNAL:
+        found: dict[str, Any] = run.config.get("hyperparameters", {})
+        return found
+    return {key: value for key, value in run.config.items() if key not in INPUT_KEYS}
+
+
+def _time(moment: datetime | None) -> str | None:
+    """As the documents write it: UTC, without a zone, with microseconds."""
+    return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

@@ -1,0 +1,33 @@
+"""Trainings that this server carries out, and their data."""
+
+from fastapi import APIRouter, Depends, Request
+
+from finery.api.jobs.dialect import ERRORS, IdempotencyKey, JobsRoute
+from finery.api.jobs.mapping import dpo_run, sft_run, to_accepted, to_uploaded
+from finery.api.jobs.schemas import Accepted, DpoRequest, SftRequest, UploadedFile
+from finery.domain import runs
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentGround
+from finery.http.session import WriteSession
+from finery.http.uploads import FILE_FORM, receive_upload
+
+router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ERRORS)
+
+
+@router.post("/train/sft", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
+def start_sft(
+    body: SftRequest, session: WriteSession, ground: CurrentGround, idempotency_key: IdempotencyKey = None
+) -> Accepted:
+    return to_accepted(runs.create(session, sft_run(body, idempotency_key), ground))
+
+
+@router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
+def start_dpo(
+    body: DpoRequest, session: WriteSession, ground: CurrentGround, idempotency_key: IdempotencyKey = None
+) -> Accepted:
+    return to_accepted(runs.create(session, dpo_run(body, idempotency_key), ground))
+
+
+@router.post("/upload/dataset", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], openapi_extra=FILE_FORM)
+async def upload_dataset(request: Request, ground: CurrentGround) -> UploadedFile:
+    return to_uploaded(await receive_upload(request, ground.home), ground)

@@ -1,0 +1,66 @@
+"""Running engines, and the models that can be named."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends
+from starlette.responses import Response
+
+from finery.api.native.dialect import ERRORS, PREFIX, DeploymentId, NativeRoute
+from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
+from finery.contracts.deployment import Deployment
+from finery.domain import catalog, deployments
+from finery.http.engines import CHAT, COMPLETIONS
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentGround, CurrentServices
+from finery.http.session import ReadSession, WriteSession
+
+READ = Depends(Allow(Permission.DEPLOYMENTS_READ))
+WRITE = Depends(Allow(Permission.DEPLOYMENTS_WRITE))
+USE = Depends(Allow(Permission.MODELS_USE))
+
+router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["deployments"], responses=ERRORS)
+
+
+def stored_deployment(deployment_id: DeploymentId, services: CurrentServices) -> Deployment:
+    """For answers that take longer than a session should be open."""
+    with services.database.read() as session:
+        return deployments.get(session, deployment_id)
+
+
+StoredDeployment = Annotated[Deployment, Depends(stored_deployment)]
+EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of this name takes it.")]
+
+
+@router.post("/deployments", dependencies=[WRITE], status_code=201)
+def create_deployment(body: CreateDeploymentRequest, session: WriteSession, ground: CurrentGround) -> Deployment:
+    return deployments.create(session, body.model, slot=body.slot, options=body.options, ground=ground)
+
+
+@router.get("/deployments", dependencies=[READ])
+def list_deployments(session: ReadSession) -> DeploymentList:
+    return DeploymentList(deployments=deployments.list_all(session))
+
+
+@router.get("/deployments/{deployment_id}", dependencies=[READ])
+def get_deployment(deployment_id: DeploymentId, session: ReadSession) -> Deployment:
+    return deployments.get(session, deployment_id)
+
+
+@router.delete("/deployments/{deployment_id}", dependencies=[WRITE])
+def stop_deployment(deployment_id: DeploymentId, session: WriteSession) -> Deployment:
+    return deployments.request_stop(session, deployment_id)
+
+
+@router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE], response_model=None)
+async def chat(deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
+    return await services.engines.pass_on(deployment, CHAT, body)
+
+
+@router.post("/deployments/{deployment_id}/completions", dependencies=[USE], response_model=None)
+async def complete(deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
+    return await services.engines.pass_on(deployment, COMPLETIONS, body)
+
+
+@router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])
+def list_models(session: ReadSession, ground: CurrentGround) -> ModelList:
+    return ModelList(models=catalog.list_models(session, ground))

@@ -1,0 +1,52 @@
+"""The error bodies of the native API, and the parameters that its routes share."""
+
+from typing import Annotated, Any
+
+from fastapi import Header, Path
+from pydantic import BaseModel
+
+from finery.http.errors import Dialect, dialect_route
+from finery.http.problems import Problem
+
+PREFIX = "/api/v1"
+
+
+class ApiFlaw(BaseModel):
+    field: str
+    message: str
+    line: int | None = None
+
+
+class ApiErrorDetail(BaseModel):
+    code: str
+    message: str
+    errors: list[ApiFlaw]
+
+
+class ApiError(BaseModel):
+    error: ApiErrorDetail
+
+
+def to_error(problem: Problem) -> dict[str, Any]:
+    flaws = [{"field": flaw.field, "message": flaw.message, "line": flaw.line} for flaw in problem.flaws]
+    return {"error": {"code": problem.code, "message": problem.message, "errors": flaws}}
+
+
+NATIVE = Dialect(to_error)
+NativeRoute = dialect_route(NATIVE)
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": ApiError} for status in (400, 403, 404, 409, 413, 415, 422, 503)
+}
+
+RunId = Annotated[str, Path(min_length=1, max_length=128)]
+DeploymentId = Annotated[str, Path(min_length=1, max_length=64)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="The same key again answers with the run of the first time.",
+    ),
+]

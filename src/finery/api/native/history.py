@@ -1,0 +1,92 @@
+"""What a run has said and left behind: events, figures, log, artifacts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Path, Query
+from starlette.responses import Response, StreamingResponse
+
+from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute, RunId
+from finery.api.native.mapping import to_tail
+from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
+from finery.contracts.run import Run
+from finery.domain import runs
+from finery.http.artifacts import artifact_content
+from finery.http.files import file_range
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentGround, CurrentServices
+from finery.http.session import ReadSession
+from finery.http.streams import event_stream
+from finery.kit.lines import read_part
+
+READ = Depends(Allow(Permission.RUNS_READ))
+
+After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The sequence number of the last event seen.")]
+EventLimit = Annotated[int, Query(ge=1, le=10_000)]
+Points = Annotated[int, Query(ge=1, le=10_000)]
+Tail = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many of the last lines; 0: all.")]
+ByteOffset = Annotated[int | None, Query(ge=0, le=2**62, description="Instead of `tail`: the text from this byte on.")]
+ByteLimit = Annotated[int, Query(ge=1, le=16 * 2**20, description="With `offset`: at most so many bytes.")]
+ArtifactId = Annotated[int, Path(ge=1, le=2**62)]
+InnerPath = Annotated[str | None, Query(max_length=4096, description="A file in an artifact that is a folder.")]
+RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
+LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
+
+router = APIRouter(prefix=f"{PREFIX}/runs/{{run_id}}", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
+
+
+def stored_run(run_id: RunId, services: CurrentServices) -> Run:
+    """For answers that go on long after a session should have ended."""
+    with services.database.read() as session:
+        return runs.get(session, run_id)
+
+
+StoredRun = Annotated[Run, Depends(stored_run)]
+
+
+@router.get("/events", dependencies=[READ])
+def list_events(run_id: RunId, session: ReadSession, after: After = 0, limit: EventLimit = 1000) -> EventList:
+    return EventList(events=runs.list_events(session, run_id, after=after, limit=limit))
+
+
+@router.get("/events/stream", dependencies=[READ], response_class=StreamingResponse)
+async def stream_events(
+    run: StoredRun, services: CurrentServices, after: After = 0, last_event_id: LastEventId = None
+) -> Response:
+    """Server-sent events: `id` is the sequence number, `data` the event. Ends with the run."""
+    return event_stream(services.streams, run, after=after, last_event_id=last_event_id)
+
+
+@router.get("/metrics", dependencies=[READ])
+def list_metrics(run_id: RunId, session: ReadSession, points: Points = 500) -> MetricList:
+    return MetricList(points=runs.metrics(session, run_id, points=points))
+
+
+@router.get("/logs", dependencies=[READ], response_model=LogAnswer, response_model_exclude_none=True)
+def read_log(
+    run: StoredRun, services: CurrentServices, tail: Tail = 100, offset: ByteOffset = None, limit: ByteLimit = 2**20
+) -> Response | LogAnswer:
+    path = services.ground.home.run_log(run.id)
+    if offset is None:
+        return StreamingResponse(to_tail(services.logs.tail(path, tail)), media_type="application/json")
+    part = read_part(path, offset, limit, whole=run.status.is_finished)
+    return LogAnswer(text=part.text, next_offset=part.next_offset)
+
+
+@router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse)
+async def download_log(run: StoredRun, ground: CurrentGround, wanted: RangeHeader = None) -> Response:
+    """The log as it was written, or a range of its bytes."""
+    return file_range(ground.home.run_log(run.id), wanted, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/artifacts", dependencies=[READ])
+def list_artifacts(run_id: RunId, session: ReadSession) -> ArtifactList:
+    return ArtifactList(artifacts=runs.list_artifacts(session, run_id))
+
+
+@router.get("/artifacts/{artifact_id}/content", dependencies=[READ], response_class=StreamingResponse)
+def download_artifact(
+    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, ground: CurrentGround, path: InnerPath = None,
+    wanted: RangeHeader = None,
+) -> Response:  # fmt: skip
+    """A file, or a range of its bytes; of a folder, the list of its files, or with `path` one of them."""
+    return artifact_content(runs.get_artifact(session, run_id, artifact_id), ground, path, wanted)

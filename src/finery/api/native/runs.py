@@ -1,0 +1,82 @@
+"""Runs: created, found, asked to do something, deleted."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from finery.api.native.dialect import ERRORS, PREFIX, IdempotencyKey, NativeRoute, RunId
+from finery.api.native.mapping import to_filter, to_new_run
+from finery.api.native.schemas import CreateRunRequest
+from finery.contracts.run import Run, RunPage
+from finery.contracts.status import RunStatus
+from finery.domain import runs
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentGround
+from finery.http.session import ReadSession, WriteSession
+
+READ = Depends(Allow(Permission.RUNS_READ))
+WRITE = Depends(Allow(Permission.RUNS_WRITE))
+
+Statuses = Annotated[list[RunStatus], Query(alias="status", max_length=20, description="May be given several times.")]
+Recipe = Annotated[str | None, Query(max_length=32)]
+Label = Annotated[str | None, Query(max_length=401, description="`name=value`")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before.")]
+
+router = APIRouter(prefix=f"{PREFIX}/runs", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
+
+
+@router.post("", dependencies=[WRITE], status_code=201)
+def create_run(
+    body: CreateRunRequest, session: WriteSession, ground: CurrentGround, idempotency_key: IdempotencyKey = None
+) -> Run:
+    return runs.create(session, to_new_run(body, idempotency_key), ground)
+
+
+@router.get("", dependencies=[READ], response_model=RunPage)
+def list_runs(
+    session: ReadSession,
+    status: Statuses = [],  # noqa: B006 - FastAPI copies it
+    recipe: Recipe = None,
+    label: Label = None,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+) -> Response:
+    page = runs.list_page(session, to_filter(status, recipe, label), limit=limit, cursor=cursor)
+    return Response(page.model_dump_json(), media_type="application/json")
+
+
+@router.get("/{run_id}", dependencies=[READ])
+def get_run(run_id: RunId, session: ReadSession) -> Run:
+    return runs.get(session, run_id)
+
+
+@router.post("/{run_id}/cancel", dependencies=[WRITE])
+def cancel_run(run_id: RunId, session: WriteSession) -> Run:
+    return runs.request_cancel(session, run_id)
+
+
+@router.post("/{run_id}/pause", dependencies=[WRITE])
+def pause_run(run_id: RunId, session: WriteSession) -> Run:
+    return runs.request_pause(session, run_id)
+
+
+@router.post("/{run_id}/resume", dependencies=[WRITE])
+def resume_run(run_id: RunId, session: WriteSession) -> Run:
+    return runs.resume(session, run_id)
+
+
+@router.post("/{run_id}/stop", dependencies=[WRITE])
+def stop_run(run_id: RunId, session: WriteSession) -> Run:
+    return runs.request_stop(session, run_id)
+
+
+@router.post("/{run_id}/checkpoint", dependencies=[WRITE])
+def save_checkpoint(run_id: RunId, session: WriteSession) -> Run:
+    return runs.request_checkpoint(session, run_id)
+
+
+@router.delete("/{run_id}", dependencies=[WRITE], status_code=204)
+def delete_run(run_id: RunId, session: WriteSession, ground: CurrentGround) -> None:
+    runs.delete(session, run_id, ground)

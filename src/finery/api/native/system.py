@@ -1,0 +1,34 @@
+"""The server about itself."""
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
+from finery.api.native.mapping import to_system
+from finery.api.native.schemas import Healthy, System
+from finery.domain import runs
+from finery.http.exposition import CONTENT_TYPE, exposition
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentServices
+from finery.http.session import ReadSession
+
+READ = Depends(Allow(Permission.SYSTEM_READ))
+
+router = APIRouter(route_class=NativeRoute, tags=["system"], responses=ERRORS)
+
+
+@router.get("/healthz", dependencies=[Depends(Allow(Permission.PUBLIC))])
+async def healthz() -> Healthy:
+    return Healthy()
+
+
+@router.get(f"{PREFIX}/system", dependencies=[READ])
+def describe_system(services: CurrentServices) -> System:
+    return to_system(services)
+
+
+@router.get("/metrics", dependencies=[READ], response_class=Response)
+def metrics(session: ReadSession, services: CurrentServices) -> Response:
+    """For Prometheus."""
+    text = exposition(runs.count_by_status(session), services.latencies)
+    return Response(text, media_type=CONTENT_TYPE)

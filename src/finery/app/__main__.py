@@ -1,0 +1,49 @@
+"""The server: `python -m finery.app [--host H] [--port P] [--home DIR] [--reload]`; see finery.app.settings."""
+
+import argparse
+import os
+import sys
+
+from finery.app.settings import SettingsError, load_settings
+
+
+def main() -> int:
+    options = _parse()
+    for name in ("host", "port", "home"):
+        if vars(options)[name] is not None:
+            os.environ[f"FINERY_{name.upper()}"] = vars(options)[name]
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        print(f"finery server: {error}", file=sys.stderr)
+        return 2
+    if options.reload:
+        return _serve_reloading(settings.host, settings.port)
+    from finery.app.serve import serve
+
+    return serve(settings)
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m finery.app", description="The Finery server.")
+    parser.add_argument("--host", help="where to listen (127.0.0.1)")
+    parser.add_argument("--port", help="the port (8001); 0: any free one")
+    parser.add_argument("--home", help="the directory that holds everything (the working directory)")
+    parser.add_argument("--reload", action="store_true", help="start again when the source changes (for developers)")
+    return parser.parse_args()
+
+
+def _serve_reloading(host: str, port: int) -> int:
+    import uvicorn
+
+    from finery.http.permission import is_loopback
+
+    if not is_loopback(host):
+        print(f"finery server: {host} is not this machine alone: without accounts, use 127.0.0.1", file=sys.stderr)
+        return 2
+    uvicorn.run("finery.app.asgi:create_app", factory=True, host=host, port=port, reload=True, proxy_headers=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

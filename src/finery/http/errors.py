@@ -1,0 +1,187 @@
+"""Errors, each in the shape of the dialect whose route was asked."""
+
+import errno
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, cast, get_args
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Scope
+
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.http.body import StrictRequest
+from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
+from finery.kit.suggest import nearest
+
+Handler = Callable[[Request], Any]
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How one of the public APIs tells of errors."""
+
+    body: Callable[[Problem], object]
+    statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
+    """Where it differs from problems.STATUSES."""
+
+    def render(self, problem: Problem) -> Response:
+        return JSONResponse(self.body(problem), problem.status, headers=dict(problem.headers))
+
+
+class DialectRoute(APIRoute):
+    """Reads JSON strictly, and knows its dialect."""
+
+    dialect: ClassVar[Dialect]
+
+    def get_route_handler(self) -> Handler:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(StrictRequest(request.scope, request.receive))
+
+        return handle
+
+
+def dialect_route(spoken: Dialect) -> type[DialectRoute]:
+    """The `route_class` of a dialect's routers."""
+
+    class BoundRoute(DialectRoute):
+        dialect = spoken
+
+    return BoundRoute
+
+
+@dataclass(frozen=True)
+class DialectTable:
+    """Which dialect answers where no route does: the first whose prefix fits, else the last."""
+
+    by_prefix: tuple[tuple[str, Dialect], ...]
+
+    def find(self, scope: Scope) -> Dialect:
+        route = scope.get("route")
+        if isinstance(route, DialectRoute):
+            return route.dialect
+        path = scope["path"]
+        return next((found for prefix, found in self.by_prefix if path.startswith(prefix)), self.by_prefix[-1][1])
+
+
+def add_error_handlers(app: FastAPI, table: DialectTable) -> None:
+    def domain(request: Request, error: Exception) -> Response:
+        dialect = table.find(request.scope)
+        return dialect.render(domain_problem(cast(DomainError, error), dialect.statuses))
+
+    def other(request: Request, error: Exception) -> Response:
+        return table.find(request.scope).render(problem_of(request, error))
+
+    app.add_exception_handler(DomainError, _in_loop(domain))
+    for kind in (RequestValidationError, HTTPException, SQLAlchemyError, OSError, Exception):
+        app.add_exception_handler(kind, _in_loop(other))
+
+
+def problem_of(request: Request, error: Exception) -> Problem:
+    """Whatever it is, the answer holds no trace and nothing of the server's inside."""
+    match error:
+        case RequestRefused():
+            return error.problem
+        case RequestValidationError():
+            return invalid_request(_flaws(request, error))
+        case HTTPException():
+            return _http_problem(request, error)
+        case DataError():
+            return Problem(422, "invalid_request", "a value holds characters or a number that cannot be stored")
+        case DBAPIError() if "is full" in str(error.orig):
+            return _DISK_FULL
+        case SQLAlchemyError():
+            return _database_problem(error)
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+            return _DISK_FULL
+        case OSError(errno=errno.EMFILE | errno.ENFILE):
+            return unavailable("the server has too many files open; try again in a moment")
+    return _INTERNAL
+
+
+_DISK_FULL = Problem(507, "disk_full", "the server's disk is full; free some space and try again")
+_INTERNAL = Problem(500, "internal_error", "the server failed at this request; its log says why")
+_BUSY_ERRORS = ("OperationalError", "InterfaceError", "TimeoutError", "DisconnectionError")
+_CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "unsupported_media_type",
+}
+
+
+def _database_problem(error: SQLAlchemyError) -> Problem:
+    if type(error).__name__ in _BUSY_ERRORS:
+        return unavailable("the database is busy or out of reach; nothing was changed, try again in a moment")
+    return _INTERNAL
+
+
+def _http_problem(request: Request, error: HTTPException) -> Problem:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
+    message = "there is nothing at this address" if error.detail == "Not Found" else error.detail
+    return Problem(error.status_code, _CODES.get(error.status_code, "refused"), message, headers=headers)
+
+
+def _allowed_methods(request: Request) -> set[str]:
+    """FastAPI names the methods of one route only, though several share the path."""
+    methods: set[str] = set()
+    for context in iter_route_contexts(request.app.routes):
+        regex = context.path_regex if isinstance(context.original_route, APIRoute) else None
+        if regex is not None and regex.match(request.scope["path"]):
+            methods |= context.methods or set()
+    return methods
+
+
+def _flaws(request: Request, error: RequestValidationError) -> Iterator[Flaw]:
+    for detail in error.errors():
+        place, *path = detail["loc"]
+        name = ".".join(str(part) for part in path)
+        if detail["type"] == "extra_forbidden":
+            yield Flaw(name, _unknown_key(str(path[-1]), _known_keys(request, place, path[:-1])))
+        elif detail["type"] == "missing" and not path:
+            yield Flaw("", "the request needs a body")
+        else:
+            yield Flaw(name, str(detail["msg"]).removeprefix("Value error, "))
+
+
+def _unknown_key(key: str, known: list[str]) -> str:
+    close = nearest(key, known)
+    return f"unknown key {key[:80]!r}" + (f"; did you mean {close!r}?" if close else "")
+
+
+def _known_keys(request: Request, place: str, path: list[Any]) -> list[str]:
+    route = request.scope.get("route")
+    field = route.body_field if isinstance(route, APIRoute) and place == "body" else None
+    model = _model_in(field.field_info.annotation) if field is not None else None
+    for part in path:
+        if model is not None and part in model.model_fields:
+            model = _model_in(model.model_fields[part].annotation)
+    return list(model.model_fields) if model is not None else []
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((found for part in get_args(annotation) if (found := _model_in(part)) is not None), None)
+
+
+def _in_loop(handler: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Any]:
+    """Starlette sends plain functions to a thread, which may not be there when the server is overloaded."""
+
+    async def handle(request: Request, error: Exception) -> Response:
+        return handler(request, error)
+
+    return handle

@@ -1,0 +1,81 @@
+"""Who asks, and whether they may."""
+
+import ipaddress
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from finery.domain.errors import DomainError, ErrorKind
+
+
+class Permission(StrEnum):
+    RUNS_READ = "runs:read"
+    RUNS_WRITE = "runs:write"
+    DATASETS_WRITE = "datasets:write"
+    MODELS_READ = "models:read"
+    MODELS_USE = "models:use"
+    DEPLOYMENTS_READ = "deployments:read"
+    DEPLOYMENTS_WRITE = "deployments:write"
+    SYSTEM_READ = "system:read"
+    PUBLIC = "public"
+    """Nothing is needed: health, and the documentation of the API."""
+
+
+class LoopbackOnly(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "loopback_only"
+
+    def __init__(self) -> None:
+        super().__init__("this server has no accounts yet and answers on its own machine only")
+
+
+class PermissionMissing(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "permission_missing"
+
+    def __init__(self, permission: Permission) -> None:
+        super().__init__(f"this needs the permission {permission!r}")
+
+
+@dataclass(frozen=True)
+class User:
+    id: str
+    name: str
+    permissions: frozenset[Permission]
+
+
+LOCAL_ADMINISTRATOR = User("local", "local administrator", frozenset(Permission))
+NOBODY = User("nobody", "nobody", frozenset({Permission.PUBLIC}))
+
+
+async def current_user(connection: HTTPConnection) -> User:
+    """Until accounts exist, a person on this machine is its administrator. The socket decides, never a header."""
+    client = connection.client
+    return LOCAL_ADMINISTRATOR if client is not None and is_loopback(client.host) else NOBODY
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+CurrentUser = Annotated[User, Depends(current_user)]
+
+
+@dataclass(frozen=True)
+class Allow:
+    """A dependency that lets those pass who hold `permission`: `dependencies=[Depends(Allow(...))]`."""
+
+    permission: Permission
+
+    async def __call__(self, user: CurrentUser) -> User:
+        if self.permission in user.permissions:
+            return user
+        raise LoopbackOnly() if user is NOBODY else PermissionMissing(self.permission)

@@ -1,0 +1,59 @@
+"""What is wrong with a request, before a dialect puts it into its shape."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from starlette.exceptions import HTTPException
+
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+
+STATUSES: Mapping[ErrorKind, int] = {
+    ErrorKind.INVALID: 422,
+    ErrorKind.NOT_FOUND: 404,
+    ErrorKind.CONFLICT: 409,
+    ErrorKind.FORBIDDEN: 403,
+    ErrorKind.UNAVAILABLE: 503,
+    ErrorKind.FINISHED: 409,
+    ErrorKind.TOO_LARGE: 413,
+    ErrorKind.DISK_FULL: 507,
+}
+RETRY_SECONDS = "2"
+
+
+@dataclass(frozen=True)
+class Problem:
+    status: int
+    code: str
+    message: str
+    flaws: tuple[Flaw, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class RequestRefused(HTTPException):
+    """A request that cannot be read; raised where FastAPI passes only its own exceptions on."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.status, problem.message, headers=dict(problem.headers))
+        self.problem = problem
+
+
+def domain_problem(error: DomainError, statuses: Mapping[ErrorKind, int]) -> Problem:
+    status = statuses.get(error.kind, STATUSES[error.kind])
+    headers = {"Retry-After": RETRY_SECONDS} if error.kind is ErrorKind.UNAVAILABLE else {}
+    return Problem(status, error.code, str(error), error.flaws, headers)
+
+
+def invalid_request(flaws: Iterable[Flaw]) -> Problem:
+    found = tuple(flaws)
+    first = found[0]
+    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
+    message = f"{first.field}: {first.message}" if first.field else first.message
+    return Problem(422, "invalid_request", message + more, found)
+
+
+def unavailable(message: str) -> Problem:
+    return Problem(503, "unavailable", message, headers={"Retry-After": RETRY_SECONDS})
+
+
+def unreadable_body(message: str) -> RequestRefused:
+    return RequestRefused(Problem(422, "unreadable_body", message, (Flaw("", message),)))

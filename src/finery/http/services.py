@@ -1,0 +1,44 @@
+"""What requests are served with. Made once, in `app`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from finery.db import Database
+from finery.domain.ground import Ground
+from finery.http.engines import Engines
+from finery.http.latencies import Latencies
+from finery.http.streams import RunStreams
+from finery.http.waking import AsyncPulse
+from finery.kit.lines import LogReader
+from finery.kit.pulse import Pulse
+
+
+@dataclass(frozen=True)
+class Services:
+    database: Database
+    ground: Ground
+    pulse: Pulse
+    waking: AsyncPulse
+    streams: RunStreams
+    engines: Engines
+    logs: LogReader
+    latencies: Latencies
+    warm_start: Callable[[], str]
+    """Whether trainings start warm now: `ready`, `starting`, `off`."""
+
+
+async def current_services(connection: HTTPConnection) -> Services:
+    services: Services = connection.app.state.services
+    return services
+
+
+async def current_ground(connection: HTTPConnection) -> Ground:
+    return (await current_services(connection)).ground
+
+
+CurrentServices = Annotated[Services, Depends(current_services)]
+CurrentGround = Annotated[Ground, Depends(current_ground)]

@@ -1,0 +1,211 @@
+"""A run's events as server-sent events: from the database, in order, without a gap or a repeat.
+
+All streams of a run share one feed: whatever their number, a change costs one query. A stream keeps nothing but the
+sequence number it has sent; it reads from the feed's window, or from the database where the window begins too late.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+import msgspec
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from finery.contracts.events import Event, EventType
+from finery.contracts.run import Run
+from finery.contracts.status import FINISHED
+from finery.db import Database
+from finery.domain import runs
+from finery.domain.runs.errors import RunNotFound
+from finery.http.waking import AsyncPulse, wait_for_change
+
+HEARTBEAT_SECONDS = 15.0
+SEND_SECONDS = 30.0
+LOOK_SECONDS = 5.0
+"""A feed looks by itself this often, should a change come without a pulse."""
+PAUSE_SECONDS = 0.03
+"""Between two looks of a feed, so that a storm of changes does not become a storm of queries."""
+WINDOW = 1000
+PAGE = 500
+READERS = 4
+HEARTBEAT = b": heartbeat\n\n"
+
+
+@dataclass(frozen=True)
+class Frame:
+    sequence: int
+    data: bytes
+    is_last: bool
+
+
+class RunStreams:
+    def __init__(self, database: Database, waking: AsyncPulse) -> None:
+        self._database = database
+        self._waking = waking
+        self._feeds: dict[str, RunFeed] = {}
+        self._readers: anyio.CapacityLimiter | None = None
+        self._is_closed = False
+
+    def close(self) -> None:
+        """End all streams, from the event loop; their clients come back with Last-Event-ID."""
+        self._is_closed = True
+        for feed in self._feeds.values():
+            feed.close()
+
+    async def frames(self, run: Run, after: int) -> AsyncIterator[bytes]:
+        """The events past `after`, until the terminal one; a heartbeat where there is nothing to say."""
+        if self._is_closed:
+            return
+        feed = self._join(run)
+        try:
+            while True:
+                changed = feed.changed
+                found = await feed.read(after)
+                for frame in found:
+                    yield frame.data
+                    after = frame.sequence
+                    if frame.is_last:
+                        return
+                if feed.is_closed:
+                    return
+                if not found and not await wait_for_change(changed, HEARTBEAT_SECONDS):
+                    yield HEARTBEAT
+        finally:
+            self._leave(feed)
+
+    def _join(self, run: Run) -> "RunFeed":
+        feed = self._feeds.get(run.id)
+        if feed is None or feed.is_closed:
+            self._readers = self._readers or anyio.CapacityLimiter(READERS)
+            feed = RunFeed(run, self._database, self._waking, self._readers)
+            self._feeds[run.id] = feed
+        feed.streams += 1
+        return feed
+
+    def _leave(self, feed: "RunFeed") -> None:
+        feed.streams -= 1
+        if not feed.streams:
+            feed.close()
+            if self._feeds.get(feed.run_id) is feed:
+                del self._feeds[feed.run_id]
+
+
+class RunFeed:
+    """Watches one run while anybody listens."""
+
+    def __init__(self, run: Run, database: Database, waking: AsyncPulse, readers: anyio.CapacityLimiter) -> None:
+        self.run_id = run.id
+        self.streams = 0
+        self.changed = asyncio.Event()
+        self.is_closed = False
+        self._head = run.last_sequence
+        self._window: deque[Frame] = deque(maxlen=WINDOW)
+        self._database = database
+        self._waking = waking
+        self._readers = readers
+        self._task = asyncio.create_task(self._watch())
+
+    async def read(self, after: int) -> list[Frame]:
+        """Some frames past `after`; none when it has seen all."""
+        if after >= self._head:
+            return []
+        if self._window and self._window[0].sequence <= after + 1:
+            return [frame for frame in self._window if frame.sequence > after]
+        try:
+            return await self._load(after)
+        except RunNotFound:
+            self.close()
+            return []
+
+    def close(self) -> None:
+        self.is_closed = True
+        self._task.cancel()
+        self._tell()
+
+    async def _watch(self) -> None:
+        try:
+            while True:
+                changed = self._waking.changed
+                found = await self._load(self._head)
+                if found:
+                    self._window.extend(found)
+                    self._head = found[-1].sequence
+                    self._tell()
+                if len(found) < PAGE:
+                    await asyncio.sleep(PAUSE_SECONDS)
+                    await wait_for_change(changed, LOOK_SECONDS)
+        except RunNotFound:
+            self.close()
+
+    def _tell(self) -> None:
+        self.changed.set()
+        self.changed = asyncio.Event()
+
+    async def _load(self, after: int) -> list[Frame]:
+        return await anyio.to_thread.run_sync(self._query, after, limiter=self._readers)
+
+    def _query(self, after: int) -> list[Frame]:
+        with self._database.read() as session:
+            return [to_frame(event) for event in runs.list_events(session, self.run_id, after=after, limit=PAGE)]
+
+
+def to_frame(event: Event) -> Frame:
+    body = msgspec.json.encode(event.model_dump(mode="json"))
+    data = b"id: %d\nevent: %b\ndata: %b\n\n" % (event.sequence, event.type.encode(), body)
+    return Frame(event.sequence, data, is_last=event.type is EventType.STATUS and event.data.get("to") in FINISHED)
+
+
+def event_stream(streams: RunStreams, run: Run, *, after: int, last_event_id: str | None) -> Response:
+    """The header wins, since a browser repeats the address of its first visit. 204 tells one that comes back to a
+    finished run to stay away."""
+    if last_event_id is not None and run.status.is_finished and int(last_event_id) >= run.last_sequence:
+        return Response(status_code=204)
+    return EventStreamResponse(streams.frames(run, int(last_event_id or after)))
+
+
+class EventStreamResponse(Response):
+    """Ends when its client goes, and when it does not read for SEND_SECONDS."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+        super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
+        del self.headers["content-length"]
+        self._frames = frames
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        sending = asyncio.create_task(self._send_all(send))
+        leaving = asyncio.create_task(_client_gone(receive))
+        try:
+            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sending.cancel()
+            leaving.cancel()
+            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
+        # A client that went, or that does not read, is no failure of ours.
+        if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
+            raise outcome
+
+    async def _send_all(self, send: Send) -> None:
+        try:
+            async for frame in self._frames:
+                async with asyncio.timeout(SEND_SECONDS):
+                    await send({"type": "http.response.body", "body": frame, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            await _close(self._frames)
+
+
+async def _client_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _close(frames: Any) -> None:
+    """An async generator that is left early must end now: its feed may be the last one's."""
+    await frames.aclose()

@@ -1,0 +1,56 @@
+"""A lock that ends with the process that holds it, however that ends."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+
+class LockTaken(Exception):
+    """Another process holds the lock; `holder` is what it wrote about itself."""
+
+    def __init__(self, path: Path, holder: str) -> None:
+        super().__init__(f"{path} is locked by {holder or 'another process'}")
+        self.path = path
+        self.holder = holder
+
+
+class FileLock:
+    """An exclusive lock on a file; `note` tells others who holds it. Never inherited by programs that are started."""
+
+    def __init__(self, path: Path, *, note: str = "") -> None:
+        self._path = path
+        self._note = note
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def acquire(self) -> None:
+        """Take the lock at once; taking it twice is taking it once. Raises LockTaken."""
+        if self._descriptor is not None:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise LockTaken(self._path, holder) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{self._note or f'process {os.getpid()}'}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """The file stays: removing it would let two processes lock two files of one name."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,95 @@
+"""What this machine has: GPUs (through NVML, without any training stack), cores, memory."""
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+
+CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
+CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
+
+
+@dataclass(frozen=True)
+class GpuReading:
+    index: int
+    uuid: str
+    name: str
+    memory_total_bytes: int
+    memory_free_bytes: int
+
+
+@dataclass(frozen=True)
+class HardwareReading:
+    gpus: tuple[GpuReading, ...]
+    cpu_count: int
+    """Cores that this process may use."""
+    memory_total_bytes: int
+    memory_available_bytes: int
+    """Both within the control group's limit."""
+
+
+def read_hardware() -> HardwareReading:
+    total, available = _memory()
+    return HardwareReading(
+        gpus=tuple(read_gpus()),
+        cpu_count=len(os.sched_getaffinity(0)),
+        memory_total_bytes=total,
+        memory_available_bytes=available,
+    )
+
+
+def read_gpus() -> list[GpuReading]:
+    """In NVML's order; none where no driver answers."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        return [_read_gpu(index) for index in range(pynvml.nvmlDeviceGetCount())]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def platform_name() -> str:
+    return f"{platform.system()} {platform.release()} ({platform.machine()})"
+
+
+def _read_gpu(index: int) -> GpuReading:
+    import pynvml
+
+    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+    memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
+    return GpuReading(
+        index=index,
+        uuid=_text(pynvml.nvmlDeviceGetUUID(handle)),
+        name=_text(pynvml.nvmlDeviceGetName(handle)),
+        memory_total_bytes=int(memory.total),
+        memory_free_bytes=int(memory.free),
+    )
+
+
+def _text(value: str | bytes) -> str:
+    """NVML's older bindings answer in bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def _memory() -> tuple[int, int]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    limit = _read_number(CGROUP_LIMIT)
+    if limit is None or limit >= memory.total:
+        return memory.total, memory.available
+    return limit, min(memory.available, max(0, limit - (_read_number(CGROUP_USE) or 0)))
+
+
+def _read_number(path: Path) -> int | None:
+    try:
+        text = path.read_text().strip()
+    except OSError:
+        return None
+    return int(text) if text.isdigit() else None
