@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from finery.contracts.deployment import Deployment, ModelInfo
-from finery.contracts.events import Event
+from finery.contracts.events import Event, EventType
 from finery.contracts.run import Artifact
 
 
@@ -51,6 +51,8 @@ class LogTail(Answer):
     lines: list[str]
     total_lines: int
     """Of the whole log."""
+    next_offset: int
+    """Where the log ended: a slice from there goes on without a gap."""
 
 
 class LogSlice(Answer):
@@ -61,11 +63,19 @@ class LogSlice(Answer):
 
 
 class MetricPoint(BaseModel):
-    """The figures of one step; which ones depends on the recipe."""
+    """The figures of one moment; which ones there are depends on the recipe."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
-    step: int
+    type: EventType
+    """`progress` or `evaluation`."""
+    at: float
+    step: int | None = None
+    loss: float | None = None
+
+
+class MetricList(Answer):
+    metrics: list[MetricPoint]
 
 
 class UploadedDataset(Answer):

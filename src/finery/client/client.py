@@ -16,6 +16,8 @@ from finery.client.answers import (
     EventList,
     LogSlice,
     LogTail,
+    MetricList,
+    MetricPoint,
     ModelList,
     UploadedDataset,
 )
@@ -165,6 +167,10 @@ class FineryClient:
                 raise TimeoutError(f"run {run_id} is still {run.status} after {timeout:g} s")
             time.sleep(interval)
         return run
+
+    def metrics(self, run_id: str, *, points: int = 500) -> list[MetricPoint]:
+        """The figures over time, thinned out to about `points`; evaluations are all there."""
+        return self._transport.get(MetricList, f"{PREFIX}{_run(run_id)}/metrics", {"points": points}).metrics
 
     def artifacts(self, run_id: str) -> list[Artifact]:
         return self._transport.get(ArtifactList, f"{PREFIX}{_run(run_id)}/artifacts").artifacts

@@ -19,7 +19,8 @@ class Flaw:
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line is not None else ""
-        return f"{place}{self.field}: {self.message}" if self.field else f"{place}{self.message}"
+        named = not self.field or self.message.startswith(self.field)
+        return f"{place}{self.message}" if named else f"{place}{self.field}: {self.message}"
 
 
 class FineryError(ClientError):

@@ -1,0 +1,115 @@
+"""A server of the demo's own: started on a free port, and ended with all that it started."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from finery.cli.exits import ExitCode
+from finery.cli.serve import server_command
+from finery.cli.session import fail
+from finery.client import ClientError, FineryClient
+
+START_SECONDS = 60.0
+END_SECONDS = 20.0
+
+
+@dataclass
+class DemoServer:
+    url: str
+    home: Path
+    log: Path
+    process: "subprocess.Popen[bytes]"
+    is_temporary: bool
+    is_kept: bool = False
+
+
+@contextmanager
+def demo_server(home: Path | None) -> Iterator[DemoServer]:
+    """Ends the server, its runs and its engines at the end of the block, unless `is_kept` was set within."""
+    server = _start(home)
+    try:
+        _wait_until_healthy(server)
+        yield server
+    finally:
+        if not server.is_kept:
+            _end(server)
+
+
+def _start(home: Path | None) -> DemoServer:
+    place = home.resolve() if home else Path(tempfile.mkdtemp(prefix="finery-demo-"))
+    place.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    log = place / "server.log"
+    with log.open("wb") as output:
+        # In a session of its own, the server is not hit by the Ctrl-C that this process answers.
+        process = subprocess.Popen(
+            server_command(host="127.0.0.1", port=port, home=place),
+            cwd=place,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    return DemoServer(f"http://127.0.0.1:{port}", place, log, process, is_temporary=home is None)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_until_healthy(server: DemoServer) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    with FineryClient(url=server.url) as client:
+        while not client.is_healthy():
+            if server.process.poll() is not None or time.monotonic() > deadline:
+                last = server.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+                fail(f"the demo's server did not start: {last[0]}", ExitCode.FAILED)
+            time.sleep(0.05)
+
+
+def _end(server: DemoServer) -> None:
+    if server.process.poll() is None:
+        with suppress(ClientError), FineryClient(url=server.url) as client:
+            _end_work(client)
+        server.process.send_signal(signal.SIGTERM)
+        try:
+            server.process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.process.pid, signal.SIGKILL)
+            server.process.wait()
+    if server.is_temporary:
+        shutil.rmtree(server.home, ignore_errors=True)
+
+
+def _end_work(client: FineryClient) -> None:
+    """Runs and engines outlive a server by design, so they are ended one by one."""
+    for run in client.list_runs(limit=100).runs:
+        if not run.status.is_finished:
+            client.cancel_run(run.id)
+    stop_engines(client)
+    deadline = time.monotonic() + END_SECONDS
+    while _is_busy(client) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def stop_engines(client: FineryClient) -> None:
+    for deployment in client.list_deployments():
+        if not deployment.status.is_finished:
+            client.stop_deployment(deployment.id)
+
+
+def _is_busy(client: FineryClient) -> bool:
+    runs = [run.status.is_finished for run in client.list_runs(limit=100).runs]
+    engines = [deployment.status.is_finished for deployment in client.list_deployments()]
+    return not all(runs + engines)

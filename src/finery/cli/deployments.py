@@ -1,0 +1,38 @@
+"""`finery deployments`: the engines that serve models."""
+
+from typing import Annotated
+
+import typer
+
+from finery.cli.output import JsonOption, age, print_json, print_table
+from finery.cli.session import server
+
+app = typer.Typer(help="The engines that serve models.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_deployments(as_json: JsonOption = False) -> None:
+    """List deployments, newest first."""
+    with server() as client:
+        deployments = client.list_deployments()
+    if as_json:
+        print_json({"deployments": deployments})
+        return
+    rows = (
+        (each.id, each.model_name, each.engine, each.status, each.device or "", age(each.created_at), each.error or "")
+        for each in deployments
+    )
+    columns = ("ID", "MODEL", "ENGINE", "STATUS", "DEVICE", "CREATED", "ERROR")
+    print_table(columns, rows, empty="No deployments. `finery chat MODEL` makes one.")
+
+
+@app.command()
+def stop(
+    deployment_id: Annotated[str, typer.Argument(metavar="ID", help="The deployment's id.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Stop a deployment; its memory is free then."""
+    with server() as client:
+        client.stop_deployment(deployment_id)
+        deployment = client.get_deployment(deployment_id)
+    print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {deployment.status}")

@@ -1,0 +1,36 @@
+"""`finery doctor`: what this machine has and lacks, with remedies."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finery.cli.exits import ExitCode
+from finery.cli.output import JsonOption, print_json, printable
+
+
+def doctor(
+    home: Annotated[
+        Path, typer.Option("--home", help="The directory that a server would keep everything in.")
+    ] = Path(),
+    port: Annotated[int, typer.Option("--port", help="The port that a server would listen on.")] = 8001,
+    deep: Annotated[bool, typer.Option("--deep", help="Also import the training stack; takes seconds.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Look at this machine: what Finery can use here, what is missing, and what to do about it.
+
+    The exit code is 1 when something is missing without which Finery cannot work.
+    """
+    from finery.cli.checks import State, examine
+
+    findings = examine(home=home, port=port, deep=deep)
+    healthy = all(finding.state is not State.LACKING for finding in findings)
+    if as_json:
+        print_json({"healthy": healthy, "findings": [finding.as_dict() for finding in findings]})
+    else:
+        width = max(len(finding.subject) for finding in findings)
+        for finding in findings:
+            print(f"{finding.state:<8} {finding.subject:<{width}}  {printable(finding.found)}")
+            if finding.remedy:
+                print(f"{'':<8} {'':<{width}}  -> {finding.remedy}")
+    raise typer.Exit(ExitCode.SUCCEEDED if healthy else ExitCode.FAILED)

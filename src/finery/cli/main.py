@@ -1,0 +1,56 @@
+"""The command `finery`: its groups, each in a file of its own."""
+
+from typing import Annotated
+
+import typer
+
+from finery import __version__
+from finery.cli import chat, demo, deployments, doctor, models, runs, samples, serve, train
+
+EPILOG = (
+    "FINERY_URL names the server (http://127.0.0.1:8001), FINERY_API_KEY the key. Exit codes: 0 succeeded, "
+    "1 failed, 2 wrong usage or refused, 3 no server answers, 4 cancelled, 5 paused, 124 --timeout is over, "
+    "130 interrupted."
+)
+
+app = typer.Typer(
+    name="finery",
+    help="The self-hosted server for fine-tuning.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    app()
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"finery {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """The self-hosted server for fine-tuning."""
+
+
+app.command("server")(serve.serve)
+app.command("train")(train.train)
+app.add_typer(runs.app, name="runs")
+app.command("chat")(chat.chat)
+app.add_typer(models.app, name="models")
+app.add_typer(deployments.app, name="deployments")
+app.command("samples")(samples.copy_samples)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+
+if __name__ == "__main__":
+    main()

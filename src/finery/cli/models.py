@@ -1,0 +1,25 @@
+"""`finery models`: the names that `model_name` may hold."""
+
+import typer
+
+from finery.cli.output import JsonOption, print_json, print_table
+from finery.cli.session import server
+
+app = typer.Typer(help="The models that this server knows by name.", no_args_is_help=True)
+
+
+@app.callback()
+def group() -> None:
+    """The models that this server knows by name."""
+
+
+@app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """List the built-in models and the outputs of runs. Hub ids and folders work too."""
+    with server() as client:
+        models = client.list_models()
+    if as_json:
+        print_json({"models": models})
+        return
+    rows = ((model.name, model.kind, model.run_id or "", model.description) for model in models)
+    print_table(("NAME", "KIND", "RUN", "DESCRIPTION"), rows, empty="No models.")

@@ -1,0 +1,274 @@
+"""`finery runs`: look at runs, and tell them what to do."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finery.cli.exits import EXIT_OF_STATUS, ExitCode
+from finery.cli.output import (
+    JsonOption,
+    age,
+    print_facts,
+    print_json,
+    print_json_line,
+    print_table,
+    printable,
+)
+from finery.cli.session import fail, server
+from finery.contracts.status import RunStatus
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from finery.client import FineryClient
+    from finery.contracts.events import Event
+    from finery.contracts.run import Run
+
+app = typer.Typer(help="Look at runs, and tell them what to do.", no_args_is_help=True)
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
+
+# How often a log that is followed is asked for more.
+LOG_INTERVAL = 0.5
+
+
+@app.command("list")
+def list_runs(
+    status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs in this state.")] = None,
+    recipe: Annotated[str | None, typer.Option("--recipe", help="Only runs of this recipe.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="Only runs with this key=value.")] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List runs, newest first."""
+    pair = _label_pair(label)
+    with server() as client:
+        page = client.list_runs(status=status, recipe=recipe, label=pair, limit=limit, cursor=cursor)
+    if as_json:
+        print_json(page)
+        return
+    columns = ("ID", "NAME", "RECIPE", "MODEL", "STATUS", "PROGRESS", "LOSS", "CREATED")
+    print_table(columns, (_row(run) for run in page.runs), empty="No runs. Start one with `finery train`.")
+    if page.next_cursor:
+        print(f"More: finery runs list --cursor {page.next_cursor}", file=sys.stderr)
+
+
+@app.command()
+def show(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Show one run."""
+    with server() as client:
+        run = client.get_run(run_id)
+        artifacts = client.artifacts(run_id)
+    if as_json:
+        print_json(run)
+        return
+    print_facts(_facts(run))
+    for artifact in artifacts:
+        print(f"artifact {artifact.id}: {artifact.type} {printable(artifact.path)}")
+
+
+@app.command()
+def monitor(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Follow a run to its end, as `finery train` does."""
+    with server() as client:
+        from finery.cli.tracking import track
+
+        client.get_run(run_id)
+        raise typer.Exit(track(client, run_id, as_json=as_json))
+
+
+@app.command()
+def logs(
+    run_id: RunId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has finished.")] = False,
+    tail: Annotated[int, typer.Option("--tail", min=0, help="Start with so many last lines; 0: all.")] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a run's log."""
+    with server() as client:
+        if follow:
+            _follow_log(client, run_id, tail, as_json)
+            return
+        answer = client.log_tail(run_id, lines=tail)
+    if as_json:
+        print_json(answer)
+        return
+    for line in answer.lines:
+        print(printable(line))
+
+
+@app.command()
+def events(
+    run_id: RunId,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has finished.")] = False,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only events after this number.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a run's events; with --follow --json, one JSON object a line."""
+    with server() as client:
+        if not follow:
+            found = client.events(run_id, after=after)
+            print_json({"events": found}) if as_json else _print_events(found)
+            return
+        for event in client.follow(run_id, after=after):
+            print_json_line(event) if as_json else _print_events([event])
+
+
+@app.command()
+def cancel(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Cancel a run."""
+    with server() as client:
+        _answer(client.cancel_run(run_id), as_json)
+
+
+@app.command()
+def pause(run_id: RunId, as_json: JsonOption = False) -> None:
+    """End a run at a checkpoint, to be resumed later; its GPUs are free then."""
+    with server() as client:
+        _answer(client.pause_run(run_id), as_json)
+
+
+@app.command()
+def resume(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Queue a paused run again; it goes on from its checkpoint."""
+    with server() as client:
+        _answer(client.resume_run(run_id), as_json)
+
+
+@app.command()
+def stop(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Let a run end early and save its model."""
+    with server() as client:
+        _answer(client.stop_run(run_id), as_json)
+
+
+@app.command()
+def checkpoint(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Have a running run save a checkpoint now."""
+    with server() as client:
+        _answer(client.checkpoint_run(run_id), as_json)
+
+
+@app.command()
+def delete(
+    run_id: RunId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Delete a finished run."""
+    if not yes and not as_json and sys.stdin.isatty():
+        typer.confirm(f"Delete run {run_id} and its checkpoints? Its output and its log stay.", abort=True)
+    with server() as client:
+        client.delete_run(run_id)
+    print_json({"id": run_id, "deleted": True}) if as_json else print(f"Run {run_id} is deleted")
+
+
+@app.command()
+def wait(
+    run_id: RunId,
+    timeout: Annotated[float | None, typer.Option("--timeout", min=0, help="Give up after so many seconds.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Wait for a run's end in silence; the exit code says how it was."""
+    with server() as client:
+        from finery.cli.tracking import summary
+
+        try:
+            run = client.wait(run_id, timeout=timeout)
+        except TimeoutError as error:
+            fail(str(error), ExitCode.TIMED_OUT)
+    print_json(run) if as_json else print(printable(summary(run)))
+    raise typer.Exit(EXIT_OF_STATUS[run.status])
+
+
+def _label_pair(label: str | None) -> tuple[str, str] | None:
+    if label is None:
+        return None
+    name, equals, value = label.partition("=")
+    if not equals:
+        fail(f"--label: {label!r} is no label: write key=value, as in team=search")
+    return name, value
+
+
+def _row(run: "Run") -> tuple[str, ...]:
+    loss = "" if run.progress.loss is None else f"{run.progress.loss:.4g}"
+    status = f"{run.status} ({run.intent} asked)" if run.intent and not run.status.is_finished else run.status
+    share = f"{run.progress.fraction:.0%}"
+    return (run.id, run.name or "", run.recipe, run.model_name or "", status, share, loss, age(run.created_at))
+
+
+def _facts(run: "Run") -> dict[str, str | None]:
+    import json
+
+    progress = run.progress
+    return {
+        "id": run.id,
+        "name": run.name,
+        "recipe": run.recipe,
+        "status": str(run.status) + (f" ({run.reason})" if run.reason else ""),
+        "error": run.error,
+        "asked for": run.intent,
+        "model": run.model_name,
+        "dataset": run.dataset,
+        "output": run.output_dir,
+        "log": run.log_file,
+        "stage": progress.stage,
+        "progress": f"{progress.fraction:.0%}, step {progress.step}/{progress.total_steps}" if progress.step else None,
+        "loss": None if progress.loss is None else f"{progress.loss:.4g}",
+        "labels": ", ".join(f"{key}={value}" for key, value in run.labels.items()),
+        "priority": str(run.priority) if run.priority else None,
+        "attempt": str(run.attempt),
+        "created": _moment(run.created_at),
+        "started": _moment(run.started_at),
+        "finished": _moment(run.finished_at),
+        "settings": json.dumps(run.requested, ensure_ascii=False),
+    }
+
+
+def _moment(at: "datetime | None") -> str | None:
+    return at.isoformat(timespec="seconds") if at else None
+
+
+def _answer(run: "Run", as_json: bool) -> None:
+    if as_json:
+        print_json(run)
+    elif run.intent and not run.status.is_finished:
+        print(f"Run {run.id} is {run.status}; {run.intent} is asked for")
+    else:
+        print(f"Run {run.id} is {run.status}")
+
+
+def _print_events(events: "list[Event]") -> None:
+    import json
+
+    from finery.kit.clock import from_epoch
+
+    for event in events:
+        moment = from_epoch(event.at).isoformat(timespec="seconds")
+        print(
+            f"{event.sequence:>6}  {moment}  {event.type:<10}  {json.dumps(event.data, ensure_ascii=False)}", flush=True
+        )
+
+
+def _follow_log(client: "FineryClient", run_id: str, tail: int, as_json: bool) -> None:
+    """The last lines, then what is added, until the run has finished."""
+    start = client.log_tail(run_id, lines=tail)
+    _print_log_lines(start.lines, as_json)
+    offset = start.next_offset
+    while True:
+        finished = client.get_run(run_id).status.is_finished
+        added = client.log_slice(run_id, offset=offset)
+        _print_log_lines(added.text.splitlines(), as_json)
+        if added.next_offset == offset:
+            if finished:
+                return
+            time.sleep(LOG_INTERVAL)
+        offset = added.next_offset
+
+
+def _print_log_lines(lines: list[str], as_json: bool) -> None:
+    for line in lines:
+        print_json_line({"line": line}) if as_json else print(printable(line), flush=True)

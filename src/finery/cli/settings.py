@@ -1,0 +1,66 @@
+"""`key=value` words on the command line."""
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+# As pydantic.JsonValue, without importing pydantic for a help page.
+JsonText = object
+
+
+class SettingRefused(ValueError):
+    """A word that is no setting; the message is for the user."""
+
+
+def parse_settings(words: Iterable[str]) -> dict[str, object]:
+    """Values are JSON where they parse as JSON, else text: `3`, `1e-5`, `true`, `null`, `["a"]`, `gpt2`."""
+    settings: dict[str, object] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not NAME.fullmatch(name):
+            raise SettingRefused(f"{word!r} is no setting: write key=value, as in num_epochs=3")
+        if name in settings:
+            raise SettingRefused(f"{name} is given twice: keep one")
+        settings[name] = parse_value(text)
+    return settings
+
+
+def parse_labels(words: Iterable[str]) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals or not name:
+            raise SettingRefused(f"{word!r} is no label: write key=value, as in team=search")
+        labels[name] = text
+    return labels
+
+
+def parse_value(text: str) -> object:
+    try:
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=unique_keys)
+    except (ValueError, RecursionError):
+        return text
+    # JSON's grammar allows 1e999, which is no number that a setting could hold.
+    return text if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """For json.loads, which silently keeps the last of equal keys. Raises SettingRefused."""
+    keys: dict[str, object] = {}
+    for name, value in pairs:
+        if name in keys:
+            raise SettingRefused(f"the key {name!r} is there twice")
+        keys[name] = value
+    return keys
+
+
+def merged(file: Mapping[str, object], words: Mapping[str, object]) -> dict[str, object]:
+    """The words win over the file."""
+    return {**file, **words}
+
+
+def _refuse(constant: str) -> object:
+    raise ValueError(constant)

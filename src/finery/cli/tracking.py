@@ -1,0 +1,94 @@
+"""Following a run to its end on behalf of a person or a script."""
+
+import sys
+from datetime import timedelta
+
+from finery.cli.display import choose_view
+from finery.cli.exits import EXIT_OF_STATUS, ExitCode
+from finery.cli.output import duration, print_json, printable
+from finery.client import FineryClient
+from finery.contracts.events import Event, EventType
+from finery.contracts.run import Run
+from finery.contracts.status import RunStatus
+
+# The recipes whose output answers in words.
+TALKATIVE = frozenset({"sft", "dpo", "cpt", "kto"})
+
+
+def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
+    """Show a run until it has finished or is paused, and say how that went. Ctrl-C asks what to do on a
+    terminal, and elsewhere leaves the run alone."""
+    view = choose_view(quiet=as_json)
+    seen = 0
+    while True:
+        try:
+            with view:
+                for event in client.follow(run_id, after=seen):
+                    seen = event.sequence
+                    view.show(event)
+                    if _says_paused(event) and client.get_run(run_id).status is RunStatus.PAUSED:
+                        break
+            return _report(client.get_run(run_id), as_json=as_json)
+        except KeyboardInterrupt:
+            choice = _ask(run_id)
+            if choice == "detach":
+                return ExitCode.INTERRUPTED
+            if choice == "cancel":
+                client.cancel_run(run_id)
+
+
+def summary(run: Run) -> str:
+    """One line about a run that has come to rest, with the next thing to do."""
+    if run.status is RunStatus.SUCCEEDED:
+        place = f"; its output is {run.output_dir}" if run.output_dir else ""
+        return f"Run {run.id} succeeded after {_time_taken(run)}{place}"
+    if run.status is RunStatus.PAUSED:
+        return f"Run {run.id} is paused: `finery runs resume {run.id}` lets it go on"
+    if run.status is RunStatus.FAILED:
+        why = f" ({run.reason}): {run.error}" if run.error else f" ({run.reason})"
+        return f"Run {run.id} failed{why}. Its log: `finery runs logs {run.id}`"
+    return f"Run {run.id} is {run.status}"
+
+
+def _says_paused(event: Event) -> bool:
+    return event.type is EventType.STATUS and event.data["to"] == RunStatus.PAUSED
+
+
+def _report(run: Run, *, as_json: bool) -> ExitCode:
+    if as_json:
+        print_json(run)
+    elif run.status is RunStatus.FAILED:
+        print(f"finery: {printable(summary(run))}", file=sys.stderr)
+    else:
+        print(printable(summary(run)))
+        if run.status is RunStatus.SUCCEEDED and run.recipe in TALKATIVE:
+            print(f"Talk to it: finery chat {run.id}")
+    return EXIT_OF_STATUS[run.status]
+
+
+def _ask(run_id: str) -> str:
+    """What Ctrl-C means: detach, cancel or go on. A second Ctrl-C, or the end of the input, detaches."""
+    choice = _choice() if sys.stdin.isatty() and sys.stderr.isatty() else "detach"
+    if choice == "detach":
+        print(f"Run {run_id} goes on; come back with `finery runs monitor {run_id}`", file=sys.stderr)
+    return choice
+
+
+def _choice() -> str:
+    words = {"d": "detach", "c": "cancel", "g": "go on"}
+    while True:
+        print("\n[d]etach, [c]ancel the run, or [g]o on? ", end="", file=sys.stderr, flush=True)
+        try:
+            answer = sys.stdin.readline()
+        except KeyboardInterrupt:
+            return "detach"
+        if not answer:
+            return "detach"
+        if choice := words.get(answer.strip().lower()[:1]):
+            return choice
+
+
+def _time_taken(run: Run) -> str:
+    if run.started_at is None or run.finished_at is None:
+        return duration(timedelta())
+    return duration(run.finished_at - run.started_at)
