@@ -38,7 +38,7 @@ format: $(READY) ## Let ruff rewrite what it can
 	$(VENV)/bin/ruff format .
 
 bench: $(READY) ## Print the tables of docs/benchmarks.md, measured here
-	@$(PYTHON) -m tests.bench
+	@$(PYTHON) -m bench
 
 test-chaos: $(READY) ## Kill the server at random while runs flow (minutes; not in CI)
 	@$(PYTHON) -m tests.chaos

@@ -1,0 +1,27 @@
+"""`python -m bench [NAME …]`."""
+
+import sys
+from collections.abc import Callable
+
+from bench import jobs, logs, recovery, startup
+
+BENCHMARKS: dict[str, Callable[[], None]] = {
+    "startup": startup.main,
+    "jobs": jobs.main,
+    "logs": logs.main,
+    "recovery": recovery.main,
+}
+
+
+def main(names: list[str]) -> int:
+    unknown = [name for name in names if name not in BENCHMARKS]
+    if unknown:
+        print(f"unknown: {', '.join(unknown)}; known: {', '.join(BENCHMARKS)}", file=sys.stderr)
+        return 2
+    for name in names or BENCHMARKS:
+        BENCHMARKS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
