@@ -2,10 +2,16 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from concurrent.futures import Future
+from dataclasses import dataclass, field
 from threading import Lock
 
 from finery.contracts.datasets.report import DatasetReport
+
+
+@dataclass
+class _Slot:
+    lock: Lock = field(default_factory=Lock)
+    report: DatasetReport | None = None
 
 
 class ReportCache:
@@ -14,27 +20,20 @@ class ReportCache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = Lock()
-        self._reports: OrderedDict[Hashable, Future[DatasetReport]] = OrderedDict()
+        self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
 
     def get_or_make(self, key: Hashable, make: Callable[[], DatasetReport]) -> DatasetReport:
-        """What `make` raises reaches all that wait, and is not kept."""
-        with self._lock:
-            future = self._reports.get(key)
-            mine = future is None
-            if future is None:
-                future = self._reports[key] = Future()
-            self._reports.move_to_end(key)
-            while len(self._reports) > self._limit:
-                self._reports.popitem(last=False)
-        if mine:
-            self._make(key, future, make)
-        return future.result()
+        """What `make` raises is not kept: the next to ask tries again."""
+        slot = self._slot(key)
+        with slot.lock:
+            if slot.report is None:
+                slot.report = make()
+            return slot.report
 
-    def _make(self, key: Hashable, future: Future[DatasetReport], make: Callable[[], DatasetReport]) -> None:
-        try:
-            future.set_result(make())
-        except BaseException as error:
-            with self._lock:
-                self._reports.pop(key, None)
-            future.set_exception(error)
-            raise
+    def _slot(self, key: Hashable) -> _Slot:
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            if len(self._slots) > self._limit:
+                self._slots.popitem(last=False)
+            return slot

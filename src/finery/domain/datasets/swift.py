@@ -4,7 +4,7 @@ A shortcut, never a second opinion: a row that a struct does not take as it stan
 Keys that would change what a row means are declared as `None`, so that their presence sends it there.
 """
 
-from typing import Any, ClassVar, Literal, TypeVar, cast
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Struct, field
@@ -14,6 +14,7 @@ from finery.contracts.datasets.messages import ROLES
 from finery.contracts.datasets.rows import Role
 from finery.contracts.datasets.shapes import Shape
 
+NOT_EMPTY = msgspec.Meta(min_length=1)
 TRIES = 16
 """So many first rows may find their struct; then the file is read the long way."""
 
@@ -128,7 +129,7 @@ class _Answer(Struct, gc=False, forbid_unknown_fields=True):
 
 class _Chat(SwiftRow, gc=False, kw_only=True):
     shape = Shape.MESSAGES
-    messages: list[_Message]
+    messages: Annotated[list[_Message], NOT_EMPTY]
     system: None = None
     rejected: None = None
 
@@ -141,7 +142,7 @@ class _Chat(SwiftRow, gc=False, kw_only=True):
 
 class _ShareGpt(SwiftRow, gc=False, kw_only=True):
     shape = Shape.SHAREGPT
-    conversations: list[_Turn]
+    conversations: Annotated[list[_Turn], NOT_EMPTY]
     messages: None = None
     system: None = None
     rejected: None = None
@@ -237,7 +238,7 @@ class _Preference(SwiftRow, gc=False, kw_only=True):
 
 class _ShareGptPreference(SwiftRow, gc=False, kw_only=True):
     shape = Shape.SHAREGPT_PREFERENCE
-    conversations: list[_Turn]
+    conversations: Annotated[list[_Turn], NOT_EMPTY]
     chosen: _Answer
     rejected: _Answer
     system: None = None
