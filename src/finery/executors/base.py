@@ -10,7 +10,7 @@ class ExecutorError(Exception):
 
 
 class SubmitFailed(ExecutorError):
-    """The attempt was not started. Nothing of it runs; the same launch may be submitted again."""
+    """The attempt was not started, and will not be: nothing of it runs. Another try is another attempt."""
 
 
 class NotYet(ExecutorError):

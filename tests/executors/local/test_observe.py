@@ -76,19 +76,19 @@ class TestRecord:
 
 class TestNoRecord:
     @pytest.mark.parametrize(
-        ("submitted", "kind"),
+        ("age", "boot", "kind"),
         [
-            ({"boot_id": boot_id(), "uptime": uptime() - 1}, Starting),
-            ({"boot_id": boot_id(), "uptime": uptime() - START_ALLOWANCE_SECONDS - 1}, Lost),
-            ({"boot_id": "another", "uptime": uptime() - 1}, Lost),
+            (0.0, boot_id(), Starting),
+            (START_ALLOWANCE_SECONDS + 1, boot_id(), Lost),
+            (0.0, "another boot", Lost),
         ],
     )
     def test_is_starting_for_a_while(
-        self, executor: LocalExecutor, tmp_path: Path, submitted: dict[str, Any], kind: type
+        self, executor: LocalExecutor, tmp_path: Path, age: float, boot: str, kind: type
     ) -> None:
         wanted = launch(tmp_path, "sleep")
         files = attempt_files(wanted)
         files.path.mkdir(parents=True)
-        write_json(files.launch, {"mark": wanted.mark, "submitted": submitted})
+        write_json(files.launch, {"mark": wanted.mark, "submitted": {"boot_id": boot, "uptime": uptime() - age}})
         assert isinstance(executor.poll(bare(wanted)), kind)
         assert files.terminate.exists() == (kind is Lost)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -121,6 +122,26 @@ class TestKilled:
         until_is(executor, handle, Lost)
         executor.stop(handle, 1000)
         assert is_gone(child_pid(wanted))
+
+
+class TestDirectoryGone:
+    def test_ends_what_nobody_can_be_told_of(self, executor: LocalExecutor, tmp_path: Path) -> None:
+        wanted = launch(tmp_path / "run", "stubborn", log_file=tmp_path / "log", working_directory=tmp_path)
+        handle = executor.submit(wanted)
+        until((tmp_path / "started").exists)
+        shim, process = record(wanted).shim, record(wanted).process
+        shutil.rmtree(tmp_path / "run")
+        until(lambda: not process.is_alive())
+        until(lambda: not shim.is_alive())
+        assert isinstance(executor.poll(handle), Lost)
+
+    def test_sweep_still_finds_it_by_its_handle(self, executor: LocalExecutor, tmp_path: Path) -> None:
+        wanted = launch(tmp_path / "run", "stray", log_file=tmp_path / "log", working_directory=tmp_path)
+        handle = executor.submit(wanted)
+        until((tmp_path / "started").exists)
+        shutil.rmtree(tmp_path / "run")
+        assert executor.sweep(handle) == 3
+        assert is_gone(child_pid(launch(tmp_path, "stray")))
 
 
 class TestStrays:

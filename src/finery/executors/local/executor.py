@@ -1,5 +1,6 @@
 """Attempts as processes of this machine, each minded by a shim that outlives the server."""
 
+import contextlib
 import os
 import signal
 import sys
@@ -49,6 +50,9 @@ class LocalExecutor:
                 return Handle(directory=launch.directory, attempt=launch.attempt)
             shim = self._fork(launch, environment, attempt) or self._spawn(attempt)
         except OSError as error:
+            # A warm parent that did not answer may have forked all the same.
+            with contextlib.suppress(OSError):
+                write_json(attempt.terminate, {"grace_seconds": 0.0})
             raise SubmitFailed(f"the process could not be started on this machine: {error}") from error
         return Handle(directory=launch.directory, attempt=launch.attempt, details={"shim": shim.describe()})
 
@@ -95,12 +99,10 @@ class LocalExecutor:
 
     def sweep(self, handle: Handle) -> int:
         attempt = _attempt(handle)
-        launch = read_json(attempt.launch)
-        if launch is None:
-            return 0
         record = Record.read(attempt)
         shim, process = (record.shim, record.process) if record else (_spawned(handle), None)
-        mark = f"{MARK_VARIABLE}={launch['mark']}"
+        launch = read_json(attempt.launch)
+        mark = None if launch is None else f"{MARK_VARIABLE}={launch['mark']}"
         killed = sweep(lambda: of_dead_shim(shim, process, mark), SWEEP_SECONDS)
         self._reap()
         return len(killed)

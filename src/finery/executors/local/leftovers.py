@@ -36,7 +36,7 @@ def below_shim(session: int, mark: str) -> list[Process]:
     ]
 
 
-def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str) -> list[Process]:
+def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str | None) -> list[Process]:
     """What provably belongs to an attempt whose shim minds it no more (or is to be ended with it).
 
     Once the leader is gone its number may name another's session, so its members then need the mark.
@@ -51,7 +51,7 @@ def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str) -> 
         for found in there
         if not found.is_dead
         and found.pid != own
-        and (found.pid in below or found.session == session or is_marked(found.pid, mark))
+        and (found.pid in below or found.session == session or (mark is not None and is_marked(found.pid, mark)))
     ]
     # The shim first: one that saw its process die would still write an account.
     return sorted(left, key=lambda found: shim is None or found.pid != shim.pid)

@@ -11,7 +11,7 @@ from finery.contracts.process import Alive, Exit, Exited, Lost, Observation, Sta
 from finery.kit.files import read_json, write_json
 from finery.kit.processes import Identity, boot_id, uptime
 
-START_ALLOWANCE_SECONDS = 10.0
+START_ALLOWANCE_SECONDS = 5.0
 """How long a shim whose identity was never stored may take from its submission to its lock."""
 
 
@@ -75,11 +75,13 @@ def _recorded(attempt: AttemptDirectory) -> Observation | None:
 
 
 def _expected(attempt: AttemptDirectory, spawned: Identity | None) -> Observation | None:
-    if spawned is not None:
-        return Starting() if spawned.is_alive() else None
+    if spawned is not None and spawned.is_alive():
+        return Starting()
     launch = read_json(attempt.launch)
     if launch is None:
-        return Lost(detail="the attempt was never submitted")
+        return Lost(detail="the attempt was never submitted, or its directory is gone")
+    if spawned is not None:
+        return None
     submitted = launch["submitted"]
     is_recent = uptime() - submitted["uptime"] < START_ALLOWANCE_SECONDS
     return Starting() if is_recent and submitted["boot_id"] == boot_id() else None

@@ -173,6 +173,9 @@ class _Attempt:
         elif time.monotonic() >= self._limit_at and not self._was_asked:
             self._ending.timed_out = True
             self._ask_to_end(self._launch["grace_seconds"])
+        elif not self._files.path.exists():
+            # Its end can be told to nobody, so nobody waits for it.
+            self._ask_to_end(0.0)
         if time.monotonic() >= self._kill_at:
             self._signal_group(signal.SIGKILL)
 

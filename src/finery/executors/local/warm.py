@@ -8,6 +8,7 @@ Its only work is to import: it never runs what it imported, so that a fork of it
 
 import argparse
 import atexit
+import contextlib
 import gc
 import importlib
 import os
@@ -17,6 +18,7 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
@@ -24,6 +26,8 @@ from finery.contracts.layout import MARK_VARIABLE, AttemptDirectory
 from finery.executors.local import prctl
 from finery.executors.local.channel import read_line, write_line
 from finery.executors.local.shim import mind
+
+CUDA_DEVICE = "/dev/nvidia-uvm"
 
 
 def main() -> None:
@@ -54,6 +58,9 @@ def reason_not_to_fork() -> str | None:
     cuda = sys.modules.get("torch.cuda")
     if cuda is not None and cuda.is_initialized():
         return "CUDA is initialised in the warm parent"
+    # Merely counting devices initialises the driver, and torch does not say so.
+    if any(file.startswith(CUDA_DEVICE) for file in _open_files()):
+        return "the CUDA driver is in use in the warm parent"
     return None
 
 
@@ -67,6 +74,12 @@ def run_module(launch: dict[str, Any], environment: dict[str, str], errors: int)
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0, closefd=False), _text(1), _text(2)
     os.close(errors)
     os._exit(_run_to_its_end(launch["warm_entry"]))
+
+
+def _open_files() -> Iterator[str]:
+    for descriptor in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"/proc/self/fd/{descriptor}")
 
 
 def _text(descriptor: int) -> TextIO:

@@ -22,8 +22,12 @@ HEALTHY_SECONDS = 60.0
 MARK_BYTES = 512
 """Room for a mark in the warm parent's environment; a forked process writes its own over it."""
 
-QUIET_LIBRARIES = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
-"""NumPy and PyArrow start threads when imported, and nobody forks beside a thread."""
+QUIET_LIBRARIES = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
+"""NumPy and PyArrow start threads when imported, torch the CUDA driver when asked for it: nobody forks beside either."""
 
 
 class WarmParent:
