@@ -38,7 +38,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(*columns, box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    box = SIMPLE_HEAD if sys.stdout.isatty() else None
+    table = Table(*columns, box=box, pad_edge=False, show_edge=False, padding=(0, 1))
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))
     if not table.rows:

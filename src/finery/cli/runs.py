@@ -255,18 +255,16 @@ def _print_events(events: "list[Event]") -> None:
 
 def _follow_log(client: "FineryClient", run_id: str, tail: int, as_json: bool) -> None:
     """The last lines, then what is added, until the run has finished."""
-    start = client.log_tail(run_id, lines=tail)
-    _print_log_lines(start.lines, as_json)
-    offset = start.next_offset
+    part = client.log_end(run_id, lines=tail)
+    _print_log_lines(part.text.splitlines(), as_json)
     while True:
-        finished = client.get_run(run_id).status.is_finished
-        added = client.log_slice(run_id, offset=offset)
-        _print_log_lines(added.text.splitlines(), as_json)
-        if added.next_offset == offset:
+        finished, offset = client.get_run(run_id).status.is_finished, part.next_offset
+        part = client.log_slice(run_id, offset=offset)
+        _print_log_lines(part.text.splitlines(), as_json)
+        if part.next_offset == offset:
             if finished:
                 return
             time.sleep(LOG_INTERVAL)
-        offset = added.next_offset
 
 
 def _print_log_lines(lines: list[str], as_json: bool) -> None:

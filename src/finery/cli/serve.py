@@ -22,6 +22,9 @@ def serve(
 ) -> None:
     """Start the server, and serve until Ctrl-C. Runs that are under way go on without it.
 
+    It ends with exit code 2 for a setting that cannot be honoured, 3 when the port is taken, 4 when the home or the
+    database cannot be used.
+
     With --json the address, home and process id are printed on stdout as one line; the log goes to stderr.
     """
     if as_json:

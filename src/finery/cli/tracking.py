@@ -40,7 +40,7 @@ def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
 def summary(run: Run) -> str:
     """One line about a run that has come to rest, with the next thing to do."""
     if run.status is RunStatus.SUCCEEDED:
-        place = f"; its output is {run.output_dir}" if run.output_dir else ""
+        place = f"; its output is {run.output_dir}" if run.output_dir and run.model_name else ""
         return f"Run {run.id} succeeded after {_time_taken(run)}{place}"
     if run.status is RunStatus.PAUSED:
         return f"Run {run.id} is paused: `finery runs resume {run.id}` lets it go on"

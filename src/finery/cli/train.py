@@ -55,7 +55,7 @@ def train(
         from finery.cli.tracking import track
 
         if not as_json:
-            print(f"Run {run.id}: {recipe} of {run.model_name or 'a command'}")
+            print(f"Run {run.id}: {recipe}" + (f" of {run.model_name}" if run.model_name else ""), flush=True)
         raise typer.Exit(track(client, run.id, as_json=as_json))
 
 

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from finery.contracts.deployment import Deployment, ModelInfo
 from finery.contracts.events import Event, EventType
+from finery.contracts.machine import Machine
 from finery.contracts.run import Artifact
 
 
@@ -37,6 +38,27 @@ class ArtifactList(Answer):
     artifacts: list[Artifact]
 
 
+class ArtifactFile(Answer):
+    path: str
+    """Within the artifact."""
+    size_bytes: int
+
+
+class ArtifactFiles(Answer):
+    files: list[ArtifactFile]
+
+
+class System(Machine):
+    """The server's machine, and what runs on it."""
+
+    version: str
+    python: str
+    platform: str
+    warm_start: str
+    """Whether trainings start warm now: `ready`, `starting`, `off`."""
+    database: str
+
+
 class DeploymentList(Answer):
     deployments: list[Deployment]
 
@@ -51,8 +73,6 @@ class LogTail(Answer):
     lines: list[str]
     total_lines: int
     """Of the whole log."""
-    next_offset: int
-    """Where the log ended: a slice from there goes on without a gap."""
 
 
 class LogSlice(Answer):
@@ -75,7 +95,7 @@ class MetricPoint(BaseModel):
 
 
 class MetricList(Answer):
-    metrics: list[MetricPoint]
+    points: list[MetricPoint]
 
 
 class UploadedDataset(Answer):

@@ -11,6 +11,8 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from finery.client.answers import (
+    ArtifactFile,
+    ArtifactFiles,
     ArtifactList,
     DeploymentList,
     EventList,
@@ -19,6 +21,7 @@ from finery.client.answers import (
     MetricList,
     MetricPoint,
     ModelList,
+    System,
     UploadedDataset,
 )
 from finery.client.chat import ChatAnswer, ChatChunk, ChatMessage, Sampling
@@ -28,12 +31,13 @@ from finery.client.sse import read_messages
 from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport
 from finery.contracts.deployment import Deployment, EngineOptions, ModelInfo
 from finery.contracts.events import Event
-from finery.contracts.machine import Machine
 from finery.contracts.run import Artifact, Resources, Run, RunPage
 from finery.contracts.status import RunStatus
 
 STREAM_END = "[DONE]"
 CHUNK_BYTES = 1 << 20
+LARGEST_SLICE_BYTES = 16 << 20
+TYPICAL_LINE_BYTES = 200
 
 
 class FineryClient:
@@ -66,8 +70,8 @@ class FineryClient:
         except ServerUnreachable:
             return False
 
-    def machine(self) -> Machine:
-        return self._transport.get(Machine, f"{PREFIX}/system")
+    def system(self) -> System:
+        return self._transport.get(System, f"{PREFIX}/system")
 
     def create_run(
         self,
@@ -146,6 +150,24 @@ class FineryClient:
         """At most `limit` bytes from byte `offset` on; ask again from `next_offset`."""
         return self._transport.get(LogSlice, f"{PREFIX}{_run(run_id)}/logs", {"offset": offset, "limit": limit})
 
+    def log_end(self, run_id: str, *, lines: int) -> LogSlice:
+        """The last `lines` lines as a slice, so that the log can be followed from its `next_offset` on.
+
+        Of very long lines there may be fewer; 0 stands for an empty slice before the first line.
+        """
+        if lines == 0:
+            return LogSlice(text="", next_offset=0)
+        with self._transport.stream("GET", f"{PREFIX}{_run(run_id)}/logs/content") as answer:
+            size = int(answer.headers["Content-Length"])
+        window = lines * TYPICAL_LINE_BYTES
+        while True:
+            start = max(0, size - min(window, LARGEST_SLICE_BYTES))
+            found = self.log_slice(run_id, offset=start, limit=max(1, size - start))
+            kept = found.text.splitlines(keepends=True)[0 if start == 0 else 1 :]
+            if start == 0 or len(kept) >= lines or window >= LARGEST_SLICE_BYTES:
+                return LogSlice(text="".join(kept[-lines:]), next_offset=found.next_offset)
+            window *= 8
+
     def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """The stored events after sequence number `after`, oldest first."""
         parameters = {"after": after, "limit": limit}
@@ -170,17 +192,25 @@ class FineryClient:
 
     def metrics(self, run_id: str, *, points: int = 500) -> list[MetricPoint]:
         """The figures over time, thinned out to about `points`; evaluations are all there."""
-        return self._transport.get(MetricList, f"{PREFIX}{_run(run_id)}/metrics", {"points": points}).metrics
+        return self._transport.get(MetricList, f"{PREFIX}{_run(run_id)}/metrics", {"points": points}).points
 
     def artifacts(self, run_id: str) -> list[Artifact]:
         return self._transport.get(ArtifactList, f"{PREFIX}{_run(run_id)}/artifacts").artifacts
 
-    def download_artifact(self, run_id: str, artifact_id: int, target: Path) -> None:
-        """Write the artifact's content to `target`, which appears only when it is whole."""
+    def artifact_files(self, run_id: str, artifact_id: int) -> list[ArtifactFile]:
+        """What is in an artifact that is a folder."""
+        path = f"{PREFIX}{_run(run_id)}/artifacts/{artifact_id}/content"
+        return self._transport.get(ArtifactFiles, path).files
+
+    def download_artifact(self, run_id: str, artifact_id: int, target: Path, *, inner: str | None = None) -> None:
+        """Write an artifact that is a file, or the file `inner` of one that is a folder, to `target`.
+
+        `target` appears only when it is whole.
+        """
         partial = target.with_name(f".{target.name}.partial")
         path = f"{PREFIX}{_run(run_id)}/artifacts/{artifact_id}/content"
         try:
-            with self._transport.stream("GET", path) as answer, partial.open("wb") as file:
+            with self._transport.stream("GET", path, parameters={"path": inner}) as answer, partial.open("wb") as file:
                 for chunk in answer.iter_bytes(CHUNK_BYTES):
                     file.write(chunk)
             partial.replace(target)

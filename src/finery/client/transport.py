@@ -105,6 +105,7 @@ class Transport:
         method: str,
         path: str,
         *,
+        parameters: Parameters | None = None,
         body: object = None,
         headers: Mapping[str, str] | None = None,
         read_timeout: float = LONG_ANSWER_SECONDS,
@@ -112,7 +113,9 @@ class Transport:
         """An answer whose body is read piece by piece. Raises ServerUnreachable also while it is read."""
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=read_timeout)
         try:
-            with self._http.stream(method, path, json=body, headers=headers, timeout=timeout) as answer:
+            with self._http.stream(
+                method, path, params=_given(parameters), json=body, headers=headers, timeout=timeout
+            ) as answer:
                 if answer.is_error:
                     answer.read()
                 yield checked(answer)
