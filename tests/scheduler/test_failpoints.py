@@ -13,7 +13,7 @@ from tests import builders
 from tests.scheduler.harness import Harness
 
 REQUEST = {"runs.before_commit", "runs.accepted"}
-"""In a request's transaction: tests/api/test_failpoints.py."""
+"""In a request's transaction: tests/scheduler/test_requests.py."""
 SERVER = {name for name in FAILPOINTS if name.startswith(("submit.", "watch.", "stop.", "boot."))}
 SHIM = {name for name in FAILPOINTS if name.startswith("shim.")}
 PROGRAM = "import time; open('ran', 'a').write('x'); time.sleep(0.3); print('said')"
