@@ -27,7 +27,7 @@ QUIET_LIBRARIES = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
-"""NumPy and PyArrow start threads when imported, torch the CUDA driver when asked for it: nobody forks beside either."""
+"""NumPy and PyArrow start threads when imported, torch the CUDA driver when asked for it; no fork survives either."""
 
 
 class WarmParent:
