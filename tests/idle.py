@@ -1,0 +1,19 @@
+"""A scheduler that does nothing."""
+
+from finery.db import Database
+from finery.domain.ground import Ground
+from finery.kit.pulse import Pulse
+from finery.scheduler import SchedulerSettings
+
+
+class IdleScheduler:
+    warm_start = "off"
+
+    def __init__(self, database: Database, ground: Ground, pulse: Pulse, settings: SchedulerSettings) -> None:
+        pass
+
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
