@@ -3,24 +3,23 @@ import hashlib
 import json
 import os
 import threading
-from copy import deepcopy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from finery.contracts.datasets import Source
 from finery.contracts.datasets.messages import ROLES
+from finery.contracts.datasets.recipes import READER_OF_RECIPE
 from finery.contracts.datasets.report import DatasetReport
-from finery.contracts.datasets.shapes import KEYS
+from finery.contracts.datasets.shapes import KEYS, SHAPES_OF_RECIPE, shape_of
 from finery.domain.datasets import DatasetNotFound, DatasetRefused, check, check_dataset
 from finery.domain.datasets.check import examine
 from finery.domain.datasets.reports import ReportCache
-from finery.domain.datasets.tally import Tally
+from finery.domain.datasets.swift import SwiftReader, roles_of
+from finery.domain.datasets.tally import Tally, order_of
 from finery.domain.errors import ErrorKind, Flaw
-from finery.kit.tables import scan_rows
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 SECRET = "Jane Roe, 42 Elm Street"
@@ -300,66 +299,45 @@ GOOD_ROWS: list[tuple[str, dict[str, Any]]] = [
 
 OTHER_KEYS = {"input", "system", "history", "tools", "kto_tag", "other"}
 MESSAGE_KEY_NAMES = ["role", "content", "weight", "name", "tool_calls", "tool_call_id", "reasoning_content"]
-ODD = st.sampled_from(
-    ["", " \n", "a", "日本", "true", None, 0, 1, 2, 1.5, True, [], {}, [["q", "r"]], [USER], [ANSWER]]
-)
-ROW_KEYS = st.sampled_from(sorted({key for keys in KEYS.values() for key in keys} | OTHER_KEYS))
-MESSAGE_KEYS = st.sampled_from([*MESSAGE_KEY_NAMES, "from", "value", "function_call", "thinking", "other"])
-ODD_ROLES = st.sampled_from([*ROLES, "nobody"])
+ODD = ["", " \n", "a", "日本", "true", None, 0, 1, 2, 1.5, True, [], {}, [["q", "r"]], [USER], [ANSWER]]
+ROW_KEYS = sorted({key for keys in KEYS.values() for key in keys} | OTHER_KEYS)
+MESSAGE_KEYS = [*MESSAGE_KEY_NAMES, "from", "value", "function_call", "thinking", "other"]
 
 
-@st.composite
-def files(draw: st.DrawFn) -> tuple[str, list[dict[str, Any]]]:
-    """Good rows of one shape, and beside each a copy with one or two things changed."""
-    recipe, good = draw(st.sampled_from(GOOD_ROWS))
-    rows = [good]
-    for _ in range(draw(st.integers(1, 4))):
-        row = deepcopy(good)
-        for _ in range(draw(st.integers(1, 2))):
-            draw(st.sampled_from([change_row, change_message, change_roles]))(draw, row)
-        rows.append(row)
-    return recipe, rows
+def changed_once(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Every copy of the row with one value at the top, or in one message, put in the place of another."""
+    yield from (row | {key: odd} for key in ROW_KEYS for odd in ODD)
+    for key, value in row.items():
+        if isinstance(value, dict):
+            yield from (row | {key: message} for message in changed_messages(value))
+        if isinstance(value, list):
+            for index, message in enumerate(value):
+                for changed in changed_messages(message):
+                    yield row | {key: [*value[:index], changed, *value[index + 1 :]]}
 
 
-def change_row(draw: st.DrawFn, row: dict[str, Any]) -> None:
-    row[draw(ROW_KEYS)] = deepcopy(draw(ODD))
-
-
-def change_message(draw: st.DrawFn, row: dict[str, Any]) -> None:
-    if parts := messages_of(row):
-        draw(st.sampled_from(parts))[draw(MESSAGE_KEYS)] = deepcopy(draw(ODD))
-
-
-def change_roles(draw: st.DrawFn, row: dict[str, Any]) -> None:
-    if parts := messages_of(row):
-        part = draw(st.sampled_from(parts))
-        part["role" if "role" in part else "from"] = draw(ODD_ROLES)
-
-
-def messages_of(row: dict[str, Any]) -> list[dict[str, Any]]:
-    found = [part for value in row.values() for part in (value if isinstance(value, list) else [value])]
-    return [part for part in found if isinstance(part, dict) and part]
+def changed_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from (message | {key: odd} for key in MESSAGE_KEYS for odd in ODD)
+    yield from (message | {key: role} for key in ("role", "from") if key in message for role in (*ROLES, "nobody"))
 
 
 class TestSwiftReader:
-    @settings(max_examples=500, deadline=None)
-    @given(case=files())
-    def test_finds_what_the_long_way_finds(
-        self, tmp_path_factory: pytest.TempPathFactory, case: tuple[str, list[dict[str, Any]]]
+    @pytest.mark.parametrize("is_filled_up", [False, True])
+    @pytest.mark.parametrize(("recipe", "good"), GOOD_ROWS)
+    def test_what_it_takes_the_long_way_reads_alike(
+        self, recipe: str, good: dict[str, Any], is_filled_up: bool
     ) -> None:
-        recipe, rows = case
-        source = Source(write(tmp_path_factory.getbasetemp(), *rows))
-        tally = Tally(source, recipe)
-        for row in scan_rows(source.file):
-            tally.add(row)
-        swift, long = examine(source, recipe), tally.report(size=0, sha256="")
-        assert (swift.rows, swift.shapes, swift.untrainable, swift.flaws, swift.role_orders) == (
-            long.rows,
-            long.shapes,
-            long.untrainable,
-            long.flaws,
-            long.role_orders,
-        )
+        if is_filled_up:
+            good = dict.fromkeys(ROW_KEYS) | good
+        reader = SwiftReader(recipe)
+        assert reader.read(json.dumps(good).encode())
+        for row in (twice for once in changed_once(good) for twice in (once, once | {"system": "s"})):
+            swift = reader.read(json.dumps(row).encode())
+            roles = roles_of(swift.speakers(), swift.shape) if swift else None
+            if swift and roles is not None:
+                example = READER_OF_RECIPE[recipe](row)
+                long = shape_of(row, SHAPES_OF_RECIPE[recipe]), order_of(example), example.is_trainable
+                assert (swift.shape, roles, swift.is_trainable()) == long, row
 
     @pytest.mark.parametrize(("recipe", "row"), GOOD_ROWS)
     def test_takes_the_common_shapes(self, tmp_path: Path, recipe: str, row: dict[str, Any]) -> None:

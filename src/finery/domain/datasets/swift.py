@@ -65,10 +65,6 @@ def roles_of(speakers: tuple[str, ...], shape: Shape) -> tuple[Role, ...] | None
         return roles
     if not roles or "system" in roles[len(roles) - len(spoken) :]:
         return None
-    if shape.value.endswith(("feedback", "preference")) and spoken[-1:] != ("assistant",):
-        return None
-    if shape.value.endswith("feedback") and spoken[-2:] != ("user", "assistant"):
-        return None
     return roles
 
 
