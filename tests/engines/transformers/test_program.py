@@ -281,7 +281,8 @@ class TestLife:
                     time.sleep(0.02)
                 engine.process.send_signal(signal.SIGTERM)
                 assert engine.process.wait(timeout=6) == 0
-                assert work.exception() is not None or work.result().status_code >= 499
+                assert work.result().status_code == 500
+                assert work.result().json()["error"]["message"] == "The engine is shutting down."
 
     def test_ends_on_sigterm_while_loading(self, model_folder: Path, free_port: Callable[[], int]) -> None:
         with running_engine(model_folder, port=free_port()) as engine:

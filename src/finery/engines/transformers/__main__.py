@@ -70,12 +70,23 @@ async def serve(options: argparse.Namespace) -> int:
     config = uvicorn.Config(
         create_app(state), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
-    server = uvicorn.Server(config)
+    server = EngineServer(config, state)
     lifetime = asyncio.create_task(live(options, state, server, port=listener.getsockname()[1]))
     await server.serve(sockets=[listener])
-    if state.service is not None and state.service.is_running():
-        state.service.stop(timeout=STOP_SECONDS)
     return lifetime.result() if lifetime.done() else 0
+
+
+class EngineServer(uvicorn.Server):
+    """Ends the generation before the connections, so that open requests end with an answer that says so."""
+
+    def __init__(self, config: uvicorn.Config, state: EngineState) -> None:
+        super().__init__(config)
+        self._state = state
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._state.service is not None and self._state.service.is_running():
+            await asyncio.to_thread(self._state.service.stop, timeout=STOP_SECONDS)
+        await super().shutdown(sockets)
 
 
 async def live(options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int) -> int:
@@ -91,6 +102,8 @@ async def live(options: argparse.Namespace, state: EngineState, server: uvicorn.
     print(f"ready on port {port}", flush=True)
     while state.service.is_running():
         await asyncio.sleep(WATCH_SECONDS)
+    if server.should_exit:
+        return 0
     server.should_exit = True
     return complain("the generation thread has stopped", code=BROKEN)
 

@@ -56,6 +56,7 @@ class BatchGenerator:
         self._loop = loop
         self._queues: dict[str, asyncio.Queue[SampledToken | GenerationFailed]] = {}
         self._sampler = PerRequestSampler(self._deliver)
+        self._failures = FailureRouter(self._deliver)
         self._manager = self._make_manager(model, blocks)
 
     def start(self) -> None:
@@ -70,6 +71,7 @@ class BatchGenerator:
         return len(self._queues)
 
     def stop(self, *, timeout: float) -> None:
+        self._failures.is_stopping = True
         self._manager.stop(block=True, timeout=timeout, hard_stop=True)
 
     async def stream(self, prompt: list[int], sampling: Sampling, *, max_tokens: int) -> AsyncGenerator[SampledToken]:
@@ -116,7 +118,7 @@ class BatchGenerator:
         # Only the list's own conversion of built-in processors counts the rows that it has to reserve.
         processors.tensors_required = 1
         manager.logit_processor = processors
-        manager.output_router = FailureRouter(self._deliver)
+        manager.output_router = self._failures
         return manager
 
     def _deliver(self, step: Step) -> None:
@@ -135,10 +137,12 @@ class FailureRouter(OutputRouter):
     def __init__(self, deliver: Callable[[Step], None]) -> None:
         super().__init__()
         self._deliver = deliver
+        self.is_stopping = False
 
     def deliver(self, output: GenerationOutput) -> None:
         if output.error is not None:
-            self._deliver([(output.request_id, GenerationStopped(output.error))])
+            reason = "The engine is shutting down." if self.is_stopping else output.error
+            self._deliver([(output.request_id, GenerationStopped(reason))])
 
     def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
         for output in outputs:
