@@ -1,0 +1,69 @@
+"""`python -m finery.trainers RUN_DIR`: carry out the run described there, or go on with it."""
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+from finery.contracts.datasets import InfoRefused, RowRefused
+from finery.contracts.layout import RunDirectory
+from finery.contracts.process import Outcome
+from finery.contracts.spec import RunSpec
+from finery.contracts.status import Reason
+from finery.kit.files import write_atomically
+from finery.kit.tables import BrokenRow, UnreadableTable
+from finery.trainers.attempt import Attempt, open_attempt
+from finery.trainers.errors import Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, reason_of
+from finery.trainers.registry import TRAINERS
+
+EXPECTED = (
+    TrainingRefused,
+    Diverged,
+    OutOfMemory,
+    PausedBeforeTraining,
+    RowRefused,
+    InfoRefused,
+    BrokenRow,
+    UnreadableTable,
+)
+"""Errors whose message says it all; any other also prints its traceback to the log."""
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1:
+        print("usage: python -m finery.trainers RUN_DIR", file=sys.stderr)
+        return 2
+    _be_quiet()
+    run = RunDirectory(Path(arguments[0]).resolve())
+    attempt = open_attempt(run, RunSpec.model_validate_json(run.spec.read_bytes()))
+    attempt.controls.watch_sigterm()
+    outcome = _carry_out(attempt)
+    if attempt.is_main:
+        attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
+        write_atomically(attempt.directory.outcome, outcome.model_dump_json().encode())
+    return 0 if outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED) else 1
+
+
+def _carry_out(attempt: Attempt) -> Outcome:
+    try:
+        return TRAINERS[attempt.spec.recipe](attempt)
+    except Exception as error:  # noqa: BLE001 - the process's edge: whatever happened, the outcome must name it
+        if not isinstance(error, EXPECTED):
+            traceback.print_exc(file=sys.stdout)
+        message = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
+        return Outcome(reason=reason_of(error), message=message[:2000])
+
+
+def _be_quiet() -> None:
+    """Libraries read these when they are imported; a warm parent has them from the scheduler."""
+    # Threads that spin while they wait make a machine with other work ten times slower (measured).
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["DO_NOT_TRACK"] = "1"
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
+    os.environ["HF_DATASETS_DISABLE_PROGRESS_BARS"] = "1"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

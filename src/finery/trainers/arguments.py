@@ -1,0 +1,111 @@
+"""From our configuration to the arguments that all of TRL's trainers share."""
+
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+from peft import LoraConfig, TaskType
+from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
+
+from finery.contracts.recipes import TrainingConfig
+from finery.trainers.attempt import Attempt
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.errors import TrainingRefused
+
+REPORTERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
+"""A reporter → the package that it needs."""
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """How the rows of one optimizer step are cut into passes; the product never changes."""
+
+    size: int
+    accumulation: int
+
+    def smaller(self, at_least: int = 1) -> "BatchShape | None":
+        """The largest even cut into at most half; None when there is none."""
+        for size in range(self.size // 2, at_least - 1, -1):
+            if self.size % size == 0:
+                return BatchShape(size, self.accumulation * (self.size // size))
+        return None
+
+
+def training_arguments(
+    attempt: Attempt,
+    config: TrainingConfig,
+    checkpoints: Checkpoints,
+    shape: BatchShape,
+    *,
+    evaluates: bool,
+    bf16: bool,
+) -> dict[str, Any]:
+    """Raises TrainingRefused for what this machine or installation cannot do."""
+    _refuse_missing_packages(config)
+    return {
+        "output_dir": str(checkpoints.workspace),
+        "per_device_train_batch_size": shape.size,
+        "per_device_eval_batch_size": shape.size,
+        "gradient_accumulation_steps": shape.accumulation,
+        "num_train_epochs": config.num_epochs,
+        "max_steps": config.max_steps or -1,
+        "learning_rate": config.learning_rate,
+        "lr_scheduler_type": config.lr_scheduler,
+        # Below 1 it is a share of all steps.
+        "warmup_steps": config.warmup_steps or min(config.warmup_ratio, 0.999999),
+        "optim": config.optimizer,
+        "weight_decay": config.weight_decay,
+        "max_grad_norm": config.max_grad_norm,
+        "max_length": config.max_length,
+        "seed": config.seed,
+        "data_seed": config.seed,
+        "bf16": bf16,
+        "fp16": config.precision == "fp16",
+        "use_cpu": not attempt.spec.gpus,
+        "gradient_checkpointing": config.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if config.gradient_checkpointing else None,
+        "logging_steps": config.logging_steps,
+        "logging_first_step": True,
+        # A NaN must be seen, not replaced by the average of what came before.
+        "logging_nan_inf_filter": False,
+        "save_strategy": "steps" if config.save_steps else "no",
+        "save_steps": config.save_steps or 500,
+        "eval_strategy": "no" if not evaluates else "steps" if config.eval_steps else "epoch",
+        "eval_steps": config.eval_steps,
+        "prediction_loss_only": True,
+        "report_to": [name for name in config.report_to if name != "none"],
+        "run_name": attempt.spec.run_id,
+        "project": "finery",
+        "disable_tqdm": True,
+        "ddp_find_unused_parameters": False if attempt.processes > 1 else None,
+        "dataloader_pin_memory": bool(attempt.spec.gpus),
+    }
+
+
+def lora_config(
+    model: PreTrainedModel, config: TrainingConfig, task: TaskType = TaskType.CAUSAL_LM
+) -> LoraConfig | None:
+    if not config.use_lora:
+        return None
+    targets = config.lora_target_modules
+    if isinstance(targets, str) and targets != "all-linear":
+        targets = [name.strip() for name in targets.split(",") if name.strip()]
+    return LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=targets,
+        # GPT-2 stores its weights the other way round.
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
+        task_type=task,
+    )
+
+
+def _refuse_missing_packages(config: TrainingConfig) -> None:
+    for name in config.report_to:
+        package = REPORTERS.get(name)
+        if package is not None and importlib.util.find_spec(package) is None:
+            raise TrainingRefused(f"report_to {name} needs the package {package}, which is not installed")
+    if config.optimizer == "adamw_bnb_8bit" and importlib.util.find_spec("bitsandbytes") is None:
+        raise TrainingRefused("optimizer adamw_bnb_8bit needs the package bitsandbytes, which is not installed")

@@ -1,0 +1,56 @@
+"""What a recipe is given: the run's specification and directory, and the ways to tell and to be told."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from finery.contracts.layout import AttemptDirectory, RunDirectory
+from finery.contracts.spec import RunSpec
+from finery.trainers.controls import Controls
+from finery.trainers.errors import PausedBeforeTraining
+from finery.trainers.reporting import Reporter
+
+
+@dataclass(frozen=True)
+class Attempt:
+    spec: RunSpec
+    run: RunDirectory
+    directory: AttemptDirectory
+    reporter: Reporter
+    controls: Controls
+    rank: int
+    """0 in the process that reports, saves and writes the outcome; torchrun numbers the others from 1."""
+    processes: int
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def stage(self, stage: str, label: str) -> None:
+        """Announce a stage before training. Raises PausedBeforeTraining when a pause was asked for."""
+        self.raise_if_paused()
+        self.reporter.stage(stage, label)
+
+    def raise_if_paused(self) -> None:
+        """For the time before the first step, when there is nothing to save. Several ranks wait for that step."""
+        if self.controls.wants_pause and self.processes == 1:
+            self.controls.take()
+            raise PausedBeforeTraining("paused before the first step")
+
+
+def open_attempt(run: RunDirectory, spec: RunSpec) -> Attempt:
+    """torchrun and the scheduler say in the environment which process and which attempt this is."""
+    rank = int(os.environ.get("RANK", "0"))
+    named = os.environ.get("FINERY_ATTEMPT_DIR")
+    directory = AttemptDirectory(Path(named)) if named else run.attempt(1)
+    directory.path.mkdir(parents=True, exist_ok=True)
+    run.checkpoints.mkdir(parents=True, exist_ok=True)
+    return Attempt(
+        spec=spec,
+        run=run,
+        directory=directory,
+        reporter=Reporter(run.events, silent=rank != 0),
+        controls=Controls(run.control),
+        rank=rank,
+        processes=int(os.environ.get("WORLD_SIZE", "1")),
+    )

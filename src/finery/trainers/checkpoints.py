@@ -1,0 +1,59 @@
+"""Checkpoints that are whole or absent: written aside, synced, and only then given their name."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from finery.kit.files import sync_directory
+
+WHOLE = re.compile(r"checkpoint-(\d+)")
+
+
+class Checkpoints:
+    def __init__(self, folder: Path, keep: int) -> None:
+        self._folder = folder
+        self._keep = keep
+        self.workspace = folder / ".partial"
+        """Where the trainer writes `checkpoint-N`; never read again."""
+
+    def latest(self) -> Path | None:
+        """The last whole checkpoint."""
+        numbered = self._numbered()
+        return numbered[-1][1] if numbered else None
+
+    def remove_torn(self) -> bool:
+        """Drop what a process that died was writing; True when there was something."""
+        torn = self.workspace.exists() and any(self.workspace.iterdir())
+        shutil.rmtree(self.workspace, ignore_errors=True)
+        return torn
+
+    def adopt(self, step: int) -> Path:
+        """Make the checkpoint that was just written whole, and drop those beyond the limit."""
+        name = f"checkpoint-{step}"
+        written, whole = self.workspace / name, self._folder / name
+        sync_tree(written)
+        if whole.exists():
+            # Written once more after a resume from an earlier one; the same step holds the same state.
+            shutil.rmtree(whole)
+        os.rename(written, whole)
+        sync_directory(self._folder)
+        for _, path in self._numbered()[: -self._keep]:
+            shutil.rmtree(path)
+        return whole
+
+    def _numbered(self) -> list[tuple[int, Path]]:
+        found = [(WHOLE.fullmatch(path.name), path) for path in self._folder.iterdir()]
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def sync_tree(folder: Path) -> None:
+    """Have the disk hold every file of a folder before the folder gets its name."""
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            descriptor = os.open(os.path.join(parent, name), os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        sync_directory(Path(parent))

@@ -1,0 +1,37 @@
+"""Requests to a running trainer: files in control/, and SIGTERM, which means pause."""
+
+import signal
+from pathlib import Path
+from types import FrameType
+
+from finery.contracts.layout import CONTROL_CHECKPOINT, CONTROL_PAUSE, CONTROL_STOP, CONTROL_VALIDATE
+
+CONTROLS = (CONTROL_CHECKPOINT, CONTROL_VALIDATE, CONTROL_STOP, CONTROL_PAUSE)
+
+
+class Controls:
+    """Looked at between steps. A request is consumed when it is taken, so that it is honoured once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._paths = {name: folder / name for name in CONTROLS}
+        self._terminated = False
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def watch_sigterm(self) -> None:
+        signal.signal(signal.SIGTERM, self._note_termination)
+
+    @property
+    def wants_pause(self) -> bool:
+        return self._terminated or self._paths[CONTROL_PAUSE].exists()
+
+    def take(self) -> set[str]:
+        """The requests since the last call."""
+        taken = {name for name, path in self._paths.items() if path.exists()}
+        for name in taken:
+            self._paths[name].unlink(missing_ok=True)
+        if self._terminated:
+            taken.add(CONTROL_PAUSE)
+        return taken
+
+    def _note_termination(self, _signal: int, _frame: FrameType | None) -> None:
+        self._terminated = True

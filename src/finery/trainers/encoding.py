@@ -1,0 +1,133 @@
+"""From rows to tokens and labels. What is learned is exact to the token; everything else is masked."""
+
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from finery.contracts.datasets import Conversation, Message, Text
+from finery.trainers.rendering import Renderer, Span, Unmarkable
+
+MASKED = -100
+Encoded = dict[str, Any]
+"""One row for the trainer: columns of token ids, and what else the recipe needs."""
+
+
+class Encoder:
+    """Turns rows into tokens as the model will meet them in use."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self._renderer = Renderer(tokenizer)
+        added = tokenizer.added_tokens_decoder
+        self._specials = frozenset(
+            {*tokenizer.all_special_ids, *(token for token, text in added.items() if text.special)}
+        )
+        self.stop_tokens: set[int] = {tokenizer.eos_token_id}
+        """The tokens that were seen to end an answer: what generation must stop at."""
+
+    def conversation(self, row: Conversation, *, completion_only: bool) -> list[Encoded]:
+        """`input_ids` and `labels`; one row, or one for each answer where the template rewrites earlier turns.
+
+        Raises Unmarkable.
+        """
+        try:
+            return [self._conversation(row, completion_only=completion_only)]
+        except Unmarkable:
+            if row.trains.count(True) < 2:
+                raise
+        alone = (
+            Conversation(messages=row.messages[: index + 1], trains=[*([False] * index), True], tools=row.tools)
+            for index, trains in enumerate(row.trains)
+            if trains
+        )
+        return [self._conversation(one, completion_only=completion_only) for one in alone]
+
+    def text(self, row: Text) -> list[int]:
+        """The tokens of a text that is learned whole, and its end."""
+        ids = list(self._tokenizer(row.text)["input_ids"])
+        return ids if ids and ids[-1] == self._tokenizer.eos_token_id else [*ids, self._tokenizer.eos_token_id]
+
+    def answer(
+        self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
+    ) -> tuple[list[int], list[int]]:
+        """The tokens of a prompt and of what answers it, its end included. Raises Unmarkable."""
+        messages = [*prompt, *answer]
+        asked, text = self._renderer.text(prompt, tools, prompt=True), self._renderer.text(messages, tools)
+        if not text.startswith(asked):
+            raise Unmarkable("the chat template renders the prompt differently with its answer than without")
+        end = len(text)
+        if self._renderer.has_marks and len(answer) == 1:
+            only_last = Conversation(messages=messages, trains=[*([False] * len(prompt)), True], tools=tools)
+            end = self._renderer.learned(only_last)[1][0][1]
+        ids, learned = self._tokens(text[:end], [(len(asked), end)])
+        if True not in learned:
+            raise Unmarkable("the chat template leaves nothing of the answer")
+        start = learned.index(True)
+        stop = len(learned) - learned[::-1].index(True)
+        return ids[:start], ids[start:stop]
+
+    def _conversation(self, row: Conversation, *, completion_only: bool) -> Encoded:
+        text, spans = self._renderer.learned(row)
+        ids, learned = self._tokens(text, spans)
+        if not completion_only:
+            return {"input_ids": ids, "labels": list(ids)}
+        labels = [token if flag else MASKED for token, flag in zip(ids, learned, strict=True)]
+        return {"input_ids": ids, "labels": labels}
+
+    def _tokens(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
+        """The tokens, and for each whether it is learned.
+
+        Prompt and answer are tokenized apart, as in use: the model is asked with the prompt's own tokens, and the
+        token that one pass over the whole might make across the border never occurs.
+        """
+        ids: list[int] = []
+        learned: list[bool] = []
+        position = 0
+        for start, end in [*spans, (len(text), len(text))]:
+            for piece, flag in ((text[position:start], False), (text[start:end], True)):
+                tokens = self._ids(piece) if piece else []
+                ids += tokens
+                learned += [flag] * len(tokens)
+            position = end
+        whole = self._ids(text)
+        if ids != whole and self._tokenizer.decode(ids) != self._tokenizer.decode(whole):
+            raise Unmarkable("the tokenizer changes the text when prompt and answer are tokenized apart")
+        return self._ended(ids, learned)
+
+    def _ended(self, ids: list[int], learned: list[bool]) -> tuple[list[int], list[bool]]:
+        """Have each learned answer end with the token that ends it, learned too, and with nothing after that."""
+        for start, end in _runs(learned):
+            last = end - 1
+            while last > start and ids[last] not in self._specials and self._is_blank(ids[last]):
+                last -= 1
+            if ids[last] in self._specials:
+                self.stop_tokens.add(ids[last])
+            elif end < len(ids) and ids[end] in self._specials:
+                learned[end] = True
+                self.stop_tokens.add(ids[end])
+                continue
+            elif end == len(ids) or not any(learned[end:]):
+                ids.insert(last + 1, self._tokenizer.eos_token_id)
+                learned.insert(last + 1, True)
+                end, last = end + 1, last + 1
+            else:
+                continue
+            # The line break that a template puts after the end of a turn is nothing that the model says.
+            learned[last + 1 : end] = [False] * (end - last - 1)
+        return ids, learned
+
+    def _is_blank(self, token: int) -> bool:
+        return not self._tokenizer.decode([token]).strip()
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _runs(flags: list[bool]) -> list[tuple[int, int]]:
+    """The stretches [start, end) of True."""
+    edges = [
+        index
+        for index in range(len(flags) + 1)
+        if (index > 0 and flags[index - 1]) != (index < len(flags) and flags[index])
+    ]
+    return list(zip(edges[::2], edges[1::2], strict=True))

@@ -1,0 +1,66 @@
+"""What can end a training, and the reason that each gives for it."""
+
+import errno
+
+from finery.contracts.status import Reason
+
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+DISK_FULL_WORDS = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "os error 28)",
+    "PytorchStreamWriter failed writing",
+)
+"""The writers of tensors are not Python and raise no OSError; their words are all there is."""
+
+MEMORY_WORDS = ("DefaultCPUAllocator: can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+
+
+class TrainingRefused(Exception):
+    """The run cannot be carried out as it was asked for. The message is for its user."""
+
+
+class Diverged(Exception):
+    """The loss or a gradient is no number any more."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(
+            f"{what} at step {step}: the training diverged; "
+            "try a smaller learning rate, a longer warm-up or precision fp32"
+        )
+        self.step = step
+
+
+class OutOfMemory(Exception):
+    """Memory did not suffice even for the smallest batch."""
+
+
+class PausedBeforeTraining(Exception):
+    """The request to pause came while data and model were being loaded; there is nothing to save yet."""
+
+
+def reason_of(error: BaseException) -> Reason:
+    if isinstance(error, PausedBeforeTraining):
+        return Reason.PAUSED
+    if is_disk_full(error):
+        return Reason.DISK_FULL
+    if isinstance(error, OutOfMemory) or is_out_of_memory(error):
+        return Reason.OOM
+    return Reason.ERROR
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """True for Python's, the CPU allocator's and CUDA's way of saying it; torch.OutOfMemoryError is a RuntimeError."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in MEMORY_WORDS)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
+            return True
+        if any(words in str(error) for words in DISK_FULL_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,99 @@
+"""From a fitted trainer to the run's output and outcome."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from peft import PeftModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finery.contracts.events import EventType
+from finery.contracts.process import Outcome
+from finery.contracts.recipes import TrainingConfig
+from finery.contracts.status import Reason
+from finery.trainers.attempt import Attempt
+from finery.trainers.fitting import Fitted
+from finery.trainers.modelcard import model_card
+from finery.trainers.reporting import readable
+from finery.trainers.rows import forget_rows
+from finery.trainers.saving import partial_output, swap_into_place, write_marker, write_model
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What was learned from, for the record."""
+
+    base: str
+    rows: int
+    evaluation_rows: int
+    stop_tokens: frozenset[int]
+
+
+def finish(
+    attempt: Attempt, config: TrainingConfig, fitted: Fitted, tokenizer: PreTrainedTokenizerBase, lesson: Lesson
+) -> Outcome:
+    """Raises OSError when the disk is full, TrainingRefused when somebody else's files took the output's place."""
+    figures = {**fitted.figures, "rows": lesson.rows, "eval_rows": lesson.evaluation_rows}
+    if fitted.ending is Reason.PAUSED:
+        return Outcome(reason=Reason.PAUSED, message=None, figures=figures)
+    artifacts: list[dict[str, str]] = []
+    if attempt.is_main:
+        artifacts = _write(attempt, config, fitted, tokenizer, lesson, figures)
+        attempt.reporter.event(EventType.RESULT, figures)
+        attempt.reporter.log(f"result  {readable(figures)}")
+    forget_rows(attempt)
+    return Outcome(reason=fitted.ending, figures=figures, artifacts=artifacts)
+
+
+def _write(
+    attempt: Attempt,
+    config: TrainingConfig,
+    fitted: Fitted,
+    tokenizer: PreTrainedTokenizerBase,
+    lesson: Lesson,
+    figures: dict[str, float],
+) -> list[dict[str, str]]:
+    output = attempt.spec.output_dir
+    attempt.reporter.stage("saving", f"saving the model to {output}")
+    model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model)
+    artifacts = [{"name": output.name, "type": "adapter" if config.use_lora else "model", "path": str(output)}]
+    partial = partial_output(attempt)
+    _name_stop_tokens(model, lesson.stop_tokens)
+    if config.use_lora:
+        model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, lesson.base, partial)
+    write_model(model, tokenizer, partial)
+    if config.use_lora and config.merge_adapter:
+        attempt.reporter.stage("merging", "merging the adapter into its base")
+        write_model(model.merge_and_unload(), tokenizer, partial / "merged")
+        artifacts.append({"name": f"{output.name}/merged", "type": "model", "path": str(output / "merged")})
+    card = model_card(attempt, config, figures, sha256_of(attempt.spec.dataset))
+    (partial / "README.md").write_text(card, encoding="utf-8")
+    write_marker(attempt, partial)
+    swap_into_place(partial, output)
+    return artifacts
+
+
+def _lasting_base(attempt: Attempt, base: str, partial: Path) -> str:
+    """Where the adapter's base will be found. One that was made for this run moves into the output."""
+    if base != str(attempt.run.path / "base"):
+        return base
+    (partial / "base").symlink_to(base)
+    return base
+
+
+def _name_stop_tokens(model: PreTrainedModel | PeftModel, learned: frozenset[int]) -> None:
+    """Have generation stop at the tokens that ended the learned answers."""
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    known = inner.generation_config.eos_token_id if inner.generation_config is not None else None
+    if inner.generation_config is None:
+        return
+    ids = [known] if isinstance(known, int) else list(known or [])
+    ids += sorted(learned - set(ids))
+    inner.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
+
+
+def sha256_of(path: Path | None) -> str | None:
+    if path is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

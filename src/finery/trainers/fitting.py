@@ -1,0 +1,113 @@
+"""The training itself: from the last checkpoint, with as much of the batch in memory as fits."""
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from transformers import PrinterCallback, Trainer
+
+from finery.contracts.recipes import TrainingConfig
+from finery.contracts.status import Reason
+from finery.trainers.arguments import BatchShape
+from finery.trainers.attempt import Attempt
+from finery.trainers.callbacks import StepCallback
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.errors import OutOfMemory, is_out_of_memory
+from finery.trainers.sampling import SampleCallback
+
+
+@dataclass(frozen=True)
+class Fitted:
+    trainer: Trainer
+    ending: Reason
+    figures: dict[str, float]
+
+
+Build = Callable[[BatchShape], Trainer]
+"""Makes a fresh trainer, model included: one that ran out of memory is of no use any more."""
+
+
+def fit(
+    attempt: Attempt, config: TrainingConfig, checkpoints: Checkpoints, build: Build, *, smallest_batch: int = 1
+) -> Fitted:
+    """Raises Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, OSError."""
+    if checkpoints.remove_torn():
+        attempt.reporter.notice("torn_checkpoint", "an unfinished checkpoint was removed", level="info")
+    shape = BatchShape(config.batch_size, config.gradient_accumulation_steps)
+    while True:
+        fitted = _try(attempt, config, checkpoints, build, shape)
+        if fitted is not None:
+            return fitted
+        shape = _after_out_of_memory(attempt, shape, smallest_batch)
+
+
+def _try(
+    attempt: Attempt, config: TrainingConfig, checkpoints: Checkpoints, build: Build, shape: BatchShape
+) -> Fitted | None:
+    """None when memory ran out. The error, and with it every tensor that its frames hold, is gone by then."""
+    try:
+        trainer = build(shape)
+        callback = StepCallback(attempt, config, checkpoints)
+        trainer.remove_callback(PrinterCallback)
+        trainer.add_callback(callback)
+        if config.sample_prompts:
+            trainer.add_callback(SampleCallback(attempt, config, trainer.processing_class))
+        attempt.raise_if_paused()
+        start = time.monotonic()
+        last = checkpoints.latest()
+        trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return None
+    return Fitted(trainer, callback.ending, _figures(trainer, callback, time.monotonic() - start))
+
+
+def _after_out_of_memory(attempt: Attempt, shape: BatchShape, smallest_batch: int) -> BatchShape:
+    gc.collect()
+    if attempt.spec.gpus:
+        torch.cuda.empty_cache()
+    smaller = shape.smaller(smallest_batch)
+    if attempt.processes > 1:
+        # The other ranks wait in a collective that this one will never join.
+        raise OutOfMemory(f"out of memory with a batch of {shape.size} on each GPU; choose a smaller batch_size")
+    if smaller is None:
+        raise OutOfMemory(f"out of memory with a batch of {shape.size}; choose a smaller model or max_length")
+    attempt.reporter.notice(
+        "out_of_memory",
+        f"out of memory with a batch of {shape.size}: going on with {smaller.size} × {smaller.accumulation} passes",
+        batch_size=smaller.size,
+        gradient_accumulation_steps=smaller.accumulation,
+    )
+    return smaller
+
+
+def _figures(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[str, float]:
+    history = trainer.state.log_history
+    figures: dict[str, float] = {
+        "steps": trainer.state.global_step,
+        "epochs": round(trainer.state.epoch or 0.0, 4),
+        "seconds": round(seconds, 2),
+        "trainable_parameters": trainer.get_num_trainable_parameters(),
+    }
+    losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
+    if losses:
+        figures["train_loss"] = _mean_by_steps(losses)
+        figures["final_loss"] = losses[-1][1]
+    evaluations = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    if evaluations:
+        figures["eval_loss"] = evaluations[-1]
+    if callback.tokens:
+        figures["tokens"] = callback.tokens
+    return figures
+
+
+def _mean_by_steps(losses: list[tuple[int, float]]) -> float:
+    """Each logged loss is the mean since the one before. Trainer's own figure forgets the steps before a resume."""
+    total, before = 0.0, 0
+    for step, loss in losses:
+        total += loss * (step - before)
+        before = step
+    return total / before

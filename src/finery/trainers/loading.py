@@ -1,0 +1,181 @@
+"""Models and tokenizers: from safetensors only, without code of strangers."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
+from finery.contracts.recipes import TrainingConfig
+from finery.trainers.attempt import Attempt
+from finery.trainers.builtin import ensure_builtin
+from finery.trainers.checkpoints import sync_tree
+from finery.trainers.errors import TrainingRefused
+
+PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+SMALL_PARAMETERS = 50_000_000
+"""Below this, bf16 on a CPU costs more in casts than it saves in products (measured: 1.08 × the time of fp32)."""
+
+
+def prepare_base(attempt: Attempt) -> str:
+    """A folder or hub id that loads as one plain model: built-ins are made, an earlier adapter is merged into its base.
+
+    Raises TrainingRefused.
+    """
+    model = attempt.spec.model
+    if model in BUILTIN_MODELS:
+        return str(ensure_builtin(model, attempt.spec.models_cache, report=lambda label: _say(attempt, label)))
+    folder = Path(model)
+    if not folder.is_absolute():
+        return model
+    if not folder.is_dir():
+        raise TrainingRefused(f"there is no model folder {folder}")
+    refuse_pickles(folder)
+    return str(_merged_base(attempt, folder)) if is_adapter(folder) else model
+
+
+def is_adapter(folder: Path) -> bool:
+    return (folder / "adapter_config.json").exists()
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Raises TrainingRefused for a folder whose weights are not safetensors: unpickling runs what the file says."""
+    if any(folder.glob("*.safetensors")):
+        return
+    pickled = sorted(path.name for path in folder.iterdir() if path.name.endswith(PICKLED_SUFFIXES))
+    if pickled:
+        raise TrainingRefused(
+            f"{folder} holds pickled weights ({pickled[0]}), which can run any code when they are loaded; "
+            "convert them to safetensors"
+        )
+    raise TrainingRefused(f"{folder} holds no *.safetensors, so it is no model")
+
+
+def load_tokenizer(base: str, config: TrainingConfig) -> PreTrainedTokenizerBase:
+    """With a chat template (the configured one, else its own, else the plain prompt style) and a padding token."""
+    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    if tokenizer.eos_token is None:
+        raise TrainingRefused(f"the tokenizer of {base} names no end-of-text token, so no answer could be ended")
+    if tokenizer.pad_token is None:
+        # Padding is masked by length, never by its id, so the end-of-text token is still learned.
+        tokenizer.pad_token = tokenizer.eos_token
+    if config.chat_template is not None:
+        tokenizer.chat_template = config.chat_template
+    elif tokenizer.chat_template is None:
+        tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
+    return tokenizer
+
+
+def load_causal_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
+
+
+def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
+    """The base with one score in place of its vocabulary."""
+    return AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=1, **_loading_options(base, attempt, config)
+    )
+
+
+def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> bool:
+    """Raises TrainingRefused when a precision was asked for that the device does not have."""
+    on_gpu = bool(attempt.spec.gpus)
+    if config.precision == "fp16" and not on_gpu:
+        raise TrainingRefused("precision fp16 needs a GPU; on a CPU choose bf16 or fp32")
+    able = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()
+    if config.precision == "bf16" and not able:
+        raise TrainingRefused("precision bf16: this machine's processor does not compute in it; choose fp32")
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    return able and (on_gpu or _parameter_count(base) >= SMALL_PARAMETERS)
+
+
+def _cpu_has_bf16() -> bool:
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def _parameter_count(base: str) -> int:
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(base, trust_remote_code=False))
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def _loading_options(base: str, attempt: Attempt, config: TrainingConfig) -> dict[str, Any]:
+    options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
+    if config.use_lora and (config.precision == "fp16" or computes_in_bf16(base, attempt, config)):
+        # The base is frozen, so it needs no fp32 copy; the adapter keeps fp32.
+        options["dtype"] = torch.float16 if config.precision == "fp16" else torch.bfloat16
+    if config.load_in_4bit or config.load_in_8bit:
+        options["quantization_config"] = _quantization(attempt, config)
+    return options
+
+
+def _quantization(attempt: Attempt, config: TrainingConfig) -> Any:
+    wanted = "load_in_4bit" if config.load_in_4bit else "load_in_8bit"
+    if config.load_in_4bit and config.load_in_8bit:
+        raise TrainingRefused("load_in_4bit and load_in_8bit exclude each other")
+    if not attempt.spec.gpus:
+        raise TrainingRefused(f"{wanted} needs a GPU, and this run has none")
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise TrainingRefused(f"{wanted} needs the package bitsandbytes: pip install 'finery[quantization]'")
+    if not config.use_lora:
+        raise TrainingRefused(f"{wanted} freezes the base, so it needs use_lora")
+    from transformers import BitsAndBytesConfig
+
+    if config.load_in_8bit:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16,
+    )
+
+
+def _merged_base(attempt: Attempt, adapter: Path) -> Path:
+    """The adapter's base with the adapter merged in, kept in the run directory for the run's other attempts."""
+    merged = attempt.run.path / "base"
+    if merged.exists():
+        return merged
+    attempt.stage("merging", f"merging the adapter {adapter} into its base")
+    partial = attempt.run.path / f".base.{attempt.rank}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    base = base_of_adapter(adapter)
+    model = AutoModelForCausalLM.from_pretrained(
+        base, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
+    )
+    PeftModel.from_pretrained(model, str(adapter), use_safetensors=True).merge_and_unload().save_pretrained(partial)
+    AutoTokenizer.from_pretrained(str(adapter), trust_remote_code=False).save_pretrained(partial)
+    sync_tree(partial)
+    if attempt.is_main:
+        partial.rename(merged)
+        return merged
+    return partial
+
+
+def base_of_adapter(adapter: Path) -> str:
+    """Raises TrainingRefused when the base that the adapter names is gone or pickled."""
+    base = str(json.loads((adapter / "adapter_config.json").read_bytes())["base_model_name_or_path"])
+    if not Path(base).is_absolute():
+        return base
+    if not Path(base).is_dir():
+        raise TrainingRefused(f"the adapter {adapter} was trained on {base}, which is not there any more")
+    refuse_pickles(Path(base))
+    return base
+
+
+def _say(attempt: Attempt, label: str) -> None:
+    attempt.stage("loading_model", label)

@@ -1,0 +1,67 @@
+"""The README.md of a finished model: from what, with what, how well."""
+
+import json
+from typing import Any
+
+from finery.contracts.recipes import TrainingConfig
+from finery.trainers.attempt import Attempt
+
+RECIPE_TITLES = {
+    "sft": "supervised fine-tuning",
+    "cpt": "continued pre-training",
+    "dpo": "direct preference optimisation",
+    "reward": "reward modelling",
+    "kto": "Kahneman-Tversky optimisation",
+}
+
+
+def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, float], data_sha256: str | None) -> str:
+    spec = attempt.spec
+    front = {
+        "base_model": config.model_name,
+        "library_name": "peft" if config.use_lora else "transformers",
+        "tags": ["finery", spec.recipe, "trl", *(["lora"] if config.use_lora else [])],
+    }
+    lines = [
+        "---",
+        # JSON is YAML, and quotes what must be quoted.
+        *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in front.items()),
+        "---",
+        "",
+        f"# {spec.output_dir.name}",
+        "",
+        f"`{config.model_name}` after {RECIPE_TITLES[spec.recipe]}"
+        f"{' (a LoRA adapter)' if config.use_lora else ''}, trained with Finery, "
+        f"run `{spec.run_id}`.",
+        "",
+        "## Data",
+        "",
+        *_table({"file": config.dataset_path, "sha256": data_sha256}),
+        "",
+        "## Figures",
+        "",
+        *_table(figures),
+        "",
+        "## Settings",
+        "",
+        *_table(
+            config.model_dump(mode="json", exclude_none=True, exclude={"model_name", "dataset_path", "chat_template"})
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(values: dict[str, Any]) -> list[str]:
+    rows = [f"| {name} | {_cell(value)} |" for name, value in values.items() if value is not None]
+    return ["| | |", "|---|---|", *rows]
+
+
+def _cell(value: Any) -> str:
+    text = (
+        f"{value:.6g}"
+        if isinstance(value, float)
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
+    )
+    return text.replace("|", "\\|").replace("\n", " ")

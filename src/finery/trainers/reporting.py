@@ -1,0 +1,81 @@
+"""What a trainer tells: lines of events.jsonl for the server, and a readable log for people."""
+
+import math
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from finery.contracts.events import EventType, TrainerEvent
+
+
+class Reporter:
+    """Appends events and prints the log; a silent one (the other ranks of several GPUs) does neither.
+
+    Every event is one write() to a file opened for appending, so that a reader sees whole lines.
+    """
+
+    def __init__(self, events: Path, *, silent: bool = False) -> None:
+        self._silent = silent
+        self._descriptor = (
+            -1 if silent else os.open(events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        )
+
+    def event(self, type: EventType, data: dict[str, Any]) -> None:
+        """Raises OSError when the disk is full."""
+        if self._silent:
+            return
+        # Not a number is not JSON: pydantic writes such a figure as null.
+        line = TrainerEvent(type=type, at=time.time(), data=data).model_dump_json().encode() + b"\n"
+        if os.write(self._descriptor, line) != len(line):
+            raise OSError(28, "No space left on device", "events.jsonl")
+
+    def stage(self, stage: str, label: str) -> None:
+        self.event(EventType.STAGE, {"stage": stage, "label": label})
+        self.log(label)
+
+    def notice(self, code: str, message: str, *, level: str = "warning", **details: Any) -> None:
+        self.event(EventType.NOTICE, {"level": level, "code": code, "message": message, **details})
+        self.log(f"{level}: {message}")
+
+    def log(self, text: str) -> None:
+        if not self._silent:
+            print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stdout, flush=True)
+
+
+FIGURE_NAMES = {
+    "mean_token_accuracy": "token_accuracy",
+    "num_tokens": "tokens",
+    "rewards_margins": "rewards_margin",
+    "rewards_accuracies": "rewards_accuracy",
+    "accuracy": "rewards_accuracy",
+    "margin": "rewards_margin",
+}
+"""TRL's word → ours."""
+
+
+def figures_of(logs: dict[str, float], *, prefix: str = "") -> dict[str, float]:
+    """A trainer's log line under our names: `eval_rewards/margins` → `rewards_margin` for the prefix `eval_`."""
+    figures = {}
+    for name, value in logs.items():
+        if not name.startswith(prefix):
+            continue
+        plain = name.removeprefix(prefix).replace("/", "_")
+        figures[FIGURE_NAMES.get(plain, plain)] = value
+    return figures
+
+
+def readable(figures: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {_short(value)}" for name, value in figures.items() if value is not None)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float) and math.isfinite(value) and value != int(value):
+        return f"{value:.4g}"
+    return str(int(value)) if isinstance(value, float) and math.isfinite(value) else str(value)
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm", "rb") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")

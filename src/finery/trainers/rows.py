@@ -1,0 +1,86 @@
+"""Encoded rows on disk, and the account of those that were left out."""
+
+import shutil
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow
+from datasets import Dataset
+
+from finery.trainers.attempt import Attempt
+from finery.trainers.encoding import Encoded
+from finery.trainers.errors import TrainingRefused
+
+BATCH_ROWS = 1000
+NOTHING_TO_LEARN = "nothing to learn"
+CUT_AWAY = "prompt fills max_length"
+
+
+@dataclass
+class Tally:
+    """What became of the rows of a file."""
+
+    kept: int = 0
+    truncated: int = 0
+    dropped: dict[str, int] = field(default_factory=dict)
+    """Why → how many."""
+
+    def drop(self, why: str) -> None:
+        self.dropped[why] = self.dropped.get(why, 0) + 1
+
+
+def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType], rows: Iterable[Encoded]) -> Dataset:
+    """Rows as a memory-mapped file in the run directory, so that a dataset need not fit in memory."""
+    folder = attempt.run.path / "encoded"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}-{attempt.rank}.arrow"
+    arrow = pyarrow.schema(list(schema.items()))
+    with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, arrow) as writer:
+        for batch in _batches(rows):
+            columns = [pyarrow.array([row[column] for row in batch], type) for column, type in schema.items()]
+            writer.write_batch(pyarrow.record_batch(columns, schema=arrow))
+    return Dataset.from_file(str(path))
+
+
+def account_for(attempt: Attempt, tally: Tally, path: Path | None) -> None:
+    """Tell what was left out. Raises TrainingRefused when nothing remains."""
+    name = path.name if path is not None else "the dataset"
+    reasons = ", ".join(f"{count} × {why}" for why, count in tally.dropped.items())
+    dropped = sum(tally.dropped.values())
+    if tally.kept == 0:
+        raise TrainingRefused(f"{name} has no row with a token to learn" + (f" ({reasons})" if reasons else ""))
+    if dropped:
+        attempt.reporter.notice(
+            "rows_dropped", f"{name}: {dropped} rows left out ({reasons})", count=dropped, reasons=tally.dropped
+        )
+    if tally.truncated:
+        attempt.reporter.notice(
+            "rows_truncated", f"{name}: {tally.truncated} rows cut to max_length", level="info", count=tally.truncated
+        )
+
+
+def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | None]:
+    """The rows to train on and, for a share above 0, those held out; the same for the same seed."""
+    if share == 0.0:
+        return rows, None
+    held_out = max(1, round(len(rows) * share))
+    if held_out >= len(rows):
+        raise TrainingRefused(f"eval_split {share} leaves none of {len(rows)} rows to train on")
+    parts = rows.train_test_split(test_size=held_out, seed=seed, load_from_cache_file=False, keep_in_memory=True)
+    return parts["train"], parts["test"]
+
+
+def forget_rows(attempt: Attempt) -> None:
+    shutil.rmtree(attempt.run.path / "encoded", ignore_errors=True)
+
+
+def _batches(rows: Iterable[Encoded]) -> Iterator[list[Encoded]]:
+    batch: list[Encoded] = []
+    for row in rows:
+        batch.append(row)
+        if len(batch) == BATCH_ROWS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

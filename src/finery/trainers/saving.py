@@ -1,0 +1,76 @@
+"""The finished model: written aside, synced, and swapped into its place whole."""
+
+import ctypes
+import errno
+import json
+import os
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from finery.kit.files import sync_directory
+from finery.trainers.attempt import Attempt
+from finery.trainers.checkpoints import sync_tree
+from finery.trainers.errors import TrainingRefused
+
+MARKER = "finery.json"
+AT_CWD = -100
+RENAME_EXCHANGE = 2
+
+
+def refuse_foreign_output(output: Path) -> None:
+    """Raises TrainingRefused for a folder that holds what Finery did not write: it is not ours to replace."""
+    if output.exists() and not (output / MARKER).exists() and (not output.is_dir() or any(output.iterdir())):
+        raise TrainingRefused(f"output_dir {output} exists and holds something else; choose another")
+
+
+def partial_output(attempt: Attempt) -> Path:
+    """A fresh, empty folder beside the output."""
+    output = attempt.spec.output_dir
+    partial = output.with_name(f".partial-{attempt.spec.run_id}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    return partial
+
+
+def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    model.save_pretrained(folder, safe_serialization=True)
+    tokenizer.save_pretrained(folder)
+
+
+def write_marker(attempt: Attempt, folder: Path) -> None:
+    marker = {
+        "run_id": attempt.spec.run_id,
+        "recipe": attempt.spec.recipe,
+        "base": attempt.spec.model,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    (folder / MARKER).write_text(json.dumps(marker, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+
+
+def swap_into_place(partial: Path, output: Path) -> None:
+    """After this, `output` is what `partial` was, and what it was itself is gone. Raises TrainingRefused, OSError."""
+    refuse_foreign_output(output)
+    sync_tree(partial)
+    if output.exists():
+        _exchange(partial, output)
+        sync_directory(output.parent)
+        shutil.rmtree(partial)
+    else:
+        os.rename(partial, output)
+    sync_directory(output.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swap two names in one act of the kernel; in two where the file system has no such act."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.renameat2(AT_CWD, os.fsencode(one), AT_CWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
+        return
+    if ctypes.get_errno() not in (errno.EINVAL, errno.ENOSYS):
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), str(other))
+    aside = other.with_name(f"{one.name}.old")
+    os.rename(other, aside)
+    os.rename(one, other)
+    os.rename(aside, one)

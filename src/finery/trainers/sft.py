@@ -1,0 +1,101 @@
+"""Supervised fine-tuning on conversations, instructions, prompt-completion pairs or text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow
+import torch
+from datasets import Dataset
+from trl import SFTConfig
+
+from finery.contracts.datasets import Text, iter_conversations
+from finery.contracts.process import Outcome
+from finery.contracts.recipes import SftConfig
+from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.attempt import Attempt
+from finery.trainers.causal import CausalTrainer
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.encoding import MASKED, Encoded, Encoder
+from finery.trainers.finishing import Lesson, finish
+from finery.trainers.fitting import fit
+from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.rendering import Unmarkable
+from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.saving import refuse_foreign_output
+
+SCHEMA = {"input_ids": pyarrow.list_(pyarrow.int32()), "labels": pyarrow.list_(pyarrow.int32())}
+
+
+def train(attempt: Attempt) -> Outcome:
+    config = SftConfig.model_validate(attempt.spec.config)
+    torch.set_num_threads(attempt.spec.cpu_threads)
+    refuse_foreign_output(attempt.spec.output_dir)
+
+    attempt.stage("loading_model", f"loading {config.model_name}")
+    base = prepare_base(attempt)
+    tokenizer = load_tokenizer(base, config)
+
+    attempt.stage("loading_data", f"reading {config.dataset_path}")
+    encoder = Encoder(tokenizer)
+    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
+    if attempt.spec.eval_dataset is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    else:
+        train_rows, eval_rows = split(rows, config.eval_split, config.seed)
+
+    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    bf16 = computes_in_bf16(base, attempt, config)
+
+    def build(shape: BatchShape) -> CausalTrainer:
+        model = load_causal_model(base, attempt, config)
+        shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
+        return CausalTrainer(
+            model=model,
+            args=SFTConfig(**shared, packing=config.packing, eval_packing=False),
+            train_dataset=train_rows,
+            eval_dataset=eval_rows,
+            processing_class=tokenizer,
+            peft_config=lora_config(model, config),
+        )
+
+    fitted = fit(attempt, config, checkpoints, build)
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset(encoder.stop_tokens))
+    return finish(attempt, config, fitted, tokenizer, lesson)
+
+
+def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
+    assert path is not None
+    tally = Tally()
+    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
+    account_for(attempt, tally, path)
+    return encoded
+
+
+def _rows(config: SftConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
+    for row in iter_conversations(path, config.dataset_name):
+        if not row.is_trainable:
+            tally.drop(NOTHING_TO_LEARN)
+            continue
+        try:
+            if isinstance(row, Text):
+                ids = encoder.text(row)
+                encoded = [{"input_ids": ids, "labels": ids}]
+            else:
+                encoded = encoder.conversation(row, completion_only=config.completion_only_loss)
+        except Unmarkable as error:
+            tally.drop(str(error))
+            continue
+        for one in encoded:
+            yield from _within_length(one, config.max_length, tally)
+
+
+def _within_length(row: Encoded, max_length: int, tally: Tally) -> Iterator[Encoded]:
+    """The row, its end cut off; nothing when no learned token is left (the first has nothing to be told from)."""
+    if len(row["input_ids"]) > max_length:
+        tally.truncated += 1
+        row = {column: tokens[:max_length] for column, tokens in row.items()}
+    if all(label == MASKED for label in row["labels"][1:]):
+        tally.drop(CUT_AWAY)
+        return
+    tally.kept += 1
+    yield row
