@@ -11,4 +11,4 @@ from tests.scheduler.harness import Harness
 def harness(home: Path, database: Database) -> Iterator[Harness]:
     harness = Harness(home, database)
     yield harness
-    harness.kill()
+    harness.close()

@@ -1,6 +1,7 @@
 """A scheduler in a process of its own, and what a test wants to know of its runs."""
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -13,7 +14,8 @@ from finery.contracts.run import NewRun, Run
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.kit.processes import marked
+from finery.kit.files import read_json
+from finery.kit.processes import Identity, marked
 from finery.models import AttemptRow, LeaseRow
 from tests import builders
 
@@ -46,6 +48,19 @@ class Harness:
             self.process.kill()
             self.process.wait()
             self.process = None
+
+    def close(self) -> None:
+        """The scheduler, then whatever it would have left running on purpose."""
+        self.kill()
+        for attempt in (self.home / "runs").glob("*/attempts/*"):
+            mark = f"FINERY_PROCESS_MARK={attempt.parents[1].name}/{attempt.name}"
+            for process in marked(mark):
+                process.identity.signal(signal.SIGKILL)
+            record = read_json(attempt / "shim.json") or {}
+            for who in ("shim", "process"):
+                identity = Identity.parse(record.get(who))
+                if identity is not None:
+                    identity.signal(signal.SIGKILL)
 
     def died(self, timeout: float) -> bool:
         """Whether the scheduler ended by itself within `timeout` seconds."""

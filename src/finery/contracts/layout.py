@@ -7,7 +7,7 @@ A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the t
     control/                    requests to the trainer: empty files `checkpoint`, `validate`, `stop`, `pause`
     checkpoints/checkpoint-N/   whole checkpoints only
     attempts/K/launch.json      what the shim starts            (written by the server)
-    attempts/K/environment.json the process's additional environment, mode 0600 (server)
+    attempts/K/environment.json the process's whole environment, mode 0600, until it has begun (server)
     attempts/K/shim.lock        locked while the shim lives      (shim)
     attempts/K/shim.json        the identities of shim and process (shim)
     attempts/K/terminate.json   the request to end, with its grace (server)
