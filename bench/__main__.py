@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Callable
 
-from bench import jobs, logs, recovery, startup
+from bench import jobs, logs, recovery, startup, training
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "jobs": jobs.main,
     "logs": logs.main,
     "recovery": recovery.main,
+    "speed": training.speed,
+    "first_step": training.first_step,
+    "packing": training.packing,
 }
 
 
