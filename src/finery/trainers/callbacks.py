@@ -34,6 +34,8 @@ class StepCallback(TrainerCallback):
         self._checkpoints = checkpoints
         self.ending = Reason.COMPLETED
         self.tokens = 0
+        self.last: dict[str, float] = {}
+        """The figures of the last logged step."""
         self._begun_at = self._logged_at = self._saved_at = time.monotonic()
         self._first_step = 0
         self._logged_tokens = 0.0
@@ -74,7 +76,7 @@ class StepCallback(TrainerCallback):
         if "loss" not in logs:
             return
         self._refuse_divergence(state.global_step, logs, ctx["model"])
-        figures = figures_of(logs)
+        figures = self.last = figures_of(logs)
         now = time.monotonic()
         self.tokens = int(figures.get("tokens", 0))
         progress: dict[str, Any] = {
@@ -145,7 +147,8 @@ class StepCallback(TrainerCallback):
         """Raises Diverged. A loss of exactly 0 may be a masked NaN: then the weights tell."""
         if not math.isfinite(logs["loss"]):
             raise Diverged(step, f"the loss is {logs['loss']}")
-        if not math.isfinite(logs.get("grad_norm", 0.0)):
+        # In fp16 a gradient may overflow: its step is left out, and the loss scale lowered.
+        if self._config.precision != "fp16" and not math.isfinite(logs.get("grad_norm", 0.0)):
             raise Diverged(step, f"the gradient norm is {logs['grad_norm']}")
         if logs["loss"] == 0.0 and not all(torch.isfinite(p).all() for p in model.parameters() if p.requires_grad):
             raise Diverged(step, "the loss is exactly 0 and the weights are not finite")

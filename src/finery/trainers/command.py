@@ -1,60 +1,60 @@
-"""`command`: any program, minded like a training. Its output is the run's log; its exit code decides."""
+"""Any program, minded like a training: its log, its end and its artifacts are the run's."""
 
-import math
 import os
 import signal
 import subprocess
 import time
 
+from finery.contracts.events import EventType
 from finery.contracts.layout import CONTROL_PAUSE, CONTROL_STOP
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import CommandConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
+from finery.trainers.errors import TrainingRefused
 
-POLL_SECONDS = 0.1
-GRACE_SECONDS = 30.0
+LOOK_EVERY_SECONDS = 0.2
 
 
 def train(attempt: Attempt) -> Outcome:
-    """Start the program and wait for it; `stop` and SIGTERM reach it as SIGTERM."""
+    """The program finds FINERY_RUN_DIR: it may append to events.jsonl and look into control/ as a trainer does."""
     config = CommandConfig.model_validate(attempt.spec.config)
-    attempt.reporter.stage("training", config.argv[0])
+    attempt.stage("training", "running " + " ".join(config.argv))
+    started = time.monotonic()
     try:
         program = subprocess.Popen(
             config.argv,
             cwd=config.working_directory or attempt.spec.home,
-            env={**os.environ, **config.environment, "FINERY_EVENTS": str(attempt.run.events)},
+            env={**os.environ, **config.environment, "FINERY_RUN_DIR": str(attempt.run.path)},
             stdin=subprocess.DEVNULL,
         )
     except OSError as error:
-        return Outcome(reason=Reason.START_FAILED, message=f"{config.argv[0]!r} could not be started: {error.strerror}")
-    asked = _wait(attempt, program)
-    return _outcome(program.returncode, asked)
+        raise TrainingRefused(f"the program {config.argv[0]} cannot be started: {error.strerror}") from error
+    ending = _mind(attempt, program)
+    figures = {"seconds": round(time.monotonic() - started, 2)}
+    if program.returncode == 0 or (ending is not None and program.returncode == -signal.SIGTERM):
+        attempt.reporter.event(EventType.RESULT, figures)
+        return Outcome(reason=ending or Reason.COMPLETED, figures=figures, artifacts=_artifacts(attempt))
+    how = f"signal {-program.returncode}" if program.returncode < 0 else f"exit code {program.returncode}"
+    return Outcome(reason=Reason.ERROR, message=f"the command ended with {how}", figures=figures)
 
 
-def _wait(attempt: Attempt, program: "subprocess.Popen[bytes]") -> set[str]:
-    """Until it has ended; what it was asked on the way."""
-    asked: set[str] = set()
-    deadline = math.inf
-    while program.poll() is None:
-        asked |= attempt.controls.take() & {CONTROL_STOP, CONTROL_PAUSE}
-        if asked and deadline == math.inf:
-            program.send_signal(signal.SIGTERM)
-            deadline = time.monotonic() + GRACE_SECONDS
-        if time.monotonic() > deadline:
-            program.kill()
-        time.sleep(POLL_SECONDS)
-    return asked
+def _mind(attempt: Attempt, program: "subprocess.Popen[bytes]") -> Reason | None:
+    """Wait for the program; a request to stop or pause becomes its SIGTERM, and is answered when it has ended."""
+    ending = None
+    while True:
+        try:
+            program.wait(timeout=LOOK_EVERY_SECONDS)
+        except subprocess.TimeoutExpired:
+            wanted = attempt.controls.take()
+            if ending is None and wanted & {CONTROL_STOP, CONTROL_PAUSE}:
+                ending = Reason.STOPPED if CONTROL_STOP in wanted else Reason.PAUSED
+                program.terminate()
+        else:
+            return ending
 
 
-def _outcome(code: int, asked: set[str]) -> Outcome:
-    if CONTROL_STOP in asked:
-        return Outcome(reason=Reason.STOPPED, message="the program was asked to end")
-    if CONTROL_PAUSE in asked:
-        return Outcome(reason=Reason.PAUSED, message="the program was ended by a signal to its trainer")
-    if code == 0:
-        return Outcome(reason=Reason.COMPLETED)
-    if code < 0:
-        return Outcome(reason=Reason.ERROR, message=f"the program was ended by signal {-code}")
-    return Outcome(reason=Reason.ERROR, message=f"the program ended with exit code {code}")
+def _artifacts(attempt: Attempt) -> list[dict[str, str]]:
+    """The output directory, when the program has made it."""
+    output = attempt.spec.output_dir
+    return [{"name": output.name, "type": "file", "path": str(output)}] if output.is_dir() else []

@@ -1,10 +1,10 @@
 """From a fitted trainer to the run's output and outcome."""
 
 import hashlib
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.events import EventType
@@ -13,6 +13,7 @@ from finery.contracts.recipes import TrainingConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 from finery.trainers.fitting import Fitted
+from finery.trainers.loading import merged_base
 from finery.trainers.modelcard import model_card
 from finery.trainers.reporting import readable
 from finery.trainers.rows import forget_rows
@@ -42,6 +43,7 @@ def finish(
         attempt.reporter.event(EventType.RESULT, figures)
         attempt.reporter.log(f"result  {readable(figures)}")
     forget_rows(attempt)
+    shutil.rmtree(merged_base(attempt.run), ignore_errors=True)
     return Outcome(reason=fitted.ending, figures=figures, artifacts=artifacts)
 
 
@@ -58,7 +60,8 @@ def _write(
     model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model)
     artifacts = [{"name": output.name, "type": "adapter" if config.use_lora else "model", "path": str(output)}]
     partial = partial_output(attempt)
-    _name_stop_tokens(model, lesson.stop_tokens)
+    if lesson.stop_tokens:
+        _name_stop_tokens(model.get_base_model() if config.use_lora else model, lesson.stop_tokens)
     if config.use_lora:
         model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, lesson.base, partial)
     write_model(model, tokenizer, partial)
@@ -74,22 +77,19 @@ def _write(
 
 
 def _lasting_base(attempt: Attempt, base: str, partial: Path) -> str:
-    """Where the adapter's base will be found. One that was made for this run moves into the output."""
-    if base != str(attempt.run.path / "base"):
+    """Where the adapter's base will be found. One that was merged for this run moves into the output."""
+    if Path(base) != merged_base(attempt.run):
         return base
-    (partial / "base").symlink_to(base)
-    return base
+    shutil.move(base, partial / "base")
+    return str(attempt.spec.output_dir / "base")
 
 
-def _name_stop_tokens(model: PreTrainedModel | PeftModel, learned: frozenset[int]) -> None:
+def _name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
     """Have generation stop at the tokens that ended the learned answers."""
-    inner = model.get_base_model() if isinstance(model, PeftModel) else model
-    known = inner.generation_config.eos_token_id if inner.generation_config is not None else None
-    if inner.generation_config is None:
-        return
+    known = model.generation_config.eos_token_id
     ids = [known] if isinstance(known, int) else list(known or [])
     ids += sorted(learned - set(ids))
-    inner.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
+    model.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
 
 
 def sha256_of(path: Path | None) -> str | None:

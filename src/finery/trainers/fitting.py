@@ -17,6 +17,11 @@ from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.errors import OutOfMemory, is_out_of_memory
 from finery.trainers.sampling import SampleCallback
 
+LASTING = frozenset(
+    {"token_accuracy", "rewards_margin", "rewards_accuracy", "rewards_chosen", "rewards_rejected", "kl"}
+)
+"""Figures of the last step that belong to the result."""
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -101,6 +106,7 @@ def _figures(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[s
         figures["eval_loss"] = evaluations[-1]
     if callback.tokens:
         figures["tokens"] = callback.tokens
+    figures |= {name: value for name, value in callback.last.items() if name in LASTING}
     return figures
 
 

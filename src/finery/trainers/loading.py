@@ -18,12 +18,13 @@ from transformers import (
 )
 
 from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.layout import RunDirectory
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
-from finery.trainers.errors import TrainingRefused
+from finery.trainers.errors import TrainingRefused, is_disk_full
 
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 SMALL_PARAMETERS = 50_000_000
@@ -53,7 +54,8 @@ def is_adapter(folder: Path) -> bool:
 
 def refuse_pickles(folder: Path) -> None:
     """Raises TrainingRefused for a folder whose weights are not safetensors: unpickling runs what the file says."""
-    if any(folder.glob("*.safetensors")):
+    weights = "adapter_model.safetensors" if is_adapter(folder) else "*.safetensors"
+    if any(folder.glob(weights)):
         return
     pickled = sorted(path.name for path in folder.iterdir() if path.name.endswith(PICKLED_SUFFIXES))
     if pickled:
@@ -66,7 +68,10 @@ def refuse_pickles(folder: Path) -> None:
 
 def load_tokenizer(base: str, config: TrainingConfig) -> PreTrainedTokenizerBase:
     """With a chat template (the configured one, else its own, else the plain prompt style) and a padding token."""
-    tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _not_loadable(base, error) from error
     if tokenizer.eos_token is None:
         raise TrainingRefused(f"the tokenizer of {base} names no end-of-text token, so no answer could be ended")
     if tokenizer.pad_token is None:
@@ -80,14 +85,21 @@ def load_tokenizer(base: str, config: TrainingConfig) -> PreTrainedTokenizerBase
 
 
 def load_causal_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
-    return AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
+    """Raises TrainingRefused when there is no such model, or none in safetensors."""
+    try:
+        return AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
+    except OSError as error:
+        raise _not_loadable(base, error) from error
 
 
 def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
-    """The base with one score in place of its vocabulary."""
-    return AutoModelForSequenceClassification.from_pretrained(
-        base, num_labels=1, **_loading_options(base, attempt, config)
-    )
+    """The base with one score in place of its vocabulary. Raises TrainingRefused as its sibling does."""
+    try:
+        return AutoModelForSequenceClassification.from_pretrained(
+            base, num_labels=1, **_loading_options(base, attempt, config)
+        )
+    except OSError as error:
+        raise _not_loadable(base, error) from error
 
 
 def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> bool:
@@ -101,6 +113,13 @@ def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> boo
     if config.precision != "auto":
         return config.precision == "bf16"
     return able and (on_gpu or _parameter_count(base) >= SMALL_PARAMETERS)
+
+
+def _not_loadable(base: str, error: OSError | ValueError) -> Exception:
+    """What `from_pretrained` says of a missing model is long, and advises what we refuse."""
+    if is_disk_full(error):
+        return error
+    return TrainingRefused(f"the model {base} cannot be loaded: {str(error).splitlines()[0]}")
 
 
 def _cpu_has_bf16() -> bool:
@@ -147,7 +166,7 @@ def _quantization(attempt: Attempt, config: TrainingConfig) -> Any:
 
 def _merged_base(attempt: Attempt, adapter: Path) -> Path:
     """The adapter's base with the adapter merged in, kept in the run directory for the run's other attempts."""
-    merged = attempt.run.path / "base"
+    merged = merged_base(attempt.run)
     if merged.exists():
         return merged
     attempt.stage("merging", f"merging the adapter {adapter} into its base")
@@ -157,13 +176,17 @@ def _merged_base(attempt: Attempt, adapter: Path) -> Path:
     model = AutoModelForCausalLM.from_pretrained(
         base, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
     )
-    PeftModel.from_pretrained(model, str(adapter), use_safetensors=True).merge_and_unload().save_pretrained(partial)
+    PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().save_pretrained(partial)
     AutoTokenizer.from_pretrained(str(adapter), trust_remote_code=False).save_pretrained(partial)
     sync_tree(partial)
     if attempt.is_main:
         partial.rename(merged)
         return merged
     return partial
+
+
+def merged_base(run: RunDirectory) -> Path:
+    return run.path / "base"
 
 
 def base_of_adapter(adapter: Path) -> str:

@@ -1,4 +1,4 @@
-"""From messages to text with the places that are learned marked in it. Pure: no tensor, no tokenizer call but Jinja's."""
+"""From messages to text, with the places that are learned marked in it."""
 
 import re
 from collections.abc import Sequence
@@ -69,6 +69,7 @@ class Renderer:
             texts, spans = render_jinja_template(
                 [list(messages)], tools=tools, chat_template=self._template, **options, **self._special
             )
-        except Exception as error:  # noqa: BLE001 - a template is a program of the model's author and may raise anything
+        except Exception as error:
+            # A template is a program of the model's author and may raise anything.
             raise Unmarkable(f"the chat template refuses the messages: {error}") from error
         return texts[0], [(start, end) for start, end in spans[0]] if spans else []

@@ -1,5 +1,6 @@
 """Encoded rows on disk, and the account of those that were left out."""
 
+import random
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -67,11 +68,13 @@ def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | No
     held_out = max(1, round(len(rows) * share))
     if held_out >= len(rows):
         raise TrainingRefused(f"eval_split {share} leaves none of {len(rows)} rows to train on")
-    parts = rows.train_test_split(test_size=held_out, seed=seed, load_from_cache_file=False, keep_in_memory=True)
-    return parts["train"], parts["test"]
+    order = list(range(len(rows)))
+    random.Random(seed).shuffle(order)
+    return rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))
 
 
 def forget_rows(attempt: Attempt) -> None:
+    """Once the run has its output, nobody needs them again."""
     shutil.rmtree(attempt.run.path / "encoded", ignore_errors=True)
 
 

@@ -1,0 +1,85 @@
+"""Continued pre-training on plain text."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow
+import torch
+from datasets import Dataset
+from trl import SFTConfig
+
+from finery.contracts.datasets import iter_texts
+from finery.contracts.process import Outcome
+from finery.contracts.recipes import CptConfig
+from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.attempt import Attempt
+from finery.trainers.causal import CausalTrainer
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.encoding import Encoded, Encoder
+from finery.trainers.finishing import Lesson, finish
+from finery.trainers.fitting import fit
+from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.rows import NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.saving import refuse_foreign_output
+
+SCHEMA = {"input_ids": pyarrow.list_(pyarrow.int32()), "labels": pyarrow.list_(pyarrow.int32())}
+
+
+def train(attempt: Attempt) -> Outcome:
+    config = CptConfig.model_validate(attempt.spec.config)
+    torch.set_num_threads(attempt.spec.cpu_threads)
+    refuse_foreign_output(attempt.spec.output_dir)
+
+    attempt.stage("loading_model", f"loading {config.model_name}")
+    base = prepare_base(attempt)
+    tokenizer = load_tokenizer(base, config)
+
+    attempt.stage("loading_data", f"reading {config.dataset_path}")
+    encoder = Encoder(tokenizer)
+    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
+    if attempt.spec.eval_dataset is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    else:
+        train_rows, eval_rows = split(rows, config.eval_split, config.seed)
+
+    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    bf16 = computes_in_bf16(base, attempt, config)
+
+    def build(shape: BatchShape) -> CausalTrainer:
+        model = load_causal_model(base, attempt, config)
+        shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
+        return CausalTrainer(
+            model=model,
+            args=SFTConfig(**shared, packing=config.packing, eval_packing=False),
+            train_dataset=train_rows,
+            eval_dataset=eval_rows,
+            processing_class=tokenizer,
+            peft_config=lora_config(model, config),
+        )
+
+    fitted = fit(attempt, config, checkpoints, build)
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset())
+    return finish(attempt, config, fitted, tokenizer, lesson)
+
+
+def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
+    assert path is not None
+    tally = Tally()
+    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
+    account_for(attempt, tally, path)
+    return encoded
+
+
+def _rows(config: CptConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
+    """Texts in pieces of max_length: all of a long text is learned, unlike a long answer's end."""
+    for row in iter_texts(path, config.dataset_name):
+        if not row.is_trainable:
+            tally.drop(NOTHING_TO_LEARN)
+            continue
+        ids = encoder.text(row)
+        for start in range(0, len(ids), config.max_length):
+            piece = ids[start : start + config.max_length]
+            # A single token has nothing before it that it could be told from.
+            if len(piece) > 1:
+                tally.kept += 1
+                yield {"input_ids": piece, "labels": piece}

@@ -1,0 +1,108 @@
+"""Direct preference optimisation."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import torch
+from datasets import Dataset
+from trl import DPOConfig, DPOTrainer
+
+from finery.contracts.datasets import iter_preferences
+from finery.contracts.process import Outcome
+from finery.contracts.recipes import DpoConfig
+from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.attempt import Attempt
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.encoding import Encoded, Encoder
+from finery.trainers.finishing import Lesson, finish
+from finery.trainers.fitting import fit
+from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.rendering import Unmarkable
+from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.saving import refuse_foreign_output
+
+SCHEMA = {name: pyarrow.list_(pyarrow.int32()) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
+
+
+def train(attempt: Attempt) -> Outcome:
+    config = DpoConfig.model_validate(attempt.spec.config)
+    torch.set_num_threads(attempt.spec.cpu_threads)
+    refuse_foreign_output(attempt.spec.output_dir)
+
+    attempt.stage("loading_model", f"loading {config.model_name}")
+    base = prepare_base(attempt)
+    tokenizer = load_tokenizer(base, config)
+
+    attempt.stage("loading_data", f"reading {config.dataset_path}")
+    encoder = Encoder(tokenizer)
+    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
+    if attempt.spec.eval_dataset is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    else:
+        train_rows, eval_rows = split(rows, config.eval_split, config.seed)
+
+    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    bf16 = computes_in_bf16(base, attempt, config)
+
+    def build(shape: BatchShape) -> "EncodedDpoTrainer":
+        model = load_causal_model(base, attempt, config)
+        shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
+        return EncodedDpoTrainer(
+            model=model,
+            # A LoRA run has its reference in itself: the base with the adapter off.
+            ref_model=None if config.use_lora else load_causal_model(base, attempt, config),
+            args=DPOConfig(
+                **shared,
+                beta=config.beta,
+                loss_type=[config.loss_type],
+                label_smoothing=config.label_smoothing,
+            ),
+            train_dataset=train_rows,
+            eval_dataset=eval_rows,
+            processing_class=tokenizer,
+            peft_config=lora_config(model, config),
+        )
+
+    fitted = fit(attempt, config, checkpoints, build)
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset(encoder.stop_tokens))
+    return finish(attempt, config, fitted, tokenizer, lesson)
+
+
+class EncodedDpoTrainer(DPOTrainer):
+    """Takes rows that are tokens already."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset
+
+
+def _encode(attempt: Attempt, config: DpoConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
+    assert path is not None
+    tally = Tally()
+    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
+    account_for(attempt, tally, path)
+    return encoded
+
+
+def _rows(config: DpoConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
+    for row in iter_preferences(path, config.dataset_name):
+        if not row.is_trainable:
+            tally.drop(NOTHING_TO_LEARN)
+            continue
+        try:
+            prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
+            prompt_again, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
+        except Unmarkable as error:
+            tally.drop(str(error))
+            continue
+        if prompt != prompt_again:
+            tally.drop("the chat template renders the prompt differently for its two answers")
+            continue
+        room = config.max_length - len(prompt)
+        if room <= 0 or chosen[:room] == rejected[:room]:
+            tally.drop(CUT_AWAY)
+            continue
+        tally.truncated += len(chosen) > room or len(rejected) > room
+        tally.kept += 1
+        yield {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}

@@ -1,0 +1,124 @@
+"""Kahneman-Tversky optimisation on answers labelled good or bad."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import torch
+from datasets import Dataset
+from trl import KTOConfig, KTOTrainer
+
+from finery.contracts.datasets import iter_feedback
+from finery.contracts.process import Outcome
+from finery.contracts.recipes import KtoConfig
+from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.attempt import Attempt
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.encoding import Encoded, Encoder
+from finery.trainers.errors import TrainingRefused
+from finery.trainers.finishing import Lesson, finish
+from finery.trainers.fitting import fit
+from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.rendering import Unmarkable
+from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.saving import refuse_foreign_output
+
+TOKENS = pyarrow.list_(pyarrow.int32())
+SCHEMA = {"prompt_ids": TOKENS, "completion_ids": TOKENS, "label": pyarrow.bool_()}
+SMALLEST_BATCH = 2
+"""How far the model has moved is estimated from prompts with the answers of their neighbours in the batch."""
+
+
+def train(attempt: Attempt) -> Outcome:
+    config = KtoConfig.model_validate(attempt.spec.config)
+    torch.set_num_threads(attempt.spec.cpu_threads)
+    refuse_foreign_output(attempt.spec.output_dir)
+    if config.batch_size < SMALLEST_BATCH:
+        raise TrainingRefused(f"kto needs a batch_size of at least {SMALLEST_BATCH}; it compares the rows of a batch")
+
+    attempt.stage("loading_model", f"loading {config.model_name}")
+    base = prepare_base(attempt)
+    tokenizer = load_tokenizer(base, config)
+
+    attempt.stage("loading_data", f"reading {config.dataset_path}")
+    encoder = Encoder(tokenizer)
+    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
+    if attempt.spec.eval_dataset is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    else:
+        train_rows, eval_rows = split(rows, config.eval_split, config.seed)
+    # The neighbours are fixed beforehand, so the trainer goes through the rows in order; the order is drawn here.
+    train_rows = train_rows.shuffle(seed=config.seed, load_from_cache_file=False, keep_in_memory=True)
+
+    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    bf16 = computes_in_bf16(base, attempt, config)
+
+    def build(shape: BatchShape) -> "EncodedKtoTrainer":
+        model = load_causal_model(base, attempt, config)
+        shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
+        return EncodedKtoTrainer(
+            model=model,
+            ref_model=None if config.use_lora else load_causal_model(base, attempt, config),
+            args=KTOConfig(
+                **shared,
+                beta=config.beta,
+                desirable_weight=config.desirable_weight,
+                undesirable_weight=config.undesirable_weight,
+                train_sampling_strategy="sequential",
+            ),
+            train_dataset=train_rows,
+            eval_dataset=eval_rows,
+            processing_class=tokenizer,
+            peft_config=lora_config(model, config),
+        )
+
+    fitted = fit(attempt, config, checkpoints, build, smallest_batch=SMALLEST_BATCH)
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset(encoder.stop_tokens))
+    return finish(attempt, config, fitted, tokenizer, lesson)
+
+
+class EncodedKtoTrainer(KTOTrainer):
+    """Takes rows that are tokens already."""
+
+    def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: KTOConfig, *_: Any) -> Dataset:
+        return dataset.map(
+            _with_neighbours,
+            batched=True,
+            batch_size=args.per_device_train_batch_size,
+            load_from_cache_file=False,
+            keep_in_memory=True,
+        )
+
+
+def _with_neighbours(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Each prompt with the answer of the row before it."""
+    answers = batch["completion_ids"]
+    return {"KL_completion_ids": [answers[-1], *answers[:-1]]}
+
+
+def _encode(attempt: Attempt, config: KtoConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
+    assert path is not None
+    tally = Tally()
+    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
+    account_for(attempt, tally, path)
+    return encoded
+
+
+def _rows(config: KtoConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
+    for row in iter_feedback(path, config.dataset_name):
+        if not row.is_trainable:
+            tally.drop(NOTHING_TO_LEARN)
+            continue
+        try:
+            prompt, completion = encoder.answer(row.prompt, row.completion, row.tools)
+        except Unmarkable as error:
+            tally.drop(str(error))
+            continue
+        room = config.max_length - len(prompt)
+        if room <= 0:
+            tally.drop(CUT_AWAY)
+            continue
+        tally.truncated += len(completion) > room
+        tally.kept += 1
+        yield {"prompt_ids": prompt, "completion_ids": completion[:room], "label": row.label}

@@ -1,0 +1,94 @@
+"""A reward model from preference rows: one score per answer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow
+import torch
+from datasets import Dataset
+from peft import TaskType
+from trl import RewardConfig as TrlRewardConfig
+from trl import RewardTrainer
+
+from finery.contracts.datasets import iter_preferences
+from finery.contracts.process import Outcome
+from finery.contracts.recipes import RewardConfig
+from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.attempt import Attempt
+from finery.trainers.checkpoints import Checkpoints
+from finery.trainers.encoding import Encoded, Encoder
+from finery.trainers.finishing import Lesson, finish
+from finery.trainers.fitting import fit
+from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base
+from finery.trainers.rendering import Unmarkable
+from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.saving import refuse_foreign_output
+
+SCHEMA = {name: pyarrow.list_(pyarrow.int32()) for name in ("chosen_ids", "rejected_ids")}
+
+
+def train(attempt: Attempt) -> Outcome:
+    config = RewardConfig.model_validate(attempt.spec.config)
+    torch.set_num_threads(attempt.spec.cpu_threads)
+    refuse_foreign_output(attempt.spec.output_dir)
+
+    attempt.stage("loading_model", f"loading {config.model_name}")
+    base = prepare_base(attempt)
+    tokenizer = load_tokenizer(base, config)
+
+    attempt.stage("loading_data", f"reading {config.dataset_path}")
+    encoder = Encoder(tokenizer)
+    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
+    if attempt.spec.eval_dataset is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    else:
+        train_rows, eval_rows = split(rows, config.eval_split, config.seed)
+
+    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    bf16 = computes_in_bf16(base, attempt, config)
+
+    def build(shape: BatchShape) -> RewardTrainer:
+        # The score's weights are new and random: the same ones must come back after a resume.
+        torch.manual_seed(config.seed)
+        model = load_reward_model(base, attempt, config)
+        shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
+        return RewardTrainer(
+            model=model,
+            args=TrlRewardConfig(**shared, center_rewards_coefficient=config.center_rewards_coefficient),
+            train_dataset=train_rows,
+            eval_dataset=eval_rows,
+            processing_class=tokenizer,
+            peft_config=lora_config(model, config, TaskType.SEQ_CLS),
+        )
+
+    fitted = fit(attempt, config, checkpoints, build)
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset())
+    return finish(attempt, config, fitted, tokenizer, lesson)
+
+
+def _encode(attempt: Attempt, config: RewardConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
+    assert path is not None
+    tally = Tally()
+    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
+    account_for(attempt, tally, path)
+    return encoded
+
+
+def _rows(config: RewardConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
+    for row in iter_preferences(path, config.dataset_name):
+        if not row.is_trainable:
+            tally.drop(NOTHING_TO_LEARN)
+            continue
+        try:
+            prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
+            _, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
+        except Unmarkable as error:
+            tally.drop(str(error))
+            continue
+        room = config.max_length - len(prompt)
+        if room <= 0 or chosen[:room] == rejected[:room]:
+            tally.drop(CUT_AWAY)
+            continue
+        tally.truncated += len(chosen) > room or len(rejected) > room
+        tally.kept += 1
+        yield {"chosen_ids": [*prompt, *chosen[:room]], "rejected_ids": [*prompt, *rejected[:room]]}
