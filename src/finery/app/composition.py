@@ -23,6 +23,8 @@ from finery.kit.pulse import Pulse
 from finery.migrations import upgrade
 from finery.scheduler import Scheduler, SchedulerSettings
 
+LOCK_SECONDS = 0.5
+
 
 class StartRefused(Exception):
     """The server cannot start; the message is one line for the user."""
@@ -85,7 +87,7 @@ class Composition:
 
     def _take_home(self) -> None:
         try:
-            self._lock.acquire()
+            self._lock.acquire(patience=LOCK_SECONDS)
         except LockTaken as error:
             raise StartRefused(f"the home {self._home.path} is in use by {error.holder}") from error
         except OSError as error:

@@ -3,6 +3,7 @@
 Memory stays flat whatever the log's size and the length of its lines. A missing file is an empty log.
 """
 
+import errno
 import os
 import re
 import threading
@@ -49,9 +50,8 @@ class LogReader:
 
     def tail(self, path: Path, lines: int) -> LogView:
         """The last `lines` lines; 0: all of them."""
-        try:
-            file = path.open("rb", buffering=0)
-        except FileNotFoundError:
+        file = _opened(path)
+        if file is None:
             return LogView(path, 0, 0, 0)
         with file:
             end = os.fstat(file.fileno()).st_size
@@ -80,6 +80,16 @@ class _Count:
     newlines: int
 
 
+def _opened(path: Path) -> BinaryIO | None:
+    """None when it was not written yet, or never can be because a client's id is too long for a file's name."""
+    try:
+        return path.open("rb", buffering=0)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENAMETOOLONG):
+            return None
+        raise
+
+
 def tail_start(file: BinaryIO, end: int, lines: int) -> int:
     """Where the last `lines` lines before byte `end` begin, found by reading backwards."""
     descriptor = file.fileno()
@@ -104,11 +114,11 @@ def read_part(path: Path, offset: int, limit: int, *, whole: bool) -> LogPart:
 
     An unfinished last line is held back, unless `whole` says that nothing more will come, or it alone exceeds `limit`.
     """
-    try:
-        with path.open("rb", buffering=0) as file:
-            data = os.pread(file.fileno(), limit, offset)
-    except FileNotFoundError:
-        data = b""
+    file = _opened(path)
+    if file is None:
+        return LogPart("", offset)
+    with file:
+        data = os.pread(file.fileno(), limit, offset)
     cut = data.rfind(b"\n") + 1
     if len(data) == limit and not cut:
         cut = _character_boundary(data)

@@ -2,9 +2,12 @@
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+RETRY_SECONDS = 0.02
 
 
 class LockTaken(Exception):
@@ -33,18 +36,22 @@ class FileLock:
     ) -> None:
         self.release()
 
-    def acquire(self) -> None:
-        """Take the lock at once; taking it twice is taking it once. Raises LockTaken."""
+    def acquire(self, *, patience: float = 0.0) -> None:
+        """Take the lock, waiting `patience` seconds for it; taking it twice is taking it once. Raises LockTaken.
+
+        A process that was just killed may hold it a moment longer, and so may a program that it was just starting.
+        """
         if self._descriptor is not None:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise LockTaken(self._path, holder) from error
+        deadline = time.monotonic() + patience
+        while not _try_lock(descriptor):
+            if time.monotonic() >= deadline:
+                holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+                os.close(descriptor)
+                raise LockTaken(self._path, holder)
+            time.sleep(RETRY_SECONDS)
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{self._note or f'process {os.getpid()}'}\n".encode(), 0)
         self._descriptor = descriptor
@@ -54,3 +61,11 @@ class FileLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
