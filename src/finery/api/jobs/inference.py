@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Query
 
 from finery.api.jobs.dialect import ERRORS, ModelRoute
 from finery.api.jobs.inference_mapping import (
-    LoadedModel,
     chat_body,
     completion_body,
     to_chat,
@@ -30,7 +29,6 @@ from finery.http.deploying import deploy_and_wait
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, Permission
 from finery.http.services import CurrentServices
-from finery.http.session import ReadSession
 
 SLOT = "main"
 USE = Depends(Allow(Permission.MODELS_USE))
@@ -46,11 +44,7 @@ def slot_holder(services: CurrentServices) -> Deployment | None:
         return deployments.in_slot(session, SLOT)
 
 
-def main_model(holder: Annotated[Deployment | None, Depends(slot_holder)]) -> LoadedModel:
-    return to_loaded(holder)
-
-
-MainModel = Annotated[LoadedModel, Depends(main_model)]
+SlotHolder = Annotated[Deployment | None, Depends(slot_holder)]
 
 
 @router.post("/load_model", dependencies=[Depends(Allow(Permission.DEPLOYMENTS_WRITE))])
@@ -67,22 +61,24 @@ async def load_model(
 
 
 @router.post("/chat", dependencies=[USE])
-async def chat(body: ChatRequest, model: MainModel, services: CurrentServices) -> Chat:
+async def chat(body: ChatRequest, holder: SlotHolder, services: CurrentServices) -> Chat:
+    model = to_loaded(holder)
     answer = await services.engines.ask(model.deployment, CHAT, chat_body(body))
     return to_chat(body, model, answer)
 
 
 @router.post("/generate", dependencies=[USE])
-async def generate(body: GenerationRequest, model: MainModel, services: CurrentServices) -> Generation:
+async def generate(body: GenerationRequest, holder: SlotHolder, services: CurrentServices) -> Generation:
+    model = to_loaded(holder)
     answer = await services.engines.ask(model.deployment, COMPLETIONS, completion_body(body))
     return to_generation(body, model, answer)
 
 
 @router.get("/health", dependencies=[READ])
-def health(session: ReadSession) -> Health:
-    return to_health(deployments.in_slot(session, SLOT))
+def health(holder: SlotHolder) -> Health:
+    return to_health(holder)
 
 
 @router.get("/model_info", dependencies=[READ])
-def model_info(model: MainModel) -> ModelInfo:
-    return to_model_info(model)
+def model_info(holder: SlotHolder) -> ModelInfo:
+    return to_model_info(to_loaded(holder))
