@@ -43,7 +43,7 @@ class Finery:
     url: str | None
     folder: Path
 
-    def __call__(self, *words: str, input: str = "") -> Ended:
+    def __call__(self, *words: str, input: str = "", seconds: float = 120.0) -> Ended:
         done = subprocess.run(
             [*PROGRAM, *words],
             cwd=self.folder,
@@ -51,7 +51,7 @@ class Finery:
             input=input,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=seconds,
         )
         assert "Traceback" not in done.stderr, done.stderr
         return Ended(done.returncode, done.stdout, done.stderr)

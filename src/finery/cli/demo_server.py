@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from finery.cli.exits import ExitCode
 from finery.cli.serve import server_command
@@ -34,6 +35,7 @@ class DemoServer:
 @contextmanager
 def demo_server(home: Path | None) -> Iterator[DemoServer]:
     """Ends the server, its runs and its engines at the end of the block, unless `is_kept` was set within."""
+    signal.signal(signal.SIGTERM, _end_as_interrupted)
     server = _start(home)
     try:
         _wait_until_healthy(server)
@@ -41,6 +43,10 @@ def demo_server(home: Path | None) -> Iterator[DemoServer]:
     finally:
         if not server.is_kept:
             _end(server)
+
+
+def _end_as_interrupted(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def _start(home: Path | None) -> DemoServer:
@@ -79,6 +85,8 @@ def _wait_until_healthy(server: DemoServer) -> None:
 
 
 def _end(server: DemoServer) -> None:
+    # An impatient second Ctrl-C would leave the server behind.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     if server.process.poll() is None:
         with suppress(ClientError), FineryClient(url=server.url) as client:
             _end_work(client)

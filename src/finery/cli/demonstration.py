@@ -54,8 +54,14 @@ def demonstrate(*, home: Path | None, keep: bool, as_json: bool) -> ExitCode:
     with failing_clearly(), demo_server(home) as server, FineryClient(url=server.url) as client:
         say(f"A server runs at {server.url}; its home is {server.home}")
         write_samples(server.home / "data")
-        sft = _train(client, "sft", SFT_SETTINGS, "Full fine-tuning on 187 instructions", as_json=as_json)
-        dpo = _train(client, "dpo", DPO_SETTINGS, "Preference optimisation of the result", as_json=as_json)
+        sft = _train(
+            client,
+            "sft",
+            SFT_SETTINGS,
+            "Supervised fine-tuning of an untrained model on the shipped instructions",
+            as_json=as_json,
+        )
+        dpo = _train(client, "dpo", DPO_SETTINGS, "Preference optimisation (DPO) of the result", as_json=as_json)
         margin = _margin(client, dpo)
         say("Loading the untrained model and the trained one")
         answers = _ask_both(client, dpo)

@@ -1,0 +1,43 @@
+"""Talking to a real model."""
+
+import pytest
+
+from finery.client import FineryClient
+from finery.contracts.deployment import DeploymentStatus
+from tests.cli.command import Finery
+from tests.cli.terminal import CTRL_D, Terminal
+from tests.servers import RunningServer
+
+MODEL = "finery/tiny-llama"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+class TestChat:
+    def test_a_kept_model_answers_again(self, finery: Finery, api: FineryClient) -> None:
+        first = finery(
+            "chat", MODEL, "--prompt", "Hello", "--max-tokens", "3", "--temperature", "0", "--keep", "--json"
+        )
+        piped = finery("chat", MODEL, "--max-tokens", "3", "--temperature", "0", input="Hello\n")
+        (deployment,) = api.list_deployments()
+        stopped = finery("deployments", "stop", deployment.id)
+
+        assert (first.code, piped.code, stopped.code) == (0, 0, 0)
+        assert first.json["deployment_id"] == deployment.id
+        assert deployment.status is DeploymentStatus.RUNNING
+        assert piped.out == first.json["answer"] + "\n"
+
+    def test_a_conversation_on_a_terminal(self, live: RunningServer, api: FineryClient) -> None:
+        with Terminal(live.url, "chat", MODEL, "--max-tokens", "3", "--system", "Be brief.") as terminal:
+            terminal.expect("is ready", seconds=120)
+            terminal.type("Hello\n")
+            terminal.expect("> ")
+            terminal.type("/reset\n")
+            terminal.expect("> ")
+            terminal.type("/help\n")
+            terminal.expect("/reset forgets")
+            terminal.type(CTRL_D)
+            assert terminal.ended() == 0
+        (newest, *_) = api.list_deployments()
+
+        assert newest.status in (DeploymentStatus.STOPPING, DeploymentStatus.STOPPED)
