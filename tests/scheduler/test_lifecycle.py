@@ -14,6 +14,9 @@ from finery.kit.files import read_json
 from tests import builders
 from tests.scheduler.harness import Harness
 
+# The database takes no part in these; tests/scheduler/test_failpoints.py goes over all three.
+pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
 DEAF = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
 
@@ -121,7 +124,7 @@ class TestFaults:
         harness.start()
         run = harness.wait_for_end(run_id)
         assert (run.status, run.attempt) == (RunStatus.SUCCEEDED, 1)
-        assert (harness.home / (run.log_file or "")).read_text().count("whole") == 1
+        assert (harness.home / (run.log_file or "")).read_text().splitlines().count("whole") == 1
         harness.assert_promises(run_id)
 
     def test_the_trainer_is_killed(self, harness: Harness) -> None:
