@@ -13,7 +13,9 @@ class TestHost:
     def test_this_machine_is_known(self, client: TestClient, host: str) -> None:
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
-    @pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "[", "a b"])
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "[", "a b"]
+    )
     def test_foreign_host_is_refused_in_the_dialects_shape(self, client: TestClient, host: str) -> None:
         answer = client.get("/jobs", headers={"Host": host})
         assert answer.status_code == 421
@@ -34,7 +36,9 @@ class TestOrigin:
 
 
 class TestContentType:
-    @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/plain; x=application/json"])
+    @pytest.mark.parametrize(
+        "kind", ["text/plain", "application/x-www-form-urlencoded", "text/plain; x=application/json"]
+    )
     def test_disguised_json_is_refused(self, client: TestClient, kind: str) -> None:
         assert client.post("/jobs", content=JOB, headers={"Content-Type": kind}).status_code == 415
 

@@ -127,9 +127,7 @@ class TestUploadDataset:
             (b"--x\r\nContent-Disposition: form-data; name=\"text\"\r\n\r\nvalue\r\n--x--\r\n", "multipart/form-data; boundary=x", 422),  # noqa: E501
         ],
     )  # fmt: skip
-    def test_bad_form_leaves_nothing(
-        self, client: TestClient, home: Path, body: bytes, kind: str, status: int
-    ) -> None:
+    def test_bad_form_leaves_nothing(self, client: TestClient, home: Path, body: bytes, kind: str, status: int) -> None:
         answer = client.post("/upload/dataset", content=body, headers={"Content-Type": kind})
         assert answer.status_code == status
         assert not (home / "data/uploads").exists() or os.listdir(home / "data/uploads") == []

@@ -242,7 +242,9 @@ class TestOthers:
         assert client.delete(address).json()["status"] == "stopping"
         assert client.get("/api/v1/deployments/none").status_code == 404
 
-    @pytest.mark.parametrize("body", [{"model": "none/"}, {"model": "finery/tiny-lama"}, {"modle": "x"}, {"model": "../x"}])
+    @pytest.mark.parametrize(
+        "body", [{"model": "none/"}, {"model": "finery/tiny-lama"}, {"modle": "x"}, {"model": "../x"}]
+    )
     def test_bad_deployment(self, client: TestClient, body: dict[str, str]) -> None:
         answer = client.post("/api/v1/deployments", json=body)
         assert 400 <= answer.status_code < 500
