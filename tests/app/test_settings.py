@@ -41,5 +41,5 @@ class TestLoadSettings:
 
     def test_a_bad_value(self, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("FINERY_PORT", "70000")
-        with pytest.raises(SettingsError, match="FINERY_PORT: .*65535"):
+        with pytest.raises(SettingsError, match=r"FINERY_PORT: .*65535"):
             load_settings({})

@@ -81,13 +81,14 @@ class TestListRuns:
     def test_pages_meet_without_gap_or_repeat(self, client: TestClient) -> None:
         for number in range(7):
             client.post(RUNS, json={**COMMAND, "id": f"r{number}"})
-        found, cursor = [], None
-        while True:
-            page = RunPage.model_validate(client.get(RUNS, params={"limit": 3, "cursor": cursor} if cursor else {"limit": 3}).json())  # fmt: skip
+        found: list[str] = []
+        query: dict[str, Any] = {"limit": 3}
+        while len(found) < 7:
+            page = RunPage.model_validate(client.get(RUNS, params=query).json())
             found += [run.id for run in page.runs]
-            if (cursor := page.next_cursor) is None:
-                break
+            query["cursor"] = page.next_cursor
             client.post(RUNS, json=COMMAND)
+        assert page.next_cursor is None
         assert found == [f"r{number}" for number in reversed(range(7))]
 
     def test_filters(self, client: TestClient) -> None:
