@@ -183,5 +183,7 @@ def kv_bytes_per_token(model: PreTrainedModel) -> int:
 
 
 def _text_settings(model: PreTrainedModel) -> dict[str, Any]:
-    settings: dict[str, Any] = model.config.get_text_config().to_dict()
-    return settings
+    """Under the common names, too, where an architecture has its own: GPT-2 says `n_head`."""
+    config = model.config.get_text_config()
+    settings: dict[str, Any] = config.to_dict()
+    return settings | {name: settings[own] for name, own in config.attribute_map.items() if own in settings}
