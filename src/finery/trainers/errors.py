@@ -9,11 +9,17 @@ DISK_FULL_WORDS = (
     "No space left on device",
     "Disk quota exceeded",
     "os error 28)",
+    "os error 27)",
     "PytorchStreamWriter failed writing",
 )
 """The writers of tensors are not Python and raise no OSError; their words are all there is."""
 
-MEMORY_WORDS = ("DefaultCPUAllocator: can't allocate memory", "CUDA out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+MEMORY_WORDS = (
+    "DefaultCPUAllocator: can't allocate memory",
+    "CUDA out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "std::bad_alloc",
+)
 
 
 class TrainingRefused(Exception):

@@ -1,11 +1,11 @@
 """Encoded rows on disk, and the account of those that were left out."""
 
-import random
 import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pyarrow
 from datasets import Dataset
 
@@ -69,7 +69,7 @@ def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | No
     if held_out >= len(rows):
         raise TrainingRefused(f"eval_split {share} leaves none of {len(rows)} rows to train on")
     order = list(range(len(rows)))
-    random.Random(seed).shuffle(order)
+    np.random.default_rng(seed).shuffle(order)
     return rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))
 
 

@@ -1,0 +1,143 @@
+"""What is learned is exact to the token, whatever the template."""
+
+from pathlib import Path
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from finery.contracts.datasets import Conversation, Message, Text
+from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
+from finery.trainers.encoding import MASKED, Encoder
+from finery.trainers.rendering import Unmarkable
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+ENDLESS = (
+    "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}"
+)
+STOP_OUTSIDE = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{% if m['role'] == 'assistant' %}{% generation %}{{ m['content'] }}{% endgeneration %}{% else %}{{ m['content'] }}"
+    "{% endif %}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+FORGETFUL = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{{ m['content'] if loop.last or m['role'] != 'assistant' else '(said before)' }}{{ '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SPACED = (
+    "{% for m in messages %}{{ m['role'] + ':' + '\n\n' + m['content'] + eos_token + '\n\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ 'assistant:' + '\n\n' }}{% endif %}"
+)
+
+
+@pytest.fixture
+def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tiny_llama)
+
+
+def user(text: str) -> Message:
+    return {"role": "user", "content": text}
+
+
+def assistant(text: str) -> Message:
+    return {"role": "assistant", "content": text}
+
+
+def conversation(*messages: Message, trains: list[bool] | None = None) -> Conversation:
+    learned = [message["role"] == "assistant" for message in messages] if trains is None else trains
+    return Conversation(messages=list(messages), trains=learned)
+
+
+def learned_text(tokenizer: PreTrainedTokenizerBase, row: dict[str, list[int]]) -> str:
+    return str(tokenizer.decode([label for label in row["labels"] if label != MASKED]))
+
+
+class TestConversation:
+    @pytest.mark.parametrize(
+        ("template", "end"),
+        [
+            (None, "<|im_end|>"),
+            (FALLBACK_CHAT_TEMPLATE, "<|im_end|>"),
+            (CHATML, "<|im_end|>"),
+            (ENDLESS, "<|im_end|>"),
+            (STOP_OUTSIDE, "<|im_end|>"),
+            (SPACED, "<|im_end|>"),
+        ],
+        ids=["own", "fallback", "chatml", "endless", "stop outside", "spaced"],
+    )
+    def test_learns_the_answer_and_its_end_only(
+        self, tokenizer: PreTrainedTokenizerBase, template: str | None, end: str
+    ) -> None:
+        if template is not None:
+            tokenizer.chat_template = template
+        (row,) = Encoder(tokenizer).conversation(
+            conversation(user("Who are you?"), assistant("I am Finery.")), completion_only=True
+        )
+        assert learned_text(tokenizer, row) == "I am Finery." + end
+        asked = tokenizer.apply_chat_template([user("Who are you?")], tokenize=False, add_generation_prompt=True)
+        prompt = tokenizer(asked, add_special_tokens=False)["input_ids"]
+        assert row["input_ids"][: len(prompt)] == prompt
+        assert row["labels"][: len(prompt)] == [MASKED] * len(prompt)
+        assert row["labels"][len(prompt)] != MASKED
+
+    @pytest.mark.parametrize("template", [None, CHATML, FALLBACK_CHAT_TEMPLATE], ids=["own", "chatml", "fallback"])
+    def test_learns_every_turn_but_those_of_weight_0(
+        self, tokenizer: PreTrainedTokenizerBase, template: str | None
+    ) -> None:
+        if template is not None:
+            tokenizer.chat_template = template
+        turns = [user("a"), assistant("One."), user("b"), assistant("Two."), user("c"), assistant("Three.")]
+        trains = [False, True, False, False, False, True]
+        (row,) = Encoder(tokenizer).conversation(conversation(*turns, trains=trains), completion_only=True)
+        assert learned_text(tokenizer, row) == "One.<|im_end|>Three.<|im_end|>"
+
+    def test_a_template_that_rewrites_earlier_turns_gives_a_row_for_each(
+        self, tokenizer: PreTrainedTokenizerBase
+    ) -> None:
+        tokenizer.chat_template = FORGETFUL
+        turns = [user("a"), assistant("One."), user("b"), assistant("Two.")]
+        rows = Encoder(tokenizer).conversation(conversation(*turns), completion_only=True)
+        assert [learned_text(tokenizer, row) for row in rows] == ["One.<|im_end|>", "Two.<|im_end|>"]
+        assert "(said before)" in tokenizer.decode(rows[1]["input_ids"])
+
+    def test_learns_all_on_request(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        (row,) = Encoder(tokenizer).conversation(conversation(user("a"), assistant("b")), completion_only=False)
+        assert row["labels"] == row["input_ids"]
+
+    def test_a_template_that_refuses_is_named(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
+        tool: Message = {"role": "tool", "content": "x"}
+        with pytest.raises(Unmarkable, match="knows the roles"):
+            Encoder(tokenizer).conversation(conversation(tool, assistant("b")), completion_only=True)
+
+    def test_names_what_ends_an_answer(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.eos_token = "<|endoftext|>"
+        encoder = Encoder(tokenizer)
+        encoder.conversation(conversation(user("a"), assistant("b")), completion_only=True)
+        ends = tokenizer.convert_tokens_to_ids(["<|endoftext|>", "<|im_end|>"])
+        assert encoder.stop_tokens == set(ends)
+
+
+class TestText:
+    def test_ends_once(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        ids = Encoder(tokenizer).text(Text("iron"))
+        assert tokenizer.decode(ids) == "iron<|im_end|>"
+        assert tokenizer.decode(Encoder(tokenizer).text(Text("iron<|im_end|>"))) == "iron<|im_end|>"
+
+
+class TestAnswer:
+    @pytest.mark.parametrize(
+        "template", [None, CHATML, ENDLESS, FALLBACK_CHAT_TEMPLATE], ids=["own", "chatml", "endless", "fallback"]
+    )
+    def test_parts_prompt_and_answer(self, tokenizer: PreTrainedTokenizerBase, template: str | None) -> None:
+        if template is not None:
+            tokenizer.chat_template = template
+        prompt, answer = Encoder(tokenizer).answer([user("Who?")], [assistant("Finery.")], None)
+        assert tokenizer.decode(answer) == "Finery.<|im_end|>"
+        asked = tokenizer.apply_chat_template([user("Who?")], tokenize=False, add_generation_prompt=True)
+        assert prompt == tokenizer(asked, add_special_tokens=False)["input_ids"]

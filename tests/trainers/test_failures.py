@@ -1,0 +1,190 @@
+"""What ends a run badly is named; what can be mended is mended."""
+
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from finery.trainers.arguments import BatchShape
+from tests.trainers.running import (
+    FEEDBACK,
+    PREFERENCES,
+    carry_out,
+    chat,
+    ended,
+    make_run,
+    start,
+    write_rows,
+)
+
+
+class TestDivergence:
+    def test_names_the_step(self, tmp_path: Path, cache: Path) -> None:
+        run = make_run(
+            tmp_path,
+            "sft",
+            cache=cache,
+            optimizer="sgd",
+            learning_rate=10.0,
+            max_grad_norm=1e6,
+            max_steps=50,
+            save_steps=1,
+        )
+        result = carry_out(run)
+        assert (result.code, result.outcome.reason) == (1, "error")
+        steps = max(result.losses(), default=0)
+        assert f"at step {steps + 1}: the training diverged" in (result.outcome.message or "")
+        assert not list(run.checkpoints.glob(f"checkpoint-{steps + 1}"))
+        assert not (tmp_path / "output").exists()
+
+    def test_weights_that_are_no_numbers(self, tmp_path: Path, tiny_llama: Path, cache: Path) -> None:
+        model = AutoModelForCausalLM.from_pretrained(tiny_llama)
+        with torch.no_grad():
+            model.model.norm.weight.fill_(float("nan"))
+        broken = tmp_path / "broken"
+        shutil.copytree(tiny_llama, broken)
+        model.save_pretrained(broken)
+        result = carry_out(make_run(tmp_path, "dpo", cache=cache, model=broken, dataset=PREFERENCES, max_steps=5))
+        assert "at step 1: the training diverged" in (result.outcome.message or "")
+
+
+class TestOutOfMemory:
+    @pytest.mark.slow
+    def test_half_the_batch_and_the_same_loss(self, tmp_path: Path, cache: Path) -> None:
+        rows = write_rows(tmp_path / "rows.jsonl", [{"text": f"{n} " + "iron and fire " * 400} for n in range(64)])
+        settings: dict[str, Any] = {"dataset": rows, "max_length": 1024, "batch_size": 64, "max_steps": 1}
+        run = make_run(tmp_path, "sft", cache=cache, **settings)
+        process = start(run, before=LIMITED.format(spare=3_000_000_000))
+        result = ended(run, process.wait(timeout=240))
+        assert result.outcome.reason == "completed", result.outcome.message
+        notices = [data for data in result.of("notice") if data["code"] == "out_of_memory"]
+        assert (notices[0]["batch_size"], notices[0]["gradient_accumulation_steps"]) == (32, 2)
+        assert all(data["batch_size"] * data["gradient_accumulation_steps"] == 64 for data in notices)
+
+    @pytest.mark.slow
+    def test_too_little_for_one_row(self, tmp_path: Path, cache: Path) -> None:
+        rows = write_rows(tmp_path / "rows.jsonl", [{"text": "iron and fire " * 700} for _ in range(4)])
+        run = make_run(tmp_path, "sft", cache=cache, dataset=rows, max_length=2048, batch_size=2, max_steps=1)
+        process = start(run, before=LIMITED.format(spare=60_000_000))
+        result = ended(run, process.wait(timeout=120))
+        assert (result.code, result.outcome.reason) == (1, "oom")
+
+    def test_shape_keeps_the_product(self) -> None:
+        shape: BatchShape | None = BatchShape(12, 1)
+        seen = []
+        while shape is not None:
+            seen.append((shape.size, shape.accumulation))
+            shape = shape.smaller()
+        assert seen == [(12, 1), (6, 2), (3, 4), (1, 12)]
+        assert BatchShape(5, 2).smaller() == BatchShape(1, 10)
+        assert BatchShape(2, 2).smaller(at_least=2) is None
+
+
+LIMITED = """
+import resource, finery.trainers.preload
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + {spare},) * 2)
+"""
+"""A real limit on memory, set when the libraries are mapped."""
+
+
+class TestDiskFull:
+    @pytest.mark.slow
+    @pytest.mark.parametrize("settings", [{"save_steps": 1}, {}], ids=["checkpoint", "output"])
+    def test_is_named_and_leaves_no_half(self, settings: dict[str, int], tmp_path: Path, cache: Path) -> None:
+        run = make_run(
+            tmp_path, "sft", cache=cache, model=_copy(cache, tmp_path), max_steps=2, batch_size=2, **settings
+        )
+        limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000,) * 2)"
+        result = ended(run, start(run, before=limit).wait(timeout=120))
+        assert (result.code, result.outcome.reason) == (1, "disk_full")
+        assert not (tmp_path / "output").exists()
+        assert not list(run.checkpoints.glob("checkpoint-*"))
+        assert not list(tmp_path.glob(".partial*"))
+        assert not (run.checkpoints / ".partial").exists()
+
+
+def _copy(cache: Path, folder: Path) -> Path:
+    from finery.trainers.builtin import ensure_builtin
+
+    return Path(shutil.copytree(ensure_builtin("finery/tiny-llama", cache), folder / "model"))
+
+
+class TestRefusals:
+    def test_pickled_weights(self, tmp_path: Path, tiny_llama: Path, cache: Path) -> None:
+        model = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+        torch.save(load_file(model / "model.safetensors"), model / "pytorch_model.bin")
+        (model / "model.safetensors").unlink()
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, model=model, max_steps=1))
+        assert result.outcome.reason == "error"
+        assert "pickled weights (pytorch_model.bin)" in (result.outcome.message or "")
+
+    def test_an_adapter_whose_base_is_gone(self, tmp_path: Path, tiny_llama: Path, cache: Path) -> None:
+        model = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+        run = make_run(tmp_path / "one", "sft", cache=cache, model=model, max_steps=1, use_lora=True)
+        assert carry_out(run).code == 0
+        shutil.rmtree(model)
+        result = carry_out(make_run(tmp_path / "two", "sft", cache=cache, model=tmp_path / "one" / "output"))
+        assert "which is not there any more" in (result.outcome.message or "")
+
+    @pytest.mark.parametrize(
+        ("settings", "words"),
+        [
+            ({"precision": "fp16"}, "fp16 needs a GPU"),
+            ({"load_in_4bit": True, "use_lora": True}, "load_in_4bit needs a GPU"),
+            ({"load_in_8bit": True, "use_lora": True}, "load_in_8bit needs a GPU"),
+            ({"use_lora": True, "lora_target_modules": "no_such_layer"}, "no_such_layer"),
+            ({"eval_split": 0.5, "dataset": "one row"}, "eval_split"),
+            ({"max_length": 8}, "no row with a token to learn"),
+        ],
+    )
+    def test_what_cannot_be_honoured_is_named(
+        self, settings: dict[str, Any], words: str, tmp_path: Path, cache: Path
+    ) -> None:
+        if settings.get("dataset"):
+            settings = {**settings, "dataset": write_rows(tmp_path / "rows.jsonl", [chat("a", "b")])}
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=1, **settings))
+        assert (result.code, result.outcome.reason) == (1, "error")
+        assert words in (result.outcome.message or "")
+        assert not (tmp_path / "output").exists()
+
+    @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow", "trackio"])
+    def test_a_reporter_that_is_not_installed(self, name: str, tmp_path: Path, cache: Path) -> None:
+        if importlib.util.find_spec(name) is not None:
+            pytest.skip(f"{name} is installed")
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=1, report_to=[name]))
+        assert f"needs the package {name}" in (result.outcome.message or "")
+
+    def test_kto_with_single_rows(self, tmp_path: Path, cache: Path) -> None:
+        result = carry_out(make_run(tmp_path, "kto", cache=cache, dataset=FEEDBACK, batch_size=1))
+        assert "batch_size of at least 2" in (result.outcome.message or "")
+
+    def test_a_broken_row_is_named_without_its_content(self, tmp_path: Path, cache: Path) -> None:
+        rows = tmp_path / "rows.jsonl"
+        rows.write_text(json.dumps(chat("a", "b")) + '\n{"messages": "my secret"}\n')
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, dataset=rows))
+        assert "line 2" in (result.outcome.message or "")
+        assert "secret" not in run_log(tmp_path)
+
+    def test_rows_left_out_are_counted(self, tmp_path: Path, cache: Path) -> None:
+        long = " ".join(str(number) for number in range(200))
+        rows = [chat("a", "b"), chat(long, "c"), chat("d", ""), chat("e", long)]
+        run = make_run(
+            tmp_path, "sft", cache=cache, dataset=write_rows(tmp_path / "r.jsonl", rows), max_length=64, max_steps=1
+        )
+        result = carry_out(run)
+        notices = {data["code"]: data for data in result.of("notice")}
+        assert notices["rows_dropped"]["count"] == 2
+        assert notices["rows_dropped"]["reasons"] == {"nothing to learn": 1, "prompt fills max_length": 1}
+        assert notices["rows_truncated"]["count"] == 2
+        assert result.outcome.figures["rows"] == 2
+
+
+def run_log(folder: Path) -> str:
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*.json*") if path.name != "rows.jsonl")
