@@ -1,0 +1,56 @@
+"""The examples, as they stand, against a real server with the shipped samples."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from finery.cli.samples import write_samples
+from finery.client import FineryClient
+from tests.cli.command import Finery, environment
+from tests.servers import ROOT, RunningServer
+
+EXAMPLES = ROOT / "examples"
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+@pytest.fixture
+def samples(live: RunningServer) -> None:
+    write_samples(live.home / "data")
+
+
+def run_example(live: RunningServer, *words: str) -> str:
+    done = subprocess.run(words, env=environment(live.url), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.usefixtures("samples")
+class TestExamples:
+    @pytest.mark.parametrize(("recipe", "name"), [("sft", "sft"), ("sft", "lora"), ("dpo", "dpo")])
+    def test_configurations(self, finery: Finery, recipe: str, name: str) -> None:
+        """Shortened, since only the settings are in question; the instruct model is replaced by its base."""
+        file = str(EXAMPLES / f"{name}.yaml")
+        ended = finery(
+            "train", recipe, "--config", file, "max_steps=2", "model_name=finery/tiny-llama", "--json", seconds=300
+        )
+
+        assert ended.code == 0, ended.err
+        assert ended.json["output_dir"] == f"outputs/{name}-example"
+
+    def test_python(self, live: RunningServer, api: FineryClient) -> None:
+        shown = run_example(live, sys.executable, str(EXAMPLES / "train_and_chat.py"), "--epochs", "0.5")
+
+        assert "step 2 of 2" in shown
+        assert "What is Finery?" in shown
+
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+    def test_curl(self, live: RunningServer, api: FineryClient) -> None:
+        assert os.access(EXAMPLES / "monitor.sh", os.X_OK)
+        shown = run_example(live, "bash", str(EXAMPLES / "monitor.sh"))
+
+        assert '"to":"succeeded"' in shown
+        assert "total_lines" in shown
