@@ -28,8 +28,6 @@ CORE = (
 TRAINING = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "jinja2")
 OPTIONAL = {
     "bitsandbytes": "QLoRA and 8-bit loading",
-    "liger-kernel": "faster kernels on a GPU",
-    "vllm": "the vllm engine",
     "psycopg": "PostgreSQL",
     "pymysql": "MySQL and MariaDB",
 }

@@ -1,0 +1,39 @@
+"""What the README promises about the command line."""
+
+import re
+
+import pytest
+
+from finery.cli.exits import ExitCode
+from tests.cli.command import Finery
+from tests.servers import ROOT
+
+TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMAND = re.compile(r"(?:`|^ {4})finery ([a-z]+(?: [a-z]+)?)", re.MULTILINE)
+GROUPS = ("runs", "models", "deployments")
+QUICK_STARTS = sorted((ROOT / "docs").glob("quickstart.*.md"))
+
+
+class TestReadme:
+    def test_every_exit_code_is_explained(self) -> None:
+        assert {int(code) for code in re.findall(r"^\| (\d+) \|", TEXT, re.MULTILINE)} == {*ExitCode}
+
+    def test_begins_with_the_two_commands(self) -> None:
+        lines = [line.split("#")[0].strip() for line in TEXT.splitlines() if line]
+
+        assert lines[1:3] == ["make demo", "make test"]
+
+    @pytest.mark.parametrize("language", ["zh", "ja", "ko"])
+    def test_links_to_the_quick_starts(self, language: str) -> None:
+        assert f"docs/quickstart.{language}.md" in TEXT
+        assert (ROOT / "docs" / f"quickstart.{language}.md") in QUICK_STARTS
+
+    def test_every_command_is_known(self, alone: Finery) -> None:
+        """Each `finery …` of the README and the quick starts, as far as its sub-command."""
+        texts = [TEXT, *(path.read_text(encoding="utf-8") for path in QUICK_STARTS)]
+        named = {match for text in texts for match in COMMAND.findall(text)}
+
+        assert len(named) > 10
+        for words in sorted(named):
+            known = words.split() if words.split()[0] in GROUPS else words.split()[:1]
+            assert alone(*known, "--help").code == 0, words
