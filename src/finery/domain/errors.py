@@ -12,6 +12,8 @@ class ErrorKind(StrEnum):
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
     """Not now, or not twice."""
+    UNAUTHENTICATED = "unauthenticated"
+    """It is not known who asks (HTTP 401)."""
     FORBIDDEN = "forbidden"
     UNAVAILABLE = "unavailable"
     """Try again later."""

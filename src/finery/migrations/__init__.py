@@ -6,7 +6,7 @@ from sqlalchemy import inspect, text
 
 from finery.db import Database
 
-HEAD = "0001"
+HEAD = "0002"
 
 
 def upgrade(database: Database) -> None:

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String
+from sqlalchemy import JSON, String, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finery.db.types import Base, LongText
@@ -11,6 +11,10 @@ class DeploymentRow(Base):
     __tablename__ = "deployments"
 
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    owner_id: Mapped[str | None] = mapped_column(String(36), index=True)
+    """A user's id; NULL: nobody's, seen by those who see everyone's."""
+    shared: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Seen by all who may read deployments."""
     slot: Mapped[str | None] = mapped_column(String(64), unique=True)
     """A role that one deployment at a time holds: `main` is the model of `/load_model`. NULL once it ended."""
     model_name: Mapped[str] = mapped_column(LongText)

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finery.db.types import Base, BigKey, LongText
@@ -15,6 +15,7 @@ class RunRow(Base):
         UniqueConstraint("source", "idempotency_key"),
         Index("ix_runs_queue", "status", "priority", "number"),
         Index("ix_runs_recipe", "recipe", "number"),
+        Index("ix_runs_owner", "owner_id", "number"),
         TABLE,
     )
 
@@ -30,6 +31,9 @@ class RunRow(Base):
     """What was resolved when it was accepted: the model, the dataset, the output directory, absolute."""
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id"))
     owner_id: Mapped[str | None] = mapped_column(String(36))
+    """A user's id; NULL: nobody's, seen by those who see everyone's."""
+    shared: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Seen by all who may read runs."""
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_hash: Mapped[str | None] = mapped_column(String(64))
 
