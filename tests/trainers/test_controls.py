@@ -74,7 +74,7 @@ class TestResume:
             with run.events.open("ab") as events:
                 events.write(b"\n")
         same_end(carry_out(run), unbroken)
-        assert not (run.checkpoints / ".partial").exists() or not list((run.checkpoints / ".partial").glob("*"))
+        assert not (run.checkpoints / ".partial").exists()
 
     def test_pause_then_resume(self, tmp_path: Path, cache: Path, unbroken: Ended) -> None:
         run = make(tmp_path, cache)

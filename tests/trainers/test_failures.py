@@ -57,21 +57,23 @@ class TestDivergence:
 class TestOutOfMemory:
     @pytest.mark.slow
     def test_half_the_batch_and_the_same_loss(self, tmp_path: Path, cache: Path) -> None:
-        rows = write_rows(tmp_path / "rows.jsonl", [{"text": f"{n} " + "iron and fire " * 400} for n in range(64)])
-        settings: dict[str, Any] = {"dataset": rows, "max_length": 1024, "batch_size": 64, "max_steps": 1}
-        run = make_run(tmp_path, "sft", cache=cache, **settings)
-        process = start(run, before=LIMITED.format(spare=3_000_000_000))
+        rows = write_rows(tmp_path / "rows.jsonl", [{"text": f"{n} " + "iron and fire " * 300} for n in range(16)])
+        settings: dict[str, Any] = {"dataset": rows, "max_length": 768, "batch_size": 16, "max_steps": 2}
+        run = make_run(tmp_path / "limited", "sft", cache=cache, **settings)
+        process = start(run, before=LIMITED.format(spare=600_000_000))
         result = ended(run, process.wait(timeout=240))
         assert result.outcome.reason == "completed", result.outcome.message
         notices = [data for data in result.of("notice") if data["code"] == "out_of_memory"]
-        assert (notices[0]["batch_size"], notices[0]["gradient_accumulation_steps"]) == (32, 2)
-        assert all(data["batch_size"] * data["gradient_accumulation_steps"] == 64 for data in notices)
+        assert (notices[0]["batch_size"], notices[0]["gradient_accumulation_steps"]) == (8, 2)
+        assert all(data["batch_size"] * data["gradient_accumulation_steps"] == 16 for data in notices)
+        free = carry_out(make_run(tmp_path / "free", "sft", cache=cache, **settings))
+        assert result.losses() == pytest.approx(free.losses(), rel=1e-5)
 
     @pytest.mark.slow
     def test_too_little_for_one_row(self, tmp_path: Path, cache: Path) -> None:
         rows = write_rows(tmp_path / "rows.jsonl", [{"text": "iron and fire " * 700} for _ in range(4)])
         run = make_run(tmp_path, "sft", cache=cache, dataset=rows, max_length=2048, batch_size=2, max_steps=1)
-        process = start(run, before=LIMITED.format(spare=60_000_000))
+        process = start(run, before=LIMITED.format(spare=150_000_000))
         result = ended(run, process.wait(timeout=120))
         assert (result.code, result.outcome.reason) == (1, "oom")
 

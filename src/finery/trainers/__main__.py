@@ -39,6 +39,7 @@ def main(arguments: list[str]) -> int:
     attempt.controls.watch_sigterm()
     outcome = _carry_out(attempt)
     if attempt.is_main:
+        attempt.remove_scratch()
         attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
         write_atomically(attempt.directory.outcome, outcome.model_dump_json().encode())
     return 0 if outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED) else 1

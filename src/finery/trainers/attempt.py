@@ -1,6 +1,7 @@
 """What a recipe is given: the run's specification and directory, and the ways to tell and to be told."""
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,26 @@ class Attempt:
     @property
     def is_main(self) -> bool:
         return self.rank == 0
+
+    @property
+    def encoded(self) -> Path:
+        """Where the rows lie as tokens while they are learned."""
+        return self.run.path / "encoded"
+
+    @property
+    def checkpoint_workspace(self) -> Path:
+        """Where a checkpoint is written; never read again."""
+        return self.run.checkpoints / ".partial"
+
+    @property
+    def partial_output(self) -> Path:
+        """Beside the output, so that it can take its place in one rename."""
+        return self.spec.output_dir.with_name(f".partial-{self.spec.run_id}")
+
+    def remove_scratch(self) -> None:
+        """Drop what no later attempt will read; on a full disk it makes room for the outcome."""
+        for folder in (self.encoded, self.checkpoint_workspace, self.partial_output):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def stage(self, stage: str, label: str) -> None:
         """Announce a stage before training. Raises PausedBeforeTraining when a pause was asked for."""

@@ -6,16 +6,16 @@ import shutil
 from pathlib import Path
 
 from finery.kit.files import sync_directory
+from finery.trainers.attempt import Attempt
 
 WHOLE = re.compile(r"checkpoint-(\d+)")
 
 
 class Checkpoints:
-    def __init__(self, folder: Path, keep: int) -> None:
-        self._folder = folder
+    def __init__(self, attempt: Attempt, keep: int) -> None:
+        self._folder = attempt.run.checkpoints
         self._keep = keep
-        self.workspace = folder / ".partial"
-        """Where the trainer writes `checkpoint-N`; never read again."""
+        self.workspace = attempt.checkpoint_workspace
 
     def latest(self) -> Path | None:
         """The last whole checkpoint."""
@@ -24,7 +24,7 @@ class Checkpoints:
 
     def remove_torn(self) -> bool:
         """Drop what a process that died was writing; True when there was something."""
-        torn = self.workspace.exists() and any(self.workspace.iterdir())
+        torn = any(self.workspace.glob("checkpoint-*"))
         shutil.rmtree(self.workspace, ignore_errors=True)
         return torn
 

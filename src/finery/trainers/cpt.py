@@ -42,7 +42,7 @@ def train(attempt: Attempt) -> Outcome:
     else:
         train_rows, eval_rows = split(rows, config.eval_split, config.seed)
 
-    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
     bf16 = computes_in_bf16(base, attempt, config)
 
     def build(shape: BatchShape) -> CausalTrainer:
@@ -50,7 +50,13 @@ def train(attempt: Attempt) -> Outcome:
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
         return CausalTrainer(
             model=model,
-            args=SFTConfig(**shared, packing=config.packing, eval_packing=False),
+            args=SFTConfig(
+                **shared,
+                packing=config.packing,
+                eval_packing=False,
+                # The rows are tokens, labelled and cut; only packing is left to do.
+                dataset_kwargs={"skip_prepare_dataset": not config.packing},
+            ),
             train_dataset=train_rows,
             eval_dataset=eval_rows,
             processing_class=tokenizer,

@@ -43,7 +43,7 @@ def train(attempt: Attempt) -> Outcome:
     else:
         train_rows, eval_rows = split(rows, config.eval_split, config.seed)
 
-    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
     bf16 = computes_in_bf16(base, attempt, config)
 
     def build(shape: BatchShape) -> "EncodedDpoTrainer":

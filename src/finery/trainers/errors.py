@@ -19,6 +19,7 @@ MEMORY_WORDS = (
     "CUDA out of memory",
     "CUBLAS_STATUS_ALLOC_FAILED",
     "std::bad_alloc",
+    "Cannot allocate memory",
 )
 
 
@@ -57,7 +58,7 @@ def reason_of(error: BaseException) -> Reason:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """True for Python's, the CPU allocator's and CUDA's way of saying it; torch.OutOfMemoryError is a RuntimeError."""
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in MEMORY_WORDS)
 

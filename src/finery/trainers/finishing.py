@@ -16,8 +16,7 @@ from finery.trainers.fitting import Fitted
 from finery.trainers.loading import merged_base
 from finery.trainers.modelcard import model_card
 from finery.trainers.reporting import readable
-from finery.trainers.rows import forget_rows
-from finery.trainers.saving import partial_output, swap_into_place, write_marker, write_model
+from finery.trainers.saving import fresh_partial_output, swap_into_place, write_marker, write_model
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,6 @@ def finish(
         artifacts = _write(attempt, config, fitted, tokenizer, lesson, figures)
         attempt.reporter.event(EventType.RESULT, figures)
         attempt.reporter.log(f"result  {readable(figures)}")
-    forget_rows(attempt)
     shutil.rmtree(merged_base(attempt.run), ignore_errors=True)
     return Outcome(reason=fitted.ending, figures=figures, artifacts=artifacts)
 
@@ -59,7 +57,7 @@ def _write(
     attempt.reporter.stage("saving", f"saving the model to {output}")
     model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model)
     artifacts = [{"name": output.name, "type": "adapter" if config.use_lora else "model", "path": str(output)}]
-    partial = partial_output(attempt)
+    partial = fresh_partial_output(attempt)
     if lesson.stop_tokens:
         _name_stop_tokens(model.get_base_model() if config.use_lora else model, lesson.stop_tokens)
     if config.use_lora:

@@ -51,7 +51,7 @@ def train(attempt: Attempt) -> Outcome:
     # The neighbours are fixed beforehand, so the trainer goes through the rows in order; the order is drawn here.
     train_rows = train_rows.shuffle(seed=config.seed, load_from_cache_file=False, keep_in_memory=True)
 
-    checkpoints = Checkpoints(attempt.run.checkpoints, keep=config.save_total_limit)
+    checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
     bf16 = computes_in_bf16(base, attempt, config)
 
     def build(shape: BatchShape) -> "EncodedKtoTrainer":

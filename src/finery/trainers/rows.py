@@ -1,6 +1,5 @@
 """Encoded rows on disk, and the account of those that were left out."""
 
-import shutil
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,9 +32,8 @@ class Tally:
 
 def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType], rows: Iterable[Encoded]) -> Dataset:
     """Rows as a memory-mapped file in the run directory, so that a dataset need not fit in memory."""
-    folder = attempt.run.path / "encoded"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}-{attempt.rank}.arrow"
+    attempt.encoded.mkdir(exist_ok=True)
+    path = attempt.encoded / f"{name}-{attempt.rank}.arrow"
     arrow = pyarrow.schema(list(schema.items()))
     with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, arrow) as writer:
         for batch in _batches(rows):
@@ -71,11 +69,6 @@ def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | No
     order = list(range(len(rows)))
     np.random.default_rng(seed).shuffle(order)
     return rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))
-
-
-def forget_rows(attempt: Attempt) -> None:
-    """Once the run has its output, nobody needs them again."""
-    shutil.rmtree(attempt.run.path / "encoded", ignore_errors=True)
 
 
 def _batches(rows: Iterable[Encoded]) -> Iterator[list[Encoded]]:

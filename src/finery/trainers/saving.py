@@ -26,13 +26,10 @@ def refuse_foreign_output(output: Path) -> None:
         raise TrainingRefused(f"output_dir {output} exists and holds something else; choose another")
 
 
-def partial_output(attempt: Attempt) -> Path:
-    """A fresh, empty folder beside the output."""
-    output = attempt.spec.output_dir
-    partial = output.with_name(f".partial-{attempt.spec.run_id}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    return partial
+def fresh_partial_output(attempt: Attempt) -> Path:
+    shutil.rmtree(attempt.partial_output, ignore_errors=True)
+    attempt.partial_output.mkdir(parents=True)
+    return attempt.partial_output
 
 
 def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
