@@ -1,7 +1,7 @@
 """The names of the models that need no hub; `trainers.builtin` makes them on first use."""
 
 BUILTIN_MODELS: dict[str, str] = {
-    "finery/tiny-llama": "Llama of about 1.4 million parameters, untrained; learns the shipped samples on a CPU in a minute",
+    "finery/tiny-llama": "Llama of about 1.4 million parameters, untrained; learns the shipped samples in a minute",
     "finery/tiny-qwen": "the same size in the Qwen 3 architecture, untrained",
-    "finery/tiny-llama-instruct": "finery/tiny-llama after full fine-tuning on the shipped instructions; a base for LoRA and DPO",
+    "finery/tiny-llama-instruct": "finery/tiny-llama after full SFT on the shipped instructions; a base for LoRA and DPO",
 }

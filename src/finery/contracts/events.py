@@ -1,4 +1,4 @@
-"""What is told about a run while it goes on. A trainer appends these to events.jsonl; the server numbers and stores them."""
+"""What is told about a run while it goes on: a trainer appends it to events.jsonl, the server numbers and stores it."""
 
 from enum import StrEnum
 from typing import Any
