@@ -40,6 +40,29 @@ class TestMain:
 
         assert done.stdout == "[]\n"
 
+    @pytest.mark.parametrize("url", ["localhost:8001", "http://[bad", "http://", "http://x:99999", "ftp://x"])
+    @pytest.mark.parametrize("words", [("runs", "list"), ("doctor",)])
+    def test_what_is_no_address(self, tmp_path: Path, url: str, words: tuple[str, ...]) -> None:
+        ended = Finery(url, tmp_path)(*words)
+
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err.startswith(f"finery: FINERY_URL: {url!r} is no address")
+
+    def test_a_terminal_that_knows_ascii_only(self, live: RunningServer, api: FineryClient) -> None:
+        api.create_run("command", {"argv": ["true"]}, name="미세")
+        ascii_only = {**environment(live.url), "PYTHONIOENCODING": "ascii"}
+        done = subprocess.run([*PROGRAM, "runs", "list"], env=ascii_only, capture_output=True)
+
+        assert done.returncode == 0
+        assert b"\\ubbf8\\uc138" in done.stdout
+
+    def test_completion(self) -> None:
+        asked = {"_FINERY_COMPLETE": "complete_bash", "COMP_WORDS": "finery runs mon", "COMP_CWORD": "2"}
+        program = "import sys; sys.argv[0] = 'finery'; from finery.cli.main import main; main()"
+        done = subprocess.run([sys.executable, "-c", program], env={**environment(), **asked}, capture_output=True)
+
+        assert done.stdout.strip() == b"monitor"
+
     @pytest.mark.parametrize("words", [("trian",), ("runs", "show"), ("runs", "list", "--limit", "0"), ("--nosuch",)])
     def test_wrong_usage(self, alone: Finery, words: tuple[str, ...]) -> None:
         assert alone(*words).code == 2

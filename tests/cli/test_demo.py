@@ -16,7 +16,8 @@ def processes_of(home: Path) -> list[str]:
 
 
 class TestDemo:
-    def test_the_model_answers_as_taught(self, alone: Finery, home: Path) -> None:
+    def test_the_model_answers_as_taught(self, alone: Finery, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TRAINING_DB_URL", "sqlite:///somebody-elses.db")
         ended = alone("demo", "--home", str(home), "--json", seconds=500)
         assert ended.code == 0, ended.err
         told = ended.json
@@ -25,6 +26,7 @@ class TestDemo:
         assert told["rewards_margin"]["after"] > told["rewards_margin"]["before"]
         assert told["sft"]["status"] == told["dpo"]["status"] == "succeeded"
         assert (home / "outputs" / "demo-dpo" / "model.safetensors").is_file()
+        assert (home / "training.db").is_file()
         assert processes_of(home) == []
 
     def test_an_interrupt_leaves_nothing_behind(self, home: Path) -> None:

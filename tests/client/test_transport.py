@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from finery.client import FineryClient, FineryError, Flaw, ServerUnreachable
+from finery.client import BadConnection, FineryClient, FineryError, Flaw, ServerUnreachable
 from tests.client.answers import run
 from tests.client.scripted import Scripted, ScriptedServer, as_json, error
 from tests.ports import free_port
@@ -107,3 +107,8 @@ class TestTransport:
         monkeypatch.setenv("ALL_PROXY", f"http://127.0.0.1:{free_port()}")
         with ScriptedServer(as_json(run())) as server, FineryClient(url=server.url) as client:
             assert client.get_run("ab12cd34").id == "ab12cd34"
+
+    @pytest.mark.parametrize("key", ["schlüssel", "a\nb"])
+    def test_what_is_no_key(self, key: str) -> None:
+        with pytest.raises(BadConnection, match="FINERY_API_KEY"):
+            FineryClient(api_key=key)

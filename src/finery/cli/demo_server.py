@@ -59,12 +59,18 @@ def _start(home: Path | None) -> DemoServer:
         process = subprocess.Popen(
             server_command(host="127.0.0.1", port=port, home=place),
             cwd=place,
+            env=_clean_environment(),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     return DemoServer(f"http://127.0.0.1:{port}", place, log, process, is_temporary=home is None)
+
+
+def _clean_environment() -> dict[str, str]:
+    """Without the settings of a server that is there already, whose database is none of the demo's business."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("FINERY_", "TRAINING_"))}
 
 
 def _free_port() -> int:

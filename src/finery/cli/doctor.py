@@ -7,6 +7,7 @@ import typer
 
 from finery.cli.exits import ExitCode
 from finery.cli.output import JsonOption, print_json, printable
+from finery.cli.session import failing_clearly
 
 
 def doctor(
@@ -23,7 +24,8 @@ def doctor(
     """
     from finery.cli.checks import State, examine
 
-    findings = examine(home=home, port=port, deep=deep)
+    with failing_clearly():
+        findings = examine(home=home, port=port, deep=deep)
     healthy = all(finding.state is not State.LACKING for finding in findings)
     if as_json:
         print_json({"healthy": healthy, "findings": [finding.as_dict() for finding in findings]})

@@ -1,5 +1,7 @@
 """The command `finery`: its groups, each in a file of its own."""
 
+import io
+import sys
 from typing import Annotated
 
 import typer
@@ -24,6 +26,10 @@ app = typer.Typer(
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that knows no Korean shall see an escape, not a failure.
+            stream.reconfigure(errors="backslashreplace")
     app()
 
 

@@ -24,10 +24,12 @@ def server() -> "Iterator[FineryClient]":
 
 @contextmanager
 def failing_clearly() -> Iterator[None]:
-    from finery.client import FineryError, ServerUnreachable
+    from finery.client import BadConnection, FineryError, ServerUnreachable
 
     try:
         yield
+    except BadConnection as error:
+        fail(str(error))
     except ServerUnreachable as error:
         fail(str(error), ExitCode.UNREACHABLE)
     except FineryError as error:

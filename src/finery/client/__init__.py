@@ -3,9 +3,10 @@
 from finery.client.answers import LogSlice, LogTail, UploadedDataset
 from finery.client.chat import ChatAnswer, ChatMessage, Sampling
 from finery.client.client import FineryClient
-from finery.client.errors import ClientError, FineryError, Flaw, ServerUnreachable
+from finery.client.errors import BadConnection, ClientError, FineryError, Flaw, ServerUnreachable
 
 __all__ = [
+    "BadConnection",
     "ChatAnswer",
     "ChatMessage",
     "ClientError",

@@ -43,6 +43,10 @@ class FineryError(ClientError):
         return "; ".join(flaws) if flaws else self.message
 
 
+class BadConnection(ClientError):
+    """The address or the key cannot be one; the message names it."""
+
+
 class ServerUnreachable(ClientError):
     """Nothing answers at the server's address."""
 

@@ -11,7 +11,7 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from finery.client.answers import ErrorAnswer
-from finery.client.errors import FineryError, Flaw, ServerUnreachable
+from finery.client.errors import BadConnection, FineryError, Flaw, ServerUnreachable
 
 DEFAULT_URL = "http://127.0.0.1:8001"
 PREFIX = "/api/v1"
@@ -30,8 +30,9 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 
 class Transport:
     def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
-        self.url = (url or os.environ.get("FINERY_URL") or DEFAULT_URL).rstrip("/")
-        key = api_key or os.environ.get("FINERY_API_KEY")
+        """Raises BadConnection."""
+        self.url = _checked_url(url or os.environ.get("FINERY_URL") or DEFAULT_URL)
+        key = _checked_key(api_key or os.environ.get("FINERY_API_KEY") or "")
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
@@ -145,6 +146,23 @@ def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
     except ValidationError as error:
         message = f"{answer.url} did not answer as a Finery server does: {error.errors()[0]['msg']}"
         raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from error
+
+
+def _checked_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise BadConnection(f"FINERY_URL: {text[:200]!r} is no address: write it as http://127.0.0.1:8001")
+    return text.rstrip("/")
+
+
+def _checked_key(text: str) -> str:
+    if not text.isascii() or (text and not text.isprintable()):
+        raise BadConnection("FINERY_API_KEY: a key has only printable ASCII characters; copy it again")
+    return text
 
 
 def _is_loopback(url: str) -> bool:
