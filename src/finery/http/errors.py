@@ -1,6 +1,7 @@
 """Errors, each in the shape of the dialect whose route was asked."""
 
 import errno
+import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast, get_args
@@ -19,6 +20,8 @@ from finery.domain.errors import DomainError, ErrorKind, Flaw
 from finery.http.body import StrictRequest
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.kit.suggest import nearest
+
+log = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Any]
 
@@ -123,6 +126,7 @@ _CODES = {
 
 def _database_problem(error: SQLAlchemyError) -> Problem:
     if type(error).__name__ in _BUSY_ERRORS:
+        log.warning("a request was put off: %s", error)
         return unavailable("the database is busy or out of reach; nothing was changed, try again in a moment")
     return _INTERNAL
 

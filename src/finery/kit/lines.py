@@ -130,6 +130,9 @@ def read_part(path: Path, offset: int, limit: int, *, whole: bool) -> LogPart:
 
 def clean_line(data: bytes) -> str:
     """What a terminal would show: no escape sequences or other controls, only the last state of a progress bar."""
+    text = data.decode("utf-8", errors="replace")
+    if text.isprintable():
+        return text
     data = _ESCAPES.sub(b"", data)
     last = next((part for part in reversed(data.split(b"\r")) if part), b"")
     return last.decode("utf-8", errors="replace").translate(_CONTROLS)

@@ -19,6 +19,7 @@ from finery.api.jobs.schemas import (
 from finery.contracts.run import NewRun, Run, RunFilter
 from finery.contracts.status import RunStatus
 from finery.domain.ground import Ground
+from finery.http.logs import log_json
 from finery.http.uploads import Upload
 from finery.kit.lines import LogView
 
@@ -118,13 +119,8 @@ def to_cancelled(run: Run) -> JobCancelled:
 
 
 def to_logs(job_id: str, view: LogView) -> Iterator[bytes]:
-    """The JSON text of JobLogs, made line by line: the whole of a log may not fit into memory."""
-    yield b'{"job_id":%b,"logs":[' % msgspec.json.encode(job_id)
-    separator = b""
-    for line in view.lines():
-        yield separator + msgspec.json.encode(line)
-        separator = b","
-    yield b'],"total_lines":%d}' % view.total_lines
+    """The JSON text of JobLogs."""
+    return log_json(b'{"job_id":%b,"logs":[' % msgspec.json.encode(job_id), view)
 
 
 def to_uploaded(upload: Upload, ground: Ground) -> UploadedFile:

@@ -3,14 +3,13 @@
 import platform
 from collections.abc import Iterator
 
-import msgspec
-
 from finery import __version__
 from finery.api.native.schemas import CreateRunRequest, System, UploadedDataset
 from finery.contracts.run import NewRun, RunFilter
 from finery.contracts.status import RunStatus
 from finery.domain.errors import Flaw
 from finery.domain.ground import Ground
+from finery.http.logs import log_json
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
 from finery.http.uploads import Upload
@@ -29,13 +28,8 @@ def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) 
 
 
 def to_tail(view: LogView) -> Iterator[bytes]:
-    """The JSON text, made line by line: the whole of a log may not fit into memory."""
-    yield b'{"lines":['
-    separator = b""
-    for line in view.lines():
-        yield separator + msgspec.json.encode(line)
-        separator = b","
-    yield b'],"total_lines":%d}' % view.total_lines
+    """The JSON text of a LogAnswer."""
+    return log_json(b'{"lines":[', view)
 
 
 def to_uploaded(upload: Upload, ground: Ground) -> UploadedDataset:
