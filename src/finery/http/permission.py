@@ -2,26 +2,15 @@
 
 import ipaddress
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Annotated
 
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, NOBODY, Permission, Principal
 from finery.domain.errors import DomainError, ErrorKind
 
-
-class Permission(StrEnum):
-    RUNS_READ = "runs:read"
-    RUNS_WRITE = "runs:write"
-    DATASETS_WRITE = "datasets:write"
-    MODELS_READ = "models:read"
-    MODELS_USE = "models:use"
-    DEPLOYMENTS_READ = "deployments:read"
-    DEPLOYMENTS_WRITE = "deployments:write"
-    SYSTEM_READ = "system:read"
-    PUBLIC = "public"
-    """Nothing is needed: health, and the documentation of the API."""
+__all__ = ["Allow", "CurrentUser", "Permission", "current_user", "is_loopback"]
 
 
 class LoopbackOnly(DomainError):
@@ -40,18 +29,7 @@ class PermissionMissing(DomainError):
         super().__init__(f"this needs the permission {permission!r}")
 
 
-@dataclass(frozen=True)
-class User:
-    id: str
-    name: str
-    permissions: frozenset[Permission]
-
-
-LOCAL_ADMINISTRATOR = User("local", "local administrator", frozenset(Permission))
-NOBODY = User("nobody", "nobody", frozenset({Permission.PUBLIC}))
-
-
-async def current_user(connection: HTTPConnection) -> User:
+async def current_user(connection: HTTPConnection) -> Principal:
     """Until accounts exist, a person on this machine is its administrator. The socket decides, never a header."""
     client = connection.client
     return LOCAL_ADMINISTRATOR if client is not None and is_loopback(client.host) else NOBODY
@@ -66,7 +44,7 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-CurrentUser = Annotated[User, Depends(current_user)]
+CurrentUser = Annotated[Principal, Depends(current_user)]
 
 
 @dataclass(frozen=True)
@@ -75,7 +53,7 @@ class Allow:
 
     permission: Permission
 
-    async def __call__(self, user: CurrentUser) -> User:
-        if self.permission in user.permissions:
+    async def __call__(self, user: CurrentUser) -> Principal:
+        if user.may(self.permission):
             return user
-        raise LoopbackOnly() if user is NOBODY else PermissionMissing(self.permission)
+        raise LoopbackOnly() if user == NOBODY else PermissionMissing(self.permission)

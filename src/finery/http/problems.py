@@ -11,6 +11,7 @@ STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.INVALID: 422,
     ErrorKind.NOT_FOUND: 404,
     ErrorKind.CONFLICT: 409,
+    ErrorKind.UNAUTHENTICATED: 401,
     ErrorKind.FORBIDDEN: 403,
     ErrorKind.UNAVAILABLE: 503,
     ErrorKind.FINISHED: 409,
