@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from finery.contracts.recipes import DpoConfig, SftConfig
 from finery.contracts.recipes.base import PathText
@@ -48,6 +48,14 @@ class NewJob(BaseModel):
     model_name: Annotated[str, Field(min_length=1, max_length=4096)]
     dataset: Annotated[str, Field(min_length=1, max_length=4096)]
     hyperparameters: dict[str, Any] = {}
+
+    @field_validator("job_id")
+    @classmethod
+    def _bare(cls, job_id: str) -> str:
+        """MariaDB takes ids for equal that differ in spaces at the end."""
+        if job_id != job_id.strip():
+            raise ValueError("an id neither begins nor ends with a space")
+        return job_id
 
 
 class ReportedStatus(StrEnum):
