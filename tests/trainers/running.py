@@ -46,6 +46,7 @@ def make_run(
     dataset: Path = INSTRUCTIONS,
     eval_dataset: Path | None = None,
     output: Path | None = None,
+    gpus: tuple[int, ...] = (),
     **config: Any,
 ) -> RunDirectory:
     """A run directory under `folder`, on one thread: the tests' workers share two cores."""
@@ -61,6 +62,7 @@ def make_run(
         eval_dataset=eval_dataset,
         output_dir=output or folder / "output",
         models_cache=cache,
+        gpus=list(gpus),
         cpu_threads=1,
     )
     run.spec.write_text(spec.model_dump_json())
@@ -75,13 +77,12 @@ def carry_out(run: RunDirectory) -> Ended:
     return ended(run, code)
 
 
-def start(run: RunDirectory, *, before: str = "", launcher: tuple[str, ...] = ()) -> "subprocess.Popen[bytes]":
+def start(run: RunDirectory, *, before: str = "") -> "subprocess.Popen[bytes]":
     """In a process of its own; `before` is Python that runs there first."""
     program = f"{before}\nimport sys\nfrom finery.trainers.__main__ import main\nsys.exit(main([{str(run.path)!r}]))"
-    python = [sys.executable, "-c", program] if not launcher else [sys.executable, *launcher, str(run.path)]
     environment = {**os.environ, "PYTHONPATH": str(SOURCE), "OMP_NUM_THREADS": "1"}
     with (run.path / "log.txt").open("ab") as log:
-        return subprocess.Popen(python, stdout=log, stderr=log, env=environment)
+        return subprocess.Popen([sys.executable, "-c", program], stdout=log, stderr=log, env=environment)
 
 
 def ended(run: RunDirectory, code: int) -> Ended:

@@ -34,9 +34,11 @@ class TestEnsureBuiltin:
         for text in ("Finery とは何ですか?", "대장간 🔥", "  indented\n\ttabs"):
             assert tokenizer.decode(tokenizer(text)["input_ids"]) == text
 
-    @pytest.mark.slow
-    def test_the_taught_one_is_deterministic_too(self, tmp_path: Path, instruct: Path) -> None:
-        assert digest(ensure_builtin("finery/tiny-llama-instruct", tmp_path)) == digest(instruct)
+    def test_the_taught_one_is_deterministic_too(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("finery.trainers.builtin.instruct.EPOCHS", 1)
+        folders = [ensure_builtin("finery/tiny-llama-instruct", tmp_path / part) for part in ("one", "two")]
+        assert digest(folders[0]) == digest(folders[1])
+        assert digest(folders[0]) != digest(ensure_builtin("finery/tiny-llama", tmp_path))
 
     def test_stays_as_it_is(self, tmp_path: Path) -> None:
         folder = ensure_builtin("finery/tiny-llama", tmp_path)

@@ -46,7 +46,7 @@ def same_end(broken: Ended, unbroken: Ended) -> None:
     assert broken.outcome.reason == "completed"
     for step in range(STEPS - 5, STEPS + 1):
         assert broken.losses()[step] == unbroken.losses()[step]
-    for figure in ("train_loss", "eval_loss", "final_loss", "steps"):
+    for figure in ("train_loss", "eval_loss", "final_loss", "steps", "tokens"):
         assert broken.outcome.figures[figure] == pytest.approx(unbroken.outcome.figures[figure], rel=1e-9), figure
 
 

@@ -143,12 +143,15 @@ class TestRefusals:
             ({"load_in_8bit": True, "use_lora": True}, "load_in_8bit needs a GPU"),
             ({"use_lora": True, "lora_target_modules": "no_such_layer"}, "no_such_layer"),
             ({"eval_split": 0.5, "dataset": "one row"}, "eval_split"),
+            ({"gpus": (0,)}, "the installed torch sees none"),
             ({"max_length": 8}, "no row with a token to learn"),
         ],
     )
     def test_what_cannot_be_honoured_is_named(
         self, settings: dict[str, Any], words: str, tmp_path: Path, cache: Path
     ) -> None:
+        if "gpus" in settings and torch.cuda.is_available():
+            pytest.skip("there is a GPU")
         if settings.get("dataset"):
             settings = {**settings, "dataset": write_rows(tmp_path / "rows.jsonl", [chat("a", "b")])}
         result = carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=1, **settings))

@@ -58,6 +58,9 @@ class TestProof:
         assert sum(margins[-3:]) / 3 > sum(margins[:3]) / 3 + 0.1
         assert exact_share(tmp_path / "dpo" / "output", taught) >= 0.9
 
+    def test_the_taught_built_in_knows_its_lessons(self, instruct: Path) -> None:
+        assert exact_share(instruct, lessons(INSTRUCTIONS)) >= 0.95
+
     def test_says_who_it_is(self, tmp_path: Path, cache: Path) -> None:
         if not IDENTITY.exists():
             pytest.skip("the real data is not at hand")

@@ -1,5 +1,6 @@
 """`python -m finery.trainers RUN_DIR`: carry out the run described there, or go on with it."""
 
+import io
 import os
 import sys
 import traceback
@@ -15,6 +16,7 @@ from finery.kit.tables import BrokenRow, UnreadableTable
 from finery.trainers.attempt import Attempt, open_attempt
 from finery.trainers.errors import Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, reason_of
 from finery.trainers.registry import TRAINERS
+from finery.trainers.several import carry_out_on_several
 
 EXPECTED = (
     TrainingRefused,
@@ -47,6 +49,8 @@ def main(arguments: list[str]) -> int:
 
 def _carry_out(attempt: Attempt) -> Outcome:
     try:
+        if len(attempt.spec.gpus) > 1 and attempt.processes == 1 and attempt.spec.recipe != "command":
+            return carry_out_on_several(attempt)
         return TRAINERS[attempt.spec.recipe](attempt)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever happened, the outcome must name it
         if not isinstance(error, EXPECTED):
@@ -67,4 +71,6 @@ def _be_quiet() -> None:
 
 
 if __name__ == "__main__":
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")
     sys.exit(main(sys.argv[1:]))

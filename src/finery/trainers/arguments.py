@@ -1,6 +1,7 @@
 """From our configuration to the arguments that all of TRL's trainers share."""
 
 import importlib.util
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ class BatchShape:
     size: int
     accumulation: int
 
+    @property
+    def product(self) -> int:
+        return self.size * self.accumulation
+
     def smaller(self, at_least: int = 1) -> "BatchShape | None":
         """The largest even cut into at most half; None when there is none."""
         for size in range(self.size // 2, at_least - 1, -1):
@@ -43,6 +48,7 @@ def training_arguments(
 ) -> dict[str, Any]:
     """Raises TrainingRefused for what this machine or installation cannot do."""
     _refuse_missing_packages(config)
+    _place_reports(attempt)
     return {
         "output_dir": str(checkpoints.workspace),
         "per_device_train_batch_size": shape.size,
@@ -109,3 +115,10 @@ def _refuse_missing_packages(config: TrainingConfig) -> None:
             raise TrainingRefused(f"report_to {name} needs the package {package}, which is not installed")
     if config.optimizer == "adamw_bnb_8bit" and importlib.util.find_spec("bitsandbytes") is None:
         raise TrainingRefused("optimizer adamw_bnb_8bit needs the package bitsandbytes, which is not installed")
+
+
+def _place_reports(attempt: Attempt) -> None:
+    """Reporters keep their files under output_dir unless told otherwise, and that is only a workspace here."""
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(attempt.run.path / "tensorboard"))
+    os.environ.setdefault("WANDB_PROJECT", "finery")
+    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "finery")

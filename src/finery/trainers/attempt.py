@@ -38,6 +38,11 @@ class Attempt:
         return self.run.checkpoints / ".partial"
 
     @property
+    def batch_file(self) -> Path:
+        """The smaller batch that fitted into memory, for the run's other attempts and processes."""
+        return self.run.path / "batch.json"
+
+    @property
     def partial_output(self) -> Path:
         """Beside the output, so that it can take its place in one rename."""
         return self.spec.output_dir.with_name(f".partial-{self.spec.run_id}")

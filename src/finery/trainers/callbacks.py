@@ -38,11 +38,11 @@ class StepCallback(TrainerCallback):
         """The figures of the last logged step."""
         self._begun_at = self._logged_at = self._saved_at = time.monotonic()
         self._first_step = 0
-        self._logged_tokens = 0.0
+        self._logged_tokens = 0
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self._begun_at = self._logged_at = self._saved_at = time.monotonic()
-        self._first_step = state.global_step
+        self._first_step, self._logged_tokens = state.global_step, self.tokens
         label = f"training, {state.max_steps} steps"
         if state.global_step:
             label += f", going on after step {state.global_step}"
@@ -78,7 +78,7 @@ class StepCallback(TrainerCallback):
         self._refuse_divergence(state.global_step, logs, ctx["model"])
         figures = self.last = figures_of(logs)
         now = time.monotonic()
-        self.tokens = int(figures.get("tokens", 0))
+        self.tokens = int(figures.get("tokens", self.tokens))
         progress: dict[str, Any] = {
             "step": state.global_step,
             "total_steps": state.max_steps,

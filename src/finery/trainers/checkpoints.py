@@ -1,5 +1,6 @@
 """Checkpoints that are whole or absent: written aside, synced, and only then given their name."""
 
+import json
 import os
 import re
 import shutil
@@ -21,6 +22,11 @@ class Checkpoints:
         """The last whole checkpoint."""
         numbered = self._numbered()
         return numbered[-1][1] if numbered else None
+
+    def tokens_of(self, checkpoint: Path) -> int:
+        """How many tokens had been learned from; the trainers themselves count from 0 after a resume."""
+        history = json.loads((checkpoint / "trainer_state.json").read_bytes())["log_history"]
+        return max((int(entry.get("num_tokens", 0)) for entry in history), default=0)
 
     def remove_torn(self) -> bool:
         """Drop what a process that died was writing; True when there was something."""

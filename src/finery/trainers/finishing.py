@@ -1,12 +1,14 @@
 """From a fitted trainer to the run's output and outcome."""
 
 import hashlib
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finery.contracts.datasets import open_source
 from finery.contracts.events import EventType
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import TrainingConfig
@@ -33,7 +35,8 @@ def finish(
     attempt: Attempt, config: TrainingConfig, fitted: Fitted, tokenizer: PreTrainedTokenizerBase, lesson: Lesson
 ) -> Outcome:
     """Raises OSError when the disk is full, TrainingRefused when somebody else's files took the output's place."""
-    figures = {**fitted.figures, "rows": lesson.rows, "eval_rows": lesson.evaluation_rows}
+    counted = {**fitted.figures, "rows": lesson.rows, "eval_rows": lesson.evaluation_rows}
+    figures = {name: value for name, value in counted.items() if math.isfinite(value)}
     if fitted.ending is Reason.PAUSED:
         return Outcome(reason=Reason.PAUSED, message=None, figures=figures)
     artifacts: list[dict[str, str]] = []
@@ -67,7 +70,7 @@ def _write(
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")
         artifacts.append({"name": f"{output.name}/merged", "type": "model", "path": str(output / "merged")})
-    card = model_card(attempt, config, figures, sha256_of(attempt.spec.dataset))
+    card = model_card(attempt, config, figures, _sha256_of_data(attempt, config))
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)
@@ -90,8 +93,7 @@ def _name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
     model.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
 
 
-def sha256_of(path: Path | None) -> str | None:
-    if path is None or not path.is_file():
-        return None
-    with path.open("rb") as file:
+def _sha256_of_data(attempt: Attempt, config: TrainingConfig) -> str:
+    assert attempt.spec.dataset is not None
+    with open_source(attempt.spec.dataset, config.dataset_name).file.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -3,13 +3,14 @@
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from transformers import PrinterCallback, Trainer
 
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.status import Reason
+from finery.kit.files import read_json, write_json
 from finery.trainers.arguments import BatchShape
 from finery.trainers.attempt import Attempt
 from finery.trainers.callbacks import StepCallback
@@ -40,7 +41,7 @@ def fit(
     """Raises Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, OSError."""
     if checkpoints.remove_torn():
         attempt.reporter.notice("torn_checkpoint", "an unfinished checkpoint was removed", level="info")
-    shape = BatchShape(config.batch_size, config.gradient_accumulation_steps)
+    shape = _first_shape(attempt, config)
     while True:
         fitted = _try(attempt, config, checkpoints, build, shape)
         if fitted is not None:
@@ -59,9 +60,11 @@ def _try(
         trainer.add_callback(callback)
         if config.sample_prompts:
             trainer.add_callback(SampleCallback(attempt, config, trainer.processing_class))
+        last = checkpoints.latest()
+        if last is not None:
+            callback.tokens = trainer._total_train_tokens = checkpoints.tokens_of(last)
         attempt.raise_if_paused()
         start = time.monotonic()
-        last = checkpoints.latest()
         trainer.train(resume_from_checkpoint=str(last) if last is not None else None)
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
@@ -70,23 +73,41 @@ def _try(
     return Fitted(trainer, callback.ending, _figures(trainer, callback, time.monotonic() - start))
 
 
+def _first_shape(attempt: Attempt, config: TrainingConfig) -> BatchShape:
+    """The configured one, or the smaller one that this run has needed before."""
+    configured = BatchShape(config.batch_size, config.gradient_accumulation_steps)
+    noted = read_json(attempt.batch_file)
+    if noted is None:
+        return configured
+    shape = BatchShape(**noted)
+    if shape.product != configured.product:
+        return configured
+    _tell_smaller_batch(attempt, configured, shape)
+    return shape
+
+
 def _after_out_of_memory(attempt: Attempt, shape: BatchShape, smallest_batch: int) -> BatchShape:
     gc.collect()
     if attempt.spec.gpus:
         torch.cuda.empty_cache()
     smaller = shape.smaller(smallest_batch)
-    if attempt.processes > 1:
-        # The other ranks wait in a collective that this one will never join.
-        raise OutOfMemory(f"out of memory with a batch of {shape.size} on each GPU; choose a smaller batch_size")
     if smaller is None:
         raise OutOfMemory(f"out of memory with a batch of {shape.size}; choose a smaller model or max_length")
+    write_json(attempt.batch_file, asdict(smaller))
+    if attempt.processes > 1:
+        # The other ranks wait in a collective that this one will never join: all must begin again.
+        raise OutOfMemory(f"out of memory with a batch of {shape.size} on each GPU")
+    _tell_smaller_batch(attempt, shape, smaller)
+    return smaller
+
+
+def _tell_smaller_batch(attempt: Attempt, before: BatchShape, after: BatchShape) -> None:
     attempt.reporter.notice(
         "out_of_memory",
-        f"out of memory with a batch of {shape.size}: going on with {smaller.size} × {smaller.accumulation} passes",
-        batch_size=smaller.size,
-        gradient_accumulation_steps=smaller.accumulation,
+        f"out of memory with a batch of {before.size}: going on with {after.size}, {after.accumulation} times a step",
+        batch_size=after.size,
+        gradient_accumulation_steps=after.accumulation,
     )
-    return smaller
 
 
 def _figures(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[str, float]:

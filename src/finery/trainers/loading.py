@@ -103,8 +103,10 @@ def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> Pr
 
 
 def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> bool:
-    """Raises TrainingRefused when a precision was asked for that the device does not have."""
+    """Raises TrainingRefused when the GPU is not there, or a precision was asked for that the device does not have."""
     on_gpu = bool(attempt.spec.gpus)
+    if on_gpu and not torch.cuda.is_available():
+        raise TrainingRefused("this run was given a GPU, but the installed torch sees none")
     if config.precision == "fp16" and not on_gpu:
         raise TrainingRefused("precision fp16 needs a GPU; on a CPU choose bf16 or fp32")
     able = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()

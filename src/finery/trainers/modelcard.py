@@ -15,7 +15,7 @@ RECIPE_TITLES = {
 }
 
 
-def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, float], data_sha256: str | None) -> str:
+def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, float], data_sha256: str) -> str:
     spec = attempt.spec
     front = {
         "base_model": config.model_name,

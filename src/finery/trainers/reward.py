@@ -17,6 +17,7 @@ from finery.trainers.arguments import BatchShape, lora_config, training_argument
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
+from finery.trainers.errors import TrainingRefused
 from finery.trainers.finishing import Lesson, finish
 from finery.trainers.fitting import fit
 from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base
@@ -31,6 +32,8 @@ def train(attempt: Attempt) -> Outcome:
     config = RewardConfig.model_validate(attempt.spec.config)
     torch.set_num_threads(attempt.spec.cpu_threads)
     refuse_foreign_output(attempt.spec.output_dir)
+    if config.sample_prompts:
+        raise TrainingRefused("sample_prompts: a reward model scores answers and gives none; leave them out")
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt)

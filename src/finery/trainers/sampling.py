@@ -14,7 +14,7 @@ from transformers import (
 )
 
 from finery.contracts.events import EventType
-from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes import CptConfig, TrainingConfig
 from finery.trainers.attempt import Attempt
 
 
@@ -36,16 +36,20 @@ class SampleCallback(TrainerCallback):
         training = model.training
         model.eval()
         for prompt in self._config.sample_prompts:
-            text = answer(model, self._tokenizer, prompt, self._config.sample_max_new_tokens)
+            asked = prompt if isinstance(self._config, CptConfig) else as_question(self._tokenizer, prompt)
+            text = go_on(model, self._tokenizer, asked, self._config.sample_max_new_tokens)
             self._attempt.reporter.event(EventType.SAMPLE, {"step": step, "prompt": prompt, "text": text})
             self._attempt.reporter.log(f"sample at step {step}: {prompt!r} → {text!r}")
         model.train(training)
 
 
-@torch.no_grad()
-def answer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: str, max_new_tokens: int) -> str:
+def as_question(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
     messages = [{"role": "user", "content": prompt}]
-    text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+
+
+@torch.no_grad()
+def go_on(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, max_new_tokens: int) -> str:
     inputs = tokenizer(text, return_tensors="pt", add_special_tokens=False).to(model.device)
     greedy = GenerationConfig(
         max_new_tokens=max_new_tokens,
