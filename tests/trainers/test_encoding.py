@@ -3,7 +3,12 @@
 from pathlib import Path
 
 import pytest
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from tokenizers import Tokenizer
+from tokenizers.decoders import Metaspace as MetaspaceDecoder
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import Metaspace
+from tokenizers.trainers import BpeTrainer
+from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from finery.contracts.datasets import Conversation, Message, Text
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
@@ -114,6 +119,22 @@ class TestConversation:
         tool: Message = {"role": "tool", "content": "x"}
         with pytest.raises(Unmarkable, match="knows the roles"):
             Encoder(tokenizer).conversation(conversation(tool, assistant("b")), completion_only=True)
+
+    @pytest.mark.parametrize("template", [CHATML, ENDLESS], ids=["on a token's border", "within a token"])
+    def test_a_tokenizer_that_puts_a_space_before_every_text(self, template: str) -> None:
+        spaced = Tokenizer(BPE())
+        spaced.pre_tokenizer = Metaspace(prepend_scheme="always")
+        spaced.decoder = MetaspaceDecoder(prepend_scheme="always")
+        marks = ["</s>", "<|im_start|>", "<|im_end|>"]
+        spaced.train_from_iterator(["user assistant user: assistant: Question: ab\n"], BpeTrainer(special_tokens=marks))
+        tokenizer = PreTrainedTokenizerFast(tokenizer_object=spaced, eos_token="</s>", chat_template=template)
+        row = conversation(user("ab"), assistant("ab"))
+        if template == ENDLESS:
+            with pytest.raises(Unmarkable, match="joins the end of the prompt"):
+                Encoder(tokenizer).conversation(row, completion_only=True)
+        else:
+            (encoded,) = Encoder(tokenizer).conversation(row, completion_only=True)
+            assert learned_text(tokenizer, encoded) == "ab<|im_end|>"
 
     def test_names_what_ends_an_answer(self, tokenizer: PreTrainedTokenizerBase) -> None:
         tokenizer.eos_token = "<|endoftext|>"

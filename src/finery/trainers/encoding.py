@@ -8,6 +8,9 @@ from finery.contracts.datasets import Conversation, Message, Text
 from finery.trainers.rendering import Renderer, Span, Unmarkable
 
 MASKED = -100
+PROBE = "Question:\n"
+PIECES = ("Answer", " answer", "\nanswer", "1", ".", "答", "é")
+
 Encoded = dict[str, Any]
 """One row for the trainer: columns of token ids, and what else the recipe needs."""
 
@@ -22,6 +25,11 @@ class Encoder:
         self._specials = frozenset(
             {*tokenizer.all_special_ids, *(token for token, text in added.items() if text.special)}
         )
+        self._keeps_pieces = all(
+            tokenizer.decode([*self._ids(PROBE), *self._ids(piece)]) == tokenizer.decode(self._ids(PROBE + piece))
+            for piece in PIECES
+        )
+        """False for a tokenizer that puts a space before every text, as some of SentencePiece do."""
         self.stop_tokens: set[int] = {tokenizer.eos_token_id}
         """The tokens that were seen to end an answer: what generation must stop at."""
 
@@ -75,10 +83,13 @@ class Encoder:
         return {"input_ids": ids, "labels": labels}
 
     def _tokens(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
-        """The tokens, and for each whether it is learned.
+        """The tokens, and for each whether it is learned. Raises Unmarkable."""
+        ids, learned = self._in_pieces(text, spans) if self._keeps_pieces else self._in_one(text, spans)
+        return self._ended(ids, learned)
 
-        Prompt and answer are tokenized apart, as in use: the model is asked with the prompt's own tokens, and the
-        token that one pass over the whole might make across the border never occurs.
+    def _in_pieces(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
+        """Prompt and answer apart, as in use: the model is asked with the prompt's own tokens, and the token that one
+        pass over the whole might make across the border never occurs.
         """
         ids: list[int] = []
         learned: list[bool] = []
@@ -89,10 +100,20 @@ class Encoder:
                 ids += tokens
                 learned += [flag] * len(tokens)
             position = end
-        whole = self._ids(text)
-        if ids != whole and self._tokenizer.decode(ids) != self._tokenizer.decode(whole):
-            raise Unmarkable("the tokenizer changes the text when prompt and answer are tokenized apart")
-        return self._ended(ids, learned)
+        return ids, learned
+
+    def _in_one(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
+        """One pass, for a tokenizer that would put a space before every piece."""
+        encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids = list(encoded["input_ids"])
+        learned = [
+            any(start <= first and last <= end for start, end in spans) for first, last in encoded["offset_mapping"]
+        ]
+        for start, _ in spans:
+            prompt = self._ids(text[:start])
+            if ids[: len(prompt)] != prompt or learned[len(prompt) : len(prompt) + 1] != [True]:
+                raise Unmarkable("the tokenizer joins the end of the prompt and the answer in one token")
+        return ids, learned
 
     def _ended(self, ids: list[int], learned: list[bool]) -> tuple[list[int], list[bool]]:
         """Have each learned answer end with the token that ends it, learned too, and with nothing after that."""

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
@@ -69,7 +70,6 @@ class Renderer:
             texts, spans = render_jinja_template(
                 [list(messages)], tools=tools, chat_template=self._template, **options, **self._special
             )
-        except Exception as error:
-            # A template is a program of the model's author and may raise anything.
+        except (TemplateError, TypeError, ValueError, LookupError) as error:
             raise Unmarkable(f"the chat template refuses the messages: {error}") from error
         return texts[0], [(start, end) for start, end in spans[0]] if spans else []
