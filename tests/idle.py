@@ -2,6 +2,7 @@
 
 from finery.db import Database
 from finery.domain.ground import Ground
+from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
 from finery.scheduler import SchedulerSettings
 
@@ -9,7 +10,9 @@ from finery.scheduler import SchedulerSettings
 class IdleScheduler:
     warm_start = "off"
 
-    def __init__(self, database: Database, ground: Ground, pulse: Pulse, settings: SchedulerSettings) -> None:
+    def __init__(
+        self, database: Database, ground: Ground, pulse: Pulse, settings: SchedulerSettings, logs: LogReader
+    ) -> None:
         pass
 
     def start(self) -> None:

@@ -139,30 +139,31 @@ def imported_modules(path: Path) -> Iterator[str]:
             yield node.module
 
 
+@pytest.fixture(scope="module")
+def permissions() -> dict[str, list[str]]:
+    """What each route asks for. The app is only put together here, never started."""
+    from fastapi.dependencies.models import Dependant
+    from fastapi.routing import iter_route_contexts
+
+    from finery.app.asgi import create_app
+    from finery.http.permission import Allow
+
+    def asked(dependant: Dependant) -> Iterator[Allow]:
+        for dependency in dependant.dependencies:
+            if isinstance(dependency.call, Allow):
+                yield dependency.call
+            yield from asked(dependency)
+
+    return {
+        f"{','.join(sorted(route.methods))} {route.path}": sorted(
+            {allow.permission for allow in asked(route.dependant)}
+        )
+        for route in iter_route_contexts(create_app().routes)
+        if route.path not in DESCRIPTIONS
+    }
+
+
 class TestPermissions:
-    @pytest.fixture(scope="class")
-    def permissions(self) -> dict[str, list[str]]:
-        """What each route asks for. The app is only put together here, never started."""
-        from fastapi.dependencies.models import Dependant
-        from fastapi.routing import iter_route_contexts
-
-        from finery.app.asgi import create_app
-        from finery.http.permission import Allow
-
-        def asked(dependant: Dependant) -> Iterator[Allow]:
-            for dependency in dependant.dependencies:
-                if isinstance(dependency.call, Allow):
-                    yield dependency.call
-                yield from asked(dependency)
-
-        return {
-            f"{','.join(sorted(route.methods))} {route.path}": sorted(
-                {allow.permission for allow in asked(route.dependant)}
-            )
-            for route in iter_route_contexts(create_app().routes)
-            if route.path not in DESCRIPTIONS
-        }
-
     def test_every_route_names_one_permission(self, permissions: dict[str, list[str]]) -> None:
         assert permissions, "the app has no routes"
         assert {route: asked for route, asked in permissions.items() if len(asked) != 1} == {}

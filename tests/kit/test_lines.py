@@ -56,6 +56,14 @@ class TestTail:
             file.write(b"b\nunfinished")
         assert reader.tail(path, 1).total_lines == 1002
 
+    def test_a_long_count_is_remembered_over_a_restart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("finery.kit.lines.LONG_BYTES", 4)
+        path = log(tmp_path, b"a\nb\nc\n")
+        assert LogReader(tmp_path / "counts").count(path) == 3
+        path.write_bytes(b"xxxxxx" + b"d\ne")
+        # The noted part is believed, not read again: its newlines are gone, and still counted.
+        assert LogReader(tmp_path / "counts").count(path) == 5
+
     def test_counts_anew_when_the_file_was_replaced(self, tmp_path: Path) -> None:
         path, reader = log(tmp_path, b"a\n" * 1000), LogReader()
         reader.tail(path, 1)

@@ -40,6 +40,7 @@ class Composition:
         database = Database(settings.database_url, home=settings.home)
         resolver = PathResolver(settings.home, [Path(root) for root in settings.allowed_roots])
         machine = MachineReader(cpu_slots=settings.cpu_slots)
+        logs = LogReader(home.state / "line-counts")
         ground = Ground(home, resolver, machine, settings.max_upload_bytes)
         self.settings = settings
         self._home = home
@@ -55,7 +56,7 @@ class Composition:
             waking=waking,
             streams=RunStreams(database, waking),
             engines=Engines(),
-            logs=LogReader(),
+            logs=logs,
             latencies=Latencies(),
             warm_start=self._warm_start,
         )
@@ -73,7 +74,7 @@ class Composition:
         settings = SchedulerSettings(
             warm_start=self.settings.warm_start, grace_seconds=self.settings.stop_grace_seconds
         )
-        scheduler = Scheduler(self._database, self._ground, self._pulse, settings)
+        scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)
         scheduler.start()
         self._scheduler = scheduler
 

@@ -21,7 +21,7 @@ from finery.cli.output import size
 from finery.client import ClientError, FineryClient
 
 CORE = (
-    "fastapi", "starlette", "uvicorn", "python-multipart", "sse-starlette", "sqlalchemy", "alembic", "pydantic",
+    "fastapi", "starlette", "uvicorn", "python-multipart", "sqlalchemy", "alembic", "pydantic",
     "pydantic-settings", "msgspec", "pyyaml", "pyarrow", "typer", "rich", "httpx", "argon2-cffi", "limits",
     "prometheus-client", "nvidia-ml-py", "psutil",
 )  # fmt: skip

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -57,7 +58,13 @@ def _locate(url: URL, home: Path) -> URL:
 
 def _create_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS}, pool_size=20, max_overflow=40)
+        engine = create_engine(
+            url,
+            connect_args={"timeout": BUSY_SECONDS},
+            pool_size=20,
+            max_overflow=40,
+            json_deserializer=msgspec.json.decode,
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
@@ -68,6 +75,7 @@ def _create_engine(url: URL) -> Engine:
         pool_size=20,
         max_overflow=40,
         pool_timeout=BUSY_SECONDS,
+        json_deserializer=msgspec.json.decode,
     )
 
 

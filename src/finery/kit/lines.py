@@ -13,10 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from finery.kit.files import read_json, write_json
+
 BLOCK_BYTES = 1 << 16
 LINE_BYTES = 16_384
 """What is shown of a line; the rest is cut off, and the cut is told."""
 COUNTED_FILES = 4096
+LONG_BYTES = 1 << 26
+"""Each time a log has grown by so much, its count is written down."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +46,20 @@ class LogPart:
 
 
 class LogReader:
-    """Remembers how many lines it has counted in which file, so that only what was added is read again."""
+    """Remembers how many lines it has counted in which file, so that only what was added is read again.
 
-    def __init__(self) -> None:
+    What took long to count is also kept in `folder`, for the next start; a note there that does not fit its file any
+    more is not believed.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
         self._counted: OrderedDict[Path, _Count] = OrderedDict()
         self._lock = threading.Lock()
+        self._folder = folder
+
+    def count(self, path: Path) -> int:
+        """How many lines the log has."""
+        return self.tail(path, 1).total_lines
 
     def tail(self, path: Path, lines: int) -> LogView:
         """The last `lines` lines; 0: all of them."""
@@ -62,15 +75,27 @@ class LogReader:
         identity = os.fstat(file.fileno()).st_ino
         with self._lock:
             known = self._counted.get(path)
+        known = known or self._recall(path)
         if known is None or known.identity != identity or known.end > end:
             known = _Count(identity, 0, 0)
         newlines = known.newlines + _count_newlines(file, known.end, end)
+        if self._folder is not None and end // LONG_BYTES > known.end // LONG_BYTES:
+            self._note(path, _Count(identity, end, newlines))
         with self._lock:
             self._counted[path] = _Count(identity, end, newlines)
             self._counted.move_to_end(path)
             if len(self._counted) > COUNTED_FILES:
                 self._counted.popitem(last=False)
         return newlines + (1 if end and os.pread(file.fileno(), 1, end - 1) != b"\n" else 0)
+
+    def _recall(self, path: Path) -> "_Count | None":
+        noted = read_json(self._folder / f"{path.name}.json") if self._folder else None
+        return _Count(*noted) if isinstance(noted, list) and len(noted) == 3 else None
+
+    def _note(self, path: Path, count: "_Count") -> None:
+        assert self._folder is not None
+        self._folder.mkdir(parents=True, exist_ok=True)
+        write_json(self._folder / f"{path.name}.json", [count.identity, count.end, count.newlines])
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from finery.db import Database
 from finery.domain.ground import Ground
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
+from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
 from finery.scheduler.cleaning import Cleaner
 from finery.scheduler.launching import QUIET
@@ -28,12 +29,19 @@ class Scheduler:
     It may end at any moment, by `stop` or by a kill: runs go on without it, and the next `start` finds them.
     """
 
-    def __init__(self, database: Database, ground: Ground, pulse: Pulse, settings: SchedulerSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        ground: Ground,
+        pulse: Pulse,
+        settings: SchedulerSettings,
+        logs: LogReader | None = None,
+    ) -> None:
         self._pulse = pulse
         self._warm = _make_warm_parent(ground, settings)
         executors = make_executors(self._warm)
         submitter = Submitter(database, ground, pulse, executors, settings)
-        self._watcher = Watcher(database, ground, pulse, executors, settings, lambda: submitter.is_busy)
+        self._watcher = Watcher(database, ground, pulse, executors, settings, lambda: submitter.is_busy, logs)
         self._loops = [
             Loop("submit", submitter.work, pulse),
             Loop("watch", self._watcher.work, pulse),

@@ -11,6 +11,7 @@ from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Executor, NotYet, Sweepable, Unreachable
 from finery.kit.failpoints import failpoint
+from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
 from finery.scheduler.event_lines import parse_events
 from finery.scheduler.registry import LOCAL
@@ -32,13 +33,16 @@ class Watcher:
         executors: dict[str, Executor],
         settings: SchedulerSettings,
         is_submitting: Callable[[], bool],
+        logs: LogReader | None = None,
     ) -> None:
+        """`logs` counts the lines of live runs' logs as they grow, so that nobody who asks later waits for it."""
         self._database = database
         self._ground = ground
         self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
         self._is_submitting = is_submitting
+        self._logs = logs
         self._flagged: set[AttemptRef] = set()
 
     def work(self) -> float:
@@ -69,6 +73,7 @@ class Watcher:
             self._alive(attempt, handle, observation)
         elif isinstance(observation, Exited):
             self._drain(attempt, handle)
+            self._count_lines(attempt)
             failpoint("watch.exit_seen")
             self._end(attempt, *judge(observation.exit), observation.exit)
         elif isinstance(observation, Lost):
@@ -91,6 +96,7 @@ class Watcher:
                 attempts.mark_running(session, attempt.ref, observation.started_at)
             self._pulse.notify()
         self._drain(attempt, handle)
+        self._count_lines(attempt)
         if observation.stopped and attempt.ref not in self._flagged:
             self._flagged.add(attempt.ref)
             self._notice(attempt, "the trainer is held by a stop signal (SIGSTOP); send it SIGCONT to go on")
@@ -112,6 +118,10 @@ class Watcher:
                 return
             offset += taken
             self._pulse.notify()
+
+    def _count_lines(self, attempt: LiveAttempt) -> None:
+        if self._logs is not None:
+            self._logs.count(self._ground.home.run_log(attempt.run_id))
 
     def _read(self, handle: Handle, offset: int) -> bytes:
         try:

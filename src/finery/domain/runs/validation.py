@@ -133,6 +133,10 @@ def _inputs(session: Session, recipe: str, config: RecipeConfig, ground: Ground)
 
 def _checked_dataset(field: str, text: str, recipe: str, entry: str | None, ground: Ground) -> Path:
     path = _resolved(field, text, ground)
+    if not path.exists():
+        raise InvalidRun(
+            [Flaw(field, f"there is no file or folder {text[:200]!r}; upload it, or name one that is there")]
+        )
     check_dataset(path, recipe=recipe, entry_name=entry)
     return path
 
