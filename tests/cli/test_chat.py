@@ -19,7 +19,7 @@ class TestChat:
             "chat", MODEL, "--prompt", "Hello", "--max-tokens", "3", "--temperature", "0", "--keep", "--json"
         )
         piped = finery("chat", MODEL, "--max-tokens", "3", "--temperature", "0", input="Hello\n")
-        (deployment,) = api.list_deployments()
+        (deployment,) = [one for one in api.list_deployments() if one.status is DeploymentStatus.RUNNING]
         stopped = finery("deployments", "stop", deployment.id)
 
         assert (first.code, piped.code, stopped.code) == (0, 0, 0)
