@@ -1,7 +1,7 @@
 """Any program, minded like a training: its log, its end and its artifacts are the run's."""
 
+import math
 import os
-import signal
 import subprocess
 import time
 
@@ -11,47 +11,51 @@ from finery.contracts.process import Outcome
 from finery.contracts.recipes import CommandConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
-from finery.trainers.errors import TrainingRefused
 
-LOOK_EVERY_SECONDS = 0.2
+LOOK_EVERY_SECONDS = 0.1
+GRACE_SECONDS = 30.0
+"""Between the SIGTERM that a request becomes and SIGKILL."""
 
 
 def train(attempt: Attempt) -> Outcome:
-    """The program finds FINERY_RUN_DIR: it may append to events.jsonl and look into control/ as a trainer does."""
+    """The program finds FINERY_EVENTS, to which it may append events, and FINERY_RUN_DIR with its control/."""
     config = CommandConfig.model_validate(attempt.spec.config)
     attempt.stage("training", "running " + " ".join(config.argv))
     started = time.monotonic()
+    told = {"FINERY_EVENTS": str(attempt.run.events), "FINERY_RUN_DIR": str(attempt.run.path)}
     try:
         program = subprocess.Popen(
             config.argv,
             cwd=config.working_directory or attempt.spec.home,
-            env={**os.environ, **config.environment, "FINERY_RUN_DIR": str(attempt.run.path)},
+            env={**os.environ, **config.environment, **told},
             stdin=subprocess.DEVNULL,
         )
     except OSError as error:
-        raise TrainingRefused(f"the program {config.argv[0]} cannot be started: {error.strerror}") from error
-    ending = _mind(attempt, program)
+        return Outcome(reason=Reason.START_FAILED, message=f"{config.argv[0]!r} could not be started: {error.strerror}")
+    asked = _mind(attempt, program)
     figures = {"seconds": round(time.monotonic() - started, 2)}
-    if program.returncode == 0 or (ending is not None and program.returncode == -signal.SIGTERM):
-        attempt.reporter.event(EventType.RESULT, figures)
-        return Outcome(reason=ending or Reason.COMPLETED, figures=figures, artifacts=_artifacts(attempt))
-    how = f"signal {-program.returncode}" if program.returncode < 0 else f"exit code {program.returncode}"
-    return Outcome(reason=Reason.ERROR, message=f"the command ended with {how}", figures=figures)
+    if asked is None and program.returncode != 0:
+        how = f"signal {-program.returncode}" if program.returncode < 0 else f"exit code {program.returncode}"
+        return Outcome(reason=Reason.ERROR, message=f"the program ended with {how}", figures=figures)
+    attempt.reporter.event(EventType.RESULT, figures)
+    message = "the program was asked to end" if asked is not None else None
+    return Outcome(reason=asked or Reason.COMPLETED, message=message, figures=figures, artifacts=_artifacts(attempt))
 
 
 def _mind(attempt: Attempt, program: "subprocess.Popen[bytes]") -> Reason | None:
-    """Wait for the program; a request to stop or pause becomes its SIGTERM, and is answered when it has ended."""
-    ending = None
-    while True:
-        try:
-            program.wait(timeout=LOOK_EVERY_SECONDS)
-        except subprocess.TimeoutExpired:
-            wanted = attempt.controls.take()
-            if ending is None and wanted & {CONTROL_STOP, CONTROL_PAUSE}:
-                ending = Reason.STOPPED if CONTROL_STOP in wanted else Reason.PAUSED
-                program.terminate()
-        else:
-            return ending
+    """Wait for the program. A request to stop or pause reaches it as SIGTERM, and is the answer."""
+    asked: Reason | None = None
+    deadline = math.inf
+    while program.poll() is None:
+        wanted = attempt.controls.take()
+        if asked is None and wanted & {CONTROL_STOP, CONTROL_PAUSE}:
+            asked = Reason.STOPPED if CONTROL_STOP in wanted else Reason.PAUSED
+            deadline = time.monotonic() + GRACE_SECONDS
+            program.terminate()
+        if time.monotonic() > deadline:
+            program.kill()
+        time.sleep(LOOK_EVERY_SECONDS)
+    return asked
 
 
 def _artifacts(attempt: Attempt) -> list[dict[str, str]]:
