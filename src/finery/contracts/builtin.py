@@ -3,5 +3,5 @@
 BUILTIN_MODELS: dict[str, str] = {
     "finery/tiny-llama": "Llama of about 1.4 million parameters, untrained; learns the shipped samples in a minute",
     "finery/tiny-qwen": "the same size in the Qwen 3 architecture, untrained",
-    "finery/tiny-llama-instruct": "finery/tiny-llama after full SFT on the shipped instructions; a base for LoRA and DPO",
+    "finery/tiny-llama-instruct": "finery/tiny-llama after full SFT on the shipped instructions: a base for adapters",
 }

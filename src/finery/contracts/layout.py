@@ -6,6 +6,7 @@ A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the t
     events.jsonl                what the trainer appends: one JSON object a line (see contracts.events)
     control/                    requests to the trainer: empty files `checkpoint`, `validate`, `stop`, `pause`
     checkpoints/checkpoint-N/   whole checkpoints only
+    encoded/, base/, batch.json the trainer's own: tokens, a merged base, the batch size that fits
     attempts/K/launch.json      what the shim starts            (written by the server)
     attempts/K/environment.json the process's whole environment, mode 0600, until it has begun (server)
     attempts/K/shim.lock        locked while the shim lives      (shim)

@@ -11,6 +11,11 @@ def printable(text: str, *, limit: int = 80) -> str:
     return shown if len(text) <= limit and len(shown) <= limit else shown[: limit - 1] + "…"
 
 
+def is_printable(text: str) -> bool:
+    """Spaces of any script are; controls, surrogates and marks of direction are not."""
+    return not any(map(_is_hidden, text))
+
+
 def _is_hidden(character: str) -> bool:
     return unicodedata.category(character) in _HIDDEN
 

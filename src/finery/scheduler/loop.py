@@ -18,10 +18,12 @@ class Loop:
     next pass finds it.
     """
 
-    def __init__(self, name: str, work: Callable[[], float], pulse: Pulse) -> None:
+    def __init__(self, name: str, work: Callable[[], float], pulse: Pulse, *, rest: float) -> None:
+        """`rest` seconds pass between two passes at least, so that many pulses at once cost one pass."""
         self._name = name
         self._work = work
         self._pulse = pulse
+        self._rest = rest
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"finery-{name}", daemon=True)
 
@@ -39,7 +41,7 @@ class Loop:
         while not self._stopping.is_set():
             seen = self._pulse.count
             wait = self._pass()
-            if not self._stopping.is_set():
+            if not self._stopping.wait(self._rest):
                 self._pulse.wait(seen, wait)
 
     def _pass(self) -> float:

@@ -43,11 +43,11 @@ class Scheduler:
         submitter = Submitter(database, ground, pulse, executors, settings)
         self._watcher = Watcher(database, ground, pulse, executors, settings, lambda: submitter.is_busy, logs)
         self._loops = [
-            Loop("submit", submitter.work, pulse),
-            Loop("watch", self._watcher.work, pulse),
-            Loop("stop", Stopper(database, ground, executors, settings).work, pulse),
-            Loop("serve", Server(database, ground, pulse, executors, settings).work, pulse),
-            Loop("clean", Cleaner(database).work, pulse),
+            Loop("submit", submitter.work, pulse, rest=0.01),
+            Loop("watch", self._watcher.work, pulse, rest=0.05),
+            Loop("stop", Stopper(database, ground, executors, settings).work, pulse, rest=0.05),
+            Loop("serve", Server(database, ground, pulse, executors, settings).work, pulse, rest=0.1),
+            Loop("clean", Cleaner(database).work, pulse, rest=1.0),
         ]
 
     @property

@@ -52,10 +52,10 @@ class Submitter:
         return self._settings.idle_seconds
 
     def _claim(self) -> Claim | None:
-        with self._database.read() as session:
-            if not claims.has_waiting(session):
-                return None
         machine = self._ground.machine()
+        with self._database.read() as session:
+            if not claims.may_start(session, machine):
+                return None
         with self._database.write() as session:
             return claims.claim_next(session, machine, executor=LOCAL, max_passed=self._settings.max_passed)
 

@@ -70,7 +70,7 @@ class TrainingConfig(RecipeConfig):
     """Also write the base with the adapter merged in, to `<output_dir>/merged`."""
 
     save_steps: Count | None = None
-    """A checkpoint every so many steps; absent: at the end of each epoch."""
+    """A checkpoint every so many steps; absent: at the end of an epoch, at most one in 30 seconds."""
     save_total_limit: Annotated[int, Field(ge=1, le=1000)] = 2
     eval_steps: Count | None = None
     """Absent: at the end of each epoch, when there are evaluation rows."""

@@ -109,10 +109,10 @@ def finish(
     attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
     attempt.exit = ending.model_dump(mode="json") if ending else None
     attempt.reason = reason
+    change_status(session, row, to, reason=reason, message=message)
     if to is RunStatus.SUCCEEDED:
         row.progress = {**row.progress, "fraction": 1.0, "eta_seconds": 0.0}
         _add_artifacts(session, row, ending)
-    change_status(session, row, to, reason=reason, message=message)
     return to
 
 
@@ -231,6 +231,8 @@ def _fraction(data: dict[str, Any], before: dict[str, Any]) -> float:
 
 def _add_artifacts(session: Session, row: RunRow, ending: Exit | None) -> None:
     outcome = ending.outcome if ending else None
+    if outcome is not None and outcome.artifacts:
+        row.cleaned_at = None
     for artifact in outcome.artifacts if outcome else []:
         path = Path(artifact["path"])
         session.add(

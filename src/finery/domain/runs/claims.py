@@ -32,9 +32,10 @@ class Claim:
     time_limit_seconds: float | None
 
 
-def has_waiting(session: Session) -> bool:
+def may_start(session: Session, machine: Machine) -> bool:
+    """Whether it is worth a claim: something waits, and some device is free. Cheap, and without a lock."""
     query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED).limit(1)
-    return session.scalars(query).first() is not None
+    return any(_free_devices(session, machine)) and session.scalars(query).first() is not None
 
 
 def claim_next(session: Session, machine: Machine, *, executor: str, max_passed: int) -> Claim | None:

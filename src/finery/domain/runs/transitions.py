@@ -35,6 +35,7 @@ def change_status(
         row.intent = row.intent if to is RunStatus.QUEUED else None
     if to.is_finished:
         row.finished_at, row.reason, row.error, row.output_key = now, reason, message, None
+        row.cleaned_at = now
     data = {"from": source, "to": to, "reason": reason, "message": message}
     append_event(session, row, EventType.STATUS, {key: value for key, value in data.items() if value is not None})
     session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))
