@@ -1,0 +1,102 @@
+from collections.abc import Sequence
+
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.kit.printable import printable
+
+
+class InvalidAccount(DomainError):
+    """What was said of a user or key is impossible; each flaw names its field."""
+
+    kind = ErrorKind.INVALID
+    code = "invalid_account"
+
+    def __init__(self, flaws: Sequence[Flaw]) -> None:
+        first = flaws[0]
+        more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
+        super().__init__(f"{first.field}: {first.message}{more}", flaws=flaws)
+
+
+class SetupDone(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "setup_done"
+
+    def __init__(self) -> None:
+        super().__init__("the first administrator exists already; log in")
+
+
+class SetupNeeded(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "setup_needed"
+
+    def __init__(self) -> None:
+        super().__init__("there is no account yet; create the first administrator")
+
+
+class LoginRefused(DomainError):
+    """One error for an unknown user, a wrong password and an inactive account, so that none can be told apart."""
+
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "login_refused"
+
+    def __init__(self) -> None:
+        super().__init__("user name or password is wrong")
+
+
+class SessionEnded(DomainError):
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "session_ended"
+
+    def __init__(self) -> None:
+        super().__init__("the session has ended; log in again")
+
+
+class KeyRefused(DomainError):
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "key_refused"
+
+    def __init__(self) -> None:
+        super().__init__("the API key is unknown, revoked or expired, or its user is not active")
+
+
+class WrongPassword(DomainError):
+    kind = ErrorKind.INVALID
+    code = "wrong_password"
+
+    def __init__(self) -> None:
+        message = "the current password is wrong"
+        super().__init__(message, flaws=[Flaw("current_password", message)])
+
+
+class UserNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "user_not_found"
+
+    def __init__(self, user_id: str) -> None:
+        super().__init__(f"there is no user '{printable(user_id)}'")
+
+
+class UserExists(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "user_exists"
+
+    def __init__(self, field: str, value: str) -> None:
+        message = f"there is a user with the {field} '{value}' already"
+        super().__init__(message, flaws=[Flaw(field, message)])
+
+
+class LastAdministrator(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "last_administrator"
+
+    def __init__(self, username: str) -> None:
+        super().__init__(
+            f"{username!r} is the last active administrator with a password; make somebody else one before"
+        )
+
+
+class KeyNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "key_not_found"
+
+    def __init__(self, key_id: str) -> None:
+        super().__init__(f"there is no API key '{printable(key_id)}'")

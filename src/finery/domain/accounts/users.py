@@ -1,0 +1,161 @@
+"""Users: made, changed and deleted by an administrator; one of those with a password always stays."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from finery.contracts.accounts import NewUser, User, UserChanges
+from finery.contracts.permissions import Level
+from finery.domain.accounts.errors import LastAdministrator, UserExists, WrongPassword
+from finery.domain.accounts.logins import revoke_sessions
+from finery.domain.accounts.mapping import user_of
+from finery.domain.accounts.passwords import hash_password, matches
+from finery.domain.accounts.rows import find_user, hold_administration, lock_user
+from finery.domain.accounts.validation import check_fields, check_password, distinct, email_key, username_key
+from finery.kit.clock import utc_now
+from finery.models import DeploymentRow, RunRow, UserRow
+
+CLEARABLE = "display_name"
+
+
+def create_user(session: Session, new: NewUser) -> User:
+    """Raises InvalidAccount, UserExists, SetupNeeded."""
+    row = prepare_user(new)
+    hold_administration(session)
+    insert_user(session, row)
+    return user_of(row)
+
+
+def get_user(session: Session, user_id: str) -> User:
+    """Raises UserNotFound."""
+    return user_of(find_user(session, user_id))
+
+
+def list_users(session: Session, *, limit: int = 500, offset: int = 0) -> list[User]:
+    """By user name."""
+    query = select(UserRow).order_by(UserRow.username_key).limit(limit).offset(offset)
+    return [user_of(row) for row in session.scalars(query)]
+
+
+def update_user(session: Session, user_id: str, changes: UserChanges) -> User:
+    """A new password and a deactivation end the user's sessions. Raises UserNotFound, InvalidAccount, UserExists,
+    LastAdministrator.
+    """
+    values = _values_of(changes)
+    check_fields(values)
+    if (password := values.pop("password", None)) is not None:
+        values["password_hash"] = hash_password(password)
+    hold_administration(session)
+    row = lock_user(session, user_id)
+    if password is not None:
+        check_password(password, username=values.get("username", row.username))
+    _refuse_taken(session, values, but=user_id)
+    with session.begin_nested():
+        was_able = _is_able_admin(row)
+        _apply(row, values)
+        session.flush()
+        if was_able and not _is_able_admin(row):
+            _refuse_without_admin(session, row.username)
+    if password is not None or not row.is_active:
+        revoke_sessions(session, user_id)
+    return user_of(row)
+
+
+def delete_user(session: Session, user_id: str) -> None:
+    """Sessions, keys and secrets go along; runs and deployments stay, nobody's. Raises UserNotFound,
+    LastAdministrator.
+    """
+    hold_administration(session)
+    row = lock_user(session, user_id)
+    with session.begin_nested():
+        was_able = _is_able_admin(row)
+        session.delete(row)
+        session.flush()
+        if was_able:
+            _refuse_without_admin(session, row.username)
+    session.execute(update(RunRow).where(RunRow.owner_id == user_id).values(owner_id=None))
+    session.execute(update(DeploymentRow).where(DeploymentRow.owner_id == user_id).values(owner_id=None))
+
+
+def change_password(session: Session, user_id: str, *, current: str, new: str, keep: str | None = None) -> User:
+    """One's own; ends all sessions but the one with the token `keep`. Raises WrongPassword, InvalidAccount."""
+    check_fields({"password": new})
+    password_hash = hash_password(new)
+    row = lock_user(session, user_id)
+    if not matches(row.password_hash, current):
+        raise WrongPassword()
+    check_password(new, username=row.username)
+    row.password_hash, row.updated_at = password_hash, utc_now()
+    revoke_sessions(session, user_id, keep=keep)
+    return user_of(row)
+
+
+def prepare_user(new: NewUser) -> UserRow:
+    """The row, not yet in a session: hashing takes time that no transaction should wait for. Raises InvalidAccount."""
+    check_fields(dict(new))
+    if new.password is not None:
+        check_password(new.password, username=new.username)
+    now = utc_now()
+    return UserRow(
+        id=str(uuid.uuid4()),
+        email=new.email,
+        email_key=email_key(new.email),
+        username=new.username,
+        username_key=username_key(new.username),
+        display_name=new.display_name,
+        password_hash=None if new.password is None else hash_password(new.password),
+        levels=distinct(new.levels),
+        is_admin=Level.ADMIN in new.levels,
+        is_active=True,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def insert_user(session: Session, row: UserRow) -> None:
+    """Raises UserExists."""
+    _refuse_taken(session, {"email": row.email, "username": row.username}, but=row.id)
+    session.add(row)
+    session.flush()
+
+
+def _values_of(changes: UserChanges) -> dict[str, Any]:
+    given = {name: value for name, value in changes if name in changes.model_fields_set}
+    return {name: value for name, value in given.items() if value is not None or name == CLEARABLE}
+
+
+def _apply(row: UserRow, values: dict[str, Any]) -> None:
+    row.email = values.get("email", row.email)
+    row.email_key = email_key(row.email)
+    row.username = values.get("username", row.username)
+    row.username_key = username_key(row.username)
+    row.display_name = values.get("display_name", row.display_name)
+    row.password_hash = values.get("password_hash", row.password_hash)
+    row.levels = distinct(values.get("levels", row.levels))
+    row.is_admin = Level.ADMIN in row.levels
+    row.is_active = values.get("is_active", row.is_active)
+    row.updated_at = utc_now()
+
+
+def _refuse_taken(session: Session, values: dict[str, Any], *, but: str) -> None:
+    """Whoever asks holds the administration, so that the answer stays true until the transaction ends."""
+    for name, column, key in (
+        ("email", UserRow.email_key, email_key),
+        ("username", UserRow.username_key, username_key),
+    ):
+        if name in values:
+            query = select(UserRow.id).where(column == key(values[name]), UserRow.id != but)
+            if session.scalars(query).first() is not None:
+                raise UserExists(name, values[name])
+
+
+def _is_able_admin(row: UserRow) -> bool:
+    return row.is_admin and row.is_active and row.password_hash is not None
+
+
+def _refuse_without_admin(session: Session, username: str) -> None:
+    able = (UserRow.is_admin.is_(True), UserRow.is_active.is_(True), UserRow.password_hash.is_not(None))
+    if session.scalars(select(UserRow.id).where(*able).limit(1)).first() is None:
+        raise LastAdministrator(username)

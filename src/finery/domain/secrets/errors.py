@@ -1,0 +1,45 @@
+from collections.abc import Sequence
+
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.kit.printable import printable
+
+
+class InvalidSecret(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_secret"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+
+
+class SecretNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "secret_not_found"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"there is no secret '{printable(name)}'")
+
+
+class SecretsMissing(DomainError):
+    kind = ErrorKind.INVALID
+    code = "secrets_missing"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        shown = ", ".join(printable(name) for name in names)
+        super().__init__(f"the run's owner has no secret named {shown}, and neither has the server; store it first")
+
+
+class SecretUnreadable(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "secret_unreadable"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the secret '{name}' was stored with another key than the server has now; store it again")
+
+
+class SecretKeyUnusable(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "secret_key_unusable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"secrets cannot be used: {why}")

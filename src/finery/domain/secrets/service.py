@@ -1,0 +1,119 @@
+import re
+from collections.abc import Iterable
+
+from sqlalchemy import Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from finery.contracts.accounts import SecretInfo
+from finery.domain.secrets.errors import (
+    InvalidSecret,
+    SecretKeyUnusable,
+    SecretNotFound,
+    SecretsMissing,
+    SecretUnreadable,
+)
+from finery.kit.clock import utc_now
+from finery.kit.redaction import SHORTEST
+from finery.kit.secretbox import KeyUnusable, SecretBox, Undecipherable
+from finery.models import SecretRow
+
+LONGEST_VALUE = 64 << 10
+SERVER = ""
+"""The owner key of the server's own secrets."""
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
+
+
+def put(session: Session, box: SecretBox, name: str, value: str, *, owner_id: str | None) -> SecretInfo:
+    """Store a secret, or another value for it; `owner_id` None: the server's, for every run.
+
+    Raises InvalidSecret, SecretKeyUnusable.
+    """
+    _check(name, value)
+    encrypted = _encrypt(box, value)
+    row = session.scalars(_one(name, owner_id).with_for_update()).one_or_none()
+    row = row or _insert(session, name, encrypted, owner_id)
+    row.value, row.updated_at = encrypted, utc_now()
+    return _info_of(row)
+
+
+def delete(session: Session, name: str, *, owner_id: str | None) -> None:
+    """Raises SecretNotFound."""
+    row = session.scalars(_one(name, owner_id)).one_or_none() if _NAME.fullmatch(name) else None
+    if row is None:
+        raise SecretNotFound(name)
+    session.delete(row)
+    session.flush()
+
+
+def list_names(session: Session, *, owner_id: str | None) -> list[SecretInfo]:
+    """Those that the owner's runs may use, by name: their own and the server's."""
+    query = select(SecretRow).where(SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
+    return [_info_of(row) for row in session.scalars(query.order_by(SecretRow.name, SecretRow.id))]
+
+
+def resolve(session: Session, box: SecretBox, names: Iterable[str], *, owner_id: str | None) -> dict[str, str]:
+    """The values, for a run's environment file and for nothing else. An owner's secret goes before the server's.
+
+    Raises SecretsMissing, SecretUnreadable, SecretKeyUnusable.
+    """
+    asked = list(dict.fromkeys(names))
+    wanted = [name for name in asked if _NAME.fullmatch(name)]
+    query = select(SecretRow).where(SecretRow.name.in_(wanted), SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
+    found = {row.name: row for row in session.scalars(query.order_by(SecretRow.owner_key))}
+    if missing := [name for name in asked if name not in found]:
+        raise SecretsMissing(missing)
+    return {name: _decrypt(box, found[name]) for name in wanted}
+
+
+def _check(name: str, value: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidSecret("name", "must be a letter or _, then at most 127 of letters, digits, and _.-")
+    if not SHORTEST <= len(value) <= LONGEST_VALUE:
+        raise InvalidSecret("value", f"must have {SHORTEST} to {LONGEST_VALUE:,} characters")
+    if "\0" in value or any("\ud800" <= character <= "\udfff" for character in value):
+        raise InvalidSecret("value", "holds a character that no environment can")
+
+
+def _one(name: str, owner_id: str | None) -> Select[SecretRow]:
+    return select(SecretRow).where(SecretRow.owner_key == (owner_id or SERVER), SecretRow.name == name)
+
+
+def _insert(session: Session, name: str, encrypted: str, owner_id: str | None) -> SecretRow:
+    """Or the row of whoever was first."""
+    now = utc_now()
+    row = SecretRow(
+        owner_id=owner_id,
+        owner_key=owner_id or SERVER,
+        name=name,
+        value=encrypted,
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return session.scalars(_one(name, owner_id).with_for_update()).one()
+    return row
+
+
+def _encrypt(box: SecretBox, value: str) -> str:
+    try:
+        return box.encrypt(value)
+    except KeyUnusable as error:
+        raise SecretKeyUnusable(str(error)) from error
+
+
+def _decrypt(box: SecretBox, row: SecretRow) -> str:
+    try:
+        return box.decrypt(row.value)
+    except Undecipherable as error:
+        raise SecretUnreadable(row.name) from error
+    except KeyUnusable as error:
+        raise SecretKeyUnusable(str(error)) from error
+
+
+def _info_of(row: SecretRow) -> SecretInfo:
+    return SecretInfo(name=row.name, owner_id=row.owner_id, created_at=row.created_at, updated_at=row.updated_at)

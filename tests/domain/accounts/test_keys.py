@@ -1,0 +1,139 @@
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from finery.contracts.accounts import NewKey, UserChanges
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, PERMISSIONS_OF_LEVEL, Level, Permission, Principal
+from finery.db import Database
+from finery.domain import accounts
+from finery.domain.accounts.errors import InvalidAccount, KeyNotFound, KeyRefused, SetupNeeded
+from finery.kit.clock import utc_now
+from finery.models import ApiKeyRow
+from tests.domain.accounts import people
+
+
+def principal(database: Database, *levels: Level, username: str = "ann") -> Principal:
+    with database.read() as session:
+        has_accounts = accounts.has_accounts(session)
+    if not has_accounts:
+        people.first_admin(database)
+    created = people.user(database, username, *levels)
+    allowed = frozenset[Permission]().union(*(PERMISSIONS_OF_LEVEL[level] for level in created.levels))
+    return Principal(created.id, username, allowed)
+
+
+def make(database: Database, who: Principal, **options: Any) -> NewKey:
+    with database.write() as session:
+        return accounts.create_key(session, who, **{"name": "laptop", **options})
+
+
+def come_with(database: Database, key: str) -> Principal:
+    with database.read() as session:
+        return accounts.principal_of_key(session, key).principal
+
+
+class TestCreateKey:
+    def test_is_shown_once_and_stored_hashed(self, database: Database) -> None:
+        who = principal(database)
+        made = make(database, who)
+        assert re.fullmatch(r"st_[A-Za-z0-9_-]{43}", made.key)
+        assert made.info.prefix == made.key[:11]
+        assert made.key not in repr(made)
+        with database.read() as session:
+            row = session.scalars(select(ApiKeyRow)).one()
+            assert made.key not in {str(value) for value in vars(row).values()}
+            assert accounts.list_keys(session, who.user_id or "") == [made.info]
+        assert come_with(database, made.key) == who
+
+    @pytest.mark.parametrize(
+        ("options", "field", "message"),
+        [
+            ({"name": ""}, "name", "1 to 200"),
+            ({"name": "x" * 201}, "name", "1 to 200"),
+            ({"name": "a\0b"}, "name", "printable"),
+            ({"expires_days": 0}, "expires_days", "1 to 3650"),
+            ({"expires_days": 10**18}, "expires_days", "1 to 3650"),
+            ({"scoped_permissions": []}, "scoped_permissions", "at least one"),
+            (
+                {"scoped_permissions": ["runs:raed"]},
+                "scoped_permissions",
+                "did you mean runs:read?); known are account",
+            ),
+            ({"scoped_permissions": ["a\0b"]}, "scoped_permissions", "'a\\x00b' is no permission; known are"),
+            ({"scoped_permissions": ["users:write"]}, "scoped_permissions", "you do not have users:write yourself"),
+        ],
+    )
+    def test_flaws(self, database: Database, options: dict[str, Any], field: str, message: str) -> None:
+        with pytest.raises(InvalidAccount) as caught:
+            make(database, principal(database), **options)
+        assert [flaw.field for flaw in caught.value.flaws] == [field]
+        assert message in str(caught.value)
+
+    def test_not_without_an_account(self, database: Database) -> None:
+        with pytest.raises(SetupNeeded):
+            make(database, LOCAL_ADMINISTRATOR)
+
+    def test_a_key_makes_no_stronger_key(self, database: Database) -> None:
+        weak = make(database, principal(database), scoped_permissions=["keys:self", "runs:read"])
+        holder = come_with(database, weak.key)
+        assert holder.permissions == {Permission.KEYS_SELF, Permission.RUNS_READ}
+        with pytest.raises(InvalidAccount, match="you do not have runs:write yourself"):
+            make(database, holder, scoped_permissions=["runs:write"])
+        assert come_with(database, make(database, holder).key).permissions == holder.permissions
+
+
+class TestPrincipalOfKey:
+    def test_is_never_worth_more_than_its_user(self, database: Database) -> None:
+        who = principal(database, Level.LEAD)
+        key = make(database, who, scoped_permissions=["runs:all", "runs:read"]).key
+        assert come_with(database, key).sees_all_runs
+        with database.write() as session:
+            accounts.update_user(session, who.user_id or "", UserChanges(levels=[Level.VIEWER]))
+        holder = come_with(database, key)
+        assert holder.permissions == {Permission.RUNS_READ}
+        assert not holder.sees_all_runs
+
+    def test_expires(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        who = principal(database)
+        made = make(database, who, expires_days=1)
+        come_with(database, made.key)
+        with people.at(monkeypatch, utc_now() + timedelta(days=1, seconds=1)), database.read() as session:
+            with pytest.raises(KeyRefused):
+                accounts.principal_of_key(session, made.key)
+            assert [key.is_active for key in accounts.list_keys(session, who.user_id or "")] == [False]
+
+    def test_refuses_what_it_does_not_know(self, database: Database) -> None:
+        principal(database)
+        for key in ("", "st_", "st_unknown", "unknown", "st_\0", "st_\ud800", "st_" + "x" * 100_000):
+            with pytest.raises(KeyRefused):
+                come_with(database, key)
+
+    def test_neither_the_prefix_nor_the_hash_is_a_key(self, database: Database) -> None:
+        made = make(database, principal(database))
+        with database.read() as session:
+            secret_hash = session.scalars(select(ApiKeyRow.secret_hash)).one()
+        for text in (made.info.prefix, secret_hash, f"st_{secret_hash}", made.key[3:], made.key + " "):
+            with pytest.raises(KeyRefused):
+                come_with(database, text)
+
+
+class TestRevokeKey:
+    def test_works_no_more(self, database: Database) -> None:
+        who = principal(database)
+        made = make(database, who)
+        for _ in range(2):
+            with database.write() as session:
+                assert not accounts.revoke_key(session, who.user_id or "", made.info.id).is_active
+        with pytest.raises(KeyRefused):
+            come_with(database, made.key)
+
+    def test_not_another_users(self, database: Database) -> None:
+        ann, bob = principal(database), principal(database, username="bob")
+        made = make(database, ann)
+        for key_id in (made.info.id, "nothing", "a\0b", ""):
+            with database.write() as session, pytest.raises(KeyNotFound):
+                accounts.revoke_key(session, bob.user_id or "", key_id)
+        come_with(database, made.key)

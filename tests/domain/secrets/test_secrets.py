@@ -1,0 +1,156 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from finery.db import Database
+from finery.domain import accounts, secrets
+from finery.domain.secrets.errors import (
+    InvalidSecret,
+    SecretKeyUnusable,
+    SecretNotFound,
+    SecretsMissing,
+    SecretUnreadable,
+)
+from finery.kit.secretbox import KEY_FILE, SecretBox
+from finery.models import SecretRow
+from tests.domain.accounts import people
+
+VALUE = "hf_very_secret"
+
+
+@pytest.fixture
+def box(home: Path) -> SecretBox:
+    return SecretBox(home / ".finery")
+
+
+@pytest.fixture
+def ann(database: Database) -> str:
+    people.first_admin(database)
+    return people.user(database, "ann").id
+
+
+def put(database: Database, box: SecretBox, name: str, value: str = VALUE, *, owner_id: str | None = None) -> None:
+    with database.write() as session:
+        secrets.put(session, box, name, value, owner_id=owner_id)
+
+
+def resolve(database: Database, box: SecretBox, *names: str, owner_id: str | None = None) -> dict[str, str]:
+    with database.read() as session:
+        return secrets.resolve(session, box, names, owner_id=owner_id)
+
+
+class TestPut:
+    def test_is_stored_encrypted(self, database: Database, box: SecretBox) -> None:
+        put(database, box, "HF_TOKEN")
+        with database.read() as session:
+            row = session.scalars(select(SecretRow)).one()
+            assert VALUE not in row.value
+            assert VALUE not in repr(secrets.list_names(session, owner_id=None))
+        assert resolve(database, box, "HF_TOKEN", "HF_TOKEN") == {"HF_TOKEN": VALUE}
+
+    def test_again_replaces(self, database: Database, box: SecretBox) -> None:
+        put(database, box, "HF_TOKEN")
+        put(database, box, "HF_TOKEN", "another value")
+        assert resolve(database, box, "HF_TOKEN") == {"HF_TOKEN": "another value"}
+        with database.read() as session:
+            assert len(secrets.list_names(session, owner_id=None)) == 1
+
+    def test_ten_at_once(self, database: Database, box: SecretBox) -> None:
+        with ThreadPoolExecutor(10) as pool:
+            list(pool.map(lambda number: put(database, box, "HF_TOKEN", f"value {number}"), range(10)))
+        assert resolve(database, box, "HF_TOKEN")["HF_TOKEN"].startswith("value ")
+
+    @pytest.mark.parametrize(
+        ("name", "value", "field"),
+        [
+            ("", VALUE, "name"),
+            ("9X", VALUE, "name"),
+            ("A B", VALUE, "name"),
+            ("A\n", VALUE, "name"),
+            ("x" * 129, VALUE, "name"),
+            ("A", "abc", "value"),
+            ("A", "x" * 65_537, "value"),
+            ("A", VALUE + "\0", "value"),
+            ("A", VALUE + "\ud800", "value"),
+        ],
+    )
+    def test_flaws_never_tell_the_value(
+        self, database: Database, box: SecretBox, name: str, value: str, field: str
+    ) -> None:
+        with pytest.raises(InvalidSecret) as caught:
+            put(database, box, name, value)
+        assert caught.value.flaws[0].field == field
+        assert VALUE not in str(caught.value)
+
+    def test_the_largest(self, database: Database, box: SecretBox) -> None:
+        put(database, box, "KEY", "ключ" * (16 << 10))
+        assert resolve(database, box, "KEY") == {"KEY": "ключ" * (16 << 10)}
+
+
+class TestResolve:
+    def test_ones_own_goes_before_the_servers(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "HF_TOKEN", "server's")
+        put(database, box, "WANDB", "server's too")
+        put(database, box, "HF_TOKEN", "ann's", owner_id=ann)
+        assert resolve(database, box, "HF_TOKEN", "WANDB", owner_id=ann) == {
+            "HF_TOKEN": "ann's",
+            "WANDB": "server's too",
+        }
+        assert resolve(database, box, "HF_TOKEN") == {"HF_TOKEN": "server's"}
+
+    def test_never_another_users(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "HF_TOKEN", owner_id=ann)
+        for owner_id in (None, "somebody else"):
+            with pytest.raises(SecretsMissing, match="HF_TOKEN"):
+                resolve(database, box, "HF_TOKEN", owner_id=owner_id)
+
+    def test_names_all_that_are_missing(self, database: Database, box: SecretBox) -> None:
+        put(database, box, "HERE")
+        with pytest.raises(SecretsMissing, match=r"named GONE, a\\x00b,"):
+            resolve(database, box, "GONE", "HERE", "a\0b")
+
+    def test_with_another_key(self, database: Database, box: SecretBox, home: Path) -> None:
+        put(database, box, "HF_TOKEN")
+        with pytest.raises(SecretUnreadable, match="HF_TOKEN") as caught:
+            resolve(database, SecretBox(home / "other"), "HF_TOKEN")
+        assert VALUE not in str(caught.value)
+
+    def test_with_a_broken_key(self, database: Database, box: SecretBox, home: Path) -> None:
+        put(database, box, "HF_TOKEN")
+        (home / ".finery" / KEY_FILE).write_text("broken")
+        with pytest.raises(SecretKeyUnusable):
+            resolve(database, SecretBox(home / ".finery"), "HF_TOKEN")
+        with pytest.raises(SecretKeyUnusable):
+            put(database, SecretBox(home / ".finery"), "OTHER")
+
+
+class TestListNames:
+    def test_ones_own_and_the_servers(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "B")
+        put(database, box, "A", owner_id=ann)
+        put(database, box, "B", owner_id=ann)
+        with database.read() as session:
+            listed = [(info.name, info.owner_id) for info in secrets.list_names(session, owner_id=ann)]
+            assert sorted(listed, key=str) == sorted([("A", ann), ("B", None), ("B", ann)], key=str)
+            assert [info.name for info in secrets.list_names(session, owner_id=None)] == ["B"]
+
+
+class TestDelete:
+    def test_ones_own(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "A")
+        put(database, box, "A", owner_id=ann)
+        with database.write() as session:
+            secrets.delete(session, "A", owner_id=ann)
+        for name in ("A", "a\0b", "nothing"):
+            with database.write() as session, pytest.raises(SecretNotFound):
+                secrets.delete(session, name, owner_id=ann)
+        assert resolve(database, box, "A", owner_id=ann) == {"A": VALUE}
+
+    def test_with_their_owner(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "A", owner_id=ann)
+        with database.write() as session:
+            accounts.delete_user(session, ann)
+        with database.read() as session:
+            assert session.scalars(select(SecretRow)).all() == []
