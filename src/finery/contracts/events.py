@@ -15,7 +15,7 @@ class EventType(StrEnum):
     """data: `stage` (loading_data, loading_model, training, evaluating, saving, merging), `label`."""
     PROGRESS = "progress"
     """data: `step, total_steps, epoch, total_epochs, loss, learning_rate, grad_norm, token_accuracy,
-    tokens_per_second, eta_seconds, memory_bytes, …`; absent when the recipe has no such figure."""
+    tokens, tokens_per_second, eta_seconds, memory_bytes, …`; absent when the recipe has no such figure."""
     EVALUATION = "evaluation"
     """data: `step, loss, …` on the evaluation rows."""
     CHECKPOINT = "checkpoint"

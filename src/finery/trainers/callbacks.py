@@ -88,6 +88,7 @@ class StepCallback(TrainerCallback):
         }
         if self.tokens > self._logged_tokens:
             seconds = max(now - self._logged_at, 1e-6)
+            progress["tokens"] = self.tokens
             progress["tokens_per_second"] = round((self.tokens - self._logged_tokens) / seconds, 1)
         done = state.global_step - self._first_step
         progress["eta_seconds"] = round(
