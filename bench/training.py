@@ -93,7 +93,7 @@ def packing() -> None:
         for one, other in zip(table["finery"], table["bare"], strict=True)
     ]
     show(
-        f"Packing on (512 × 2), against TRL's defaults (8 rows, padded), one epoch of {PACKED_ROWS} rows each, 2 rounds in turn",
+        f"Packing on (512 × 2), against TRL's defaults (8 rows), one epoch of {PACKED_ROWS} rows, 2 rounds in turn",
         ["", "tokens/s", "loss, last fifth of the tokens"],
         [
             ["finery, packing", speeds["finery"], losses["finery"]],
@@ -104,7 +104,7 @@ def packing() -> None:
 
 
 def prepare(server: Server, count: int | None = None) -> str:
-    """Write the rows (the first `count`) into the home, in a shape that both read; make the model; return the file's name."""
+    """Make the model, and a file of the (first `count`) rows in a shape that both read; return the file's name."""
     rows = json.loads(ALPACA.read_text()) if ALPACA.exists() else []
     pairs = [(row["instruction"] + ("\n" + row["input"] if row["input"] else ""), row["output"]) for row in rows]
     if not pairs:

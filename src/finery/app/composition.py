@@ -38,7 +38,8 @@ class Composition:
         pulse = Pulse()
         waking = AsyncPulse(pulse)
         database = Database(settings.database_url, home=settings.home)
-        resolver = PathResolver(settings.home, [Path(root) for root in settings.allowed_roots])
+        private = [home.state, *([database.file] if database.file else [])]
+        resolver = PathResolver(settings.home, [Path(root) for root in settings.allowed_roots], private)
         machine = MachineReader(cpu_slots=settings.cpu_slots)
         logs = LogReader(home.state / "line-counts")
         ground = Ground(home, resolver, machine, settings.max_upload_bytes)

@@ -29,6 +29,12 @@ class Database:
         self._writer = sessionmaker(self.engine.execution_options(writing=True), expire_on_commit=False)
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
 
+    @property
+    def file(self) -> Path | None:
+        """Where an SQLite database lies."""
+        is_file = self.url.get_backend_name() == "sqlite" and self.url.database not in (None, ":memory:")
+        return Path(str(self.url.database)) if is_file else None
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that is committed at the end of the block, and rolled back when it raises."""

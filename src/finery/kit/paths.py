@@ -13,11 +13,13 @@ class PathRefused(ValueError):
 class PathResolver:
     """Resolves request paths under `home`; absolute ones must lie in `home` or one of `roots`.
 
-    Symbolic links are followed before the check, so that a link cannot lead outside.
+    Symbolic links are followed before the check, so that a link cannot lead outside. What is `private` (a folder, or a
+    database file with its journals) no request may name.
     """
 
     home: Path
     roots: Sequence[Path] = field(default=())
+    private: Sequence[Path] = field(default=())
 
     def resolve(self, text: str) -> Path:
         """The absolute path that `text` names; it need not exist. Raises PathRefused."""
@@ -29,6 +31,8 @@ class PathResolver:
             raise PathRefused(f"{text[:80]!r} cannot be resolved: {error}") from error
         if not any(path.is_relative_to(root.resolve()) for root in (self.home, *self.roots)):
             raise PathRefused(f"{text[:80]!r} lies outside the server's home and its allowed roots")
+        if any(_belongs_to(path, kept.resolve()) for kept in self.private):
+            raise PathRefused(f"{text[:80]!r} is the server's own; name another file or folder")
         return path
 
     def relative(self, path: Path) -> str:
@@ -36,3 +40,8 @@ class PathResolver:
         resolved = path.resolve()
         home = self.home.resolve()
         return str(resolved.relative_to(home)) if resolved.is_relative_to(home) else str(resolved)
+
+
+def _belongs_to(path: Path, kept: Path) -> bool:
+    journals = {f"{kept.name}{ending}" for ending in ("-wal", "-shm", "-journal")}
+    return path.is_relative_to(kept) or (path.parent == kept.parent and path.name in journals)
