@@ -183,3 +183,33 @@ class TestFaults:
             with harness.database.read() as session:
                 codes = [str(event.data.get("code")) for event in runs.list_events(session, run_id)]
         assert codes.count("trainer_held") == 1
+
+    def test_nonsense_from_one_program_troubles_no_other(self, harness: Harness) -> None:
+        harness.start()
+        code = (
+            "import os, time; f = open(os.environ['FINERY_EVENTS'], 'a');"
+            'f.write(\'{"type": "progress", "at": 1, "data": {"fraction": "abc", "step": "x"}}\\n\');'
+            'f.write(\'{"type": "status", "at": 1, "data": {"to": "succeeded"}}\\n\'); f.close()'
+        )
+        first = harness.submit(builders.command(sys.executable, "-c", code))
+        second = harness.submit(builders.command(sys.executable, "-c", "pass"))
+        ends = [harness.wait_for_end(run_id).status for run_id in (first, second)]
+        assert ends == [RunStatus.SUCCEEDED] * 2
+        harness.assert_promises(first)
+
+    def test_a_stop_asked_for_between_two_attempts(self, harness: Harness) -> None:
+        """The second attempt's start clears old requests away; one that came in that moment must still arrive."""
+        harness.start("submit.claimed=sleep:0.5")
+        code = "import os, time; open(f'ran{os.path.exists(\"ran\")}', 'w'); open('ran', 'w'); time.sleep(600)"
+        run_id = harness.submit(builders.command(sys.executable, "-c", code))
+        harness.wait_for(run_id, RunStatus.RUNNING)
+        while not (harness.home / "ran").exists():
+            time.sleep(0.02)
+        (harness.home / "fired.submit.claimed").unlink()
+        os.kill(shim_pid(harness.home, run_id), signal.SIGKILL)
+        while harness.get(run_id).attempt < 2:
+            time.sleep(0.01)
+        with harness.database.write() as session:
+            runs.request_stop(session, run_id)
+        run = harness.wait_for_end(run_id)
+        assert (run.status, run.reason) == (RunStatus.SUCCEEDED, Reason.STOPPED)

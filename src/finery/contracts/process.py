@@ -40,14 +40,23 @@ class Handle(Frozen):
     details: dict[str, Any] = {}
 
 
+class Made(Frozen):
+    """Something that a run leaves behind."""
+
+    name: str
+    type: str
+    """`model`, `adapter`, `checkpoint` or `file`."""
+    path: str
+    """Absolute."""
+
+
 class Outcome(Frozen):
     """The trainer's own account (outcome.json)."""
 
     reason: Reason
     message: str | None = None
     figures: dict[str, float] = {}
-    artifacts: list[dict[str, str]] = []
-    """Each `{name, type, path}`; type is `model`, `adapter`, `checkpoint`, `file`; path is absolute."""
+    artifacts: list[Made] = []
 
 
 class Exit(Frozen):

@@ -22,7 +22,7 @@ class Resources(BaseModel):
 class Progress(BaseModel):
     """The newest figures; all optional, since recipes differ."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
     fraction: float = 0.0
     """0 to 1."""
@@ -119,4 +119,5 @@ class Artifact(BaseModel):
     path: str
     size_bytes: int
     sha256: str | None
+    """Hex; of a folder, over its sorted `<hash>  <relative path>` lines. None until it is computed."""
     created_at: datetime

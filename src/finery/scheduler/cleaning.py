@@ -25,8 +25,17 @@ class Cleaner:
 
 
 def _sha256(path: Path) -> str | None:
-    """Hex; None for a folder, or a file that is gone."""
-    if not path.is_file():
+    """Hex, of a file, or of a folder's `<hash>  <relative path>` lines in order; None when it is gone."""
+    try:
+        if path.is_dir():
+            return _sha256_of_folder(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
         return None
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of_folder(folder: Path) -> str:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()

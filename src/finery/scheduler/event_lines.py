@@ -6,7 +6,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.run import Progress
 from finery.kit.clock import epoch_now
+
+SERVERS_OWN = frozenset({EventType.STATUS, EventType.INTENT})
+LATEST = 1e11
+"""Epoch seconds; past it a date has five digits for its year."""
 
 
 def parse_events(data: bytes, *, longest: int) -> tuple[list[TrainerEvent], int]:
@@ -25,7 +30,21 @@ def _parse(line: bytes) -> TrainerEvent:
         event = TrainerEvent.model_validate_json(line)
     except ValidationError:
         return _unreadable("a line of the trainer's events could not be read and was left out")
-    return event.model_copy(update={"data": storable(event.data)})
+    if event.type in SERVERS_OWN or not 0 <= event.at < LATEST:
+        return _unreadable(f"an event of the trainer ({event.type}) is not its to tell, or has no possible time")
+    event = event.model_copy(update={"data": storable(event.data)})
+    return event if _is_well_formed(event) else _unreadable(f"a {event.type} event has a figure of a wrong type")
+
+
+def _is_well_formed(event: TrainerEvent) -> bool:
+    """Whether what is kept on the run itself can be read back from it."""
+    if event.type is not EventType.PROGRESS and event.type is not EventType.STAGE:
+        return True
+    try:
+        Progress.model_validate(event.data)
+    except ValidationError:
+        return False
+    return True
 
 
 def storable(value: Any) -> Any:

@@ -80,6 +80,8 @@ def _environment(claim: Claim, attempt: Path, threads: int) -> dict[str, str]:
         **QUIET,
         "FINERY_ATTEMPT_DIR": str(attempt),
         "OMP_NUM_THREADS": str(threads),
+        # The leases count as NVML does, by bus; CUDA would count the fastest first.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_VISIBLE_DEVICES": ",".join(str(index) for index in claim.gpus),
     }
 

@@ -2,13 +2,33 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from finery.executors.base import Unreachable
 from finery.kit.pulse import Pulse
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
+
+
+@contextmanager
+def each_alone(what: str) -> Iterator[None]:
+    """What is wrong with one run must not keep the loop from the others: it is logged, and tried again next time.
+
+    A database that does not answer concerns all of them, and ends the pass.
+    """
+    try:
+        yield
+    except SQLAlchemyError:
+        raise
+    except Unreachable as error:
+        log.warning("%s: %s", what, error)
+    except Exception:
+        log.exception("%s could not be looked after; the next pass tries again", what)
 
 
 class Loop:

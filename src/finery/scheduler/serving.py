@@ -18,6 +18,7 @@ from finery.executors.base import Executor, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
 from finery.scheduler.launching import QUIET
+from finery.scheduler.loop import each_alone
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
@@ -48,11 +49,15 @@ class Server:
         with self._database.read() as session:
             live = deployments.list_live(session)
         for one in live:
-            if one.token is None:
-                self._begin(one)
-            else:
-                self._mind(one, one.token)
+            with each_alone(f"deployment {one.deployment.id}"):
+                self._look(one)
         return self._settings.poll_seconds if live else self._settings.idle_seconds
+
+    def _look(self, one: LiveDeployment) -> None:
+        if one.token is None:
+            self._begin(one)
+        else:
+            self._mind(one, one.token)
 
     def _begin(self, one: LiveDeployment) -> None:
         if one.stop_requested:

@@ -1,19 +1,16 @@
 """What was asked of live runs is carried to them."""
 
-import logging
-
-from finery.contracts.status import Intent
+from finery.contracts.status import Intent, RunStatus
 from finery.db import Database
 from finery.domain.ground import Ground
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
-from finery.executors.base import Controllable, Executor, NotYet, Unreachable
+from finery.executors.base import Controllable, Executor
 from finery.kit.failpoints import failpoint
+from finery.scheduler.loop import each_alone
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.watching import handle_of
-
-log = logging.getLogger(__name__)
 
 
 class Stopper:
@@ -32,14 +29,15 @@ class Stopper:
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            try:
+            with each_alone(f"run {attempt.run_id}"):
                 self._carry(attempt)
-            except (NotYet, Unreachable) as error:
-                log.info("run %s: %s", attempt.run_id, error)
         self._delivered = {(ref, intent) for ref, intent in self._delivered if any(ref == one.ref for one in live)}
         return self._settings.poll_seconds if live else self._settings.idle_seconds
 
     def _carry(self, attempt: LiveAttempt) -> None:
+        # Before it runs, the submit loop still clears away what an earlier attempt was asked. A cancel need not wait.
+        if attempt.status is not RunStatus.RUNNING and attempt.intent is not Intent.CANCEL:
+            return
         if attempt.intent is not None and (attempt.ref, attempt.intent) not in self._delivered:
             self._deliver(attempt, attempt.intent)
             self._delivered.add((attempt.ref, attempt.intent))

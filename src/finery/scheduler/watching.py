@@ -1,5 +1,6 @@
 """Live runs are looked at: what they tell is stored, and how they end is decided."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 
@@ -9,11 +10,12 @@ from finery.db import Database
 from finery.domain.ground import Ground
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
-from finery.executors.base import Executor, NotYet, Sweepable, Unreachable
+from finery.executors.base import Executor, NotYet, Sweepable
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
 from finery.scheduler.event_lines import parse_events
+from finery.scheduler.loop import each_alone
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
@@ -54,10 +56,8 @@ class Watcher:
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            try:
+            with each_alone(f"run {attempt.run_id}"):
                 self._look(attempt)
-            except Unreachable as error:
-                log.warning("run %s: %s", attempt.run_id, error)
         self._flagged &= {attempt.ref for attempt in live}
         return self._settings.poll_seconds if live else self._settings.idle_seconds
 
@@ -121,7 +121,8 @@ class Watcher:
 
     def _count_lines(self, attempt: LiveAttempt) -> None:
         if self._logs is not None:
-            self._logs.count(self._ground.home.run_log(attempt.run_id))
+            with contextlib.suppress(OSError):
+                self._logs.count(self._ground.home.run_log(attempt.run_id))
 
     def _read(self, handle: Handle, offset: int) -> bytes:
         try:

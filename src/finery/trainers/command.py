@@ -7,7 +7,7 @@ import time
 
 from finery.contracts.events import EventType
 from finery.contracts.layout import CONTROL_PAUSE, CONTROL_STOP
-from finery.contracts.process import Outcome
+from finery.contracts.process import Made, Outcome
 from finery.contracts.recipes import CommandConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
@@ -58,7 +58,7 @@ def _mind(attempt: Attempt, program: "subprocess.Popen[bytes]") -> Reason | None
     return asked
 
 
-def _artifacts(attempt: Attempt) -> list[dict[str, str]]:
+def _artifacts(attempt: Attempt) -> list[Made]:
     """The output directory, when the program has made it."""
     output = attempt.spec.output_dir
-    return [{"name": output.name, "type": "file", "path": str(output)}] if output.is_dir() else []
+    return [Made(name=output.name, type="file", path=str(output))] if output.is_dir() else []

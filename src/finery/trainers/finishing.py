@@ -10,7 +10,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.datasets import open_source
 from finery.contracts.events import EventType
-from finery.contracts.process import Outcome
+from finery.contracts.process import Made, Outcome
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
@@ -39,7 +39,7 @@ def finish(
     figures = {name: value for name, value in counted.items() if math.isfinite(value)}
     if fitted.ending is Reason.PAUSED:
         return Outcome(reason=Reason.PAUSED, message=None, figures=figures)
-    artifacts: list[dict[str, str]] = []
+    artifacts: list[Made] = []
     if attempt.is_main:
         artifacts = _write(attempt, config, fitted, tokenizer, lesson, figures)
         attempt.reporter.event(EventType.RESULT, figures)
@@ -55,11 +55,11 @@ def _write(
     tokenizer: PreTrainedTokenizerBase,
     lesson: Lesson,
     figures: dict[str, float],
-) -> list[dict[str, str]]:
+) -> list[Made]:
     output = attempt.spec.output_dir
     attempt.reporter.stage("saving", f"saving the model to {output}")
     model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model)
-    artifacts = [{"name": output.name, "type": "adapter" if config.use_lora else "model", "path": str(output)}]
+    artifacts = [Made(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]
     partial = fresh_partial_output(attempt)
     if lesson.stop_tokens:
         _name_stop_tokens(model.get_base_model() if config.use_lora else model, lesson.stop_tokens)
@@ -69,7 +69,7 @@ def _write(
     if config.use_lora and config.merge_adapter:
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")
-        artifacts.append({"name": f"{output.name}/merged", "type": "model", "path": str(output / "merged")})
+        artifacts.append(Made(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
     card = model_card(attempt, config, figures, _sha256_of_data(attempt, config))
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)

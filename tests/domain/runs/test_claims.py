@@ -108,3 +108,23 @@ class TestClaimNext:
         with database.write() as session:
             runs.create(session, builders.external("job-001"), builders.ground(home))
         assert claim(database) is None
+
+    def test_a_run_for_another_device_is_no_rival(self, database: Database, home: Path) -> None:
+        submit(database, home, "holder", gpus=1)
+        claim(database, gpus=1)
+        submit(database, home, "waits", gpus=1)
+        for number in range(4):
+            submit(database, home, f"cpu{number}")
+            found = claim(database, gpus=1, max_passed=1)
+            assert found is not None
+            assert found.run_id == f"cpu{number}"
+            end(database, found)
+
+    def test_what_the_machine_lost_holds_nobody_up(self, database: Database, home: Path) -> None:
+        submit(database, home, "too-large", gpus=4)
+        for number in range(4):
+            submit(database, home, f"r{number}", gpus=1)
+            found = claim(database, gpus=1, max_passed=1)
+            assert found is not None
+            assert found.run_id == f"r{number}"
+            end(database, found)

@@ -234,12 +234,12 @@ def _add_artifacts(session: Session, row: RunRow, ending: Exit | None) -> None:
     if outcome is not None and outcome.artifacts:
         row.cleaned_at = None
     for artifact in outcome.artifacts if outcome else []:
-        path = Path(artifact["path"])
+        path = Path(artifact.path)
         session.add(
             ArtifactRow(
                 run_number=row.number,
-                name=artifact["name"],
-                type=artifact["type"],
+                name=artifact.name,
+                type=artifact.type,
                 path=str(path),
                 size_bytes=_size(path),
                 tags=[],

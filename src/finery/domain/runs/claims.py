@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.machine import Machine
 from finery.contracts.status import RunStatus
 from finery.domain.runs.attempts import AttemptRef
-from finery.domain.runs.transitions import change_status
+from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.kit.clock import utc_now
 from finery.models import AttemptRow, LeaseRow, RunRow
 
@@ -34,28 +34,36 @@ class Claim:
 
 def may_start(session: Session, machine: Machine) -> bool:
     """Whether it is worth a claim: something waits, and some device is free. Cheap, and without a lock."""
-    query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED).limit(1)
+    query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL).limit(1)
     return any(_free_devices(session, machine)) and session.scalars(query).first() is not None
 
 
 def claim_next(session: Session, machine: Machine, *, executor: str, max_passed: int) -> Claim | None:
     """Claim the first run that fits: by priority, then by age.
 
-    A run that does not fit may be passed by later ones `max_passed` times; after that nobody passes it until its
-    devices are free. The row locks, the primary key of `leases` and the unique `attempts.live_run` make a second
-    claimer lose.
+    A run that does not fit may be passed `max_passed` times by later ones that take a kind of device it needs; after
+    that none of those passes it until its devices are free. One that asks for more than the machine has by now (it was
+    accepted on a larger one) waits, and holds nobody up. The row locks, the primary key of `leases` and the unique
+    `attempts.live_run` make a second claimer lose.
     """
     free_gpus, free_slots = _free_devices(session, machine)
     passed: list[RunRow] = []
     for row in _waiting(session):
+        rivals = [one for one in passed if _compete(one, row)]
+        if any(one.passed >= max_passed for one in rivals):
+            continue
         if row.gpus <= len(free_gpus) and row.cpu_slots <= len(free_slots):
-            for waiting in passed:
-                waiting.passed += 1
+            for one in rivals:
+                one.passed += 1
             return _claim(session, row, free_gpus[: row.gpus], free_slots[: row.cpu_slots], executor)
-        if row.passed >= max_passed:
-            return None
-        passed.append(row)
+        if row.gpus <= len(machine.gpus) and row.cpu_slots <= machine.cpu_slots:
+            passed.append(row)
     return None
+
+
+def _compete(one: RunRow, other: RunRow) -> bool:
+    """Whether both need the same kind of device."""
+    return bool(one.gpus and other.gpus) or bool(one.cpu_slots and other.cpu_slots)
 
 
 def leased_devices(session: Session) -> dict[str, str]:
@@ -65,14 +73,15 @@ def leased_devices(session: Session) -> dict[str, str]:
 
 
 def queue_depth(session: Session) -> int:
-    query = select(func.count()).select_from(RunRow).where(RunRow.status == RunStatus.QUEUED)
+    waiting = (RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL)
+    query = select(func.count()).select_from(RunRow).where(*waiting)
     return session.scalar(query) or 0
 
 
 def _waiting(session: Session) -> list[RunRow]:
     query = (
         select(RunRow)
-        .where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != "external")
+        .where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL)
         .order_by(RunRow.priority.desc(), RunRow.number)
         .limit(WINDOW)
         .with_for_update(skip_locked=True)

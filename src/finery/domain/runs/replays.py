@@ -14,6 +14,10 @@ from finery.domain.runs.validation import Plan
 from finery.models import RunRow
 
 
+class IdCollided(Exception):
+    """The id that was drawn is another run's already: draw again."""
+
+
 def request_hash(new: NewRun) -> str:
     """SHA-256 (hex) of the request in canonical JSON."""
     return hashlib.sha256(json.dumps(new.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
@@ -36,9 +40,15 @@ def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: Integrity
     """What a unique index meant: a replay that came first, a taken id, or a taken output directory."""
     if (before := earlier_answer(session, new)) is not None:
         return before
-    if new.id is not None and session.scalars(select(RunRow.number).where(RunRow.id == new.id)).first() is not None:
+    if new.id is not None and _is_taken(session, new.id):
         raise RunExists(new.id) from error
+    if new.id is None and _is_taken(session, plan.run_id):
+        raise IdCollided() from error
     holder = session.scalars(select(RunRow.id).where(RunRow.output_key == plan.output_key)).first()
     if holder is not None:
         raise OutputTaken(plan.output_name or "", f"belongs to the unfinished run {holder!r}") from error
     raise error
+
+
+def _is_taken(session: Session, run_id: str) -> bool:
+    return session.scalars(select(RunRow.number).where(RunRow.id == run_id)).first() is not None

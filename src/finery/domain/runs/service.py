@@ -9,14 +9,15 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.run import NewRun, Run, RunFilter, RunPage
 from finery.contracts.status import RunStatus
+from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.runs.acceptance import insert_run
 from finery.domain.runs.errors import BadCursor, NotReportable, RunIsLive
 from finery.domain.runs.mapping import run_of
-from finery.domain.runs.replays import earlier_answer, resolve_conflict
+from finery.domain.runs.replays import IdCollided, earlier_answer, resolve_conflict
 from finery.domain.runs.rows import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
-from finery.domain.runs.validation import plan_run
+from finery.domain.runs.validation import Plan, plan_run
 from finery.models import RunRow
 
 
@@ -26,19 +27,29 @@ def create(session: Session, new: NewRun, ground: Ground) -> Run:
     Asked again with the same idempotency key, it answers with the run of the first time. Raises InvalidRun,
     DatasetRefused, RunExists, OutputTaken, IdempotencyMismatch.
     """
-    if (before := earlier_answer(session, new)) is not None:
-        return before
-    plan = plan_run(session, new, ground)
     try:
-        with session.begin_nested():
-            row = insert_run(session, new, plan, ground)
-    except IntegrityError as error:
-        return resolve_conflict(session, new, plan, error)
-    return run_of(row)
+        # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
+        plan = plan_run(session, new, ground)
+    except DomainError:
+        if (before := earlier_answer(session, new)) is not None:
+            return before
+        raise
+    return earlier_answer(session, new) or _accept(session, new, plan, ground)
 
 
 def get(session: Session, run_id: str) -> Run:
     return run_of(find_row(session, run_id))
+
+
+def _accept(session: Session, new: NewRun, plan: Plan, ground: Ground) -> Run:
+    try:
+        with session.begin_nested():
+            return run_of(insert_run(session, new, plan, ground))
+    except IntegrityError as error:
+        try:
+            return resolve_conflict(session, new, plan, error)
+        except IdCollided:
+            return _accept(session, new, plan_run(session, new, ground), ground)
 
 
 def list_page(
@@ -68,7 +79,7 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None) 
 
 
 def delete(session: Session, run_id: str, ground: Ground) -> None:
-    """Forget a finished run and its run directory; its output and its log stay. Raises RunIsLive."""
+    """Forget a finished run, its run directory and its log; its output stays. Raises RunIsLive."""
     row = lock_row(session, run_id)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
@@ -76,6 +87,7 @@ def delete(session: Session, run_id: str, ground: Ground) -> None:
     session.flush()
     if row.recipe != EXTERNAL:
         shutil.rmtree(ground.home.run(row.id).path, ignore_errors=True)
+        ground.home.run_log(row.id).unlink(missing_ok=True)
 
 
 def count_by_status(session: Session) -> dict[RunStatus, int]:
