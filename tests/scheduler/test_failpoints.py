@@ -1,14 +1,17 @@
 """The server, or the shim, is killed at every named place; started again, the run ends once and rightly."""
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from finery.contracts.status import RunStatus
+from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
 from finery.kit.failpoints import FAILPOINTS
+from finery.kit.files import read_json
 from tests import builders
 from tests.scheduler.harness import Harness
 
@@ -51,6 +54,38 @@ class TestServerKilled:
         assert harness.died(30), f"{name} was never reached"
         harness.start()
         assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
+        harness.assert_promises(run_id)
+
+    @pytest.mark.parametrize("name", ["stop.before_signal", "stop.signalled", "watch.exit_seen"])
+    def test_a_stop_is_not_lost(self, harness: Harness, name: str) -> None:
+        run_id = harness.submit(builders.command(sys.executable, "-c", "import time; time.sleep(600)"))
+        harness.start(f"{name}=kill")
+        harness.wait_for(run_id, RunStatus.RUNNING)
+        with harness.database.write() as session:
+            runs.request_stop(session, run_id)
+        assert harness.died(30), f"{name} was never reached"
+        harness.start()
+        run = harness.wait_for_end(run_id)
+        assert (run.status, run.reason) == (RunStatus.SUCCEEDED, Reason.STOPPED)
+        harness.assert_promises(run_id)
+
+    @pytest.mark.parametrize("name", ["submit.claimed", "submit.rendered", "submit.submitted", "watch.exit_seen"])
+    def test_the_second_attempt_ends_once(self, harness: Harness, name: str) -> None:
+        """The first attempt's shim is killed while no server runs; the server dies again on the second attempt's way."""
+        program = "import os, time; n = os.path.exists('ran'); open('ran', 'a').write('x'); time.sleep(0 if n else 600)"
+        run_id = harness.submit(builders.command(sys.executable, "-c", program))
+        harness.start()
+        harness.wait_for(run_id, RunStatus.RUNNING)
+        while not (harness.home / "ran").exists():
+            time.sleep(0.01)
+        harness.kill()
+        record = read_json(harness.home / "runs" / run_id / "attempts" / "1" / "shim.json")
+        os.kill(record["shim"]["pid"], signal.SIGKILL)
+        harness.start(f"{name}=kill")
+        assert harness.died(30), f"{name} was never reached"
+        harness.start()
+        assert harness.wait_for_end(run_id).status is RunStatus.SUCCEEDED
+        assert (harness.home / "ran").read_text() == "xx"
         harness.assert_promises(run_id)
 
 

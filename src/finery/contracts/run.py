@@ -54,6 +54,7 @@ class NewRun(BaseModel):
     priority: int = Field(default=0, ge=-1000, le=1000)
     resources: Resources = Resources()
     time_limit_seconds: float | None = Field(default=None, gt=0, le=10_000_000, allow_inf_nan=False)
+    """Of each attempt: a run that was paused or lost has it anew."""
     idempotency_key: str | None = Field(default=None, max_length=200)
 
 

@@ -122,6 +122,13 @@ class TestCreate:
         with pytest.raises(OutputTaken):
             create(database, home, builders.command(output_dir="thesis"))
 
+    def test_a_drawn_id_that_is_taken_is_drawn_again(
+        self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        drawn = iter(["aaaaaaaa", "aaaaaaaa", "bbbbbbbb"])
+        monkeypatch.setattr("finery.domain.runs.validation.short_id", lambda: next(drawn))
+        assert [create(database, home, builders.command()).id for _ in range(2)] == ["aaaaaaaa", "bbbbbbbb"]
+
     def test_fifty_times_the_same_key_is_one_run(self, database: Database, home: Path) -> None:
         new = builders.command(idempotency_key="k")
         with ThreadPoolExecutor(16) as pool:
