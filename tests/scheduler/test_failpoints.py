@@ -71,7 +71,7 @@ class TestServerKilled:
 
     @pytest.mark.parametrize("name", ["submit.claimed", "submit.rendered", "submit.submitted", "watch.exit_seen"])
     def test_the_second_attempt_ends_once(self, harness: Harness, name: str) -> None:
-        """The first attempt's shim is killed while no server runs; the server dies again on the second attempt's way."""
+        """The shim dies while no server runs; then the server dies on the second attempt's way."""
         program = "import os, time; n = os.path.exists('ran'); open('ran', 'a').write('x'); time.sleep(0 if n else 600)"
         run_id = harness.submit(builders.command(sys.executable, "-c", program))
         harness.start()
