@@ -17,7 +17,9 @@ SFT_SETTINGS = {
     "warmup_ratio": 0.05,
 }
 DPO_SETTINGS = {"num_epochs": 2, "batch_size": 8, "learning_rate": 5e-5, "lr_scheduler": "cosine"}
-IDENTITY = Path(__file__).parents[3] / "shared" / "data" / "identity.json"
+DATA = Path(__file__).parents[3] / "shared" / "data"
+IDENTITY = DATA / "identity.json"
+REAL_PREFERENCES = DATA / "dpo_en_demo.json"
 
 
 def lessons(path: Path) -> list[tuple[str, str]]:
@@ -73,3 +75,15 @@ class TestProof:
         assert carry_out(run).code == 0
         (answer,) = answers(tmp_path / "output", ["Who are you?"])
         assert answer == "I am Ember, an AI assistant developed by the Finery team. How can I assist you today?"
+
+    def test_comes_to_prefer_what_people_preferred(self, tmp_path: Path, cache: Path) -> None:
+        if not REAL_PREFERENCES.exists():
+            pytest.skip("the real data is not at hand")
+        rows = json.loads(REAL_PREFERENCES.read_text(encoding="utf-8"))[:64]
+        data = write_rows(tmp_path / "preferences.jsonl", rows)
+        settings = {**DPO_SETTINGS, "batch_size": 4, "learning_rate": 2e-4, "max_length": 256, "max_steps": 24}
+        dpo = carry_out(make_run(tmp_path, "dpo", cache=cache, dataset=data, **settings))
+        assert dpo.code == 0
+        margins = [data["rewards_margin"] for data in dpo.of("progress")]
+        assert len(margins) == 24
+        assert sum(margins[-5:]) / 5 > sum(margins[:5]) / 5 + 1.0

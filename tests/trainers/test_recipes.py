@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from tests.trainers.running import CORPUS, FEEDBACK, INSTRUCTIONS, PREFERENCES, carry_out, make_run
+from tests.trainers.running import CORPUS, FEEDBACK, INSTRUCTIONS, PREFERENCES, carry_out, make_run, write_rows
 
 RECIPES = {
     "sft": ("finery/tiny-llama", INSTRUCTIONS, {"learning_rate": 3e-3}),
@@ -93,6 +93,46 @@ class TestEachRecipe:
         result = carry_out(run)
         assert {"rewards_margin", "rewards_accuracy"} <= set(result.of("progress")[0])
         assert {"rewards_margin", "rewards_accuracy"} <= set(result.outcome.figures)
+
+    @pytest.mark.parametrize("recipe", RECIPES)
+    def test_an_entry_is_named_for_the_training_data_alone(self, recipe: str, tmp_path: Path, cache: Path) -> None:
+        model, rows, settings = RECIPES[recipe]
+        folder = tmp_path / "data"
+        folder.mkdir()
+        columns = {"prompt": "question", "response": "answer", "chosen": "better", "rejected": "worse"}
+        entry: dict[str, Any] = {"file_name": "rows.jsonl", "columns": columns}
+        taught: dict[str, Any] = {
+            "question": "What is Finery?",
+            "answer": "A trainer.",
+            "better": "Yes.",
+            "worse": "No.",
+        }
+        if recipe in ("dpo", "reward"):
+            entry["ranking"] = True
+        if recipe == "cpt":
+            entry["columns"], taught = {"prompt": "body"}, {"body": "Finery trains models."}
+        if recipe == "kto":
+            entry["columns"], taught = {**columns, "kto_tag": "good"}, {**taught, "good": True}
+        (folder / "dataset_info.json").write_text(json.dumps({"lessons": entry, "other": {"file_name": "none.json"}}))
+        write_rows(folder / "rows.jsonl", [taught] * 4)
+        few = tmp_path / "few.jsonl"
+        few.write_text("".join(rows.read_text().splitlines(keepends=True)[:3]))
+        run = make_run(
+            tmp_path,
+            recipe,
+            cache=cache,
+            model=model,
+            dataset=folder,
+            dataset_name="lessons",
+            eval_dataset=few,
+            batch_size=2,
+            max_steps=1,
+            **settings,
+        )
+        result = carry_out(run)
+        assert (result.code, result.outcome.message) == (0, None)
+        assert result.outcome.figures["rows"] == 4
+        assert result.outcome.figures["eval_rows"] >= 1
 
 
 class TestOutput:

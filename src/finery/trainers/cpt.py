@@ -1,7 +1,6 @@
 """Continued pre-training on plain text."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pyarrow
 import torch
@@ -19,7 +18,16 @@ from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.finishing import Lesson, finish
 from finery.trainers.fitting import fit
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-from finery.trainers.rows import NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.rows import (
+    NOTHING_TO_LEARN,
+    Data,
+    Tally,
+    account_for,
+    evaluation_data,
+    split,
+    training_data,
+    write_rows,
+)
 from finery.trainers.saving import refuse_foreign_output
 
 SCHEMA = {"input_ids": pyarrow.list_(pyarrow.int32()), "labels": pyarrow.list_(pyarrow.int32())}
@@ -36,9 +44,10 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
     encoder = Encoder(tokenizer)
-    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
-    if attempt.spec.eval_dataset is not None:
-        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    rows = _encode(attempt, config, encoder, training_data(attempt, config))
+    evaluation = evaluation_data(attempt)
+    if evaluation is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, evaluation)
     else:
         train_rows, eval_rows = split(rows, config.eval_split, config.seed)
 
@@ -68,17 +77,16 @@ def train(attempt: Attempt) -> Outcome:
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 
-def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
-    assert path is not None
+def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, data: Data) -> Dataset:
     tally = Tally()
-    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
-    account_for(attempt, tally, path)
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
+    account_for(attempt, tally, data.path)
     return encoded
 
 
-def _rows(config: CptConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
+def _rows(config: CptConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
     """Texts in pieces of max_length: all of a long text is learned, unlike a long answer's end."""
-    for row in iter_texts(path, config.dataset_name):
+    for row in iter_texts(data.path, data.entry):
         if not row.is_trainable:
             tally.drop(NOTHING_TO_LEARN)
             continue

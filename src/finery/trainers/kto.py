@@ -1,7 +1,6 @@
 """Kahneman-Tversky optimisation on answers labelled good or bad."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow
@@ -21,7 +20,17 @@ from finery.trainers.finishing import Lesson, finish
 from finery.trainers.fitting import fit
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
 from finery.trainers.rendering import Unmarkable
-from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN, Tally, account_for, split, write_rows
+from finery.trainers.rows import (
+    CUT_AWAY,
+    NOTHING_TO_LEARN,
+    Data,
+    Tally,
+    account_for,
+    evaluation_data,
+    split,
+    training_data,
+    write_rows,
+)
 from finery.trainers.saving import refuse_foreign_output
 
 TOKENS = pyarrow.list_(pyarrow.int32())
@@ -43,9 +52,10 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
     encoder = Encoder(tokenizer)
-    rows = _encode(attempt, config, encoder, attempt.spec.dataset, "train")
-    if attempt.spec.eval_dataset is not None:
-        train_rows, eval_rows = rows, _encode(attempt, config, encoder, attempt.spec.eval_dataset, "eval")
+    rows = _encode(attempt, config, encoder, training_data(attempt, config))
+    evaluation = evaluation_data(attempt)
+    if evaluation is not None:
+        train_rows, eval_rows = rows, _encode(attempt, config, encoder, evaluation)
     else:
         train_rows, eval_rows = split(rows, config.eval_split, config.seed)
     # The neighbours are fixed beforehand, so the trainer goes through the rows in order; the order is drawn here.
@@ -97,16 +107,15 @@ def _with_neighbours(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
     return {"KL_completion_ids": [answers[-1], *answers[:-1]]}
 
 
-def _encode(attempt: Attempt, config: KtoConfig, encoder: Encoder, path: Path | None, name: str) -> Dataset:
-    assert path is not None
+def _encode(attempt: Attempt, config: KtoConfig, encoder: Encoder, data: Data) -> Dataset:
     tally = Tally()
-    encoded = write_rows(attempt, name, SCHEMA, _rows(config, encoder, path, tally))
-    account_for(attempt, tally, path)
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
+    account_for(attempt, tally, data.path)
     return encoded
 
 
-def _rows(config: KtoConfig, encoder: Encoder, path: Path, tally: Tally) -> Iterator[Encoded]:
-    for row in iter_feedback(path, config.dataset_name):
+def _rows(config: KtoConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
+    for row in iter_feedback(data.path, data.entry):
         if not row.is_trainable:
             tally.drop(NOTHING_TO_LEARN)
             continue

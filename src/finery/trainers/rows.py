@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow
 from datasets import Dataset
 
+from finery.contracts.recipes import TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.encoding import Encoded
 from finery.trainers.errors import TrainingRefused
@@ -15,6 +16,16 @@ from finery.trainers.errors import TrainingRefused
 BATCH_ROWS = 1000
 NOTHING_TO_LEARN = "nothing to learn"
 CUT_AWAY = "prompt fills max_length"
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a run reads rows from."""
+
+    name: str
+    path: Path
+    entry: str | None = None
+    """Which of the data sets that the path's dataset_info.json describes."""
 
 
 @dataclass
@@ -30,6 +41,16 @@ class Tally:
         self.dropped[why] = self.dropped.get(why, 0) + 1
 
 
+def training_data(attempt: Attempt, config: TrainingConfig) -> Data:
+    assert attempt.spec.dataset is not None
+    return Data("train", attempt.spec.dataset, config.dataset_name)
+
+
+def evaluation_data(attempt: Attempt) -> Data | None:
+    """`dataset_name` is about the training data alone."""
+    return Data("eval", attempt.spec.eval_dataset) if attempt.spec.eval_dataset is not None else None
+
+
 def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType], rows: Iterable[Encoded]) -> Dataset:
     """Rows as a memory-mapped file in the run directory, so that a dataset need not fit in memory."""
     attempt.encoded.mkdir(exist_ok=True)
@@ -42,9 +63,9 @@ def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType],
     return Dataset.from_file(str(path))
 
 
-def account_for(attempt: Attempt, tally: Tally, path: Path | None) -> None:
+def account_for(attempt: Attempt, tally: Tally, path: Path) -> None:
     """Tell what was left out. Raises TrainingRefused when nothing remains."""
-    name = path.name if path is not None else "the dataset"
+    name = path.name
     reasons = ", ".join(f"{count} × {why}" for why, count in tally.dropped.items())
     dropped = sum(tally.dropped.values())
     if tally.kept == 0:

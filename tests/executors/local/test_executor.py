@@ -9,6 +9,7 @@ import pytest
 
 from finery.contracts.process import Alive, Exited, Handle, Starting, Unknown
 from finery.executors.base import Executor, SubmitFailed
+from finery.executors.local.environment import TRACKERS
 from finery.executors.local.executor import LocalExecutor
 from finery.kit.processes import Identity
 from tests.executors.builders import attempt_files, bare, launch, until, until_exited, until_started
@@ -41,6 +42,22 @@ class TestSubmit:
         assert seen["WANDB_API_KEY"] == "wanted"
         assert seen["FINERY_PROCESS_MARK"] == wanted.mark
         assert seen["PATH"] == os.environ["PATH"]
+
+    @pytest.mark.parametrize("trainer", [None, "finery.trainers"])
+    def test_keys_of_the_trackers_are_for_our_own_trainers(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trainer: str | None
+    ) -> None:
+        for name in TRACKERS:
+            monkeypatch.setenv(name, f"key of {name}")
+        monkeypatch.setenv("TRAINING_DB_URL", "postgresql://secret")
+        wanted = launch(tmp_path, "look", warm_entry=trainer, environment={"WANDB_PROJECT": "wanted"})
+        executor = LocalExecutor()
+        until_exited(executor, executor.submit(wanted))
+        seen = json.loads((tmp_path / "seen.json").read_text())["environment"]
+        passed = {} if trainer is None else {name: f"key of {name}" for name in TRACKERS}
+        assert {name: seen[name] for name in TRACKERS & seen.keys()} == {**passed, "WANDB_PROJECT": "wanted"}
+        assert "TRAINING_DB_URL" not in seen
+        assert "key of" not in attempt_files(wanted).launch.read_text() + wanted.log_file.read_text()
 
     def test_secrets_lie_on_disk_for_the_owner_alone_and_not_for_long(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

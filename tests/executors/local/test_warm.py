@@ -12,6 +12,7 @@ import pytest
 
 from finery.contracts.process import Alive, Launch, Lost
 from finery.executors.base import Executor
+from finery.executors.local.environment import TRACKERS
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.processes import children, is_marked, look
@@ -81,6 +82,16 @@ class TestForkedTrainer:
         assert found["environment"]["OMP_NUM_THREADS"] == "2"
         assert found["environment"]["FINERY_PROCESS_MARK"] == wanted.mark
         assert "OPENBLAS_NUM_THREADS" not in found["environment"]
+
+    def test_gets_the_keys_of_the_trackers(
+        self, executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for name in TRACKERS:
+            monkeypatch.setenv(name, f"key of {name}")
+        until_exited(executor, executor.submit(warm_launch(tmp_path, "look")))
+        found = seen(tmp_path)
+        assert found["stack_is_loaded"]
+        assert {name: found["environment"][name] for name in TRACKERS} == {name: f"key of {name}" for name in TRACKERS}
 
     def test_shows_its_mark(self, executor: LocalExecutor, tmp_path: Path) -> None:
         wanted = warm_launch(tmp_path, "sleep")

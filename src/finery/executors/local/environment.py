@@ -49,6 +49,20 @@ PASSED = frozenset(
 )
 PASSED_PREFIXES = ("LC_",)
 
+TRACKERS = frozenset(
+    {
+        "HF_TOKEN",
+        "WANDB_API_KEY",
+        "WANDB_BASE_URL",
+        "WANDB_MODE",
+        "WANDB_PROJECT",
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_TOKEN",
+        "TRACKIO_DIR",
+    }
+)
+"""What reaches the hub and the trackers, keys included: for our own trainers, never for a program of the user's."""
+
 EARLY_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "MKL_", "KMP_", "GOMP_")
 """Variables that are read when Python or a library is loaded: too late for a process forked afterwards."""
 
@@ -56,9 +70,10 @@ LATE = frozenset({"HF_TOKEN", "MKL_NUM_THREADS"})
 """Exceptions from EARLY_PREFIXES: read again each time, or set by the trainer itself."""
 
 
-def base_environment(server: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What every process gets of the server's own environment."""
-    passed = {name: value for name, value in server.items() if name in PASSED or name.startswith(PASSED_PREFIXES)}
+def base_environment(server: Mapping[str, str] = os.environ, *, also: frozenset[str] = frozenset()) -> dict[str, str]:
+    """What every process gets of the server's own environment, and the variables that this one gets besides."""
+    names = PASSED | also
+    passed = {name: value for name, value in server.items() if name in names or name.startswith(PASSED_PREFIXES)}
     if "PYTHONPATH" in passed:
         # The process starts in another directory, where a relative entry would mean another place.
         passed["PYTHONPATH"] = os.pathsep.join(

@@ -18,7 +18,7 @@ from finery.contracts.layout import (
 )
 from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, Unknown
 from finery.executors.base import NotYet, SubmitFailed
-from finery.executors.local.environment import base_environment, failpoint_environment
+from finery.executors.local.environment import TRACKERS, base_environment, failpoint_environment
 from finery.executors.local.leftovers import of_dead_shim, sweep
 from finery.executors.local.observe import Record, look, read_exit
 from finery.executors.local.warm_parent import WarmParent
@@ -146,7 +146,9 @@ def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
 
     launch.json comes last: where it is, everything is.
     """
-    environment = {**base_environment(), **launch.environment, MARK_VARIABLE: launch.mark}
+    # Only our own trainers have a warm entry.
+    passed = base_environment(also=TRACKERS if launch.warm_entry is not None else frozenset())
+    environment = {**passed, **launch.environment, MARK_VARIABLE: launch.mark}
     if not attempt.launch.exists():
         attempt.path.mkdir(parents=True, exist_ok=True)
         write_json(attempt.environment, environment, mode=0o600)
