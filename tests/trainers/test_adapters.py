@@ -67,7 +67,7 @@ class TestGpt2:
             merge_adapter=True,
         )
         result = carry_out(run)
-        assert [artifact["type"] for artifact in result.outcome.artifacts] == ["adapter", "model"]
+        assert [artifact.type for artifact in result.outcome.artifacts] == ["adapter", "model"]
         output = tmp_path / "output"
         base = AutoModelForCausalLM.from_pretrained(gpt2)
         plain = logits(base)
@@ -100,7 +100,7 @@ class TestChains:
         for recipe in ("dpo", "reward"):
             run = make_run(two, recipe, cache=cache, model=one / "output", dataset=PREFERENCES, max_steps=1)
             result = carry_out(run)
-            assert result.outcome.artifacts[0]["type"] == "model"
+            assert result.outcome.artifacts[0].type == "model"
             assert (two / "output" / "model.safetensors").exists()
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.layout import RunDirectory
+from finery.contracts.process import Made
 from finery.contracts.spec import RunSpec
 from tests.trainers.running import Ended, carry_out, ended, start, wait_until
 
@@ -35,7 +36,7 @@ class TestCommand:
     def test_success(self, tmp_path: Path) -> None:
         result = carry_out(make(tmp_path, "mkdir", "output"))
         assert (result.code, result.outcome.reason) == (0, "completed")
-        assert result.outcome.artifacts == [{"name": "output", "type": "file", "path": str(tmp_path / "output")}]
+        assert result.outcome.artifacts == [Made(name="output", type="file", path=str(tmp_path / "output"))]
 
     def test_its_exit_code_is_told(self, tmp_path: Path) -> None:
         result = carry_out(make(tmp_path, sys.executable, "-c", "raise SystemExit(7)"))
