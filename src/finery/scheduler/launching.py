@@ -47,7 +47,7 @@ def render_launch(claim: Claim, home: HomeDirectory, machine: Machine, grace_sec
         environment=_environment(claim, attempt.path, threads),
         grace_seconds=grace_seconds,
         time_limit_seconds=claim.time_limit_seconds,
-        warm_entry=TRAINERS if claim.recipe != "command" and len(claim.gpus) <= 1 else None,
+        warm_entry=TRAINERS if claim.recipe != "command" else None,
     )
 
 
