@@ -15,3 +15,11 @@ class NoFreePort(DomainError):
 
     def __init__(self, first: int, last: int) -> None:
         super().__init__(f"every port from {first} to {last} is taken; stop a deployment")
+
+
+class SlotContested(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "slot_contested"
+
+    def __init__(self, slot: str) -> None:
+        super().__init__(f"too many others ask for the slot {slot!r} at once; ask again")

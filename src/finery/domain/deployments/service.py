@@ -2,21 +2,28 @@
 
 import secrets
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import Select, String, column, select, table
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions
 from finery.contracts.process import Handle
 from finery.domain.catalog import resolve_model
-from finery.domain.deployments.errors import DeploymentNotFound, NoFreePort
+from finery.domain.deployments.errors import DeploymentNotFound, NoFreePort, SlotContested
 from finery.domain.ground import Ground
 from finery.kit.clock import utc_now
 from finery.kit.ids import prefixed_id
 from finery.models import DeploymentRow
 
 FIRST_PORT, LAST_PORT = 8100, 8999
+GATE: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
+"""Locks the one row that every database of ours has. Who waits for it goes on with a slot's true holder; without it,
+two that failed at MariaDB's unique index would each keep a shared lock on the holder's entry: a deadlock."""
+TRIES = 50
+"""Each meets another transaction that was first."""
 
 
 @dataclass(frozen=True)
@@ -34,29 +41,16 @@ def create(
 ) -> Deployment:
     """Ask for an engine that serves a model; whoever holds `slot` is asked to stop.
 
-    Raises ModelNotFound, ModelRefused, NoFreePort.
+    Raises ModelNotFound, ModelRefused, NoFreePort, SlotContested.
     """
     model = resolve_model(session, model_name, ground)
     if slot is not None:
-        _vacate(session, slot)
-    now = utc_now()
-    row = DeploymentRow(
-        id=prefixed_id("dep"),
-        slot=slot,
-        model_name=model_name,
-        model=model,
-        engine="transformers",
-        options=options.model_dump(),
-        status=DeploymentStatus.STARTING,
-        stop_requested=False,
-        port=_free_port(session),
-        details={},
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(row)
-    session.flush()
-    return _deployment_of(row)
+        session.execute(GATE)
+    for _ in range(TRIES):
+        # A port or a slot that looked free may be another transaction's by the time that it is written.
+        with suppress(IntegrityError), session.begin_nested():
+            return _insert(session, model_name, model, slot=slot, options=options)
+    raise SlotContested(slot) if slot is not None else NoFreePort(FIRST_PORT, LAST_PORT)
 
 
 def get(session: Session, deployment_id: str) -> Deployment:
@@ -121,6 +115,31 @@ def finish(session: Session, deployment_id: str, token: str | None, error: str |
     row.error = None if row.stop_requested else error
     row.slot = row.port = None
     row.finished_at = row.updated_at = utc_now()
+
+
+def _insert(session: Session, model_name: str, model: str, *, slot: str | None, options: EngineOptions) -> Deployment:
+    """Raises IntegrityError from the unique indexes."""
+    port = _free_port(session)
+    if slot is not None:
+        _vacate(session, slot)
+    now = utc_now()
+    row = DeploymentRow(
+        id=prefixed_id("dep"),
+        slot=slot,
+        model_name=model_name,
+        model=model,
+        engine="transformers",
+        options=options.model_dump(),
+        status=DeploymentStatus.STARTING,
+        stop_requested=False,
+        port=port,
+        details={},
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    return _deployment_of(row)
 
 
 def _vacate(session: Session, slot: str) -> None:
