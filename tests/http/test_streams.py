@@ -2,10 +2,12 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, text
 from sqlalchemy import event as sqlalchemy_event
 from starlette.testclient import TestClient
 from starlette.types import Message
@@ -65,6 +67,11 @@ def sequence(frame: bytes) -> int:
     number = int(first.removeprefix(b"id: "))
     assert json.loads(data.removeprefix(b"data: "))["sequence"] == number
     return number
+
+
+def rename(engine: Engine, table: str, to: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"ALTER TABLE {table} RENAME TO {to}"))
 
 
 def play(stage: Stage, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -222,6 +229,23 @@ class TestFrames:
 
         play(stage, scene)
 
+    def test_goes_on_after_an_outage(self, sqlite_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+        stage = sqlite_stage
+        monkeypatch.setattr(module, "RETRY_SECONDS", 0.1)
+
+        async def scene() -> None:
+            stream = asyncio.create_task(stage.collect())
+            await asyncio.sleep(0.2)
+            rename(stage.database.engine, "events", "hidden")
+            stage.pulse.notify()
+            await asyncio.sleep(0.4)
+            rename(stage.database.engine, "hidden", "events")
+            stage.finish()
+            async with asyncio.timeout(10):
+                assert await stream == [1, 2]
+
+        play(stage, scene)
+
     def test_closing_ends_them_all(self, sqlite_stage: Stage) -> None:
         async def scene() -> None:
             stream = asyncio.create_task(sqlite_stage.collect())
@@ -305,6 +329,17 @@ class TestRoute:
 
     def test_nothing_is_left(self, client: TestClient, finished: str) -> None:
         assert client.get(finished, headers={"Last-Event-ID": "3"}).status_code == 204
+        assert client.get(f"{finished}?after=3").status_code == 204
+        assert client.get(f"{finished}?after=99").status_code == 204
+
+    def test_more_seen_than_there_is(self, client: TestClient) -> None:
+        client.post("/jobs", json={"job_id": "a", "model_name": "m", "dataset": "d"})
+        with ThreadPoolExecutor(1) as pool:
+            stream = pool.submit(client.get, "/api/v1/runs/a/events/stream?after=99")
+            time.sleep(0.3)
+            client.post("/jobs/a/cancel")
+            found = stream.result(timeout=10).content
+        assert [sequence(frame) for frame in found.split(b"\n\n") if frame] == [2]
 
     def test_reason_of_the_terminal_event(self, client: TestClient) -> None:
         client.post("/jobs", json={"job_id": "a", "model_name": "m", "dataset": "d"})

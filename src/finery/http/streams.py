@@ -5,6 +5,7 @@ sequence number it has sent; it reads from the feed's window, or from the databa
 """
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import anyio
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -23,10 +25,14 @@ from finery.domain import runs
 from finery.domain.runs.errors import RunNotFound
 from finery.http.waking import AsyncPulse, wait_for_change
 
+log = logging.getLogger(__name__)
+
 HEARTBEAT_SECONDS = 15.0
 SEND_SECONDS = 30.0
 LOOK_SECONDS = 5.0
 """A feed looks by itself this often, should a change come without a pulse."""
+RETRY_SECONDS = 1.0
+"""After the database could not be read."""
 PAUSE_SECONDS = 0.03
 """Between two looks of a feed, so that a storm of changes does not become a storm of queries."""
 WINDOW = 1000
@@ -130,7 +136,12 @@ class RunFeed:
         try:
             while True:
                 changed = self._waking.changed
-                found = await self._load(self._head)
+                try:
+                    found = await self._load(self._head)
+                except SQLAlchemyError as error:
+                    log.warning("the events of run %s cannot be read for now: %s", self.run_id, error)
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
                 if found:
                     self._window.extend(found)
                     self._head = found[-1].sequence
@@ -160,11 +171,12 @@ def to_frame(event: Event) -> Frame:
 
 
 def event_stream(streams: RunStreams, run: Run, *, after: int, last_event_id: str | None) -> Response:
-    """The header wins, since a browser repeats the address of its first visit. 204 tells one that comes back to a
-    finished run to stay away."""
-    if last_event_id is not None and run.status.is_finished and int(last_event_id) >= run.last_sequence:
+    """The header wins, since a browser repeats the address of its first visit. 204 tells one that has seen all of a
+    finished run to stay away. Who claims to have seen what is yet to come gets it when it comes."""
+    seen = after if last_event_id is None else int(last_event_id)
+    if run.status.is_finished and seen >= run.last_sequence:
         return Response(status_code=204)
-    return EventStreamResponse(streams.frames(run, int(last_event_id or after)))
+    return EventStreamResponse(streams.frames(run, min(seen, run.last_sequence)))
 
 
 class EventStreamResponse(Response):
