@@ -86,6 +86,7 @@ BODIES: list[tuple[bytes, str]] = [
     (b"\xff\xfe\x00", "UTF-8"),
     (b'{"num_epochs": NaN}', "NaN"),
     (b'{"learning_rate": Infinity}', "Infinity"),
+    (b'{"learning_rate": 1e400}', "1e400"),
     (b'{"batch_size": 1, "batch_size": 2}', "twice"),
     (b'{"model_name": "\\ud800"}', "surrogate"),
     (b'{"model_name": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", "deep"),
@@ -160,6 +161,30 @@ class TestConfiguration:
         answer = client.post("/api/v1/runs", json=body)
         assert answer.status_code == 422
         assert "999" in answer.json()["error"]["message"]
+
+
+LONG_PATHS = ["x" * 300, "긴" * 100, f"a/{'x' * 300}/b", "/".join(["긴" * 80] * 20), "x/" * 2000 + "x" * 300]
+
+
+@pytest.mark.usefixtures("nothing_accepted")
+class TestLongPaths:
+    @pytest.mark.parametrize("field", ["dataset_path", "eval_dataset_path", "output_dir", "model_name"])
+    @pytest.mark.parametrize("text", LONG_PATHS)
+    def test_training(self, client: TestClient, field: str, text: str) -> None:
+        answer = client.post("/train/sft", json={**SFT, field: text})
+        assert answer.status_code == 422
+        assert field in [flaw["field"] for flaw in problem(answer)["errors"]]
+
+    @pytest.mark.parametrize("text", LONG_PATHS)
+    def test_working_directory(self, client: TestClient, text: str) -> None:
+        body = {"recipe": "command", "config": {"argv": ["ls"], "working_directory": text}}
+        assert client.post("/api/v1/runs", json=body).status_code == 422
+
+    @pytest.mark.parametrize("text", LONG_PATHS)
+    def test_model_to_load(self, client: TestClient, text: str) -> None:
+        answer = client.post("/load_model", params={"model_path": text})
+        assert 400 <= answer.status_code < 500
+        assert problem(answer)["detail"]
 
 
 class TestNumbers:

@@ -14,6 +14,8 @@ class TestParseJson:
             (b'{"a": {"b": 1, "b": 1}}', "'b' occurs twice"),
             (b'{"a": NaN}', "NaN"),
             (b"[-Infinity]", "-Infinity"),
+            (b'{"a": 1e400}', "1e400"),
+            (b"-1" + b"0" * 400 + b".0", "too large"),
             (b"[" * 10_000 + b"]" * 10_000, "deep"),
             (b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "deep"),
             (b"[" * 101 + b"]" * 101, "deep"),

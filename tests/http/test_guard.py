@@ -24,7 +24,9 @@ class TestHost:
 
 
 class TestOrigin:
-    @pytest.mark.parametrize("origin", ["null", "http://evil.example", "http://localhost:8001", "https://127.0.0.1"])
+    @pytest.mark.parametrize(
+        "origin", ["null", "http://evil.example", "http://localhost:8001", "https://127.0.0.1", "http://["]
+    )
     def test_foreign_origin_may_not_change_anything(self, client: TestClient, origin: str) -> None:
         answer = client.post("/jobs", content=JOB, headers={**JSON, "Origin": origin})
         assert answer.status_code == 403

@@ -15,7 +15,8 @@ def resolver(tmp_path: Path) -> PathResolver:
 
 class TestResolve:
     @pytest.mark.parametrize(
-        "text", ["a.json", "./data/../a.json", ".finery2/x", "training.db.json", "x/training.db-wal"]
+        "text",
+        ["x" * 255, "긴" * 85, "a.json", "./data/../a.json", ".finery2/x", "training.db.json", "x/training.db-wal"],
     )
     def test_below_home(self, resolver: PathResolver, text: str) -> None:
         assert resolver.resolve(text).is_relative_to(resolver.home)
@@ -28,6 +29,7 @@ class TestResolve:
         "text",
         [
             *("", "\0", "~/x", "/etc/passwd", "../x", "x/../../x", "a" * 5000),
+            *("x" * 300, "긴" * 100, "/".join(["긴" * 80] * 20), "\ud800"),
             *(".finery/secret.key", ".finery", "x/../.finery/a", "training.db", "training.db-wal", "training.db-shm"),
         ],
     )

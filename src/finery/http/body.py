@@ -1,6 +1,7 @@
 """JSON bodies, read strictly: what two parsers could understand differently is refused."""
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -19,9 +20,9 @@ class StrictRequest(Request):
 
 
 def parse_json(data: bytes) -> Any:
-    """Raises RequestRefused for what is no JSON, for duplicate keys, NaN, lone surrogates and deep nesting."""
+    """Raises RequestRefused for what is no JSON, for duplicate keys, NaN, 1e400, lone surrogates, deep nesting."""
     try:
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except RecursionError as error:
         raise unreadable_body(f"the JSON is nested more than {MAX_DEPTH} deep") from error
     except ValueError as error:
@@ -44,6 +45,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise unreadable_body(f"{name} is no JSON number; give a finite one")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise unreadable_body(f"the number {text[:80]} is too large")
+    return number
 
 
 def _reason(error: ValueError) -> str:

@@ -78,7 +78,10 @@ class Guard:
         origin = headers.get("origin")
         if origin is None or origin in self._settings.origins:
             return True
-        return urlsplit(origin).netloc == headers.get("host")
+        try:
+            return urlsplit(origin).netloc == headers.get("host")
+        except ValueError:
+            return False
 
     def _limit(self, headers: Headers) -> int:
         is_file = _media_type(headers) in FILE_TYPES

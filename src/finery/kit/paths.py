@@ -1,8 +1,12 @@
 """The one place that turns a path from a request into a path on disk."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+
+LONGEST_PATH, LONGEST_NAME = 4095, 255
+"""In bytes, as Linux counts them."""
 
 
 class PathRefused(ValueError):
@@ -27,8 +31,11 @@ class PathResolver:
             raise PathRefused(f"{text[:80]!r} is no usable path: give one relative to the server's home")
         try:
             path = (self.home / text).resolve()
-        except (OSError, RuntimeError) as error:
+            encoded = os.fsencode(path)
+        except (OSError, RuntimeError, UnicodeEncodeError) as error:
             raise PathRefused(f"{text[:80]!r} cannot be resolved: {error}") from error
+        if len(encoded) > LONGEST_PATH or any(len(name) > LONGEST_NAME for name in encoded.split(b"/")):
+            raise PathRefused(f"{text[:80]!r} is too long: {LONGEST_NAME} bytes a name, {LONGEST_PATH} bytes in all")
         if not any(path.is_relative_to(root.resolve()) for root in (self.home, *self.roots)):
             raise PathRefused(f"{text[:80]!r} lies outside the server's home and its allowed roots")
         if any(_belongs_to(path, kept.resolve()) for kept in self.private):
