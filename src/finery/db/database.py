@@ -1,5 +1,6 @@
 """One database, opened the way each kind wants it."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,8 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_SECONDS = 30
+_to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
+"""Refuses NaN and infinities, which the databases' JSON does not know; made once, since it is used for each value."""
 
 
 class Database:
@@ -69,6 +72,7 @@ def _create_engine(url: URL) -> Engine:
             connect_args={"timeout": BUSY_SECONDS},
             pool_size=20,
             max_overflow=40,
+            json_serializer=_to_json,
             json_deserializer=msgspec.json.decode,
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -81,6 +85,7 @@ def _create_engine(url: URL) -> Engine:
         pool_size=20,
         max_overflow=40,
         pool_timeout=BUSY_SECONDS,
+        json_serializer=_to_json,
         json_deserializer=msgspec.json.decode,
     )
 
