@@ -171,7 +171,11 @@ def _lock(session: Session, deployment_id: str) -> DeploymentRow:
 
 def _free_port(session: Session) -> int:
     taken = set(session.scalars(select(DeploymentRow.port).where(DeploymentRow.port.is_not(None))))
-    for port in range(FIRST_PORT, LAST_PORT + 1):
+    # From anywhere in the range: another server on this machine may choose now too, and its engine binds seconds later.
+    count = LAST_PORT + 1 - FIRST_PORT
+    first: int = secrets.randbelow(count)
+    for step in range(count):
+        port = FIRST_PORT + (first + step) % count
         if port not in taken and _is_free(port):
             return port
     raise NoFreePort(FIRST_PORT, LAST_PORT)
