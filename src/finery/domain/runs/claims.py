@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.machine import Machine
@@ -70,12 +70,6 @@ def leased_devices(session: Session) -> dict[str, str]:
     """Device → the id of the run that holds it."""
     query = select(LeaseRow.device, RunRow.id).join(RunRow, RunRow.number == LeaseRow.run_number)
     return {row.device: row.id for row in session.execute(query)}
-
-
-def queue_depth(session: Session) -> int:
-    waiting = (RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL)
-    query = select(func.count()).select_from(RunRow).where(*waiting)
-    return session.scalar(query) or 0
 
 
 def _waiting(session: Session) -> list[RunRow]:
