@@ -8,9 +8,11 @@ READY := $(VENV)/.ready
 WORKERS ?= 2
 TESTS ?= tests
 PYTEST_ARGS ?=
+CASES ?= 3000
+SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check format bench test-chaos audit constraints clean
+.PHONY: help setup demo test test-thorough check format bench test-chaos test-fuzz audit constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -25,7 +27,11 @@ demo: $(READY) ## Train a tiny model on the CPU, then ask it what it learned
 
 test: $(READY) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" narrow them)
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 $(PYTEST_ARGS) $(TESTS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 -m "not thorough" $(PYTEST_ARGS) $(TESTS)
+
+test-thorough: $(READY) ## Run the tests that take minutes: served as trained, the server killed everywhere
+	@services="$$(tools/services.sh start)" && eval "$$services" && \
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(PYTEST_ARGS) $(TESTS)
 
 check: $(READY) ## Lint, format, types, and which folder may import which
 	$(VENV)/bin/ruff check .
@@ -42,6 +48,10 @@ bench: $(READY) ## Print the tables of docs/benchmarks.md, measured here
 
 test-chaos: $(READY) ## Kill the server at random while runs flow (minutes; not in CI)
 	@$(PYTHON) -m tests.chaos
+
+test-fuzz: $(READY) ## 3,000 odd requests to the whole API as administrator, and as viewer (SEED=2, CASES=500)
+	@$(PYTHON) -m tests.fuzz --as admin --cases $(CASES) --seed $(SEED)
+	@$(PYTHON) -m tests.fuzz --as viewer --cases $(CASES) --seed $(SEED)
 
 audit: $(READY) ## Look for known holes in what is installed (needs a network)
 	$(VENV)/bin/pip-audit --skip-editable

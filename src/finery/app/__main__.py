@@ -1,4 +1,5 @@
-"""The server: `python -m finery.app [--host H] [--port P] [--home DIR] [--reload]`; see finery.app.settings."""
+"""The server: `python -m finery.app [--host H] [--port P] [--home DIR] [--remote-setup] [--json] [--reload]`; see
+finery.app.settings."""
 
 import argparse
 import os
@@ -9,7 +10,7 @@ from finery.app.settings import SettingsError, load_settings
 
 def main() -> int:
     options = _parse()
-    for name in ("host", "port", "home"):
+    for name in ("host", "port", "home", "remote_setup"):
         if vars(options)[name] is not None:
             os.environ[f"FINERY_{name.upper()}"] = vars(options)[name]
     try:
@@ -21,7 +22,7 @@ def main() -> int:
         return _serve_reloading(settings.host, settings.port)
     from finery.app.serve import serve
 
-    return serve(settings)
+    return serve(settings, as_json=options.json)
 
 
 def _parse() -> argparse.Namespace:
@@ -29,7 +30,15 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--host", help="where to listen (127.0.0.1)")
     parser.add_argument("--port", help="the port (8001); 0: any free one")
     parser.add_argument("--home", help="the directory that holds everything (the working directory)")
-    parser.add_argument("--reload", action="store_true", help="start again when the source changes (for developers)")
+    parser.add_argument(
+        "--remote-setup",
+        action="store_const",
+        const="true",
+        help="let the first administrator be made over the network, with a token that is shown once",
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print address, home and process id on stdout")
+    output.add_argument("--reload", action="store_true", help="start again when the source changes (for developers)")
     return parser.parse_args()
 
 
@@ -39,7 +48,7 @@ def _serve_reloading(host: str, port: int) -> int:
     from finery.http.permission import is_loopback
 
     if not is_loopback(host):
-        print(f"finery server: {host} is not this machine alone: without accounts, use 127.0.0.1", file=sys.stderr)
+        print(f"finery server: {host} is not this machine alone: --reload is for 127.0.0.1", file=sys.stderr)
         return 2
     uvicorn.run("finery.app.asgi:create_app", factory=True, host=host, port=port, reload=True, proxy_headers=False)
     return 0

@@ -5,23 +5,43 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
 from finery import __version__
-from finery.api import jobs, native
+from finery.api import jobs, native, openai, studio
 from finery.api.jobs.dialect import JOBS
 from finery.api.native.dialect import NATIVE, PREFIX
+from finery.api.openai.dialect import OPENAI
+from finery.api.openai.dialect import PREFIX as OPENAI_PREFIX
+from finery.api.studio.dialect import PREFIX as STUDIO_PREFIX
+from finery.api.studio.dialect import STUDIO
 from finery.app.composition import Composition
 from finery.app.settings import Settings, load_settings
+from finery.domain.accounts.tokens import KEY_PREFIX
 from finery.http import docs
+from finery.http.addresses import TrustedProxies, is_every_address
 from finery.http.errors import DialectTable, add_error_handlers
 from finery.http.guard import Guard, GuardSettings, host_names
+from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
 from finery.http.problems import Problem
 
 DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a trained, tested, served model out."
-DIALECTS = DialectTable((("/healthz", NATIVE), ("/metrics", NATIVE), (PREFIX, NATIVE), ("", JOBS)))
+DIALECTS = DialectTable(
+    (
+        ("/healthz", NATIVE),
+        ("/metrics", NATIVE),
+        (PREFIX, NATIVE),
+        (STUDIO_PREFIX, STUDIO),
+        (OPENAI_PREFIX, OPENAI),
+        ("", JOBS),
+    )
+)
+CORS_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "X-API-Key"]
+CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After"]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -52,12 +72,26 @@ def build_app(composition: Composition) -> FastAPI:
         openapi_url=None,
     )
     app.state.services = composition.services
-    for router in (*native.ROUTERS, *jobs.ROUTERS, docs.router):
+    for router in (*native.ROUTERS, *openai.ROUTERS, *jobs.ROUTERS, *studio.ROUTERS, docs.router):
         app.include_router(router)
     add_error_handlers(app, DIALECTS)
     app.add_middleware(Guard, settings=_guard_settings(composition.settings))
+    if composition.settings.allowed_origins:
+        _allow_origins(app, composition.settings.allowed_origins)
     app.add_middleware(LatencyMiddleware, latencies=composition.services.latencies)
     return app
+
+
+def _allow_origins(app: FastAPI, origins: list[str]) -> None:
+    """Around the guard, so that a page can read why it was refused. Without cookies: such a page sends a key."""
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=origins,
+        allow_credentials=False,
+        allow_methods=CORS_METHODS,
+        allow_headers=CORS_HEADERS,
+        expose_headers=CORS_EXPOSED,
+    )
 
 
 def _guard_settings(settings: Settings) -> GuardSettings:
@@ -65,9 +99,18 @@ def _guard_settings(settings: Settings) -> GuardSettings:
         return DIALECTS.find(scope).render(problem)
 
     return GuardSettings(
-        hosts=host_names(settings.allowed_hosts),
+        hosts=host_names([*settings.allowed_hosts, *_own_host(settings.host)]),
         origins=frozenset(settings.allowed_origins),
         max_json_bytes=settings.max_json_bytes,
         max_upload_bytes=settings.max_upload_bytes,
+        body_seconds=settings.body_timeout_seconds,
+        cookie=SESSION_COOKIE,
+        key_prefix=KEY_PREFIX,
+        proxies=TrustedProxies.parse(settings.trusted_proxies),
         render=render,
     )
+
+
+def _own_host(host: str) -> list[str]:
+    """What stands for all addresses is the name of none."""
+    return [] if is_every_address(host) else [host]

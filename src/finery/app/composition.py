@@ -1,33 +1,41 @@
 """Everything that a server consists of, put together."""
 
 import os
+import secrets
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from finery.api.openai.webhook_events import EVENTS
+from finery.app.errors import StartRefused
 from finery.app.machine import MachineReader
+from finery.app.models_file import read_model_table
 from finery.app.settings import Settings
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
+from finery.domain import accounts, datasets, files
 from finery.domain.ground import Ground
+from finery.engines.registry import installed_engines
+from finery.engines.vllm.settings import VllmSettings
+from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
+from finery.http.rates import Rates
 from finery.http.services import Services
 from finery.http.streams import RunStreams
 from finery.http.uploads import discard_partial_uploads
 from finery.http.waking import AsyncPulse
+from finery.kit.archives import remove_leftovers
+from finery.kit.destinations import Destinations
 from finery.kit.lines import LogReader
 from finery.kit.locks import FileLock, LockTaken
 from finery.kit.paths import PathResolver
 from finery.kit.pulse import Pulse
+from finery.kit.secretbox import SecretBox
 from finery.migrations import upgrade
 from finery.scheduler import Scheduler, SchedulerSettings
 
 LOCK_SECONDS = 0.5
-
-
-class StartRefused(Exception):
-    """The server cannot start; the message is one line for the user."""
 
 
 class Composition:
@@ -38,29 +46,60 @@ class Composition:
         pulse = Pulse()
         waking = AsyncPulse(pulse)
         database = Database(settings.database_url, home=settings.home)
-        private = [home.state, *([database.file] if database.file else [])]
+        private = [home.state, home.blobs, *([database.file] if database.file else [])]
         resolver = PathResolver(settings.home, [Path(root) for root in settings.allowed_roots], private)
         machine = MachineReader(cpu_slots=settings.cpu_slots)
         logs = LogReader(home.state / "line-counts")
-        ground = Ground(home, resolver, machine, settings.max_upload_bytes)
+        ground = Ground(
+            home=home,
+            resolver=resolver,
+            machine=machine,
+            secrets=SecretBox(home.state),
+            max_upload_bytes=settings.max_upload_bytes,
+            allow_python_graders=settings.allow_python_graders,
+            parity_check=settings.parity_check,
+            destinations=Destinations.parse(settings.webhook_allow_private),
+            event_makers=(EVENTS,),
+            models=read_model_table(settings),
+            engines=installed_engines(VllmSettings(settings.vllm_command, settings.vllm_python)),
+        )
         self.settings = settings
+        self.setup_token: str | None = None
         self._home = home
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
         self._ground = ground
         self._pulse = pulse
         self._scheduler: Scheduler | None = None
+        self._is_open = False
         self.services = Services(
             database=database,
             ground=ground,
             pulse=pulse,
             waking=waking,
             streams=RunStreams(database, waking),
-            engines=Engines(),
+            engines=Engines(ground),
             logs=logs,
             latencies=Latencies(),
+            rates=Rates(),
+            proxies=TrustedProxies.parse(settings.trusted_proxies),
             warm_start=self._warm_start,
+            setup_token=lambda: self.setup_token,
         )
+
+    def open(self) -> None:
+        """Take the home, bring the schema up to date, see whether there is an administrator. Raises StartRefused."""
+        if self._is_open:
+            return
+        self._take_home()
+        self._open_database()
+        self._is_open = True
+        if self.settings.remote_setup and not self.has_accounts():
+            self.setup_token = secrets.token_urlsafe(32)
+
+    def has_accounts(self) -> bool:
+        with self._database.read() as session:
+            return accounts.has_accounts(session)
 
     def start(self) -> None:
         """Take the home, bring the schema up to date, settle what an earlier server left, start the loops.
@@ -69,11 +108,16 @@ class Composition:
         """
         if self._scheduler is not None:
             return
-        self._take_home()
-        self._open_database()
+        self.open()
         discard_partial_uploads(self._home)
+        remove_leftovers(self._home.uploads)
+        with self._database.read() as session:
+            datasets.remove_strays(session, self._home)
+            files.remove_stray_parts(session, self._home)
         settings = SchedulerSettings(
-            warm_start=self.settings.warm_start, grace_seconds=self.settings.stop_grace_seconds
+            warm_start=self.settings.warm_start,
+            grace_seconds=self.settings.stop_grace_seconds,
+            engine_idle_seconds=self.settings.engine_idle_seconds,
         )
         scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)
         scheduler.start()
@@ -86,6 +130,7 @@ class Composition:
             self._scheduler = None
         self._database.dispose()
         self._lock.release()
+        self._is_open = False
 
     def _take_home(self) -> None:
         try:

@@ -3,17 +3,24 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from finery.engines.vllm.settings import DEFAULT_COMMAND, split_command
+from finery.http.addresses import TrustedProxies
+from finery.kit.destinations import Destinations
 from finery.kit.suggest import nearest
 
 PREFIX = "FINERY_"
 OTHER_VARIABLES = frozenset({"FINERY_URL", "FINERY_API_KEY"})
 """Read by the client."""
 OTHER_PREFIXES = ("FINERY_FAILPOINTS", "FINERY_PROCESS_MARK", "FINERY_TEST_", "FINERY_ATTEMPT_", "FINERY_EVENTS")
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Which a browser leaves out."""
 
 TextList = Annotated[list[str], NoDecode]
 
@@ -36,14 +43,42 @@ class Settings(BaseSettings):
     allowed_hosts: TextList = []
     """Names of this server beside localhost, separated by commas."""
     allowed_origins: TextList = []
-    """Origins of pages that may change something here, separated by commas."""
+    """Origins of other sites' pages that may use this server, separated by commas: `https://page.example`."""
+    trusted_proxies: TextList = []
+    """Addresses or networks of the proxies whose X-Forwarded headers are believed, separated by commas."""
+    remote_setup: bool = False
+    """Whether the first administrator may be made over the network, with a token that is shown once at the start."""
+    tls_certificate: Path | None = None
+    """PEM: the server's certificate, then those between it and the authority's."""
+    tls_key: Path | None = None
+    """PEM, not encrypted."""
     cpu_slots: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0)) // 2), ge=1, le=1024)
     """How many runs may share the CPU."""
     warm_start: Literal["auto", "on", "off"] = "auto"
     max_upload_bytes: int = Field(default=8 * 2**30, ge=1)
     max_json_bytes: int = Field(default=16 * 2**20, ge=1024)
+    head_timeout_seconds: float = Field(default=20.0, ge=0.1, le=3600.0)
+    """For a request's first line and headers to come, and for a TLS handshake."""
+    body_timeout_seconds: float = Field(default=60.0, ge=0.1, le=3600.0)
+    """Between two pieces of a request's body."""
+    max_connections: int = Field(default=4096, ge=1, le=1_000_000)
+    """At once; the one after them is answered 503."""
     stop_grace_seconds: float = Field(default=30.0, ge=0.1, le=3600.0)
     """Between SIGTERM and SIGKILL when a run is cancelled."""
+    allow_python_graders: bool = False
+    """Whether reinforcement runs may bring a program of their own that gives scores; see docs/graders.md."""
+    parity_check: bool = False
+    """Whether runs that do not say are compared with what is served of them: `on` or `off`; see docs/parity.md."""
+    models_file: Path | None = None
+    """YAML, the administrator's names for base models; None: `models.yaml` in home, where there is one."""
+    engine_idle_seconds: float = Field(default=900.0, ge=0.0, le=31_536_000.0)
+    """After which an engine that a request for its model started is unloaded; 0: never."""
+    vllm_python: Path | None = None
+    """The Python of the environment that vLLM is installed in."""
+    vllm_command: str = DEFAULT_COMMAND
+    """How vLLM is started, with {model}, {port} and {name}."""
+    webhook_allow_private: TextList = []
+    """Networks of one's own that webhooks may reach, separated by commas: `10.1.0.0/16,127.0.0.1`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("allowed_roots", mode="before")
@@ -51,15 +86,47 @@ class Settings(BaseSettings):
     def _split_paths(cls, value: Any) -> Any:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
 
-    @field_validator("allowed_hosts", "allowed_origins", mode="before")
+    @field_validator("allowed_hosts", "allowed_origins", "trusted_proxies", "webhook_allow_private", mode="before")
     @classmethod
     def _split_names(cls, value: Any) -> Any:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("allowed_origins", mode="after")
+    @classmethod
+    def _origins(cls, values: list[str]) -> list[str]:
+        for value in values:
+            _check_origin(value)
+        return values
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _proxies(cls, values: list[str]) -> list[str]:
+        TrustedProxies.parse(values)
+        return values
+
+    @field_validator("webhook_allow_private", mode="after")
+    @classmethod
+    def _networks(cls, values: list[str]) -> list[str]:
+        Destinations.parse(values)
+        return values
+
+    @field_validator("vllm_command", mode="after")
+    @classmethod
+    def _command(cls, value: str) -> str:
+        split_command(value)
+        return value
 
     @field_validator("home", mode="after")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().absolute()
+
+    @model_validator(mode="after")
+    def _pair(self) -> Self:
+        if (self.tls_certificate is None) == (self.tls_key is None):
+            return self
+        given, lacking = ("CERTIFICATE", "KEY") if self.tls_key is None else ("KEY", "CERTIFICATE")
+        raise ValueError(f"{PREFIX}TLS_{given} needs {PREFIX}TLS_{lacking} beside it")
 
 
 def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
@@ -88,7 +155,23 @@ def _variables() -> list[str]:
     return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields if name != "database_url"]
 
 
+def _check_origin(text: str) -> None:
+    """As a browser writes it, or it would never be equal."""
+    parts = urlsplit(text)
+    is_plain = (
+        parts.scheme in DEFAULT_PORTS
+        and bool(parts.hostname)
+        and text == f"{parts.scheme}://{parts.netloc.lower()}"
+        and "@" not in text
+    )
+    if not is_plain or parts.port == DEFAULT_PORTS[parts.scheme]:
+        raise ValueError(f"{text!r} is no origin; write it as https://page.example or http://page.example:8080")
+
+
 def _flaw(detail: Any) -> str:
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if not detail["loc"]:
+        return message
     name = str(detail["loc"][0])
     variable = name if name == "TRAINING_DB_URL" else f"{PREFIX}{name.upper()}"
-    return f"{variable}: {detail['msg']}"
+    return f"{variable}: {message}"

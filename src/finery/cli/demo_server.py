@@ -1,4 +1,4 @@
-"""A server of the demo's own: started on a free port, and ended with all that it started."""
+"""The demo's server: one of its own, on a free port, ended with all that it started; or one that is there."""
 
 import os
 import shutil
@@ -23,8 +23,7 @@ END_SECONDS = 20.0
 
 
 @dataclass
-class DemoServer:
-    url: str
+class OwnServer:
     home: Path
     log: Path
     process: "subprocess.Popen[bytes]"
@@ -32,24 +31,37 @@ class DemoServer:
     is_kept: bool = False
 
 
+@dataclass(frozen=True)
+class DemoServer:
+    url: str
+    own: OwnServer | None
+    """None: somebody else's."""
+
+
 @contextmanager
 def demo_server(home: Path | None) -> Iterator[DemoServer]:
     """Ends the server, its runs and its engines at the end of the block, unless `is_kept` was set within."""
     signal.signal(signal.SIGTERM, _end_as_interrupted)
-    server = _start(home)
+    url, own = _start(home)
     try:
-        _wait_until_healthy(server)
-        yield server
+        _wait_until_healthy(url, own)
+        yield DemoServer(url, own)
     finally:
-        if not server.is_kept:
-            _end(server)
+        if not own.is_kept:
+            _end(url, own)
+
+
+@contextmanager
+def server_there(url: str) -> Iterator[DemoServer]:
+    signal.signal(signal.SIGTERM, _end_as_interrupted)
+    yield DemoServer(url, None)
 
 
 def _end_as_interrupted(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _start(home: Path | None) -> DemoServer:
+def _start(home: Path | None) -> tuple[str, OwnServer]:
     place = home.resolve() if home else Path(tempfile.mkdtemp(prefix="finery-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     port = _free_port()
@@ -65,7 +77,7 @@ def _start(home: Path | None) -> DemoServer:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    return DemoServer(f"http://127.0.0.1:{port}", place, log, process, is_temporary=home is None)
+    return f"http://127.0.0.1:{port}", OwnServer(place, log, process, is_temporary=home is None)
 
 
 def _clean_environment() -> dict[str, str]:
@@ -80,30 +92,30 @@ def _free_port() -> int:
         return port
 
 
-def _wait_until_healthy(server: DemoServer) -> None:
+def _wait_until_healthy(url: str, own: OwnServer) -> None:
     deadline = time.monotonic() + START_SECONDS
-    with FineryClient(url=server.url) as client:
+    with FineryClient(url=url) as client:
         while not client.is_healthy():
-            if server.process.poll() is not None or time.monotonic() > deadline:
-                last = server.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+            if own.process.poll() is not None or time.monotonic() > deadline:
+                last = own.log.read_text(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
                 fail(f"the demo's server did not start: {last[0]}", ExitCode.FAILED)
             time.sleep(0.05)
 
 
-def _end(server: DemoServer) -> None:
+def _end(url: str, own: OwnServer) -> None:
     # An impatient second Ctrl-C would leave the server behind.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if server.process.poll() is None:
-        with suppress(ClientError), FineryClient(url=server.url) as client:
+    if own.process.poll() is None:
+        with suppress(ClientError), FineryClient(url=url) as client:
             _end_work(client)
-        server.process.send_signal(signal.SIGTERM)
+        own.process.send_signal(signal.SIGTERM)
         try:
-            server.process.wait(END_SECONDS)
+            own.process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(server.process.pid, signal.SIGKILL)
-            server.process.wait()
-    if server.is_temporary:
-        shutil.rmtree(server.home, ignore_errors=True)
+            os.killpg(own.process.pid, signal.SIGKILL)
+            own.process.wait()
+    if own.is_temporary:
+        shutil.rmtree(own.home, ignore_errors=True)
 
 
 def _end_work(client: FineryClient) -> None:
@@ -111,13 +123,13 @@ def _end_work(client: FineryClient) -> None:
     for run in client.list_runs(limit=100).runs:
         if not run.status.is_finished:
             client.cancel_run(run.id)
-    stop_engines(client)
+    _stop_engines(client)
     deadline = time.monotonic() + END_SECONDS
     while _is_busy(client) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def stop_engines(client: FineryClient) -> None:
+def _stop_engines(client: FineryClient) -> None:
     for deployment in client.list_deployments():
         if not deployment.status.is_finished:
             client.stop_deployment(deployment.id)

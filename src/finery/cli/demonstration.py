@@ -2,26 +2,19 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
-from typing import cast
 
-from pydantic import JsonValue
-
-from finery.cli.conversation import wait_until_running
 from finery.cli.demo import ANSWER_TOKENS, DPO_SETTINGS, QUESTIONS, SFT_SETTINGS, UNTRAINED
-from finery.cli.demo_server import DemoServer, demo_server, stop_engines
-from finery.cli.display import choose_view
+from finery.cli.demo_server import DemoServer, OwnServer, demo_server, server_there
+from finery.cli.demo_work import DemoWork, demo_work
 from finery.cli.exits import ExitCode
 from finery.cli.output import console, print_json, printable
-from finery.cli.samples import write_samples
 from finery.cli.session import fail, failing_clearly
-from finery.cli.tracking import summary
 from finery.client import ChatMessage, FineryClient, Sampling
 from finery.contracts.run import Run
-from finery.contracts.status import RunStatus
 
 
 @dataclass(frozen=True)
@@ -48,55 +41,55 @@ class Margin:
         return self.after > self.before
 
 
-def demonstrate(*, home: Path | None, keep: bool, as_json: bool) -> ExitCode:
+def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool) -> ExitCode:
+    """On the server at `url`, or else on one of the demo's own."""
     began = time.monotonic()
     say = _silent if as_json else _say
-    with failing_clearly(), demo_server(home) as server, FineryClient(url=server.url) as client:
-        say(f"A server runs at {server.url}; its home is {server.home}")
-        write_samples(server.home / "data")
-        sft = _train(
-            client,
+    with (
+        failing_clearly(),
+        server_there(url) if url else demo_server(home) as server,
+        FineryClient(url=server.url) as client,
+        demo_work(client, quiet=as_json) as work,
+    ):
+        say(_greeting(server))
+        sft = work.train(
             "sft",
-            SFT_SETTINGS,
+            _settings(server, SFT_SETTINGS, work.upload_sample("instructions.jsonl"), "demo-sft"),
             "Supervised fine-tuning of an untrained model on the shipped instructions",
-            as_json=as_json,
         )
-        dpo = _train(client, "dpo", DPO_SETTINGS, "Preference optimisation (DPO) of the result", as_json=as_json)
+        dpo = work.train(
+            "dpo",
+            {
+                **_settings(server, DPO_SETTINGS, work.upload_sample("preferences.jsonl"), "demo-dpo"),
+                "model_name": sft.id,
+            },
+            "Preference optimisation (DPO) of the result",
+        )
         margin = _margin(client, dpo)
         say("Loading the untrained model and the trained one")
-        answers = _ask_both(client, dpo)
-        stop_engines(client)
+        answers = _ask_both(client, work, dpo)
+        work.end()
         seconds = time.monotonic() - began
         if as_json:
             print_json(_as_dict(server, sft, dpo, margin, answers, seconds))
         else:
             _show(server, margin, answers, seconds)
-        server.is_kept = keep
-        if keep:
-            _say_how_to_go_on(server, dpo, as_json=as_json)
+        if server.own is not None and keep:
+            server.own.is_kept = True
+            _say_how_to_go_on(server.url, server.own, dpo, say)
     return _verdict(margin, answers)
 
 
-def _train(client: FineryClient, recipe: str, settings: Mapping[str, object], title: str, *, as_json: bool) -> Run:
-    run = client.create_run(recipe, cast("Mapping[str, JsonValue]", settings), name=f"demo {recipe}")
-    if not as_json:
-        print(f"\n{title} (run {run.id}, recipe {recipe})")
-    with choose_view(quiet=as_json) as view:
-        for event in client.follow(run.id):
-            view.show(event)
-    ended = client.get_run(run.id)
-    if ended.status is not RunStatus.SUCCEEDED:
-        fail(
-            f"the {recipe} run did not succeed: {ended.error or ended.status}\n{_last_lines(client, run)}",
-            ExitCode.FAILED,
-        )
-    if not as_json:
-        print(summary(ended))
-    return ended
+def _greeting(server: DemoServer) -> str:
+    if server.own is None:
+        return f"The server at {server.url} is used"
+    return f"A server runs at {server.url}; its home is {server.own.home}"
 
 
-def _last_lines(client: FineryClient, run: Run) -> str:
-    return "\n".join(client.log_tail(run.id, lines=20).lines)
+def _settings(server: DemoServer, settings: Mapping[str, object], data: str, output: str) -> dict[str, object]:
+    """On somebody else's server each run keeps to an output of its own."""
+    place = {} if server.own is None else {"output_dir": f"outputs/{output}"}
+    return {**settings, **place, "dataset_path": data}
 
 
 def _margin(client: FineryClient, run: Run) -> Margin:
@@ -107,9 +100,8 @@ def _margin(client: FineryClient, run: Run) -> Margin:
     return Margin(margins[0], margins[-1])
 
 
-def _ask_both(client: FineryClient, trained: Run) -> list[Answered]:
-    deployments = [client.create_deployment(name) for name in (UNTRAINED, trained.id)]
-    untrained_id, trained_id = (wait_until_running(client, each.id).id for each in deployments)
+def _ask_both(client: FineryClient, work: DemoWork, trained: Run) -> list[Answered]:
+    untrained_id, trained_id = (deployment.id for deployment in work.serve(UNTRAINED, trained.id))
     taught = _taught()
     return [
         Answered(
@@ -150,12 +142,11 @@ def _short(text: str) -> str:
     return line if len(line) <= 80 else f"{line[:79]}…"
 
 
-def _say_how_to_go_on(server: DemoServer, run: Run, *, as_json: bool) -> None:
-    say = _silent if as_json else _say
-    say(f"\nThe server goes on at {server.url}. To explore it:")
-    say(f"  export FINERY_URL={server.url}")
+def _say_how_to_go_on(url: str, own: OwnServer, run: Run, say: Callable[[str], None]) -> None:
+    say(f"\nThe server goes on at {url}. To explore it:")
+    say(f"  export FINERY_URL={url}")
     say(f"  finery chat {run.id}")
-    say(f"To stop it: kill {server.process.pid}; what it keeps is in {server.home}")
+    say(f"To stop it: kill {own.process.pid}; what it keeps is in {own.home}")
 
 
 def _verdict(margin: Margin, answers: list[Answered]) -> ExitCode:
@@ -173,8 +164,8 @@ def _as_dict(
     return {
         "url": server.url,
         "docs": f"{server.url}/docs",
-        "home": str(server.home),
-        "pid": server.process.pid,
+        "home": str(server.own.home) if server.own else None,
+        "pid": server.own.process.pid if server.own else None,
         "sft": sft,
         "dpo": dpo,
         "rewards_margin": asdict(margin),

@@ -9,6 +9,8 @@ from finery.cli.session import server
 
 app = typer.Typer(help="The engines that serve models.", no_args_is_help=True)
 
+DeploymentId = Annotated[str, typer.Argument(metavar="ID", help="The deployment's id.", show_default=False)]
+
 
 @app.command("list")
 def list_deployments(as_json: JsonOption = False) -> None:
@@ -27,12 +29,28 @@ def list_deployments(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def stop(
-    deployment_id: Annotated[str, typer.Argument(metavar="ID", help="The deployment's id.", show_default=False)],
-    as_json: JsonOption = False,
-) -> None:
+def stop(deployment_id: DeploymentId, as_json: JsonOption = False) -> None:
     """Stop a deployment; its memory is free then."""
     with server() as client:
         client.stop_deployment(deployment_id)
         deployment = client.get_deployment(deployment_id)
     print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {deployment.status}")
+
+
+@app.command()
+def share(deployment_id: DeploymentId, as_json: JsonOption = False) -> None:
+    """Let everybody who has an account talk to a deployment."""
+    _set_shared(deployment_id, True, as_json)
+
+
+@app.command()
+def unshare(deployment_id: DeploymentId, as_json: JsonOption = False) -> None:
+    """Keep a deployment to its owner again."""
+    _set_shared(deployment_id, False, as_json)
+
+
+def _set_shared(deployment_id: str, shared: bool, as_json: bool) -> None:
+    with server() as client:
+        deployment = client.update_deployment(deployment_id, shared=shared)
+    word = "shared" if shared else "not shared any more"
+    print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {word}")

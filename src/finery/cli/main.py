@@ -7,12 +7,29 @@ from typing import Annotated
 import typer
 
 from finery import __version__
-from finery.cli import chat, demo, deployments, doctor, models, runs, samples, serve, train
+from finery.cli import (
+    audit,
+    chat,
+    datasets,
+    demo,
+    deployments,
+    doctor,
+    keys,
+    login,
+    models,
+    runs,
+    samples,
+    secrets,
+    serve,
+    train,
+    users,
+    webhooks,
+)
 
 EPILOG = (
-    "FINERY_URL names the server (http://127.0.0.1:8001), FINERY_API_KEY the key. Exit codes: 0 succeeded, "
-    "1 failed, 2 wrong usage or refused, 3 no server answers, 4 cancelled, 5 paused, 124 --timeout is over, "
-    "130 interrupted."
+    "FINERY_URL names the server (http://127.0.0.1:8001), FINERY_API_KEY the key (default: that of `finery login`). "
+    "Exit codes: 0 succeeded, 1 failed, 2 wrong usage or refused, 3 no server answers, 4 cancelled, 5 paused, "
+    "124 --timeout is over, 130 interrupted."
 )
 
 app = typer.Typer(
@@ -51,9 +68,19 @@ def options(
 app.command("server")(serve.serve)
 app.command("train")(train.train)
 app.add_typer(runs.app, name="runs")
+app.add_typer(datasets.app, name="datasets")
 app.command("chat")(chat.chat)
 app.add_typer(models.app, name="models")
 app.add_typer(deployments.app, name="deployments")
+app.command("setup")(login.setup)
+app.command("login")(login.login)
+app.command("logout")(login.logout)
+app.command("whoami")(login.whoami)
+app.add_typer(users.app, name="users")
+app.add_typer(keys.app, name="keys")
+app.add_typer(secrets.app, name="secrets")
+app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(audit.app, name="audit")
 app.command("samples")(samples.copy_samples)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -153,6 +153,18 @@ def checkpoint(run_id: RunId, as_json: JsonOption = False) -> None:
 
 
 @app.command()
+def share(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Let everybody who has an account see a run, and use its model."""
+    _set_shared(run_id, True, as_json)
+
+
+@app.command()
+def unshare(run_id: RunId, as_json: JsonOption = False) -> None:
+    """Keep a run to its owner again."""
+    _set_shared(run_id, False, as_json)
+
+
+@app.command()
 def delete(
     run_id: RunId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -230,6 +242,12 @@ def _facts(run: "Run") -> dict[str, str | None]:
 
 def _moment(at: "datetime | None") -> str | None:
     return at.isoformat(timespec="seconds") if at else None
+
+
+def _set_shared(run_id: str, shared: bool, as_json: bool) -> None:
+    with server() as client:
+        run = client.update_run(run_id, shared=shared)
+    print_json(run) if as_json else print(f"Run {run.id} is {'shared' if shared else 'not shared any more'}")
 
 
 def _answer(run: "Run", as_json: bool) -> None:

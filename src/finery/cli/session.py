@@ -12,13 +12,25 @@ from finery.cli.exits import ExitCode
 if TYPE_CHECKING:
     from finery.client import FineryClient, FineryError
 
+LOG_IN = "log in with `finery login`, or set FINERY_API_KEY"
+# In place of what the server says to programs.
+REMEDIES = {
+    "login_needed": f"this server asks who you are: {LOG_IN}",
+    "loopback_only": "this server has no accounts yet, and answers on its own machine only: "
+    "create the first administrator there, with `finery setup`",
+    "setup_needed": "there is no account yet: create the first administrator with `finery setup`",
+}
+
 
 @contextmanager
-def server() -> "Iterator[FineryClient]":
-    """The server that FINERY_URL names. Its refusals end the command with one line and an exit code."""
+def server(url: str | None = None, *, api_key: str | None = None) -> "Iterator[FineryClient]":
+    """The server at `url`, or else the one that FINERY_URL names; with the key that is set or stored for it.
+
+    Its refusals end the command with one line and an exit code.
+    """
     from finery.client import FineryClient
 
-    with failing_clearly(), FineryClient() as client:
+    with failing_clearly(), FineryClient(url=url, api_key=api_key) as client:
         yield client
 
 
@@ -43,6 +55,7 @@ def fail(message: str, code: ExitCode = ExitCode.REFUSED) -> NoReturn:
 
 
 def _describe(error: "FineryError") -> str:
-    if error.status == 401:
-        return f"{error}: set FINERY_API_KEY to a key of this server"
-    return str(error)
+    if error.code in REMEDIES:
+        return REMEDIES[error.code]
+    is_unknown = error.status == 401 and error.code != "login_refused"
+    return f"{error}: {LOG_IN}" if is_unknown or error.code == "permission_missing" else str(error)

@@ -5,6 +5,8 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from finery.kit.json_keys import unique_keys
+
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 # As pydantic.JsonValue, without importing pydantic for a help page.
@@ -45,16 +47,6 @@ def parse_value(text: str) -> object:
         return text
     # JSON's grammar allows 1e999, which is no number that a setting could hold.
     return text if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """For json.loads, which silently keeps the last of equal keys. Raises SettingRefused."""
-    keys: dict[str, object] = {}
-    for name, value in pairs:
-        if name in keys:
-            raise SettingRefused(f"the key {name!r} is there twice")
-        keys[name] = value
-    return keys
 
 
 def merged(file: Mapping[str, object], words: Mapping[str, object]) -> dict[str, object]:

@@ -12,7 +12,7 @@ from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 
 # The recipes whose output answers in words.
-TALKATIVE = frozenset({"sft", "dpo", "cpt", "kto"})
+TALKATIVE = frozenset({"sft", "dpo", "cpt", "kto", "grpo"})
 
 
 def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 
 def train(
-    recipe: Annotated[str, typer.Argument(help="sft, dpo, cpt, reward, kto or command.", show_default=False)],
+    recipe: Annotated[
+        str,
+        typer.Argument(help="sft, dpo, cpt, reward, kto, grpo, or command (administrators only).", show_default=False),
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the recipe; they win over --config."),
@@ -29,6 +32,9 @@ def train(
     priority: Annotated[int, typer.Option("--priority", help="Higher runs start earlier.")] = 0,
     gpus: Annotated[int | None, typer.Option("--gpus", min=0, help="GPUs to hold. Default: one if any.")] = None,
     time_limit: Annotated[float | None, typer.Option("--time-limit", help="In seconds.")] = None,
+    shared: Annotated[
+        bool, typer.Option("--shared", help="Everybody who has an account may see it and use its model.")
+    ] = False,
     detach: Annotated[bool, typer.Option("--detach", "-d", help="Submit, print the run's id, and leave.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -48,6 +54,7 @@ def train(
             priority=priority,
             resources=Resources(gpus=gpus),
             time_limit_seconds=time_limit,
+            shared=shared,
         )
         if detach:
             print_json(run) if as_json else print(run.id)
@@ -60,7 +67,7 @@ def train(
 
 
 def chosen_settings(config: Path | None, words: list[str]) -> dict[str, object]:
-    from finery.cli.config_file import ConfigRefused, read_config
+    from finery.kit.config_file import ConfigRefused, read_config
 
     try:
         return merged(read_config(config) if config else {}, parse_settings(words))

@@ -1,8 +1,10 @@
 """The Python client: `from finery.client import FineryClient`."""
 
+from finery.client.accounts import CreatedKey, LoggedIn, Me
 from finery.client.answers import LogSlice, LogTail, UploadedDataset
 from finery.client.chat import ChatAnswer, ChatMessage, Sampling
 from finery.client.client import FineryClient
+from finery.client.credentials import CredentialsRefused
 from finery.client.errors import BadConnection, ClientError, FineryError, Flaw, ServerUnreachable
 
 __all__ = [
@@ -10,11 +12,15 @@ __all__ = [
     "ChatAnswer",
     "ChatMessage",
     "ClientError",
+    "CreatedKey",
+    "CredentialsRefused",
     "FineryClient",
     "FineryError",
     "Flaw",
     "LogSlice",
     "LogTail",
+    "LoggedIn",
+    "Me",
     "Sampling",
     "ServerUnreachable",
     "UploadedDataset",

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
+from finery.client.accounts import Accounts
 from finery.client.answers import (
     ArtifactFile,
     ArtifactFiles,
@@ -24,29 +25,38 @@ from finery.client.answers import (
     System,
     UploadedDataset,
 )
+from finery.client.audit import Audit
 from finery.client.chat import ChatAnswer, ChatChunk, ChatMessage, Sampling
+from finery.client.datasets import Datasets
 from finery.client.errors import ServerUnreachable
 from finery.client.following import follow
+from finery.client.secrets import Secrets
 from finery.client.sse import read_messages
-from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport
+from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, PREFIX, Transport, parse
+from finery.client.webhooks import Webhooks
 from finery.contracts.deployment import Deployment, EngineOptions, ModelInfo
 from finery.contracts.events import Event
 from finery.contracts.run import Artifact, Resources, Run, RunPage
 from finery.contracts.status import RunStatus
 
 STREAM_END = "[DONE]"
-CHUNK_BYTES = 1 << 20
 LARGEST_SLICE_BYTES = 16 << 20
 TYPICAL_LINE_BYTES = 200
 
 
 class FineryClient:
-    """Talks to the server at `url` (default: FINERY_URL, else http://127.0.0.1:8001) with `api_key`
-    (default: FINERY_API_KEY). Raises FineryError for what the server refuses, and ServerUnreachable.
+    """Talks to the server at `url` (default: FINERY_URL, else http://127.0.0.1:8001) with `api_key` (default:
+    FINERY_API_KEY, else what `finery login` stored for this server; an empty one: none at all).
+    Raises FineryError for what the server refuses, and ServerUnreachable.
     Requests that may be repeated are, when the connection breaks or the server is overloaded."""
 
     def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
         self._transport = Transport(url=url, api_key=api_key)
+        self.accounts = Accounts(self._transport)
+        self.secrets = Secrets(self._transport)
+        self.audit = Audit(self._transport)
+        self.datasets = Datasets(self._transport)
+        self.webhooks = Webhooks(self._transport)
 
     def __enter__(self) -> Self:
         return self
@@ -83,10 +93,14 @@ class FineryClient:
         priority: int = 0,
         resources: Resources | None = None,
         time_limit_seconds: float | None = None,
+        shared: bool = False,
         run_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Run:
-        """Submit a run. The same `idempotency_key` with the same request answers the same run."""
+        """Submit a run, for oneself or `shared` with all who have an account.
+
+        The same `idempotency_key` with the same request answers the same run.
+        """
         body: dict[str, object] = {
             "recipe": recipe,
             "config": dict(config),
@@ -95,6 +109,7 @@ class FineryClient:
             "priority": priority,
             "resources": (resources or Resources()).model_dump(mode="json"),
             "time_limit_seconds": time_limit_seconds,
+            "shared": shared or None,
             "id": run_id,
         }
         given = {key: value for key, value in body.items() if value is not None}
@@ -122,6 +137,19 @@ class FineryClient:
 
     def get_run(self, run_id: str) -> Run:
         return self._transport.get(Run, PREFIX + _run(run_id))
+
+    def update_run(
+        self,
+        run_id: str,
+        *,
+        shared: bool | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
+    ) -> Run:
+        """Change what is given."""
+        changes = {"shared": shared, "name": name, "labels": None if labels is None else dict(labels)}
+        body = {field: value for field, value in changes.items() if value is not None}
+        return parse(Run, self._transport.request("PATCH", PREFIX + _run(run_id), body=body, repeatable=True))
 
     def cancel_run(self, run_id: str) -> Run:
         return self._ask(run_id, "cancel")
@@ -207,15 +235,8 @@ class FineryClient:
 
         `target` appears only when it is whole.
         """
-        partial = target.with_name(f".{target.name}.partial")
         path = f"{PREFIX}{_run(run_id)}/artifacts/{artifact_id}/content"
-        try:
-            with self._transport.stream("GET", path, parameters={"path": inner}) as answer, partial.open("wb") as file:
-                for chunk in answer.iter_bytes(CHUNK_BYTES):
-                    file.write(chunk)
-            partial.replace(target)
-        finally:
-            partial.unlink(missing_ok=True)
+        self._transport.download(path, target, {"path": inner})
 
     def upload_dataset(self, file: Path) -> UploadedDataset:
         with file.open("rb") as content:
@@ -225,7 +246,7 @@ class FineryClient:
         return self._transport.get(ModelList, f"{PREFIX}/models").models
 
     def create_deployment(
-        self, model: str, *, slot: str | None = None, options: EngineOptions | None = None
+        self, model: str, *, slot: str | None = None, options: EngineOptions | None = None, shared: bool = False
     ) -> Deployment:
         """Start an engine on `model`; it answers once its status is `running`."""
         body: dict[str, object] = {"model": model}
@@ -233,6 +254,8 @@ class FineryClient:
             body["slot"] = slot
         if options is not None:
             body["options"] = options.model_dump(mode="json")
+        if shared:
+            body["shared"] = True
         return self._transport.post(Deployment, f"{PREFIX}/deployments", body=body)
 
     def list_deployments(self) -> list[Deployment]:
@@ -240,6 +263,10 @@ class FineryClient:
 
     def get_deployment(self, deployment_id: str) -> Deployment:
         return self._transport.get(Deployment, PREFIX + _deployment(deployment_id))
+
+    def update_deployment(self, deployment_id: str, *, shared: bool) -> Deployment:
+        path = PREFIX + _deployment(deployment_id)
+        return parse(Deployment, self._transport.request("PATCH", path, body={"shared": shared}, repeatable=True))
 
     def stop_deployment(self, deployment_id: str) -> None:
         self._transport.request("DELETE", PREFIX + _deployment(deployment_id))

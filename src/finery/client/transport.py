@@ -4,18 +4,21 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 from pydantic import BaseModel, ValidationError
 
+from finery.client.address import checked_key, checked_url, is_loopback, warn_of_plain_http
 from finery.client.answers import ErrorAnswer
-from finery.client.errors import BadConnection, FineryError, Flaw, ServerUnreachable
+from finery.client.credentials import stored_key
+from finery.client.errors import FineryError, Flaw, ServerUnreachable
 
 DEFAULT_URL = "http://127.0.0.1:8001"
 PREFIX = "/api/v1"
 
+CHUNK_BYTES = 1 << 20
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 LONG_ANSWER_SECONDS = 600.0
@@ -31,20 +34,31 @@ Parsed = TypeVar("Parsed", bound=BaseModel)
 class Transport:
     def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
         """Raises BadConnection."""
-        self.url = _checked_url(url or os.environ.get("FINERY_URL") or DEFAULT_URL)
-        key = _checked_key(api_key or os.environ.get("FINERY_API_KEY") or "")
+        self.url = checked_url(url or os.environ.get("FINERY_URL") or DEFAULT_URL)
+        key = checked_key(_default_key(self.url) if api_key is None else api_key)
+        if key:
+            warn_of_plain_http(self.url)
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             # A proxy that the environment names for the internet cannot reach this machine's loopback.
-            trust_env=not _is_loopback(self.url),
+            trust_env=not is_loopback(self.url),
+            # Never to be changed: a redirect must not take the key to another server.
+            follow_redirects=False,
         )
 
     def close(self) -> None:
         self._http.close()
 
-    def get(self, kind: type[Parsed], path: str, parameters: Parameters | None = None) -> Parsed:
-        return parse(kind, self.request("GET", path, parameters=parameters, repeatable=True))
+    def get(
+        self,
+        kind: type[Parsed],
+        path: str,
+        parameters: Parameters | None = None,
+        *,
+        timeout: float = ANSWER_SECONDS,
+    ) -> Parsed:
+        return parse(kind, self.request("GET", path, parameters=parameters, timeout=timeout, repeatable=True))
 
     def post(
         self,
@@ -91,14 +105,31 @@ class Transport:
             time.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
-    def upload(self, kind: type[Parsed], path: str, files: Mapping[str, tuple[str, BinaryIO]]) -> Parsed:
+    def upload(
+        self,
+        kind: type[Parsed],
+        path: str,
+        files: Mapping[str, tuple[str, BinaryIO]],
+        *,
+        fields: Mapping[str, str] | None = None,
+    ) -> Parsed:
+        limit = httpx.Timeout(LONG_ANSWER_SECONDS, connect=CONNECT_SECONDS)
         try:
-            answer = self._http.post(
-                path, files=files, timeout=httpx.Timeout(LONG_ANSWER_SECONDS, connect=CONNECT_SECONDS)
-            )
+            answer = self._http.post(path, files=files, data=fields, timeout=limit)
         except httpx.TransportError as error:
             raise self.unreachable(error) from error
         return parse(kind, checked(answer))
+
+    def download(self, path: str, target: Path, parameters: Parameters | None = None) -> None:
+        """`target` appears only when it is whole."""
+        partial = target.with_name(f".{target.name}.partial")
+        try:
+            with self.stream("GET", path, parameters=parameters) as answer, partial.open("wb") as file:
+                for chunk in answer.iter_bytes(CHUNK_BYTES):
+                    file.write(chunk)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
 
     @contextmanager
     def stream(
@@ -148,26 +179,12 @@ def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
         raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from error
 
 
-def _checked_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise BadConnection(f"FINERY_URL: {text[:200]!r} is no address: write it as http://127.0.0.1:8001")
-    return text.rstrip("/")
-
-
-def _checked_key(text: str) -> str:
-    if not text.isascii() or (text and not text.isprintable()):
-        raise BadConnection("FINERY_API_KEY: a key has only printable ASCII characters; copy it again")
-    return text
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    return host in ("localhost", "::1") or host.startswith("127.")
+def _default_key(url: str) -> str:
+    """What the environment says, or else `finery login` stored for this very server."""
+    if key := os.environ.get("FINERY_API_KEY"):
+        return key
+    stored = stored_key(url)
+    return stored.key if stored else ""
 
 
 def _given(parameters: Parameters | None) -> dict[str, str | int | float]:

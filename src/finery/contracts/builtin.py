@@ -5,3 +5,7 @@ BUILTIN_MODELS: dict[str, str] = {
     "finery/tiny-qwen": "the same size in the Qwen 3 architecture, untrained",
     "finery/tiny-llama-instruct": "finery/tiny-llama after full SFT on the shipped instructions: a base for adapters",
 }
+
+BUILTIN_PARAMETERS: dict[str, int] = dict.fromkeys(BUILTIN_MODELS, 1_400_000)
+BUILTIN_CONTEXT = 1024
+"""Tokens."""

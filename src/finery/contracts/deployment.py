@@ -2,8 +2,13 @@
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from finery.contracts.numbers import PlainNumbers
+
+EngineChoice = Literal["auto", "transformers", "vllm"]
 
 
 class DeploymentStatus(StrEnum):
@@ -22,26 +27,58 @@ class DeploymentStatus(StrEnum):
         return self in (DeploymentStatus.STOPPED, DeploymentStatus.FAILED)
 
 
-class EngineOptions(BaseModel):
+class EngineOptions(PlainNumbers):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     load_in_8bit: bool = False
     load_in_4bit: bool = False
     max_context: int | None = Field(default=None, ge=16, le=1_048_576)
     """Tokens of prompt and answer together; None: what the model was made for."""
+    chat_template: str | None = Field(default=None, max_length=100_000)
+    """Jinja; None: the model's own."""
+
+
+class NewDeployment(BaseModel):
+    """A request for an engine that serves a model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model_name: str
+    slot: str | None = None
+    """A role that one deployment of an owner holds at a time; what held it is stopped."""
+    options: EngineOptions = EngineOptions()
+    engine: EngineChoice = "auto"
+    """`auto`: vLLM where it is installed and there is a GPU, else our own."""
+    shared: bool = False
+    """Seen and used by all who may read and use deployments."""
+
+
+class DeploymentChanges(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shared: bool
 
 
 class Deployment(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    owner_id: str | None
+    """A user's id; None: nobody's."""
+    shared: bool
+    """Seen by all who may read deployments."""
     slot: str | None
+    """One of the owner's own: another's of the same name is not touched by it."""
     model_name: str
     """As it was asked for."""
     model: str
     """As it was resolved."""
     engine: str
+    served_name: str | None = None
+    """What its engine calls the model, where that is not `model_name`."""
     options: EngineOptions
+    on_demand: bool = False
+    """Started by a request for its model's name; ends when nobody has asked for a while."""
     status: DeploymentStatus
     error: str | None
     port: int | None
@@ -51,6 +88,22 @@ class Deployment(BaseModel):
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    last_used_at: datetime | None = None
+    """Some seconds behind."""
+
+
+class ServedModel(BaseModel):
+    """Where a model's name is answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    deployment: Deployment
+    asked: str
+    """The name in the request, and in the answer."""
+    name: str
+    """The engine's own name for it."""
+    adapter: str | None = None
+    """The folder of what the engine has to load under that name."""
 
 
 class ModelInfo(BaseModel):
@@ -60,7 +113,9 @@ class ModelInfo(BaseModel):
 
     name: str
     kind: str
-    """`built-in`, or `output` of a run."""
+    """`alias`, `built-in`, `fine-tuned`, or `output` of a run."""
     description: str
     run_id: str | None = None
     path: str | None = None
+    created_at: datetime | None = None
+    """When its run ended."""

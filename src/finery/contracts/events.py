@@ -12,7 +12,8 @@ class EventType(StrEnum):
     INTENT = "intent"
     """By the server. data: `intent`."""
     STAGE = "stage"
-    """data: `stage` (loading_data, loading_model, training, evaluating, saving, merging), `label`."""
+    """data: `stage` (loading_data, loading_model, training, evaluating, saving, merging,
+    checking, probing), `label`."""
     PROGRESS = "progress"
     """data: `step, total_steps, epoch, total_epochs, loss, learning_rate, grad_norm, token_accuracy,
     tokens, tokens_per_second, eta_seconds, memory_bytes, …`; absent when the recipe has no such figure."""

@@ -113,6 +113,16 @@ class HomeDirectory:
         return self.path / "data" / "uploads"
 
     @property
+    def blobs(self) -> Path:
+        """The stored datasets' files; no request names one by its path."""
+        return self.path / "datasets" / "blobs"
+
+    @property
+    def upload_parts(self) -> Path:
+        """Of files that are not whole yet."""
+        return self.path / "datasets" / "parts"
+
+    @property
     def state(self) -> Path:
         """The server's own small files: its lock, the warm parent's socket."""
         return self.path / ".finery"

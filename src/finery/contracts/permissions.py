@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -10,9 +11,14 @@ class Permission(StrEnum):
     RUNS_WRITE = "runs:write"
     RUNS_ALL = "runs:all"
     """Everyone's runs are seen and acted on like one's own."""
+    COMMANDS_RUN = "commands:run"
+    """Programs of one's own as the server's user, which is worth as much as a shell on its machine."""
     QUEUE_WRITE = "queue:write"
     """The order of the queue and its limits."""
+    DATASETS_READ = "datasets:read"
     DATASETS_WRITE = "datasets:write"
+    DATASETS_ALL = "datasets:all"
+    """Everyone's datasets and files are seen and acted on like one's own."""
     MODELS_READ = "models:read"
     MODELS_USE = "models:use"
     DEPLOYMENTS_READ = "deployments:read"
@@ -24,6 +30,8 @@ class Permission(StrEnum):
     """One's own account: seen, its password changed."""
     KEYS_SELF = "keys:self"
     """One's own API keys."""
+    WEBHOOKS_WRITE = "webhooks:write"
+    """One's own webhooks: set, listed, deleted, their deliveries seen and sent again."""
     SECRETS_WRITE = "secrets:write"
     """One's own secrets: set, deleted, listed by name."""
     SECRETS_ALL = "secrets:all"
@@ -51,6 +59,7 @@ _READS = frozenset(
     {
         Permission.PUBLIC,
         Permission.RUNS_READ,
+        Permission.DATASETS_READ,
         Permission.MODELS_READ,
         Permission.DEPLOYMENTS_READ,
         Permission.SYSTEM_READ,
@@ -64,10 +73,13 @@ _OWN_WORK = frozenset(
         Permission.DATASETS_WRITE,
         Permission.MODELS_USE,
         Permission.DEPLOYMENTS_WRITE,
+        Permission.WEBHOOKS_WRITE,
         Permission.SECRETS_WRITE,
     }
 )
-_EVERYONES_WORK = frozenset({Permission.RUNS_ALL, Permission.DEPLOYMENTS_ALL, Permission.QUEUE_WRITE})
+_EVERYONES_WORK = frozenset(
+    {Permission.RUNS_ALL, Permission.DATASETS_ALL, Permission.DEPLOYMENTS_ALL, Permission.QUEUE_WRITE}
+)
 
 PERMISSIONS_OF_LEVEL: dict[Level, frozenset[Permission]] = {
     Level.VIEWER: _READS,
@@ -93,6 +105,8 @@ class Principal:
     """The person on this machine while no account exists."""
     is_scoped: bool = False
     """Came with a key that has fewer permissions than its user may have."""
+    expires_at: datetime | None = None
+    """Of the key that it came with; None: no key, or one that does not expire."""
 
     def may(self, permission: Permission) -> bool:
         return permission is Permission.PUBLIC or permission in self.permissions
@@ -102,9 +116,15 @@ class Principal:
         return self.may(Permission.RUNS_ALL)
 
     @property
+    def sees_all_datasets(self) -> bool:
+        return self.may(Permission.DATASETS_ALL)
+
+    @property
     def sees_all_deployments(self) -> bool:
         return self.may(Permission.DEPLOYMENTS_ALL)
 
 
 LOCAL_ADMINISTRATOR = Principal(None, "local administrator", frozenset(Permission), is_local=True)
+SERVER = Principal(None, "server", frozenset(Permission))
+"""The server's own loops and streams, for what was allowed before."""
 NOBODY = Principal(None, "nobody", frozenset({Permission.PUBLIC}))

@@ -1,4 +1,10 @@
-"""The prompt style of models that bring no chat template of their own; training and serving share this one copy."""
+"""How messages become a prompt, in training and in serving alike: both go through `ChatPrompts`.
+
+The libraries that do the work are given to it, since a server without a training stack reads this module too.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 FALLBACK_CHAT_TEMPLATE: str = """\
 {%- for message in messages -%}
@@ -27,3 +33,99 @@ def alpaca_prompt(instruction: str, input_text: str) -> str:
     if not input_text:
         return instruction
     return f"{instruction}\n\n### Input:\n{input_text}"
+
+
+Span = tuple[int, int]
+"""Characters [start, end) of the rendered text."""
+
+
+class Tokenizer(Protocol):
+    """What is used of transformers' PreTrainedTokenizerBase."""
+
+    eos_token_id: int | None
+
+    @property
+    def special_tokens_map(self) -> Mapping[str, Any]: ...
+
+    def get_chat_template(self, chat_template: str | None = None, tools: Any = None) -> str: ...
+
+    def __call__(self, text: str, *, add_special_tokens: bool = True) -> Mapping[str, Any]: ...
+
+
+class TemplateRenderer(Protocol):
+    """transformers.utils.chat_template_utils.render_jinja_template."""
+
+    def __call__(
+        self, conversations: list[list[dict[str, Any]]], tools: Any, *, chat_template: str, **options: Any
+    ) -> tuple[list[str], list[Any]]: ...
+
+
+class NotRenderable(ValueError):
+    """The chat template refuses the messages; the message repeats its words."""
+
+
+class ChatPrompts:
+    """Chats and texts as one model meets them."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, render: TemplateRenderer, *, template_error: type[Exception] = ValueError
+    ) -> None:
+        """`template_error`: what `render` raises beside Python's own errors."""
+        self._tokenizer = tokenizer
+        self._render = render
+        self._refusals = (template_error, TypeError, ValueError, LookupError)
+
+    def template(self, tools: Sequence[Any] | None = None) -> str:
+        """A tokenizer may have one for chats with tools besides."""
+        return self._tokenizer.get_chat_template(tools=tools or None)
+
+    def text(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None, *, prompt: bool = False
+    ) -> str:
+        """`prompt`: end with what precedes an answer. Raises NotRenderable."""
+        return self._rendered(messages, tools, add_generation_prompt=prompt)[0]
+
+    def marked(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None
+    ) -> tuple[str, list[Span]]:
+        """The text, and the spans that the template itself marks as the assistant's. Raises NotRenderable."""
+        return self._rendered(messages, tools, return_assistant_tokens_mask=True)
+
+    def ids(self, text: str) -> list[int]:
+        """The tokens of a rendered text: the template has written the special ones."""
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def chat(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None) -> list[int]:
+        """The tokens with which the model is asked. Raises NotRenderable."""
+        return self.ids(self.text(messages, tools, prompt=True))
+
+    def plain(self, text: str) -> list[int]:
+        """The tokens of a text to go on with, without a template: with what the tokenizer puts before every text, but
+        without the end that some put after it.
+        """
+        ids = list(self._tokenizer(text)["input_ids"])
+        end = self._tokenizer.eos_token_id
+        return ids[:-1] if ids[-1:] == [end] and self.ids(text)[-1:] != [end] else ids
+
+    def _rendered(
+        self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, **options: bool
+    ) -> tuple[str, list[Span]]:
+        # A template takes a key that is there for one that says something.
+        given = [{name: value for name, value in message.items() if value is not None} for message in messages]
+        try:
+            texts, spans = self._render(
+                [given],
+                tools or None,
+                chat_template=self.template(tools),
+                **options,
+                **self._tokenizer.special_tokens_map,
+            )
+        except self._refusals as error:
+            raise NotRenderable(f"the chat template refuses the messages: {error}") from error
+        return texts[0], [(start, end) for start, end in spans[0]] if spans else []
+
+
+def end_tokens(declared: int | Iterable[int] | None, of_tokenizer: int | None) -> frozenset[int]:
+    """What ends an answer: the model's own end tokens, and its tokenizer's, which a fine-tuning may have changed."""
+    own = {declared} if isinstance(declared, int) else set(declared or ())
+    return frozenset(own if of_tokenizer is None else {*own, of_tokenizer})

@@ -1,14 +1,17 @@
 """A run, as every side sees it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from finery.contracts.numbers import PlainNumbers
 from finery.contracts.status import Intent, Reason, RunStatus
 
+LabelText = Annotated[str, Field(max_length=200)]
 
-class Resources(BaseModel):
+
+class Resources(PlainNumbers):
     """What a run holds exclusively while it lives."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,6 +46,8 @@ class NewRun(BaseModel):
 
     id: str | None = None
     """Chosen by the client of a dialect that allows it; else eight hexadecimal digits are drawn."""
+    id_prefix: str = ""
+    """Before the id that is drawn: a dialect whose ids tell of what they are has 24 hexadecimal digits after it."""
     source: str
     """The dialect that asks (`native`, `train`, `registry`, …); it decides the words of its answers there."""
     recipe: str
@@ -55,7 +60,25 @@ class NewRun(BaseModel):
     resources: Resources = Resources()
     time_limit_seconds: float | None = Field(default=None, gt=0, le=10_000_000, allow_inf_nan=False)
     """Of each attempt: a run that was paused or lost has it anew."""
+    shared: bool = False
+    """Seen by all who may read runs."""
     idempotency_key: str | None = Field(default=None, max_length=200)
+    is_retry: bool = False
+    """Whether the client says that it has sent this before: without a key, an equal request of the last minutes that
+    was accepted is the answer."""
+    keep_refused: bool = False
+    """Whether a run whose data are bad is kept, failed, instead of refused."""
+
+
+class RunChanges(BaseModel):
+    """Only what is set changes; `name` alone can be cleared with None."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    shared: bool | None = None
+    name: str | None = Field(default=None, max_length=200)
+    labels: dict[LabelText, LabelText] | None = Field(default=None, max_length=50)
+    """All of them: they replace those before."""
 
 
 class Run(BaseModel):
@@ -64,6 +87,10 @@ class Run(BaseModel):
     id: str
     number: int
     """Grows with every run; the order of acceptance."""
+    owner_id: str | None
+    """A user's id; None: nobody's."""
+    shared: bool
+    """Seen by all who may read runs."""
     source: str
     recipe: str
     name: str | None
@@ -101,6 +128,10 @@ class RunFilter(BaseModel):
     """Empty: all."""
     recipe: str | None = None
     label: tuple[str, str] | None = None
+    source: str | None = None
+    labels: tuple[tuple[str, str], ...] = ()
+    """All of these."""
+    without_labels: bool = False
 
 
 class RunPage(BaseModel):

@@ -22,6 +22,10 @@ class RunSpec(BaseModel):
     """Where the finished model is swapped in, whole."""
     models_cache: Path
     """Where built-in models are made and kept."""
+    judges: dict[str, str] = {}
+    """A grader's models: as the user named them → an absolute local folder, `finery/<built-in>`, or a hub id."""
     gpus: list[int] = []
     """The leased GPUs' indexes; empty: CPU."""
     cpu_threads: int = 1
+    secrets: list[str] = []
+    """Environment variables whose values are kept out of what is told."""

@@ -92,6 +92,8 @@ class Reason(StrEnum):
     """Its process vanished without an account of itself."""
     START_FAILED = "start_failed"
     """Its process could not be started."""
+    INVALID_DATA = "invalid_data"
+    """Its data were refused before it was queued."""
     DISK_FULL = "disk_full"
     """The disk was full."""
 
@@ -102,6 +104,7 @@ STATUS_OF_REASON: dict[Reason, RunStatus] = {
     Reason.PAUSED: RunStatus.PAUSED,
     Reason.ERROR: RunStatus.FAILED,
     Reason.OOM: RunStatus.FAILED,
+    Reason.INVALID_DATA: RunStatus.FAILED,
     Reason.CANCELLED: RunStatus.CANCELLED,
     Reason.TIMEOUT: RunStatus.FAILED,
     Reason.LOST: RunStatus.FAILED,

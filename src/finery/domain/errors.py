@@ -38,7 +38,7 @@ class DomainError(Exception):
     """`str(error)` is written for the user: what is wrong, where, and the remedy."""
 
     kind: ClassVar[ErrorKind]
-    code: ClassVar[str]
+    code: str
     """Stable, for programs: `run_not_found`."""
 
     def __init__(self, message: str, *, flaws: Sequence[Flaw] = ()) -> None:

@@ -1,11 +1,19 @@
-"""What the domain stands on: the home, the path resolver, and the machine. Made once, in `app`."""
+"""What the domain stands on: the home, the path resolver, the machine, the key to secrets. Made once, in `app`."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Machine
+from finery.contracts.model_table import ModelTable
+from finery.contracts.run_events import EventMaker
+from finery.engines.base import Engine
+from finery.engines.registry import installed_engines
+from finery.engines.vllm.settings import VllmSettings
+from finery.kit.destinations import Destinations
+from finery.kit.in_use import InUse
 from finery.kit.paths import PathResolver
+from finery.kit.secretbox import SecretBox
 
 
 @dataclass(frozen=True)
@@ -14,4 +22,19 @@ class Ground:
     resolver: PathResolver
     machine: Callable[[], Machine]
     """Asked at each use; the answer may be some seconds old."""
+    secrets: SecretBox
+    models: ModelTable = field(default_factory=dict)
+    """The administrator's names for base models."""
     max_upload_bytes: int = 8 * 2**30
+    allow_python_graders: bool = False
+    """Whether a run may bring a program that gives its answers their scores."""
+    parity_check: bool = False
+    """Whether runs that do not say are compared with what is served of them; see docs/parity.md."""
+    engines: Mapping[str, Engine] = field(default_factory=lambda: installed_engines(VllmSettings()))
+    """Those that can be started here, by name."""
+    in_use: InUse = field(default_factory=InUse)
+    """Deployments by id: whether a request is being answered."""
+    destinations: Destinations = field(default_factory=Destinations)
+    """Where webhooks may be sent."""
+    event_makers: tuple[EventMaker, ...] = ()
+    """The words of the APIs that tell webhooks of runs, beside the neutral ones."""

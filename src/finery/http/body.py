@@ -6,17 +6,51 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+import anyio
 from starlette.requests import Request
+from starlette.types import Receive, Scope
 
-from finery.http.problems import unreadable_body
+from finery.http.problems import Problem, RequestRefused, unreadable_body
 
 MAX_DEPTH = 100
+LARGE = 256 << 10
+"""Bytes that take long enough to parse for other requests to feel it."""
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 class StrictRequest(Request):
+    """Its body is JSON, of at most `most_bytes` where that is given. Files are streamed, and never come this way."""
+
+    def __init__(self, scope: Scope, receive: Receive, *, most_bytes: int | None = None) -> None:
+        super().__init__(scope, receive)
+        self._most_bytes = most_bytes
+        self._whole: bytes | None = None
+
+    async def body(self) -> bytes:
+        """Raises RequestRefused, for another media type before anything is read: the limit on files is not for JSON."""
+        if self._whole is None:
+            self._refuse_other_types()
+            self._whole = await self._read()
+        return self._whole
+
     async def json(self) -> Any:
-        return parse_json(await self.body())
+        data = await self.body()
+        return parse_json(data) if len(data) < LARGE else await anyio.to_thread.run_sync(parse_json, data)
+
+    async def _read(self) -> bytes:
+        read = bytearray()
+        async for piece in self.stream():
+            read += piece
+            if self._most_bytes is not None and len(read) > self._most_bytes:
+                message = f"the body is larger than {self._most_bytes} bytes"
+                raise RequestRefused(Problem(413, "too_large", message, headers={"Connection": "close"}))
+        return bytes(read)
+
+    def _refuse_other_types(self) -> None:
+        media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if media_type and media_type != "application/json" and not media_type.endswith("+json"):
+            message = "send JSON, with the header Content-Type: application/json"
+            raise RequestRefused(Problem(415, "unsupported_media_type", message))
 
 
 def parse_json(data: bytes) -> Any:

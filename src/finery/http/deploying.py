@@ -1,19 +1,27 @@
 """Starting an engine, for routes that answer once it does."""
 
 import time
+from collections.abc import Callable
 
 import anyio
 from sqlalchemy.orm import Session
+from starlette.responses import Response
 
-from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions
+from finery.contracts.deployment import Deployment, DeploymentStatus, NewDeployment, ServedModel
+from finery.contracts.permissions import SERVER, Principal
 from finery.domain import deployments
 from finery.domain.errors import DomainError, ErrorKind
+from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
-from finery.http.session import transact
+from finery.http.session import Changes, transact
 from finery.http.waking import wait_for_change
 
 LOAD_SECONDS = 900.0
+SERVE_SECONDS = 120.0
+"""How long a request by name waits for its engine; then it is told to come back, which OpenAI's clients do."""
 LOOK_SECONDS = 1.0
+TRIES = 3
+"""Of a request whose engine died or was unloaded before it took it."""
 
 
 class ModelNotLoaded(DomainError):
@@ -28,30 +36,101 @@ class StillLoading(DomainError):
     kind = ErrorKind.UNAVAILABLE
     code = "still_loading"
 
-    def __init__(self, deployment: Deployment) -> None:
-        super().__init__(f"{deployment.model_name!r} is still being loaded; ask again later")
+    def __init__(self, name: str) -> None:
+        super().__init__(f"{name[:200]!r} is still being loaded; ask again later")
 
 
-async def deploy_and_wait(services: Services, model_name: str, *, slot: str, options: EngineOptions) -> Deployment:
+async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
     """A running deployment. Raises ModelNotLoaded, StillLoading, and what deployments.create raises."""
-
-    def create(session: Session) -> Deployment:
-        return deployments.create(session, model_name, slot=slot, options=options, ground=services.ground)
-
-    deployment = await anyio.to_thread.run_sync(transact, services, create)
+    services, who = changes.services, changes.user
+    deployment = await changes.make(lambda session: deployments.create(session, new, services.ground, who))
     deadline = time.monotonic() + LOAD_SECONDS
-    while deployment.status is not DeploymentStatus.RUNNING:
-        if deployment.status.is_finished or deployment.status is DeploymentStatus.STOPPING:
-            raise ModelNotLoaded(deployment)
-        if time.monotonic() > deadline:
-            raise StillLoading(deployment)
-        changed = services.waking.changed
-        deployment = await anyio.to_thread.run_sync(_get, services, deployment.id)
-        if deployment.status is DeploymentStatus.STARTING:
-            await wait_for_change(changed, LOOK_SECONDS)
+    deployment = await _settled(services, deployment, who, deadline)
+    if deployment.status is DeploymentStatus.STARTING:
+        raise StillLoading(deployment.model_name)
+    if deployment.status is not DeploymentStatus.RUNNING:
+        raise ModelNotLoaded(deployment)
     return deployment
 
 
-def _get(services: Services, deployment_id: str) -> Deployment:
+async def serve_and_wait(services: Services, name: str, who: Principal) -> ServedModel:
+    """Where the model that `name` is to `who` is answered; its engine is started if none runs.
+
+    Raises ModelNotLoaded, StillLoading, and what deployments.demand.ensure and Engines.load_adapter raise.
+    """
+    deadline = time.monotonic() + SERVE_SECONDS
+    while time.monotonic() < deadline:
+        changed = services.waking.changed
+        served = await anyio.to_thread.run_sync(_find_or_ensure, services, name, who)
+        deployment = await _settled(services, served.deployment, SERVER, deadline)
+        if deployment.status is DeploymentStatus.FAILED:
+            raise ModelNotLoaded(deployment)
+        if deployment.status is DeploymentStatus.RUNNING and services.ground.in_use.touch(deployment.id):
+            served = served.model_copy(update={"deployment": deployment})
+            await services.engines.load_adapter(served)
+            return served
+        # It is being unloaded; the next look finds another, or none.
+        await wait_for_change(changed, LOOK_SECONDS)
+    raise StillLoading(name)
+
+
+async def pass_on_by_name(
+    services: Services, name: str, who: Principal, path: str, body: dict[str, object]
+) -> Response:
+    """The answer of the engine that serves `name`, as it comes. One that has died is followed by a fresh one.
+
+    Raises what serve_and_wait and Engines.pass_on raise.
+    """
+    for _ in range(TRIES - 1):
+        served = await serve_and_wait(services, name, who)
+        try:
+            return await services.engines.pass_on(served, path, body)
+        except EngineUnreachable:
+            await _until_it_is_gone(services, served.deployment)
+    return await services.engines.pass_on(await serve_and_wait(services, name, who), path, body)
+
+
+async def _settled(services: Services, deployment: Deployment, who: Principal, deadline: float) -> Deployment:
+    """As it is once it does not start any more, or at the deadline."""
+    return await _wait_while(
+        services, deployment, who, deadline, lambda found: found.status is DeploymentStatus.STARTING
+    )
+
+
+async def _until_it_is_gone(services: Services, deployment: Deployment) -> None:
+    """The serve loop sees a dead engine within a moment."""
+    deadline = time.monotonic() + 5 * LOOK_SECONDS
+    await _wait_while(services, deployment, SERVER, deadline, lambda found: found.status is DeploymentStatus.RUNNING)
+
+
+async def _wait_while(
+    services: Services,
+    deployment: Deployment,
+    who: Principal,
+    deadline: float,
+    pending: Callable[[Deployment], bool],
+) -> Deployment:
+    while pending(deployment) and time.monotonic() < deadline:
+        changed = services.waking.changed
+        deployment = await anyio.to_thread.run_sync(_get, services, deployment.id, who)
+        if pending(deployment):
+            await wait_for_change(changed, min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
+    return deployment
+
+
+def _find_or_ensure(services: Services, name: str, who: Principal) -> ServedModel:
+    """A request to what runs already writes nothing."""
     with services.database.read() as session:
-        return deployments.get(session, deployment_id)
+        served = deployments.demand.find(session, name, who, services.ground)
+    if served is not None:
+        return served
+
+    def ensure(session: Session) -> ServedModel:
+        return deployments.demand.ensure(session, name, who, services.ground)
+
+    return transact(services, ensure)
+
+
+def _get(services: Services, deployment_id: str, who: Principal) -> Deployment:
+    with services.database.read() as session:
+        return deployments.get(session, deployment_id, who)

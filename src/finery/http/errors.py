@@ -17,7 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.http.auditing import note_denial
 from finery.http.body import StrictRequest
+from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.kit.suggest import nearest
 
@@ -33,21 +35,32 @@ class Dialect:
     body: Callable[[Problem], object]
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
     """Where it differs from problems.STATUSES."""
+    renumbered: Mapping[int, int] = field(default_factory=dict)
+    """An HTTP status → what this dialect answers instead."""
 
     def render(self, problem: Problem) -> Response:
-        return JSONResponse(self.body(problem), problem.status, headers=dict(problem.headers))
+        status = self.renumbered.get(problem.status, problem.status)
+        return JSONResponse(self.body(problem), status, headers=dict(problem.headers))
+
+
+MOST_OF_ANYBODY = 64 << 10
+"""Bytes of a body that is read of those who need no login."""
 
 
 class DialectRoute(APIRoute):
-    """Reads JSON strictly, and knows its dialect."""
+    """Looks who asks before it reads what they say, reads JSON strictly, and knows its dialect."""
 
     dialect: ClassVar[Dialect]
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
+        needed = [each.dependency for each in self.dependencies if isinstance(each.dependency, Allow)]
+        most_bytes = None if needed else MOST_OF_ANYBODY
 
         async def handle(request: Request) -> Response:
-            return await handler(StrictRequest(request.scope, request.receive))
+            for permission in needed:
+                await permission.admit(request)
+            return await handler(StrictRequest(request.scope, request.receive, most_bytes=most_bytes))
 
         return handle
 
@@ -76,14 +89,16 @@ class DialectTable:
 
 
 def add_error_handlers(app: FastAPI, table: DialectTable) -> None:
-    def domain(request: Request, error: Exception) -> Response:
+    async def domain(request: Request, error: Exception) -> Response:
+        refusal = cast(DomainError, error)
+        await note_denial(request, request.app.state.services, refusal)
         dialect = table.find(request.scope)
-        return dialect.render(domain_problem(cast(DomainError, error), dialect.statuses))
+        return dialect.render(domain_problem(refusal, dialect.statuses))
 
     def other(request: Request, error: Exception) -> Response:
         return table.find(request.scope).render(problem_of(request, error))
 
-    app.add_exception_handler(DomainError, _in_loop(domain))
+    app.add_exception_handler(DomainError, domain)
     for kind in (RequestValidationError, HTTPException, SQLAlchemyError, OSError, Exception):
         app.add_exception_handler(kind, _in_loop(other))
 

@@ -1,18 +1,26 @@
-"""What is refused before any route is asked: foreign hosts and origins, disguised JSON, bodies past the limit."""
+"""What is refused before any route is asked: foreign hosts and origins, keys in addresses, disguised JSON, bodies that
+are too large or do not come."""
 
+import asyncio
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from finery.http.addresses import TrustedProxies, is_secure
 from finery.http.problems import Problem, RequestRefused
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 FILE_TYPES = ("multipart/form-data", "application/octet-stream")
+FORM_TYPE = "application/x-www-form-urlencoded"
+CREDENTIAL_NAMES = frozenset({"api_key", "apikey", "access_token", "x_api_key", "key", "token"})
+KEY_CHARACTERS = re.compile(r"[A-Za-z0-9_-]{40,}")
 SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -22,6 +30,16 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+TRANSPORT_SECURITY = "max-age=31536000"
+POLICY_VIOLATION = 1008
+NO_PROXIES = TrustedProxies()
+_TWO_LENGTHS = Problem(
+    400,
+    "malformed_request",
+    # A proxy may go by the other one, and take for a second request what we take for a body.
+    "a body has Content-Length or Transfer-Encoding, not both",
+    headers={"Connection": "close"},
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +50,15 @@ class GuardSettings:
     """Allowed in the Origin header beside the one that the Host header names."""
     max_json_bytes: int = 16 * 2**20
     max_upload_bytes: int = 8 * 2**30
+    body_seconds: float = 60.0
+    """Between two pieces of a body."""
+    form_prefixes: tuple[str, ...] = ()
+    """Of the paths where a form-encoded body is read: a page of another site can send one without asking."""
+    cookie: str = ""
+    """Which other sites' pages may not use, whatever their origin."""
+    key_prefix: str = ""
+    """With which every API key begins."""
+    proxies: TrustedProxies = NO_PROXIES
     render: Callable[[Scope, Problem], Response] = lambda _, problem: Response(status_code=problem.status)
 
 
@@ -41,73 +68,158 @@ class Guard:
         self._settings = settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        headers = Headers(scope=scope)
-        sender = _with_security_headers(send)
-        problem = self._problem(scope, headers)
+        match scope["type"]:
+            case "http":
+                await self._answer_request(HTTPConnection(scope), receive, send)
+            case "websocket":
+                await self._answer_socket(HTTPConnection(scope), receive, send)
+            case _:
+                await self._app(scope, receive, send)
+
+    async def _answer_request(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
+        scope, headers = connection.scope, connection.headers
+        sender = _with_headers(send, self._security_headers(connection))
+        problem = self._problem(connection) or self._body_problem(scope, headers)
         if problem is not None:
             await self._settings.render(scope, problem)(scope, receive, sender)
             return
-        limit = self._limit(headers)
-        await self._app(scope, _limited(receive, limit), sender)
+        receiver = _limited(receive, self._limit(headers), self._settings.body_seconds)
+        await self._app(scope, receiver, sender)
 
-    def _problem(self, scope: Scope, headers: Headers) -> Problem | None:
-        if not self._is_known_host(headers.get("host", "")):
+    async def _answer_socket(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
+        """A page's script may open one to any site, and the browser lets it read what comes."""
+        scope = connection.scope
+        problem = self._problem(connection)
+        if problem is None:
+            await self._app(scope, receive, send)
+        elif "websocket.http.response" in scope.get("extensions", {}):
+            await self._settings.render(scope, problem)(scope, receive, send)
+        else:
+            await send({"type": "websocket.close", "code": POLICY_VIOLATION})
+
+    def _problem(self, connection: HTTPConnection) -> Problem | None:
+        scope = connection.scope
+        if not self._is_known_host(connection.headers.get("host", "")):
             return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
+        if self._has_key(scope["query_string"]):
+            return Problem(
+                400,
+                "key_in_query",
+                "an address is kept in logs and histories, so it must not hold a key: make a new key in place of this "
+                "one, and send it in the header Authorization: Bearer KEY",
+            )
+        is_safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
+        if not is_safe and not self._is_own_origin(connection):
+            return Problem(403, "foreign_origin", "another site's page may not change anything here")
+        return None
+
+    def _body_problem(self, scope: Scope, headers: Headers) -> Problem | None:
+        if "transfer-encoding" in headers and "content-length" in headers:
+            return _TWO_LENGTHS
         if scope["method"] in SAFE_METHODS:
             return None
-        if not self._is_own_origin(headers):
-            return Problem(403, "foreign_origin", "another site's page may not change anything here")
-        if not _is_declared(headers):
+        if not self._is_declared(scope, headers):
             return Problem(415, "unsupported_media_type", "send JSON, with the header Content-Type: application/json")
         if _declared_length(headers) > self._limit(headers):
             return _too_large(self._limit(headers))
         return None
 
     def _is_known_host(self, value: str) -> bool:
-        try:
-            name = urlsplit(f"//{value}").hostname
-        except ValueError:
-            return False
-        return name is not None and (name in LOCAL_HOSTS or name.endswith(".localhost") or name in self._settings.hosts)
+        return is_local_host(value) or _host_name(value) in self._settings.hosts
 
-    def _is_own_origin(self, headers: Headers) -> bool:
+    def _has_key(self, query: bytes) -> bool:
+        """The whole of a key under any name, a part of one under a name that asks for one."""
+        prefix = self._settings.key_prefix
+        if not query or not prefix:
+            return False
+        for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+            if not value.startswith(prefix):
+                continue
+            is_asked_for = name.lower().replace("-", "_") in CREDENTIAL_NAMES
+            if is_asked_for or KEY_CHARACTERS.fullmatch(value, len(prefix)):
+                return True
+        return False
+
+    def _is_own_origin(self, connection: HTTPConnection) -> bool:
         """Programs send no Origin; a browser always does on what may change something."""
-        origin = headers.get("origin")
-        if origin is None or origin in self._settings.origins:
+        origin = connection.headers.get("origin")
+        if origin is None:
             return True
+        if origin in self._settings.origins:
+            # A neighbour's page, whose requests the browser gives the cookie: it is to send a key.
+            return self._is_same(origin, connection) or self._settings.cookie not in connection.cookies
+        return self._is_same(origin, connection)
+
+    def _is_same(self, origin: str, connection: HTTPConnection) -> bool:
         try:
-            return urlsplit(origin).netloc == headers.get("host")
+            parts = urlsplit(origin)
         except ValueError:
             return False
+        # Whoever sits on the wire could have sent the page that came without TLS.
+        is_downgraded = parts.scheme == "http" and is_secure(connection, self._settings.proxies)
+        return parts.netloc == connection.headers.get("host") and not is_downgraded
+
+    def _is_declared(self, scope: Scope, headers: Headers) -> bool:
+        """A page of another site can send text/plain and forms without asking; JSON it cannot."""
+        media_type = _media_type(headers)
+        if media_type == FORM_TYPE:
+            return any(_is_below(scope["path"], prefix) for prefix in self._settings.form_prefixes)
+        if media_type:
+            return media_type in FILE_TYPES or media_type == "application/json" or media_type.endswith("+json")
+        return not _has_body(headers)
+
+    def _security_headers(self, connection: HTTPConnection) -> dict[str, str]:
+        is_local = is_local_host(connection.headers.get("host", ""))
+        # Kept by name, it would close every other server on this machine to a browser that knows it as localhost.
+        if is_local or not is_secure(connection, self._settings.proxies):
+            return SECURITY_HEADERS
+        return {**SECURITY_HEADERS, "Strict-Transport-Security": TRANSPORT_SECURITY}
 
     def _limit(self, headers: Headers) -> int:
         is_file = _media_type(headers) in FILE_TYPES
         return self._settings.max_upload_bytes if is_file else self._settings.max_json_bytes
 
 
-def _with_security_headers(send: Send) -> Send:
+def is_local_host(value: str) -> bool:
+    """Whether a Host header names this machine as only it itself would."""
+    name = _host_name(value)
+    return name in LOCAL_HOSTS or name.endswith(".localhost")
+
+
+def _host_name(value: str) -> str:
+    try:
+        return urlsplit(f"//{value}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _with_headers(send: Send, added: dict[str, str]) -> Send:
     async def sender(message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
+            for name, value in added.items():
                 headers.setdefault(name, value)
         await send(message)
 
     return sender
 
 
-def _limited(receive: Receive, limit: int) -> Receive:
-    """A chunked body declares no length: it is counted as it comes."""
+def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
+    """A chunked body declares no length: it is counted as it comes. After its end nothing is waited for but the
+    client's going away, which takes as long as it takes."""
     received = 0
+    is_whole = False
 
     async def receiver() -> Message:
-        nonlocal received
-        message = await receive()
+        nonlocal received, is_whole
+        try:
+            async with asyncio.timeout(None if is_whole else seconds):
+                message = await receive()
+        except TimeoutError as error:
+            raise RequestRefused(_too_slow(seconds)) from error
         if message["type"] == "http.request":
             received += len(message.get("body", b""))
+            is_whole = not message.get("more_body", False)
             if received > limit:
                 raise RequestRefused(_too_large(limit))
         return message
@@ -119,12 +231,13 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, "too_large", f"the body is larger than {limit} bytes", headers={"Connection": "close"})
 
 
-def _is_declared(headers: Headers) -> bool:
-    """A page of another site can send text/plain without asking; JSON it cannot."""
-    media_type = _media_type(headers)
-    if media_type:
-        return media_type in FILE_TYPES or media_type == "application/json" or media_type.endswith("+json")
-    return not _has_body(headers)
+def _too_slow(seconds: float) -> Problem:
+    message = f"nothing of the body came for {seconds:g} seconds"
+    return Problem(408, "body_timeout", message, headers={"Connection": "close"})
+
+
+def _is_below(path: str, prefix: str) -> bool:
+    return path == prefix or path.startswith(f"{prefix.rstrip('/')}/")
 
 
 def _has_body(headers: Headers) -> bool:
@@ -142,4 +255,8 @@ def _media_type(headers: Headers) -> str:
 
 def host_names(values: Iterable[str]) -> frozenset[str]:
     """As they are compared with a Host header: lower case, without a port."""
-    return frozenset(name for value in values if (name := urlsplit(f"//{value.strip()}").hostname))
+    return frozenset(name for value in values if (name := _host_name(_bracketed(value.strip()))))
+
+
+def _bracketed(value: str) -> str:
+    return f"[{value}]" if value.count(":") > 1 and not value.startswith("[") else value

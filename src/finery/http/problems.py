@@ -19,6 +19,10 @@ STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.DISK_FULL: 507,
 }
 RETRY_SECONDS = "2"
+HEADERS: Mapping[ErrorKind, Mapping[str, str]] = {
+    ErrorKind.UNAVAILABLE: {"Retry-After": RETRY_SECONDS},
+    ErrorKind.UNAUTHENTICATED: {"WWW-Authenticate": "Bearer"},
+}
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,7 @@ class RequestRefused(HTTPException):
 
 def domain_problem(error: DomainError, statuses: Mapping[ErrorKind, int]) -> Problem:
     status = statuses.get(error.kind, STATUSES[error.kind])
-    headers = {"Retry-After": RETRY_SECONDS} if error.kind is ErrorKind.UNAVAILABLE else {}
-    return Problem(status, error.code, str(error), error.flaws, headers)
+    return Problem(status, error.code, str(error), error.flaws, HEADERS.get(error.kind, {}))
 
 
 def invalid_request(flaws: Iterable[Flaw]) -> Problem:

@@ -9,8 +9,10 @@ from starlette.requests import HTTPConnection
 
 from finery.db import Database
 from finery.domain.ground import Ground
+from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
+from finery.http.rates import Rates
 from finery.http.streams import RunStreams
 from finery.http.waking import AsyncPulse
 from finery.kit.lines import LogReader
@@ -27,8 +29,12 @@ class Services:
     engines: Engines
     logs: LogReader
     latencies: Latencies
+    rates: Rates
+    proxies: TrustedProxies
     warm_start: Callable[[], str]
     """Whether trainings start warm now: `ready`, `starting`, `off`."""
+    setup_token: Callable[[], str | None]
+    """What the first administrator must show; None: nothing, on this machine only."""
 
 
 async def current_services(connection: HTTPConnection) -> Services:

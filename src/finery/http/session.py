@@ -2,19 +2,55 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
+import anyio
 from fastapi import Depends
 from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
 
+from finery.contracts.permissions import Principal
+from finery.http.auditing import note_change
+from finery.http.identity import CurrentUser
 from finery.http.services import CurrentServices, Services
 from finery.kit.failpoints import failpoint
 
 Result = TypeVar("Result")
 
 
-def write_session(services: CurrentServices) -> Iterator[Session]:
-    with transaction(services) as session:
+@dataclass(frozen=True)
+class Changes:
+    """Transactions of one request, for routes that do more than a transaction should wait for."""
+
+    connection: HTTPConnection
+    services: Services
+    user: Principal
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """The audit log's entry is part of the transaction."""
+        with transaction(self.services) as session:
+            yield session
+            note_change(session, self.connection, self.services, self.user)
+
+    async def make(self, work: Callable[[Session], Result]) -> Result:
+        return await anyio.to_thread.run_sync(self._make, work)
+
+    def _make(self, work: Callable[[Session], Result]) -> Result:
+        with self.begin() as session:
+            return work(session)
+
+
+async def current_changes(connection: HTTPConnection, services: CurrentServices, user: CurrentUser) -> Changes:
+    return Changes(connection, services, user)
+
+
+CurrentChanges = Annotated[Changes, Depends(current_changes)]
+
+
+def write_session(changes: CurrentChanges) -> Iterator[Session]:
+    with changes.begin() as session:
         yield session
 
 

@@ -18,6 +18,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from finery.contracts.events import Event, EventType
+from finery.contracts.permissions import SERVER
 from finery.contracts.run import Run
 from finery.contracts.status import FINISHED
 from finery.db import Database
@@ -160,8 +161,10 @@ class RunFeed:
         return await anyio.to_thread.run_sync(self._query, after, limiter=self._readers)
 
     def _query(self, after: int) -> list[Frame]:
+        """The route has checked who listens."""
         with self._database.read() as session:
-            return [to_frame(event) for event in runs.list_events(session, self.run_id, after=after, limit=PAGE)]
+            found = runs.list_events(session, self.run_id, SERVER, after=after, limit=PAGE)
+        return [to_frame(event) for event in found]
 
 
 def to_frame(event: Event) -> Frame:

@@ -5,213 +5,265 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from finery.contracts.layout import HomeDirectory
+from finery.domain.datasets.blobs import NewFile
 from finery.domain.errors import DomainError, ErrorKind, Flaw
 from finery.http.problems import Problem, RequestRefused
 from finery.kit.files import sync_directory, write_json
+from finery.kit.multipart import Headers, MalformedForm, Multipart
 
-MAX_PARTS = 100
-MAX_HEADER_BYTES = 8192
+MAX_PARTS = 1000
+MAX_FIELDS = 100
+MAX_FIELD_NAME = 100
+MAX_FIELD_BYTES = 64 << 10
 MAX_NAME = 200
 WRITE_BYTES = 1 << 20
+MANY_PIECES = 64
+FLUSH_BYTES = 8 << 20
 PARTIAL = ".partial"
-FILE_FORM: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
+
+
+def file_form(**fields: dict[str, Any]) -> dict[str, Any]:
+    """For the documentation: the form is read as it comes, so FastAPI does not see it."""
+    schema = {
+        "type": "object",
+        "required": ["file"],
+        "properties": {"file": {"type": "string", "format": "binary"}, **fields},
     }
-}
-"""For the documentation: the form is read as it comes, so FastAPI does not see it."""
-_SUFFIX = re.compile(r"\.(json|jsonl|ndjson|csv|tsv|parquet|txt)(\.gz)?$")
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+FILE_FORM = file_form()
 
 
 class UploadRefused(DomainError):
     kind = ErrorKind.INVALID
     code = "invalid_upload"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, flaws=[Flaw("file", message)])
+    def __init__(self, message: str, *, field: str = "file") -> None:
+        super().__init__(message, flaws=[Flaw(field, message)])
 
 
 @dataclass(frozen=True)
-class Upload:
-    path: Path
-    filename: str
-    """As the client called it, for people to read; never part of a path."""
-    size_bytes: int
-    sha256: str
+class Upload(NewFile):
+    """It is its receiver's: moved to where it belongs, or discarded."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    """The form's other parts."""
+
+    def discard(self) -> None:
+        """Nothing, once it was moved."""
+        self.path.unlink(missing_ok=True)
 
 
-async def receive_upload(request: Request, home: HomeDirectory) -> Upload:
-    """The form's part `file`. Whatever goes wrong, also the client's going away, nothing is left behind."""
-    boundary = _boundary(request)
-    await asyncio.to_thread(home.uploads.mkdir, parents=True, exist_ok=True)
-    partial = home.uploads / f"{PARTIAL}-{secrets.token_hex(8)}"
+async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str] = ("file",)) -> Upload:
+    """The form's one file, from a part named as one of `parts`, written to a temporary file in `folder`.
+
+    Whatever goes wrong, also the client's going away, nothing is left behind. Raises UploadRefused, RequestRefused.
+    """
+    form = _Form(_boundary(request, parts), parts)
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    path = folder / f"{PARTIAL}-{secrets.token_hex(8)}"
     try:
-        with partial.open("xb") as file:
-            form = _Form(boundary)
-            digest = await _write(request.stream(), form, file)
-        return await asyncio.to_thread(_keep, home, partial, form, digest)
-    finally:
-        partial.unlink(missing_ok=True)
+        with path.open("xb", buffering=0) as file:
+            size, digest = await _write(request.stream(), form, _Sink(file))
+        if not size:
+            raise UploadRefused("the file is empty")
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Upload(path, form.filename, size, digest, form.fields())
+
+
+async def keep_upload(upload: Upload, home: HomeDirectory) -> Upload:
+    """In the uploads' folder, named by its content, so that the same file twice is stored once."""
+    return await asyncio.to_thread(_keep, upload, home.uploads)
 
 
 def discard_partial_uploads(home: HomeDirectory) -> None:
     """What a killed server left."""
-    for path in home.uploads.glob(f"{PARTIAL}-*"):
-        path.unlink(missing_ok=True)
-
-
-async def _write(chunks: AsyncIterator[bytes], form: "_Form", file: BinaryIO) -> Any:
-    digest = hashlib.sha256()
-
-    def flush(data: bytes) -> None:
-        digest.update(data)
-        file.write(data)
-
-    async for chunk in chunks:
-        form.feed(chunk)
-        if len(form.content) >= WRITE_BYTES:
-            await asyncio.to_thread(flush, form.take())
-    form.finish()
-    await asyncio.to_thread(flush, form.take())
-    return digest
-
-
-def _keep(home: HomeDirectory, partial: Path, form: "_Form", digest: Any) -> Upload:
-    """Named by its content, so that the same file twice is stored once."""
-    size = partial.stat().st_size
-    if not size:
-        raise UploadRefused("the file is empty")
-    found = _SUFFIX.search(form.filename.lower())
-    path = home.uploads / f"{digest.hexdigest()[:32]}{found[0] if found else ''}"
-    with partial.open("rb") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_directory(home.uploads)
-    upload = Upload(path, form.filename, size, digest.hexdigest())
-    write_json(path.with_name(f"{path.name}.meta"), {"filename": upload.filename, "sha256": upload.sha256})
-    return upload
-
-
-def _boundary(request: Request) -> bytes:
-    media_type, options = parse_options_header(request.headers.get("content-type", ""))
-    boundary = options.get(b"boundary")
-    if media_type != b"multipart/form-data" or not boundary:
-        raise RequestRefused(
-            Problem(415, "unsupported_media_type", "send the file as multipart/form-data, in a part named file")
-        )
-    return boundary
-
-
-@dataclass
-class _Part:
-    headers: dict[bytes, bytes] = field(default_factory=dict)
-    name: bytearray = field(default_factory=bytearray)
-    value: bytearray = field(default_factory=bytearray)
-
-
-class _Form:
-    """Gathers the content of the part `file`, and passes over other parts."""
-
-    def __init__(self, boundary: bytes) -> None:
-        self.content = bytearray()
-        self.filename = ""
-        self._parts = 0
-        self._part = _Part()
-        self._is_wanted = False
-        self._has_file = False
-        self._is_whole = False
-        self._parser = MultipartParser(boundary, self._callbacks())
-
-    def feed(self, chunk: bytes) -> None:
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise UploadRefused("the form cannot be read: it is malformed") from error
-
-    def finish(self) -> None:
-        if not self._is_whole:
-            raise UploadRefused("the form ends too early")
-        if not self._has_file:
-            raise UploadRefused("the form has no file in a part named file")
-
-    def take(self) -> bytes:
-        data = bytes(self.content)
-        self.content.clear()
-        return data
-
-    def _callbacks(self) -> Any:
-        return {
-            "on_part_begin": self._begin_part,
-            "on_header_field": self._header_field,
-            "on_header_value": self._header_value,
-            "on_header_end": self._end_header,
-            "on_headers_finished": self._end_headers,
-            "on_part_data": self._data,
-            "on_end": self._end,
-        }
-
-    def _begin_part(self) -> None:
-        self._parts += 1
-        if self._parts > MAX_PARTS:
-            raise RequestRefused(Problem(413, "too_large", f"the form has more than {MAX_PARTS} parts"))
-        self._part = _Part()
-        self._is_wanted = False
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._part.name += data[start:end]
-        self._limit_header()
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._part.value += data[start:end]
-        self._limit_header()
-
-    def _limit_header(self) -> None:
-        if len(self._part.name) + len(self._part.value) > MAX_HEADER_BYTES:
-            raise UploadRefused("a part's header is too long")
-
-    def _end_header(self) -> None:
-        self._part.headers[bytes(self._part.name).lower()] = bytes(self._part.value)
-        self._part.name.clear()
-        self._part.value.clear()
-
-    def _end_headers(self) -> None:
-        _, options = parse_options_header(self._part.headers.get(b"content-disposition", b""))
-        self._is_wanted = options.get(b"name") == b"file" and b"filename" in options
-        if not self._is_wanted:
-            return
-        if self._has_file:
-            raise UploadRefused("the form holds more than one file; send one at a time")
-        self._has_file = True
-        self.filename = shown_name(options[b"filename"])
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._is_wanted:
-            self.content += data[start:end]
-
-    def _end(self) -> None:
-        self._is_whole = True
+    for folder in (home.uploads, home.blobs):
+        for path in folder.glob(f"{PARTIAL}-*"):
+            path.unlink(missing_ok=True)
 
 
 def shown_name(raw: bytes) -> str:
     """A client's file name as text for people: its last part, without what does not print or turns the writing."""
     name = re.split(r"[/\\]", raw.decode("utf-8", errors="replace"))[-1]
     return "".join(letter for letter in name if letter.isprintable())[:MAX_NAME] or "unnamed"
+
+
+async def _write(chunks: AsyncIterator[bytes], form: "_Form", sink: "_Sink") -> tuple[int, str]:
+    """A thread hashes and writes what came while the next is read."""
+    writing: asyncio.Future[None] | None = None
+    loop = asyncio.get_running_loop()
+    try:
+        async for chunk in chunks:
+            form.feed(chunk)
+            if form.pending_bytes >= WRITE_BYTES:
+                pieces = form.take()
+                if writing is not None:
+                    await writing
+                writing = loop.run_in_executor(None, sink.write, pieces)
+        form.finish()
+    finally:
+        # The file must not be closed under the thread's hands.
+        if writing is not None:
+            await asyncio.wait([writing])
+    if writing is not None:
+        writing.result()
+    await asyncio.to_thread(sink.close, form.take())
+    return sink.size, sink.digest.hexdigest()
+
+
+class _Sink:
+    """Used by one thread at a time."""
+
+    def __init__(self, file: FileIO) -> None:
+        self.size = 0
+        self.digest = hashlib.sha256()
+        self._file = file
+        self._flushed = 0
+
+    def write(self, pieces: list[bytes]) -> None:
+        # A client may send byte by byte.
+        for piece in pieces if len(pieces) < MANY_PIECES else (b"".join(pieces),):
+            self.digest.update(piece)
+            self._write_whole(memoryview(piece))
+            self.size += len(piece)
+        if self.size - self._flushed >= FLUSH_BYTES:
+            self._begin_sync()
+
+    def close(self, pieces: list[bytes]) -> None:
+        self.write(pieces)
+        os.fsync(self._file.fileno())
+
+    def _write_whole(self, piece: memoryview) -> None:
+        """Without a buffer in between, which would copy it once more."""
+        while piece:
+            piece = piece[self._file.write(piece) :]
+
+    def _begin_sync(self) -> None:
+        """Let the disk begin, so that the last sync need not wait for everything."""
+        if sys.platform == "linux":
+            length = self.size - self._flushed
+            os.posix_fadvise(self._file.fileno(), self._flushed, length, os.POSIX_FADV_DONTNEED)
+        self._flushed = self.size
+
+
+def _keep(upload: Upload, folder: Path) -> Upload:
+    path = folder / f"{upload.sha256[:32]}{upload.suffix}"
+    upload.path.replace(path)
+    sync_directory(folder)
+    write_json(path.with_name(f"{path.name}.meta"), {"filename": upload.filename, "sha256": upload.sha256})
+    return Upload(path, upload.filename, upload.size_bytes, upload.sha256, upload.fields)
+
+
+def _boundary(request: Request, parts: Sequence[str]) -> bytes:
+    media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    boundary = options.get(b"boundary")
+    if media_type != b"multipart/form-data" or not boundary:
+        message = f"send the file as multipart/form-data, in a part named {parts[0]}"
+        raise RequestRefused(Problem(415, "unsupported_media_type", message))
+    return boundary
+
+
+class _Form:
+    """Gathers the file's content for whoever takes it, and keeps the small fields around it."""
+
+    def __init__(self, boundary: bytes, parts: Sequence[str]) -> None:
+        self.pending_bytes = 0
+        self.filename = ""
+        self._wanted = parts
+        self._pieces: list[bytes] = []
+        self._parts = 0
+        self._values: dict[str, bytearray] = {}
+        self._value: bytearray | None = None
+        """Of the field that is being read; None: the part is passed over, or is the file."""
+        self._twice: str | None = None
+        self._in_file = False
+        self._has_file = False
+        self._parser = _parser(boundary)
+
+    def feed(self, chunk: bytes) -> None:
+        try:
+            for event in self._parser.feed(chunk):
+                self._begin(event) if isinstance(event, dict) else self._add(event)
+        except MalformedForm as error:
+            raise UploadRefused(str(error)) from error
+
+    def finish(self) -> None:
+        if not self._parser.is_whole:
+            raise UploadRefused("the form ends too early")
+        if not self._has_file:
+            raise UploadRefused(f"the form has no file in a part named {' or '.join(self._wanted)}")
+        if self._twice is not None:
+            raise UploadRefused("the form gives it twice", field=self._twice)
+
+    def take(self) -> list[bytes]:
+        pieces, self._pieces, self.pending_bytes = self._pieces, [], 0
+        return pieces
+
+    def fields(self) -> dict[str, str]:
+        return {name: _text(name, value) for name, value in self._values.items()}
+
+    def _begin(self, headers: Headers) -> None:
+        self._parts += 1
+        if self._parts > MAX_PARTS:
+            raise RequestRefused(Problem(413, "too_large", f"the form has more than {MAX_PARTS} parts"))
+        _, options = parse_options_header(headers.get(b"content-disposition", b""))
+        name = options.get(b"name", b"").decode("utf-8", "replace")
+        self._in_file, self._value = False, None
+        if b"filename" not in options:
+            self._value = self._new_field(name)
+        elif name in self._wanted:
+            self._begin_file(options[b"filename"])
+
+    def _begin_file(self, filename: bytes) -> None:
+        if self._has_file:
+            raise UploadRefused("the form holds more than one file; send one at a time")
+        self._in_file = self._has_file = True
+        self.filename = shown_name(filename)
+
+    def _new_field(self, name: str) -> bytearray | None:
+        if name in self._values:
+            self._twice = name
+            return None
+        if len(name) > MAX_FIELD_NAME:
+            raise UploadRefused(f"a field's name has at most {MAX_FIELD_NAME} characters", field=name[:MAX_FIELD_NAME])
+        if len(self._values) >= MAX_FIELDS:
+            raise RequestRefused(Problem(413, "too_large", f"the form has more than {MAX_FIELDS} fields"))
+        return self._values.setdefault(name, bytearray())
+
+    def _add(self, data: bytes) -> None:
+        if self._in_file:
+            self._pieces.append(data)
+            self.pending_bytes += len(data)
+        elif self._value is not None:
+            self._value += data
+            if len(self._value) > MAX_FIELD_BYTES:
+                raise RequestRefused(Problem(413, "too_large", f"a field holds at most {MAX_FIELD_BYTES} bytes"))
+
+
+def _parser(boundary: bytes) -> Multipart:
+    try:
+        return Multipart(boundary)
+    except MalformedForm as error:
+        raise UploadRefused(str(error)) from error
+
+
+def _text(name: str, value: bytearray) -> str:
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise UploadRefused("is not valid UTF-8", field=name) from error

@@ -11,6 +11,11 @@ def short_id() -> str:
     return secrets.token_hex(4)
 
 
+def long_id() -> str:
+    """Twenty-four lower-case hexadecimal digits."""
+    return secrets.token_hex(12)
+
+
 def prefixed_id(prefix: str) -> str:
     return f"{prefix}-{secrets.token_hex(8)}"
 

@@ -1,10 +1,13 @@
 """What this machine has: GPUs (through NVML, without any training stack), cores, memory."""
 
+import functools
 import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
 
+CPU_DESCRIPTION = Path("/proc/cpuinfo")
+CPU_BFLOAT16 = frozenset({"amx_tile", "avx512_bf16"})
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CGROUP_USE = Path("/sys/fs/cgroup/memory.current")
 
@@ -52,6 +55,16 @@ def read_gpus() -> list[GpuReading]:
         return []
     finally:
         pynvml.nvmlShutdown()
+
+
+@functools.cache
+def computes_bfloat16() -> bool:
+    """Whether the processor does so itself; elsewhere it is emulated, and several times slower than float32."""
+    try:
+        text = CPU_DESCRIPTION.read_text()
+    except OSError:
+        return False
+    return not CPU_BFLOAT16.isdisjoint(text.split())
 
 
 def platform_name() -> str:

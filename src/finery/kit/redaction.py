@@ -2,25 +2,59 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 SHORTEST = 4
 """Anything shorter would also hide what is no secret."""
 
 
-def redact(text: str, values: Iterable[str]) -> str:
-    """`text` without any of the values, also where they were written into a URL or a JSON string.
+class Redactor:
+    """Hides values in text, also where they were written into a URL, a JSON string or a Python literal.
 
     Of a value of several lines each line is hidden by itself, since logs are read by lines.
     """
-    forms = {form for value in values for form in _forms(value) if len(form) >= SHORTEST}
-    for form in sorted(forms, key=len, reverse=True):
-        text = text.replace(form, REDACTED)
-    return text
+
+    def __init__(self, values: Iterable[str]) -> None:
+        forms = {form for value in values for form in _forms(value) if len(form) >= SHORTEST}
+        self._forms = sorted(forms, key=len, reverse=True)
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to hide."""
+        return bool(self._forms)
+
+    def __call__(self, text: str) -> str:
+        for form in self._forms:
+            text = text.replace(form, REDACTED)
+        return text
+
+    def within(self, value: Any) -> Any:
+        """A JSON value with all its texts redacted, names of fields included."""
+        if isinstance(value, str):
+            return self(value)
+        if isinstance(value, dict):
+            return {self.within(key): self.within(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.within(item) for item in value]
+        return value
+
+
+NOTHING = Redactor(())
+"""Hides nothing."""
+
+
+def redact(text: str, values: Iterable[str]) -> str:
+    return Redactor(values)(text)
 
 
 def _forms(value: str) -> Iterator[str]:
     for part in (value, *value.splitlines()):
         stripped = part.strip()
-        yield from (stripped, quote(stripped, safe=""), json.dumps(stripped)[1:-1])
+        yield stripped
+        # An environment may hold bytes that are no text.
+        yield quote(stripped, safe="", errors="surrogateescape")
+        yield quote_plus(stripped, errors="surrogateescape")
+        yield json.dumps(stripped)[1:-1]
+        yield json.dumps(stripped, ensure_ascii=False)[1:-1]
+        yield repr(stripped)[1:-1]

@@ -1,5 +1,6 @@
 """Authenticated encryption of small values, with a key that lies in a file of its own."""
 
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -12,10 +13,10 @@ KEY_FILE = "secret.key"
 
 
 class KeyUnusable(Exception):
-    """The key file holds no key; the message names the file."""
+    """The key file is gone or holds no key; the message names the file."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"{path} holds no key; put the right one back from a backup, or remove it to begin anew")
+    def __init__(self, path: Path, why: str, remedy: str) -> None:
+        super().__init__(f"{path} {why}; put the right one back from a backup, or {remedy}")
 
 
 class Undecipherable(ValueError):
@@ -26,14 +27,18 @@ class Undecipherable(ValueError):
 
 
 class SecretBox:
-    """Encrypts and decrypts with the key in `folder`/secret.key, which is drawn at first use, for its owner only."""
+    """Encrypts and decrypts with the key in `folder`/secret.key, which is drawn at first use, for its owner only.
+
+    The file is read each time: what was encrypted with a key that is gone by then could never be read again.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEY_FILE
-        self._fernet: Fernet | None = None
 
     def encrypt(self, value: str) -> str:
         """Raises KeyUnusable, OSError."""
+        if not self._path.exists():
+            _draw(self._path)
         return self._open().encrypt(value.encode()).decode("ascii")
 
     def decrypt(self, token: str) -> str:
@@ -43,21 +48,20 @@ class SecretBox:
         except InvalidToken as error:
             raise Undecipherable() from error
 
+    def derive(self, purpose: str) -> str:
+        """A secret of 64 hexadecimal digits, always the same for the same purpose. Raises KeyUnusable, OSError."""
+        if not self._path.exists():
+            _draw(self._path)
+        self._open()
+        return hmac.digest(self._path.read_bytes(), purpose.encode(), "sha256").hex()
+
     def _open(self) -> Fernet:
-        if self._fernet is None:
-            try:
-                self._fernet = Fernet(_read_or_draw(self._path))
-            except ValueError as error:
-                raise KeyUnusable(self._path) from error
-        return self._fernet
-
-
-def _read_or_draw(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        _draw(path)
-        return path.read_bytes()
+        try:
+            return Fernet(self._path.read_bytes())
+        except FileNotFoundError as error:
+            raise KeyUnusable(self._path, "is gone", "store the secrets again") from error
+        except ValueError as error:
+            raise KeyUnusable(self._path, "holds no key", "remove it to begin anew") from error
 
 
 def _draw(path: Path) -> None:

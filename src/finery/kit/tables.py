@@ -8,17 +8,37 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from finery.kit.text import HEAD_BYTES, Observer, as_utf8, guess_encoding, open_unpacked, read_chunks, split_lines
+from finery.kit.text import (
+    HEAD_BYTES,
+    as_utf8,
+    guess_encoding,
+    open_unpacked,
+    read_chunks,
+    split_in_blocks,
+    split_lines,
+)
 
 MAX_ROW_BYTES = 64 * 2**20
 PARQUET_BATCH_ROWS = 256
 
 JsonObject = dict[str, Any]
-Accept = Callable[[bytes], bool]
+
+
+class Taker(Protocol):
+    """Whoever would rather decode JSON rows itself. What it takes is not decoded here, and does not come."""
+
+    def take_block(self, block: bytes, line: int, number: int) -> int:
+        """Consecutive lines, the first of which is `line`, and row `number` unless it is blank.
+
+        Taken are all or none of them; returns how many, all of which are rows.
+        """
+
+    def take(self, data: bytes, line: int, number: int) -> bool:
+        """One row of JSON."""
 
 
 class TableFormat(StrEnum):
@@ -35,6 +55,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     number: int
     """Which row it is, from 1; blank lines do not count."""
     value: JsonObject
+    size: int
+    """Bytes of its JSON, characters of its cells."""
 
 
 class BrokenRow(ValueError):
@@ -67,24 +89,18 @@ def stream_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
-def scan_rows(
-    path: Path, *, observe: Observer | None = None, accept: Accept | None = None
-) -> Iterator[Row | BrokenRow]:
+def scan_rows(path: Path, *, taker: Taker | None = None) -> Iterator[Row | BrokenRow]:
     """Every row in order; one that cannot be read comes as a BrokenRow, and reading goes on where it can.
 
-    `observe` sees each byte of the file once, in order. `accept` is offered the bytes of each JSON row first, and
-    those that it takes (it answers True) are not decoded here and do not come. Raises UnreadableTable and OSError.
+    `taker` is offered the bytes of JSON rows first. Raises UnreadableTable and OSError.
     """
-    with open_unpacked(path, observe) as file:
+    with open_unpacked(path) as file:
         chunks = _undamaged(read_chunks(file))
         head = next(chunks, b"")
         table = sniff(head[:HEAD_BYTES], path.name)
-        everything = chain((head,), chunks)
         if table is not TableFormat.PARQUET:
-            yield from _READERS[table](as_utf8(everything, guess_encoding(head)), accept or _accept_none)
-        # Past the end of a broken array, and all of a Parquet file, which is not read as a stream.
-        for _ in everything:
-            pass
+            everything = chain((head,), chunks)
+            yield from _READERS[table](as_utf8(everything, guess_encoding(head)), taker or _TakesNone())
     if table is TableFormat.PARQUET:
         yield from _parquet_rows(path)
 
@@ -150,25 +166,39 @@ def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise DamagedFile("the gzip stream is damaged or cut off") from error
 
 
-def _accept_none(_data: bytes) -> bool:
-    return False
+class _TakesNone:
+    def take_block(self, block: bytes, line: int, number: int) -> int:
+        return 0
+
+    def take(self, data: bytes, line: int, number: int) -> bool:
+        return False
 
 
-def _json_line_rows(chunks: Iterator[bytes], accept: Accept) -> Iterator[Row | BrokenRow]:
-    decode = _DECODER.decode
+def _json_line_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
     number = line = 0
-    for line, data in enumerate(split_lines(chunks, limit=MAX_ROW_BYTES), start=1):
-        if data is None:
+    for block in split_in_blocks(chunks, limit=MAX_ROW_BYTES):
+        if block is None:
+            line += 1
             number += 1
             yield BrokenRow(line, number, TOO_LONG)
-        elif data and not data.isspace():
-            number += 1
-            if accept(data):
-                continue
-            try:
-                yield Row(line, number, decode(data))
-            except _UNREADABLE as error:
-                yield BrokenRow(line, number, _reason(error))
+            continue
+        if taken := taker.take_block(block, line + 1, number + 1):
+            line += taken
+            number += taken
+            continue
+        for data in block.split(b"\n"):
+            line += 1
+            if data and not data.isspace():
+                number += 1
+                if not taker.take(data, line, number):
+                    yield _row(data, line, number)
+
+
+def _row(data: bytes, line: int, number: int) -> Row | BrokenRow:
+    try:
+        return Row(line, number, _DECODER.decode(data), len(data))
+    except _UNREADABLE as error:
+        return BrokenRow(line, number, _reason(error))
 
 
 TOO_LONG = f"the row is longer than {MAX_ROW_BYTES // 2**20} MiB"
@@ -184,17 +214,12 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _json_array_rows(chunks: Iterator[bytes], accept: Accept) -> Iterator[Row | BrokenRow]:
-    decode = _DECODER.decode
+def _json_array_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
     splitter = _ArraySplitter(chunks)
     try:
         for number, (line, data) in enumerate(splitter.elements(), start=1):
-            if accept(data):
-                continue
-            try:
-                yield Row(line, number, decode(data))
-            except _UNREADABLE as error:
-                yield BrokenRow(line, number, _reason(error))
+            if not taker.take(data, line, number):
+                yield _row(data, line, number)
     except BrokenRow as end:
         yield end
 
@@ -312,7 +337,7 @@ _SCALAR = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^",\]\s]++', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
 
 
-def _csv_rows(chunks: Iterator[bytes], _accept: Accept, delimiter: str = ",") -> Iterator[Row | BrokenRow]:
+def _csv_rows(chunks: Iterator[bytes], _taker: Taker, delimiter: str = ",") -> Iterator[Row | BrokenRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
     lines = _CsvLines(chunks)
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -341,7 +366,7 @@ def _csv_rows(chunks: Iterator[bytes], _accept: Accept, delimiter: str = ",") ->
         elif len(cells) != len(header):
             yield BrokenRow(line, number, f"{len(cells)} cells, but the header names {len(header)}")
         else:
-            yield Row(line, number, dict(zip(header, cells, strict=True)))
+            yield Row(line, number, dict(zip(header, cells, strict=True)), sum(map(len, cells)))
 
 
 class _CsvLines(Iterator[str]):
@@ -367,11 +392,11 @@ class _CsvLines(Iterator[str]):
         return flaw
 
 
-def _tsv_rows(chunks: Iterator[bytes], accept: Accept) -> Iterator[Row | BrokenRow]:
-    return _csv_rows(chunks, accept, "\t")
+def _tsv_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
+    return _csv_rows(chunks, taker, "\t")
 
 
-_READERS: dict[TableFormat, Callable[[Iterator[bytes], Accept], Iterator[Row | BrokenRow]]] = {
+_READERS: dict[TableFormat, Callable[[Iterator[bytes], Taker], Iterator[Row | BrokenRow]]] = {
     TableFormat.JSON_LINES: _json_line_rows,
     TableFormat.JSON_ARRAY: _json_array_rows,
     TableFormat.CSV: _csv_rows,
@@ -389,6 +414,6 @@ def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
             for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, use_threads=False):
                 for value in batch.to_pylist():
                     number += 1
-                    yield Row(number, number, value)
+                    yield Row(number, number, value, sum(len(str(cell)) for cell in value.values()))
     except pyarrow.ArrowException as error:
         raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error

@@ -3,14 +3,12 @@
 import codecs
 import gzip
 import io
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
-
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 16
+"""Small enough to stay in a core's own cache while its lines are read; four times as much makes copies dearer."""
 HEAD_BYTES = 4096
 GZIP_MAGIC = b"\x1f\x8b"
 NOT_UTF8 = b"\xff"
@@ -24,16 +22,10 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 
-Observer = Callable[[memoryview], object]
 
-
-def open_unpacked(path: Path, observe: Observer | None = None) -> BinaryIO:
-    """The file's bytes, gunzipped where they are gzipped (the content decides, not the name).
-
-    `observe` sees each byte of the file itself, in order, as it is read.
-    """
-    raw: io.RawIOBase = _Observed(path, observe) if observe else io.FileIO(path)
-    reader = io.BufferedReader(raw, CHUNK_BYTES)
+def open_unpacked(path: Path) -> BinaryIO:
+    """The file's bytes, gunzipped where they are gzipped (the content decides, not the name)."""
+    reader = io.BufferedReader(io.FileIO(path), CHUNK_BYTES)
     if reader.peek(2)[:2] == GZIP_MAGIC:
         return io.BufferedReader(_OwningGzip(reader), CHUNK_BYTES)
     return reader
@@ -74,21 +66,46 @@ def guess_encoding(head: bytes) -> str:
 
 def split_lines(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | None]:
     """The lines without their `\\n`. None stands for a line longer than `limit` bytes, which is passed over."""
+    for block in split_in_blocks(chunks, limit=limit):
+        if block is None:
+            yield None
+        else:
+            yield from block.split(b"\n")
+
+
+def split_in_blocks(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | None]:
+    """The lines that end in one chunk together, without the last one's `\\n`. None stands for one that is too long."""
     pending: list[bytes] = []
     size = 0
     for chunk in chunks:
-        first, *others = chunk.split(b"\n")
-        size += len(first)
+        end = chunk.rfind(b"\n")
+        if end >= 0:
+            start = 0
+            if size and size + chunk.index(b"\n") > limit:
+                yield None
+                pending, start = [], chunk.index(b"\n") + 1
+            if start <= end:
+                yield b"".join((*pending, memoryview(chunk)[start:end]))
+            pending, size = [], 0
+        last = chunk[end + 1 :]
+        size += len(last)
         if size <= limit:
-            pending.append(first)
-        if not others:
-            continue
-        yield b"".join(pending) if size <= limit else None
-        last = others.pop()
-        yield from others
-        pending, size = [last], len(last)
+            pending.append(last)
+        else:
+            pending.clear()
     if size:
         yield b"".join(pending) if size <= limit else None
+
+
+def has_longer_line(block: bytes, size: int) -> bool:
+    """Whether one of the lines has more bytes than `size`, its `\\n` not counted; looks at few of them."""
+    start = 0
+    while len(block) - start > size:
+        end = block.rfind(b"\n", start, start + size + 1)
+        if end < 0:
+            return True
+        start = end + 1
+    return False
 
 
 def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -102,17 +119,6 @@ def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         yield NOT_UTF8
-
-
-class _Observed(io.FileIO):
-    def __init__(self, path: Path, observe: Observer) -> None:
-        super().__init__(path)
-        self._observe = observe
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        count = super().readinto(buffer)
-        self._observe(memoryview(buffer)[:count])
-        return count
 
 
 class _OwningGzip(gzip.GzipFile):

@@ -6,7 +6,7 @@ from sqlalchemy import inspect, text
 
 from finery.db import Database
 
-HEAD = "0002"
+HEAD = "0007"
 
 
 def upgrade(database: Database) -> None:

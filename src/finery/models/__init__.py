@@ -1,17 +1,26 @@
 """The tables. Private to `domain`: rows never leave it."""
 
 from finery.models.accounts import ApiKeyRow, AuditRow, SecretRow, SessionRow, SetupRow, UserRow
-from finery.models.deployments import DeploymentRow
+from finery.models.datasets import BlobRow, DatasetPinRow, DatasetRow, DatasetVersionRow
+from finery.models.deployments import DeploymentRow, EngineLeaseRow
+from finery.models.files import FileRow, UploadPartRow, UploadRow
 from finery.models.projects import ProjectRow
 from finery.models.runs import ArtifactRow, AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
+from finery.models.webhooks import WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 __all__ = [
     "ApiKeyRow",
     "ArtifactRow",
     "AttemptRow",
     "AuditRow",
+    "BlobRow",
+    "DatasetPinRow",
+    "DatasetRow",
+    "DatasetVersionRow",
     "DeploymentRow",
+    "EngineLeaseRow",
     "EventRow",
+    "FileRow",
     "LeaseRow",
     "LogRow",
     "OutboxRow",
@@ -20,5 +29,10 @@ __all__ = [
     "SecretRow",
     "SessionRow",
     "SetupRow",
+    "UploadPartRow",
+    "UploadRow",
     "UserRow",
+    "WebhookAttemptRow",
+    "WebhookMessageRow",
+    "WebhookRow",
 ]

@@ -1,7 +1,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, String, false
+from sqlalchemy import JSON, BigInteger, ForeignKey, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finery.db.types import Base, LongText
@@ -17,6 +17,10 @@ class DeploymentRow(Base):
     """Seen by all who may read deployments."""
     slot: Mapped[str | None] = mapped_column(String(64), unique=True)
     """A role that one deployment at a time holds: `main` is the model of `/load_model`. NULL once it ended."""
+    on_demand: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Started by a request for its model's name; ends when it idles."""
+    demand_key: Mapped[str | None] = mapped_column(String(64), unique=True, index=True)
+    """Hash of what it serves: two first requests start one engine. NULL once it shall end, and where made by hand."""
     model_name: Mapped[str] = mapped_column(LongText)
     """As it was asked for."""
     model: Mapped[str] = mapped_column(LongText)
@@ -28,6 +32,10 @@ class DeploymentRow(Base):
     error: Mapped[str | None] = mapped_column(LongText)
     port: Mapped[int | None] = mapped_column(unique=True)
     """NULL once it ended."""
+    attempt: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    """How often its engine was started; one that crashed is started again."""
+    restart_at: Mapped[datetime | None]
+    """Not before."""
     token: Mapped[str | None] = mapped_column(String(32))
     handle: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     details: Mapped[dict[str, Any]] = mapped_column(JSON)
@@ -35,3 +43,16 @@ class DeploymentRow(Base):
     updated_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class EngineLeaseRow(Base):
+    """The memory that an engine may take, from before its start until after its end."""
+
+    __tablename__ = "engine_leases"
+
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id", ondelete="CASCADE"), primary_key=True)
+    device: Mapped[str] = mapped_column(String(64), index=True)
+    """`gpu:<index>`, or `ram` on a machine without any. Engines may share one; a training shares with none."""
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[datetime]

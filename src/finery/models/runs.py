@@ -64,6 +64,8 @@ class RunRow(Base):
     output_dir: Mapped[str | None] = mapped_column(LongText)
     output_key: Mapped[str | None] = mapped_column(String(64), unique=True)
     """Hash of the output directory while the run is unfinished: two live runs never share one."""
+    output_hash: Mapped[str | None] = mapped_column(String(64), index=True)
+    """Hash of `output_dir`, kept for good: it finds the runs that a folder belongs to."""
     log_file: Mapped[str | None] = mapped_column(LongText)
 
     created_at: Mapped[datetime]

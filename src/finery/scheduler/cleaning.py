@@ -1,9 +1,11 @@
-"""What is done after a run's end, and cannot touch its outcome: its artifacts get their hashes."""
+"""What is done later: after a run's end its artifacts get their hashes, and files that nobody needs any more go."""
 
 import hashlib
 from pathlib import Path
 
 from finery.db import Database
+from finery.domain import datasets, files
+from finery.domain.ground import Ground
 from finery.domain.runs import attempts
 
 BATCH = 20
@@ -11,10 +13,13 @@ IDLE_SECONDS = 5.0
 
 
 class Cleaner:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, ground: Ground) -> None:
         self._database = database
+        self._ground = ground
 
     def work(self) -> float:
+        self._remove_expired_files()
+        self._remove_unused_files()
         with self._database.read() as session:
             runs = attempts.list_uncleaned(session, BATCH)
         for number, artifacts in runs:
@@ -22,6 +27,23 @@ class Cleaner:
             with self._database.write() as session:
                 attempts.record_cleaned(session, number, hashes)
         return 0.0 if len(runs) == BATCH else IDLE_SECONDS
+
+    def _remove_expired_files(self) -> None:
+        with self._database.read() as session:
+            if not files.has_expired(session):
+                return
+        with self._database.write() as session:
+            names = files.remove_expired(session)
+        files.remove_parts(self._ground.home, names)
+
+    def _remove_unused_files(self) -> None:
+        """Rows first: a crash in between leaves files, which the next start removes."""
+        with self._database.read() as session:
+            if not datasets.has_unused(session):
+                return
+        with self._database.write() as session:
+            names = datasets.remove_unused(session)
+        datasets.remove_files(self._ground.home, names)
 
 
 def _sha256(path: Path) -> str | None:

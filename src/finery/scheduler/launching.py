@@ -1,6 +1,7 @@
 """From a claim to what an executor starts."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from finery.contracts.layout import HomeDirectory
@@ -27,14 +28,19 @@ QUIET: dict[str, str] = {
 }
 
 
-def render_launch(claim: Claim, home: HomeDirectory, machine: Machine, grace_seconds: float) -> Launch:
-    """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses."""
+def render_launch(
+    claim: Claim, home: HomeDirectory, machine: Machine, grace_seconds: float, secrets: Mapping[str, str]
+) -> Launch:
+    """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses.
+
+    The values of `secrets` go into the launch's environment and nowhere else.
+    """
     directory = home.run(claim.run_id)
     attempt = directory.attempt(claim.ref.attempt)
     for folder in (directory.control, directory.checkpoints, attempt.path, home.run_log(claim.run_id).parent):
         folder.mkdir(parents=True, exist_ok=True)
     threads = max(1, machine.cpu_count // machine.cpu_slots) * max(1, claim.cpu_slots)
-    write_json(directory.spec, _spec(claim, home, threads).model_dump(mode="json"))
+    write_json(directory.spec, _spec(claim, home, threads, sorted(secrets)).model_dump(mode="json"))
     _mend_last_line(directory.events)
     _forget_controls(directory.control)
     return Launch(
@@ -44,14 +50,14 @@ def render_launch(claim: Claim, home: HomeDirectory, machine: Machine, grace_sec
         argv=[sys.executable, "-m", TRAINERS, str(directory.path)],
         working_directory=home.path,
         log_file=home.run_log(claim.run_id),
-        environment=_environment(claim, attempt.path, threads),
+        environment={**secrets, **_environment(claim, attempt.path, threads)},
         grace_seconds=grace_seconds,
         time_limit_seconds=claim.time_limit_seconds,
         warm_entry=TRAINERS if claim.recipe != "command" else None,
     )
 
 
-def _spec(claim: Claim, home: HomeDirectory, threads: int) -> RunSpec:
+def _spec(claim: Claim, home: HomeDirectory, threads: int, secrets: list[str]) -> RunSpec:
     resolved = claim.spec
     config = dict(claim.config)
     if resolved["working_directory"] is not None:
@@ -66,8 +72,10 @@ def _spec(claim: Claim, home: HomeDirectory, threads: int) -> RunSpec:
         eval_dataset=_path(resolved["eval_dataset"]),
         output_dir=Path(resolved["output_dir"]),
         models_cache=home.models,
+        judges=resolved.get("judges", {}),
         gpus=claim.gpus,
         cpu_threads=threads,
+        secrets=secrets,
     )
 
 

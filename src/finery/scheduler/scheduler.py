@@ -11,12 +11,14 @@ from finery.kit.pulse import Pulse
 from finery.scheduler.cleaning import Cleaner
 from finery.scheduler.launching import QUIET
 from finery.scheduler.loop import Loop
+from finery.scheduler.redacting import Redactors
 from finery.scheduler.registry import make_executors
 from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.stopping import Stopper
 from finery.scheduler.submitting import Submitter
 from finery.scheduler.watching import Watcher
+from finery.scheduler.webhooks import Teller
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,19 @@ class Scheduler:
         self._pulse = pulse
         self._warm = _make_warm_parent(ground, settings)
         executors = make_executors(self._warm)
-        submitter = Submitter(database, ground, pulse, executors, settings)
-        self._watcher = Watcher(database, ground, pulse, executors, settings, lambda: submitter.is_busy, logs)
+        redactors = Redactors(database, ground)
+        submitter = Submitter(database, ground, pulse, executors, settings, redactors)
+        self._watcher = Watcher(
+            database, ground, pulse, executors, settings, redactors, lambda: submitter.is_busy, logs
+        )
+        self._teller = Teller(database, ground, pulse, settings)
         self._loops = [
             Loop("submit", submitter.work, pulse, rest=0.01),
             Loop("watch", self._watcher.work, pulse, rest=0.05),
             Loop("stop", Stopper(database, ground, executors, settings).work, pulse, rest=0.05),
             Loop("serve", Server(database, ground, pulse, executors, settings).work, pulse, rest=0.1),
-            Loop("clean", Cleaner(database).work, pulse, rest=1.0),
+            Loop("webhooks", self._teller.work, pulse, rest=0.1),
+            Loop("clean", Cleaner(database, ground).work, pulse, rest=1.0),
         ]
 
     @property
@@ -73,6 +80,7 @@ class Scheduler:
         self._pulse.notify()
         for loop in self._loops:
             loop.join(JOIN_SECONDS)
+        self._teller.stop()
         if self._warm is not None:
             self._warm.close()
 

@@ -1,23 +1,23 @@
-"""Deployments are started, minded and stopped."""
+"""Deployments are started, minded, started again when they crash, and stopped when they idle."""
 
 import logging
-import sys
-import urllib.error
-import urllib.request
+import time
 
-import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
 from finery.contracts.deployment import DeploymentStatus
 from finery.contracts.process import Alive, Exited, Handle, Launch, Lost, judge
 from finery.db import Database
 from finery.domain import deployments
-from finery.domain.deployments import LiveDeployment
+from finery.domain.deployments import Claim, LiveDeployment
+from finery.domain.deployments.errors import EngineUnavailable
+from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
-from finery.engines.commands import Quantization, engine_command
-from finery.executors.base import Executor, Sweepable
+from finery.domain.runs import claims
+from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
-from finery.scheduler.launching import QUIET
+from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, render_engine_launch
 from finery.scheduler.loop import each_alone
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
@@ -25,7 +25,8 @@ from finery.scheduler.settings import SchedulerSettings
 log = logging.getLogger(__name__)
 
 HEALTH_TIMEOUT_SECONDS = 2.0
-STOP_GRACE_SECONDS = 5.0
+USES_SECONDS = 10.0
+"""Between two notes of when engines were used."""
 
 
 class Server:
@@ -44,14 +45,26 @@ class Server:
         self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
+        self._settled = False
+        self._noted_at = time.monotonic()
 
     def work(self) -> float:
+        self._settle()
         with self._database.read() as session:
             live = deployments.list_live(session)
         for one in live:
             with each_alone(f"deployment {one.deployment.id}"):
                 self._look(one)
+        self._make_room_for_runs(live)
+        self._note_uses()
         return self._settings.poll_seconds if live else self._settings.idle_seconds
+
+    def _settle(self) -> None:
+        if self._settled:
+            return
+        with self._database.write() as session:
+            deployments.rooms.settle_rooms(session, self._ground)
+        self._settled = True
 
     def _look(self, one: LiveDeployment) -> None:
         if one.token is None:
@@ -63,41 +76,118 @@ class Server:
         if one.stop_requested:
             self._finish(one, None, None)
             return
-        with self._database.write() as session:
-            token = deployments.claim(session, one.deployment.id)
-        if token is None:
+        if one.restart_at is not None and one.restart_at > utc_now():
             return
-        handle = self._executor.submit(self._launch(one))
         with self._database.write() as session:
-            deployments.record_handle(session, one.deployment.id, token, handle)
+            claim = deployments.claim(session, one.deployment.id, self._ground)
+        if claim is None:
+            self._make_room_for(one)
+            return
+        try:
+            handle = self._executor.submit(self._launch(one, claim))
+        except (SubmitFailed, DomainError, OSError) as error:
+            self._finish(one, claim.token, str(error))
+            return
+        with self._database.write() as session:
+            deployments.record_handle(session, one.deployment.id, claim.token, handle)
+
+    def _make_room_for(self, one: LiveDeployment) -> None:
+        with self._database.read() as session:
+            room = deployments.rooms.find_room(session, int(one.details.get("need", 0)), self._ground)
+        for deployment_id in room.evicted if room is not None else ():
+            self._unload(deployment_id, deployments.rooms.IDLE_SECONDS)
+
+    def _launch(self, one: LiveDeployment, claim: Claim) -> Launch:
+        engine = self._ground.engines.get(one.deployment.engine)
+        if engine is None:
+            raise EngineUnavailable(one.deployment.engine, "is not installed here any more")
+        return render_engine_launch(one, claim.device, engine, self._ground)
 
     def _mind(self, one: LiveDeployment, token: str) -> None:
-        handle = one.handle or Handle(directory=self._ground.home.deployment(one.deployment.id).path, attempt=1)
+        directory = self._ground.home.deployment(one.deployment.id).path
+        handle = one.handle or Handle(directory=directory, attempt=one.attempt)
         observation = self._executor.poll(handle)
         if isinstance(observation, Exited):
-            self._finish(one, token, self._why(one, judge(observation.exit)[1]))
+            self._end(one, token, self._why(one, judge(observation.exit)[1]))
         elif isinstance(observation, Lost):
             if isinstance(self._executor, Sweepable):
                 self._executor.sweep(handle)
-            self._finish(one, token, observation.detail)
+            self._end(one, token, observation.detail)
         elif one.stop_requested:
             self._executor.stop(handle, STOP_GRACE_SECONDS)
         elif isinstance(observation, Alive) and one.deployment.status is DeploymentStatus.STARTING:
             self._ask_health(one, token, handle)
+        elif one.deployment.on_demand and one.deployment.status is DeploymentStatus.RUNNING:
+            self._unload_idle(one)
 
     def _ask_health(self, one: LiveDeployment, token: str, handle: Handle) -> None:
-        device = _healthy_device(one.deployment.port)
+        device = self._healthy_device(one)
         if device is not None:
             with self._database.write() as session:
                 deployments.mark_running(session, one.deployment.id, token, device)
+            self._ground.in_use.touch(one.deployment.id)
             self._pulse.notify()
-        elif (utc_now() - one.deployment.created_at).total_seconds() > self._settings.engine_start_seconds:
+        elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
             self._executor.stop(handle, STOP_GRACE_SECONDS)
+
+    def _healthy_device(self, one: LiveDeployment) -> str | None:
+        engine = self._ground.engines.get(one.deployment.engine)
+        if engine is None or one.deployment.port is None:
+            return None
+        token = deployments.engine_token(one.deployment.id, self._ground)
+        device = engine.health(one.deployment.port, token, HEALTH_TIMEOUT_SECONDS)
+        return device if device != "" else "cuda" if self._ground.machine().gpus else "cpu"
+
+    def _unload_idle(self, one: LiveDeployment) -> None:
+        limit = self._settings.engine_idle_seconds
+        if limit > 0 and self._ground.in_use.idle_seconds(one.deployment.id) >= limit:
+            self._unload(one.deployment.id, limit)
+
+    def _unload(self, deployment_id: str, idle_seconds: float) -> None:
+        try:
+            with self._database.write() as session:
+                unloaded = deployments.unload(session, deployment_id, idle_seconds, self._ground)
+        except SQLAlchemyError:
+            # Nothing was written, so it is to be found and used as before.
+            self._ground.in_use.revive(deployment_id)
+            raise
+        if unloaded:
+            log.info("deployment %s idles and is unloaded", deployment_id)
+
+    def _make_room_for_runs(self, live: list[LiveDeployment]) -> None:
+        """Queued runs go before engines that nobody asks: those end as soon as a run lacks their GPUs."""
+        machine = self._ground.machine()
+        if not machine.gpus or not any(one.deployment.on_demand for one in live):
+            return
+        with self._database.read() as session:
+            lacking = claims.lacking_gpus(session, machine)
+            chosen = deployments.rooms.vacate_gpus(session, lacking, self._ground) if lacking else ()
+        for deployment_id in chosen:
+            self._unload(deployment_id, deployments.rooms.IDLE_SECONDS)
+
+    def _note_uses(self) -> None:
+        if time.monotonic() - self._noted_at < USES_SECONDS:
+            return
+        self._noted_at = time.monotonic()
+        uses = self._ground.in_use.take_uses()
+        if uses:
+            with self._database.write() as session:
+                deployments.note_uses(session, uses)
+
+    def _end(self, one: LiveDeployment, token: str, error: str) -> None:
+        with self._database.write() as session:
+            comes_back = deployments.end(session, one.deployment.id, token, error)
+        if comes_back:
+            log.warning("deployment %s crashed and will be started again: %s", one.deployment.id, error)
+        else:
+            self._ground.in_use.forget(one.deployment.id)
+        self._pulse.notify()
 
     def _finish(self, one: LiveDeployment, token: str | None, error: str | None) -> None:
         with self._database.write() as session:
             deployments.finish(session, one.deployment.id, token, error)
+        self._ground.in_use.forget(one.deployment.id)
         self._pulse.notify()
 
     def _why(self, one: LiveDeployment, message: str | None) -> str:
@@ -105,50 +195,3 @@ class Server:
         path = self._ground.home.deployment_log(one.deployment.id)
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         return lines[-1][:2000] if lines else (message or "the engine ended")
-
-    def _launch(self, one: LiveDeployment) -> Launch:
-        deployment, home = one.deployment, self._ground.home
-        directory, log_file = home.deployment(deployment.id), home.deployment_log(deployment.id)
-        directory.attempt(1).path.mkdir(parents=True, exist_ok=True)
-        log_file.parent.mkdir(parents=True, exist_ok=True)
-        return Launch(
-            mark=f"{deployment.id}/1",
-            directory=directory.path,
-            attempt=1,
-            argv=self._argv(one),
-            working_directory=home.path,
-            log_file=log_file,
-            environment={**QUIET, "OMP_NUM_THREADS": str(self._ground.machine().cpu_count)},
-            grace_seconds=STOP_GRACE_SECONDS,
-        )
-
-    def _argv(self, one: LiveDeployment) -> list[str]:
-        deployment, options = one.deployment, one.deployment.options
-        quantization: Quantization | None = "4bit" if options.load_in_4bit else "8bit" if options.load_in_8bit else None
-        model, prepare = self._model(deployment.model)
-        command = engine_command(
-            deployment.engine,
-            model=model,
-            port=deployment.port or 0,
-            name=deployment.model_name,
-            quantization=quantization,
-            max_context=options.max_context,
-        )
-        return [*prepare, *command]
-
-    def _model(self, model: str) -> tuple[str, list[str]]:
-        """The engine's model, and what must run before it: a built-in model is made on first use."""
-        if not model.startswith("finery/"):
-            return model, []
-        cache = self._ground.home.models
-        prepare = [sys.executable, "-m", "finery.trainers.builtin", model, str(cache), "--then"]
-        return str(cache / model), prepare
-
-
-def _healthy_device(port: int | None) -> str | None:
-    """The device that the engine says it computes on; None while it does not answer, or still loads."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=HEALTH_TIMEOUT_SECONDS) as answer:
-            return str(msgspec.json.decode(answer.read())["device"])
-    except (OSError, urllib.error.URLError, msgspec.DecodeError, KeyError):
-        return None

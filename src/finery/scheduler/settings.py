@@ -17,3 +17,5 @@ class SchedulerSettings:
     """`auto` (where memory allows), `on`, `off`."""
     engine_start_seconds: float = 900.0
     """How long an engine may take to answer for the first time."""
+    engine_idle_seconds: float = 900.0
+    """After which an engine on demand is unloaded; 0: never."""

@@ -5,13 +5,17 @@ import logging
 from finery.contracts.process import Handle
 from finery.contracts.status import Reason
 from finery.db import Database
+from finery.domain import secrets
+from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
 from finery.executors.base import Executor, SubmitFailed
 from finery.kit.failpoints import failpoint
 from finery.kit.pulse import Pulse
+from finery.kit.redaction import NOTHING
 from finery.scheduler.launching import render_launch
+from finery.scheduler.redacting import Redactors
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
@@ -26,12 +30,14 @@ class Submitter:
         pulse: Pulse,
         executors: dict[str, Executor],
         settings: SchedulerSettings,
+        redactors: Redactors,
     ) -> None:
         self._database = database
         self._ground = ground
         self._pulse = pulse
         self._executors = executors
         self._settings = settings
+        self._redactors = redactors
         self._busy = False
 
     @property
@@ -61,16 +67,33 @@ class Submitter:
 
     def _submit(self, claim: Claim) -> None:
         """Launch files first, then the process, then its handle: a crash after any of them is told apart at boot."""
+        redact = NOTHING
         try:
-            launch = render_launch(claim, self._ground.home, self._ground.machine(), self._settings.grace_seconds)
+            given = self._secrets_of(claim)
+            redact = self._redactors.remember(claim.ref, given.values())
+            machine, grace = self._ground.machine(), self._settings.grace_seconds
+            launch = render_launch(claim, self._ground.home, machine, grace, given)
             failpoint("submit.rendered")
             handle = self._executors[LOCAL].submit(launch)
-        except (SubmitFailed, OSError) as error:
-            self._start_failed(claim, error)
+        except (SubmitFailed, DomainError, OSError) as error:
+            self._start_failed(claim, redact(str(error)))
             return
         failpoint("submit.submitted")
         self._record(claim, handle)
         failpoint("submit.recorded")
+
+    def _secrets_of(self, claim: Claim) -> dict[str, str]:
+        """Read at each launch, so that a changed value counts at the next attempt."""
+        if not claim.secrets and not claim.customary_secrets:
+            return {}
+        with self._database.read() as session:
+            return secrets.resolve(
+                session,
+                self._ground.secrets,
+                claim.secrets,
+                owner_id=claim.owner_id,
+                optional=claim.customary_secrets,
+            )
 
     def _record(self, claim: Claim, handle: Handle) -> None:
         with self._database.write() as session:
@@ -79,14 +102,15 @@ class Submitter:
             log.warning("run %s was taken over while it was being started", claim.run_id)
         self._pulse.notify()
 
-    def _start_failed(self, claim: Claim, error: Exception) -> None:
-        log.error("run %s could not be started: %s", claim.run_id, error)
+    def _start_failed(self, claim: Claim, message: str) -> None:
+        log.error("run %s could not be started: %s", claim.run_id, message)
+        self._redactors.forget(claim.ref)
         with self._database.write() as session:
             attempts.finish(
                 session,
                 claim.ref,
                 reason=Reason.START_FAILED,
-                message=str(error),
+                message=message,
                 ending=None,
                 max_lost=self._settings.max_lost,
             )

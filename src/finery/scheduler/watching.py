@@ -14,8 +14,10 @@ from finery.executors.base import Executor, NotYet, Sweepable
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
+from finery.kit.redaction import Redactor
 from finery.scheduler.event_lines import parse_events
 from finery.scheduler.loop import each_alone
+from finery.scheduler.redacting import Redactors
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
@@ -34,6 +36,7 @@ class Watcher:
         pulse: Pulse,
         executors: dict[str, Executor],
         settings: SchedulerSettings,
+        redactors: Redactors,
         is_submitting: Callable[[], bool],
         logs: LogReader | None = None,
     ) -> None:
@@ -43,6 +46,7 @@ class Watcher:
         self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
+        self._redactors = redactors
         self._is_submitting = is_submitting
         self._logs = logs
         self._flagged: set[AttemptRef] = set()
@@ -77,15 +81,21 @@ class Watcher:
             failpoint("watch.exit_seen")
             self._end(attempt, *judge(observation.exit), observation.exit)
         elif isinstance(observation, Lost):
-            if isinstance(self._executor, Sweepable):
-                self._executor.sweep(handle)
+            self._sweep(handle)
             self._drain(attempt, handle)
             self._end(attempt, Reason.LOST, observation.detail, None)
 
     def _was_launched(self, attempt: LiveAttempt) -> bool:
         return self._ground.home.run(attempt.run_id).attempt(attempt.ref.attempt).launch.exists()
 
+    def _sweep(self, handle: Handle) -> None:
+        if isinstance(self._executor, Sweepable):
+            self._executor.sweep(handle)
+
     def _give_back(self, attempt: LiveAttempt) -> None:
+        # Its environment may be on disk already.
+        self._sweep(handle_of(attempt, self._ground))
+        self._redactors.forget(attempt.ref)
         with self._database.write() as session:
             attempts.give_back(session, attempt.ref, "the server ended before the run was started")
         self._pulse.notify()
@@ -106,10 +116,13 @@ class Watcher:
     def _drain(self, attempt: LiveAttempt, handle: Handle) -> None:
         """Store every whole line that the trainer wrote since the last time."""
         offset = attempt.events_offset
+        redact = self._redactors.of(attempt)
         while data := self._read(handle, offset):
             events, taken = parse_events(data, longest=CHUNK)
             if taken == 0:
                 return
+            if redact:
+                events = [event.model_copy(update={"data": redact.within(event.data)}) for event in events]
             failpoint("watch.read")
             with self._database.write() as session:
                 ours = attempts.record_events(session, attempt.ref, start=offset, end=offset + taken, events=events)
@@ -131,6 +144,9 @@ class Watcher:
             return b""
 
     def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None) -> None:
+        if redact := self._redactors.of(attempt):
+            message = message and redact(message)
+            ending = ending and _redacted(ending, redact)
         with self._database.write() as session:
             status = attempts.finish(
                 session,
@@ -140,6 +156,7 @@ class Watcher:
                 ending=ending,
                 max_lost=self._settings.max_lost,
             )
+        self._redactors.forget(attempt.ref)
         failpoint("watch.finished")
         log.info("run %s: %s (%s)", attempt.run_id, status, reason)
         self._pulse.notify()
@@ -155,3 +172,12 @@ def handle_of(attempt: LiveAttempt, ground: Ground) -> Handle:
     if attempt.handle is not None:
         return attempt.handle
     return Handle(directory=ground.home.run(attempt.run_id).path, attempt=attempt.ref.attempt)
+
+
+def _redacted(ending: Exit, redact: Redactor) -> Exit:
+    """Its messages; paths of artifacts must still lead to them."""
+    outcome = ending.outcome
+    if outcome is not None and outcome.message is not None:
+        outcome = outcome.model_copy(update={"message": redact(outcome.message)})
+    start_error = ending.start_error and redact(ending.start_error)
+    return ending.model_copy(update={"start_error": start_error, "outcome": outcome})

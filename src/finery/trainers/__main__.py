@@ -14,6 +14,7 @@ from finery.contracts.status import Reason
 from finery.kit.files import write_atomically
 from finery.kit.tables import BrokenRow, UnreadableTable
 from finery.trainers.attempt import Attempt, open_attempt
+from finery.trainers.concealing import conceal_output
 from finery.trainers.errors import Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, reason_of
 from finery.trainers.registry import TRAINERS
 from finery.trainers.several import carry_out_on_several
@@ -38,8 +39,10 @@ def main(arguments: list[str]) -> int:
     _be_quiet()
     run = RunDirectory(Path(arguments[0]).resolve())
     attempt = open_attempt(run, RunSpec.model_validate_json(run.spec.read_bytes()))
+    if attempt.redact:
+        conceal_output(attempt.redact)
     attempt.controls.watch_sigterm()
-    outcome = _carry_out(attempt)
+    outcome = _without_secrets(_carry_out(attempt), attempt)
     if attempt.is_main:
         attempt.remove_scratch()
         attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
@@ -56,7 +59,14 @@ def _carry_out(attempt: Attempt) -> Outcome:
         if not isinstance(error, EXPECTED):
             traceback.print_exc(file=sys.stdout)
         message = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
-        return Outcome(reason=reason_of(error), message=message[:2000])
+        return Outcome(reason=reason_of(error), message=message)
+
+
+def _without_secrets(outcome: Outcome, attempt: Attempt) -> Outcome:
+    """Cut to size afterwards: half a secret would not be known as one."""
+    if outcome.message is None:
+        return outcome
+    return outcome.model_copy(update={"message": attempt.redact(outcome.message)[:2000]})
 
 
 def _be_quiet() -> None:

@@ -1,14 +1,17 @@
 """From our configuration to the arguments that all of TRL's trainers share."""
 
 import importlib.util
+import json
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from peft import LoraConfig, TaskType
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from finery.contracts.layout import RunDirectory
 from finery.contracts.recipes import TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
@@ -16,6 +19,8 @@ from finery.trainers.errors import TrainingRefused
 
 REPORTERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
 """A reporter → the package that it needs."""
+PROJECT = "finery"
+"""Where trackers put what names no project."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ def training_arguments(
 ) -> dict[str, Any]:
     """Raises TrainingRefused for what this machine or installation cannot do."""
     _refuse_missing_packages(config)
-    _place_reports(attempt)
+    place_reports(attempt.run, config)
     return {
         "output_dir": str(checkpoints.workspace),
         "per_device_train_batch_size": shape.size,
@@ -56,7 +61,7 @@ def training_arguments(
         "gradient_accumulation_steps": shape.accumulation,
         "num_train_epochs": config.num_epochs,
         "max_steps": config.max_steps or -1,
-        "learning_rate": config.learning_rate,
+        "learning_rate": config.learning_rate * config.learning_rate_multiplier,
         "lr_scheduler_type": config.lr_scheduler,
         # Below 1 it is a share of all steps.
         "warmup_steps": config.warmup_steps or min(config.warmup_ratio, 0.999999),
@@ -81,12 +86,38 @@ def training_arguments(
         "eval_steps": config.eval_steps,
         "prediction_loss_only": True,
         "report_to": [name for name in config.report_to if name != "none"],
-        "run_name": attempt.spec.run_id,
-        "project": "finery",
+        "run_name": config.tracker_name or attempt.spec.run_id,
+        "project": config.tracker_project or PROJECT,
         "disable_tqdm": True,
         "ddp_find_unused_parameters": False if attempt.processes > 1 else None,
         "dataloader_pin_memory": bool(attempt.spec.gpus),
     }
+
+
+def place_reports(run: RunDirectory, config: TrainingConfig) -> None:
+    """Trackers read their places in the environment. What is set there already holds where the run says nothing.
+
+    TensorBoard's files lie under output_dir unless told otherwise, and that is only a workspace here.
+    """
+    folder = Path(os.environ.get("TENSORBOARD_LOGGING_DIR", run.path / "tensorboard"))
+    if config.tracker_name and "tensorboard" in config.report_to and folder.name != config.tracker_name:
+        folder /= config.tracker_name
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder)
+    os.environ.setdefault("WANDB_PROJECT", PROJECT)
+    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", PROJECT)
+    os.environ.update(_wanted_places(config))
+
+
+def _wanted_places(config: TrainingConfig) -> dict[str, str]:
+    tags = config.tracker_tags
+    wanted = {
+        "WANDB_PROJECT": config.tracker_project,
+        "WANDB_ENTITY": config.tracker_entity,
+        "WANDB_TAGS": ",".join(tags),
+        "MLFLOW_EXPERIMENT_NAME": config.tracker_project,
+        "MLFLOW_TAGS": json.dumps(dict.fromkeys(tags, "true")) if tags else None,
+    }
+    return {name: value for name, value in wanted.items() if value}
 
 
 def lora_config(
@@ -115,10 +146,3 @@ def _refuse_missing_packages(config: TrainingConfig) -> None:
             raise TrainingRefused(f"report_to {name} needs the package {package}, which is not installed")
     if config.optimizer == "adamw_bnb_8bit" and importlib.util.find_spec("bitsandbytes") is None:
         raise TrainingRefused("optimizer adamw_bnb_8bit needs the package bitsandbytes, which is not installed")
-
-
-def _place_reports(attempt: Attempt) -> None:
-    """Reporters keep their files under output_dir unless told otherwise, and that is only a workspace here."""
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(attempt.run.path / "tensorboard"))
-    os.environ.setdefault("WANDB_PROJECT", "finery")
-    os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", "finery")

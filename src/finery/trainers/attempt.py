@@ -7,6 +7,8 @@ from pathlib import Path
 
 from finery.contracts.layout import AttemptDirectory, RunDirectory
 from finery.contracts.spec import RunSpec
+from finery.kit.redaction import NOTHING, Redactor
+from finery.trainers.concealing import redactor_of_environment
 from finery.trainers.controls import Controls
 from finery.trainers.errors import PausedBeforeTraining
 from finery.trainers.reporting import Reporter
@@ -22,6 +24,8 @@ class Attempt:
     rank: int
     """0 in the process that reports, saves and writes the outcome; torchrun numbers the others from 1."""
     processes: int
+    redact: Redactor = NOTHING
+    """Takes the run's secrets out of a text."""
 
     @property
     def is_main(self) -> bool:
@@ -71,12 +75,14 @@ def open_attempt(run: RunDirectory, spec: RunSpec) -> Attempt:
     directory = AttemptDirectory(Path(named)) if named else run.attempt(1)
     directory.path.mkdir(parents=True, exist_ok=True)
     run.checkpoints.mkdir(parents=True, exist_ok=True)
+    redact = redactor_of_environment(spec.secrets)
     return Attempt(
         spec=spec,
         run=run,
         directory=directory,
-        reporter=Reporter(run.events, silent=rank != 0),
+        reporter=Reporter(run.events, silent=rank != 0, redact=redact),
         controls=Controls(run.control),
         rank=rank,
         processes=int(os.environ.get("WORLD_SIZE", "1")),
+        redact=redact,
     )

@@ -21,8 +21,20 @@ from finery.trainers.reporting import figures_of, readable, resident_bytes
 EPOCH_CHECKPOINT_SECONDS = 30.0
 """Epochs of a small dataset end every second; a checkpoint at each of them would be most of the work."""
 
-BOOKKEEPING = frozenset({"tokens", "entropy", "runtime", "samples_per_second", "steps_per_second", "epoch"})
+BOOKKEEPING = frozenset(
+    {
+        *("tokens", "entropy", "runtime", "samples_per_second", "steps_per_second", "epoch", "step_time"),
+        *("rewards_of_answers_mean", "rewards_of_answers_std"),
+        *("completions_min_length", "completions_max_length", "completions_mean_terminated_length"),
+        *("completions_min_terminated_length", "completions_max_terminated_length"),
+        *("clip_ratio_low_mean", "clip_ratio_low_min", "clip_ratio_high_mean", "clip_ratio_high_max"),
+        "clip_ratio_region_mean",
+    }
+)
 """Figures of a trainer's log line that are told otherwise, or say nothing to the user."""
+
+SHOWN = ("loss", "reward", "learning_rate", "grad_norm", "token_accuracy")
+"""Figures of the log's line for a step, where the recipe has them."""
 
 
 class StepCallback(TrainerCallback):
@@ -66,9 +78,11 @@ class StepCallback(TrainerCallback):
             control.should_log = True
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        due = time.monotonic() - self._saved_at >= EPOCH_CHECKPOINT_SECONDS
-        if self._agreed(due) and self._config.save_steps is None and state.global_step < state.max_steps:
-            control.should_log = control.should_save = not control.should_training_stop
+        due = self._config.save_each_epoch or time.monotonic() - self._saved_at >= EPOCH_CHECKPOINT_SECONDS
+        is_wanted = state.global_step < state.max_steps or self._config.save_each_epoch
+        if self._agreed(due) and self._config.save_steps is None and is_wanted:
+            is_last = self._config.save_each_epoch and self.ending is Reason.COMPLETED
+            control.should_log = control.should_save = is_last or not control.should_training_stop
 
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float], **ctx: Any
@@ -97,7 +111,7 @@ class StepCallback(TrainerCallback):
         progress["memory_bytes"] = torch.cuda.max_memory_allocated() if args.device.type == "cuda" else resident_bytes()
         self._logged_at, self._logged_tokens = now, self.tokens
         self._attempt.reporter.event(EventType.PROGRESS, progress)
-        shown = {name: progress.get(name) for name in ("loss", "learning_rate", "grad_norm", "token_accuracy")}
+        shown = {name: progress.get(name) for name in SHOWN}
         self._attempt.reporter.log(f"step {state.global_step}/{state.max_steps}  {readable(shown)}")
 
     def on_evaluate(

@@ -6,7 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
-from finery.kit.files import sync_directory
+from finery.kit.files import sync_directory, write_json
 from finery.trainers.attempt import Attempt
 
 WHOLE = re.compile(r"checkpoint-(\d+)")
@@ -51,6 +51,13 @@ class Checkpoints:
     def _numbered(self) -> list[tuple[int, Path]]:
         found = [(WHOLE.fullmatch(path.name), path) for path in self._folder.iterdir()]
         return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def name_base(folder: Path, base: str) -> None:
+    """Have the adapters among a run's checkpoints name a base that has moved: each can be served by itself."""
+    for path in folder.glob("checkpoint-*/adapter_config.json"):
+        settings = json.loads(path.read_bytes())
+        write_json(path, {**settings, "base_model_name_or_path": base})
 
 
 def sync_tree(folder: Path) -> None:

@@ -73,7 +73,7 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     fitted = fit(attempt, config, checkpoints, build)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset())
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset(), tuple(encoder.beginnings))
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 

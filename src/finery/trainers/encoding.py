@@ -5,11 +5,15 @@ from typing import Any
 from transformers import PreTrainedTokenizerBase
 
 from finery.contracts.datasets import Conversation, Message, Text
-from finery.trainers.rendering import Renderer, Span, Unmarkable
+from finery.contracts.parity import MOST_PROMPTS, Asked
+from finery.contracts.prompting import Span
+from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
 
 MASKED = -100
 PROBE = "Question:\n"
 PIECES = ("Answer", " answer", "\nanswer", "1", ".", "答", "é")
+LONGEST_BEGINNING = 1000
+"""Characters of a prompt that is noted."""
 
 Encoded = dict[str, Any]
 """One row for the trainer: columns of token ids, and what else the recipe needs."""
@@ -20,7 +24,8 @@ class Encoder:
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
-        self._renderer = Renderer(tokenizer)
+        self._prompts = prompts_of(tokenizer)
+        self._renderer = Renderer(self._prompts)
         added = tokenizer.added_tokens_decoder
         self._specials = frozenset(
             {*tokenizer.all_special_ids, *(token for token, text in added.items() if text.special)}
@@ -32,6 +37,8 @@ class Encoder:
         """False for a tokenizer that puts a space before every text, as some of SentencePiece do."""
         self.stop_tokens: set[int] = {tokenizer.eos_token_id}
         """The tokens that were seen to end an answer: what generation must stop at."""
+        self.beginnings: list[Asked] = []
+        """A few of the prompts that were encoded, none of them long."""
 
     def conversation(self, row: Conversation, *, completion_only: bool) -> list[Encoded]:
         """`input_ids` and `labels`; one row, or one for each answer where the template rewrites earlier turns.
@@ -39,21 +46,30 @@ class Encoder:
         Raises Unmarkable.
         """
         try:
-            return [self._conversation(row, completion_only=completion_only)]
+            encoded = [self._conversation(row, completion_only=completion_only)]
         except Unmarkable:
             if row.trains.count(True) < 2:
                 raise
-        alone = (
-            Conversation(messages=row.messages[: index + 1], trains=[*([False] * index), True], tools=row.tools)
-            for index, trains in enumerate(row.trains)
-            if trains
-        )
-        return [self._conversation(one, completion_only=completion_only) for one in alone]
+            alone = (
+                Conversation(messages=row.messages[: index + 1], trains=[*([False] * index), True], tools=row.tools)
+                for index, trains in enumerate(row.trains)
+                if trains
+            )
+            encoded = [self._conversation(one, completion_only=completion_only) for one in alone]
+        self._note(row.messages[: row.trains.index(True)] if row.is_trainable else [], row.tools)
+        return encoded
 
     def text(self, row: Text) -> list[int]:
         """The tokens of a text that is learned whole, and its end."""
-        ids = list(self._tokenizer(row.text)["input_ids"])
-        return ids if ids and ids[-1] == self._tokenizer.eos_token_id else [*ids, self._tokenizer.eos_token_id]
+        if len(self.beginnings) < MOST_PROMPTS:
+            self.beginnings.append(Asked(text=row.text[: LONGEST_BEGINNING // 4]))
+        ids, end = self._prompts.plain(row.text), self._tokenizer.eos_token_id
+        return ids if ids[-1:] == [end] else [*ids, end]
+
+    def prompt(self, messages: list[Message], tools: list[dict[str, Any]] | None) -> list[int]:
+        """The tokens with which the model is asked; notes what ends an answer to them. Raises Unmarkable."""
+        self.answer(messages, [{"role": "assistant", "content": PIECES[0]}], tools)
+        return self._ids(self._renderer.text(messages, tools, prompt=True))
 
     def answer(
         self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
@@ -64,7 +80,7 @@ class Encoder:
         if not text.startswith(asked):
             raise Unmarkable("the chat template renders the prompt differently with its answer than without")
         end = len(text)
-        if self._renderer.has_marks and len(answer) == 1:
+        if self._renderer.has_marks(tools) and len(answer) == 1:
             only_last = Conversation(messages=messages, trains=[*([False] * len(prompt)), True], tools=tools)
             end = self._renderer.learned(only_last)[1][0][1]
         ids, learned = self._tokens(text[:end], [(len(asked), end)])
@@ -72,6 +88,7 @@ class Encoder:
             raise Unmarkable("the chat template leaves nothing of the answer")
         start = learned.index(True)
         stop = len(learned) - learned[::-1].index(True)
+        self._note(prompt, tools)
         return ids[:start], ids[start:stop]
 
     def _conversation(self, row: Conversation, *, completion_only: bool) -> Encoded:
@@ -141,7 +158,15 @@ class Encoder:
         return not self._tokenizer.decode([token]).strip()
 
     def _ids(self, text: str) -> list[int]:
-        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
+        return self._prompts.ids(text)
+
+    def _note(self, prompt: list[Message], tools: list[dict[str, Any]] | None) -> None:
+        length = sum(len(message["content"]) for message in prompt)
+        if not prompt or length > LONGEST_BEGINNING or len(self.beginnings) == MOST_PROMPTS:
+            return
+        asked = Asked(messages=[dict(message) for message in prompt], tools=tools)
+        if asked not in self.beginnings:
+            self.beginnings.append(asked)
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:

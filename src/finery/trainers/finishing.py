@@ -10,13 +10,16 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.datasets import open_source
 from finery.contracts.events import EventType
+from finery.contracts.parity import Asked, Record
 from finery.contracts.process import Made, Outcome
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
+from finery.trainers.checkpoints import name_base
 from finery.trainers.fitting import Fitted
 from finery.trainers.loading import merged_base
 from finery.trainers.modelcard import model_card
+from finery.trainers.parity import check, note, release
 from finery.trainers.reporting import readable
 from finery.trainers.saving import fresh_partial_output, swap_into_place, write_marker, write_model
 
@@ -29,6 +32,15 @@ class Lesson:
     rows: int
     evaluation_rows: int
     stop_tokens: frozenset[int]
+    beginnings: tuple[Asked, ...] = ()
+    """Of some of the rows."""
+
+
+@dataclass(frozen=True)
+class Written:
+    artifacts: list[Made]
+    record: Record | None
+    """What the model said before it was saved, where it is to be compared."""
 
 
 def finish(
@@ -41,7 +53,11 @@ def finish(
         return Outcome(reason=Reason.PAUSED, message=None, figures=figures)
     artifacts: list[Made] = []
     if attempt.is_main:
-        artifacts = _write(attempt, config, fitted, tokenizer, lesson, figures)
+        written = _write(attempt, config, fitted, tokenizer, lesson, figures)
+        artifacts = written.artifacts
+        if written.record is not None:
+            release(fitted.trainer)
+            figures |= check(attempt, written.record, [Path(made.path) for made in artifacts])
         attempt.reporter.event(EventType.RESULT, figures)
         attempt.reporter.log(f"result  {readable(figures)}")
     shutil.rmtree(merged_base(attempt.run), ignore_errors=True)
@@ -55,16 +71,18 @@ def _write(
     tokenizer: PreTrainedTokenizerBase,
     lesson: Lesson,
     figures: dict[str, float],
-) -> list[Made]:
+) -> Written:
     output = attempt.spec.output_dir
     attempt.reporter.stage("saving", f"saving the model to {output}")
-    model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model)
+    # Without the casts of mixed precision: they belong to the steps of a training.
+    model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model, keep_fp32_wrapper=False)
     artifacts = [Made(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]
     partial = fresh_partial_output(attempt)
     if lesson.stop_tokens:
-        _name_stop_tokens(model.get_base_model() if config.use_lora else model, lesson.stop_tokens)
+        name_stop_tokens(model.get_base_model() if config.use_lora else model, lesson.stop_tokens)
     if config.use_lora:
         model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, lesson.base, partial)
+    record = note(model, tokenizer, lesson.beginnings) if config.parity_check else None
     write_model(model, tokenizer, partial)
     if config.use_lora and config.merge_adapter:
         attempt.reporter.stage("merging", "merging the adapter into its base")
@@ -74,7 +92,7 @@ def _write(
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)
-    return artifacts
+    return Written(artifacts, record)
 
 
 def _lasting_base(attempt: Attempt, base: str, partial: Path) -> str:
@@ -82,10 +100,12 @@ def _lasting_base(attempt: Attempt, base: str, partial: Path) -> str:
     if Path(base) != merged_base(attempt.run):
         return base
     shutil.move(base, partial / "base")
-    return str(attempt.spec.output_dir / "base")
+    lasting = str(attempt.spec.output_dir / "base")
+    name_base(attempt.run.checkpoints, lasting)
+    return lasting
 
 
-def _name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
+def name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
     """Have generation stop at the tokens that ended the learned answers."""
     known = model.generation_config.eos_token_id
     ids = [known] if isinstance(known, int) else list(known or [])

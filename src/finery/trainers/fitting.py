@@ -16,10 +16,11 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.callbacks import StepCallback
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.errors import OutOfMemory, is_out_of_memory
+from finery.trainers.probing import ProbeCallback, is_probed
 from finery.trainers.sampling import SampleCallback
 
 LASTING = frozenset(
-    {"token_accuracy", "rewards_margin", "rewards_accuracy", "rewards_chosen", "rewards_rejected", "kl"}
+    {"token_accuracy", "rewards_margin", "rewards_accuracy", "rewards_chosen", "rewards_rejected", "kl", "reward"}
 )
 """Figures of the last step that belong to the result."""
 
@@ -57,6 +58,8 @@ def _try(
         trainer = build(shape)
         callback = StepCallback(attempt, config, checkpoints)
         trainer.remove_callback(PrinterCallback)
+        if is_probed(attempt, config):
+            trainer.add_callback(ProbeCallback(attempt, config, trainer, shape))
         trainer.add_callback(callback)
         if config.sample_prompts:
             trainer.add_callback(SampleCallback(attempt, config, trainer.processing_class))

@@ -12,6 +12,7 @@ RECIPE_TITLES = {
     "dpo": "direct preference optimisation",
     "reward": "reward modelling",
     "kto": "Kahneman-Tversky optimisation",
+    "grpo": "reinforcement fine-tuning (GRPO)",
 }
 
 

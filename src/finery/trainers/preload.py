@@ -15,10 +15,11 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
 )
-from trl import DPOTrainer, KTOTrainer, RewardTrainer, SFTTrainer
+from trl import DPOTrainer, GRPOTrainer, KTOTrainer, RewardTrainer, SFTTrainer
 
 import finery.trainers.cpt
 import finery.trainers.dpo
+import finery.trainers.grpo
 import finery.trainers.kto
 import finery.trainers.reward
 import finery.trainers.sft
@@ -28,6 +29,7 @@ __all__ = [
     "AutoModelForSequenceClassification",
     "AutoTokenizer",
     "DPOTrainer",
+    "GRPOTrainer",
     "KTOTrainer",
     "LlamaForCausalLM",
     "PreTrainedTokenizerFast",

@@ -36,6 +36,12 @@ def _kto(attempt: Attempt) -> Outcome:
     return train(attempt)
 
 
+def _grpo(attempt: Attempt) -> Outcome:
+    from finery.trainers.grpo import train
+
+    return train(attempt)
+
+
 def _command(attempt: Attempt) -> Outcome:
     from finery.trainers.command import train
 
@@ -48,5 +54,6 @@ TRAINERS: dict[str, Callable[[Attempt], Outcome]] = {
     "dpo": _dpo,
     "reward": _reward,
     "kto": _kto,
+    "grpo": _grpo,
     "command": _command,
 }

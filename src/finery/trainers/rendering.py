@@ -9,37 +9,46 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from finery.contracts.datasets import Conversation, Message
+from finery.contracts.prompting import ChatPrompts, NotRenderable, Span
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
-Span = tuple[int, int]
-"""Characters [start, end) of the rendered text."""
 
 
 class Unmarkable(ValueError):
     """The template renders this conversation in a way in which the learned parts cannot be found exactly."""
 
 
+def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
+    return ChatPrompts(tokenizer, render_jinja_template, template_error=TemplateError)
+
+
 class Renderer:
     """Applies a tokenizer's chat template."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self._template: str = tokenizer.chat_template
-        self._special = tokenizer.special_tokens_map
-        self.has_marks = bool(GENERATION.search(self._template))
+    def __init__(self, prompts: ChatPrompts) -> None:
+        self._prompts = prompts
+
+    def has_marks(self, tools: list[dict[str, Any]] | None) -> bool:
+        return bool(GENERATION.search(self._prompts.template(tools)))
 
     def text(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None, *, prompt: bool = False) -> str:
         """`prompt`: end with what precedes an answer. Raises Unmarkable when the template refuses the messages."""
-        rendered, _ = self._render(messages, tools, add_generation_prompt=prompt)
-        return rendered
+        try:
+            return self._prompts.text(messages, tools, prompt=prompt)
+        except NotRenderable as error:
+            raise Unmarkable(str(error)) from error
 
     def learned(self, row: Conversation) -> tuple[str, list[Span]]:
         """The text of a conversation and the spans of its learned turns. Raises Unmarkable."""
-        if self.has_marks:
+        if self.has_marks(row.tools):
             return self._by_marks(row)
         return self._by_prefixes(row)
 
     def _by_marks(self, row: Conversation) -> tuple[str, list[Span]]:
-        text, spans = self._render(row.messages, row.tools, return_assistant_tokens_mask=True)
+        try:
+            text, spans = self._prompts.marked(row.messages, row.tools)
+        except NotRenderable as error:
+            raise Unmarkable(str(error)) from error
         assistants = [index for index, message in enumerate(row.messages) if message["role"] == "assistant"]
         if len(spans) != len(assistants):
             raise Unmarkable("the chat template marks another number of answers than there are")
@@ -62,14 +71,3 @@ class Renderer:
                 raise Unmarkable("the chat template renders earlier turns anew, so an answer's place is not certain")
             spans.append((len(before), len(after) if text.startswith(after) else len(after.rstrip())))
         return text, spans
-
-    def _render(
-        self, messages: Sequence[Message], tools: list[dict[str, Any]] | None, **options: bool
-    ) -> tuple[str, list[Span]]:
-        try:
-            texts, spans = render_jinja_template(
-                [list(messages)], tools=tools, chat_template=self._template, **options, **self._special
-            )
-        except (TemplateError, TypeError, ValueError, LookupError) as error:
-            raise Unmarkable(f"the chat template refuses the messages: {error}") from error
-        return texts[0], [(start, end) for start, end in spans[0]] if spans else []

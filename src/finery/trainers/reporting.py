@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.events import EventType, TrainerEvent
+from finery.kit.redaction import NOTHING, Redactor
 
 
 class Reporter:
@@ -16,7 +17,8 @@ class Reporter:
     Every event is one write() to a file opened for appending, so that a reader sees whole lines.
     """
 
-    def __init__(self, events: Path, *, silent: bool = False) -> None:
+    def __init__(self, events: Path, *, silent: bool = False, redact: Redactor = NOTHING) -> None:
+        self._redact = redact
         self._silent = silent
         self._descriptor = (
             -1 if silent else os.open(events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -26,6 +28,8 @@ class Reporter:
         """Raises OSError when the disk is full."""
         if self._silent:
             return
+        if self._redact:
+            data = self._redact.within(data)
         # Not a number is not JSON: pydantic writes such a figure as null.
         line = TrainerEvent(type=type, at=time.time(), data=data).model_dump_json().encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
@@ -51,6 +55,9 @@ FIGURE_NAMES = {
     "rewards_accuracies": "rewards_accuracy",
     "accuracy": "rewards_accuracy",
     "margin": "rewards_margin",
+    "completions_mean_length": "completion_length",
+    "completions_clipped_ratio": "completions_cut",
+    "frac_reward_zero_std": "prompts_without_signal",
 }
 """TRL's word → ours."""
 

@@ -1,5 +1,6 @@
 """What the model says to a few prompts while it learns: greedy, so that progress can be compared."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,8 +15,17 @@ from transformers import (
 )
 
 from finery.contracts.events import EventType
+from finery.contracts.prompting import end_tokens
 from finery.contracts.recipes import CptConfig, TrainingConfig
 from finery.trainers.attempt import Attempt
+from finery.trainers.rendering import prompts_of
+
+
+@dataclass(frozen=True)
+class Continued:
+    tokens: list[int]
+    """An end token included."""
+    logprobs: list[float]
 
 
 class SampleCallback(TrainerCallback):
@@ -23,6 +33,7 @@ class SampleCallback(TrainerCallback):
         self._attempt = attempt
         self._config = config
         self._tokenizer = tokenizer
+        self._prompts = prompts_of(tokenizer)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **ctx: Any) -> None:
         self._answer(state.global_step, ctx["model"])
@@ -33,31 +44,41 @@ class SampleCallback(TrainerCallback):
     def _answer(self, step: int, model: PreTrainedModel) -> None:
         if not self._attempt.is_main:
             return
-        training = model.training
-        model.eval()
         for prompt in self._config.sample_prompts:
-            asked = prompt if isinstance(self._config, CptConfig) else as_question(self._tokenizer, prompt)
-            text = go_on(model, self._tokenizer, asked, self._config.sample_max_new_tokens)
+            said = go_on(model, self._tokenizer, self._tokens(prompt), self._config.sample_max_new_tokens)
+            text = str(self._tokenizer.decode(said.tokens, skip_special_tokens=True))
             self._attempt.reporter.event(EventType.SAMPLE, {"step": step, "prompt": prompt, "text": text})
             self._attempt.reporter.log(f"sample at step {step}: {prompt!r} → {text!r}")
-        model.train(training)
 
-
-def as_question(tokenizer: PreTrainedTokenizerBase, prompt: str) -> str:
-    messages = [{"role": "user", "content": prompt}]
-    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    def _tokens(self, prompt: str) -> list[int]:
+        if isinstance(self._config, CptConfig):
+            return self._prompts.plain(prompt)
+        return self._prompts.chat([{"role": "user", "content": prompt}])
 
 
 @torch.no_grad()
-def go_on(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, text: str, max_new_tokens: int) -> str:
-    inputs = tokenizer(text, return_tensors="pt", add_special_tokens=False).to(model.device)
+def go_on(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: list[int], max_new_tokens: int
+) -> Continued:
+    """Greedily, until what ends an answer where the model is served; none of the model's own settings changes it."""
+    ends = end_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
     greedy = GenerationConfig(
         max_new_tokens=max_new_tokens,
         do_sample=False,
-        eos_token_id=model.generation_config.eos_token_id or tokenizer.eos_token_id,
+        repetition_penalty=1.0,
+        no_repeat_ngram_size=0,
+        eos_token_id=sorted(ends),
         pad_token_id=tokenizer.pad_token_id,
+        output_logits=True,
+        return_dict_in_generate=True,
     )
-    tokens = model.generate(
-        input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"], generation_config=greedy
-    )
-    return str(tokenizer.decode(tokens[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True))
+    ids = torch.tensor([prompt], device=model.device)
+    training = model.training
+    model.eval()
+    made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=greedy)
+    model.train(training)
+    tokens = made.sequences[0, len(prompt) :].tolist()
+    scores = [
+        torch.log_softmax(step[0].float(), dim=-1)[token] for step, token in zip(made.logits, tokens, strict=True)
+    ]
+    return Continued(tokens, [float(score) for score in scores])

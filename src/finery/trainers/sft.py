@@ -75,7 +75,8 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     fitted = fit(attempt, config, checkpoints, build)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset(encoder.stop_tokens))
+    stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
+    lesson = Lesson(base, len(train_rows), len(eval_rows or []), stops, beginnings)
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 

@@ -36,7 +36,7 @@ ModelRoute = dialect_route(Dialect(to_error, {ErrorKind.INVALID: 400}))
 """Inference: a path that is no model is a 400."""
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": JobsError} for status in (400, 403, 404, 409, 413, 415, 422, 503)
+    status: {"model": JobsError} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
 }
 
 JobId = Annotated[str, Path(min_length=1, max_length=128)]

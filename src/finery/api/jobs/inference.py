@@ -1,4 +1,4 @@
-"""Talking to the one model that `/load_model` put into place."""
+"""Talking to the one model that a user's `/load_model` put into place."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ from finery.api.jobs.inference_mapping import (
     to_health,
     to_loaded,
     to_model_info,
+    to_model_loaded,
 )
 from finery.api.jobs.inference_schemas import (
     Chat,
@@ -23,12 +24,13 @@ from finery.api.jobs.inference_schemas import (
     ModelInfo,
     ModelLoaded,
 )
-from finery.contracts.deployment import Deployment, EngineOptions
+from finery.contracts.deployment import Deployment, EngineOptions, NewDeployment
 from finery.domain import deployments
 from finery.http.deploying import deploy_and_wait
 from finery.http.engines import CHAT, COMPLETIONS
-from finery.http.permission import Allow, Permission
+from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
+from finery.http.session import CurrentChanges
 
 SLOT = "main"
 USE = Depends(Allow(Permission.MODELS_USE))
@@ -39,9 +41,10 @@ ModelPath = Annotated[str, Query(min_length=1, max_length=4096)]
 router = APIRouter(route_class=ModelRoute, tags=["jobs: inference"], responses=ERRORS)
 
 
-def slot_holder(services: CurrentServices) -> Deployment | None:
+def slot_holder(services: CurrentServices, user: CurrentUser) -> Deployment | None:
+    """Each user has a model of their own in the slot."""
     with services.database.read() as session:
-        return deployments.in_slot(session, SLOT)
+        return deployments.in_slot(session, SLOT, user)
 
 
 SlotHolder = Annotated[Deployment | None, Depends(slot_holder)]
@@ -49,15 +52,12 @@ SlotHolder = Annotated[Deployment | None, Depends(slot_holder)]
 
 @router.post("/load_model", dependencies=[Depends(Allow(Permission.DEPLOYMENTS_WRITE))])
 async def load_model(
-    model_path: ModelPath, services: CurrentServices, load_in_8bit: bool = False, load_in_4bit: bool = False
-) -> ModelLoaded:
+    model_path: ModelPath, changes: CurrentChanges,
+    load_in_8bit: bool = False, load_in_4bit: bool = False,
+) -> ModelLoaded:  # fmt: skip
     options = EngineOptions(load_in_8bit=load_in_8bit, load_in_4bit=load_in_4bit)
-    deployment = await deploy_and_wait(services, model_path, slot=SLOT, options=options)
-    return ModelLoaded(
-        message=f"{deployment.model_name} 모델이 로드되었습니다",
-        model_name=deployment.model_name,
-        device=deployment.device,
-    )
+    new = NewDeployment(model_name=model_path, slot=SLOT, options=options)
+    return to_model_loaded(await deploy_and_wait(changes, new))
 
 
 @router.post("/chat", dependencies=[USE])

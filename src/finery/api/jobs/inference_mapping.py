@@ -11,6 +11,7 @@ from finery.api.jobs.inference_schemas import (
     GenerationRequest,
     Health,
     ModelInfo,
+    ModelLoaded,
     SamplingRequest,
 )
 from finery.contracts.deployment import Deployment, DeploymentStatus
@@ -50,6 +51,14 @@ def chat_body(request: ChatRequest) -> dict[str, Any]:
 def completion_body(request: GenerationRequest) -> dict[str, Any]:
     greedy = {} if request.do_sample else {"temperature": 0.0}
     return {"prompt": request.prompt, "n": request.num_return_sequences, **_sampling(request), **greedy}
+
+
+def to_model_loaded(deployment: Deployment) -> ModelLoaded:
+    return ModelLoaded(
+        message=f"{deployment.model_name} 모델이 로드되었습니다",
+        model_name=deployment.model_name,
+        device=deployment.device,
+    )
 
 
 def to_chat(request: ChatRequest, model: LoadedModel, answer: dict[str, Any]) -> Chat:

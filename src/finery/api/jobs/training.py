@@ -5,29 +5,34 @@ from fastapi import APIRouter, Depends, Request
 from finery.api.jobs.dialect import ERRORS, IdempotencyKey, JobsRoute
 from finery.api.jobs.mapping import dpo_run, sft_run, to_accepted, to_uploaded
 from finery.api.jobs.schemas import Accepted, DpoRequest, SftRequest, UploadedFile
-from finery.domain import runs
-from finery.http.permission import Allow, Permission
+from finery.domain import audit, runs
+from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
-from finery.http.session import WriteSession
-from finery.http.uploads import FILE_FORM, receive_upload
+from finery.http.session import CurrentChanges, WriteSession
+from finery.http.uploads import FILE_FORM, keep_upload, receive_upload
 
 router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ERRORS)
 
 
 @router.post("/train/sft", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_sft(
-    body: SftRequest, session: WriteSession, ground: CurrentGround, idempotency_key: IdempotencyKey = None
-) -> Accepted:
-    return to_accepted(runs.create(session, sft_run(body, idempotency_key), ground))
+    body: SftRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    idempotency_key: IdempotencyKey = None,
+) -> Accepted:  # fmt: skip
+    return to_accepted(runs.create(session, sft_run(body, idempotency_key), ground, user))
 
 
 @router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_dpo(
-    body: DpoRequest, session: WriteSession, ground: CurrentGround, idempotency_key: IdempotencyKey = None
-) -> Accepted:
-    return to_accepted(runs.create(session, dpo_run(body, idempotency_key), ground))
+    body: DpoRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    idempotency_key: IdempotencyKey = None,
+) -> Accepted:  # fmt: skip
+    return to_accepted(runs.create(session, dpo_run(body, idempotency_key), ground, user))
 
 
 @router.post("/upload/dataset", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], openapi_extra=FILE_FORM)
-async def upload_dataset(request: Request, ground: CurrentGround) -> UploadedFile:
-    return to_uploaded(await receive_upload(request, ground.home), ground)
+async def upload_dataset(request: Request, ground: CurrentGround, changes: CurrentChanges) -> UploadedFile:
+    upload = await keep_upload(await receive_upload(request, ground.home.uploads), ground.home)
+    kept = to_uploaded(upload, ground)
+    await changes.make(lambda session: audit.name_target(session, kept.file_path))
+    return kept

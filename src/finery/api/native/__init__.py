@@ -2,12 +2,30 @@
 
 from fastapi import APIRouter
 
-from finery.api.native import datasets, deployments, history, runs, system
+from finery.api.native import (
+    accounts,
+    audit,
+    dataset_checks,
+    datasets,
+    deployments,
+    history,
+    runs,
+    secrets,
+    system,
+    users,
+    webhooks,
+)
 
 ROUTERS: tuple[APIRouter, ...] = (
     runs.router,
     history.router,
     deployments.router,
+    dataset_checks.router,
     datasets.router,
     system.router,
+    accounts.router,
+    users.router,
+    secrets.router,
+    audit.router,
+    webhooks.router,
 )

@@ -1,16 +1,130 @@
-from fastapi import APIRouter, Depends, Request
+"""Stored datasets and their versions."""
 
-from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
-from finery.api.native.mapping import to_uploaded
-from finery.api.native.schemas import UploadedDataset
-from finery.http.permission import Allow, Permission
-from finery.http.services import CurrentGround
-from finery.http.uploads import FILE_FORM, receive_upload
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query
+from starlette.responses import Response, StreamingResponse
+
+from finery.api.native.dialect import ERRORS, PREFIX, ApiError, DatasetId, NativeRoute
+from finery.api.native.mapping import to_stored
+from finery.api.native.schemas import (
+    DatasetChanges,
+    NewDatasetForm,
+    NewVersionForm,
+    RestoreVersion,
+    StoredDataset,
+    VersionList,
+)
+from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
+from finery.domain import datasets
+from finery.domain.datasets import VersionFile
+from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
+from finery.http.described import in_ranges
+from finery.http.permission import Allow, CurrentUser, Permission
+from finery.http.services import CurrentGround, CurrentServices
+from finery.http.session import ReadSession, WriteSession
+from finery.http.uploads import file_form
+
+READ = Depends(Allow(Permission.DATASETS_READ))
+WRITE = Depends(Allow(Permission.DATASETS_WRITE))
+NOTE = {"note": {"type": "string"}}
+NEW = file_form(name={"type": "string"}, shared={"type": "boolean"}, **NOTE)
+
+Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: the newest.")]
+OldVersion = Annotated[int, Query(ge=1, le=2**31 - 1)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before.")]
+Name = Annotated[str | None, Query(max_length=200, description="Only those of this name.")]
+Rows = Annotated[int, Query(ge=1, le=100)]
+Offset = Annotated[int, Query(ge=0, le=2**53)]
+RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
+FILE = in_ranges("application/octet-stream", error=ApiError)
 
 router = APIRouter(prefix=f"{PREFIX}/datasets", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
 
 
-@router.post("", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], status_code=201, openapi_extra=FILE_FORM)
-async def upload_dataset(request: Request, ground: CurrentGround) -> UploadedDataset:
-    """The same file twice is stored once."""
-    return to_uploaded(await receive_upload(request, ground.home), ground)
+def located(
+    dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, version: Version = None
+) -> VersionFile:
+    return locate(services, dataset_id, version, user)
+
+
+Located = Annotated[VersionFile, Depends(located)]
+
+
+@router.post("", dependencies=[WRITE], status_code=201, openapi_extra=NEW)
+def create_dataset(
+    upload: ReceivedUpload, session: WriteSession, ground: CurrentGround, user: CurrentUser
+) -> StoredDataset:
+    """Without `name`, it is called as its file; a file of the same name again becomes the next version."""
+    form = parse_fields(NewDatasetForm, upload.fields)
+    return to_stored(datasets.create(session, upload, who=user, home=ground.home, **dict(form)))
+
+
+@router.get("", dependencies=[READ])
+def list_datasets(
+    session: ReadSession, user: CurrentUser, limit: Limit = 100, cursor: Cursor = None, name: Name = None
+) -> DatasetPage:
+    return datasets.list_page(session, user, limit=limit, cursor=cursor, name=name)
+
+
+@router.get("/{dataset_id}", dependencies=[READ])
+def get_dataset(dataset_id: DatasetId, session: ReadSession, user: CurrentUser) -> Dataset:
+    return datasets.get(session, dataset_id, user)
+
+
+@router.patch("/{dataset_id}", dependencies=[WRITE])
+def change_dataset(dataset_id: DatasetId, body: DatasetChanges, session: WriteSession, user: CurrentUser) -> Dataset:
+    return datasets.change(session, dataset_id, user, **dict(body))
+
+
+@router.delete("/{dataset_id}", dependencies=[WRITE], status_code=204)
+def delete_dataset(dataset_id: DatasetId, session: WriteSession, user: CurrentUser) -> None:
+    """With all its versions. Refused while an unfinished run reads one of them."""
+    datasets.delete(session, dataset_id, user)
+
+
+@router.post("/{dataset_id}/versions", dependencies=[WRITE], status_code=201, openapi_extra=file_form(**NOTE))
+def add_version(
+    dataset_id: DatasetId, upload: ReceivedUpload, session: WriteSession, ground: CurrentGround, user: CurrentUser
+) -> DatasetVersion:
+    form = parse_fields(NewVersionForm, upload.fields)
+    return datasets.add_version(session, dataset_id, upload, who=user, home=ground.home, note=form.note)
+
+
+@router.get("/{dataset_id}/versions", dependencies=[READ])
+def list_versions(dataset_id: DatasetId, session: ReadSession, user: CurrentUser) -> VersionList:
+    return VersionList(versions=datasets.list_versions(session, dataset_id, user))
+
+
+@router.post("/{dataset_id}/restore", dependencies=[WRITE], status_code=201)
+def restore_version(
+    dataset_id: DatasetId, body: RestoreVersion, session: WriteSession, user: CurrentUser
+) -> DatasetVersion:
+    """An old version's content as the newest version."""
+    return datasets.restore(session, dataset_id, body.version, who=user, note=body.note)
+
+
+@router.get("/{dataset_id}/preview", dependencies=[READ])
+def preview_rows(found: Located, rows: Rows = 20, offset: Offset = 0) -> Preview:
+    return datasets.preview(found.path, offset=offset, limit=rows, filename=found.version.filename)
+
+
+@router.get("/{dataset_id}/statistics", dependencies=[READ])
+def get_statistics(found: Located, services: CurrentServices) -> Statistics:
+    """Counted at the first request, which takes as long as the file is read."""
+    return statistics_of(services, found)
+
+
+@router.get("/{dataset_id}/diff", dependencies=[READ])
+def compare_versions(
+    dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, old: OldVersion, new: Version = None
+) -> DatasetDiff:
+    """The rows that came and went between two versions."""
+    return diff_of(locate(services, dataset_id, old, user), locate(services, dataset_id, new, user))
+
+
+@router.get("/{dataset_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=FILE)
+def download_dataset(found: Located, wanted: RangeHeader = None) -> Response:
+    """The file as it was uploaded, or a range of its bytes."""
+    return content(found, wanted)

@@ -6,11 +6,12 @@ from fastapi import APIRouter, Body, Depends
 from starlette.responses import Response
 
 from finery.api.native.dialect import ERRORS, PREFIX, DeploymentId, NativeRoute
+from finery.api.native.mapping import to_new_deployment
 from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
-from finery.contracts.deployment import Deployment
+from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
 from finery.http.engines import CHAT, COMPLETIONS
-from finery.http.permission import Allow, Permission
+from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
 from finery.http.session import ReadSession, WriteSession
 
@@ -21,10 +22,10 @@ USE = Depends(Allow(Permission.MODELS_USE))
 router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["deployments"], responses=ERRORS)
 
 
-def stored_deployment(deployment_id: DeploymentId, services: CurrentServices) -> Deployment:
+def stored_deployment(deployment_id: DeploymentId, services: CurrentServices, user: CurrentUser) -> Deployment:
     """For answers that take longer than a session should be open."""
     with services.database.read() as session:
-        return deployments.get(session, deployment_id)
+        return deployments.get(session, deployment_id, user)
 
 
 StoredDeployment = Annotated[Deployment, Depends(stored_deployment)]
@@ -32,23 +33,32 @@ EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of
 
 
 @router.post("/deployments", dependencies=[WRITE], status_code=201)
-def create_deployment(body: CreateDeploymentRequest, session: WriteSession, ground: CurrentGround) -> Deployment:
-    return deployments.create(session, body.model, slot=body.slot, options=body.options, ground=ground)
+def create_deployment(
+    body: CreateDeploymentRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
+) -> Deployment:
+    return deployments.create(session, to_new_deployment(body), ground, user)
 
 
 @router.get("/deployments", dependencies=[READ])
-def list_deployments(session: ReadSession) -> DeploymentList:
-    return DeploymentList(deployments=deployments.list_all(session))
+def list_deployments(session: ReadSession, user: CurrentUser) -> DeploymentList:
+    return DeploymentList(deployments=deployments.list_all(session, user))
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[READ])
-def get_deployment(deployment_id: DeploymentId, session: ReadSession) -> Deployment:
-    return deployments.get(session, deployment_id)
+def get_deployment(deployment_id: DeploymentId, session: ReadSession, user: CurrentUser) -> Deployment:
+    return deployments.get(session, deployment_id, user)
+
+
+@router.patch("/deployments/{deployment_id}", dependencies=[WRITE])
+def change_deployment(
+    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, user: CurrentUser
+) -> Deployment:
+    return deployments.change(session, deployment_id, body, user)
 
 
 @router.delete("/deployments/{deployment_id}", dependencies=[WRITE])
-def stop_deployment(deployment_id: DeploymentId, session: WriteSession) -> Deployment:
-    return deployments.request_stop(session, deployment_id)
+def stop_deployment(deployment_id: DeploymentId, session: WriteSession, user: CurrentUser) -> Deployment:
+    return deployments.request_stop(session, deployment_id, user)
 
 
 @router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE], response_model=None)
@@ -62,5 +72,5 @@ async def complete(deployment: StoredDeployment, body: EngineBody, services: Cur
 
 
 @router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])
-def list_models(session: ReadSession, ground: CurrentGround) -> ModelList:
-    return ModelList(models=catalog.list_models(session, ground))
+def list_models(session: ReadSession, ground: CurrentGround, user: CurrentUser) -> ModelList:
+    return ModelList(models=catalog.list_models(session, ground, user))

@@ -36,11 +36,17 @@ NATIVE = Dialect(to_error)
 NativeRoute = dialect_route(NATIVE)
 
 ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ApiError} for status in (400, 403, 404, 409, 413, 415, 422, 503)
+    status: {"model": ApiError} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
 }
+TOO_MANY: dict[int | str, dict[str, Any]] = {429: {"model": ApiError}}
 
 RunId = Annotated[str, Path(min_length=1, max_length=128)]
 DeploymentId = Annotated[str, Path(min_length=1, max_length=64)]
+UserId = Annotated[str, Path(min_length=1, max_length=64)]
+DatasetId = Annotated[str, Path(min_length=1, max_length=64)]
+WebhookId = Annotated[str, Path(min_length=1, max_length=64)]
+MessageId = Annotated[str, Path(min_length=1, max_length=64)]
+KeyId = Annotated[str, Path(min_length=1, max_length=64)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

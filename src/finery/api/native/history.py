@@ -5,14 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.responses import Response, StreamingResponse
 
-from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute, RunId
+from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RunId
 from finery.api.native.mapping import to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
 from finery.contracts.run import Run
 from finery.domain import runs
 from finery.http.artifacts import artifact_content
+from finery.http.described import Described, in_ranges, in_type
 from finery.http.files import file_range
-from finery.http.permission import Allow, Permission
+from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
 from finery.http.session import ReadSession
 from finery.http.streams import event_stream
@@ -31,24 +32,30 @@ InnerPath = Annotated[str | None, Query(max_length=4096, description="A file in 
 RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
 
+STREAM: Described = {**in_type("text/event-stream"), 204: {"description": "The run has ended, and all was seen"}}
+LOG = in_ranges("text/plain", error=ApiError)
+ARTIFACT = in_ranges("application/octet-stream", "application/json", error=ApiError)
+
 router = APIRouter(prefix=f"{PREFIX}/runs/{{run_id}}", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
 
 
-def stored_run(run_id: RunId, services: CurrentServices) -> Run:
+def stored_run(run_id: RunId, services: CurrentServices, user: CurrentUser) -> Run:
     """For answers that go on long after a session should have ended."""
     with services.database.read() as session:
-        return runs.get(session, run_id)
+        return runs.get(session, run_id, user)
 
 
 StoredRun = Annotated[Run, Depends(stored_run)]
 
 
 @router.get("/events", dependencies=[READ])
-def list_events(run_id: RunId, session: ReadSession, after: After = 0, limit: EventLimit = 1000) -> EventList:
-    return EventList(events=runs.list_events(session, run_id, after=after, limit=limit))
+def list_events(
+    run_id: RunId, session: ReadSession, user: CurrentUser, after: After = 0, limit: EventLimit = 1000
+) -> EventList:
+    return EventList(events=runs.list_events(session, run_id, user, after=after, limit=limit))
 
 
-@router.get("/events/stream", dependencies=[READ], response_class=StreamingResponse)
+@router.get("/events/stream", dependencies=[READ], response_class=StreamingResponse, responses=STREAM)
 async def stream_events(
     run: StoredRun, services: CurrentServices, after: After = 0, last_event_id: LastEventId = None
 ) -> Response:
@@ -57,8 +64,8 @@ async def stream_events(
 
 
 @router.get("/metrics", dependencies=[READ])
-def list_metrics(run_id: RunId, session: ReadSession, points: Points = 500) -> MetricList:
-    return MetricList(points=runs.metrics(session, run_id, points=points))
+def list_metrics(run_id: RunId, session: ReadSession, user: CurrentUser, points: Points = 500) -> MetricList:
+    return MetricList(points=runs.metrics(session, run_id, user, points=points))
 
 
 @router.get("/logs", dependencies=[READ], response_model=LogAnswer, response_model_exclude_none=True)
@@ -72,21 +79,23 @@ def read_log(
     return LogAnswer(text=part.text, next_offset=part.next_offset)
 
 
-@router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse)
+@router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse, responses=LOG)
 async def download_log(run: StoredRun, ground: CurrentGround, wanted: RangeHeader = None) -> Response:
     """The log as it was written, or a range of its bytes."""
     return file_range(ground.home.run_log(run.id), wanted, media_type="text/plain; charset=utf-8")
 
 
 @router.get("/artifacts", dependencies=[READ])
-def list_artifacts(run_id: RunId, session: ReadSession) -> ArtifactList:
-    return ArtifactList(artifacts=runs.list_artifacts(session, run_id))
+def list_artifacts(run_id: RunId, session: ReadSession, user: CurrentUser) -> ArtifactList:
+    return ArtifactList(artifacts=runs.list_artifacts(session, run_id, user))
 
 
-@router.get("/artifacts/{artifact_id}/content", dependencies=[READ], response_class=StreamingResponse)
+@router.get(
+    "/artifacts/{artifact_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=ARTIFACT
+)
 def download_artifact(
-    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, ground: CurrentGround, path: InnerPath = None,
-    wanted: RangeHeader = None,
+    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, ground: CurrentGround, user: CurrentUser,
+    path: InnerPath = None, wanted: RangeHeader = None,
 ) -> Response:  # fmt: skip
     """A file, or a range of its bytes; of a folder, the list of its files, or with `path` one of them."""
-    return artifact_content(runs.get_artifact(session, run_id, artifact_id), ground, path, wanted)
+    return artifact_content(runs.get_artifact(session, run_id, artifact_id, user), ground, path, wanted)

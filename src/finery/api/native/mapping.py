@@ -4,15 +4,15 @@ import platform
 from collections.abc import Iterator
 
 from finery import __version__
-from finery.api.native.schemas import CreateRunRequest, System, UploadedDataset
+from finery.api.native.schemas import CreateDeploymentRequest, CreateRunRequest, StoredDataset, System
+from finery.contracts.deployment import NewDeployment
 from finery.contracts.run import NewRun, RunFilter
 from finery.contracts.status import RunStatus
+from finery.contracts.stored import Dataset
 from finery.domain.errors import Flaw
-from finery.domain.ground import Ground
 from finery.http.logs import log_json
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
-from finery.http.uploads import Upload
 from finery.kit.lines import LogView
 from finery.kit.machine import platform_name
 
@@ -21,6 +21,16 @@ SOURCE = "native"
 
 def to_new_run(request: CreateRunRequest, key: str | None) -> NewRun:
     return NewRun(source=SOURCE, idempotency_key=key, **dict(request))
+
+
+def to_new_deployment(request: CreateDeploymentRequest) -> NewDeployment:
+    return NewDeployment(
+        model_name=request.model,
+        slot=request.slot,
+        engine=request.engine,
+        options=request.options,
+        shared=request.shared,
+    )
 
 
 def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) -> RunFilter:
@@ -32,12 +42,14 @@ def to_tail(view: LogView) -> Iterator[bytes]:
     return log_json(b'{"lines":[', view)
 
 
-def to_uploaded(upload: Upload, ground: Ground) -> UploadedDataset:
-    return UploadedDataset(
-        path=ground.resolver.relative(upload.path),
-        size_bytes=upload.size_bytes,
-        sha256=upload.sha256,
-        filename=upload.filename,
+def to_stored(dataset: Dataset) -> StoredDataset:
+    newest = dataset.newest
+    return StoredDataset(
+        **dict(dataset),
+        path=newest.reference,
+        size_bytes=newest.size_bytes,
+        sha256=newest.sha256,
+        filename=newest.filename,
     )
 
 

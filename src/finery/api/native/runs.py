@@ -1,4 +1,4 @@
-"""Runs: created, found, asked to do something, deleted."""
+"""Runs: created, found, changed, asked to do something, deleted."""
 
 from typing import Annotated
 
@@ -8,10 +8,10 @@ from starlette.responses import Response
 from finery.api.native.dialect import ERRORS, PREFIX, IdempotencyKey, NativeRoute, RunId
 from finery.api.native.mapping import to_filter, to_new_run
 from finery.api.native.schemas import CreateRunRequest
-from finery.contracts.run import Run, RunPage
+from finery.contracts.run import Run, RunChanges, RunPage
 from finery.contracts.status import RunStatus
 from finery.domain import runs
-from finery.http.permission import Allow, Permission
+from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
 from finery.http.session import ReadSession, WriteSession
 
@@ -29,54 +29,62 @@ router = APIRouter(prefix=f"{PREFIX}/runs", route_class=NativeRoute, tags=["runs
 
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_run(
-    body: CreateRunRequest, session: WriteSession, ground: CurrentGround, idempotency_key: IdempotencyKey = None
-) -> Run:
-    return runs.create(session, to_new_run(body, idempotency_key), ground)
+    body: CreateRunRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    idempotency_key: IdempotencyKey = None,
+) -> Run:  # fmt: skip
+    return runs.create(session, to_new_run(body, idempotency_key), ground, user)
 
 
 @router.get("", dependencies=[READ], response_model=RunPage)
 def list_runs(
     session: ReadSession,
+    user: CurrentUser,
     status: Statuses = [],  # noqa: B006 - FastAPI copies it
     recipe: Recipe = None,
     label: Label = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    page = runs.list_page(session, to_filter(status, recipe, label), limit=limit, cursor=cursor)
+    page = runs.list_page(session, to_filter(status, recipe, label), user, limit=limit, cursor=cursor)
     return Response(page.model_dump_json(), media_type="application/json")
 
 
 @router.get("/{run_id}", dependencies=[READ])
-def get_run(run_id: RunId, session: ReadSession) -> Run:
-    return runs.get(session, run_id)
+def get_run(run_id: RunId, session: ReadSession, user: CurrentUser) -> Run:
+    return runs.get(session, run_id, user)
+
+
+@router.patch("/{run_id}", dependencies=[WRITE])
+def change_run(run_id: RunId, body: RunChanges, session: WriteSession, user: CurrentUser) -> Run:
+    """Its name, its labels, and whether it is shared."""
+    return runs.change(session, run_id, body, user)
 
 
 @router.post("/{run_id}/cancel", dependencies=[WRITE])
-def cancel_run(run_id: RunId, session: WriteSession) -> Run:
-    return runs.request_cancel(session, run_id)
+def cancel_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
+    return runs.request_cancel(session, run_id, user)
 
 
 @router.post("/{run_id}/pause", dependencies=[WRITE])
-def pause_run(run_id: RunId, session: WriteSession) -> Run:
-    return runs.request_pause(session, run_id)
+def pause_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
+    return runs.request_pause(session, run_id, user)
 
 
 @router.post("/{run_id}/resume", dependencies=[WRITE])
-def resume_run(run_id: RunId, session: WriteSession) -> Run:
-    return runs.resume(session, run_id)
+def resume_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
+    return runs.resume(session, run_id, user)
 
 
 @router.post("/{run_id}/stop", dependencies=[WRITE])
-def stop_run(run_id: RunId, session: WriteSession) -> Run:
-    return runs.request_stop(session, run_id)
+def stop_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
+    return runs.request_stop(session, run_id, user)
 
 
 @router.post("/{run_id}/checkpoint", dependencies=[WRITE])
-def save_checkpoint(run_id: RunId, session: WriteSession) -> Run:
-    return runs.request_checkpoint(session, run_id)
+def save_checkpoint(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
+    return runs.request_checkpoint(session, run_id, user)
 
 
 @router.delete("/{run_id}", dependencies=[WRITE], status_code=204)
-def delete_run(run_id: RunId, session: WriteSession, ground: CurrentGround) -> None:
-    runs.delete(session, run_id, ground)
+def delete_run(run_id: RunId, session: WriteSession, ground: CurrentGround, user: CurrentUser) -> None:
+    runs.delete(session, run_id, ground, user)

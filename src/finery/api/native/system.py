@@ -7,8 +7,9 @@ from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.api.native.mapping import to_system
 from finery.api.native.schemas import Healthy, System
 from finery.domain import runs
+from finery.http.described import in_type
 from finery.http.exposition import CONTENT_TYPE, exposition
-from finery.http.permission import Allow, Permission
+from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.services import CurrentServices
 from finery.http.session import ReadSession
 
@@ -17,7 +18,7 @@ READ = Depends(Allow(Permission.SYSTEM_READ))
 router = APIRouter(route_class=NativeRoute, tags=["system"], responses=ERRORS)
 
 
-@router.get("/healthz", dependencies=[Depends(Allow(Permission.PUBLIC))])
+@router.get("/healthz", dependencies=[Depends(AllowEveryone())])
 async def healthz() -> Healthy:
     return Healthy()
 
@@ -27,7 +28,7 @@ def describe_system(services: CurrentServices) -> System:
     return to_system(services)
 
 
-@router.get("/metrics", dependencies=[READ], response_class=Response)
+@router.get("/metrics", dependencies=[READ], response_class=Response, responses=in_type("text/plain"))
 def metrics(session: ReadSession, services: CurrentServices) -> Response:
     """For Prometheus."""
     text = exposition(runs.count_by_status(session), services.latencies)

@@ -1,9 +1,15 @@
 """Dataset rows: their shapes, and what every shape becomes."""
 
 from finery.contracts.datasets.info import InfoRefused, Source, open_source, resolve_entry
-from finery.contracts.datasets.loading import iter_conversations, iter_feedback, iter_preferences, iter_texts
-from finery.contracts.datasets.readers import as_conversation, as_feedback, as_preference, as_text
-from finery.contracts.datasets.rows import Conversation, Feedback, Message, Preference, RowRefused, Text
+from finery.contracts.datasets.loading import (
+    iter_conversations,
+    iter_feedback,
+    iter_preferences,
+    iter_tasks,
+    iter_texts,
+)
+from finery.contracts.datasets.readers import as_conversation, as_feedback, as_preference, as_task, as_text
+from finery.contracts.datasets.rows import Conversation, Feedback, Message, Preference, RowRefused, Task, Text
 from finery.contracts.datasets.shapes import Shape, recipe_accepts, recipes_for, shape_of
 
 __all__ = [
@@ -15,14 +21,17 @@ __all__ = [
     "RowRefused",
     "Shape",
     "Source",
+    "Task",
     "Text",
     "as_conversation",
     "as_feedback",
     "as_preference",
+    "as_task",
     "as_text",
     "iter_conversations",
     "iter_feedback",
     "iter_preferences",
+    "iter_tasks",
     "iter_texts",
     "open_source",
     "recipe_accepts",

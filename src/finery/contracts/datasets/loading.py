@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from finery.contracts.datasets.info import open_source
-from finery.contracts.datasets.readers import as_conversation_or_text, as_feedback, as_preference, as_text
-from finery.contracts.datasets.rows import Conversation, Feedback, JsonObject, Preference, RowRefused, Text
+from finery.contracts.datasets.readers import as_conversation_or_text, as_feedback, as_preference, as_task, as_text
+from finery.contracts.datasets.rows import Conversation, Feedback, JsonObject, Preference, RowRefused, Task, Text
 from finery.kit.tables import stream_rows
 
 Read = TypeVar("Read")
@@ -29,6 +29,11 @@ def iter_preferences(path: Path, entry_name: str | None = None) -> Iterator[Pref
 def iter_feedback(path: Path, entry_name: str | None = None) -> Iterator[Feedback]:
     """The rows of a `kto` dataset."""
     return _iter_rows(path, entry_name, as_feedback)
+
+
+def iter_tasks(path: Path, entry_name: str | None = None) -> Iterator[Task]:
+    """The rows of a `grpo` dataset."""
+    return _iter_rows(path, entry_name, as_task)
 
 
 def iter_texts(path: Path, entry_name: str | None = None) -> Iterator[Text]:

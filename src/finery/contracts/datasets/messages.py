@@ -1,6 +1,7 @@
 """Lists of messages in OpenAI's words ({role, content}) and in ShareGPT's ({from, value})."""
 
 import json
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from finery.contracts.datasets.rows import JsonObject, Message, Role, RowRefused, ToolCall
@@ -37,6 +38,7 @@ def read_messages(value: object, field: str) -> tuple[list[Message], list[bool]]
         messages.append(message)
         trains.append(weighs and (message["content"].strip() != "" or "tool_calls" in message))
     check_order(messages, field)
+    check_calls(messages, field)
     return messages, trains
 
 
@@ -66,12 +68,12 @@ def read_list(value: object, field: str) -> list[Any]:
     return value
 
 
-def read_tools(row: JsonObject) -> list[JsonObject] | None:
+def read_tools(row: JsonObject, field: str = "tools") -> list[JsonObject] | None:
     """The tools that a conversation may call, each as {type: function, function: {name, …}}."""
     value = row.get("tools")
     if value is None or value == "" or value == []:
         return None
-    return [_read_tool(tool, f"tools[{index}]") for index, tool in enumerate(read_list(value, "tools"))] or None
+    return [_read_tool(tool, f"{field}[{index}]") for index, tool in enumerate(read_list(value, field))] or None
 
 
 def read_text(value: object, field: str) -> str:
@@ -95,6 +97,44 @@ def check_order(messages: list[Message], field: str) -> None:
         if role == "tool" and previous not in ("assistant", "tool"):
             raise RowRefused(_role_field(field, index), "a tool's answer must follow an assistant's message")
         previous = role
+
+
+Step = tuple[Role, Sequence[str | None]]
+"""A message: an assistant's with the ids of its calls, a tool's with the one of the call that it answers."""
+
+
+def check_calls(messages: list[Message], field: str) -> None:
+    """Raises RowRefused for a tool's answer that names no call of the assistant's message before it."""
+    stray, _ = follow_calls(map(step_of, messages))
+    if stray is not None:
+        raise RowRefused(f"{field}[{stray}].tool_call_id", "names no tool call of the assistant's message before it")
+
+
+def follow_calls(steps: Iterable[Step]) -> tuple[int | None, bool]:
+    """Where a tool answers a call that nobody made, and whether the conversation goes on after an unanswered call.
+
+    Calls and answers without ids belong together by their order. Calls that end the conversation need no answer: they
+    are what is taught.
+    """
+    asked: Sequence[str | None] = ()
+    waiting: set[str | None] = set()
+    is_unanswered = False
+    for index, (role, ids) in enumerate(steps):
+        if role == "tool":
+            answered = ids[0]
+            if answered is not None and asked and None not in asked and answered not in asked:
+                return index, is_unanswered
+            waiting = set() if answered is None or None in waiting else waiting - {answered}
+            continue
+        is_unanswered = is_unanswered or bool(waiting)
+        asked, waiting = ids, set(ids)
+    return None, is_unanswered
+
+
+def step_of(message: Message) -> Step:
+    if message["role"] == "tool":
+        return "tool", (message.get("tool_call_id"),)
+    return message["role"], [call.get("id") for call in message.get("tool_calls", ())]
 
 
 def _role_field(field: str, index: int) -> str:

@@ -19,12 +19,14 @@ from finery.contracts.datasets.rows import (
     Preference,
     Role,
     RowRefused,
+    Task,
     Text,
 )
 from finery.contracts.datasets.shapes import (
     CONVERSATION_SHAPES,
     FEEDBACK_SHAPES,
     PREFERENCE_SHAPES,
+    TASK_SHAPES,
     Shape,
     label_of,
     misplaced,
@@ -66,6 +68,16 @@ def as_feedback(row: JsonObject) -> Feedback:
     split = _last_answer(conversation.messages, field)
     prompt, completion = conversation.messages[:split], conversation.messages[split:]
     return Feedback(prompt, completion, label, conversation.tools)
+
+
+def as_task(row: JsonObject) -> Task:
+    """What `grpo` answers. Raises RowRefused."""
+    shape = shape_of(row, TASK_SHAPES)
+    prompt = TASK_READERS[shape](row)
+    if prompt[-1]["role"] not in ("user", "tool"):
+        field = "messages" if shape is Shape.MESSAGES else "prompt"
+        raise RowRefused(field, "must end with a user's message: the model gives the answer itself")
+    return Task(prompt, row, read_tools(row))
 
 
 def as_text(row: JsonObject) -> Text:
@@ -128,11 +140,16 @@ def _from_prompt_completion(row: JsonObject) -> Conversation:
 
 
 def _from_question_answer(row: JsonObject) -> Conversation:
+    messages = _question_messages(row)
+    messages.append(_message("assistant", read_text(row["answer"], "answer")))
+    return Conversation(messages, _answers(messages), None)
+
+
+def _question_messages(row: JsonObject) -> list[Message]:
     system = _optional_text(row, "system")
     messages = [_message("system", system)] if system else []
     messages.append(_message("user", read_text(row["question"], "question")))
-    messages.append(_message("assistant", read_text(row["answer"], "answer")))
-    return Conversation(messages, _answers(messages), None)
+    return messages
 
 
 CONVERSATION_READERS: dict[Shape, Callable[[JsonObject], Conversation]] = {
@@ -150,6 +167,15 @@ FEEDBACK_READERS: dict[Shape, tuple[str, Callable[[JsonObject], Conversation]]] 
     Shape.SHAREGPT_FEEDBACK: ("conversations", _from_sharegpt),
 }
 """Each with the field that holds the answer."""
+
+
+TASK_READERS: dict[Shape, Callable[[JsonObject], list[Message]]] = {
+    Shape.MESSAGES: lambda row: _from_messages(row).messages,
+    Shape.PROMPT: lambda row: _prompt_messages(row),
+    Shape.QUESTION_ANSWER: _question_messages,
+    Shape.ALPACA: _alpaca_messages,
+}
+"""The prompt alone; what else the row has is the grader's."""
 
 
 def _last_answer(messages: list[Message], field: str) -> int:
@@ -193,9 +219,24 @@ def _from_sharegpt_preference(row: JsonObject) -> Preference:
     return _preference(row, _from_sharegpt(row).messages, _answer(row, "chosen"), _answer(row, "rejected"))
 
 
+def _from_openai_preference(row: JsonObject) -> Preference:
+    asked = row["input"]
+    if not isinstance(asked, dict):
+        raise RowRefused("input", f"must be an object, not {kind_of(asked)}")
+    prompt, _ = read_messages(asked.get("messages"), "input.messages")
+    chosen, _ = read_messages(row["preferred_output"], "preferred_output")
+    rejected, _ = read_messages(row["non_preferred_output"], "non_preferred_output")
+    for field, answer in (("preferred_output", chosen), ("non_preferred_output", rejected)):
+        if answer[-1]["role"] != "assistant":
+            raise RowRefused(field, "must end with an assistant's message")
+        check_order(prompt + answer, field)
+    return Preference(prompt, chosen, rejected, read_tools(asked, "input.tools"))
+
+
 PREFERENCE_READERS: dict[Shape, Callable[[JsonObject], Preference]] = {
     Shape.PREFERENCE: _from_preference,
     Shape.IMPLICIT_PREFERENCE: _from_implicit,
+    Shape.OPENAI_PREFERENCE: _from_openai_preference,
     Shape.ALPACA_PREFERENCE: _from_alpaca_preference,
     Shape.MESSAGES_PREFERENCE: _from_messages_preference,
     Shape.SHAREGPT_PREFERENCE: _from_sharegpt_preference,

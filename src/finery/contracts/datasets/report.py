@@ -1,26 +1,105 @@
-"""What a check of a dataset found."""
+"""What a check of a dataset found. Nothing in it holds a word of a row's content."""
 
-from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, computed_field
 
-@dataclass(frozen=True, slots=True)
-class RowFlaw:
-    """What is wrong with one row, without a word of its content."""
+MAX_NAMED = 20
+"""So many of each kind are named; all are counted."""
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Place(Frozen):
+    """Where a row stands."""
+
+    line: int
+    """Where it begins, from 1. A Parquet file has no lines: the row's number."""
+    row: int
+    """Which row it is, from 1."""
+
+
+class RowFlaw(Frozen):
+    """What is wrong with one row."""
 
     line: int
     row: int
-    """Which row it is, from 1."""
     field: str
     reason: str
 
+    def __str__(self) -> str:
+        where = f"line {self.line} (row {self.row}): "
+        return where + (f"{self.field}: {self.reason}" if self.field else self.reason)
 
-@dataclass(frozen=True, slots=True)
-class DatasetReport:
+
+class WarningKind(StrEnum):
+    """What trains, though perhaps not as it was meant."""
+
+    DUPLICATE = "duplicate"
+    """The same messages stand in an earlier row."""
+    OVERLAP = "overlap"
+    """The same messages stand in the validation file."""
+    NO_ANSWER_LAST = "no_answer_last"
+    """The last message is not the assistant's: nothing is learned from what comes after its last answer."""
+    NOTHING_TO_LEARN = "nothing_to_learn"
+    """An empty answer, every weight 0, chosen equal to rejected; other rows of the file have something to learn."""
+    UNANSWERED_CALL = "unanswered_call"
+    """The conversation goes on after a tool call that no tool answered."""
+
+
+class RowWarning(Frozen):
+    kind: WarningKind
+    message: str
+    count: int
+    places: tuple[Place, ...]
+    """The first twenty."""
+
+
+class Repetition(Frozen):
+    first: Place
+    again: Place
+
+
+class Duplicates(Frozen):
+    """Rows with the messages of an earlier row; weights, ids and other columns are not compared."""
+
+    count: int
+    pairs: tuple[Repetition, ...]
+    """The first twenty."""
+    compared: int
+    """So many of the first rows were compared; fewer than there are only in a very long file."""
+
+
+class Shared(Frozen):
+    row: Place
+    validation: Place
+
+
+class Overlap(Frozen):
+    """Rows that the validation file has too: it then measures what was learned by heart."""
+
+    file: Path
+    rows: int
+    """Of the validation file; those with a flaw are not compared."""
+    flawed: int
+    unreadable: str = ""
+    """Why the validation file cannot be read; empty where it can."""
+    count: int
+    """Rows of the training file that the validation file has too."""
+    pairs: tuple[Shared, ...]
+
+
+class Longest(Place):
+    bytes: int
+
+
+class DatasetReport(Frozen):
     file: Path
     recipe: str
     bytes: int
-    sha256: str
     """Of the file as it lies on disk."""
     rows: int
     shapes: dict[str, int]
@@ -32,7 +111,41 @@ class DatasetReport:
     flaws: tuple[RowFlaw, ...] = ()
     """The first twenty."""
     flawed: int = 0
+    unreadable: str = ""
+    """Why the file as a whole cannot be read; empty where it can."""
+    messages: int = 0
+    masked_messages: int = 0
+    """Answers that are not learned: of weight 0, or part of a prompt."""
+    tool_calls: int = 0
+    longest: Longest | None = None
+    estimated_tokens: int = 0
+    """A quarter of the bytes that are not the format's own: a rough guess that needs no tokenizer."""
+    duplicates: Duplicates = Duplicates(count=0, pairs=(), compared=0)
+    overlap: Overlap | None = None
+    """None: no validation file was named."""
+    warnings: tuple[RowWarning, ...] = ()
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def trainable(self) -> int:
         return self.rows - self.untrainable - self.flawed
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def refusal(self) -> str:
+        """Why no run may train on it; empty where one may."""
+        if self.unreadable:
+            return self.unreadable
+        if self.flawed:
+            word = "row has a flaw" if self.rows == 1 else f"rows {'has a flaw' if self.flawed == 1 else 'have flaws'}"
+            return f"{self.flaws[0]}. {self.flawed:,} of {self.rows:,} {word}."
+        if not self.rows:
+            return "holds no rows"
+        if not self.trainable:
+            return "no row has a trainable token: every answer is empty or masked"
+        return ""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ok(self) -> bool:
+        return not self.refusal

@@ -79,7 +79,22 @@ class Feedback:
         return has_content(self.completion)
 
 
-Example = Conversation | Text | Preference | Feedback
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A prompt that the model answers itself, and what the grader may know about it."""
+
+    prompt: list[Message]
+    """Never empty, ends with a user's or a tool's message."""
+    item: JsonObject
+    """The whole row; a grader's templates name its fields."""
+    tools: list[JsonObject] | None = None
+
+    @property
+    def is_trainable(self) -> bool:
+        return self.prompt[-1]["content"].strip() != ""
+
+
+Example = Conversation | Text | Preference | Feedback | Task
 
 
 class RowRefused(ValueError):

@@ -29,6 +29,8 @@ class Shape(StrEnum):
     """{messages, chosen, rejected}"""
     SHAREGPT_PREFERENCE = "sharegpt_preference"
     """{conversations, chosen: {from, value}, rejected: {from, value}}"""
+    OPENAI_PREFERENCE = "openai_preference"
+    """{input: {messages, tools?}, preferred_output, non_preferred_output}"""
     FEEDBACK = "feedback"
     """{prompt, completion, label|kto_tag}"""
     ALPACA_FEEDBACK = "alpaca_feedback"
@@ -37,6 +39,8 @@ class Shape(StrEnum):
     """{messages, label|kto_tag}: the label is of the last message."""
     SHAREGPT_FEEDBACK = "sharegpt_feedback"
     """{conversations, label|kto_tag}"""
+    PROMPT = "prompt"
+    """{prompt, system?, …}: text, or a list of messages; a grader may name any other field."""
 
 
 LABEL = "label"
@@ -53,12 +57,14 @@ KEYS: dict[Shape, tuple[str, ...]] = {
     Shape.PREFERENCE: ("prompt", "chosen", "rejected"),
     Shape.MESSAGES_PREFERENCE: ("messages", "chosen", "rejected"),
     Shape.IMPLICIT_PREFERENCE: ("chosen", "rejected"),
+    Shape.OPENAI_PREFERENCE: ("input", "preferred_output", "non_preferred_output"),
     Shape.MESSAGES: ("messages",),
     Shape.SHAREGPT: ("conversations",),
     Shape.ALPACA: ("instruction", "output"),
     Shape.PROMPT_COMPLETION: ("prompt", "completion"),
     Shape.QUESTION_ANSWER: ("question", "answer"),
     Shape.TEXT: ("text",),
+    Shape.PROMPT: ("prompt",),
 }
 """What each needs, in the order in which they are tried: a row of the later ones may be one of the former too."""
 
@@ -72,12 +78,15 @@ CONVERSATION_SHAPES = (
     Shape.QUESTION_ANSWER,
 )
 
+TASK_SHAPES = (Shape.MESSAGES, Shape.PROMPT, Shape.QUESTION_ANSWER, Shape.ALPACA)
+
 SHAPES_OF_RECIPE: dict[str, tuple[Shape, ...]] = {
     "sft": (*CONVERSATION_SHAPES, Shape.TEXT),
     "cpt": (Shape.TEXT,),
     "dpo": PREFERENCE_SHAPES,
     "reward": PREFERENCE_SHAPES,
     "kto": FEEDBACK_SHAPES,
+    "grpo": TASK_SHAPES,
 }
 
 
@@ -119,7 +128,9 @@ def _has(row: JsonObject, key: str) -> bool:
 def _unshaped(row: JsonObject, shapes: tuple[Shape, ...]) -> RowRefused:
     nearest = max(shapes, key=lambda shape: sum(_has(row, key) for key in KEYS[shape]) / len(KEYS[shape]))
     missing = [key for key in KEYS[nearest] if not _has(row, key)]
-    other = next((shape for shape in KEYS if all(_has(row, key) for key in KEYS[shape])), None)
+    # A lone prompt is a part of most shapes: it tells of none.
+    others = (shape for shape in KEYS if shape is not Shape.PROMPT)
+    other = next((shape for shape in others if all(_has(row, key) for key in KEYS[shape])), None)
     if other and not (len(missing) == 1 and set(KEYS[other]) < set(KEYS[nearest])):
         return misplaced(other)
     if len(missing) == len(KEYS[nearest]):

@@ -2,6 +2,7 @@
 
 from finery.contracts.recipes.base import RecipeConfig, TrainingConfig
 from finery.contracts.recipes.command import CommandConfig
+from finery.contracts.recipes.grpo import GrpoConfig
 from finery.contracts.recipes.language import CptConfig, DpoConfig, KtoConfig, RewardConfig, SftConfig
 
 RECIPES: dict[str, type[RecipeConfig]] = {
@@ -10,6 +11,7 @@ RECIPES: dict[str, type[RecipeConfig]] = {
     "cpt": CptConfig,
     "reward": RewardConfig,
     "kto": KtoConfig,
+    "grpo": GrpoConfig,
     "command": CommandConfig,
 }
 
@@ -18,6 +20,7 @@ __all__ = [
     "CommandConfig",
     "CptConfig",
     "DpoConfig",
+    "GrpoConfig",
     "KtoConfig",
     "RecipeConfig",
     "RewardConfig",

@@ -2,15 +2,21 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from finery.contracts.numbers import PlainNumbers
+from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
+from finery.contracts.recipes.variables import CUSTOMARY, check_secret_name
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+SecretName = Annotated[str, AfterValidator(check_secret_name)]
+TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class RecipeConfig(BaseModel):
+class RecipeConfig(PlainNumbers):
     """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
@@ -20,6 +26,12 @@ class RecipeConfig(BaseModel):
 
     output_dir: PathText | None = None
     """Where the finished model goes; `outputs/<run id>` when absent."""
+    secrets: Annotated[list[SecretName], Field(max_length=20)] = []
+    """Secrets of the run's owner, or else of the server. Each becomes the environment variable of its name."""
+
+    def customary_secrets(self, model: str) -> list[str]:
+        """What the run is given besides, where it is stored. `model`: as it was resolved, empty where there is none."""
+        return []
 
 
 class TrainingConfig(RecipeConfig):
@@ -42,6 +54,8 @@ class TrainingConfig(RecipeConfig):
     """Rows per device and step."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
     learning_rate: Rate = 2e-5
+    learning_rate_multiplier: Annotated[float, Field(gt=0.0, le=1000.0, allow_inf_nan=False)] = 1.0
+    """Scales the learning rate, whoever chose it."""
     lr_scheduler: Literal[
         "linear", "cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"
     ] = "linear"
@@ -57,6 +71,8 @@ class TrainingConfig(RecipeConfig):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     """`auto`: bf16 where the hardware computes in it, else fp32."""
     gradient_checkpointing: bool = False
+    probe: Literal["auto", "on", "off"] = "auto"
+    """One step on the longest rows before the training, so that memory runs out at once; `auto`: on a GPU."""
 
     use_lora: bool = False
     lora_rank: Annotated[int, Field(ge=1, le=1024)] = 16
@@ -71,7 +87,11 @@ class TrainingConfig(RecipeConfig):
 
     save_steps: Count | None = None
     """A checkpoint every so many steps; absent: at the end of an epoch, at most one in 30 seconds."""
+    save_each_epoch: bool = False
+    """A checkpoint at the end of every epoch, however short it was."""
     save_total_limit: Annotated[int, Field(ge=1, le=1000)] = 2
+    parity_check: bool = False
+    """Compare what the saved model says where it is served with what it said in memory; see docs/parity.md."""
     eval_steps: Count | None = None
     """Absent: at the end of each epoch, when there are evaluation rows."""
     logging_steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -79,6 +99,40 @@ class TrainingConfig(RecipeConfig):
     """Answered by the model at each evaluation and at the end."""
     sample_max_new_tokens: Annotated[int, Field(ge=1, le=2048)] = 64
     report_to: list[Literal["none", "tensorboard", "wandb", "mlflow", "trackio"]] = ["none"]
+    tracker_project: TrackerText | None = None
+    """The project of the trackers in report_to; `finery` when absent."""
+    tracker_name: TrackerText | None = None
+    """How the run is called there; its id when absent."""
+    tracker_entity: TrackerText | None = None
+    """The team or user there."""
+    tracker_tags: Annotated[list[TrackerText], Field(max_length=50)] = []
     chat_template: str | None = Field(default=None, max_length=100_000)
     """Jinja; replaces the tokenizer's own."""
     trust_remote_code: Literal[False] = False
+
+    @field_validator("parity_check")
+    @classmethod
+    def _is_served_as_trained(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and (info.data.get("load_in_4bit") or info.data.get("load_in_8bit")):
+            raise ValueError("a base in 4 or 8 bits is served in full and says something else; leave one of them out")
+        return value
+
+    @field_validator("tracker_project", "tracker_name", "tracker_entity", "tracker_tags")
+    @classmethod
+    def _is_honoured(cls, value: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        """By every tracker in report_to, which is validated first; absent when that was refused itself."""
+        chosen = info.data.get("report_to")
+        if not value or chosen is None:
+            return value
+        trackers = [name for name in chosen if name != "none"]
+        check_field(str(info.field_name), trackers)
+        if isinstance(value, list):
+            check_tags(value, trackers)
+        elif info.field_name == "tracker_name" and "tensorboard" in trackers:
+            check_folder(value)
+        return value
+
+    def customary_secrets(self, model: str) -> list[str]:
+        is_on_hub = not model.startswith(("/", "finery/"))
+        services = [*self.report_to, "hub"] if is_on_hub else self.report_to
+        return sorted({name for service in services for name in CUSTOMARY.get(service, ())})

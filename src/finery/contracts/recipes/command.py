@@ -2,16 +2,17 @@
 
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from finery.contracts.recipes.base import PathText, RecipeConfig
-
-PROTECTED_VARIABLES = frozenset({"PATH", "CUDA_VISIBLE_DEVICES", "HOME", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"})
+from finery.contracts.recipes.variables import check_variable, steers_programs
 
 
 class CommandConfig(RecipeConfig):
     resumable: ClassVar[bool] = False
 
+    secrets: Annotated[list[Annotated[str, AfterValidator(check_variable)]], Field(max_length=20)] = []
+    """As every recipe's, but under any name: who may bring a program may also say what it reads."""
     argv: Annotated[list[Annotated[str, Field(max_length=32_768)]], Field(min_length=1, max_length=1000)]
     """The program and its arguments; no shell ever sees them."""
     working_directory: PathText | None = None
@@ -29,9 +30,11 @@ class CommandConfig(RecipeConfig):
 
     @field_validator("environment")
     @classmethod
-    def _environment_is_harmless(cls, environment: dict[str, str]) -> dict[str, str]:
+    def _environment_is_harmless(cls, environment: dict[str, str], info: ValidationInfo) -> dict[str, str]:
         for name in environment:
-            if name in PROTECTED_VARIABLES or name.startswith(("LD_", "FINERY_", "DYLD_")):
+            if name in info.data.get("secrets", []):
+                raise ValueError(f"the variable {name} is one of the run's secrets; leave it out here or there")
+            if steers_programs(name):
                 raise ValueError(f"the variable {name} is set by the server; leave it out")
             if not name or "=" in name or "\0" in name + environment[name]:
                 raise ValueError(f"{name[:40]!r} is no name of an environment variable")

@@ -36,6 +36,8 @@ class RewardConfig(TrainingConfig):
     """A reward model from preference rows: one score per answer."""
 
     num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
+    parity_check: Literal[False] = False
+    """A reward model scores answers and gives none."""
     center_rewards_coefficient: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] | None = None
 
 

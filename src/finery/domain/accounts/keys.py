@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,11 +33,15 @@ def create_key(
     expires_days: int | None = None,
     scoped_permissions: Sequence[str] | None = None,
 ) -> NewKey:
-    """Without scopes it may do what `principal` may. Raises InvalidAccount; SetupNeeded for who has no account."""
+    """Without scopes it may do what `principal` may, and without an end it ends when the key does that they came with.
+
+    Raises InvalidAccount; SetupNeeded for who has no account.
+    """
     if principal.user_id is None:
         raise SetupNeeded()
-    refuse(_flaws_of(principal, name, expires_days, scoped_permissions))
-    key, now = new_key(), utc_now()
+    now = utc_now()
+    refuse(_flaws_of(principal, name, expires_days, scoped_permissions, now))
+    key = new_key()
     row = ApiKeyRow(
         id=str(uuid.uuid4()),
         user_id=principal.user_id,
@@ -46,7 +50,7 @@ def create_key(
         secret_hash=hash_token(key),
         scoped_permissions=_scopes_of(principal, scoped_permissions),
         created_at=now,
-        expires_at=None if expires_days is None else now + timedelta(days=expires_days),
+        expires_at=principal.expires_at if expires_days is None else now + timedelta(days=expires_days),
     )
     session.add(row)
     session.flush()
@@ -80,15 +84,24 @@ def _scopes_of(principal: Principal, scopes: Sequence[str] | None) -> list[str] 
 
 
 def _flaws_of(
-    principal: Principal, name: str, expires_days: int | None, scopes: Sequence[str] | None
+    principal: Principal, name: str, expires_days: int | None, scopes: Sequence[str] | None, now: datetime
 ) -> Iterator[Flaw]:
     yield Flaw("name", check_title(name))
-    if expires_days is not None and not 1 <= expires_days <= LONGEST_DAYS:
-        yield Flaw("expires_days", f"must be 1 to {LONGEST_DAYS}")
+    if expires_days is not None:
+        yield Flaw("expires_days", _about_days(principal, expires_days, now))
     if scopes is not None and not scopes:
         yield Flaw("scoped_permissions", "must name at least one permission; leave it out for all")
     for scope in scopes or ():
         yield Flaw("scoped_permissions", _about_scope(principal, scope))
+
+
+def _about_days(principal: Principal, days: int, now: datetime) -> str:
+    if not 1 <= days <= LONGEST_DAYS:
+        return f"must be 1 to {LONGEST_DAYS}"
+    end = principal.expires_at
+    if end is not None and now + timedelta(days=days) > end:
+        return f"the key that you come with ends at {end:%Y-%m-%dT%H:%MZ}, and so does one made with it; leave it out"
+    return ""
 
 
 def _about_scope(principal: Principal, scope: str) -> str:

@@ -1,7 +1,7 @@
 """Who comes with a session's token or an API key: one query, by an index, for every request."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum
 
@@ -69,6 +69,7 @@ def principal_of_key(session: Session, key: str) -> Recognised:
     if found.expires_at is not None and found.expires_at <= now:
         raise KeyRefused()
     principal = _scoped(found.id, found.username, _permissions(found.levels), found.scoped_permissions)
+    principal = replace(principal, expires_at=found.expires_at)
     return Recognised(principal, Means.KEY, found.key_id, _is_stale(found.last_used_at, now))
 
 

@@ -81,12 +81,12 @@ def delete_user(session: Session, user_id: str) -> None:
 
 def change_password(session: Session, user_id: str, *, current: str, new: str, keep: str | None = None) -> User:
     """One's own; ends all sessions but the one with the token `keep`. Raises WrongPassword, InvalidAccount."""
-    check_fields({"password": new})
+    check_fields({"new_password": new})
     password_hash = hash_password(new)
     row = lock_user(session, user_id)
     if not matches(row.password_hash, current):
         raise WrongPassword()
-    check_password(new, username=row.username)
+    check_password(new, username=row.username, field="new_password")
     row.password_hash, row.updated_at = password_hash, utc_now()
     revoke_sessions(session, user_id, keep=keep)
     return user_of(row)

@@ -40,10 +40,10 @@ def check_fields(fields: dict[str, Any]) -> None:
     refuse(Flaw(name, _COMPLAINTS[name](value)) for name, value in fields.items() if value is not None)
 
 
-def check_password(password: str, *, username: str) -> None:
+def check_password(password: str, *, username: str, field: str = "password") -> None:
     """What a password's own length cannot tell. Raises InvalidAccount."""
     if password.lower() == username.lower():
-        refuse([Flaw("password", "must not be the user name")])
+        refuse([Flaw(field, "must not be the user name")])
 
 
 def check_title(name: str) -> str:
@@ -88,6 +88,7 @@ _COMPLAINTS: dict[str, Callable[[Any], str]] = {
     "username": _about_username,
     "email": _about_email,
     "password": _about_password,
+    "new_password": _about_password,
     "display_name": check_title,
     "levels": _about_levels,
     "is_active": _nothing,

@@ -2,5 +2,6 @@
 
 from finery.domain.audit.reading import export, list_page
 from finery.domain.audit.recording import record
+from finery.domain.audit.subject import name_target, target_of
 
-__all__ = ["export", "list_page", "record"]
+__all__ = ["export", "list_page", "name_target", "record", "target_of"]

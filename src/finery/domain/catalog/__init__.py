@@ -2,6 +2,6 @@
 
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.domain.catalog.listing import list_models
-from finery.domain.catalog.resolution import resolve_model
+from finery.domain.catalog.resolution import ResolvedModel, resolve, resolve_model
 
-__all__ = ["ModelNotFound", "ModelRefused", "list_models", "resolve_model"]
+__all__ = ["ModelNotFound", "ModelRefused", "ResolvedModel", "list_models", "resolve", "resolve_model"]

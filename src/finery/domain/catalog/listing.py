@@ -1,21 +1,33 @@
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.deployment import ModelInfo
+from finery.contracts.model_names import fine_tuned_name
+from finery.contracts.permissions import Principal
 from finery.contracts.status import RunStatus
 from finery.domain.ground import Ground
+from finery.domain.ownership import runs_visible_to
 from finery.models import RunRow
 
 NEWEST = 500
 
 
-def list_models(session: Session, ground: Ground) -> list[ModelInfo]:
-    """The built-in models, then the outputs of succeeded runs that still exist, newest first (500 at most)."""
+def list_models(session: Session, ground: Ground, who: Principal) -> list[ModelInfo]:
+    """The administrator's names, the built-in models, then the outputs of succeeded runs that still exist.
+
+    The runs' are the newest 500, each under its path and under its fine-tuned name, newest first.
+    Left out is what `who` may not see, also a folder of theirs into which a hidden run writes by now.
+    """
+    aliases = [
+        ModelInfo(name=name, kind="alias", description=entry.description or f"stands for {entry.model}")
+        for name, entry in ground.models.items()
+    ]
     built_in = [ModelInfo(name=name, kind="built-in", description=text) for name, text in BUILTIN_MODELS.items()]
     query = (
         select(RunRow)
         .where(RunRow.status == RunStatus.SUCCEEDED, RunRow.model_name.is_not(None), RunRow.output_dir.is_not(None))
+        .where(runs_visible_to(who), RunRow.output_hash.not_in(_hidden_outputs(who)))
         .order_by(RunRow.number.desc())
         .limit(NEWEST)
     )
@@ -24,8 +36,12 @@ def list_models(session: Session, ground: Ground) -> list[ModelInfo]:
         if row.output_dir is None or row.output_dir in seen or not (ground.home.path / row.output_dir).is_dir():
             continue
         seen.add(row.output_dir)
-        outputs.append(_output(row, row.output_dir))
-    return built_in + outputs
+        outputs += [_output(row, row.output_dir), _fine_tuned(row, row.output_dir)]
+    return aliases + built_in + outputs
+
+
+def _hidden_outputs(who: Principal) -> Select[str | None]:
+    return select(RunRow.output_hash).where(~runs_visible_to(who), RunRow.output_hash.is_not(None))
 
 
 def _output(row: RunRow, output_dir: str) -> ModelInfo:
@@ -35,4 +51,16 @@ def _output(row: RunRow, output_dir: str) -> ModelInfo:
         description=f"{row.recipe} of {row.model_name}",
         run_id=row.id,
         path=output_dir,
+        created_at=row.finished_at,
+    )
+
+
+def _fine_tuned(row: RunRow, output_dir: str) -> ModelInfo:
+    return ModelInfo(
+        name=fine_tuned_name(row.config["model_name"], row.name, row.id),
+        kind="fine-tuned",
+        description=f"{row.recipe} of {row.model_name}",
+        run_id=row.id,
+        path=output_dir,
+        created_at=row.finished_at,
     )

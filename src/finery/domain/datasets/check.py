@@ -1,65 +1,68 @@
-"""One pass over a dataset before a run is accepted: every row of a shape that serves the recipe, something to learn."""
+"""The check of a dataset before a run is accepted; a file that has not changed is read once."""
 
-import hashlib
 import os
 from collections.abc import Hashable
 from pathlib import Path
 
+from finery.contracts.datasets.checking import examine
 from finery.contracts.datasets.info import INFO_NAME, InfoRefused, Source, open_source
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
 from finery.domain.datasets.reports import ReportCache
-from finery.domain.datasets.tally import Tally
-from finery.kit.tables import UnreadableTable, scan_rows
 
 _reports = ReportCache(limit=256)
 
 
-def check_dataset(path: Path, *, recipe: str, entry_name: str | None = None) -> DatasetReport:
-    """Raises DatasetNotFound and DatasetRefused. An unchanged file is read only once per recipe and entry."""
+def check_dataset(
+    path: Path, *, recipe: str, entry_name: str | None = None, validation: Path | None = None
+) -> DatasetReport:
+    """A report of data that a run may train on. Raises DatasetNotFound and DatasetRefused."""
+    report = report_on(path, recipe=recipe, entry_name=entry_name, validation=validation)
+    if report.unreadable or not report.flawed:
+        if report.refusal:
+            raise DatasetRefused.for_file(report.file, report.refusal)
+        return report
+    raise DatasetRefused.for_rows(report)
+
+
+def report_on(
+    path: Path, *, recipe: str, entry_name: str | None = None, validation: Path | None = None
+) -> DatasetReport:
+    """The report, flaws and all: `ok` says whether a run may train on it.
+
+    Raises DatasetNotFound, and DatasetRefused where no report can be made.
+    """
+    source = _opened(path, entry_name)
+    other = _opened(validation, None) if validation is not None else None
+    key = (recipe, entry_name, state_of(path / INFO_NAME), _states(source), other and _states(other))
+    try:
+        return _reports.get_or_make(key, lambda: examine(source, recipe, other))
+    except OSError as error:
+        raise DatasetRefused.for_file(path, f"cannot be read: {error.strerror}") from error
+
+
+def _opened(path: Path, entry_name: str | None) -> Source:
     try:
         if not path.exists():
             raise DatasetNotFound(path)
         source = open_source(path, entry_name)
-        report = _report(source, recipe, (entry_name, _state(path / INFO_NAME)))
+        if not source.file.is_file():
+            raise DatasetRefused.for_file(path, "is neither a file nor a folder")
     except InfoRefused as error:
         raise DatasetRefused(str(error)) from error
-    except UnreadableTable as error:
-        raise DatasetRefused.for_file(path, str(error)) from error
     except OSError as error:
         raise DatasetRefused.for_file(path, f"cannot be read: {error.strerror}") from error
-    return _approved(report)
+    return source
 
 
-def examine(source: Source, recipe: str) -> DatasetReport:
-    """The report, flaws and all. Raises UnreadableTable and OSError."""
-    digest = hashlib.sha256()
-    tally = Tally(source, recipe)
-    for row in scan_rows(source.file, observe=digest.update, accept=tally.accept):
-        tally.add(row)
-    return tally.report(size=source.file.stat().st_size, sha256=digest.hexdigest())
+def _states(source: Source) -> Hashable:
+    return (state_of(source.file), source.entry and source.entry.model_dump_json())
 
 
-def _report(source: Source, recipe: str, entry: Hashable) -> DatasetReport:
-    if not source.file.is_file():
-        raise UnreadableTable("is neither a file nor a folder")
-    return _reports.get_or_make((recipe, entry, _state(source.file)), lambda: examine(source, recipe))
-
-
-def _state(path: Path) -> Hashable:
+def state_of(path: Path) -> Hashable:
     """Changes whenever the file does, also where its time of change was set back."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):
         return ()
     return (str(path), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
-
-
-def _approved(report: DatasetReport) -> DatasetReport:
-    if report.flawed:
-        raise DatasetRefused.for_rows(report)
-    if not report.rows:
-        raise DatasetRefused.for_file(report.file, "holds no rows")
-    if not report.trainable:
-        raise DatasetRefused.for_file(report.file, "no row has a trainable token: every answer is empty or masked")
-    return report

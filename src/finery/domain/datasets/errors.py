@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from finery.contracts.datasets.report import DatasetReport, RowFlaw
+from finery.contracts.datasets.report import DatasetReport
 from finery.domain.errors import DomainError, ErrorKind, Flaw
 
 
@@ -30,15 +30,13 @@ class DatasetRefused(DomainError):
 
     @classmethod
     def for_rows(cls, report: DatasetReport) -> "DatasetRefused":
-        first = report.flaws[0]
-        count = f"{report.flawed:,} of {report.rows:,} rows {'has a flaw' if report.flawed == 1 else 'have flaws'}"
-        message = f"{report.file.name}: line {first.line} (row {first.row}): {_words(first)}. {count}."
-        return cls(message, flaws=[_flaw(flaw) for flaw in report.flaws], total=report.flawed)
+        flaws = [Flaw(field=flaw.field, message=flaw.reason, line=flaw.line) for flaw in report.flaws]
+        return cls(f"{report.file.name}: {report.refusal}", flaws=flaws, total=report.flawed)
 
 
-def _words(flaw: RowFlaw) -> str:
-    return f"{flaw.field}: {flaw.reason}" if flaw.field else flaw.reason
+class NotMeasurable(DomainError):
+    kind = ErrorKind.INVALID
+    code = "dataset_not_measurable"
 
-
-def _flaw(flaw: RowFlaw) -> Flaw:
-    return Flaw(field=flaw.field, message=flaw.reason, line=flaw.line)
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the dataset cannot be measured: {reason}", flaws=[Flaw(field="model", message=reason)])

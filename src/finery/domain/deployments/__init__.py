@@ -1,29 +1,40 @@
-"""Running engines; `claim`, `record_handle`, `mark_running`, `finish` and `list_live` are the scheduler's side."""
+"""Running engines. `lifecycle` and `rooms` are the scheduler's side, `demand` is for names that are asked for."""
 
-from finery.domain.deployments.service import (
+from finery.domain.deployments import demand, lifecycle, rooms
+from finery.domain.deployments.lifecycle import (
+    Claim,
     LiveDeployment,
     claim,
-    create,
+    end,
+    engine_token,
     finish,
-    get,
-    in_slot,
-    list_all,
     list_live,
     mark_running,
+    note_uses,
     record_handle,
-    request_stop,
+    unload,
 )
+from finery.domain.deployments.service import change, create, get, in_slot, list_all, request_stop
 
 __all__ = [
+    "Claim",
     "LiveDeployment",
+    "change",
     "claim",
     "create",
+    "demand",
+    "end",
+    "engine_token",
     "finish",
     "get",
     "in_slot",
+    "lifecycle",
     "list_all",
     "list_live",
     "mark_running",
+    "note_uses",
     "record_handle",
     "request_stop",
+    "rooms",
+    "unload",
 ]

@@ -1,4 +1,4 @@
-from finery.domain.errors import DomainError, ErrorKind
+from finery.domain.errors import DomainError, ErrorKind, Flaw
 
 
 class DeploymentNotFound(DomainError):
@@ -23,3 +23,30 @@ class SlotContested(DomainError):
 
     def __init__(self, slot: str) -> None:
         super().__init__(f"too many others ask for the slot {slot!r} at once; ask again")
+
+
+class DemandContested(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "model_contested"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"too many ask for the model {name[:200]!r} at once; ask again")
+
+
+class EngineUnavailable(DomainError):
+    """The engine that was asked for by name is not there, or cannot serve this model."""
+
+    kind = ErrorKind.INVALID
+    code = "engine_unavailable"
+
+    def __init__(self, engine: str, why: str) -> None:
+        message = f"engine {engine!r} {why}"
+        super().__init__(message, flaws=[Flaw("engine", message)])
+
+
+class NotEnoughMemory(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "not_enough_memory"
+
+    def __init__(self, model: str, need: int, holders: str) -> None:
+        super().__init__(f"{model[:200]!r} needs about {need / 2**30:.1f} GiB, which are not free: {holders}")

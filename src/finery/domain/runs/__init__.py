@@ -1,17 +1,30 @@
 """Everything that may be done with runs; `attempts` and `claims` are the scheduler's side of it."""
 
-from finery.domain.runs.history import get_artifact, list_artifacts, list_events, metrics
+from finery.domain.runs.checkpoints import get_checkpoint, list_checkpoints
+from finery.domain.runs.history import (
+    get_artifact,
+    list_artifacts,
+    list_events,
+    list_events_backwards,
+    metrics,
+)
 from finery.domain.runs.intents import request_cancel, request_checkpoint, request_pause, request_stop, resume
-from finery.domain.runs.service import count_by_status, create, delete, get, list_page, log_path, report
+from finery.domain.runs.outputs import forget_output
+from finery.domain.runs.service import change, count_by_status, create, delete, get, list_page, log_path, report
 
 __all__ = [
+    "change",
     "count_by_status",
     "create",
     "delete",
+    "forget_output",
     "get",
     "get_artifact",
+    "get_checkpoint",
     "list_artifacts",
+    "list_checkpoints",
     "list_events",
+    "list_events_backwards",
     "list_page",
     "log_path",
     "metrics",

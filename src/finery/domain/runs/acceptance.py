@@ -5,21 +5,26 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType
+from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun
-from finery.contracts.status import RunStatus
+from finery.contracts.status import Reason, RunStatus
+from finery.domain.datasets import pin
 from finery.domain.ground import Ground
-from finery.domain.runs.replays import request_hash
-from finery.domain.runs.transitions import EXTERNAL, append_event
+from finery.domain.places import hash_output
+from finery.domain.runs.replays import request_hash, stored_key
+from finery.domain.runs.transitions import EXTERNAL, append_event, change_status
 from finery.domain.runs.validation import Plan
 from finery.kit.clock import utc_now
 from finery.models import LogRow, OutboxRow, RunRow
 
 
-def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground) -> RunRow:
+def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> RunRow:
     """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes."""
     now = utc_now()
     row = RunRow(
         id=plan.run_id,
+        owner_id=who.user_id,
+        shared=new.shared,
         source=new.source,
         recipe=new.recipe,
         name=new.name,
@@ -27,8 +32,8 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground) -> Run
         config=plan.config,
         requested=new.config,
         spec=plan.spec(),
-        idempotency_key=new.idempotency_key,
-        request_hash=request_hash(new) if new.idempotency_key else None,
+        idempotency_key=stored_key(new, who),
+        request_hash=request_hash(new),
         gpus=plan.gpus,
         cpu_slots=plan.cpu_slots,
         gpus_requested=new.resources.gpus,
@@ -40,15 +45,22 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground) -> Run
         last_sequence=0,
         progress={"fraction": 0.0},
         output_key=plan.output_key,
+        output_hash=hash_output(plan.output_name) if plan.output_name else None,
         created_at=now,
         updated_at=now,
         **_names(new, plan, ground),
     )
     session.add(row)
     session.flush()
+    for field, stored in plan.pins.items():
+        pin(session, row.number, stored, field=field)
     append_event(session, row, EventType.STATUS, {"to": RunStatus.QUEUED})
     session.add(LogRow(run_number=row.number, timestamp=now, level="INFO", message="accepted and queued"))
     session.add(OutboxRow(run_number=row.number, type="run.queued", data={"id": row.id}, created_at=now))
+    for notice in plan.notices:
+        append_event(session, row, EventType.NOTICE, notice)
+    if plan.refusal is not None:
+        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=plan.refusal)
     session.flush()
     return row
 

@@ -30,6 +30,9 @@ class LiveAttempt:
 
     ref: AttemptRef
     run_id: str
+    owner_id: str | None
+    secrets: list[str]
+    """The names of all that it may have been given."""
     status: RunStatus
     intent: Intent | None
     controls: list[str]
@@ -177,6 +180,8 @@ def _live(row: RunRow, handle: dict[str, Any] | None) -> LiveAttempt:
     return LiveAttempt(
         ref=AttemptRef(row.number, row.attempt, row.token or ""),
         run_id=row.id,
+        owner_id=row.owner_id,
+        secrets=[*row.spec.get("secrets", ()), *row.spec.get("customary_secrets", ())],
         status=RunStatus(row.status),
         intent=Intent(row.intent) if row.intent else None,
         controls=list(row.controls),

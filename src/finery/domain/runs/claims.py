@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, String, column, select, table
 from sqlalchemy.orm import Session
 
 from finery.contracts.machine import Machine
@@ -12,10 +12,12 @@ from finery.contracts.status import RunStatus
 from finery.domain.runs.attempts import AttemptRef
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.kit.clock import utc_now
-from finery.models import AttemptRow, LeaseRow, RunRow
+from finery.models import AttemptRow, EngineLeaseRow, LeaseRow, RunRow
 
 WINDOW = 200
 """How many waiting runs are looked at in one pass."""
+GATE: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
+"""Locks the one row that every database of ours has: an engine that takes a GPU waits for it, too."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,23 @@ class Claim:
 
     ref: AttemptRef
     run_id: str
+    owner_id: str | None
     recipe: str
     config: dict[str, Any]
     spec: dict[str, Any]
     gpus: list[int]
     cpu_slots: int
     time_limit_seconds: float | None
+
+    @property
+    def secrets(self) -> list[str]:
+        """Those that the run cannot do without. A run from before there were any names none."""
+        return list(self.spec.get("secrets", ()))
+
+    @property
+    def customary_secrets(self) -> list[str]:
+        """Those that it takes where they are stored."""
+        return list(self.spec.get("customary_secrets", ()))
 
 
 def may_start(session: Session, machine: Machine) -> bool:
@@ -46,6 +59,8 @@ def claim_next(session: Session, machine: Machine, *, executor: str, max_passed:
     accepted on a larger one) waits, and holds nobody up. The row locks, the primary key of `leases` and the unique
     `attempts.live_run` make a second claimer lose.
     """
+    if machine.gpus:
+        session.execute(GATE)
     free_gpus, free_slots = _free_devices(session, machine)
     passed: list[RunRow] = []
     for row in _waiting(session):
@@ -59,6 +74,20 @@ def claim_next(session: Session, machine: Machine, *, executor: str, max_passed:
         if row.gpus <= len(machine.gpus) and row.cpu_slots <= machine.cpu_slots:
             passed.append(row)
     return None
+
+
+def lacking_gpus(session: Session, machine: Machine) -> int:
+    """How many GPUs the first waiting run that the machine could carry lacks, where it lacks nothing else."""
+    free_gpus, free_slots = _free_devices(session, machine)
+    query = (
+        select(RunRow.gpus, RunRow.cpu_slots)
+        .where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL, RunRow.gpus > 0)
+        .where(RunRow.gpus <= len(machine.gpus), RunRow.cpu_slots <= machine.cpu_slots)
+        .order_by(RunRow.priority.desc(), RunRow.number)
+        .limit(1)
+    )
+    first = session.execute(query).first()
+    return 0 if first is None or first.cpu_slots > len(free_slots) else max(0, first.gpus - len(free_gpus))
 
 
 def _compete(one: RunRow, other: RunRow) -> bool:
@@ -84,7 +113,7 @@ def _waiting(session: Session) -> list[RunRow]:
 
 
 def _free_devices(session: Session, machine: Machine) -> tuple[list[int], list[int]]:
-    taken = set(session.scalars(select(LeaseRow.device)))
+    taken = {*session.scalars(select(LeaseRow.device)), *session.scalars(select(EngineLeaseRow.device))}
     gpus = [gpu.index for gpu in machine.gpus if f"gpu:{gpu.index}" not in taken]
     slots = [slot for slot in range(machine.cpu_slots) if f"cpu:{slot}" not in taken]
     return gpus, slots
@@ -104,6 +133,7 @@ def _claim(session: Session, row: RunRow, gpus: list[int], slots: list[int], exe
     return Claim(
         ref=AttemptRef(row.number, row.attempt, row.token),
         run_id=row.id,
+        owner_id=row.owner_id,
         recipe=row.recipe,
         config=row.config,
         spec=row.spec,

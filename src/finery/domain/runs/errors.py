@@ -12,6 +12,22 @@ class RunNotFound(DomainError):
         super().__init__(f"there is no run {run_id[:140]!r}")
 
 
+class ModelInUse(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "model_in_use"
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        super().__init__(f"the model is needed by {', '.join(ids[:5])}; end that first")
+
+
+class CheckpointNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "checkpoint_not_found"
+
+    def __init__(self, run_id: str, step: int) -> None:
+        super().__init__(f"run {run_id!r} has no checkpoint of step {step}, or it is there no more")
+
+
 class RunExists(DomainError):
     kind = ErrorKind.CONFLICT
     code = "run_exists"
@@ -30,6 +46,27 @@ class InvalidRun(DomainError):
         first = flaws[0]
         more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
         super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message + more, flaws=flaws)
+
+
+class CommandsForbidden(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "commands_not_allowed"
+
+    def __init__(self) -> None:
+        message = "a command runs as the server's own user, so only administrators may start one; use another recipe"
+        super().__init__(message, flaws=[Flaw("recipe", message)])
+
+
+class PythonGradersForbidden(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "python_graders_not_allowed"
+
+    def __init__(self) -> None:
+        message = (
+            "a python grader is a program of the request that runs on this server's machine, and its administrator has "
+            "not allowed that (FINERY_ALLOW_PYTHON_GRADERS); use another grader"
+        )
+        super().__init__(f"grader: {message}", flaws=[Flaw("grader", message)])
 
 
 class OutputTaken(DomainError):

@@ -1,11 +1,13 @@
 """What a run left behind: events, figures, artifacts."""
 
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.events import Event, EventType
+from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of
@@ -15,31 +17,33 @@ from finery.models import ArtifactRow, EventRow
 FIGURES = (EventType.PROGRESS, EventType.EVALUATION)
 
 
-def list_events(session: Session, run_id: str, *, after: int = 0, limit: int = 1000) -> list[Event]:
+def list_events(session: Session, run_id: str, who: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
     """In order, those numbered past `after`."""
-    row = find_row(session, run_id)
+    row = find_row(session, run_id, who)
     query = (
         select(EventRow)
         .where(EventRow.run_number == row.number, EventRow.sequence > after)
         .order_by(EventRow.sequence)
         .limit(limit)
     )
-    return [
-        Event(
-            run_id=run_id,
-            sequence=found.sequence,
-            type=EventType(found.type),
-            at=found.at,
-            attempt=found.attempt,
-            data=found.data,
-        )
-        for found in session.scalars(query)
-    ]
+    return [_event_of(found, run_id) for found in session.scalars(query)]
 
 
-def metrics(session: Session, run_id: str, *, points: int) -> list[dict[str, Any]]:
+def list_events_backwards(
+    session: Session, run_id: str, who: Principal, *, before: int | None, limit: int, types: Collection[EventType]
+) -> list[Event]:
+    """Newest first, those of `types` numbered below `before`."""
+    row = find_row(session, run_id, who)
+    query = select(EventRow).where(EventRow.run_number == row.number, EventRow.type.in_(types))
+    if before is not None:
+        query = query.where(EventRow.sequence < before)
+    rows = session.scalars(query.order_by(EventRow.sequence.desc()).limit(limit))
+    return [_event_of(found, run_id) for found in rows]
+
+
+def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> list[dict[str, Any]]:
     """The figures in order, thinned out evenly to about `points` training rows; evaluations are all kept."""
-    row = find_row(session, run_id)
+    row = find_row(session, run_id, who)
     mine = EventRow.run_number == row.number
     total = session.scalar(select(func.count()).where(mine, EventRow.type == EventType.PROGRESS)) or 0
     numbered = (
@@ -59,17 +63,28 @@ def metrics(session: Session, run_id: str, *, points: int) -> list[dict[str, Any
     return [{"type": type_, "at": at, **data} for type_, at, data in session.execute(query)]
 
 
-def list_artifacts(session: Session, run_id: str) -> list[Artifact]:
-    row = find_row(session, run_id)
+def list_artifacts(session: Session, run_id: str, who: Principal) -> list[Artifact]:
+    row = find_row(session, run_id, who)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number).order_by(ArtifactRow.id)
     return [artifact_of(found, run_id) for found in session.scalars(query)]
 
 
-def get_artifact(session: Session, run_id: str, artifact_id: int) -> Artifact:
-    """Raises ArtifactNotFound."""
-    row = find_row(session, run_id)
+def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal) -> Artifact:
+    """Raises RunNotFound, ArtifactNotFound."""
+    row = find_row(session, run_id, who)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
     if found is None:
         raise ArtifactNotFound(run_id, artifact_id)
     return artifact_of(found, run_id)
+
+
+def _event_of(row: EventRow, run_id: str) -> Event:
+    return Event(
+        run_id=run_id,
+        sequence=row.sequence,
+        type=EventType(row.type),
+        at=row.at,
+        attempt=row.attempt,
+        data=row.data,
+    )

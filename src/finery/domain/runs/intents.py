@@ -1,7 +1,11 @@
-"""What somebody asks of a run: stored on it at once, so that it cannot be lost; the scheduler carries it out."""
+"""What somebody asks of a run: stored on it at once, so that it cannot be lost; the scheduler carries it out.
+
+Each raises RunNotFound and NotYours.
+"""
 
 from sqlalchemy.orm import Session
 
+from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RECIPES
 from finery.contracts.run import Run
 from finery.contracts.status import Intent, Reason, RunStatus
@@ -13,9 +17,9 @@ from finery.kit.clock import utc_now
 from finery.models import RunRow
 
 
-def request_cancel(session: Session, run_id: str) -> Run:
+def request_cancel(session: Session, run_id: str, who: Principal) -> Run:
     """Cancelled at once when nothing runs yet, else as soon as its process is gone. Raises RunFinished."""
-    row = _unfinished(session, run_id)
+    row = _unfinished(session, run_id, who)
     if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
         set_intent(session, row, Intent.CANCEL)
     else:
@@ -23,9 +27,9 @@ def request_cancel(session: Session, run_id: str) -> Run:
     return run_of(row)
 
 
-def request_pause(session: Session, run_id: str) -> Run:
+def request_pause(session: Session, run_id: str, who: Principal) -> Run:
     """Paused at once when queued, else at the next checkpoint, which it asks for. Raises RunFinished, IntentRefused."""
-    row = _controllable(session, run_id)
+    row = _controllable(session, run_id, who)
     if not RECIPES[row.recipe].resumable:
         raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
     if row.status == RunStatus.QUEUED:
@@ -36,9 +40,9 @@ def request_pause(session: Session, run_id: str) -> Run:
     return run_of(row)
 
 
-def request_stop(session: Session, run_id: str) -> Run:
+def request_stop(session: Session, run_id: str, who: Principal) -> Run:
     """End early and keep the model as it is by then; a run that never began is cancelled."""
-    row = _controllable(session, run_id)
+    row = _controllable(session, run_id, who)
     if not RunStatus(row.status).is_live:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
     else:
@@ -47,18 +51,18 @@ def request_stop(session: Session, run_id: str) -> Run:
     return run_of(row)
 
 
-def resume(session: Session, run_id: str) -> Run:
+def resume(session: Session, run_id: str, who: Principal) -> Run:
     """Queue a paused run again. Raises RunFinished, IntentRefused when it is not paused."""
-    row = _controllable(session, run_id)
+    row = _controllable(session, run_id, who)
     if row.status != RunStatus.PAUSED:
         raise IntentRefused(run_id, f"is {row.status}; only a paused run can be resumed")
     change_status(session, row, RunStatus.QUEUED)
     return run_of(row)
 
 
-def request_checkpoint(session: Session, run_id: str) -> Run:
+def request_checkpoint(session: Session, run_id: str, who: Principal) -> Run:
     """Have a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
-    row = _controllable(session, run_id)
+    row = _controllable(session, run_id, who)
     if not RunStatus(row.status).is_live:
         raise IntentRefused(run_id, f"is {row.status}; only a running run can save a checkpoint")
     if "checkpoint" not in row.controls:
@@ -66,15 +70,15 @@ def request_checkpoint(session: Session, run_id: str) -> Run:
     return run_of(row)
 
 
-def _unfinished(session: Session, run_id: str) -> RunRow:
-    row = lock_row(session, run_id)
+def _unfinished(session: Session, run_id: str, who: Principal) -> RunRow:
+    row = lock_row(session, run_id, who)
     if RunStatus(row.status).is_finished:
         raise RunFinished(run_id, RunStatus(row.status))
     return row
 
 
-def _controllable(session: Session, run_id: str) -> RunRow:
-    row = _unfinished(session, run_id)
+def _controllable(session: Session, run_id: str, who: Principal) -> RunRow:
+    row = _unfinished(session, run_id, who)
     if row.recipe == EXTERNAL:
         raise NotControllable(run_id)
     return row

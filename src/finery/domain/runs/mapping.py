@@ -7,6 +7,8 @@ def run_of(row: RunRow) -> Run:
     return Run(
         id=row.id,
         number=row.number,
+        owner_id=row.owner_id,
+        shared=row.shared,
         source=row.source,
         recipe=row.recipe,
         name=row.name,

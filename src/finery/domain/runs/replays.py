@@ -2,16 +2,22 @@
 
 import hashlib
 import json
+from datetime import timedelta
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run
+from finery.domain.ownership import key_of_owner, runs_visible_to
 from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.validation import Plan
+from finery.kit.clock import utc_now
 from finery.models import RunRow
+
+RETRIED_WITHIN = timedelta(minutes=15)
 
 
 class IdCollided(Exception):
@@ -20,14 +26,23 @@ class IdCollided(Exception):
 
 def request_hash(new: NewRun) -> str:
     """SHA-256 (hex) of the request in canonical JSON."""
-    return hashlib.sha256(json.dumps(new.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+    # Requests from before runs could be shared keep their hashes.
+    left_out = {"id_prefix", "is_retry", "keep_refused"} | (set() if new.shared else {"shared"})
+    body = new.model_dump(mode="json", exclude=left_out)
+    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def earlier_answer(session: Session, new: NewRun) -> Run | None:
+def stored_key(new: NewRun, who: Principal) -> str | None:
+    """Each owner's keys are their own: what another drew neither answers nor conflicts."""
+    return None if new.idempotency_key is None else key_of_owner(who, new.idempotency_key)
+
+
+def earlier_answer(session: Session, new: NewRun, who: Principal) -> Run | None:
     """The run that the same key was answered with before. Raises IdempotencyMismatch when the body differs."""
-    if new.idempotency_key is None:
-        return None
-    query = select(RunRow).where(RunRow.source == new.source, RunRow.idempotency_key == new.idempotency_key)
+    key = stored_key(new, who)
+    if key is None:
+        return _sent_before(session, new, who) if new.is_retry else None
+    query = select(RunRow).where(RunRow.source == new.source, RunRow.idempotency_key == key)
     row = session.scalars(query).one_or_none()
     if row is None:
         return None
@@ -36,17 +51,31 @@ def earlier_answer(session: Session, new: NewRun) -> Run | None:
     return run_of(row)
 
 
-def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: IntegrityError) -> Run:
+def _sent_before(session: Session, new: NewRun, who: Principal) -> Run | None:
+    """A client that lost the answer sends the request once more; that it does, it says itself."""
+    query = select(RunRow).where(
+        RunRow.source == new.source,
+        RunRow.owner_id == who.user_id if who.user_id is not None else RunRow.owner_id.is_(None),
+        RunRow.request_hash == request_hash(new),
+        RunRow.created_at >= utc_now() - RETRIED_WITHIN,
+    )
+    row = session.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
+    return None if row is None else run_of(row)
+
+
+def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: IntegrityError, who: Principal) -> Run:
     """What a unique index meant: a replay that came first, a taken id, or a taken output directory."""
-    if (before := earlier_answer(session, new)) is not None:
+    if (before := earlier_answer(session, new, who)) is not None:
         return before
     if new.id is not None and _is_taken(session, new.id):
         raise RunExists(new.id) from error
     if new.id is None and _is_taken(session, plan.run_id):
         raise IdCollided() from error
-    holder = session.scalars(select(RunRow.id).where(RunRow.output_key == plan.output_key)).first()
-    if holder is not None:
-        raise OutputTaken(plan.output_name or "", f"belongs to the unfinished run {holder!r}") from error
+    holder = select(RunRow.id).where(RunRow.output_key == plan.output_key)
+    if (seen := session.scalars(holder.where(runs_visible_to(who))).first()) is not None:
+        raise OutputTaken(plan.output_name or "", f"belongs to the unfinished run {seen!r}") from error
+    if session.scalars(holder).first() is not None:
+        raise OutputTaken(plan.output_name or "", "is taken") from error
     raise error
 
 

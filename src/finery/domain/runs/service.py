@@ -1,62 +1,72 @@
-"""Runs: accepted, found, listed, reported on, deleted."""
+"""Runs: accepted, found, listed, changed, reported on, deleted."""
 
 import shutil
 from pathlib import Path
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, String, cast, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from finery.contracts.run import NewRun, Run, RunFilter, RunPage
+from finery.contracts.permissions import Principal
+from finery.contracts.run import NewRun, Run, RunChanges, RunFilter, RunPage
 from finery.contracts.status import RunStatus
+from finery.domain import audit
+from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
+from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.acceptance import insert_run
 from finery.domain.runs.errors import BadCursor, NotReportable, RunIsLive
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.replays import IdCollided, earlier_answer, resolve_conflict
 from finery.domain.runs.rows import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
-from finery.domain.runs.validation import Plan, plan_run
+from finery.domain.runs.validation import Plan, plan_refused, plan_run
+from finery.kit.clock import utc_now
 from finery.models import RunRow
 
 
-def create(session: Session, new: NewRun, ground: Ground) -> Run:
-    """Check a request against its data and the machine, and accept it: durable once the transaction commits.
+def create(session: Session, new: NewRun, ground: Ground, who: Principal) -> Run:
+    """Check a request against its data and the machine, and accept it as theirs: durable once the transaction commits.
 
     Asked again with the same idempotency key, it answers with the run of the first time. Raises InvalidRun,
     DatasetRefused, RunExists, OutputTaken, IdempotencyMismatch.
     """
     try:
         # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
-        plan = plan_run(session, new, ground)
-    except DomainError:
-        if (before := earlier_answer(session, new)) is not None:
+        plan = plan_run(session, new, ground, who)
+    except DomainError as error:
+        if (before := earlier_answer(session, new, who)) is not None:
             return before
-        raise
-    return earlier_answer(session, new) or _accept(session, new, plan, ground)
+        if not (new.keep_refused and isinstance(error, DatasetRefused)):
+            raise
+        plan = plan_refused(session, new, error, ground, who)
+    return earlier_answer(session, new, who) or _accept(session, new, plan, ground, who)
 
 
-def get(session: Session, run_id: str) -> Run:
-    return run_of(find_row(session, run_id))
+def get(session: Session, run_id: str, who: Principal) -> Run:
+    """Raises RunNotFound, here and below also for what they may not see."""
+    return run_of(find_row(session, run_id, who))
 
 
-def _accept(session: Session, new: NewRun, plan: Plan, ground: Ground) -> Run:
+def _accept(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> Run:
     try:
         with session.begin_nested():
-            return run_of(insert_run(session, new, plan, ground))
+            row = insert_run(session, new, plan, ground, who)
+        audit.name_target(session, row.id)
+        return run_of(row)
     except IntegrityError as error:
         try:
-            return resolve_conflict(session, new, plan, error)
+            return resolve_conflict(session, new, plan, error, who)
         except IdCollided:
-            return _accept(session, new, plan_run(session, new, ground), ground)
+            return _accept(session, new, plan_run(session, new, ground, who), ground, who)
 
 
 def list_page(
-    session: Session, run_filter: RunFilter, *, limit: int, cursor: str | None = None, offset: int = 0
+    session: Session, run_filter: RunFilter, who: Principal, *, limit: int, cursor: str | None = None, offset: int = 0
 ) -> RunPage:
     """Newest first. `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else."""
-    query = _filtered(run_filter).order_by(RunRow.number.desc())
+    query = _filtered(run_filter).where(runs_visible_to(who)).order_by(RunRow.number.desc())
     if cursor is not None:
         query = query.where(RunRow.number < _parse_cursor(cursor))
     rows = session.scalars(query.offset(offset).limit(limit + 1)).all()
@@ -66,9 +76,22 @@ def list_page(
     )
 
 
-def report(session: Session, run_id: str, status: RunStatus, error: str | None) -> Run:
-    """Take what an external run's client says of it. Raises NotReportable, TransitionRefused."""
-    row = lock_row(session, run_id)
+def change(session: Session, run_id: str, changes: RunChanges, who: Principal) -> Run:
+    """Its name, its labels, and who sees it. Raises RunNotFound, NotYours."""
+    row = lock_row(session, run_id, who)
+    if changes.shared is not None:
+        row.shared = changes.shared
+    if "name" in changes.model_fields_set:
+        row.name = changes.name
+    if changes.labels is not None:
+        row.labels = dict(changes.labels)
+    row.updated_at = utc_now()
+    return run_of(row)
+
+
+def report(session: Session, run_id: str, status: RunStatus, error: str | None, who: Principal) -> Run:
+    """Take what an external run's client says of it. Raises NotYours, NotReportable, TransitionRefused."""
+    row = lock_row(session, run_id, who)
     if row.recipe != EXTERNAL:
         raise NotReportable(run_id)
     if row.status != status:
@@ -78,9 +101,9 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None) 
     return run_of(row)
 
 
-def delete(session: Session, run_id: str, ground: Ground) -> None:
-    """Forget a finished run, its run directory and its log; its output stays. Raises RunIsLive."""
-    row = lock_row(session, run_id)
+def delete(session: Session, run_id: str, ground: Ground, who: Principal) -> None:
+    """Forget a finished run, its run directory and its log; its output stays. Raises NotYours, RunIsLive."""
+    row = lock_row(session, run_id, who)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
     session.delete(row)
@@ -91,13 +114,14 @@ def delete(session: Session, run_id: str, ground: Ground) -> None:
 
 
 def count_by_status(session: Session) -> dict[RunStatus, int]:
+    """Of everyone's."""
     counted = session.execute(select(RunRow.status, func.count()).group_by(RunRow.status))
     return {RunStatus(status): count for status, count in counted}
 
 
-def log_path(session: Session, run_id: str, ground: Ground) -> Path:
+def log_path(session: Session, run_id: str, ground: Ground, who: Principal) -> Path:
     """Where the run's log is or will be; an external run has none until somebody writes there."""
-    find_row(session, run_id)
+    find_row(session, run_id, who)
     return ground.home.run_log(run_id)
 
 
@@ -107,9 +131,12 @@ def _filtered(run_filter: RunFilter) -> Select[RunRow]:
         query = query.where(RunRow.status.in_(run_filter.statuses))
     if run_filter.recipe is not None:
         query = query.where(RunRow.recipe == run_filter.recipe)
-    if run_filter.label is not None:
-        name, value = run_filter.label
+    if run_filter.source is not None:
+        query = query.where(RunRow.source == run_filter.source)
+    for name, value in (*run_filter.labels, *([run_filter.label] if run_filter.label is not None else [])):
         query = query.where(RunRow.labels[name].as_string() == value)
+    if run_filter.without_labels:
+        query = query.where(cast(RunRow.labels, String) == "{}")
     return query
 
 

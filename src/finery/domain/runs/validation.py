@@ -1,28 +1,50 @@
 """What a request must be before it is accepted."""
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from finery.contracts.datasets.report import DatasetReport
+from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig
 from finery.contracts.run import NewRun
+from finery.domain import secrets
 from finery.domain.catalog import resolve_model
-from finery.domain.datasets import check_dataset
-from finery.domain.errors import Flaw
+from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_reference, resolve_reference
+from finery.domain.datasets.errors import DatasetRefused
+from finery.domain.errors import DomainError, Flaw
+from finery.domain.files import resolve_file
 from finery.domain.ground import Ground
-from finery.domain.runs.errors import InvalidRun, OutputTaken
+from finery.domain.places import is_anothers_output, is_hidden
+from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
+from finery.domain.runs.errors import CommandsForbidden, InvalidRun, OutputTaken
+from finery.domain.runs.fitness import check_fit
+from finery.domain.runs.grading import resolve_judges
 from finery.domain.runs.transitions import EXTERNAL
-from finery.kit.ids import is_safe_id, short_id
+from finery.kit.ids import is_safe_id, long_id, short_id
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
 
+COMMAND = "command"
 OUTPUT_MARKER = "finery.json"
 """The file by which an output directory is known as one of ours, so that it may be replaced."""
-RESERVED_FOLDERS = ("runs", "deployments", "models", ".finery", "deploy_logs", "outputs/training_logs", "data/uploads")
+RESERVED_FOLDERS = (
+    "runs",
+    "deployments",
+    "models",
+    "models.yaml",
+    "huggingface",
+    ".finery",
+    "deploy_logs",
+    "outputs/training_logs",
+    "data/uploads",
+    "datasets/blobs",
+)
 
 
 @dataclass(frozen=True)
@@ -37,8 +59,18 @@ class Plan:
     output_dir: Path | None = None
     output_name: str | None = None
     working_directory: Path | None = None
+    judges: Mapping[str, str] = field(default_factory=dict)
     gpus: int = 0
     cpu_slots: int = 0
+    pins: Mapping[str, ResolvedDataset] = field(default_factory=dict)
+    """The stored datasets among these, by the field that names them."""
+    secrets: tuple[str, ...] = ()
+    customary_secrets: tuple[str, ...] = ()
+    rows: int = 0
+    notices: tuple[dict[str, Any], ...] = ()
+    """What is told of it among its first events."""
+    refusal: str | None = None
+    """Why its data were refused: it is kept, and has failed."""
 
     @property
     def output_key(self) -> str | None:
@@ -53,28 +85,62 @@ class Plan:
             "output_dir": self.output_dir,
             "working_directory": self.working_directory,
         }
-        return {"model": self.model, **{key: str(path) if path else None for key, path in paths.items()}}
+        return {
+            "model": self.model,
+            **{key: str(path) if path else None for key, path in paths.items()},
+            "stored": {name: stored.record() for name, stored in self.pins.items()},
+            "judges": dict(self.judges),
+            "secrets": list(self.secrets),
+            "customary_secrets": list(self.customary_secrets),
+        }
 
 
-def plan_run(session: Session, new: NewRun, ground: Ground) -> Plan:
-    """Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken; touches the database last."""
+def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> Plan:
+    """Touches the database last.
+
+    Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken, SecretsMissing, PythonGradersForbidden.
+    """
     if new.recipe == EXTERNAL:
         return Plan(run_id=_external_id(new), config=new.config)
     if new.id is not None and not is_safe_id(new.id):
         raise InvalidRun([Flaw("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
-    run_id = new.id or short_id()
-    config = parse_config(new.recipe, new.config)
+    if new.recipe == COMMAND and not who.may(Permission.COMMANDS_RUN):
+        raise CommandsForbidden()
+    run_id = _run_id(new)
+    config = parse_config(new.recipe, without_auto(new.config))
     output_dir = _output_dir(config, run_id, ground)
     gpus, cpu_slots = _fit(new, ground)
+    inputs = _inputs(session, new.recipe, config, ground, who)
+    config, notices = _with_chosen(new, config, inputs, ground)
+    config, notices = _settled(new, config, notices, inputs, gpus, ground)
+    output_name = ground.resolver.relative(output_dir)
+    _refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
+    secrets.require(session, config.secrets, owner_id=who.user_id)
+    models = [inputs.get("model") or "", *inputs.get("judges", {}).values()]
     return Plan(
         run_id=run_id,
-        config=config.model_dump(mode="json"),
+        config=config.model_dump(mode="json") | _references(inputs.get("pins", {})),
         output_dir=output_dir,
-        output_name=ground.resolver.relative(output_dir),
+        output_name=output_name,
         gpus=gpus,
         cpu_slots=cpu_slots,
-        **_inputs(session, new.recipe, config, ground),
+        secrets=tuple(config.secrets),
+        customary_secrets=tuple(sorted({name for model in models for name in config.customary_secrets(model)})),
+        notices=notices,
+        **inputs,
     )
+
+
+def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: Ground, who: Principal) -> Plan:
+    """Of a run that is kept although its data are bad. Raises what else is wrong with it."""
+    config = parse_config(new.recipe, without_auto(new.config))
+    if isinstance(config, TrainingConfig):
+        resolve_model(session, config.model_name, ground, who)
+    notices = tuple(
+        {"level": "error", "code": error.code, "message": _line(flaw), "line": flaw.line, "field": flaw.field}
+        for flaw in error.flaws
+    )
+    return Plan(run_id=_run_id(new), config=dict(new.config), notices=notices, refusal=str(error))
 
 
 def parse_config(recipe: str, config: dict[str, Any]) -> RecipeConfig:
@@ -96,7 +162,10 @@ def flaws_of(error: ValidationError, model: type[RecipeConfig]) -> list[Flaw]:
     for detail in error.errors(include_url=False, include_input=False):
         field = ".".join(str(part) for part in detail["loc"])
         unknown = detail["type"] == "extra_forbidden"
-        message = _unknown("key", field, model.model_fields) if unknown else detail["msg"]
+        if unknown and len(detail["loc"]) > 1:
+            message = "unknown key"
+        else:
+            message = _unknown("key", field, model.model_fields) if unknown else detail["msg"]
         flaws.append(Flaw(field, message.removeprefix("Value error, ")))
     return flaws
 
@@ -114,31 +183,119 @@ def _external_id(new: NewRun) -> str:
     return new.id
 
 
-def _inputs(session: Session, recipe: str, config: RecipeConfig, ground: Ground) -> dict[str, Any]:
+def _run_id(new: NewRun) -> str:
+    return new.id or (f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id())
+
+
+def _with_chosen(
+    new: NewRun, config: RecipeConfig, inputs: Mapping[str, Any], ground: Ground
+) -> tuple[RecipeConfig, tuple[dict[str, Any], ...]]:
+    """The configuration with what `auto` stands for, and a notice that tells it."""
+    if not isinstance(config, TrainingConfig):
+        return config, ()
+    entry = ground.models.get(config.model_name)
+    chosen = choose_values(new.config, recipe=new.recipe, rows=inputs["rows"], model=inputs["model"] or "", entry=entry)
+    if not chosen:
+        return config, ()
+    told = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")
+    notice = {"level": "info", "code": "automatic", "message": f"chosen automatically: {told}", "values": chosen}
+    return parse_config(new.recipe, {**new.config, **chosen}), (notice,)
+
+
+def _settled(
+    new: NewRun,
+    config: RecipeConfig,
+    notices: tuple[dict[str, Any], ...],
+    inputs: Mapping[str, Any],
+    gpus: int,
+    ground: Ground,
+) -> tuple[RecipeConfig, tuple[dict[str, Any], ...]]:
+    """With what the server switches on, and what is to be said of memory. Raises InvalidRun when it cannot fit."""
+    if not isinstance(config, TrainingConfig):
+        return config, notices
+    config = with_server_defaults(config, new.config, recipe=new.recipe, parity_check=ground.parity_check)
+    told = check_fit(
+        config,
+        recipe=new.recipe,
+        model=inputs["model"] or "",
+        dataset=inputs["dataset"],
+        rows=inputs["rows"],
+        gpus=gpus,
+        machine=ground.machine(),
+    )
+    return config, (*notices, *told)
+
+
+def _line(flaw: Flaw) -> str:
+    place = ", ".join(part for part in (f"line {flaw.line}" if flaw.line else "", flaw.field) if part)
+    return f"{place}: {flaw.message}" if place else flaw.message
+
+
+def _inputs(session: Session, recipe: str, config: RecipeConfig, ground: Ground, who: Principal) -> dict[str, Any]:
     if isinstance(config, TrainingConfig):
-        dataset = _checked_dataset("dataset_path", config.dataset_path, recipe, config.dataset_name, ground)
-        eval_dataset = None
-        if config.eval_dataset_path is not None:
-            eval_dataset = _checked_dataset("eval_dataset_path", config.eval_dataset_path, recipe, None, ground)
-        model = resolve_model(session, config.model_name, ground)
-        return {"model": model, "dataset": dataset, "eval_dataset": eval_dataset}
+        datasets = _datasets(session, recipe, config, ground, who)
+        judges = resolve_judges(session, config, ground, who)
+        return {"model": resolve_model(session, config.model_name, ground, who), "judges": judges, **datasets}
     folder = config.model_dump().get("working_directory")
     if folder is None:
         return {"working_directory": ground.home.path}
     path = _resolved("working_directory", folder, ground)
-    if not path.is_dir():
+    if not path.is_dir() or is_hidden(session, path, who, ground):
         raise InvalidRun([Flaw("working_directory", f"{folder!r} is no folder")])
     return {"working_directory": path}
 
 
-def _checked_dataset(field: str, text: str, recipe: str, entry: str | None, ground: Ground) -> Path:
-    path = _resolved(field, text, ground)
+def _datasets(session: Session, recipe: str, config: TrainingConfig, ground: Ground, who: Principal) -> dict[str, Any]:
+    named = {"dataset": (config.dataset_path, config.dataset_name), "eval_dataset": (config.eval_dataset_path, None)}
+    found: dict[str, Path] = {}
+    pins: dict[str, ResolvedDataset] = {}
+    rows: dict[str, int] = {}
+    read: list[tuple[str, str, Path]] = []
+    try:
+        for key, (text, entry) in named.items():
+            if text is not None:
+                found[key] = _located(session, f"{key}_path", text, ground, who, pins)
+                read.append((f"{key}_path", text, found[key]))
+                report = _checked_dataset(f"{key}_path", text, found[key], recipe, entry)
+                rows[key] = report.rows
+                read.append((f"{key}_path", text, Path(report.file)))
+    finally:
+        # Also when one was found bad: of what is hidden from them they hear only that nothing is there.
+        for name, text, path in read:
+            if is_hidden(session, path, who, ground):
+                raise _no_dataset(name, text)
+    return {**found, "pins": pins, "rows": rows["dataset"]}
+
+
+def _located(
+    session: Session, name: str, text: str, ground: Ground, who: Principal, pins: dict[str, ResolvedDataset]
+) -> Path:
+    """A stored dataset or an uploaded file, which is to be pinned, or a path."""
+    uploaded = resolve_file(session, text, who, ground, field=name)
+    try:
+        stored = uploaded or resolve_reference(session, text, who, ground)
+    except DomainError as error:
+        raise InvalidRun([Flaw(name, str(error))]) from error
+    if stored is None:
+        return _resolved(name, text, ground)
+    pins[name] = stored
+    return stored.path
+
+
+def _references(pins: Mapping[str, ResolvedDataset]) -> dict[str, str]:
+    """With their versions, so that the run's configuration means the same for ever."""
+    return {name: stored.reference for name, stored in pins.items() if stored.reference is not None}
+
+
+def _checked_dataset(field: str, text: str, path: Path, recipe: str, entry: str | None) -> DatasetReport:
     if not path.exists():
-        raise InvalidRun(
-            [Flaw(field, f"there is no file or folder {text[:200]!r}; upload it, or name one that is there")]
-        )
-    check_dataset(path, recipe=recipe, entry_name=entry)
-    return path
+        raise _no_dataset(field, text)
+    with named_by_reference(text, path):
+        return check_dataset(path, recipe=recipe, entry_name=entry)
+
+
+def _no_dataset(field: str, text: str) -> InvalidRun:
+    return InvalidRun([Flaw(field, f"there is no file or folder {text[:200]!r}; upload it, or name one that is there")])
 
 
 def _resolved(field: str, text: str, ground: Ground) -> Path:
@@ -155,11 +312,17 @@ def _output_dir(config: RecipeConfig, run_id: str, ground: Ground) -> Path:
     reserved = [home / folder for folder in RESERVED_FOLDERS]
     if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
         raise InvalidRun([Flaw("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
+    return path
+
+
+def _refuse_taken(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
+    """First whether it is another's: then nothing of what it holds is told."""
+    if is_anothers_output(session, path, who, ground):
+        raise OutputTaken(name, "is taken")
     if path.is_file():
         raise OutputTaken(name, "is a file")
     if path.is_dir() and any(path.iterdir()) and not (path / OUTPUT_MARKER).is_file():
         raise OutputTaken(name, "holds files that are no output of an earlier run")
-    return path
 
 
 def _fit(new: NewRun, ground: Ground) -> tuple[int, int]:

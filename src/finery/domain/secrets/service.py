@@ -1,3 +1,4 @@
+import contextlib
 import re
 from collections.abc import Iterable
 
@@ -6,12 +7,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import SecretInfo
+from finery.contracts.recipes.variables import ADDRESSES
 from finery.domain.secrets.errors import (
     InvalidSecret,
     SecretKeyUnusable,
     SecretNotFound,
     SecretsMissing,
     SecretUnreadable,
+    ServersCredential,
 )
 from finery.kit.clock import utc_now
 from finery.kit.redaction import SHORTEST
@@ -53,18 +56,55 @@ def list_names(session: Session, *, owner_id: str | None) -> list[SecretInfo]:
     return [_info_of(row) for row in session.scalars(query.order_by(SecretRow.name, SecretRow.id))]
 
 
-def resolve(session: Session, box: SecretBox, names: Iterable[str], *, owner_id: str | None) -> dict[str, str]:
+def require(session: Session, names: Iterable[str], *, owner_id: str | None) -> None:
+    """Raises SecretsMissing unless the owner or the server has all of them."""
+    _find(session, names, owner_id)
+
+
+def resolve(
+    session: Session, box: SecretBox, names: Iterable[str], *, owner_id: str | None, optional: Iterable[str] = ()
+) -> dict[str, str]:
     """The values, for a run's environment file and for nothing else. An owner's secret goes before the server's.
 
-    Raises SecretsMissing, SecretUnreadable, SecretKeyUnusable.
+    `optional` ones are left out where nobody has them, and the server's credentials where the address that they would
+    be sent to is the owner's. Raises SecretsMissing, ServersCredential, SecretUnreadable, SecretKeyUnusable.
     """
+    needed = _find(session, names, owner_id)
+    found = {**_stored(session, optional, owner_id), **needed}
+    for address, sent in ADDRESSES.items():
+        if address not in found or found[address].owner_key == SERVER:
+            continue
+        for name in [name for name in sent if name in found and found[name].owner_key == SERVER]:
+            if name in needed:
+                raise ServersCredential(name, address)
+            del found[name]
+    return {name: _decrypt(box, row) for name, row in found.items()}
+
+
+def readable_values(session: Session, box: SecretBox, names: Iterable[str], *, owner_id: str | None) -> list[str]:
+    """Those that are stored and can be read, to keep them out of what people see."""
+    values = []
+    for row in _stored(session, names, owner_id).values():
+        with contextlib.suppress(SecretUnreadable, SecretKeyUnusable, OSError):
+            values.append(_decrypt(box, row))
+    return values
+
+
+def _find(session: Session, names: Iterable[str], owner_id: str | None) -> dict[str, SecretRow]:
     asked = list(dict.fromkeys(names))
-    wanted = [name for name in asked if _NAME.fullmatch(name)]
-    query = select(SecretRow).where(SecretRow.name.in_(wanted), SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
-    found = {row.name: row for row in session.scalars(query.order_by(SecretRow.owner_key))}
+    found = _stored(session, asked, owner_id)
     if missing := [name for name in asked if name not in found]:
         raise SecretsMissing(missing)
-    return {name: _decrypt(box, found[name]) for name in wanted}
+    return found
+
+
+def _stored(session: Session, names: Iterable[str], owner_id: str | None) -> dict[str, SecretRow]:
+    wanted = [name for name in names if _NAME.fullmatch(name)]
+    if not wanted:
+        return {}
+    query = select(SecretRow).where(SecretRow.name.in_(wanted), SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
+    # The server's owner key sorts before all others, so that the owner's own row comes last and stays.
+    return {row.name: row for row in session.scalars(query.order_by(SecretRow.owner_key))}
 
 
 def _check(name: str, value: str) -> None:

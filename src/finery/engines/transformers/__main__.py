@@ -11,11 +11,13 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
 from finery.engines.transformers.app import EngineState, create_app
+from finery.engines.transformers.engine import VARIABLE
 
 if TYPE_CHECKING:
     # Importing it for real loads torch, and the port has to answer before that.
@@ -49,6 +51,9 @@ def parse_arguments(arguments: list[str]) -> argparse.Namespace:
     for bits in ("8bit", "4bit"):
         quantization.add_argument(f"--load-in-{bits}", dest="quantization", action="store_const", const=bits)
     parser.add_argument("--max-context", type=positive, help="tokens of prompt and answer (default: the model's)")
+    parser.add_argument("--any-name", action="store_true", help="answer under whatever name a request gives")
+    parser.add_argument("--chat-template", help="a file of Jinja that replaces the model's own template")
+    parser.add_argument("--cache-bytes", type=positive, help="at most so much memory for the cache of all requests")
     parser.add_argument("--kv-blocks", type=positive, help="blocks of 256 tokens in the cache of all requests")
     return parser.parse_args(arguments)
 
@@ -66,7 +71,8 @@ async def serve(options: argparse.Namespace) -> int:
         listener = socket.create_server((options.host, options.port))
     except OSError as error:
         return complain(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
-    state = EngineState(name=options.name or options.model)
+    token = os.environ.pop(VARIABLE, None)
+    state = EngineState(name=options.name or options.model, any_name=options.any_name, token=token)
     config = uvicorn.Config(
         create_app(state), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
@@ -120,7 +126,9 @@ def load(options: argparse.Namespace, name: str, loop: asyncio.AbstractEventLoop
         name=name,
         dtype=options.dtype,
         quantization=options.quantization,
+        chat_template=Path(options.chat_template).read_text(encoding="utf-8") if options.chat_template else None,
         max_context=options.max_context,
+        cache_bytes=options.cache_bytes,
         kv_blocks=options.kv_blocks,
         loop=loop,
     )

@@ -1,6 +1,7 @@
 """The HTTP surface. It answers from the first moment; the model comes when it is loaded."""
 
 import asyncio
+import hmac
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from finery.engines.transformers.wire import (
     ChatRequest,
@@ -26,11 +28,15 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 # nginx's status for a client that has gone; nobody reads it.
 CLIENT_CLOSED_REQUEST = 499
+HEALTH = "/health"
 
 
 @dataclass
 class EngineState:
     name: str
+    any_name: bool = False
+    token: str | None = None
+    """What a request has to bear; None: nothing, the engine is open to this machine."""
     created: int = field(default_factory=lambda: int(time.time()))
     service: "Service | None" = None
 
@@ -43,9 +49,11 @@ class EngineState:
 def create_app(state: EngineState) -> FastAPI:
     app = FastAPI(title="Finery transformers engine", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_exception_handler(RequestRefused, render_refusal)
+    if state.token is not None:
+        app.add_middleware(TokenGuard, token=state.token)
     app.add_exception_handler(HTTPException, render_http_error)
 
-    @app.get("/health")
+    @app.get(HEALTH)
     async def health() -> Response:
         service = state.service
         if service is None:
@@ -66,15 +74,35 @@ def create_app(state: EngineState) -> FastAPI:
     async def chat_completions(request: Request) -> Response:
         chat = parse_request(ChatRequest, await request.body())
         check_name(state, chat.model)
-        return await respond(request, chat, state.ready_service().chat(chat))
+        return await respond(request, chat, await state.ready_service().chat(chat))
 
     @app.post("/v1/completions")
     async def completions(request: Request) -> Response:
         completion = parse_request(CompletionRequest, await request.body())
         check_name(state, completion.model)
-        return await respond(request, completion, state.ready_service().completion(completion))
+        return await respond(request, completion, await state.ready_service().completion(completion))
 
     return app
+
+
+class TokenGuard:
+    """Every user of this machine can reach the port; only who knows the token is answered."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = f"Bearer {token}".encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] == HEALTH or self._is_known(scope):
+            await self._app(scope, receive, send)
+            return
+        refusal = RequestRefused("This engine needs its token.", code="invalid_api_key", status=401)
+        await JSONResponse(refusal.body, status_code=refusal.status)(scope, receive, send)
+
+    def _is_known(self, scope: Scope) -> bool:
+        return any(
+            name == b"authorization" and hmac.compare_digest(value, self._expected) for name, value in scope["headers"]
+        )
 
 
 async def render_refusal(_: Request, error: Exception) -> Response:
@@ -95,7 +123,7 @@ def model_card(state: EngineState) -> dict[str, Any]:
 
 def check_name(state: EngineState, model: str | None) -> None:
     """Leaving the name out means the one model that is served."""
-    if model is not None and model != state.name:
+    if model is not None and model != state.name and not state.any_name:
         raise RequestRefused(
             f"The model {model!r} is not served here; {state.name!r} is.",
             param="model",

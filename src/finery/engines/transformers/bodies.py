@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import uuid4
 
 from finery.engines.transformers.answers import Body, Choice, Piece
+from finery.engines.transformers.calls import ToolCall
 from finery.engines.transformers.sampling import SampledToken
 from finery.engines.transformers.vocabulary import Vocabulary
 
@@ -49,9 +50,13 @@ class ChatShape:
         self._vocabulary = vocabulary
 
     def whole(self, choice: Choice) -> Body:
+        message: Body = {"role": "assistant", "content": choice.text, "refusal": None}
+        if choice.calls:
+            calls = [call_body(call) for call in choice.calls]
+            message |= {"content": choice.text or None, "tool_calls": calls}
         return {
             "index": choice.index,
-            "message": {"role": "assistant", "content": choice.text, "refusal": None},
+            "message": message,
             "logprobs": self._logprobs(choice.tokens),
             "finish_reason": choice.finish_reason,
         }
@@ -60,9 +65,12 @@ class ChatShape:
         return {"index": index, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
 
     def chunk(self, piece: Piece) -> Body:
+        delta: Body = {"content": piece.text} if piece.text else {}
+        if piece.calls:
+            delta["tool_calls"] = [{"index": call.index, **call_body(call)} for call in piece.calls]
         return {
             "index": piece.index,
-            "delta": {"content": piece.text} if piece.text else {},
+            "delta": delta,
             "logprobs": self._logprobs(piece.tokens),
             "finish_reason": piece.finish_reason,
         }
@@ -80,6 +88,10 @@ class ChatShape:
 
     def _entry(self, token: int, logprob: float) -> Body:
         return {"token": self._vocabulary.text(token), "logprob": logprob, "bytes": self._vocabulary.bytes(token)}
+
+
+def call_body(call: ToolCall) -> Body:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 class CompletionShape:

@@ -13,9 +13,11 @@ from transformers.generation.continuous_batching.cb_logits_processors import Con
 from transformers.generation.continuous_batching.continuous_api import OutputRouter
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
+from finery.contracts.prompting import end_tokens
 from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable
 from finery.engines.transformers.sampling import (
     GenerationFailed,
+    Matcher,
     PerRequestSampler,
     RequestSampler,
     SampledToken,
@@ -45,14 +47,16 @@ class BatchGenerator:
         loaded: LoadedModel,
         *,
         max_context: int | None,
+        cache_bytes: int | None = None,
         kv_blocks: int | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         model = loaded.model
-        blocks = kv_blocks or default_kv_blocks(model, loaded.device, context=max_context or model_context(model))
+        context = max_context or model_context(model)
+        blocks = kv_blocks or default_kv_blocks(model, loaded.device, context=context, most=cache_bytes)
         self.context = min(max_context or model_context(model), model_context(model), blocks * PAGE_TOKENS)
         self.device = loaded.device
-        self.end_tokens = end_tokens(loaded)
+        self.end_tokens = end_tokens(loaded.model.generation_config.eos_token_id, loaded.tokenizer.eos_token_id)
         self._loop = loop
         self._queues: dict[str, asyncio.Queue[SampledToken | GenerationFailed]] = {}
         self._sampler = PerRequestSampler(self._deliver)
@@ -74,13 +78,15 @@ class BatchGenerator:
         self._failures.is_stopping = True
         self._manager.stop(block=True, timeout=timeout, hard_stop=True)
 
-    async def stream(self, prompt: list[int], sampling: Sampling, *, max_tokens: int) -> AsyncGenerator[SampledToken]:
-        """The tokens up to and including an end token, at most max_tokens. Leaving the iterator early cancels the
-        request. Raises GenerationFailed."""
+    async def stream(
+        self, prompt: list[int], sampling: Sampling, *, max_tokens: int, matcher: Matcher | None = None
+    ) -> AsyncGenerator[SampledToken]:
+        """The tokens up to and including an end token, or the last one that the matcher allows, at most max_tokens.
+        Leaving the iterator early cancels the request. Raises GenerationFailed."""
         request_id = uuid4().hex
         queue: asyncio.Queue[SampledToken | GenerationFailed] = asyncio.Queue()
         self._queues[request_id] = queue
-        self._sampler.add(request_id, RequestSampler(sampling, prompt, self.device))
+        self._sampler.add(request_id, RequestSampler(sampling, prompt, self.device, matcher))
         try:
             self._submit(request_id, prompt, max_tokens)
             for _ in range(max_tokens):
@@ -88,7 +94,7 @@ class BatchGenerator:
                 if isinstance(item, GenerationFailed):
                     raise item
                 yield item
-                if item.token in self.end_tokens:
+                if item.is_last or item.token in self.end_tokens:
                     return
         finally:
             del self._queues[request_id]
@@ -149,24 +155,16 @@ class FailureRouter(OutputRouter):
             self.deliver(output)
 
 
-def end_tokens(loaded: LoadedModel) -> frozenset[int]:
-    """What ends an answer: the model's own end tokens, and its tokenizer's, which a fine-tuning may have changed."""
-    declared = loaded.model.generation_config.eos_token_id
-    tokens = {declared} if isinstance(declared, int) else set(declared or ())
-    if loaded.tokenizer.eos_token_id is not None:
-        tokens.add(loaded.tokenizer.eos_token_id)
-    return frozenset(tokens)
-
-
 def model_context(model: PreTrainedModel) -> int:
     return int(_text_settings(model).get("max_position_embeddings") or FALLBACK_CONTEXT)
 
 
-def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int) -> int:
+def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int, most: int | None = None) -> int:
     """Room for several whole contexts, as far as a bounded share of the memory goes. Left to itself, transformers
     takes more than half of the machine's memory."""
     on_cuda = device.type == "cuda"
     memory = int(torch.cuda.mem_get_info(device)[0] * CUDA_CACHE_SHARE) if on_cuda else CPU_CACHE_BYTES
+    memory = memory if most is None else min(memory, most)
     affordable = memory // (PAGE_TOKENS * kv_bytes_per_token(model))
     wanted = CONTEXTS_IN_CACHE * -(-context // PAGE_TOKENS)
     if affordable < 1:

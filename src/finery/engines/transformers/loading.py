@@ -40,12 +40,17 @@ class LoadedModel:
     device: torch.device
 
 
-def load_model(source: str, *, dtype: Dtype, quantization: Quantization | None) -> LoadedModel:
-    """Raises ModelNotLoadable; whatever else the libraries raise on a broken folder passes through."""
+def load_model(
+    source: str, *, dtype: Dtype, quantization: Quantization | None, chat_template: str | None = None
+) -> LoadedModel:
+    """`chat_template` replaces the tokenizer\'s own.
+
+    Raises ModelNotLoadable; whatever else the libraries raise on a broken folder passes through.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = find_folder(source)
     model = _load_weights(folder, dtype=dtype, quantization=quantization, device=device, outer=())
-    return LoadedModel(model.eval(), _load_tokenizer(folder), device)
+    return LoadedModel(model.eval(), _load_tokenizer(folder, chat_template), device)
 
 
 def find_folder(source: str) -> Path:
@@ -153,11 +158,13 @@ def _apply_adapter(base: PreTrainedModel, folder: Path, *, merge: bool) -> PreTr
     return merged
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def _load_tokenizer(folder: Path, chat_template: str | None) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
         _folder_with(("tokenizer.json", "tokenizer.model", "tokenizer_config.json"), folder), trust_remote_code=False
     )
-    if tokenizer.chat_template is None:
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
+    elif tokenizer.chat_template is None:
         tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
     return tokenizer
 

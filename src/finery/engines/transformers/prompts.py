@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
+from transformers.utils.chat_template_utils import render_jinja_template
 
+from finery.contracts.prompting import ChatPrompts, NotRenderable
+from finery.engines.transformers.conversations import messages_of, tools_of
 from finery.engines.transformers.sampling import Sampling
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, RequestRefused
 
@@ -53,14 +56,15 @@ def completion_jobs(request: CompletionRequest, tokenizer: PreTrainedTokenizerBa
     )
 
 
+def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
+    return ChatPrompts(tokenizer, render_jinja_template, template_error=TemplateError)
+
+
 def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The template writes the special tokens, as it did in training."""
-    messages = [message.for_template() for message in request.messages]
     try:
-        text = tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False)
-    except TemplateError as error:
-        raise RequestRefused(f"The model's chat template refuses these messages: {error}", param="messages") from error
-    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+        return prompts_of(tokenizer).chat(messages_of(request), tools_of(request))
+    except NotRenderable as error:
+        raise RequestRefused(f"For this model, {error}", param="messages") from error
 
 
 def tokenize_prompts(
@@ -72,7 +76,7 @@ def tokenize_prompts(
 
 def _tokenize_prompt(prompt: object, tokenizer: PreTrainedTokenizerBase, *, vocabulary: int) -> list[int]:
     if isinstance(prompt, str):
-        return list(tokenizer(prompt)["input_ids"])
+        return prompts_of(tokenizer).plain(prompt)
     tokens = [token for token in prompt if isinstance(token, int)] if isinstance(prompt, list) else []
     foreign = next((token for token in tokens if token >= vocabulary), None)
     if foreign is not None:

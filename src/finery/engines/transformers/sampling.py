@@ -11,7 +11,7 @@ It needs synchronous batching: in the asynchronous mode a row is computed before
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import torch
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
@@ -55,18 +55,36 @@ class Sampling:
 @dataclass(frozen=True)
 class SampledToken:
     """A token, and the natural logarithms of the probabilities that the model gave it and its best rivals, before
-    temperature and penalties."""
+    temperature, penalties and what a grammar forbids."""
 
     token: int
     logprob: float | None = None
     rivals: tuple[tuple[int, float], ...] = ()
+    is_last: bool = False
+    """Nothing may follow it, though it is no end token."""
+
+
+class Matcher(Protocol):
+    """One answer's way through a grammar."""
+
+    @property
+    def is_complete(self) -> bool: ...
+
+    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+        """The logits, shape [vocabulary], of forbidden tokens made minus infinity. Raises GenerationFailed."""
+        ...
+
+    def accept(self, token: int) -> None: ...
 
 
 class RequestSampler:
     """Settings, random state and history of one request."""
 
-    def __init__(self, sampling: Sampling, prompt: list[int], device: torch.device) -> None:
+    def __init__(
+        self, sampling: Sampling, prompt: list[int], device: torch.device, matcher: Matcher | None = None
+    ) -> None:
         self.sampling = sampling
+        self._matcher = matcher
         self._seen = set(prompt)
         self._counts: Counter[int] = Counter()
         self._random = torch.Generator(device=device)
@@ -75,20 +93,29 @@ class RequestSampler:
         else:
             self._random.manual_seed(sampling.seed)
 
+    @property
+    def takes_the_best(self) -> bool:
+        """Whether the best-scored token is its choice, and nothing is to be told of it."""
+        return self.sampling.is_plain_greedy and self._matcher is None
+
     def choose(self, logits: torch.Tensor) -> SampledToken:
-        """logits: float32, shape [vocabulary]."""
-        token = self._pick(self._penalize(logits) if self.sampling.has_penalties else logits)
+        """logits: float32, shape [vocabulary]. Raises GenerationFailed."""
+        scores = logits if self._matcher is None else self._matcher.mask(logits)
+        token = self._pick(self._penalize(scores) if self.sampling.has_penalties else scores)
         self.record(token)
+        is_last = self._matcher is not None and self._matcher.is_complete
         if self.sampling.logprobs is None:
-            return SampledToken(token)
+            return SampledToken(token, is_last=is_last)
         logprobs = torch.log_softmax(logits, dim=-1)
         best = torch.topk(logprobs, self.sampling.logprobs)
         rivals = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
-        return SampledToken(token, float(logprobs[token]), rivals)
+        return SampledToken(token, float(logprobs[token]), rivals, is_last)
 
     def record(self, token: int) -> None:
         self._seen.add(token)
         self._counts[token] += 1
+        if self._matcher is not None:
+            self._matcher.accept(token)
 
     def _penalize(self, logits: torch.Tensor) -> torch.Tensor:
         scores = logits.clone()
@@ -171,7 +198,11 @@ class PerRequestSampler(ContinuousBatchingLogitsProcessor):
             if not finite[row]:
                 step.append((request_id, GenerationFailed("The model computed no finite scores for the next token.")))
                 continue
-            sampled = self._choose(sampler, scores[row], greedy=chosen[row])
+            try:
+                sampled = self._choose(sampler, scores[row], greedy=chosen[row])
+            except GenerationFailed as error:
+                step.append((request_id, error))
+                continue
             chosen[row] = sampled.token
             step.append((request_id, sampled))
         self._deliver(step)
@@ -179,7 +210,7 @@ class PerRequestSampler(ContinuousBatchingLogitsProcessor):
         return torch.full_like(scores, -torch.inf).scatter(1, tokens, 0.0)
 
     def _choose(self, sampler: RequestSampler, logits: torch.Tensor, *, greedy: int) -> SampledToken:
-        if not sampler.sampling.is_plain_greedy:
+        if not sampler.takes_the_best:
             return sampler.choose(logits)
         sampler.record(greedy)
         return SampledToken(greedy)

@@ -7,7 +7,9 @@ from contextlib import aclosing
 
 from finery.engines.transformers.answers import Body, all_choices, all_pieces, usage
 from finery.engines.transformers.bodies import ChatShape, CompletionShape, Envelope, Shape
+from finery.engines.transformers.demands import DemandReader, Demands
 from finery.engines.transformers.generator import BatchGenerator
+from finery.engines.transformers.grammars import Grammars
 from finery.engines.transformers.loading import Dtype, Quantization, load_model
 from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, completion_jobs
 from finery.engines.transformers.sampling import GenerationFailed
@@ -23,22 +25,30 @@ class Service:
         name: str,
         dtype: Dtype,
         quantization: Quantization | None,
+        chat_template: str | None,
         max_context: int | None,
+        cache_bytes: int | None,
         kv_blocks: int | None,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Loads the model, which takes seconds to minutes. Raises what load_model raises."""
-        loaded = load_model(source, dtype=dtype, quantization=quantization)
+        loaded = load_model(source, dtype=dtype, quantization=quantization, chat_template=chat_template)
         self.name = name
         self.device = loaded.device.type
         self._tokenizer = loaded.tokenizer
         self._vocabulary = Vocabulary(loaded.tokenizer)
-        self._generator = BatchGenerator(loaded, max_context=max_context, kv_blocks=kv_blocks, loop=loop)
+        self._generator = BatchGenerator(
+            loaded, max_context=max_context, cache_bytes=cache_bytes, kv_blocks=kv_blocks, loop=loop
+        )
         self._limits = ModelLimits(
             context=self._generator.context,
             vocabulary=loaded.model.get_input_embeddings().num_embeddings,
             defaults=loaded.model.generation_config,
         )
+        grammars = Grammars(
+            loaded.tokenizer, vocabulary=self._limits.vocabulary, end_tokens=sorted(self._generator.end_tokens)
+        )
+        self._demands = DemandReader(loaded.tokenizer, grammars)
         self._generator.start()
 
     @property
@@ -55,23 +65,32 @@ class Service:
     def stop(self, *, timeout: float) -> None:
         self._generator.stop(timeout=timeout)
 
-    def chat(self, request: ChatRequest) -> "Answer":
+    async def chat(self, request: ChatRequest) -> "Answer":
         """Raises RequestRefused."""
+        demands = await self._demands_of(request, demanding=bool(request.offered_tools))
         jobs = chat_jobs(request, self._tokenizer, self._limits)
-        return self._answer(request, jobs, ChatShape(self._vocabulary))
+        return self._answer(request, jobs, demands, ChatShape(self._vocabulary))
 
-    def completion(self, request: CompletionRequest) -> "Answer":
+    async def completion(self, request: CompletionRequest) -> "Answer":
         """Raises RequestRefused."""
+        demands = await self._demands_of(request, demanding=False)
         jobs = completion_jobs(request, self._tokenizer, self._limits)
-        return self._answer(request, jobs, CompletionShape(self._vocabulary))
+        return self._answer(request, jobs, demands, CompletionShape(self._vocabulary))
 
-    def _answer(self, request: GenerationRequest, jobs: list[Job], shape: Shape) -> "Answer":
+    async def _demands_of(self, request: GenerationRequest, *, demanding: bool) -> Demands:
+        if request.response_format is None and not demanding:
+            return Demands()
+        # Other requests' tokens are handed out on this thread in the meantime.
+        return await asyncio.to_thread(self._demands.read, request)
+
+    def _answer(self, request: GenerationRequest, jobs: list[Job], demands: Demands, shape: Shape) -> "Answer":
         return Answer(
             generator=self._generator,
             vocabulary=self._vocabulary,
             jobs=jobs,
+            demands=demands,
             shape=shape,
-            envelope=Envelope(self.name, shape.id_prefix),
+            envelope=Envelope(request.model or self.name, shape.id_prefix),
             with_usage=request.wants_usage_chunk,
         )
 
@@ -85,6 +104,7 @@ class Answer:
         generator: BatchGenerator,
         vocabulary: Vocabulary,
         jobs: list[Job],
+        demands: Demands,
         shape: Shape,
         envelope: Envelope,
         with_usage: bool,
@@ -92,6 +112,7 @@ class Answer:
         self._generator = generator
         self._vocabulary = vocabulary
         self._jobs = jobs
+        self._demands = demands
         self._shape = shape
         self._envelope = envelope
         self._with_usage = with_usage
@@ -99,7 +120,7 @@ class Answer:
     async def whole(self) -> Body:
         """Raises RequestRefused with status 500 when generation has failed."""
         try:
-            choices = await all_choices(self._generator, self._vocabulary, self._jobs)
+            choices = await all_choices(self._generator, self._vocabulary, self._jobs, self._demands)
         except GenerationFailed as error:
             raise server_failure(str(error)) from error
         tokens = sum(len(choice.tokens) for choice in choices)
@@ -127,7 +148,8 @@ class Answer:
         for job in self._jobs:
             if opening := self._shape.opening(job.index):
                 yield self._envelope.wrap(self._shape.chunk_object, [opening], **rest)
-        async with aclosing(all_pieces(self._generator, self._vocabulary, self._jobs)) as pieces:
+        made = all_pieces(self._generator, self._vocabulary, self._jobs, self._demands)
+        async with aclosing(made) as pieces:
             async for piece in pieces:
                 tokens += len(piece.tokens)
                 yield self._envelope.wrap(self._shape.chunk_object, [self._shape.chunk(piece)], **rest)

@@ -12,13 +12,17 @@ BYTE_TOKEN = re.compile(r"<0x([0-9A-F]{2})>")
 class Vocabulary:
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
+        self._special = frozenset(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)
         self._bytes_of_letters: dict[str, int] = {}
         if tokenizer.is_fast and '"ByteLevel"' in json.dumps(decoder_of(tokenizer)):
             self._bytes_of_letters = {letter: byte for byte, letter in bytes_to_unicode().items()}
 
-    def decode(self, tokens: list[int]) -> str:
+    def decode(self, tokens: list[int], *, kept: frozenset[int] = frozenset()) -> str:
+        """The text, without special tokens that are not kept."""
+        if kept:
+            tokens = [token for token in tokens if token in kept or token not in self._special]
         # Cleaning up spaces would make a text depend on where it was cut.
-        text = self._tokenizer.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        text = self._tokenizer.decode(tokens, skip_special_tokens=not kept, clean_up_tokenization_spaces=False)
         return str(text)
 
     def text(self, token: int) -> str:

@@ -2,10 +2,21 @@
 
 import difflib
 import json
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
+
+from finery.engines.transformers.wire_types import (
+    UNION_TAGS,
+    Message,
+    NamedChoice,
+    ResponseFormat,
+    StreamOptions,
+    Tool,
+    ToolChoice,
+    WireModel,
+)
 
 
 class RequestRefused(Exception):
@@ -25,33 +36,6 @@ class RequestRefused(Exception):
         self.body: dict[str, dict[str, str | None]] = {
             "error": {"message": message, "type": error_type, "param": param, "code": code}
         }
-
-
-class WireModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class StreamOptions(WireModel):
-    include_usage: bool = False
-
-
-class ResponseFormat(WireModel):
-    type: Literal["text"]
-
-
-class TextPart(WireModel):
-    type: Literal["text"]
-    text: str
-
-
-class Message(WireModel):
-    role: Literal["system", "developer", "user", "assistant"]
-    content: str | list[TextPart]
-    name: str | None = None
-
-    def for_template(self) -> dict[str, str]:
-        content = self.content if isinstance(self.content, str) else "".join(part.text for part in self.content)
-        return {"role": "system" if self.role == "developer" else self.role, "content": content}
 
 
 StopString = Annotated[str, Field(min_length=1)]
@@ -91,6 +75,22 @@ class ChatRequest(GenerationRequest):
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
+    tools: Annotated[list[Tool], Field(max_length=128)] | None = None
+    tool_choice: ToolChoice | None = None
+    parallel_tool_calls: bool | None = None
+
+    @property
+    def offered_tools(self) -> list[Tool]:
+        """What the model is told of: no tool where it shall call none."""
+        return [] if self.tool_choice == "none" else self.tools or []
+
+    @property
+    def chosen_function(self) -> str | None:
+        return self.tool_choice.function.name if isinstance(self.tool_choice, NamedChoice) else None
+
+    @property
+    def must_call(self) -> bool:
+        return self.tool_choice == "required" or self.chosen_function is not None
 
 
 TokenId = Annotated[int, Field(ge=0)]
@@ -140,7 +140,17 @@ def parse_request(kind: type[Wire], body: bytes) -> Wire:
         raise refusal(kind, error.errors()) from error
     if request.stream_options is not None and not request.stream:
         raise RequestRefused("stream_options is for requests with stream.", param="stream_options")
+    if isinstance(request, ChatRequest):
+        check_choice(request)
     return request
+
+
+def check_choice(request: ChatRequest) -> None:
+    names = [tool.function.name for tool in request.offered_tools]
+    if request.must_call and not names:
+        raise RequestRefused("This tool_choice needs tools.", param="tool_choice")
+    if request.chosen_function is not None and request.chosen_function not in names:
+        raise RequestRefused(f"No tool is called {request.chosen_function!r}.", param="tool_choice")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -166,22 +176,25 @@ def refusal(kind: type[GenerationRequest], errors: list[ErrorDetails]) -> Reques
     """One refusal for the first error. An unknown key goes first: it often explains a missing one."""
     error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     param = parameter_name(error["loc"])
+    if error["type"].startswith("union_tag"):
+        param += "." + error["ctx"]["discriminator"].strip("'")
     if error["type"] == "extra_forbidden":
         return RequestRefused(unknown_message(kind, param), param=param, code="unknown_parameter")
-    if param.startswith("response_format"):
-        return RequestRefused("This engine only answers with response_format {'type': 'text'}.", param=param)
     return RequestRefused(f"{param}: {error['msg']}.", param=param, code="invalid_value")
 
 
 def parameter_name(location: tuple[int | str, ...]) -> str:
-    """("messages", 0, "content", "str") is messages[0].content: the names of union members are no part of it."""
+    """("messages", 0, "user", "content", "str") is messages[0].content: what names the members of unions is left out.
+
+    ("response_format", "json_schema", "json_schema", "name") has a member and a key of one name.
+    """
     name = ""
     for part in location:
         if isinstance(part, int):
             name += f"[{part}]"
         elif not name:
             name = part
-        elif part.isidentifier() and part not in ("str", "int", "float"):
+        elif part.isidentifier() and part not in UNION_TAGS and not name.endswith(f".{part}"):
             name += f".{part}"
     return name
 

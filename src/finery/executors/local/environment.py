@@ -63,6 +63,12 @@ TRACKERS = frozenset(
 )
 """What reaches the hub and the trackers, keys included: for our own trainers, never for a program of the user's."""
 
+ACCOUNTS = (
+    frozenset({"WANDB_API_KEY", "WANDB_BASE_URL"}),
+    frozenset({"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"}),
+)
+"""An address and the key for it come from one hand, or the server's key would go to an address of the user's."""
+
 EARLY_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "MKL_", "KMP_", "GOMP_")
 """Variables that are read when Python or a library is loaded: too late for a process forked afterwards."""
 
@@ -80,6 +86,12 @@ def base_environment(server: Mapping[str, str] = os.environ, *, also: frozenset[
             os.path.abspath(entry) for entry in passed["PYTHONPATH"].split(os.pathsep)
         )
     return passed
+
+
+def tracking_environment(wanted: Mapping[str, str]) -> frozenset[str]:
+    """Which of TRACKERS a process with the variables `wanted` of its own gets of the server's."""
+    own = [account for account in ACCOUNTS if not account.isdisjoint(wanted)]
+    return TRACKERS.difference(*own)
 
 
 def early(environment: Mapping[str, str]) -> dict[str, str]:

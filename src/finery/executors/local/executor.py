@@ -18,7 +18,7 @@ from finery.contracts.layout import (
 )
 from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, Unknown
 from finery.executors.base import NotYet, SubmitFailed
-from finery.executors.local.environment import TRACKERS, base_environment, failpoint_environment
+from finery.executors.local.environment import base_environment, failpoint_environment, tracking_environment
 from finery.executors.local.leftovers import of_dead_shim, sweep
 from finery.executors.local.observe import Record, look, read_exit
 from finery.executors.local.warm_parent import WarmParent
@@ -53,6 +53,7 @@ class LocalExecutor:
             # A warm parent that did not answer may have forked all the same.
             with contextlib.suppress(OSError):
                 write_json(attempt.terminate, {"grace_seconds": 0.0})
+            _forget_environment(attempt)
             raise SubmitFailed(f"the process could not be started on this machine: {error}") from error
         return Handle(directory=launch.directory, attempt=launch.attempt, details={"shim": shim.describe()})
 
@@ -62,6 +63,7 @@ class LocalExecutor:
         except OSError as error:
             return Unknown(detail=str(error))
         if isinstance(seen, Exited | Lost):
+            _forget_environment(_attempt(handle))
             self._reap()
         return seen
 
@@ -104,6 +106,7 @@ class LocalExecutor:
         launch = read_json(attempt.launch)
         mark = None if launch is None else f"{MARK_VARIABLE}={launch['mark']}"
         killed = sweep(lambda: of_dead_shim(shim, process, mark), SWEEP_SECONDS)
+        _forget_environment(attempt)
         self._reap()
         return len(killed)
 
@@ -147,7 +150,9 @@ def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
     launch.json comes last: where it is, everything is.
     """
     # Only our own trainers have a warm entry.
-    passed = base_environment(also=TRACKERS if launch.warm_entry is not None else frozenset())
+    passed = base_environment(
+        also=tracking_environment(launch.environment) if launch.warm_entry is not None else frozenset()
+    )
     environment = {**passed, **launch.environment, MARK_VARIABLE: launch.mark}
     if not attempt.launch.exists():
         attempt.path.mkdir(parents=True, exist_ok=True)
@@ -155,6 +160,14 @@ def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
         submitted = {"boot_id": boot_id(), "uptime": uptime()}
         write_json(attempt.launch, {**launch.model_dump(mode="json", exclude={"environment"}), "submitted": submitted})
     return environment
+
+
+def _forget_environment(attempt: AttemptDirectory) -> None:
+    """Of an attempt that will not start any more, with what was left of it by a kill while it was written."""
+    name = attempt.environment.name
+    for path in (attempt.environment, *attempt.path.glob(f".{name}.*")):
+        with contextlib.suppress(OSError):
+            path.unlink()
 
 
 def _attempt(handle: Handle) -> AttemptDirectory:

@@ -3,6 +3,7 @@
 Standard library only, and single-threaded: the process that it starts dies with the thread that forked it.
 """
 
+import contextlib
 import fcntl
 import math
 import os
@@ -53,6 +54,9 @@ def mind(attempt: AttemptDirectory, become: Become) -> None:
     failpoint("shim.locked")
     exit_file = ExitFile(attempt.exit)
     ending = _Attempt(attempt, lock).carry_out(exit_file, become)
+    # It is there still where nothing was started.
+    with contextlib.suppress(OSError):
+        attempt.environment.unlink()
     ending.finished_at = epoch_now()
     failpoint("shim.before_exit_file")
     exit_file.write(ending, EXIT_FILE_PATIENCE_SECONDS)

@@ -15,7 +15,7 @@ import yaml
 from yaml.events import AliasEvent, CollectionStartEvent, NodeEvent, ScalarEvent
 from yaml.nodes import MappingNode, Node, ScalarNode
 
-from finery.cli.settings import SettingRefused, unique_keys
+from finery.kit.json_keys import KeyTwice, unique_keys
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 32
@@ -70,7 +70,7 @@ def _parse_json(text: str) -> object:
         return json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=unique_keys)
     except json.JSONDecodeError as error:
         raise _Refused(f"line {error.lineno}: {error.msg}") from error
-    except SettingRefused as error:
+    except KeyTwice as error:
         raise _Refused(str(error)) from error
     except RecursionError as error:
         raise _Refused("is nested too deeply") from error

@@ -1,0 +1,91 @@
+"""Set-up, login, one's own account and keys."""
+
+from fastapi import APIRouter, Depends, Request
+
+from finery.api.native.account_mapping import to_me, to_new_admin
+from finery.api.native.account_schemas import (
+    ChangePasswordRequest,
+    CreatedKey,
+    CreateKeyRequest,
+    KeyList,
+    LoggedIn,
+    LoginRequest,
+    Me,
+    SetupRequest,
+)
+from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, KeyId, NativeRoute
+from finery.contracts.accounts import ApiKey, SetupStatus, User
+from finery.domain import accounts, audit
+from finery.http.identity import CurrentUser, account_of, session_token
+from finery.http.logins import CurrentEntrance
+from finery.http.permission import Allow, AllowEveryone, Permission
+from finery.http.rates import PASSWORD_CHANGES
+from finery.http.services import CurrentServices
+from finery.http.session import ReadSession, WriteSession
+
+EVERYONE = Depends(AllowEveryone())
+SELF = Depends(Allow(Permission.ACCOUNT_SELF))
+KEYS = Depends(Allow(Permission.KEYS_SELF))
+
+router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["accounts"], responses=ERRORS)
+
+
+@router.get("/setup", dependencies=[EVERYONE])
+def setup_status(session: ReadSession) -> SetupStatus:
+    return accounts.setup_status(session)
+
+
+@router.post("/setup", dependencies=[EVERYONE], status_code=201, responses=TOO_MANY)
+async def set_up(body: SetupRequest, entrance: CurrentEntrance) -> User:
+    """Creates the first administrator, and logs them in. From then on every request needs a login or a key."""
+    return (await entrance.set_up(to_new_admin(body), body.password, body.setup_token)).user
+
+
+@router.post("/login", dependencies=[EVERYONE], responses=TOO_MANY)
+async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
+    """Sets the session's cookie."""
+    opened = await entrance.log_in(body.login, body.password, remember=body.remember)
+    return LoggedIn(user=opened.user, expires_at=opened.expires_at)
+
+
+@router.post("/logout", dependencies=[SELF], status_code=204)
+def logout(session: WriteSession, entrance: CurrentEntrance) -> None:
+    """Ends the session of the cookie; whoever came with a key has none to end."""
+    entrance.log_out(session)
+
+
+@router.get("/me", dependencies=[SELF])
+def describe_me(session: ReadSession, user: CurrentUser) -> Me:
+    return to_me(user, None if user.user_id is None else accounts.get_user(session, user.user_id))
+
+
+@router.post("/me/password", dependencies=[SELF], status_code=204, responses=TOO_MANY)
+def change_password(
+    body: ChangePasswordRequest, session: WriteSession, user: CurrentUser, services: CurrentServices, request: Request
+) -> None:
+    """All other sessions of the user end."""
+    user_id = account_of(user)
+    services.rates.check(PASSWORD_CHANGES, user_id)
+    accounts.change_password(
+        session, user_id, current=body.current_password, new=body.new_password, keep=session_token(request)
+    )
+
+
+@router.post("/keys", dependencies=[KEYS], status_code=201)
+def create_key(body: CreateKeyRequest, session: WriteSession, user: CurrentUser) -> CreatedKey:
+    """The key is shown this once."""
+    made = accounts.create_key(session, user, **body.model_dump())
+    audit.name_target(session, made.info.id)
+    return CreatedKey(key=made.key, info=made.info)
+
+
+@router.get("/keys", dependencies=[KEYS])
+def list_keys(session: ReadSession, user: CurrentUser) -> KeyList:
+    """One's own, newest first, revoked ones too."""
+    return KeyList(keys=accounts.list_keys(session, account_of(user)))
+
+
+@router.delete("/keys/{key_id}", dependencies=[KEYS])
+def revoke_key(key_id: KeyId, session: WriteSession, user: CurrentUser) -> ApiKey:
+    """For ever. What was begun with it goes on."""
+    return accounts.revoke_key(session, account_of(user), key_id)

@@ -1,0 +1,82 @@
+"""The record of who did what: read, never changed."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from starlette.responses import Response, StreamingResponse
+
+from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
+from finery.contracts.accounts import AuditFilter, AuditPage, AuditResult
+from finery.domain import audit
+from finery.http.described import in_type
+from finery.http.permission import Allow, Permission
+from finery.http.services import CurrentServices, Services
+from finery.http.session import ReadSession
+
+READ = Depends(Allow(Permission.AUDIT_READ))
+LINES = 500
+"""Sent at once."""
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*")
+
+
+def _no_number(value: object) -> object:
+    """Seconds since 1970, which pydantic takes too, are easily milliseconds."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        raise ValueError("is no moment; give one with its zone, like 2026-01-31T12:00:00Z")
+    return value
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("is no moment of the calendar in UTC") from error
+
+
+Text = Annotated[str | None, Query(max_length=200)]
+UtcMoment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
+Moment = Annotated[UtcMoment | None, Query(description="With its zone: 2026-01-31T12:00:00Z.")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+router = APIRouter(prefix=f"{PREFIX}/audit", route_class=NativeRoute, tags=["audit"], responses=ERRORS)
+
+
+async def audit_filter(
+    user_id: Text = None,
+    action: Text = None,
+    target: Text = None,
+    result: Annotated[AuditResult | None, Query()] = None,
+    since: Moment = None,
+    until: Moment = None,
+) -> AuditFilter:
+    return AuditFilter(user_id=user_id, action=action, target=target, result=result, since=since, until=until)
+
+
+WantedEntries = Annotated[AuditFilter, Depends(audit_filter)]
+
+
+@router.get("", dependencies=[READ])
+def list_audit_entries(
+    wanted: WantedEntries, session: ReadSession, limit: Limit = 100, cursor: Text = None
+) -> AuditPage:
+    """Newest first. `cursor` is the `next_cursor` of the page before."""
+    return audit.list_page(session, wanted, limit=limit, cursor=cursor)
+
+
+@router.get("/export", dependencies=[READ], response_class=StreamingResponse, responses=in_type("application/x-ndjson"))
+async def export_audit_entries(wanted: WantedEntries, services: CurrentServices) -> Response:
+    """All that the filters let through, oldest first, one JSON object a line."""
+    return StreamingResponse(_lines(services, wanted), media_type="application/x-ndjson")
+
+
+def _lines(services: Services, wanted: AuditFilter) -> Iterator[str]:
+    """In a session of its own: the request's would be closed by the time the stream begins."""
+    with services.database.read() as session:
+        lines = audit.export(session, wanted)
+        while part := "".join(islice(lines, LINES)):
+            yield part

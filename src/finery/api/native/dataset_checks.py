@@ -1,0 +1,43 @@
+"""Whether data is fit for a recipe, and for a model."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from pydantic import ConfigDict, Field
+
+from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
+from finery.contracts.datasets.measurement import DatasetCheck
+from finery.contracts.numbers import PlainNumbers
+from finery.domain.datasets.inspection import Asked
+from finery.http.dataset_checks import check_data
+from finery.http.permission import Allow, CurrentUser, Permission
+from finery.http.services import CurrentServices
+
+PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+
+router = APIRouter(prefix=f"{PREFIX}/datasets", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
+
+
+class CheckDatasetRequest(PlainNumbers):
+    model_config = ConfigDict(extra="forbid")
+
+    path: PathText
+    """Of a file or folder, or `dataset:<id or name>[@<version>]`."""
+    recipe: str = Field(default="sft", max_length=32)
+    dataset_name: str | None = Field(default=None, max_length=200)
+    """The entry of a folder's dataset_info.json."""
+    validation_path: PathText | None = None
+    model: str | None = Field(default=None, min_length=1, max_length=4096)
+    """With it, rows are measured in its tokens."""
+    max_length: Annotated[int, Field(ge=8, le=1_048_576)] = 1024
+
+
+@router.post("/check", dependencies=[Depends(Allow(Permission.DATASETS_READ))])
+def check_dataset(body: CheckDatasetRequest, services: CurrentServices, user: CurrentUser) -> DatasetCheck:
+    """What is wrong with the data is the answer: `ok` says whether a run may train on it."""
+    return check_data(services, _asked(body), user)
+
+
+def _asked(body: CheckDatasetRequest) -> Asked:
+    facts = body.model_dump()
+    return Asked(entry_name=facts.pop("dataset_name"), **facts)

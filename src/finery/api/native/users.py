@@ -1,0 +1,52 @@
+"""The server's users."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from finery.api.native.account_schemas import UserList
+from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute, UserId
+from finery.contracts.accounts import NewUser, User, UserChanges
+from finery.domain import accounts, audit
+from finery.http.permission import Allow, Permission
+from finery.http.session import ReadSession, WriteSession
+
+READ = Depends(Allow(Permission.USERS_READ))
+WRITE = Depends(Allow(Permission.USERS_WRITE))
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Offset = Annotated[int, Query(ge=0, le=2**31 - 1)]
+
+router = APIRouter(prefix=f"{PREFIX}/users", route_class=NativeRoute, tags=["users"], responses=ERRORS)
+
+
+@router.post("", dependencies=[WRITE], status_code=201)
+def create_user(body: NewUser, session: WriteSession) -> User:
+    """Without a password the user cannot log in."""
+    user = accounts.create_user(session, body)
+    audit.name_target(session, user.id)
+    return user
+
+
+@router.get("", dependencies=[READ])
+def list_users(session: ReadSession, limit: Limit = 500, offset: Offset = 0) -> UserList:
+    """By user name."""
+    return UserList(users=accounts.list_users(session, limit=limit, offset=offset))
+
+
+@router.get("/{user_id}", dependencies=[READ])
+def get_user(user_id: UserId, session: ReadSession) -> User:
+    return accounts.get_user(session, user_id)
+
+
+@router.patch("/{user_id}", dependencies=[WRITE])
+def update_user(user_id: UserId, body: UserChanges, session: WriteSession) -> User:
+    """Only what is sent changes. A new password and `is_active: false` end the user's sessions."""
+    return accounts.update_user(session, user_id, body)
+
+
+@router.delete("/{user_id}", dependencies=[WRITE], status_code=204)
+def delete_user(user_id: UserId, session: WriteSession) -> None:
+    """Their sessions, keys and secrets are deleted. Their runs and deployments stay and go on; they have no owner
+    then, and are seen by those who see everyone's."""
+    accounts.delete_user(session, user_id)

@@ -1,0 +1,98 @@
+"""Between OpenAI's files and the core's."""
+
+import re
+from typing import Any
+
+from starlette.requests import Request
+
+from finery.api.openai.file_schemas import FileObject, FilePage, UploadObject, UploadPartObject
+from finery.contracts.files import PartedUpload, StoredFile, UploadPart
+from finery.domain.errors import Flaw
+from finery.http.problems import RequestRefused, invalid_request
+from finery.http.uploads import Upload
+
+FILE_FIELDS = {
+    "purpose": {"type": "string"},
+    "expires_after[anchor]": {"type": "string"},
+    "expires_after[seconds]": {"type": "integer"},
+}
+_NUMBER = re.compile(r"\d{1,9}")
+
+
+def to_file(file: StoredFile) -> FileObject:
+    return FileObject(
+        id=file.id,
+        bytes=file.size_bytes,
+        created_at=int(file.created_at.timestamp()),
+        expires_at=int(file.expires_at.timestamp()) if file.expires_at else None,
+        filename=file.filename,
+        purpose=file.purpose,
+    )
+
+
+def to_page(files: list[FileObject], has_more: bool) -> FilePage:
+    return FilePage(
+        data=files,
+        has_more=has_more,
+        first_id=files[0].id if files else None,
+        last_id=files[-1].id if files else None,
+    )
+
+
+def to_upload(upload: PartedUpload) -> UploadObject:
+    return UploadObject(
+        id=upload.id,
+        bytes=upload.size_bytes,
+        created_at=int(upload.created_at.timestamp()),
+        expires_at=int(upload.expires_at.timestamp()),
+        filename=upload.filename,
+        purpose=upload.purpose,
+        status=upload.status.value,
+        file=to_file(upload.file) if upload.file is not None else None,
+    )
+
+
+def to_part(part: UploadPart) -> UploadPartObject:
+    return UploadPartObject(id=part.id, created_at=int(part.created_at.timestamp()), upload_id=part.upload_id)
+
+
+def purpose_of(upload: Upload) -> str:
+    """Raises RequestRefused."""
+    if "purpose" not in upload.fields:
+        raise _refused("purpose", "is needed")
+    unknown = sorted(upload.fields.keys() - FILE_FIELDS.keys())
+    if unknown:
+        raise _refused(unknown[0], f"unknown key; known: {', '.join(['file', *FILE_FIELDS])}")
+    return upload.fields["purpose"]
+
+
+def lifetime_of(upload: Upload) -> int | None:
+    """Seconds. Raises RequestRefused."""
+    anchor, seconds = upload.fields.get("expires_after[anchor]"), upload.fields.get("expires_after[seconds]")
+    if anchor is None and seconds is None:
+        return None
+    if anchor != "created_at":
+        raise _refused("expires_after.anchor", "must be created_at")
+    if seconds is None or not _NUMBER.fullmatch(seconds):
+        raise _refused("expires_after.seconds", "must be a whole number of seconds")
+    return int(seconds)
+
+
+def form_documentation(name: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """The form is read as it comes, so FastAPI does not see it."""
+    schema = {
+        "type": "object",
+        "required": [name, *(["purpose"] if fields else [])],
+        "properties": {name: {"type": "string", "format": "binary"}, **fields},
+    }
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
+
+
+def refuse_query(request: Request) -> None:
+    """Files take no query; a purpose there was meant for the form."""
+    if request.query_params:
+        raise _refused(next(iter(request.query_params)), "belongs in the form, not in the address")
+
+
+def _refused(field: str, message: str) -> RequestRefused:
+    return RequestRefused(invalid_request([Flaw(field, message)]))

@@ -1,0 +1,81 @@
+"""`/v1/fine_tuning/jobs`."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+
+from finery.api.openai.dialect import ERRORS, PREFIX, After, IdempotencyKey, JobId, OpenAIRoute, RetryCount, is_retry
+from finery.api.openai.fine_tuning_mapping import to_job, to_new_run
+from finery.api.openai.fine_tuning_pages import checkpoint_page, event_page, job_filter, job_page, job_run
+from finery.api.openai.fine_tuning_schemas import CheckpointPage, CreateJobRequest, EventPage, FineTuningJob, JobPage
+from finery.domain import runs
+from finery.http.permission import Allow, CurrentUser, Permission
+from finery.http.services import CurrentGround
+from finery.http.session import ReadSession, WriteSession
+
+READ = Depends(Allow(Permission.RUNS_READ))
+WRITE = Depends(Allow(Permission.RUNS_WRITE))
+Limit = Annotated[int, Query(ge=1, le=100)]
+
+router = APIRouter(
+    prefix=f"{PREFIX}/fine_tuning/jobs", route_class=OpenAIRoute, tags=["openai: fine-tuning"], responses=ERRORS
+)
+
+
+@router.post("", dependencies=[WRITE])
+def create_fine_tuning_job(
+    body: CreateJobRequest,
+    session: WriteSession,
+    ground: CurrentGround,
+    user: CurrentUser,
+    idempotency_key: IdempotencyKey = None,
+    retried: RetryCount = None,
+) -> FineTuningJob:
+    """A job whose data are bad is there, and has failed: its `error` and its events say why."""
+    return to_job(
+        runs.create(session, to_new_run(body, idempotency_key, ground.models, is_retry=is_retry(retried)), ground, user)
+    )
+
+
+@router.get("", dependencies=[READ])
+def list_fine_tuning_jobs(
+    request: Request, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 20
+) -> JobPage:
+    """Filtered by `metadata[key]=value`, which may be given several times."""
+    return job_page(session, job_filter(request.query_params), user, after=after, limit=limit)
+
+
+@router.get("/{fine_tuning_job_id}", dependencies=[READ])
+def retrieve_fine_tuning_job(fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser) -> FineTuningJob:
+    return to_job(job_run(session, fine_tuning_job_id, user))
+
+
+@router.post("/{fine_tuning_job_id}/cancel", dependencies=[WRITE])
+def cancel_fine_tuning_job(fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser) -> FineTuningJob:
+    return to_job(runs.request_cancel(session, job_run(session, fine_tuning_job_id, user).id, user))
+
+
+@router.post("/{fine_tuning_job_id}/pause", dependencies=[WRITE])
+def pause_fine_tuning_job(fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser) -> FineTuningJob:
+    return to_job(runs.request_pause(session, job_run(session, fine_tuning_job_id, user).id, user))
+
+
+@router.post("/{fine_tuning_job_id}/resume", dependencies=[WRITE])
+def resume_fine_tuning_job(fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser) -> FineTuningJob:
+    return to_job(runs.resume(session, job_run(session, fine_tuning_job_id, user).id, user))
+
+
+@router.get("/{fine_tuning_job_id}/events", dependencies=[READ])
+def list_fine_tuning_events(
+    fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 20
+) -> EventPage:
+    """Newest first."""
+    return event_page(session, job_run(session, fine_tuning_job_id, user), user, after=after, limit=limit)
+
+
+@router.get("/{fine_tuning_job_id}/checkpoints", dependencies=[READ])
+def list_fine_tuning_checkpoints(
+    fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 10
+) -> CheckpointPage:
+    """Newest first; those that are still there."""
+    return checkpoint_page(session, job_run(session, fine_tuning_job_id, user), user, after=after, limit=limit)

@@ -1,0 +1,165 @@
+"""A run's events, checkpoints and figures in the words of fine-tuning jobs."""
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Literal
+
+from finery.api.openai.fine_tuning_mapping import name_of
+from finery.api.openai.fine_tuning_schemas import CheckpointMetrics, JobCheckpoint, JobEvent
+from finery.contracts.checkpoint import Checkpoint
+from finery.contracts.events import Event, EventType
+from finery.contracts.run import Run
+
+RESULT_COLUMNS = ("step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy")
+TOLD_TYPES = frozenset(EventType) - {EventType.SAMPLE, EventType.RESULT}
+"""Samples and final figures have no place among a job's events."""
+
+STATUS_MESSAGES = {
+    "queued": "The job is queued",
+    "starting": "The job is being started",
+    "running": "The job is running",
+    "paused": "The job is paused at a checkpoint",
+    "cancelled": "The job was cancelled",
+}
+INTENT_MESSAGES = {
+    "cancel": "Cancellation was requested",
+    "pause": "A pause was requested",
+    "stop": "An early end was requested",
+}
+LEVELS: Mapping[str, Literal["info", "warn", "error"]] = {"info": "info", "warning": "warn", "error": "error"}
+
+
+def to_event(event: Event, run: Run) -> JobEvent:
+    level, message, data = _TELLERS[event.type](event.data, run)
+    is_metric = event.type in (EventType.PROGRESS, EventType.EVALUATION)
+    return JobEvent(
+        id=event_id(event),
+        created_at=int(event.at),
+        level=level,
+        message=message,
+        type="metrics" if is_metric else "message",
+        data=data,
+    )
+
+
+def event_id(event: Event) -> str:
+    return f"ftevent-{event.run_id}-{event.sequence}"
+
+
+def sequence_of(run_id: str, identifier: str) -> int | None:
+    """The number in an event's id; None when it is no event of this run."""
+    number = identifier.removeprefix(f"ftevent-{run_id}-")
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
+
+
+def to_checkpoint(checkpoint: Checkpoint, run: Run) -> JobCheckpoint:
+    return JobCheckpoint(
+        id=checkpoint_id(run.id, checkpoint.step),
+        created_at=int(checkpoint.at),
+        fine_tuned_model_checkpoint=name_of(run, step=checkpoint.step),
+        fine_tuning_job_id=run.id,
+        step_number=checkpoint.step,
+        metrics=CheckpointMetrics(
+            step=checkpoint.step,
+            train_loss=checkpoint.figures.get("loss"),
+            train_mean_token_accuracy=checkpoint.figures.get("token_accuracy"),
+            valid_loss=checkpoint.evaluation.get("loss"),
+            valid_mean_token_accuracy=checkpoint.evaluation.get("token_accuracy"),
+            # Every evaluation of ours goes over all rows of the validation file.
+            full_valid_loss=checkpoint.evaluation.get("loss"),
+            full_valid_mean_token_accuracy=checkpoint.evaluation.get("token_accuracy"),
+        ),
+    )
+
+
+def checkpoint_id(run_id: str, step: int) -> str:
+    return f"ftckpt_{run_id}_{step}"
+
+
+def results_csv(points: Iterable[Mapping[str, Any]]) -> bytes:
+    """One line a step; the evaluation's figures stand on the line of the step that it followed."""
+    rows: dict[int, dict[str, Any]] = {}
+    for point in points:
+        row = rows.setdefault(int(point.get("step") or 0), {})
+        prefix, accuracy = ("train", "train_accuracy")
+        if point["type"] == EventType.EVALUATION:
+            prefix, accuracy = ("valid", "valid_mean_token_accuracy")
+        row[f"{prefix}_loss"], row[accuracy] = point.get("loss"), point.get("token_accuracy")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, RESULT_COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({"step": step, **rows[step]} for step in sorted(rows))
+    return text.getvalue().encode()
+
+
+Told = tuple[Literal["info", "warn", "error"], str, dict[str, Any]]
+
+
+def _status(data: Mapping[str, Any], run: Run) -> Told:
+    word = str(data.get("to"))
+    if word == "succeeded":
+        return "info", f"The job has successfully completed. New fine-tuned model: {name_of(run)}", {}
+    if word == "failed":
+        return "error", str(data.get("message") or run.error or "The job failed"), {}
+    return "info", STATUS_MESSAGES.get(word, f"The job is {word}"), {}
+
+
+def _intent(data: Mapping[str, Any], _: Run) -> Told:
+    return "info", INTENT_MESSAGES.get(str(data.get("intent")), "A request was stored"), {}
+
+
+def _stage(data: Mapping[str, Any], _: Run) -> Told:
+    return "info", str(data.get("label") or data.get("stage")), {}
+
+
+def _progress(data: Mapping[str, Any], _: Run) -> Told:
+    step, total, loss = data.get("step"), data.get("total_steps"), data.get("loss")
+    figures = _metrics(data, prefix="train_") | {"step": step, "total_steps": total}
+    shown = "" if loss is None else f": training loss={loss:.4f}"
+    return "info", f"Step {step}/{total}{shown}", figures
+
+
+def _evaluation(data: Mapping[str, Any], _: Run) -> Told:
+    figures = _metrics(data, prefix="valid_") | {"step": data.get("step")}
+    loss = data.get("loss")
+    shown = "" if loss is None else f": validation loss={loss:.4f}"
+    return "info", f"Evaluation at step {data.get('step')}{shown}", figures
+
+
+def _checkpoint(data: Mapping[str, Any], run: Run) -> Told:
+    step = int(data["step"])
+    return "info", f"Checkpoint created at step {step}", {"checkpoint_id": checkpoint_id(run.id, step), "step": step}
+
+
+def _notice(data: Mapping[str, Any], _: Run) -> Told:
+    extra = {key: value for key, value in data.items() if key not in ("level", "message")}
+    return LEVELS.get(str(data.get("level")), "info"), str(data.get("message")), extra
+
+
+def _nothing(data: Mapping[str, Any], _: Run) -> Told:
+    return "info", "", dict(data)
+
+
+_TELLERS: dict[EventType, Callable[[Mapping[str, Any], Run], Told]] = {
+    EventType.STATUS: _status,
+    EventType.INTENT: _intent,
+    EventType.STAGE: _stage,
+    EventType.PROGRESS: _progress,
+    EventType.EVALUATION: _evaluation,
+    EventType.CHECKPOINT: _checkpoint,
+    EventType.NOTICE: _notice,
+    EventType.SAMPLE: _nothing,
+    EventType.RESULT: _nothing,
+}
+NAMES = {"token_accuracy": "mean_token_accuracy"}
+NOT_METRICS = frozenset({"step", "total_steps", "epoch", "total_epochs", "eta_seconds", "memory_bytes", "tokens"})
+
+
+def _metrics(data: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
+    """`train_loss`, `train_mean_token_accuracy`, …; what is no number is left out."""
+    return {
+        f"{prefix}{NAMES.get(name, name)}": value
+        for name, value in data.items()
+        if name not in NOT_METRICS and isinstance(value, int | float)
+    }

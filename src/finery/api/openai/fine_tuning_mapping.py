@@ -1,0 +1,237 @@
+"""Between fine-tuning jobs and the core's runs."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from finery.api.openai.fine_tuning_schemas import (
+    CreateJobRequest,
+    FineTuningJob,
+    Hyperparameters,
+    JobError,
+    Method,
+    Reinforcement,
+    ReinforcementHyperparameters,
+    Wandb,
+)
+from finery.api.openai.model_names import refuse_unlisted
+from finery.contracts.model_names import JOB_PREFIX, ORGANIZATION, fine_tuned_name
+from finery.contracts.model_table import ModelTable
+from finery.contracts.run import NewRun, Run
+from finery.contracts.status import Intent, Reason, RunStatus
+from finery.domain.errors import Flaw
+from finery.http.problems import RequestRefused, invalid_request
+
+SOURCE = "openai"
+RECIPE_OF_METHOD = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
+METHOD_OF_RECIPE = {recipe: method for method, recipe in RECIPE_OF_METHOD.items()}
+KEPT_CHECKPOINTS = 3
+"""As many as OpenAI keeps."""
+AUTO = "auto"
+
+STATUS_OF = {
+    RunStatus.QUEUED: "queued",
+    RunStatus.STARTING: "running",
+    RunStatus.RUNNING: "running",
+    RunStatus.PAUSED: "paused",
+    RunStatus.SUCCEEDED: "succeeded",
+    RunStatus.FAILED: "failed",
+    RunStatus.CANCELLED: "cancelled",
+}
+ERROR_CODES = {
+    Reason.OOM: "out_of_memory",
+    Reason.TIMEOUT: "time_limit_reached",
+    Reason.DISK_FULL: "disk_full",
+    Reason.LOST: "worker_lost",
+    Reason.START_FAILED: "start_failed",
+    Reason.INVALID_DATA: "invalid_training_file",
+}
+
+
+def to_new_run(request: CreateJobRequest, idempotency_key: str | None, models: ModelTable, *, is_retry: bool) -> NewRun:
+    """Raises RequestRefused for what contradicts itself, UnknownModel."""
+    refuse_unlisted(request.model, models)
+    method = _method_of(request)
+    return NewRun(
+        id_prefix=JOB_PREFIX,
+        source=SOURCE,
+        recipe=RECIPE_OF_METHOD[method.type],
+        config=_config(request, method),
+        name=request.suffix,
+        labels=request.metadata or {},
+        idempotency_key=idempotency_key,
+        is_retry=is_retry,
+        keep_refused=True,
+    )
+
+
+def to_job(run: Run) -> FineTuningJob:
+    config = run.config
+    hyperparameters = _hyperparameters_of(run)
+    return FineTuningJob(
+        id=run.id,
+        created_at=int(run.created_at.timestamp()),
+        finished_at=int(run.finished_at.timestamp()) if run.finished_at else None,
+        estimated_finish=_estimated_finish(run),
+        model=config["model_name"],
+        fine_tuned_model=name_of(run) if run.status is RunStatus.SUCCEEDED else None,
+        organization_id=ORGANIZATION,
+        status=_status_of(run),
+        training_file=config["dataset_path"],
+        validation_file=config.get("eval_dataset_path"),
+        result_files=[result_file_id(run.id)] if run.status is RunStatus.SUCCEEDED else [],
+        trained_tokens=_trained_tokens(run),
+        hyperparameters={key: value for key, value in hyperparameters.items() if key != "beta"},
+        method=_method_as_told(run, hyperparameters),
+        seed=config.get("seed", 0),
+        integrations=_integrations_of(config),
+        metadata=run.labels,
+        error=_error_of(run),
+    )
+
+
+def name_of(run: Run, *, step: int | None = None) -> str:
+    return fine_tuned_name(run.config["model_name"], run.name, run.id, step=step)
+
+
+def result_file_id(run_id: str) -> str:
+    return f"file-results-{run_id.removeprefix(JOB_PREFIX)}"
+
+
+def run_of_result_file(file_id: str) -> str | None:
+    """The run whose results a file id stands for."""
+    prefix = "file-results-"
+    return JOB_PREFIX + file_id.removeprefix(prefix) if file_id.startswith(prefix) else None
+
+
+def _method_of(request: CreateJobRequest) -> Method:
+    if request.method is None:
+        return Method.model_validate({"type": "supervised", "supervised": {"hyperparameters": request.hyperparameters}})
+    if request.hyperparameters is not None:
+        raise _refused("hyperparameters", "give them under `method`, or leave `method` out; not both")
+    given = {name for name in RECIPE_OF_METHOD if name in request.method.model_fields_set}
+    for name in sorted(given - {request.method.type}):
+        raise _refused(f"method.{name}", f"`method.type` is {request.method.type!r}; leave {name!r} out")
+    if request.method.type == "reinforcement" and request.method.reinforcement is None:
+        raise _refused("method.reinforcement", "a grader is needed here")
+    return request.method
+
+
+def _config(request: CreateJobRequest, method: Method) -> dict[str, Any]:
+    asked = _asked_of(method)
+    config: dict[str, Any] = {
+        "model_name": request.model,
+        "dataset_path": request.training_file,
+        "num_epochs": _or_auto(asked.n_epochs),
+        "batch_size": _or_auto(asked.batch_size),
+        "learning_rate": AUTO,
+        "learning_rate_multiplier": 1.0 if asked.learning_rate_multiplier in (None, AUTO) else
+        asked.learning_rate_multiplier,
+        "use_lora": AUTO,
+        "max_length": AUTO,
+        "save_each_epoch": True,
+        "save_total_limit": KEPT_CHECKPOINTS,
+    }  # fmt: skip
+    if request.seed is not None:
+        config["seed"] = request.seed
+    if request.validation_file is not None:
+        config["eval_dataset_path"] = request.validation_file
+    if method.type == "dpo":
+        config["beta"] = _or_auto(
+            method.dpo.hyperparameters.beta if method.dpo and method.dpo.hyperparameters else None
+        )
+    if method.reinforcement is not None:
+        config |= _reinforcement(method.reinforcement)
+    for integration in request.integrations or []:
+        config |= _tracker(integration.wandb)
+    return config
+
+
+def _asked_of(method: Method) -> Hyperparameters:
+    chosen = {"supervised": method.supervised, "dpo": method.dpo, "reinforcement": method.reinforcement}[method.type]
+    return (chosen.hyperparameters if chosen is not None else None) or Hyperparameters()
+
+
+def _reinforcement(method: Reinforcement) -> dict[str, Any]:
+    asked = method.hyperparameters or ReinforcementHyperparameters()
+    config: dict[str, Any] = {"grader": method.grader}
+    if asked.eval_interval not in (None, AUTO):
+        config["eval_steps"] = asked.eval_interval
+    if asked.eval_samples not in (None, AUTO):
+        config["eval_generations"] = asked.eval_samples
+    if asked.compute_multiplier not in (None, AUTO):
+        config["compute_multiplier"] = asked.compute_multiplier
+    return config
+
+
+def _tracker(wandb: Wandb) -> dict[str, Any]:
+    return {
+        "report_to": ["wandb"],
+        "tracker_project": wandb.project,
+        "tracker_name": wandb.name,
+        "tracker_entity": wandb.entity,
+        "tracker_tags": wandb.tags or [],
+    }
+
+
+def _or_auto(value: object) -> object:
+    return AUTO if value is None else value
+
+
+def _status_of(run: Run) -> Any:
+    if run.status.is_live and run.intent is Intent.PAUSE:
+        return "pausing"
+    return STATUS_OF[run.status]
+
+
+def _estimated_finish(run: Run) -> int | None:
+    left = run.progress.eta_seconds
+    return int(time.time() + left) if run.status is RunStatus.RUNNING and left is not None else None
+
+
+def _trained_tokens(run: Run) -> int | None:
+    tokens = (run.progress.model_extra or {}).get("tokens")
+    return int(tokens) if run.status is RunStatus.SUCCEEDED and tokens is not None else None
+
+
+def _hyperparameters_of(run: Run) -> dict[str, Any]:
+    """As they were chosen; a job that was refused has only what was asked for."""
+    config = run.config
+    found = {
+        "n_epochs": _whole(config.get("num_epochs")),
+        "batch_size": config.get("batch_size"),
+        "learning_rate_multiplier": config.get("learning_rate_multiplier"),
+    }
+    return found | ({"beta": config["beta"]} if run.recipe == "dpo" and "beta" in config else {})
+
+
+def _whole(epochs: Any) -> Any:
+    """OpenAI's epochs are whole numbers."""
+    return round(epochs) if isinstance(epochs, float) else epochs
+
+
+def _method_as_told(run: Run, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+    kind = METHOD_OF_RECIPE[run.recipe]
+    told: dict[str, Any] = {"hyperparameters": dict(hyperparameters)}
+    if kind == "reinforcement":
+        told["grader"] = run.requested["grader"]
+    return {"type": kind, kind: told}
+
+
+def _integrations_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    if not config.get("tracker_project"):
+        return []
+    wandb = {name: config.get(f"tracker_{name}") for name in ("project", "name", "entity", "tags")}
+    return [{"type": "wandb", "wandb": wandb}]
+
+
+def _error_of(run: Run) -> JobError | None:
+    if run.status is not RunStatus.FAILED:
+        return None
+    code = ERROR_CODES.get(run.reason, "training_failed") if run.reason is not None else "training_failed"
+    param = "training_file" if run.reason is Reason.INVALID_DATA else None
+    return JobError(code=code, message=run.error or "the training failed", param=param)
+
+
+def _refused(field: str, message: str) -> RequestRefused:
+    return RequestRefused(invalid_request([Flaw(field, message)]))

@@ -1,0 +1,167 @@
+"""The wire types of fine-tuning jobs."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from finery.contracts.numbers import PlainNumbers
+
+Auto = Literal["auto"]
+Epochs = Annotated[int, Field(ge=1, le=1000)] | Auto
+BatchSize = Annotated[int, Field(ge=1, le=4096)] | Auto
+Multiplier = Annotated[float, Field(gt=0.0, le=1000.0, allow_inf_nan=False)] | Auto
+Beta = Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] | Auto
+FileId = Annotated[str, Field(min_length=1, max_length=200)]
+MetadataKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r'^[^"\\]+$')]
+MetadataValue = Annotated[str, Field(max_length=512)]
+Suffix = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:/\x00-\x1f\x7f]+$")]
+TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class Wire(PlainNumbers):
+    model_config = ConfigDict(extra="forbid", protected_namespaces=())
+
+
+class Hyperparameters(Wire):
+    """`auto`, which is also what null means, is chosen from the data and the model, and reported."""
+
+    n_epochs: Epochs | None = None
+    batch_size: BatchSize | None = None
+    learning_rate_multiplier: Multiplier | None = None
+
+
+class DpoHyperparameters(Hyperparameters):
+    beta: Beta | None = None
+
+
+class ReinforcementHyperparameters(Hyperparameters):
+    compute_multiplier: Multiplier | None = None
+    eval_interval: Annotated[int, Field(ge=1, le=1_000_000)] | Auto | None = None
+    eval_samples: Annotated[int, Field(ge=1, le=64)] | Auto | None = None
+    reasoning_effort: Literal["default"] | None = None
+    """Our models have no other."""
+
+
+class Supervised(Wire):
+    hyperparameters: Hyperparameters | None = None
+
+
+class Dpo(Wire):
+    hyperparameters: DpoHyperparameters | None = None
+
+
+class Reinforcement(Wire):
+    grader: dict[str, JsonValue]
+    hyperparameters: ReinforcementHyperparameters | None = None
+
+
+class Method(Wire):
+    type: Literal["supervised", "dpo", "reinforcement"]
+    supervised: Supervised | None = None
+    dpo: Dpo | None = None
+    reinforcement: Reinforcement | None = None
+
+
+class Wandb(Wire):
+    project: TrackerText
+    name: TrackerText | None = None
+    entity: TrackerText | None = None
+    tags: Annotated[list[TrackerText], Field(max_length=50)] | None = None
+
+
+class Integration(Wire):
+    type: Literal["wandb"]
+    wandb: Wandb
+
+
+class CreateJobRequest(Wire):
+    model: Annotated[str, Field(min_length=1, max_length=4096)]
+    training_file: FileId
+    validation_file: FileId | None = None
+    suffix: Suffix | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
+    metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
+    integrations: Annotated[list[Integration], Field(max_length=1)] | None = None
+    method: Method | None = None
+    hyperparameters: Hyperparameters | None = None
+    """Before `method` there was only this."""
+
+
+class JobError(BaseModel):
+    code: str
+    message: str
+    param: str | None
+
+
+class FineTuningJob(BaseModel):
+    model_config = ConfigDict(protected_namespaces=())
+
+    id: str
+    object: Literal["fine_tuning.job"] = "fine_tuning.job"
+    created_at: int
+    finished_at: int | None
+    estimated_finish: int | None
+    model: str
+    fine_tuned_model: str | None
+    organization_id: str
+    status: Literal["validating_files", "queued", "running", "pausing", "paused", "succeeded", "failed", "cancelled"]
+    training_file: str
+    validation_file: str | None
+    result_files: list[str]
+    trained_tokens: int | None
+    hyperparameters: dict[str, Any]
+    method: dict[str, Any]
+    seed: int
+    integrations: list[dict[str, Any]]
+    metadata: dict[str, str]
+    error: JobError | None
+
+
+class JobPage(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[FineTuningJob]
+    has_more: bool
+
+
+class JobEvent(BaseModel):
+    id: str
+    object: Literal["fine_tuning.job.event"] = "fine_tuning.job.event"
+    created_at: int
+    level: Literal["info", "warn", "error"]
+    message: str
+    type: Literal["message", "metrics"]
+    data: dict[str, Any]
+
+
+class EventPage(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[JobEvent]
+    has_more: bool
+
+
+class CheckpointMetrics(BaseModel):
+    step: int
+    train_loss: float | None = None
+    train_mean_token_accuracy: float | None = None
+    valid_loss: float | None = None
+    valid_mean_token_accuracy: float | None = None
+    full_valid_loss: float | None = None
+    full_valid_mean_token_accuracy: float | None = None
+
+
+class JobCheckpoint(BaseModel):
+    id: str
+    object: Literal["fine_tuning.job.checkpoint"] = "fine_tuning.job.checkpoint"
+    created_at: int
+    fine_tuned_model_checkpoint: str
+    fine_tuning_job_id: str
+    step_number: int
+    metrics: CheckpointMetrics
+
+
+class CheckpointPage(BaseModel):
+    object: Literal["list"] = "list"
+    data: list[JobCheckpoint]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None

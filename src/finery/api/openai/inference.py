@@ -1,0 +1,45 @@
+"""`/v1/chat/completions` and `/v1/completions`: a model's name answers at once; its engine is started if none runs."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends
+from starlette.responses import Response
+
+from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
+from finery.api.openai.model_names import named_model, unknown_model
+from finery.http.deploying import pass_on_by_name
+from finery.http.engines import CHAT, COMPLETIONS
+from finery.http.permission import Allow, CurrentUser, Permission
+from finery.http.services import CurrentServices
+
+USE = Depends(Allow(Permission.MODELS_USE))
+ChatBody = Annotated[
+    dict[str, Any],
+    Body(
+        openapi_examples={
+            "a question": {
+                "value": {"model": "finery/tiny-llama", "messages": [{"role": "user", "content": "Hello"}]},
+            }
+        },
+        description="As OpenAI's endpoint takes it; what the engine cannot honour is refused by name.",
+    ),
+]
+CompletionBody = Annotated[
+    dict[str, Any], Body(description="As OpenAI's endpoint takes it; what the engine cannot honour is refused by name.")
+]
+
+router = APIRouter(prefix=PREFIX, route_class=OpenAIRoute, tags=["openai: inference"], responses=ERRORS)
+
+
+@router.post("/chat/completions", dependencies=[USE], response_model=None)
+async def create_chat_completion(body: ChatBody, services: CurrentServices, user: CurrentUser) -> Response:
+    """Streamed where `stream` is true."""
+    with unknown_model():
+        return await pass_on_by_name(services, named_model(body, services.ground.models), user, CHAT, body)
+
+
+@router.post("/completions", dependencies=[USE], response_model=None)
+async def create_completion(body: CompletionBody, services: CurrentServices, user: CurrentUser) -> Response:
+    """Streamed where `stream` is true."""
+    with unknown_model():
+        return await pass_on_by_name(services, named_model(body, services.ground.models), user, COMPLETIONS, body)

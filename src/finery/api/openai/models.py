@@ -1,0 +1,40 @@
+"""`/v1/models`."""
+
+import shutil
+from typing import Annotated
+
+import anyio
+from fastapi import APIRouter, Depends, Path
+
+from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
+from finery.api.openai.model_mapping import described, forget, to_list
+from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
+from finery.domain import catalog
+from finery.http.permission import Allow, CurrentUser, Permission
+from finery.http.services import CurrentGround
+from finery.http.session import CurrentChanges, ReadSession
+
+READ = Depends(Allow(Permission.MODELS_READ))
+ModelName = Annotated[str, Path(min_length=1, max_length=4096)]
+
+router = APIRouter(prefix=f"{PREFIX}/models", route_class=OpenAIRoute, tags=["openai: models"], responses=ERRORS)
+
+
+@router.get("", dependencies=[READ])
+def list_models(session: ReadSession, ground: CurrentGround, user: CurrentUser) -> ModelList:
+    """The administrator's names, the built-in models, and the fine-tuned ones."""
+    return to_list(catalog.list_models(session, ground, user))
+
+
+@router.get("/{model:path}", dependencies=[READ])
+def retrieve_model(model: ModelName, session: ReadSession, ground: CurrentGround, user: CurrentUser) -> Model:
+    return described(session, model, ground, user)
+
+
+@router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
+async def delete_model(model: ModelName, ground: CurrentGround, changes: CurrentChanges) -> ModelDeleted:
+    """A fine-tuned model's files go; its job stays."""
+    folder = await changes.make(lambda session: forget(session, model, changes.user))
+    if folder is not None:
+        await anyio.to_thread.run_sync(shutil.rmtree, folder, True)
+    return ModelDeleted(id=model)

@@ -1,0 +1,23 @@
+"""Pages in OpenAI's form: `after` names the last object of the page before."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from finery.domain.errors import Flaw
+from finery.http.problems import RequestRefused, invalid_request
+
+Thing = TypeVar("Thing")
+
+
+def page_after(things: Sequence[Thing], id_of: Callable[[Thing], str], after: str | None, limit: int) -> list[Thing]:
+    """One more than `limit` where there are more. Raises RequestRefused for an unknown `after`."""
+    if after is None:
+        return list(things[: limit + 1])
+    for index, thing in enumerate(things):
+        if id_of(thing) == after:
+            return list(things[index + 1 : index + 2 + limit])
+    raise unknown_after(after)
+
+
+def unknown_after(after: str) -> RequestRefused:
+    return RequestRefused(invalid_request([Flaw("after", f"there is no object {after[:100]!r} in this list")]))

@@ -1,0 +1,62 @@
+"""`/v1/uploads`: files that come in parts."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+
+from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
+from finery.api.openai.file_mapping import form_documentation, to_part, to_upload
+from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRequest, UploadObject, UploadPartObject
+from finery.domain import files
+from finery.http.joining import complete_upload
+from finery.http.permission import Allow, CurrentUser, Permission
+from finery.http.services import CurrentGround
+from finery.http.session import CurrentChanges, WriteSession
+from finery.http.uploads import receive_upload, shown_name
+
+WRITE = Depends(Allow(Permission.DATASETS_WRITE))
+UploadId = Annotated[str, Path(min_length=1, max_length=100)]
+
+router = APIRouter(prefix=f"{PREFIX}/uploads", route_class=OpenAIRoute, tags=["openai: files"], responses=ERRORS)
+
+
+@router.post("", dependencies=[WRITE])
+def create_upload(
+    body: CreateUploadRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
+) -> UploadObject:
+    upload = files.begin(
+        session,
+        filename=shown_name(body.filename.encode("utf-8", "replace")),
+        purpose=body.purpose,
+        size_bytes=body.bytes,
+        mime_type=body.mime_type,
+        lifetime_seconds=body.expires_after.seconds if body.expires_after else None,
+        most_bytes=ground.max_upload_bytes,
+        who=user,
+    )
+    return to_upload(upload)
+
+
+@router.post("/{upload_id}/parts", dependencies=[WRITE], openapi_extra=form_documentation("data", {}))
+async def add_upload_part(
+    upload_id: UploadId, request: Request, ground: CurrentGround, changes: CurrentChanges
+) -> UploadPartObject:
+    """Parts may come in any order and side by side."""
+    part = await receive_upload(request, ground.home.blobs, parts=("data",))
+    try:
+        return to_part(
+            await changes.make(lambda session: files.add_part(session, upload_id, part, ground.home, changes.user))
+        )
+    finally:
+        part.discard()
+
+
+@router.post("/{upload_id}/complete", dependencies=[WRITE])
+async def complete(upload_id: UploadId, body: CompleteUploadRequest, changes: CurrentChanges) -> UploadObject:
+    """The parts are joined in the order in which they are named."""
+    return to_upload(await complete_upload(changes, upload_id, body.part_ids, body.md5))
+
+
+@router.post("/{upload_id}/cancel", dependencies=[WRITE])
+def cancel_upload(upload_id: UploadId, session: WriteSession, user: CurrentUser) -> UploadObject:
+    return to_upload(files.cancel(session, upload_id, user))

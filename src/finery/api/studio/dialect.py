@@ -1,0 +1,39 @@
+"""The error bodies of the studio dialect, and the parameters that its routes share."""
+
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel
+
+from finery.http.errors import Dialect, dialect_route
+from finery.http.problems import Problem
+
+PREFIX = "/api/"
+
+
+class StudioFlaw(BaseModel):
+    field: str
+    message: str
+    line: int | None = None
+
+
+class StudioError(BaseModel):
+    detail: str
+    errors: list[StudioFlaw] = []
+
+
+def to_error(problem: Problem) -> dict[str, Any]:
+    flaws = [{"field": flaw.field, "message": flaw.message, "line": flaw.line} for flaw in problem.flaws]
+    return {"detail": problem.message, "errors": flaws}
+
+
+STUDIO = Dialect(to_error)
+StudioRoute = dialect_route(STUDIO)
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    status: {"model": StudioError} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
+}
+TOO_MANY: dict[int | str, dict[str, Any]] = {429: {"model": StudioError}}
+
+UserId = Annotated[str, Path(min_length=1, max_length=64)]
+KeyId = Annotated[str, Path(min_length=1, max_length=64)]

@@ -1,0 +1,50 @@
+"""The server's users."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from finery.api.studio.dialect import ERRORS, StudioRoute, UserId
+from finery.api.studio.mapping import to_changes, to_new_user, to_user
+from finery.api.studio.schemas import Done, NewStudioUser, StudioUser, StudioUserChanges
+from finery.domain import accounts, audit
+from finery.http.permission import Allow, Permission
+from finery.http.session import ReadSession, WriteSession
+
+READ = Depends(Allow(Permission.USERS_READ))
+WRITE = Depends(Allow(Permission.USERS_WRITE))
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Offset = Annotated[int, Query(ge=0, le=2**31 - 1)]
+
+router = APIRouter(prefix="/api/users", route_class=StudioRoute, tags=["studio: users"], responses=ERRORS)
+
+
+@router.post("", dependencies=[WRITE], status_code=201)
+def create_user(body: NewStudioUser, session: WriteSession) -> StudioUser:
+    user = accounts.create_user(session, to_new_user(body))
+    audit.name_target(session, user.id)
+    return to_user(user)
+
+
+@router.get("", dependencies=[READ])
+def list_users(session: ReadSession, limit: Limit = 500, offset: Offset = 0) -> list[StudioUser]:
+    return [to_user(user) for user in accounts.list_users(session, limit=limit, offset=offset)]
+
+
+@router.get("/{user_id}", dependencies=[READ])
+def get_user(user_id: UserId, session: ReadSession) -> StudioUser:
+    return to_user(accounts.get_user(session, user_id))
+
+
+@router.patch("/{user_id}", dependencies=[WRITE])
+def update_user(user_id: UserId, body: StudioUserChanges, session: WriteSession) -> StudioUser:
+    changes = to_changes(body, accounts.get_user(session, user_id))
+    return to_user(accounts.update_user(session, user_id, changes))
+
+
+@router.delete("/{user_id}", dependencies=[WRITE])
+def delete_user(user_id: UserId, session: WriteSession) -> Done:
+    """Their sessions, keys and secrets are deleted; their jobs stay, and have no owner then."""
+    accounts.delete_user(session, user_id)
+    return Done(message="The user is deleted.")

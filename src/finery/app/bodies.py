@@ -1,0 +1,96 @@
+"""A large body's way past h11, by which each of its bytes would be copied four times and handed on in small pieces.
+
+Only h11 decides what a request is: it reads the head, what comes with it, the body's last piece, every chunked body and
+whatever follows. What lies in the middle of a body of declared length it need not see.
+"""
+
+import asyncio
+from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
+
+import h11
+from h11._readers import ContentLengthReader
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.h11_impl import RequestResponseCycle
+
+PIECE_BYTES = 1 << 20
+"""What the application is handed at once: each message costs it the way through all layers."""
+AHEAD_BYTES = PIECE_BYTES + (1 << 19)
+"""So much is read while the application is busy."""
+HELD_SECONDS = 0.005
+"""So long a smaller piece waits for more."""
+SMALL_BYTES = 4096
+ANSWERING = (h11.SEND_RESPONSE, h11.SEND_BODY)
+
+
+def read_large_pieces(transport: asyncio.BaseTransport) -> None:
+    """Where the transport can: under TLS, or with another event loop, pieces stay as small as they are."""
+    if isinstance(transport, _SelectorSocketTransport):
+        transport.max_size = PIECE_BYTES
+
+
+def skip_middle(connection: h11.Connection, length: int) -> bool:
+    """Whether the next `length` bytes lie before the end of a body of declared length; h11 then counts them as read."""
+    # h11 has no way to be told. Its version is pinned, and tests/app/test_bodies.py notices when this has no effect.
+    reader = connection._reader
+    if connection.their_state is not h11.SEND_BODY or not isinstance(reader, ContentLengthReader):
+        return False
+    if length >= reader._remaining or connection.trailing_data[0]:
+        return False
+    reader._remaining -= length
+    return True
+
+
+class Pieces:
+    """In the place of the bytearray in which uvicorn gathers what the application has not taken yet."""
+
+    def __init__(self, first: bytes) -> None:
+        self._pieces: list[bytes | bytearray] = []
+        self._length = 0
+        self += first
+
+    def __iadd__(self, piece: bytes) -> "Pieces":
+        self._length += len(piece)
+        if len(piece) >= SMALL_BYTES:
+            self._pieces.append(piece)
+        elif self._pieces and isinstance(self._pieces[-1], bytearray):
+            # An object for each byte of a client that sends byte by byte would take many times the memory.
+            self._pieces[-1] += piece
+        elif piece:
+            self._pieces.append(bytearray(piece))
+        return self
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __bytes__(self) -> bytes:
+        """Without a copy where it is one piece."""
+        return bytes(self._pieces[0]) if len(self._pieces) == 1 else b"".join(self._pieces)
+
+
+class Gathering:
+    """Of one connection's pieces, until they are worth a message."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, piece: bytes, cycle: RequestResponseCycle, flow: FlowControl) -> None:
+        if not isinstance(cycle.body, Pieces):
+            cycle.body = Pieces(bytes(cycle.body))  # type: ignore[assignment]
+        cycle.body += piece
+        if len(cycle.body) >= AHEAD_BYTES:
+            flow.pause_reading()
+        if len(cycle.body) >= PIECE_BYTES:
+            self.end()
+            cycle.message_event.set()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(HELD_SECONDS, self._hand_on, cycle)
+
+    def end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _hand_on(self, cycle: RequestResponseCycle) -> None:
+        self._timer = None
+        cycle.message_event.set()

@@ -1,0 +1,124 @@
+"""Connections, each with a bound on its head, on the time that the head may take, and on how many there are.
+
+uvicorn bounds how long a connection may rest between two requests and nothing else: one that never asks, or whose
+headers dribble, it would keep for ever. Its `limit_concurrency` answers 503 to requests, on connections that it has
+already taken, and gives none up that asks nothing.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import h11
+from uvicorn.config import Config
+from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.server import ServerState
+
+from finery.api.native.dialect import to_error
+from finery.app.bodies import ANSWERING, Gathering, read_large_pieces, skip_middle
+from finery.http.problems import Problem, unavailable
+
+MAX_HEAD_BYTES = 32 * 1024
+SURPLUS = 256
+"""So many beyond the limit hear why they are turned away; the next are cut off without a word."""
+SURPLUS_SECONDS = 2.0
+_FULL = unavailable("the server has as many connections as it may have; try again in a moment")
+_MALFORMED = Problem(400, "malformed_request", "this is no HTTP request that can be understood")
+_LARGE_HEAD = Problem(431, "headers_too_large", f"address and headers take more than {MAX_HEAD_BYTES} bytes")
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    connections: int
+    head_seconds: float
+
+
+class Connection(H11Protocol):
+    """Always h11, also where a faster parser is installed: that one sets no bound to headers and trailers. What h11 is
+    slow at, a large body, goes past it."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        limits: ConnectionLimits,
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._limits = limits
+        self._deadline: asyncio.TimerHandle | None = None
+        self._is_surplus = False
+        self._gathering = Gathering(self.loop)
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        read_large_pieces(transport)
+        surplus = len(self.connections) - self._limits.connections
+        self._is_surplus = surplus > 0
+        if surplus > SURPLUS:
+            transport.abort()
+            return
+        self._expect_within(SURPLUS_SECONDS if self._is_surplus else self._limits.head_seconds)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        self._gathering.end()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_surplus:
+            # Answered only now: closed with bytes unread, the client would see a reset in place of the answer.
+            self._answer(_FULL)
+            return
+        if skip_middle(self.conn, len(data)):
+            self._take_body(data)
+        else:
+            self._gathering.end()
+            super().data_received(data)
+        if self.conn.our_state in ANSWERING:
+            self._expect_nothing()
+        elif self._deadline is None:
+            self._expect_within(self._limits.head_seconds)
+
+    def _take_body(self, piece: bytes) -> None:
+        self._unset_keepalive_if_required()
+        # What is left of a body that was answered before its end is read, so that the next request can be found.
+        if self.conn.our_state in ANSWERING:
+            self._gathering.add(piece, self.cycle, self.flow)
+
+    def send_400_response(self, msg: str) -> None:
+        error = sys.exception()
+        is_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == _LARGE_HEAD.status
+        self._answer(_LARGE_HEAD if is_large else _MALFORMED)
+
+    def _answer(self, problem: Problem) -> None:
+        """In the native API's shape: of the request not even the address is known."""
+        if self.conn.our_state is not h11.SEND_BODY and not self.transport.is_closing():
+            self.transport.write(_response(problem))
+        self.transport.close()
+
+    def _expect_within(self, seconds: float) -> None:
+        self._expect_nothing()
+        self._deadline = self.loop.call_later(seconds, self.transport.abort)
+
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
+def _response(problem: Problem) -> bytes:
+    body = json.dumps(to_error(problem)).encode()
+    headers = {
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "X-Content-Type-Options": "nosniff",
+        "Connection": "close",
+        **problem.headers,
+    }
+    lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}", *map(": ".join, headers.items())]
+    return "\r\n".join([*lines, "", ""]).encode() + body

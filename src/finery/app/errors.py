@@ -1,0 +1,2 @@
+class StartRefused(Exception):
+    """The server cannot start; the message is one line for the user."""

@@ -1,0 +1,89 @@
+"""The HTTP server: uvicorn, with bounds on connections and an end that waits for no stream."""
+
+import asyncio
+import functools
+import math
+import resource
+import socket
+import ssl
+import sys
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from finery.app.connections import MAX_HEAD_BYTES, SURPLUS, Connection, ConnectionLimits
+from finery.app.settings import Settings
+from finery.http.streams import RunStreams
+
+BACKLOG = 2048
+SHUTDOWN_SECONDS = 5
+"""For requests that are being answered; streams end at once."""
+OTHER_FILES = 512
+"""Databases, logs, uploads, engines' connections: what is open beside the clients' connections."""
+
+
+class Server(uvicorn.Server):
+    def __init__(self, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None, streams: RunStreams) -> None:
+        super().__init__(_config(app, settings))
+        self._tls = tls
+        self._streams = streams
+        self.limits = ConnectionLimits(_allowed_connections(settings.max_connections), settings.head_timeout_seconds)
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """In place of uvicorn's own, which cannot bound a TLS handshake."""
+        await self.lifespan.startup()
+        if self.lifespan.should_exit:
+            sys.exit(uvicorn.config.STARTUP_FAILURE)
+        self._loop = asyncio.get_running_loop()
+        protocol = functools.partial(
+            Connection, self.config, self.server_state, self.lifespan.state, self.limits, self._loop
+        )
+        patience = self.limits.head_seconds if self._tls is not None else None
+        self.servers = [
+            await self._loop.create_server(
+                protocol, sock=listener, ssl=self._tls, backlog=BACKLOG, ssl_handshake_timeout=patience
+            )
+            for listener in sockets or []
+        ]
+        self.started = True
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Open event streams are ended: they would hold the server for the whole grace."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._streams.close)
+        super().handle_exit(sig, frame)
+
+
+def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=Connection,
+        log_config=None,
+        log_level=settings.log_level,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+        timeout_keep_alive=math.ceil(settings.head_timeout_seconds),
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+
+
+def _allowed_connections(wanted: int) -> int:
+    """As many as wanted, or as the system's limit on open files leaves; that is raised as far as it may be."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = wanted + SURPLUS + OTHER_FILES
+    if hard != resource.RLIM_INFINITY:
+        needed = min(needed, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    allowed = max(needed - SURPLUS - OTHER_FILES, 1)
+    if allowed < wanted:
+        print(
+            f"finery server: {hard} open files are allowed, so it takes {allowed} connections at once in place of "
+            f"FINERY_MAX_CONNECTIONS={wanted}: raise the limit (`ulimit -Hn`; LimitNOFILE of a unit)",
+            file=sys.stderr,
+        )
+    return allowed

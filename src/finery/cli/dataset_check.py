@@ -1,0 +1,143 @@
+"""`finery datasets check`: a local file, without a server."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finery.cli.exits import ExitCode
+from finery.cli.output import JsonOption, print_facts, print_json, size
+from finery.cli.session import fail
+
+if TYPE_CHECKING:
+    from finery.contracts.datasets.measurement import DatasetCheck, Measurement, MeasurementRefused, NotMeasured
+    from finery.contracts.datasets.report import DatasetReport, Duplicates, Overlap
+
+
+def check(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A data file, or a folder with a dataset_info.json.", show_default=False),
+    ],
+    recipe: Annotated[str, typer.Option("--recipe", help="What it is to serve.")] = "sft",
+    entry: Annotated[str | None, typer.Option("--entry", help="The entry of a folder's dataset_info.json.")] = None,
+    validation: Annotated[
+        Path | None, typer.Option("--validation", metavar="FILE", help="Find rows that this file has too.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="Measure in this model's tokens: a folder, a hub id or a built-in name."),
+    ] = None,
+    max_length: Annotated[int, typer.Option("--max-length", min=8, help="With --model: where rows are cut.")] = 1024,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a local file as a run's data is checked, without a server. Exit code 2 when a run would refuse it."""
+    found = _checked(file, recipe, entry, validation, model, max_length)
+    print_json(found) if as_json else _print(found)
+    if not found.ok:
+        raise typer.Exit(ExitCode.REFUSED)
+
+
+def _checked(
+    file: Path, recipe: str, entry: str | None, validation: Path | None, model: str | None, max_length: int
+) -> "DatasetCheck":
+    # These take half a second to import, which other commands need not wait for.
+    from finery.contracts.datasets import InfoRefused, open_source
+    from finery.contracts.datasets.checking import examine
+    from finery.contracts.datasets.measurement import checked
+    from finery.contracts.datasets.recipes import READER_OF_RECIPE
+
+    if recipe not in READER_OF_RECIPE:
+        fail(f"--recipe: {recipe} learns from no dataset; known: {', '.join(READER_OF_RECIPE)}")
+    for path in (file, *([validation] if validation else [])):
+        if not path.is_file() and not path.is_dir():
+            fail(f"{path} is neither a file nor a folder")
+    try:
+        source = open_source(file, entry)
+        report = examine(source, recipe, open_source(validation) if validation else None)
+    except InfoRefused as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{file} cannot be read: {error.strerror}")
+    if model is None or not report.ok:
+        return checked(report, None)
+    return checked(report, _measured(file.absolute(), recipe, entry, model, max_length))
+
+
+def _measured(
+    file: Path, recipe: str, entry: str | None, model: str, max_length: int
+) -> "Measurement | NotMeasured | MeasurementRefused":
+    from finery.contracts.datasets.measurement import MEASURED_RECIPES, MeasurementRequest, NotMeasured
+    from finery.contracts.datasets.measuring import measure_apart
+    from finery.contracts.layout import HomeDirectory
+
+    if recipe not in MEASURED_RECIPES:
+        return NotMeasured(reason=f"{recipe} is not measured; {', '.join(MEASURED_RECIPES)} are")
+    folder = Path(model)
+    return measure_apart(
+        MeasurementRequest(
+            dataset=file,
+            entry=entry,
+            recipe=recipe,
+            model=str(folder.absolute()) if folder.is_dir() else model,
+            models_cache=HomeDirectory(Path(os.environ.get("FINERY_HOME", ".")).absolute()).models,
+            max_length=max_length,
+        )
+    )
+
+
+def _print(found: "DatasetCheck") -> None:
+    print_facts(_facts(found))
+    for flaw in found.flaws:
+        print(f"  {flaw}")
+    for warning in found.warnings:
+        lines = ", ".join(str(place.line) for place in warning.places)
+        more = ", …" if warning.count > len(warning.places) else ""
+        print(f"warning: {warning.count:,} × {warning.message}: line {lines}{more}")
+    if found.ok:
+        print("A run may train on it.")
+    else:
+        print(f"Refused: {found.refusal or found.misfit}")
+
+
+def _facts(found: "DatasetCheck") -> dict[str, str | None]:
+    longest = found.longest
+    return {
+        "file": f"{found.file} ({size(found.bytes)})",
+        "recipe": found.recipe,
+        "rows": f"{found.rows:,}, {found.trainable:,} to learn from, {found.flawed:,} with a flaw",
+        "shapes": ", ".join(f"{count:,} {shape}" for shape, count in found.shapes.items()),
+        "roles": "; ".join(f"{count:,} {order}" for order, count in list(found.role_orders.items())[:5]),
+        "messages": _messages(found),
+        "tokens": f"about {found.estimated_tokens:,}",
+        "longest row": f"line {longest.line}, {longest.bytes:,} bytes" if longest else None,
+        "duplicates": _duplicates(found.duplicates, found.rows - found.flawed),
+        "validation": None if found.overlap is None else _overlap(found.overlap),
+        "measured": None if found.measurement is None else _measurement(found.measurement),
+    }
+
+
+def _messages(found: "DatasetReport") -> str:
+    return f"{found.messages:,}, {found.masked_messages:,} answers masked, {found.tool_calls:,} tool calls"
+
+
+def _duplicates(found: "Duplicates", rows: int) -> str:
+    among = f" among the first {found.compared:,} rows" if found.compared < rows else ""
+    return f"{found.count:,}{among}"
+
+
+def _overlap(found: "Overlap") -> str:
+    return found.unreadable or f"{found.count:,} rows are in {found.file} too, which has {found.rows:,}"
+
+
+def _measurement(found: "Measurement | NotMeasured") -> str:
+    if not found.is_measured:
+        return f"no: {found.reason}"
+    lengths = found.lengths
+    sample = "" if found.is_exact else f" (of each {found.stride}th row)"
+    return (
+        f"{found.tokens:,} tokens, {found.trainable_tokens:,} of them learned{sample}; per row {lengths.min}–"
+        f"{lengths.max}, median {lengths.p50}; cut at {found.max_length}: {found.truncated:,} rows, nothing left to "
+        f"learn in {found.vanished:,}; template fails on {found.failed:,}"
+    )

@@ -1,0 +1,72 @@
+"""`finery keys`: one's own API keys."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finery.cli.output import JsonOption, age, print_json, print_table
+from finery.cli.session import server
+
+if TYPE_CHECKING:
+    from finery.contracts.accounts import ApiKey
+
+app = typer.Typer(help="Your own API keys.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_keys(as_json: JsonOption = False) -> None:
+    """List your keys, newest first; a key itself is never shown again."""
+    with server() as client:
+        keys = client.accounts.list_keys()
+    if as_json:
+        print_json({"keys": keys})
+        return
+    columns = ("ID", "NAME", "BEGINS", "SCOPES", "STATE", "CREATED", "LAST USED", "EXPIRES")
+    print_table(columns, (_row(key) for key in keys), empty="No keys. `finery keys create NAME` makes one.")
+
+
+@app.command()
+def create(
+    name: Annotated[str, typer.Argument(help="What it is for.", show_default=False)],
+    expires_days: Annotated[
+        int | None, typer.Option("--expires-days", min=1, help="For how many days it is good. Default: for ever.")
+    ] = None,
+    scope: Annotated[
+        list[str] | None,
+        typer.Option("--scope", help="A permission, as in runs:read; may be repeated. Default: all that you may."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key, and print it: this once, and alone on stdout."""
+    with server() as client:
+        created = client.accounts.create_key(name, expires_days=expires_days, scoped_permissions=scope)
+    if as_json:
+        print_json(created)
+        return
+    print(created.key)
+    print(f"This key is shown once. Its id is {created.info.id}.", file=sys.stderr)
+
+
+@app.command()
+def revoke(
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.", show_default=False)],
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke a key, for ever."""
+    with server() as client:
+        key = client.accounts.revoke_key(key_id)
+    print_json(key) if as_json else print(f"Key {key.id} is revoked")
+
+
+def _row(key: "ApiKey") -> tuple[str, ...]:
+    scopes = "all" if key.scoped_permissions is None else ", ".join(key.scoped_permissions)
+    used = age(key.last_used_at) if key.last_used_at else "never"
+    expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
+    return (key.id, key.name, key.prefix, scopes, _state(key), age(key.created_at), used, expires)
+
+
+def _state(key: "ApiKey") -> str:
+    if key.is_active:
+        return "active"
+    return "revoked" if key.revoked_at else "expired"

@@ -1,0 +1,136 @@
+"""`finery login`, `logout`, `whoami` and `setup`: a key of this machine's own, kept where only its owner reads it."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finery.cli.asking import PasswordStdin, ask_login, ask_new_password, ask_password
+from finery.cli.output import JsonOption, print_facts, print_json
+from finery.cli.session import fail, server
+
+if TYPE_CHECKING:
+    from finery.client import CreatedKey, FineryClient
+    from finery.client.credentials import StoredKey
+    from finery.contracts.accounts import User
+
+KEY_DAYS = 90
+
+UrlOption = Annotated[str | None, typer.Option("--url", help="The server. Default: FINERY_URL.", show_default=False)]
+DaysOption = Annotated[int, typer.Option("--expires-days", min=1, help="For how many days the key is good.")]
+# No key at all: neither that of the environment nor a stored one.
+NO_KEY = ""
+
+
+def login(
+    url: UrlOption = None,
+    username: Annotated[
+        str | None, typer.Option("--username", "-u", help="User name or email address. Default: asked for.")
+    ] = None,
+    password_stdin: PasswordStdin = False,
+    expires_days: DaysOption = KEY_DAYS,
+    as_json: JsonOption = False,
+) -> None:
+    """Log in: make an API key for this machine, and use it for every command to that server.
+
+    The key is kept in $XDG_CONFIG_HOME/finery/credentials.json (~/.config), and is sent to that server only.
+    """
+    with server(url, api_key=NO_KEY) as client:
+        from finery.client.credentials import stored_key
+
+        # Read before anything is asked or sent: a file that is refused would leave a key that nobody has.
+        earlier = stored_key(client.url)
+        name = ask_login(username)
+        password = ask_password(from_stdin=password_stdin)
+        user = client.accounts.log_in(name, password).user
+        _enter(client, user, earlier, expires_days, as_json)
+
+
+def logout(url: UrlOption = None, as_json: JsonOption = False) -> None:
+    """Revoke this machine's key at the server, and forget it."""
+    with server(url, api_key=NO_KEY) as client:
+        from finery.cli.keyring import forget
+
+        stored = forget(client.url)
+        if stored is None:
+            fail(f"nobody is logged in at {client.url}")
+        if as_json:
+            print_json({"url": client.url, "username": stored.username, "key_id": stored.key_id})
+        else:
+            print(f"Logged out at {client.url}; the key of {stored.username} is revoked")
+
+
+def whoami(as_json: JsonOption = False) -> None:
+    """Tell as whom the server knows you, and what you may do there."""
+    with server() as client:
+        me = client.accounts.me()
+        url = client.url
+    if as_json:
+        print_json(me)
+        return
+    user = me.user
+    facts = {
+        "server": url,
+        "name": me.name,
+        "display name": user.display_name if user else None,
+        "email": user.email if user else None,
+        "id": user.id if user else None,
+        "levels": ", ".join(user.levels) if user else None,
+        "may": ", ".join(sorted(me.permissions)),
+    }
+    print_facts(facts)
+    if me.is_scoped:
+        print("The key allows less than its user may do.")
+
+
+def setup(
+    username: Annotated[str, typer.Option("--username", "-u", help="The name to log in with.", show_default=False)],
+    email: Annotated[str, typer.Option("--email", help="Their address.", show_default=False)],
+    display_name: Annotated[str | None, typer.Option("--display-name", help="The name to show.")] = None,
+    setup_token: Annotated[
+        str | None,
+        typer.Option("--setup-token", help="The server showed it at its start; on its own machine none is needed."),
+    ] = None,
+    url: UrlOption = None,
+    password_stdin: PasswordStdin = False,
+    expires_days: DaysOption = KEY_DAYS,
+    as_json: JsonOption = False,
+) -> None:
+    """Create the first administrator, and log in. From then on the server asks everybody who they are."""
+    with server(url, api_key=NO_KEY) as client:
+        from finery.client.credentials import stored_key
+
+        earlier = stored_key(client.url)
+        if not client.accounts.setup_status().needs_setup:
+            fail(f"{client.url} has its first administrator already: log in with `finery login`")
+        password = ask_new_password("Password", from_stdin=password_stdin)
+        user = client.accounts.set_up(
+            email=email, username=username, password=password, display_name=display_name, setup_token=setup_token
+        )
+        _enter(client, user, earlier, expires_days, as_json)
+
+
+def _enter(client: "FineryClient", user: "User", earlier: "StoredKey | None", expires_days: int, as_json: bool) -> None:
+    from finery.cli.keyring import enter
+    from finery.client.credentials import credentials_path
+
+    created = enter(client, user, earlier=earlier, expires_days=expires_days)
+    if as_json:
+        print_json({"url": client.url, "user": user, "key": created.info, "stored_in": str(credentials_path())})
+    else:
+        print(f"Logged in at {client.url} as {user.username}; {_until(created)}")
+    _warn_of_another_key()
+
+
+def _until(created: "CreatedKey") -> str:
+    from finery.client.credentials import credentials_path
+
+    expiry = created.info.expires_at
+    return f"the key is in {credentials_path()}" + (f", and good until {expiry:%Y-%m-%d}" if expiry else "")
+
+
+def _warn_of_another_key() -> None:
+    import os
+    import sys
+
+    if os.environ.get("FINERY_API_KEY"):
+        print("finery: warning: FINERY_API_KEY is set, and goes before this key: unset it", file=sys.stderr)

@@ -1,0 +1,207 @@
+"""`finery webhooks`: what happens to runs, told to an address of one's own."""
+
+import sys
+import time
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from finery.cli.output import JsonOption, age, print_facts, print_json, print_table
+from finery.cli.session import fail, server
+
+if TYPE_CHECKING:
+    from finery.client import FineryClient
+    from finery.contracts.webhooks import Delivery, DeliveryAttempt, Webhook, WebhookScope
+
+app = typer.Typer(help="Tell an address of yours what happens to runs.", no_args_is_help=True)
+
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 0.2
+
+WebhookId = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id.", show_default=False)]
+MessageId = Annotated[str, typer.Argument(metavar="MESSAGE", help="The delivery's id.", show_default=False)]
+EventOption = Annotated[
+    list[str] | None,
+    typer.Option("--event", help="An event's type, as in run.failed; may be repeated. Default: a run's end."),
+]
+NameOption = Annotated[str | None, typer.Option("--name", help="What it is called. Default: the address's host.")]
+
+
+@app.command("list")
+def list_webhooks(as_json: JsonOption = False) -> None:
+    """List your webhooks, newest first."""
+    with server() as client:
+        found = client.webhooks.list()
+    if as_json:
+        print_json({"webhooks": found})
+        return
+    rows = ((each.id, each.name, each.url, ", ".join(each.event_types), _state(each)) for each in found)
+    print_table(
+        ("ID", "NAME", "URL", "EVENTS", "STATE"), rows, empty="No webhooks. `finery webhooks create URL` makes one."
+    )
+
+
+@app.command()
+def create(
+    url: Annotated[str, typer.Argument(metavar="URL", help="Where messages are posted to.", show_default=False)],
+    event: EventOption = None,
+    name: NameOption = None,
+    everyones: Annotated[bool, typer.Option("--all", help="Of everyone's runs, not only of yours.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a webhook, and print its signing secret: this once, and alone on stdout."""
+    with server() as client:
+        made = client.webhooks.create(url, name=name, event_types=event, scope=_scope(everyones))
+    if as_json:
+        print_json(made)
+        return
+    print(made.secret)
+    print(f"This secret is shown once. The webhook's id is {made.id}.", file=sys.stderr)
+
+
+@app.command()
+def show(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Show a webhook."""
+    with server() as client:
+        found = client.webhooks.get(webhook_id)
+    if as_json:
+        print_json(found)
+        return
+    facts = {
+        "id": found.id,
+        "name": found.name,
+        "url": found.url,
+        "events": ", ".join(found.event_types),
+        "runs": "everyone's" if found.scope == "all" else "mine",
+        "state": _state(found),
+        "secret": found.secret_hint,
+        "created": age(found.created_at),
+    }
+    print_facts(facts)
+
+
+@app.command()
+def update(
+    webhook_id: WebhookId,
+    url: Annotated[str | None, typer.Option("--url", help="Another address.")] = None,
+    event: EventOption = None,
+    name: NameOption = None,
+    enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it is told anything.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Change what is given."""
+    if url is None and event is None and name is None and enabled is None:
+        fail("nothing is to be changed: give --url, --event, --name, --enable or --disable")
+    with server() as client:
+        found = client.webhooks.update(webhook_id, url=url, event_types=event, name=name, enabled=enabled)
+    print_json(found) if as_json else print(f"Webhook {found.id} is {_state(found)}")
+
+
+@app.command()
+def rotate(
+    webhook_id: WebhookId,
+    at_once: Annotated[bool, typer.Option("--at-once", help="The old secret signs nothing more.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Draw another signing secret, and print it. For a day messages are signed with both."""
+    with server() as client:
+        made = client.webhooks.rotate_secret(webhook_id, keep_old=not at_once)
+    if as_json:
+        print_json(made)
+        return
+    print(made.secret)
+    print("This secret is shown once.", file=sys.stderr)
+
+
+@app.command()
+def delete(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Delete a webhook, and all that was to be sent to it."""
+    with server() as client:
+        client.webhooks.delete(webhook_id)
+    print_json({"id": webhook_id, "deleted": True}) if as_json else print(f"Webhook {webhook_id} is deleted")
+
+
+@app.command("test")
+def send_test(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+    """Send a test message, and tell what the receiver answers."""
+    with server() as client:
+        _tell(_ended(client, webhook_id, client.webhooks.test(webhook_id), attempts=1), as_json)
+
+
+@app.command()
+def replay(webhook_id: WebhookId, message_id: MessageId, as_json: JsonOption = False) -> None:
+    """Send a message again, and tell what the receiver answers."""
+    with server() as client:
+        delivery = client.webhooks.replay(webhook_id, message_id)
+        _tell(_ended(client, webhook_id, delivery, attempts=len(delivery.attempts) + 1), as_json)
+
+
+@app.command()
+def deliveries(
+    webhook_id: WebhookId,
+    state: Annotated[
+        str | None, typer.Option("--state", help="Only these: pending, delivered, failed or cancelled.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many.")] = 50,
+    cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what was sent, newest first."""
+    from finery.contracts.webhooks import MessageState
+
+    if state is not None and state not in [*MessageState]:
+        fail(f"--state: {state!r} is none: give one of {', '.join(MessageState)}")
+    wanted = MessageState(state) if state else None
+    with server() as client:
+        page = client.webhooks.deliveries(webhook_id, state=wanted, limit=limit, cursor=cursor)
+    if as_json:
+        print_json(page)
+        return
+    columns = ("ID", "EVENT", "STATE", "CREATED", "ATTEMPTS", "LAST ANSWER")
+    print_table(columns, (_row(each) for each in page.deliveries), empty="Nothing was sent.")
+    if page.next_cursor:
+        print(f"More: finery webhooks deliveries {webhook_id} --cursor {page.next_cursor}", file=sys.stderr)
+
+
+def _ended(client: "FineryClient", webhook_id: str, delivery: "Delivery", *, attempts: int) -> "Delivery":
+    """Once that many attempts have ended, or as it is when patience has."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while sum(attempt.has_ended for attempt in delivery.attempts) < attempts and time.monotonic() < deadline:
+        time.sleep(LOOK_SECONDS)
+        delivery = client.webhooks.delivery(webhook_id, delivery.id)
+    return delivery
+
+
+def _tell(delivery: "Delivery", as_json: bool) -> None:
+    """Exit code 1 unless it was delivered."""
+    if as_json:
+        print_json(delivery)
+    else:
+        print(f"Message {delivery.id} is {delivery.state}: {_answer(delivery)}")
+    if delivery.state != "delivered":
+        raise typer.Exit(1)
+
+
+def _row(delivery: "Delivery") -> tuple[str, ...]:
+    count = str(len(delivery.attempts))
+    return (delivery.id, delivery.type, delivery.state, age(delivery.created_at), count, _answer(delivery))
+
+
+def _answer(delivery: "Delivery") -> str:
+    return _said(delivery.attempts[-1]) if delivery.attempts else "not sent yet"
+
+
+def _said(attempt: "DeliveryAttempt") -> str:
+    if not attempt.has_ended:
+        return "under way"
+    return attempt.error or f"{attempt.status_code} after {attempt.milliseconds} ms"
+
+
+def _state(webhook: "Webhook") -> str:
+    return "enabled" if webhook.enabled else f"disabled: {webhook.disabled_reason}"
+
+
+def _scope(everyones: bool) -> "WebhookScope":
+    from finery.contracts.webhooks import WebhookScope
+
+    return WebhookScope.ALL if everyones else WebhookScope.MINE

@@ -1,0 +1,129 @@
+"""What a dataset is to a model: its rows as the trainer makes tokens of them."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, TypeAdapter, computed_field
+
+from finery.contracts.datasets.report import DatasetReport, Frozen, Place
+
+MEASURED_RECIPES = ("sft", "cpt", "dpo", "reward", "kto")
+BUDGET_BYTES = 32 * 2**20
+
+
+class MeasurementRequest(Frozen):
+    """What `python -m finery.trainers.measuring` reads on its standard input. Paths are absolute."""
+
+    dataset: Path
+    entry: str | None = None
+    recipe: str
+    """One of MEASURED_RECIPES."""
+    model: str
+    """An absolute local folder, `finery/<built-in>`, or a hub id."""
+    models_cache: Path
+    """Where built-in models are made and kept."""
+    max_length: int = Field(ge=8, le=1_048_576)
+    config: dict[str, Any] = {}
+    """What else of the recipe's configuration changes how rows are read: `completion_only_loss`, `chat_template`."""
+    budget_bytes: int = Field(default=BUDGET_BYTES, ge=1)
+    """All rows of a file up to this size are measured, else about so much of it, evenly."""
+
+
+class RowFailure(Place):
+    """A row of which the model's chat template makes nothing. The reason holds no word of its content."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line} (row {self.row}): {self.reason}"
+
+
+class TokenLengths(Frozen):
+    """Of the rows before they are cut, in tokens; of a preference row, with its longer answer."""
+
+    min: int = 0
+    mean: float = 0.0
+    p50: int = 0
+    p95: int = 0
+    max: int = 0
+
+
+class Measurement(Frozen):
+    is_measured: Literal[True] = True
+    recipe: str
+    model: str
+    max_length: int
+    rows: int
+    """Of the file, those with a flaw included."""
+    measured: int
+    """Rows of which tokens were made; fewer than `rows` for a sample."""
+    is_exact: bool
+    """False: each `stride`-th row was measured, and the counts below are of these alone."""
+    stride: int = 1
+    flawed: int = 0
+    """Rows that the check refuses."""
+    failed: int = 0
+    """Rows of which the chat template makes nothing; the trainer leaves them out."""
+    failures: tuple[RowFailure, ...] = ()
+    """The first twenty."""
+    idle: int = 0
+    """Rows with nothing to learn."""
+    truncated: int = 0
+    """Rows longer than `max_length`, whose end is cut off."""
+    vanished: int = 0
+    """Rows of which nothing is learned because what is learned lies past `max_length`."""
+    kept: int = 0
+    """Rows that the trainer learns from. A text of `cpt`, and a conversation of which the template makes several, is
+    one row."""
+    tokens: int = 0
+    """Of the rows that are learned, after the cut."""
+    trainable_tokens: int = 0
+    """Those of them that are learned."""
+    lengths: TokenLengths = TokenLengths()
+
+
+class NotMeasured(Frozen):
+    is_measured: Literal[False] = False
+    reason: str
+
+
+class MeasurementRefused(Frozen):
+    """What the program says where the model or the file cannot be read."""
+
+    refused: str
+
+
+MEASURED: TypeAdapter[Measurement | MeasurementRefused] = TypeAdapter(Measurement | MeasurementRefused)
+
+
+class DatasetCheck(DatasetReport):
+    """A report, and what the data is to a model where one was named."""
+
+    measurement: Measurement | NotMeasured | None = None
+    misfit: str = ""
+    """Why the model can learn nothing from it; empty where it can, or where that was not asked."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def ok(self) -> bool:
+        return not self.refusal and not self.misfit
+
+
+def misfit_of(found: Measurement) -> str:
+    """Why no run may train on what was measured; empty where one may."""
+    if found.kept:
+        return ""
+    if found.failed:
+        return f"{found.failures[0]}; {found.failed:,} rows fail so, and no other has a token to learn"
+    if found.vanished:
+        longest = found.lengths.max
+        return f"max_length {found.max_length} cuts off all that is learned; the longest row has {longest:,} tokens"
+    return "no row has a token to learn"
+
+
+def checked(report: DatasetReport, found: Measurement | NotMeasured | MeasurementRefused | None) -> DatasetCheck:
+    facts = {name: value for name, value in report if name in DatasetReport.model_fields}
+    if isinstance(found, MeasurementRefused):
+        return DatasetCheck(**facts, misfit=found.refused)
+    misfit = misfit_of(found) if isinstance(found, Measurement) else ""
+    return DatasetCheck(**facts, measurement=found, misfit=misfit)

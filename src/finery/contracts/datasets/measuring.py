@@ -1,0 +1,42 @@
+"""A dataset measured with the model's own tokenizer, in a process of the training stack."""
+
+import importlib.util
+import sys
+
+from finery.contracts.datasets.measurement import (
+    MEASURED,
+    Measurement,
+    MeasurementRefused,
+    MeasurementRequest,
+    NotMeasured,
+)
+from finery.kit.programs import ProgramFailed, ProgramTooSlow, ask_program
+
+STACK = ("torch", "transformers", "peft", "datasets")
+SECONDS = 300.0
+QUIET = {
+    "CUDA_VISIBLE_DEVICES": "",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "OMP_WAIT_POLICY": "passive",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""Also: no GPU. Another's training may need all of it."""
+
+
+def measure_apart(
+    request: MeasurementRequest, *, seconds: float = SECONDS
+) -> Measurement | NotMeasured | MeasurementRefused:
+    """Takes some seconds for the imports alone, and about one per MB of rows."""
+    missing = [name for name in STACK if importlib.util.find_spec(name) is None]
+    if missing:
+        return NotMeasured(reason=f"the training stack is not installed here ({missing[0]} is missing)")
+    argv = [sys.executable, "-P", "-m", "finery.trainers.measuring"]
+    try:
+        answer = ask_program(argv, request.model_dump_json().encode(), seconds=seconds, environment=QUIET)
+    except ProgramTooSlow as error:
+        return NotMeasured(reason=f"measuring took too long: {error}")
+    except (ProgramFailed, OSError) as error:
+        return NotMeasured(reason=f"measuring failed: {error}")
+    return MEASURED.validate_json(answer.splitlines()[-1])

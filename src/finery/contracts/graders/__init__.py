@@ -1,0 +1,44 @@
+"""What gives an answer its score: graders in OpenAI's shapes, their templates and their formulas."""
+
+from finery.contracts.graders.formula import Formula, FormulaFailed, FormulaRefused
+from finery.contracts.graders.templates import FieldMissing, item_paths, render, sample_of
+from finery.contracts.graders.types import (
+    Grader,
+    GraderError,
+    MultiGrader,
+    PythonGrader,
+    ScoreModelGrader,
+    SingleGrader,
+    StringCheckGrader,
+    TextSimilarityGrader,
+    judges_of,
+    lowest_of,
+    parts_of,
+    passes,
+    runs_python,
+    templates_of,
+)
+
+__all__ = [
+    "FieldMissing",
+    "Formula",
+    "FormulaFailed",
+    "FormulaRefused",
+    "Grader",
+    "GraderError",
+    "MultiGrader",
+    "PythonGrader",
+    "ScoreModelGrader",
+    "SingleGrader",
+    "StringCheckGrader",
+    "TextSimilarityGrader",
+    "item_paths",
+    "judges_of",
+    "lowest_of",
+    "parts_of",
+    "passes",
+    "render",
+    "runs_python",
+    "sample_of",
+    "templates_of",
+]

@@ -1,0 +1,120 @@
+"""Places in a grader's texts: `{{ item.answer }}`, `{{ sample.output_json.steps[0]["my key"] }}`.
+
+Paths only. Nothing in a template is computed, and what is put in is never read as a template again.
+"""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+JsonObject = dict[str, Any]
+Path = tuple[str | int, ...]
+"""A namespace, then keys and indexes."""
+
+STEP = re.compile(r"""\.([\w-]+)|\[(\d{1,6})\]|\["([^"\]]+)"\]|\['([^'\]]+)'\]""")
+LONGEST_PATH = 32
+SAMPLE_FIELDS = ("output_text", "output_json", "choices")
+NOT_SAMPLED = ("output_tools", "output_audio")
+"""What OpenAI's samples also have; here a sample is text, and such a place would always be empty."""
+
+
+class FieldMissing(LookupError):
+    """The item or the sample has nothing at that place."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{written(path)} is missing")
+        self.path = path
+
+
+def sample_of(text: str) -> JsonObject:
+    """The `sample` namespace of an answer. `output_json` is there only when the whole answer is JSON."""
+    message = {"role": "assistant", "content": text}
+    sample: JsonObject = {"output_text": text, "choices": [{"index": 0, "message": message}]}
+    try:
+        sample["output_json"] = json.loads(text)
+    except (ValueError, RecursionError):
+        return sample
+    return sample
+
+
+def check_template(text: str) -> str:
+    """The text itself. Raises ValueError naming the place that is no path."""
+    for path in paths_of(text):
+        if path[0] == "sample":
+            _check_sample_path(path)
+    return text
+
+
+def paths_of(text: str) -> list[Path]:
+    """Raises ValueError."""
+    return [part for part in _parts(text) if isinstance(part, tuple)]
+
+
+def item_paths(texts: list[str]) -> list[Path]:
+    """The places of the item that some texts name, each once."""
+    found = (path for text in texts for path in paths_of(text) if path[0] == "item")
+    return list(dict.fromkeys(found))
+
+
+def render(text: str, spaces: JsonObject) -> str:
+    """`spaces`: item and sample. Text goes in as it is, anything else as JSON. Raises FieldMissing."""
+    return "".join(part if isinstance(part, str) else _as_text(look_up(part, spaces)) for part in _parts(text))
+
+
+def look_up(path: Path, spaces: JsonObject) -> object:
+    """Raises FieldMissing."""
+    value: object = spaces
+    for step in path:
+        match value, step:
+            case dict(), str() if step in value:
+                value = value[step]
+            case list(), int() if step < len(value):
+                value = value[step]
+            case _:
+                raise FieldMissing(path)
+    return value
+
+
+def written(path: Path) -> str:
+    return str(path[0]) + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:])
+
+
+def _parts(text: str) -> Iterator[str | Path]:
+    """Text and places, in order. One pass: a hostile text of many braces costs no more than its length."""
+    position = 0
+    while (opened := text.find("{{", position)) != -1:
+        closed = text.find("}}", opened + 2)
+        if closed == -1:
+            raise ValueError("a template's {{ is not closed")
+        yield text[position:opened]
+        yield _path(text[opened + 2 : closed].strip())
+        position = closed + 2
+    yield text[position:]
+
+
+def _path(written: str) -> Path:
+    namespace = re.match(r"\w*", written)
+    assert namespace is not None, "the pattern also matches nothing"
+    if namespace[0] not in ("item", "sample"):
+        raise ValueError(f"{{{{ {written[:80]} }}}} must begin with item. or sample.")
+    path: list[str | int] = [namespace[0]]
+    position = namespace.end()
+    while step := STEP.match(written, position):
+        index = step[2]
+        path.append(int(index) if index is not None else step[1] or step[3] or step[4])
+        position = step.end()
+    if position != len(written) or not 2 <= len(path) <= LONGEST_PATH:
+        raise ValueError(f"{{{{ {written[:80]} }}}} is no path; write it as {{{{ item.field }}}}, without any code")
+    return tuple(path)
+
+
+def _check_sample_path(path: Path) -> None:
+    if path[1] in NOT_SAMPLED:
+        raise ValueError(f"sample.{path[1]} is not supported: a sample is text; use sample.output_text")
+    if path[1] not in SAMPLE_FIELDS:
+        raise ValueError(f"sample has no field {str(path[1])[:80]!r}; it has {', '.join(SAMPLE_FIELDS)}")
+
+
+def _as_text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

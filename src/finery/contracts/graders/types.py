@@ -1,0 +1,259 @@
+"""The graders of reinforcement fine-tuning, in the shapes of OpenAI's API."""
+
+import ast
+import math
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from finery.contracts.graders.formula import FUNCTIONS, Formula
+from finery.contracts.graders.templates import check_template
+
+LARGEST_SOURCE = 256 * 1024
+MOST_GRADERS = 32
+PART_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+Template = Annotated[str, Field(max_length=100_000), AfterValidator(check_template)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+
+
+class GraderError(StrEnum):
+    """Why an answer could not be graded as it should; OpenAI's words. Its score is then the lowest."""
+
+    VARIABLE = "invalid_variable_error"
+    """The item has no field that a template names."""
+    SAMPLE = "sample_parse_error"
+    """A template names a field of the answer's JSON, and the answer is not JSON or has no such field."""
+    FORMULA = "formula_parse_error"
+    """The formula has no value for these scores."""
+    JUDGE = "model_grader_parse_error"
+    """The judge's answer holds no score."""
+    PYTHON = "python_grader_runtime_error"
+    """The program failed, gave no number, or used more than it may."""
+    PYTHON_SERVER = "python_grader_server_error"
+    """The program's process could not be started."""
+
+
+class _Grader(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+
+    name: Name = "grader"
+
+
+class StringCheckGrader(_Grader):
+    """1 or 0. `like`: the input contains the reference; `ilike`: the same, whatever the case."""
+
+    type: Literal["string_check"]
+    input: Template
+    reference: Template
+    operation: Literal["eq", "ne", "like", "ilike"]
+
+
+Metric = Literal[
+    "fuzzy_match", "bleu", "gleu", "meteor", "rouge_1", "rouge_2", "rouge_3", "rouge_4", "rouge_5", "rouge_l"
+]
+
+
+class TextSimilarityGrader(_Grader):
+    """From 0 to 1."""
+
+    type: Literal["text_similarity"]
+    input: Template
+    reference: Template
+    evaluation_metric: Metric
+    pass_threshold: Number | None = None
+    """The share of answers at or above it is told as `<name>_passed`; the reward is the score itself."""
+
+    @field_validator("evaluation_metric", mode="before")
+    @classmethod
+    def _refuse_cosine(cls, value: Any) -> Any:
+        if value == "cosine":
+            raise ValueError("cosine needs an embedding model, and none is configured; choose another metric")
+        return value
+
+
+class ContentPart(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["input_text", "output_text"]
+    """Images and audio cannot be shown to a judge here."""
+    text: Template
+
+
+class JudgeMessage(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    role: Literal["user", "assistant", "system", "developer"]
+    content: Template | ContentPart | Annotated[list[Template | ContentPart], Field(min_length=1, max_length=100)]
+    type: Literal["message"] = "message"
+
+    @property
+    def templates(self) -> list[str]:
+        parts = self.content if isinstance(self.content, list) else [self.content]
+        return [part if isinstance(part, str) else part.text for part in parts]
+
+
+class SamplingParams(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    max_completions_tokens: Annotated[int, Field(ge=1, le=32_768)] = 64
+    temperature: Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)] = 0.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    reasoning_effort: None = None
+    """A judge here has no such setting."""
+
+    @field_validator("reasoning_effort", mode="before")
+    @classmethod
+    def _refuse_effort(cls, value: Any) -> Any:
+        if value is not None:
+            raise ValueError("reasoning_effort is not supported: a judge is a local model, which has no such setting")
+        return value
+
+
+class ScoreModelGrader(_Grader):
+    """A model reads the messages and answers with a number, which is cut to the range."""
+
+    type: Literal["score_model"]
+    input: Annotated[list[JudgeMessage], Field(min_length=1, max_length=100)]
+    model: Annotated[str, Field(min_length=1, max_length=4096)]
+    """A built-in model, a local folder, an earlier run's id or a hub id; the trainer loads it beside its own."""
+    range: Annotated[list[Number], Field(min_length=2, max_length=2)] = [0.0, 1.0]
+    sampling_params: SamplingParams = SamplingParams()
+    pass_threshold: Number | None = None
+
+    @field_validator("range")
+    @classmethod
+    def _ascends(cls, value: list[float]) -> list[float]:
+        if not value[0] < value[1]:
+            raise ValueError("range must be two numbers, the lower one first")
+        return value
+
+    @field_validator("input")
+    @classmethod
+    def _asks(cls, value: list[JudgeMessage]) -> list[JudgeMessage]:
+        if value[-1].role != "user":
+            raise ValueError("the last message of input must be the user's: the judge answers it")
+        return value
+
+
+class PythonGrader(_Grader):
+    """`grade(sample, item)` of a program; an administrator must have allowed it."""
+
+    type: Literal["python"]
+    source: Annotated[str, Field(min_length=1, max_length=LARGEST_SOURCE)]
+    image_tag: Annotated[str, Field(max_length=100)] | None = None
+    """Which packages OpenAI would give the program. Here it has those of the training environment; a run tells so."""
+    pass_threshold: Number | None = None
+
+    @field_validator("source")
+    @classmethod
+    def _has_grade(cls, value: str) -> str:
+        try:
+            tree = ast.parse(value)
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            line = f" (line {error.lineno})" if isinstance(error, SyntaxError) and error.lineno else ""
+            raise ValueError(f"source is no valid Python{line}") from error
+        if "grade" not in _bound_names(tree):
+            raise ValueError("source must define grade(sample, item)")
+        return value
+
+
+SingleGrader = Annotated[
+    StringCheckGrader | TextSimilarityGrader | ScoreModelGrader | PythonGrader, Field(discriminator="type")
+]
+
+
+class MultiGrader(_Grader):
+    """Several graders' scores in one formula."""
+
+    type: Literal["multi"]
+    graders: Annotated[dict[str, SingleGrader], Field(min_length=1, max_length=MOST_GRADERS)]
+    calculate_output: Annotated[str, Field(min_length=1, max_length=1000)]
+
+    @field_validator("graders", mode="before")
+    @classmethod
+    def _one_is_a_map_too(cls, value: Any) -> Any:
+        """The SDK's types know a single grader in this place, the guide's examples a map."""
+        if isinstance(value, dict) and isinstance(value.get("type"), str):
+            return {str(value.get("name", "grader")): value}
+        return value
+
+    @field_validator("graders")
+    @classmethod
+    def _can_be_named(cls, value: dict[str, SingleGrader]) -> dict[str, SingleGrader]:
+        for name in value:
+            if not PART_NAME.fullmatch(name) or name in FUNCTIONS:
+                raise ValueError(f"{name[:80]!r} cannot be named in a formula; use letters, digits and _")
+        return value
+
+    @field_validator("calculate_output")
+    @classmethod
+    def _is_a_formula(cls, value: str, info: ValidationInfo) -> str:
+        if "graders" in info.data:
+            Formula(value, list(info.data["graders"]))
+        return value
+
+
+Grader = Annotated[
+    StringCheckGrader | TextSimilarityGrader | ScoreModelGrader | PythonGrader | MultiGrader,
+    Field(discriminator="type"),
+]
+
+
+def parts_of(grader: Grader) -> dict[str, SingleGrader]:
+    """The graders that give scores of their own, by the name under which these are told."""
+    return dict(grader.graders) if isinstance(grader, MultiGrader) else {grader.name: grader}
+
+
+def judges_of(grader: Grader) -> list[str]:
+    """The models that are asked for scores, each once."""
+    models = (part.model for part in parts_of(grader).values() if isinstance(part, ScoreModelGrader))
+    return list(dict.fromkeys(models))
+
+
+def runs_python(grader: Grader) -> bool:
+    return any(isinstance(part, PythonGrader) for part in parts_of(grader).values())
+
+
+def templates_of(grader: Grader) -> list[str]:
+    return [text for part in parts_of(grader).values() for text in _templates(part)]
+
+
+def lowest_of(grader: SingleGrader) -> float:
+    """The score of an answer that could not be graded."""
+    return grader.range[0] if isinstance(grader, ScoreModelGrader) else 0.0
+
+
+def passes(grader: SingleGrader, score: float) -> bool | None:
+    """None where no threshold is set."""
+    if isinstance(grader, StringCheckGrader) or grader.pass_threshold is None:
+        return None
+    # A score that was computed as 0.8999999999999999 reaches a threshold of 0.9.
+    return score >= grader.pass_threshold or math.isclose(score, grader.pass_threshold)
+
+
+def _templates(grader: SingleGrader) -> list[str]:
+    match grader:
+        case StringCheckGrader() | TextSimilarityGrader():
+            return [grader.input, grader.reference]
+        case ScoreModelGrader():
+            return [text for message in grader.input for text in message.templates]
+        case PythonGrader():
+            return []
+
+
+def _bound_names(tree: ast.Module) -> Iterator[str]:
+    """The names that the program's top level defines."""
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef() | ast.ClassDef():
+                yield node.name
+            case ast.Assign():
+                yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+            case ast.Import() | ast.ImportFrom():
+                yield from (alias.asname or alias.name for alias in node.names)

@@ -1,0 +1,74 @@
+"""Names that the administrator gives to base models: `gpt-4o-mini` may stand for a local one."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+AliasName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@-]*$")]
+MOST = 1000
+
+
+class ModelTableError(ValueError):
+    """The message names the entry and its key, for whoever wrote the table."""
+
+
+class BaseModelEntry(BaseModel):
+    """What one name stands for, and what holds for it unless a request says otherwise."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    model: Annotated[str, Field(min_length=1, max_length=4096)]
+    """A built-in model, a folder, a run's id, or a hub id; never another alias."""
+    description: str = Field(default="", max_length=500)
+    max_length: int | None = Field(default=None, ge=8, le=1_048_576)
+    """Tokens per row of training data."""
+    max_context: int | None = Field(default=None, ge=16, le=1_048_576)
+    """Tokens of prompt and answer when it is served."""
+    chat_template: str | None = Field(default=None, max_length=100_000)
+    """Jinja, for training and serving; replaces the tokenizer's own."""
+    method: Literal["auto", "lora", "full"] = "auto"
+    learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] | None = None
+    """What a learning rate multiplier multiplies; None: by the rule of `auto`."""
+    engine: Literal["auto", "transformers", "vllm"] = "auto"
+
+    @field_validator("learning_rate", mode="before")
+    @classmethod
+    def _from_text(cls, value: Any) -> Any:
+        """`1e-4` is text to YAML 1.1."""
+        return float(value) if isinstance(value, str) else value
+
+
+ModelTable = Mapping[str, BaseModelEntry]
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    models: Annotated[dict[AliasName, BaseModelEntry], Field(max_length=MOST)] = {}
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        """`gpt-4o-mini: finery/tiny-llama` says only the model."""
+        if not isinstance(value, dict):
+            return value
+        return {name: {"model": entry} if isinstance(entry, str) else entry for name, entry in value.items()}
+
+
+def parse_model_table(document: object) -> ModelTable:
+    """Of the document `{models: {name: entry}}`. Raises ModelTableError."""
+    try:
+        table = _Document.model_validate({} if document is None else document).models
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        # A key that is misspelt explains the one that is missing.
+        detail = next((one for one in details if one["type"] == "extra_forbidden"), details[0])
+        place = ".".join(str(part) for part in detail["loc"])
+        raise ModelTableError(f"{place}: {detail['msg']}") from error
+    for name, entry in table.items():
+        if entry.model in table:
+            raise ModelTableError(f"models.{name}.model: {entry.model!r} is itself a name of this table")
+        if name.startswith(("finery/", "ft:")):
+            raise ModelTableError(f"models.{name}: names that begin so are Finery's own")
+    return table

@@ -1,0 +1,34 @@
+"""Numbers that are given as numbers."""
+
+from functools import cache
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationInfo, field_validator
+
+
+class PlainNumbers(BaseModel):
+    """Refuses true and false where a number is asked for: pydantic takes them for 1 and 0, a learning rate of 1 too."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and info.field_name in _numbers_of(cls):
+            raise ValueError("Input should be a number, not true or false")
+        return value
+
+
+@cache
+def _numbers_of(model: type[BaseModel]) -> frozenset[str]:
+    return frozenset(name for name, field in model.model_fields.items() if _is_number(field.annotation))
+
+
+def _is_number(annotation: Any) -> bool:
+    """Also where None or a word may stand in its place."""
+    origin = get_origin(annotation)
+    if origin is Annotated:
+        return _is_number(get_args(annotation)[0])
+    if origin not in (Union, UnionType):
+        return annotation in (int, float)
+    kinds = [kind for kind in get_args(annotation) if kind is not NoneType and get_origin(kind) is not Literal]
+    return bool(kinds) and all(_is_number(kind) for kind in kinds)

@@ -1,0 +1,39 @@
+"""The configuration of reinforcement fine-tuning."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from finery.contracts.graders import Grader
+from finery.contracts.recipes.base import Rate, TrainingConfig
+
+
+class GrpoConfig(TrainingConfig):
+    """Group relative policy optimisation: the model answers each prompt several times, and learns from the answers
+    that a grader finds better than their siblings."""
+
+    grader: Grader
+    n_generations: Annotated[int, Field(ge=2, le=1024)] = 8
+    """Answers to each prompt; they are compared with each other."""
+    max_completion_length: Annotated[int, Field(ge=1, le=131_072)] = 256
+    """Tokens of an answer. A prompt may have what this leaves of max_length."""
+    temperature: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
+    top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
+    beta: Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)] = 0.0
+    """What it costs to depart from the base (KL). Above 0, a full run holds the base in memory too."""
+    eval_generations: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Answers to each evaluation prompt."""
+
+    num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
+    batch_size: Annotated[int, Field(ge=1, le=4096)] = 4
+    """Prompts per device and step; each is answered n_generations times."""
+    learning_rate: Rate = 1e-6
+    probe: Literal["auto", "off"] = "auto"
+    """Never: what it needs depends on how long its answers become."""
+
+    @field_validator("max_completion_length")
+    @classmethod
+    def _leaves_room(cls, value: int, info: ValidationInfo) -> int:
+        if value >= info.data.get("max_length", value + 1):
+            raise ValueError("max_completion_length must be below max_length, which also holds the prompt")
+        return value

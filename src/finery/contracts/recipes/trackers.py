@@ -1,0 +1,39 @@
+"""What each tracker can be told of a run besides its figures. What it cannot is refused, not dropped."""
+
+import re
+from collections.abc import Sequence
+
+HONOURED: dict[str, frozenset[str]] = {
+    "wandb": frozenset({"tracker_project", "tracker_name", "tracker_entity", "tracker_tags"}),
+    "mlflow": frozenset({"tracker_project", "tracker_name", "tracker_tags"}),
+    "trackio": frozenset({"tracker_project", "tracker_name"}),
+    "tensorboard": frozenset({"tracker_name"}),
+}
+"""A tracker → the fields that mean something to it. TensorBoard knows folders only, one for each name."""
+
+LONGEST_TAG_OF_WANDB = 64
+KEY_OF_MLFLOW = re.compile(r"[\w/.:\- ]+")
+
+
+def check_field(field: str, trackers: Sequence[str]) -> None:
+    """Raises ValueError when no tracker was chosen, or one that has no such thing."""
+    if not trackers:
+        raise ValueError("it is for a tracker, and report_to names none")
+    deaf = [name for name in trackers if field not in HONOURED[name]]
+    if deaf:
+        raise ValueError(f"{deaf[0]} has no such thing; leave it out, or {deaf[0]} out of report_to")
+
+
+def check_folder(name: str) -> None:
+    """Raises ValueError for a name that is no folder's."""
+    if "/" in name or "\0" in name or name.startswith("."):
+        raise ValueError("tensorboard keeps each name in a folder: no slash in it, and no dot at its beginning")
+
+
+def check_tags(tags: Sequence[str], trackers: Sequence[str]) -> None:
+    """Raises ValueError for a tag that a tracker would refuse, or take for another."""
+    for tag in tags:
+        if "wandb" in trackers and ("," in tag or len(tag) > LONGEST_TAG_OF_WANDB):
+            raise ValueError(f"a tag of wandb has no comma and at most {LONGEST_TAG_OF_WANDB} characters")
+        if "mlflow" in trackers and (not KEY_OF_MLFLOW.fullmatch(tag) or tag.startswith("mlflow.")):
+            raise ValueError("a tag of mlflow is letters, digits, spaces or _ - . : /, and does not begin with mlflow.")

@@ -1,0 +1,114 @@
+"""Which environment variables a request may set, and which secrets a run is given without naming them."""
+
+import re
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
+
+_OF_EVERY_PROGRAM = frozenset(
+    {
+        "PATH",
+        "HOME",
+        "SHELL",
+        "IFS",
+        "ENV",
+        "BASH_ENV",
+        "PYTHONPATH",
+        "PYTHONHOME",
+        "PYTHONSTARTUP",
+        "CUDA_VISIBLE_DEVICES",
+        "CUDA_DEVICE_ORDER",
+        "GCONV_PATH",
+        "GLIBC_TUNABLES",
+    }
+)
+_OF_EVERY_PROGRAM_PREFIXES = ("LD_", "DYLD_", "FINERY_", "NVIDIA_", "BASH_FUNC_")
+
+_OF_TRAINERS = frozenset(
+    {
+        "USER",
+        "LOGNAME",
+        "LANG",
+        "LANGUAGE",
+        "TZ",
+        "TMPDIR",
+        "VIRTUAL_ENV",
+        "DO_NOT_TRACK",
+        "TOKENIZERS_PARALLELISM",
+        "HF_HOME",
+        "HF_ENDPOINT",
+        "RANK",
+        "LOCAL_RANK",
+        "GROUP_RANK",
+        "ROLE_RANK",
+        "WORLD_SIZE",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+    }
+)
+_OF_TRAINERS_PREFIXES = (
+    *("PYTHON", "CUDA_", "OMP_", "MALLOC_", "MKL_", "KMP_", "GOMP_", "OPENBLAS_", "NCCL_", "TORCH", "ACCELERATE_"),
+    *("TRANSFORMERS_", "HF_HUB_", "HF_DATASETS_", "XDG_", "LC_", "SSL_CERT_"),
+)
+_OF_TRAINERS_SUFFIXES = ("_PROXY", "_CA_BUNDLE")
+
+CREDENTIAL_ENDINGS = ("_TOKEN", "_KEY", "_ID", "_SECRET", "_USERNAME", "_PASSWORD", "_URL", "_URI")
+
+CUSTOMARY: dict[str, tuple[str, ...]] = {
+    "hub": ("HF_TOKEN",),
+    "wandb": ("WANDB_API_KEY", "WANDB_BASE_URL"),
+    "mlflow": (
+        "MLFLOW_TRACKING_URI",
+        "MLFLOW_TRACKING_TOKEN",
+        "MLFLOW_TRACKING_USERNAME",
+        "MLFLOW_TRACKING_PASSWORD",
+    ),
+    "trackio": ("HF_TOKEN",),
+}
+"""A service → the secrets that a run which uses it takes when they are stored."""
+
+ADDRESSES: dict[str, frozenset[str]] = {
+    "WANDB_BASE_URL": frozenset({"WANDB_API_KEY"}),
+    "MLFLOW_TRACKING_URI": frozenset({"MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}),
+}
+"""Where a service is → what is sent there."""
+
+CREDENTIALS = frozenset(name for names in CUSTOMARY.values() for name in names)
+"""Hidden in a trainer's output wherever they came from."""
+
+
+def steers_programs(name: str) -> bool:
+    """Whether the variable decides what a program loads, or where it may compute: the server sets those."""
+    return name in _OF_EVERY_PROGRAM or name.startswith(_OF_EVERY_PROGRAM_PREFIXES)
+
+
+def steers_trainers(name: str) -> bool:
+    """Whether the variable is of the machine rather than of a run's owner: where files lie, threads, the network."""
+    return (
+        steers_programs(name)
+        or name in _OF_TRAINERS
+        or name.startswith(_OF_TRAINERS_PREFIXES)
+        or name.upper().endswith(_OF_TRAINERS_SUFFIXES)
+    )
+
+
+def check_secret_name(name: str) -> str:
+    """The name of a secret that can be a variable of a trainer. Raises ValueError.
+
+    A list of what is let through: of all the variables that libraries read, some name a program or a library to load.
+    """
+    if not _VARIABLE.fullmatch(name) or steers_trainers(name):
+        return check_variable(name)
+    if not name.upper().endswith(CREDENTIAL_ENDINGS):
+        *others, last = CREDENTIAL_ENDINGS
+        raise ValueError(f"a training takes credentials only, whose names end in {', '.join(others)} or {last}")
+    return name
+
+
+def check_variable(name: str) -> str:
+    """The name of a secret that can be a variable of a program that its owner brings. Raises ValueError."""
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError("it must be a letter or _, then letters, digits and _, at most 128: it names a variable")
+    if steers_trainers(name):
+        raise ValueError(f"the variable {name} steers the machine; store the secret under another name")
+    return name

@@ -1,0 +1,138 @@
+"""Stored files, each named by its content: written once, and removed when nothing refers to them any more.
+
+A file is there before its row, and goes after it. So a crash leaves files without a row at worst, and the next start
+removes them.
+"""
+
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.status import FINISHED
+from finery.kit.clock import utc_now
+from finery.kit.files import sync_directory
+from finery.models import BlobRow, DatasetPinRow, DatasetVersionRow, FileRow, RunRow
+
+SWEPT_AT_ONCE = 100
+_SUFFIX = re.compile(r"\.(json|jsonl|ndjson|csv|tsv|parquet|txt)(\.gz)?$")
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file that is whole, synced, and on the blobs' file system. Storing it may move it away from its path."""
+
+    path: Path
+    filename: str
+    """As the client called it, for people to read; never part of a path."""
+    size_bytes: int
+    sha256: str
+
+    @property
+    def suffix(self) -> str:
+        """Readers go by it; empty where they would not know it."""
+        found = _SUFFIX.search(self.filename.lower())
+        return found[0] if found else ""
+
+
+def blob_path(home: HomeDirectory, name: str) -> Path:
+    return home.blobs / name[:2] / name
+
+
+def store_blob(session: Session, file: NewFile, home: HomeDirectory) -> BlobRow:
+    """The row of this content, locked until the transaction ends; the same content twice is stored once."""
+    row = session.scalars(_same_content(file)).one_or_none() or _insert(session, file, home)
+    path = blob_path(home, row.name)
+    if not path.is_file():
+        # Somebody lost it; here it is again. The row is locked, so that nobody removes it meanwhile.
+        _place(file, path)
+    return row
+
+
+def has_unused(session: Session) -> bool:
+    """Cheap, and without a lock."""
+    return session.scalars(_unused().limit(1)).first() is not None
+
+
+def remove_unused(session: Session) -> list[str]:
+    """Forget blobs that nothing refers to; the names of their files, to be removed after the commit.
+
+    Each row is locked before it is looked at again: who is about to refer to one either came first, and is seen, or
+    finds it gone.
+    """
+    found = session.scalars(_unused().limit(SWEPT_AT_ONCE)).all()
+    return [name for name in found if _remove(session, name)]
+
+
+def remove_files(home: HomeDirectory, names: list[str]) -> None:
+    """Of blobs whose rows are gone for good."""
+    for name in names:
+        blob_path(home, name).unlink(missing_ok=True)
+
+
+def remove_strays(session: Session, home: HomeDirectory) -> int:
+    """Remove files without a row, which a crash left. Only while nobody stores anything: at the server's start."""
+    known = set(session.scalars(select(BlobRow.name)))
+    strays = [path for path in home.blobs.glob("[0-9a-f][0-9a-f]/*") if path.name not in known]
+    for path in strays:
+        path.unlink(missing_ok=True)
+    return len(strays)
+
+
+def _unused() -> Select[str]:
+    return select(BlobRow.name).where(~_is_used(BlobRow.name))
+
+
+def _same_content(file: NewFile) -> Select[BlobRow]:
+    return select(BlobRow).where(BlobRow.sha256 == file.sha256, BlobRow.suffix == file.suffix).with_for_update()
+
+
+def _insert(session: Session, file: NewFile, home: HomeDirectory) -> BlobRow:
+    """Or the row of whoever was first with the same content."""
+    row = BlobRow(
+        name=f"{file.sha256}.{secrets.token_hex(4)}{file.suffix}",
+        sha256=file.sha256,
+        suffix=file.suffix,
+        size_bytes=file.size_bytes,
+        created_at=utc_now(),
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return session.scalars(_same_content(file)).one()
+    _place(file, blob_path(home, row.name))
+    return row
+
+
+def _place(file: NewFile, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file.path.replace(path)
+    sync_directory(path.parent)
+    sync_directory(path.parent.parent)
+
+
+def _remove(session: Session, name: str) -> bool:
+    row = session.scalars(select(BlobRow).where(BlobRow.name == name).with_for_update(skip_locked=True)).one_or_none()
+    if row is None or session.scalar(select(_is_used(name))):
+        return False
+    session.delete(row)
+    session.flush()
+    return True
+
+
+def _is_used(name: InstrumentedAttribute[str] | str) -> ColumnElement[bool]:
+    """By a version, by a file, or by a run that is not finished."""
+    versions = select(DatasetVersionRow.version).where(DatasetVersionRow.blob == name)
+    pins = (
+        select(DatasetPinRow.field)
+        .join(RunRow, RunRow.number == DatasetPinRow.run_number)
+        .where(DatasetPinRow.blob == name, RunRow.status.not_in(FINISHED))
+    )
+    files = select(FileRow.id).where(FileRow.blob == name)
+    return versions.exists() | files.exists() | pins.exists()

@@ -1,0 +1,108 @@
+"""The rows of a stored file, a few of them shown."""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date, datetime, time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from finery.contracts.stored import Preview, PreviewRow
+from finery.domain.datasets.refusals import DatasetUnreadable
+from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
+
+LARGEST_ROW = 64 << 10
+"""In characters; what a row has beyond that is not shown."""
+DEEPEST = 20
+CUT = "…"
+
+
+def preview(path: Path, *, offset: int, limit: int, filename: str) -> Preview:
+    """`limit` rows after the first `offset`. Raises DatasetUnreadable."""
+    with reading(filename):
+        found = list(islice(rows_where(path, lambda number: number > offset), limit + 1))
+    shown = [show_row(row) for row in found[:limit]]
+    return Preview(
+        rows=[row for row, _ in shown], is_cut=any(is_cut for _, is_cut in shown), has_more=len(found) > limit
+    )
+
+
+def show_row(row: Row | BrokenRow) -> tuple[PreviewRow, bool]:
+    """As JSON has it, and whether something was cut off."""
+    if isinstance(row, BrokenRow):
+        return PreviewRow(number=row.number, line=row.line, value=None, problem=row.reason), False
+    shower = _Shower()
+    value = {key: shower.show(item, DEEPEST) for key, item in row.value.items()}
+    return PreviewRow(number=row.number, line=row.line, value=value), shower.is_cut
+
+
+@contextmanager
+def reading(filename: str) -> Iterator[None]:
+    """What is wrong with the file as a whole, in the user's words."""
+    try:
+        yield
+    except UnreadableTable as error:
+        raise DatasetUnreadable(filename, str(error)) from error
+    except FileNotFoundError as error:
+        raise DatasetUnreadable(filename, "was deleted while it was read") from error
+
+
+def rows_where(path: Path, wanted: Callable[[int], bool]) -> Iterator[Row | BrokenRow]:
+    """Those whose number is wanted; JSON of others is not decoded."""
+    return (row for row in scan_rows(path, taker=_PassesOver(wanted)) if wanted(row.number))
+
+
+class _PassesOver:
+    def __init__(self, wanted: Callable[[int], bool]) -> None:
+        self._wanted = wanted
+
+    def take_block(self, block: bytes, line: int, number: int) -> int:
+        return 0
+
+    def take(self, data: bytes, line: int, number: int) -> bool:
+        return not self._wanted(number)
+
+
+class _Shower:
+    """What JSON has no word for becomes text."""
+
+    def __init__(self) -> None:
+        self.is_cut = False
+        self._left = LARGEST_ROW
+
+    def show(self, value: Any, depth: int) -> Any:
+        if depth == 0 or self._left <= 0:
+            self.is_cut = True
+            return CUT
+        match value:
+            case dict():
+                return {self._text(str(key)): self.show(item, depth - 1) for key, item in self._some(value.items())}
+            case list() | tuple():
+                return [self.show(item, depth - 1) for item in self._some(value)]
+            case str():
+                return self._text(value)
+            case float() if not math.isfinite(value):
+                return None
+            case date() | datetime() | time():
+                return value.isoformat()
+            case bytes():
+                return f"<{len(value)} bytes>"
+            case bool() | int() | float() | None:
+                return value
+        return self._text(str(value))
+
+    def _some(self, items: Any) -> Iterator[Any]:
+        for item in items:
+            self._left -= 1
+            if self._left <= 0:
+                self.is_cut = True
+                return
+            yield item
+
+    def _text(self, text: str) -> str:
+        shown, self._left = text[: self._left], self._left - len(text)
+        if len(shown) == len(text):
+            return text
+        self.is_cut = True
+        return shown + CUT

@@ -1,0 +1,98 @@
+"""A check of data that somebody asks for; what is wrong is the answer, not an error."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.orm import Session
+
+from finery.contracts.datasets.measurement import DatasetCheck, checked
+from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.permissions import Principal
+from finery.domain.catalog import resolve_model
+from finery.domain.datasets.check import report_on
+from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
+from finery.domain.datasets.measuring import try_to_measure
+from finery.domain.datasets.references import resolve_reference
+from finery.domain.errors import Flaw
+from finery.domain.ground import Ground
+from finery.domain.places import is_hidden
+from finery.kit.paths import PathRefused
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is to be checked, as it was named."""
+
+    path: str
+    recipe: str
+    entry_name: str | None = None
+    validation_path: str | None = None
+    model: str | None = None
+    max_length: int = 1024
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where it lies."""
+
+    path: Path
+    validation: Path | None
+    model: str | None
+
+
+def find(session: Session, asked: Asked, who: Principal, ground: Ground) -> Found:
+    """Raises DatasetNotFound, DatasetRefused, ModelNotFound, and what a reference to a stored dataset may raise."""
+    if asked.recipe not in READER_OF_RECIPE:
+        known = ", ".join(READER_OF_RECIPE)
+        raise DatasetRefused(
+            f"recipe: learns from no dataset; known: {known}", flaws=[Flaw("recipe", f"known: {known}")]
+        )
+    validation = asked.validation_path
+    return Found(
+        path=_located(session, asked.path, who, ground),
+        validation=None if validation is None else _located(session, validation, who, ground),
+        model=None if asked.model is None else resolve_model(session, asked.model, ground, who),
+    )
+
+
+def inspect(asked: Asked, found: Found, ground: Ground) -> DatasetCheck:
+    """Takes as long as the data is large: no session should be open. Raises DatasetNotFound and DatasetRefused."""
+    report = report_on(found.path, recipe=asked.recipe, entry_name=asked.entry_name, validation=found.validation)
+    if found.model is None or not report.ok:
+        return checked(report, None)
+    measured = try_to_measure(
+        found.path,
+        recipe=asked.recipe,
+        model=found.model,
+        max_length=asked.max_length,
+        ground=ground,
+        entry_name=asked.entry_name,
+    )
+    return checked(report, measured)
+
+
+def told(session: Session, check: DatasetCheck, asked: Asked, who: Principal, ground: Ground) -> DatasetCheck:
+    """With the files as they were named. Raises DatasetNotFound where a folder's entry led to what is hidden."""
+    _refuse_hidden(session, check.file, who, ground)
+    update: dict[str, object] = {"file": Path(asked.path)}
+    if check.overlap is not None:
+        _refuse_hidden(session, check.overlap.file, who, ground)
+        update["overlap"] = check.overlap.model_copy(update={"file": Path(asked.validation_path or "")})
+    return check.model_copy(update=update)
+
+
+def _located(session: Session, text: str, who: Principal, ground: Ground) -> Path:
+    stored = resolve_reference(session, text, who, ground)
+    if stored is not None:
+        return stored.path
+    try:
+        path = ground.resolver.resolve(text)
+    except PathRefused as error:
+        raise DatasetRefused(str(error), flaws=[Flaw("path", str(error))]) from error
+    _refuse_hidden(session, path, who, ground)
+    return path
+
+
+def _refuse_hidden(session: Session, path: Path, who: Principal, ground: Ground) -> None:
+    if is_hidden(session, path, who, ground):
+        raise DatasetNotFound(path)

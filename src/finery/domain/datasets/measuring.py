@@ -1,0 +1,110 @@
+"""What a dataset is to a model, in tokens; measured once for a file that does not change."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from finery.contracts.datasets.measurement import (
+    MEASURED_RECIPES,
+    Measurement,
+    MeasurementRefused,
+    MeasurementRequest,
+    NotMeasured,
+    misfit_of,
+)
+from finery.contracts.datasets.measuring import measure_apart
+from finery.domain.datasets.check import state_of
+from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
+from finery.domain.errors import Flaw
+from finery.domain.ground import Ground
+from finery.kit.files import write_atomically
+
+FORMAT = 1
+"""Of what is kept; a number of its own for each way of counting."""
+KEPT = 500
+
+
+def measure(
+    path: Path,
+    *,
+    recipe: str,
+    model: str,
+    max_length: int,
+    ground: Ground,
+    entry_name: str | None = None,
+    config: dict[str, Any] | None = None,
+) -> Measurement | NotMeasured:
+    """`path` and `model` are resolved. Raises NotMeasurable for a model whose tokenizer cannot be used, and
+    DatasetRefused where the model's template fails on all rows, or no row leaves a token to learn.
+    """
+    found = try_to_measure(
+        path,
+        recipe=recipe,
+        model=model,
+        max_length=max_length,
+        ground=ground,
+        entry_name=entry_name,
+        config=config,
+    )
+    if isinstance(found, MeasurementRefused):
+        raise NotMeasurable(found.refused)
+    if isinstance(found, Measurement) and (misfit := misfit_of(found)):
+        flaws = [Flaw(field="", message=failure.reason, line=failure.line) for failure in found.failures]
+        raise DatasetRefused(f"{path.name}: {misfit}", flaws=flaws or [Flaw(field="", message=misfit)])
+    return found
+
+
+def try_to_measure(
+    path: Path,
+    *,
+    recipe: str,
+    model: str,
+    max_length: int,
+    ground: Ground,
+    entry_name: str | None = None,
+    config: dict[str, Any] | None = None,
+) -> Measurement | NotMeasured | MeasurementRefused:
+    """As `measure`, but what is wrong is the answer."""
+    if recipe not in MEASURED_RECIPES:
+        return NotMeasured(reason=f"{recipe} is not measured; {', '.join(MEASURED_RECIPES)} are")
+    request = MeasurementRequest(
+        dataset=path,
+        entry=entry_name,
+        recipe=recipe,
+        model=model,
+        models_cache=ground.home.models,
+        max_length=max_length,
+        config=config or {},
+    )
+    return _kept_or_made(request, ground.home.state / "measurements")
+
+
+def _kept_or_made(request: MeasurementRequest, folder: Path) -> Measurement | NotMeasured | MeasurementRefused:
+    state = [FORMAT, request.model_dump_json(), state_of(request.dataset), _state_of_model(request.model)]
+    file = folder / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"
+    try:
+        return Measurement.model_validate_json(file.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        pass
+    found = measure_apart(request)
+    if isinstance(found, Measurement):
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget_oldest(folder)
+        write_atomically(file, found.model_dump_json().encode())
+    return found
+
+
+def _state_of_model(model: str) -> object:
+    """Changes with the files that make a tokenizer; a built-in model and one of the hub go by their name."""
+    folder = Path(model)
+    if not folder.is_absolute():
+        return ()
+    return [state_of(file) for file in sorted(folder.iterdir()) if file.suffix in (".json", ".jinja", ".model")]
+
+
+def _forget_oldest(folder: Path) -> None:
+    files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
+    for file in files[: max(0, len(files) - KEPT + 1)]:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,123 @@
+"""`dataset:<id or name>[@<version>]`: a stored dataset where a path may stand, and what a run holds of it."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finery.contracts.files import FILE_PREFIX
+from finery.contracts.permissions import Principal
+from finery.contracts.stored import REFERENCE
+from finery.domain.datasets.blobs import blob_path
+from finery.domain.datasets.errors import DatasetRefused
+from finery.domain.datasets.refusals import AmbiguousReference, ReferenceGone, StoredDatasetNotFound
+from finery.domain.datasets.rows import find_newest, find_version, owned_by, reference_to, visible_to
+from finery.domain.ground import Ground
+from finery.kit.printable import printable
+from finery.models import BlobRow, DatasetPinRow, DatasetRow, DatasetVersionRow
+
+IDS_SHOWN = 5
+_REFERENCE = re.compile(rf"{REFERENCE}(?P<name>[^@]+)(?:@(?P<version>[0-9]{{1,9}}))?")
+
+
+@dataclass(frozen=True)
+class ResolvedDataset:
+    path: Path
+    blob: str
+    sha256: str
+    suffix: str
+    dataset_id: str | None
+    """None, like its version, for a file that belongs to no dataset."""
+    version: int | None
+
+    @property
+    def reference(self) -> str | None:
+        """With the version, so that it means the same for ever."""
+        if self.dataset_id is None or self.version is None:
+            return None
+        return reference_to(self.dataset_id, self.version)
+
+    def record(self) -> dict[str, Any]:
+        """What is kept of it on the run, for good."""
+        return {"dataset": self.dataset_id, "version": self.version, "sha256": self.sha256}
+
+
+def resolve_reference(session: Session, text: str, who: Principal, ground: Ground) -> ResolvedDataset | None:
+    """None when `text` is no reference. Raises StoredDatasetNotFound, VersionNotFound, AmbiguousReference.
+
+    It is read in a session of its own, which ends here: the caller's transaction, and with it SQLite's only write
+    lock, is not to begin before a long look at the data. What changes in between, `pin` finds.
+    """
+    if not text.startswith(REFERENCE):
+        return None
+    found = _REFERENCE.fullmatch(text)
+    if found is None:
+        raise StoredDatasetNotFound(text.removeprefix(REFERENCE))
+    with Session(session.get_bind().execution_options(writing=False)) as reading:
+        dataset_id = _find_id(reading, found["name"], who)
+        row, version, blob = find_newest(reading, dataset_id, who)
+        if found["version"] is not None:
+            version, blob = find_version(reading, row, int(found["version"]))
+        path = blob_path(ground.home, blob.name)
+        return ResolvedDataset(path, blob.name, blob.sha256, blob.suffix, row.id, version.version)
+
+
+def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, field: str = "dataset_path") -> None:
+    """Hold what an accepted run reads, until the run is finished. Raises ReferenceGone when it was deleted meanwhile.
+
+    The share lock makes a deletion wait for this transaction, and see the pin; a deletion that came first is seen here.
+    """
+    if resolved.dataset_id is not None:
+        kept = select(DatasetRow.id).where(DatasetRow.id == resolved.dataset_id).with_for_update(read=True)
+        version = select(DatasetVersionRow.version).where(
+            DatasetVersionRow.dataset_id == resolved.dataset_id,
+            DatasetVersionRow.version == resolved.version,
+            DatasetVersionRow.blob == resolved.blob,
+        )
+        if session.scalar(kept) is None or session.scalar(version) is None:
+            raise ReferenceGone(resolved.reference or resolved.blob)
+    else:
+        held = select(BlobRow.name).where(BlobRow.name == resolved.blob).with_for_update(read=True)
+        if session.scalar(held) is None:
+            raise ReferenceGone(resolved.blob)
+    session.add(
+        DatasetPinRow(
+            run_number=run_number,
+            field=field,
+            blob=resolved.blob,
+            dataset_id=resolved.dataset_id,
+            version=resolved.version,
+        )
+    )
+    session.flush()
+
+
+@contextmanager
+def named_by_reference(text: str, path: Path) -> Iterator[None]:
+    """A stored file's name says nothing to its user: what is wrong with it is said of what they named."""
+    try:
+        yield
+    except DatasetRefused as error:
+        if not text.startswith((REFERENCE, FILE_PREFIX)):
+            raise
+        message = str(error).replace(path.name, printable(text))
+        raise DatasetRefused(message, flaws=error.flaws, total=error.total) from error
+
+
+def _find_id(session: Session, name: str, who: Principal) -> str:
+    """An id, else the name of one's own dataset, else that of one that others share."""
+    by_id = select(DatasetRow.id).where(DatasetRow.id == name, visible_to(who))
+    own = select(DatasetRow.id).where(DatasetRow.name == name, owned_by(who), visible_to(who))
+    others = select(DatasetRow.id).where(DatasetRow.name == name, visible_to(who)).order_by(DatasetRow.number)
+    for query in (by_id, own, others.limit(IDS_SHOWN)):
+        ids = session.scalars(query).all()
+        if len(ids) > 1:
+            raise AmbiguousReference(name, ids)
+        if ids:
+            return ids[0]
+    raise StoredDatasetNotFound(name)

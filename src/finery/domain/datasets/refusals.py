@@ -1,0 +1,88 @@
+"""What a request to the store of datasets may meet."""
+
+from collections.abc import Sequence
+
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.kit.printable import printable
+
+
+class StoredDatasetNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "dataset_not_found"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"there is no dataset '{printable(wanted)}'")
+
+
+class VersionNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "dataset_version_not_found"
+
+    def __init__(self, name: str, version: int, newest: int) -> None:
+        super().__init__(f"the dataset '{printable(name)}' has no version {version}; its newest is {newest}")
+
+
+class DatasetNotYours(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "dataset_not_yours"
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"the dataset '{dataset_id}' is shared with you to read; its owner alone may change it")
+
+
+class DatasetNameTaken(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "dataset_name_taken"
+
+    def __init__(self, name: str) -> None:
+        message = "you have a dataset of this name already; add a version to it, or choose another name"
+        super().__init__(f"'{printable(name)}': {message}", flaws=[Flaw("name", message)])
+
+
+class InvalidDatasetField(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_dataset"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+
+
+class DatasetInUse(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "dataset_in_use"
+
+    def __init__(self, name: str, run_ids: Sequence[str]) -> None:
+        shown = ", ".join(printable(run_id) for run_id in run_ids)
+        super().__init__(f"'{printable(name)}' is needed by unfinished runs: {shown}; let them end, or cancel them")
+
+
+class AmbiguousReference(DomainError):
+    kind = ErrorKind.INVALID
+    code = "dataset_ambiguous"
+
+    def __init__(self, name: str, ids: Sequence[str]) -> None:
+        super().__init__(f"several shared datasets are named '{printable(name)}'; name one by id: {', '.join(ids)}")
+
+
+class ReferenceGone(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "dataset_gone"
+
+    def __init__(self, reference: str) -> None:
+        super().__init__(f"{printable(reference)} was deleted while the request was looked at")
+
+
+class DatasetUnreadable(DomainError):
+    kind = ErrorKind.INVALID
+    code = "dataset_unreadable"
+
+    def __init__(self, filename: str, reason: str) -> None:
+        super().__init__(f"{printable(filename)}: {reason}", flaws=[Flaw("", reason)])
+
+
+class BadDatasetCursor(DomainError):
+    kind = ErrorKind.INVALID
+    code = "bad_cursor"
+
+    def __init__(self) -> None:
+        super().__init__("cursor: give the next_cursor of the page before", flaws=[Flaw("cursor", "is no cursor")])

@@ -1,0 +1,95 @@
+"""Finding a stored dataset's rows, and what they are outside of the domain."""
+
+from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
+from sqlalchemy.orm import Session
+
+from finery.contracts.permissions import Principal
+from finery.contracts.stored import REFERENCE, Dataset, DatasetVersion
+from finery.domain.datasets.refusals import DatasetNotYours, StoredDatasetNotFound, VersionNotFound
+from finery.models import BlobRow, DatasetRow, DatasetVersionRow
+
+Found = tuple[DatasetRow, DatasetVersionRow, BlobRow]
+
+
+def visible_to(who: Principal) -> ColumnElement[bool]:
+    """One's own and the shared ones; all, for those who see all."""
+    if who.sees_all_datasets:
+        return true()
+    # What has no owner is not theirs who have no account.
+    return or_(DatasetRow.shared, false() if who.user_id is None else owned_by(who))
+
+
+def owned_by(who: Principal) -> ColumnElement[bool]:
+    """Among these their names are unique."""
+    return DatasetRow.owner_key == owner_key(who)
+
+
+def owner_key(who: Principal) -> str:
+    return who.user_id or ""
+
+
+def with_newest(who: Principal) -> Select[DatasetRow, DatasetVersionRow, BlobRow]:
+    """The datasets that `who` may see, each with its newest version."""
+    newest = and_(DatasetVersionRow.dataset_id == DatasetRow.id, DatasetVersionRow.version == DatasetRow.newest)
+    query = select(DatasetRow, DatasetVersionRow, BlobRow).join(DatasetVersionRow, newest)
+    return query.join(BlobRow, BlobRow.name == DatasetVersionRow.blob).where(visible_to(who))
+
+
+def find_newest(session: Session, dataset_id: str, who: Principal) -> Found:
+    """Raises StoredDatasetNotFound, also for other users' private ones."""
+    found = session.execute(with_newest(who).where(DatasetRow.id == dataset_id)).one_or_none()
+    if found is None:
+        raise StoredDatasetNotFound(dataset_id)
+    return found
+
+
+def find_version(session: Session, row: DatasetRow, version: int) -> tuple[DatasetVersionRow, BlobRow]:
+    """Raises VersionNotFound."""
+    query = select(DatasetVersionRow, BlobRow).join(BlobRow, BlobRow.name == DatasetVersionRow.blob)
+    wanted = query.where(DatasetVersionRow.dataset_id == row.id, DatasetVersionRow.version == version)
+    found = session.execute(wanted).one_or_none()
+    if found is None:
+        raise VersionNotFound(row.name, version, row.newest)
+    return found
+
+
+def lock_own(session: Session, dataset_id: str, who: Principal) -> DatasetRow:
+    """The row, fresh, and nobody else's until the transaction ends. Raises StoredDatasetNotFound, DatasetNotYours."""
+    query = select(DatasetRow).where(DatasetRow.id == dataset_id, visible_to(who))
+    row = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
+    if row is None:
+        raise StoredDatasetNotFound(dataset_id)
+    if not who.sees_all_datasets and (who.user_id is None or row.owner_id != who.user_id):
+        raise DatasetNotYours(dataset_id)
+    return row
+
+
+def dataset_of(row: DatasetRow, version: DatasetVersionRow, blob: BlobRow) -> Dataset:
+    return Dataset(
+        id=row.id,
+        owner_id=row.owner_id,
+        shared=row.shared,
+        name=row.name,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        newest=version_of(version, blob),
+    )
+
+
+def version_of(row: DatasetVersionRow, blob: BlobRow) -> DatasetVersion:
+    return DatasetVersion(
+        dataset_id=row.dataset_id,
+        version=row.version,
+        reference=reference_to(row.dataset_id, row.version),
+        filename=row.filename,
+        suffix=blob.suffix,
+        size_bytes=blob.size_bytes,
+        sha256=blob.sha256,
+        note=row.note,
+        created_at=row.created_at,
+        created_by=row.created_by,
+    )
+
+
+def reference_to(dataset_id: str, version: int) -> str:
+    return f"{REFERENCE}{dataset_id}@{version}"

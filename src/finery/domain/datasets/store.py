@@ -1,0 +1,147 @@
+"""Stored datasets: made, found, changed, deleted. Each has versions, and each version a file that never changes."""
+
+import secrets
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.permissions import Principal
+from finery.contracts.status import FINISHED
+from finery.contracts.stored import Dataset, DatasetPage
+from finery.domain import audit
+from finery.domain.datasets.blobs import NewFile, store_blob
+from finery.domain.datasets.names import ID_PREFIX, checked_name, checked_note, name_of_file
+from finery.domain.datasets.refusals import BadDatasetCursor, DatasetInUse, DatasetNameTaken
+from finery.domain.datasets.rows import dataset_of, find_newest, lock_own, owned_by, owner_key, with_newest
+from finery.domain.datasets.versions import append_version
+from finery.kit.clock import utc_now
+from finery.models import DatasetPinRow, DatasetRow, RunRow
+
+RUNS_SHOWN = 5
+
+
+def create(
+    session: Session,
+    file: NewFile,
+    *,
+    who: Principal,
+    home: HomeDirectory,
+    name: str | None = None,
+    note: str | None = None,
+    shared: bool = False,
+) -> Dataset:
+    """A dataset with its first version. Raises InvalidDatasetField, DatasetNameTaken.
+
+    Without a name it is called as its file; a file of the same name again becomes the next version, and the same
+    content again nothing new.
+    """
+    wanted = checked_name(name) if name else name_of_file(file.filename)
+    note = checked_note(note)
+    row = _insert(session, wanted, shared=shared, who=who)
+    if row is None and name:
+        raise DatasetNameTaken(wanted)
+    if row is None:
+        mine = select(DatasetRow).where(owned_by(who), DatasetRow.name == wanted)
+        row = session.scalars(mine.with_for_update()).one()
+        if _is_newest(session, row, file, who):
+            return get(session, row.id, who)
+    append_version(session, row, store_blob(session, file, home), filename=file.filename, note=note, who=who)
+    audit.name_target(session, row.id)
+    return get(session, row.id, who)
+
+
+def get(session: Session, dataset_id: str, who: Principal) -> Dataset:
+    """Raises StoredDatasetNotFound."""
+    return dataset_of(*find_newest(session, dataset_id, who))
+
+
+def list_page(
+    session: Session, who: Principal, *, limit: int, cursor: str | None = None, name: str | None = None
+) -> DatasetPage:
+    """Newest first; only those of this name, where one is given.
+
+    `cursor` is the `next_cursor` of the page before; raises BadDatasetCursor for anything else.
+    """
+    query = with_newest(who).order_by(DatasetRow.number.desc())
+    if cursor is not None:
+        query = query.where(DatasetRow.number < _parse_cursor(cursor))
+    if name is not None:
+        query = query.where(DatasetRow.name == name)
+    found = session.execute(query.limit(limit + 1)).all()
+    more = len(found) > limit
+    return DatasetPage(
+        datasets=[dataset_of(*rows) for rows in found[:limit]],
+        next_cursor=str(found[limit - 1][0].number) if more and limit else None,
+    )
+
+
+def change(
+    session: Session, dataset_id: str, who: Principal, *, name: str | None = None, shared: bool | None = None
+) -> Dataset:
+    """Rename it, share it, or keep it to oneself. Raises DatasetNameTaken and what `lock_own` raises."""
+    row = lock_own(session, dataset_id, who)
+    if name is not None and name != row.name:
+        _rename(session, row, checked_name(name))
+    if shared is not None:
+        row.shared = shared
+    row.updated_at = utc_now()
+    session.flush()
+    return get(session, dataset_id, who)
+
+
+def delete(session: Session, dataset_id: str, who: Principal) -> None:
+    """With all its versions; their files go later. Raises DatasetInUse while an unfinished run reads one of them."""
+    row = lock_own(session, dataset_id, who)
+    query = (
+        select(RunRow.id)
+        .join(DatasetPinRow, DatasetPinRow.run_number == RunRow.number)
+        .where(DatasetPinRow.dataset_id == dataset_id, RunRow.status.not_in(FINISHED))
+        .distinct()
+        .limit(RUNS_SHOWN)
+    )
+    if run_ids := session.scalars(query).all():
+        raise DatasetInUse(row.name, run_ids)
+    session.delete(row)
+    session.flush()
+
+
+def _insert(session: Session, name: str, *, shared: bool, who: Principal) -> DatasetRow | None:
+    """None when the owner has one of this name already."""
+    now = utc_now()
+    row = DatasetRow(
+        id=f"{ID_PREFIX}{secrets.token_hex(8)}",
+        owner_id=who.user_id,
+        owner_key=owner_key(who),
+        shared=shared,
+        name=name,
+        newest=0,
+        created_at=now,
+        updated_at=now,
+    )
+    try:
+        with session.begin_nested():
+            session.add(row)
+    except IntegrityError:
+        return None
+    return row
+
+
+def _is_newest(session: Session, row: DatasetRow, file: NewFile, who: Principal) -> bool:
+    _, _, blob = find_newest(session, row.id, who)
+    return (blob.sha256, blob.suffix) == (file.sha256, file.suffix)
+
+
+def _rename(session: Session, row: DatasetRow, name: str) -> None:
+    try:
+        with session.begin_nested():
+            row.name = name
+    except IntegrityError as error:
+        raise DatasetNameTaken(name) from error
+
+
+def _parse_cursor(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise BadDatasetCursor()
+    return int(cursor)

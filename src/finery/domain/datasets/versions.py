@@ -1,0 +1,102 @@
+"""The versions of a stored dataset: added, listed, restored, read."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.permissions import Principal
+from finery.contracts.stored import DatasetVersion, Statistics
+from finery.domain.datasets.blobs import NewFile, blob_path, store_blob
+from finery.domain.datasets.names import checked_note
+from finery.domain.datasets.rows import find_newest, find_version, lock_own, version_of
+from finery.kit.clock import utc_now
+from finery.models import BlobRow, DatasetRow, DatasetVersionRow
+
+
+@dataclass(frozen=True)
+class VersionFile:
+    path: Path
+    version: DatasetVersion
+    statistics: Statistics | None
+    """None until they were computed."""
+
+
+def add_version(
+    session: Session, dataset_id: str, file: NewFile, *, who: Principal, home: HomeDirectory, note: str | None = None
+) -> DatasetVersion:
+    """Raises InvalidDatasetField and what `lock_own` raises."""
+    row = lock_own(session, dataset_id, who)
+    note = checked_note(note)
+    blob = store_blob(session, file, home)
+    return append_version(session, row, blob, filename=file.filename, note=note, who=who)
+
+
+def list_versions(session: Session, dataset_id: str, who: Principal) -> list[DatasetVersion]:
+    """Newest first. Raises StoredDatasetNotFound."""
+    find_newest(session, dataset_id, who)
+    query = (
+        select(DatasetVersionRow, BlobRow)
+        .join(BlobRow, BlobRow.name == DatasetVersionRow.blob)
+        .where(DatasetVersionRow.dataset_id == dataset_id)
+        .order_by(DatasetVersionRow.version.desc())
+    )
+    return [version_of(*found) for found in session.execute(query)]
+
+
+def restore(
+    session: Session, dataset_id: str, version: int, *, who: Principal, note: str | None = None
+) -> DatasetVersion:
+    """An old version's content as the newest version. Raises VersionNotFound and what `lock_own` raises."""
+    row = lock_own(session, dataset_id, who)
+    old, blob = find_version(session, row, version)
+    note = checked_note(note) or f"restored from version {version}"
+    return append_version(session, row, blob, filename=old.filename, note=note, who=who, statistics=old.statistics)
+
+
+def locate(
+    session: Session, dataset_id: str, version: int | None, *, who: Principal, home: HomeDirectory
+) -> VersionFile:
+    """Where a version's file lies; None: the newest. Raises StoredDatasetNotFound, VersionNotFound."""
+    dataset, row, blob = find_newest(session, dataset_id, who)
+    if version is not None:
+        row, blob = find_version(session, dataset, version)
+    statistics = Statistics.model_validate(row.statistics) if row.statistics else None
+    return VersionFile(blob_path(home, blob.name), version_of(row, blob), statistics)
+
+
+def record_statistics(session: Session, version: DatasetVersion, statistics: Statistics) -> None:
+    """Nothing, when the version was deleted meanwhile."""
+    one = (DatasetVersionRow.dataset_id == version.dataset_id, DatasetVersionRow.version == version.version)
+    session.execute(update(DatasetVersionRow).where(*one).values(statistics=statistics.model_dump(mode="json")))
+
+
+def append_version(
+    session: Session,
+    row: DatasetRow,
+    blob: BlobRow,
+    *,
+    filename: str,
+    note: str | None,
+    who: Principal,
+    statistics: dict[str, object] | None = None,
+) -> DatasetVersion:
+    """To a locked dataset."""
+    now = utc_now()
+    row.newest += 1
+    row.updated_at = now
+    version = DatasetVersionRow(
+        dataset_id=row.id,
+        version=row.newest,
+        blob=blob.name,
+        filename=filename,
+        note=note,
+        created_at=now,
+        created_by=who.name[:200],
+        statistics=statistics,
+    )
+    session.add(version)
+    session.flush()
+    return version_of(version, blob)

@@ -1,0 +1,82 @@
+"""Engines on demand: a model's name is enough, and one engine answers for all who ask for the same."""
+
+from contextlib import suppress
+
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from finery.contracts.deployment import EngineOptions, ServedModel
+from finery.contracts.permissions import Principal
+from finery.domain.catalog import ModelNotFound, resolve
+from finery.domain.deployments.errors import DemandContested
+from finery.domain.deployments.inserting import insert_row
+from finery.domain.deployments.planning import EnginePlan, plan_engine
+from finery.domain.deployments.rooms import GATE
+from finery.domain.deployments.rows import deployment_of
+from finery.domain.ground import Ground
+from finery.models import DeploymentRow
+
+TRIES = 50
+"""Each meets another transaction that was first."""
+
+
+def find(session: Session, name: str, who: Principal, ground: Ground) -> ServedModel | None:
+    """The engine, running or starting, that serves what the name stands for to `who`; None: `ensure` starts one.
+
+    Raises ModelNotFound, ModelRefused, EngineUnavailable.
+    """
+    plan = _plan(session, name, who, ground)
+    row = _row_for(session, plan)
+    return None if row is None else _served(row, name, plan)
+
+
+def ensure(session: Session, name: str, who: Principal, ground: Ground) -> ServedModel:
+    """The same, or a new one. It is the server's own: who may use it is who may see the name, each time anew.
+
+    Raises NotEnoughMemory, NoFreePort, DemandContested, and what `find` raises.
+    """
+    plan = _plan(session, name, who, ground)
+    session.execute(GATE)
+    for _ in range(TRIES):
+        row = _row_for(session, plan)
+        if row is not None:
+            return _served(row, name, plan)
+        with suppress(IntegrityError), session.begin_nested():
+            return _served(_insert(session, name, plan, ground), name, plan)
+    raise DemandContested(name)
+
+
+def _plan(session: Session, name: str, who: Principal, ground: Ground) -> EnginePlan:
+    resolved = resolve(session, name, ground, who)
+    if resolved.is_on_hub and resolved.entry is None:
+        # A misspelt name would begin a download that nobody asked for.
+        raise ModelNotFound(
+            f"model {name[:200]!r} is not here; models on a hub are served once they are deployed, "
+            "or named by the administrator"
+        )
+    choice = "auto" if resolved.entry is None else resolved.entry.engine
+    return plan_engine(resolved, choice, EngineOptions(), ground)
+
+
+def _row_for(session: Session, plan: EnginePlan) -> DeploymentRow | None:
+    return session.scalars(select(DeploymentRow).where(DeploymentRow.demand_key == plan.key)).one_or_none()
+
+
+def _insert(session: Session, name: str, plan: EnginePlan, ground: Ground) -> DeploymentRow:
+    return insert_row(
+        session,
+        name,
+        plan,
+        ground,
+        on_demand=True,
+        demand_key=plan.key,
+        # One engine may serve several names, and those who may list it need not know all of them.
+        model_name=plan.load if plan.adapter else name,
+        model=plan.load,
+        details={"served_name": plan.load if plan.served_name else None},
+    )
+
+
+def _served(row: DeploymentRow, name: str, plan: EnginePlan) -> ServedModel:
+    return ServedModel(deployment=deployment_of(row), asked=name, name=plan.served_name or name, adapter=plan.adapter)

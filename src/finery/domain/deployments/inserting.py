@@ -1,0 +1,43 @@
+"""Writing a deployment that waits for its engine."""
+
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from finery.contracts.deployment import DeploymentStatus
+from finery.domain.deployments.errors import NotEnoughMemory
+from finery.domain.deployments.needs import memory_need
+from finery.domain.deployments.planning import EnginePlan
+from finery.domain.deployments.ports import free_port
+from finery.domain.deployments.rooms import find_room, holders
+from finery.domain.ground import Ground
+from finery.kit.clock import utc_now
+from finery.kit.ids import prefixed_id
+from finery.models import DeploymentRow
+
+
+def insert_row(
+    session: Session, name: str, plan: EnginePlan, ground: Ground, *, details: dict[str, Any], **columns: Any
+) -> DeploymentRow:
+    """Raises NotEnoughMemory for what could not be started even if idle engines ended, NoFreePort, and
+    IntegrityError from the unique indexes."""
+    need = memory_need(plan.load, plan.adapter, plan.options, ground)
+    if find_room(session, need, ground) is None:
+        raise NotEnoughMemory(name, need, holders(session, ground.machine()))
+    now = utc_now()
+    row = DeploymentRow(
+        id=prefixed_id("dep"),
+        engine=plan.engine,
+        options=plan.options.model_dump(),
+        status=DeploymentStatus.STARTING,
+        stop_requested=False,
+        port=free_port(session),
+        attempt=1,
+        details={"load": plan.load, "rank": plan.rank, "need": need, **details},
+        created_at=now,
+        updated_at=now,
+        **columns,
+    )
+    session.add(row)
+    session.flush()
+    return row

@@ -1,0 +1,167 @@
+"""The scheduler's side of deployments."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from finery.contracts.deployment import Deployment, DeploymentStatus
+from finery.contracts.process import Handle
+from finery.domain.deployments.errors import NotEnoughMemory
+from finery.domain.deployments.ports import free_port
+from finery.domain.deployments.rooms import GATE, device_of, find_room, holders, leave_room, take_room
+from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row, merge_details
+from finery.domain.ground import Ground
+from finery.kit.clock import utc_now
+from finery.models import DeploymentRow
+
+MOST_RESTARTS = 5
+RESTART_WINDOW = timedelta(minutes=10)
+FIRST_BACKOFF_SECONDS = 1.0
+ROOM_SECONDS = 120.0
+"""How long an engine may wait for those to end that hold its memory."""
+
+
+@dataclass(frozen=True)
+class LiveDeployment:
+    """What the serve loop needs to know; `token` is None until it is claimed."""
+
+    deployment: Deployment
+    token: str | None
+    handle: Handle | None
+    stop_requested: bool
+    attempt: int
+    restart_at: datetime | None
+    since: datetime
+    """When it last came into its status."""
+    details: dict[str, Any]
+    """What it is started with: `load`, `adapters`, `rank`, `need`."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    token: str
+    device: str
+    """Whose memory was leased."""
+
+
+def engine_token(deployment_id: str, ground: Ground) -> str:
+    """What the engine asks of every request."""
+    return ground.secrets.derive(f"engine:{deployment_id}")
+
+
+def list_live(session: Session) -> list[LiveDeployment]:
+    query = select(DeploymentRow).where(DeploymentRow.finished_at.is_(None)).order_by(DeploymentRow.created_at)
+    return [
+        LiveDeployment(
+            deployment=deployment_of(row),
+            token=row.token,
+            handle=Handle(**row.handle) if row.handle else None,
+            stop_requested=row.stop_requested,
+            attempt=row.attempt,
+            restart_at=row.restart_at,
+            since=row.updated_at,
+            details=row.details,
+        )
+        for row in session.scalars(query)
+    ]
+
+
+def claim(session: Session, deployment_id: str, ground: Ground) -> Claim | None:
+    """Take a deployment that is ours to start, and its memory. None when somebody else was first, when it shall stop,
+    and while its memory is not free; one that waits for it too long fails."""
+    session.execute(GATE)
+    row = lock_row(session, deployment_id)
+    if row.token is not None or row.finished_at is not None or row.stop_requested:
+        return None
+    device = device_of(session, row.id) or _find_device(session, row, ground)
+    if device is None:
+        return None
+    row.token, row.updated_at = secrets.token_hex(16), utc_now()
+    return Claim(row.token, device)
+
+
+def record_handle(session: Session, deployment_id: str, token: str, handle: Handle) -> None:
+    row = lock_row(session, deployment_id)
+    if row.token == token:
+        row.handle = handle.model_dump(mode="json")
+
+
+def mark_running(session: Session, deployment_id: str, token: str, device: str) -> None:
+    row = lock_row(session, deployment_id)
+    if row.token == token and row.status == DeploymentStatus.STARTING:
+        row.status, row.error = DeploymentStatus.RUNNING, None
+        row.started_at = row.updated_at = utc_now()
+        merge_details(row, device=device)
+
+
+def finish(session: Session, deployment_id: str, token: str | None, error: str | None) -> None:
+    """Its process is gone. A stop that was asked for is `stopped`, whatever the process said."""
+    row = lock_row(session, deployment_id)
+    if row.finished_at is None and row.token == token:
+        _finish(session, row, error)
+
+
+def end(session: Session, deployment_id: str, token: str, error: str) -> bool:
+    """Its process is gone, and nothing of it is left. True when it is to be started again: what somebody deployed by
+    hand and was seen running comes back, a little later each time, at most MOST_RESTARTS times in RESTART_WINDOW."""
+    row = lock_row(session, deployment_id)
+    if row.finished_at is not None or row.token != token:
+        return False
+    crashes = _crashes(row)
+    if row.stop_requested or row.on_demand or row.started_at is None or len(crashes) >= MOST_RESTARTS:
+        _finish(session, row, error)
+        return False
+    now = utc_now()
+    row.status, row.error, row.token, row.handle = DeploymentStatus.STARTING, error, None, None
+    row.attempt += 1
+    # Whoever took the port meanwhile keeps it.
+    row.port = free_port(session)
+    row.restart_at = now + timedelta(seconds=FIRST_BACKOFF_SECONDS * 2 ** len(crashes))
+    row.updated_at = now
+    merge_details(row, crashes=[*(at.isoformat() for at in crashes), now.isoformat()])
+    return True
+
+
+def unload(session: Session, deployment_id: str, idle_seconds: float, ground: Ground) -> bool:
+    """Ask an engine on demand to end, unless somebody uses it or has within `idle_seconds`."""
+    row = lock_row(session, deployment_id)
+    if not row.on_demand or row.stop_requested or row.finished_at is not None:
+        return False
+    if not ground.in_use.retire(row.id, idle_seconds):
+        return False
+    ask_to_stop(row)
+    return True
+
+
+def note_uses(session: Session, uses: dict[str, datetime]) -> None:
+    for deployment_id, at in uses.items():
+        session.execute(update(DeploymentRow).where(DeploymentRow.id == deployment_id).values(last_used_at=at))
+
+
+def _find_device(session: Session, row: DeploymentRow, ground: Ground) -> str | None:
+    need = row.details.get("need", 0)
+    room = find_room(session, need, ground)
+    if room is not None and room.is_free:
+        take_room(session, row.id, need, room.device)
+        return room.device
+    if (utc_now() - row.updated_at).total_seconds() > ROOM_SECONDS:
+        _finish(session, row, str(NotEnoughMemory(row.model_name, need, holders(session, ground.machine()))))
+    return None
+
+
+def _crashes(row: DeploymentRow) -> list[datetime]:
+    """Those that count still."""
+    found = [datetime.fromisoformat(text) for text in row.details.get("crashes", [])]
+    return [at for at in found if utc_now() - at < RESTART_WINDOW]
+
+
+def _finish(session: Session, row: DeploymentRow, error: str | None) -> None:
+    row.status = DeploymentStatus.STOPPED if row.stop_requested else DeploymentStatus.FAILED
+    row.error = None if row.stop_requested else error
+    row.slot = row.port = row.demand_key = None
+    row.finished_at = row.updated_at = utc_now()
+    leave_room(session, row.id)

@@ -1,0 +1,140 @@
+"""Which engine serves a model, and what it has to be started with."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from finery.contracts.deployment import EngineChoice, EngineOptions
+from finery.domain.catalog import ResolvedModel
+from finery.domain.deployments.errors import EngineUnavailable
+from finery.domain.ground import Ground
+from finery.engines.registry import TRANSFORMERS, VLLM
+from finery.engines.vllm.adapters import COMMON_RANK, CONFIG, adapter_flaw, read_config, room_for
+
+IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
+"""Files by whose change a folder holds another model."""
+
+
+@dataclass(frozen=True)
+class EnginePlan:
+    engine: str
+    model: str
+    """As it was resolved."""
+    load: str
+    """What the engine is started with: the model, or an adapter's base."""
+    options: EngineOptions
+    adapter: str | None = None
+    """The folder of what is loaded beside the base."""
+    rank: int | None = None
+    """Of adapters, up to which the engine has to have room; None: it takes none."""
+    stamps: tuple[str, ...] = field(default=())
+    """Of the files that are loaded at the start, and of the adapter's."""
+
+    @property
+    def served_name(self) -> str | None:
+        """What the engine itself calls the model; None where it answers to any name."""
+        if self.engine != VLLM:
+            return None
+        return self.load if self.adapter is None else f"{self.adapter}@{self.stamps[1]}"
+
+    @property
+    def key(self) -> str:
+        """The same for all that one engine can serve."""
+        parts = [self.engine, self.load, self.stamps[0], self.options.model_dump(), self.rank]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def plan_engine(resolved: ResolvedModel, wanted: EngineChoice, options: EngineOptions, ground: Ground) -> EnginePlan:
+    """Raises EngineUnavailable."""
+    options = _with_entry(options, resolved)
+    adapter = _adapter_config(resolved)
+    flaw = _flaw_for_vllm(adapter, options)
+    if wanted == VLLM and VLLM not in ground.engines:
+        raise EngineUnavailable(VLLM, "is not installed here; FINERY_VLLM_PYTHON says where it is")
+    if wanted == VLLM and flaw is not None:
+        raise EngineUnavailable(VLLM, f"cannot serve this: {flaw}; choose {TRANSFORMERS!r}")
+    if wanted == VLLM or (wanted == "auto" and VLLM in ground.engines and ground.machine().gpus and flaw is None):
+        return _on_vllm(resolved, adapter, options)
+    return EnginePlan(TRANSFORMERS, resolved.model, resolved.model, options, stamps=(_stamp(resolved.folder),))
+
+
+def _on_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: EngineOptions) -> EnginePlan:
+    model = resolved.model
+    if adapter is None:
+        return EnginePlan(VLLM, model, model, options, rank=COMMON_RANK, stamps=(_stamp(resolved.folder),))
+    base = _base_of(adapter, model)
+    template = _template_of(Path(model))
+    if options.chat_template is None and template is not None and template != _template_of(Path(base)):
+        # The engine writes prompts with its base's template, the adapter has learned those of its own.
+        options = options.model_copy(update={"chat_template": template})
+    return EnginePlan(
+        VLLM,
+        model,
+        base,
+        options,
+        adapter=model,
+        rank=room_for(int(adapter.get("r", COMMON_RANK))),
+        stamps=(_stamp(Path(base)), _stamp(Path(model))),
+    )
+
+
+def _with_entry(options: EngineOptions, resolved: ResolvedModel) -> EngineOptions:
+    """What the administrator says of a name holds where the request says nothing."""
+    if resolved.entry is None:
+        return options
+    known = {"max_context": resolved.entry.max_context, "chat_template": resolved.entry.chat_template}
+    return options.model_copy(
+        update={name: value for name, value in known.items() if options.model_dump()[name] is None}
+    )
+
+
+def _adapter_config(resolved: ResolvedModel) -> dict[str, Any] | None:
+    if resolved.folder is None or not (resolved.folder / CONFIG).is_file():
+        return None
+    try:
+        return read_config(resolved.folder)
+    except (OSError, ValueError):
+        return {}
+
+
+def _flaw_for_vllm(adapter: dict[str, Any] | None, options: EngineOptions) -> str | None:
+    if options.load_in_8bit:
+        return "it cannot be loaded in 8 bits there"
+    if adapter is None:
+        return None
+    if not isinstance(adapter.get("base_model_name_or_path"), str):
+        return f"its {CONFIG} names no base"
+    return adapter_flaw(adapter)
+
+
+def _base_of(adapter: dict[str, Any], model: str) -> str:
+    base = str(adapter["base_model_name_or_path"])
+    return str(Path(model) / base) if (Path(model) / base).is_dir() else base
+
+
+def _template_of(folder: Path) -> str | None:
+    """The chat template that lies beside a model; None for one that brings none, or is not here."""
+    if not folder.is_absolute():
+        return None
+    try:
+        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        pass
+    try:
+        template = json.loads((folder / "tokenizer_config.json").read_bytes()).get("chat_template")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return template if isinstance(template, str) else None
+
+
+def _stamp(folder: Path | None) -> str:
+    """Another one as soon as a folder holds another model: what is served must not be what lay there before."""
+    if folder is None or not folder.is_absolute():
+        return ""
+    digest = hashlib.sha256()
+    for path in sorted(found for pattern in IDENTIFYING for found in folder.glob(pattern)):
+        status = path.stat()
+        digest.update(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,75 @@
+"""Rows of deployments: found, locked, asked to stop, shown as the contract."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions
+from finery.contracts.permissions import Principal
+from finery.domain.deployments.errors import DeploymentNotFound
+from finery.domain.ownership import NotYours, deployments_visible_to, may_write_deployment
+from finery.kit.clock import utc_now
+from finery.models import DeploymentRow
+
+
+def find_row(session: Session, deployment_id: str, who: Principal) -> DeploymentRow:
+    """Raises DeploymentNotFound."""
+    query = select(DeploymentRow).where(DeploymentRow.id == deployment_id, deployments_visible_to(who))
+    row = session.scalars(query).one_or_none()
+    if row is None:
+        raise DeploymentNotFound(deployment_id)
+    return row
+
+
+def find_own_row(session: Session, deployment_id: str, who: Principal) -> DeploymentRow:
+    """Raises DeploymentNotFound, NotYours."""
+    row = find_row(session, deployment_id, who)
+    if not may_write_deployment(who, row.owner_id):
+        raise NotYours("deployment", deployment_id)
+    return row
+
+
+def lock_row(session: Session, deployment_id: str) -> DeploymentRow:
+    """Raises DeploymentNotFound."""
+    row = session.get(DeploymentRow, deployment_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise DeploymentNotFound(deployment_id)
+    return row
+
+
+def ask_to_stop(row: DeploymentRow) -> None:
+    """From now on another may be started for what it served."""
+    if row.finished_at is None and not row.stop_requested:
+        row.stop_requested, row.status, row.updated_at = True, DeploymentStatus.STOPPING, utc_now()
+        row.demand_key = None
+
+
+def merge_details(row: DeploymentRow, **details: Any) -> None:
+    """A JSON column is written when it is assigned, not when what it holds changes."""
+    row.details = {**row.details, **details}
+
+
+def deployment_of(row: DeploymentRow) -> Deployment:
+    return Deployment(
+        id=row.id,
+        owner_id=row.owner_id,
+        shared=row.shared,
+        # The column holds what is unique; until owners had slots of their own, that was the name itself.
+        slot=None if row.slot is None else row.details.get("slot", row.slot),
+        model_name=row.model_name,
+        model=row.model,
+        engine=row.engine,
+        served_name=row.details.get("served_name"),
+        options=EngineOptions(**row.options),
+        on_demand=row.on_demand,
+        status=DeploymentStatus(row.status),
+        error=row.error,
+        port=row.port,
+        device=row.details.get("device"),
+        log_file=f"deploy_logs/{row.id}.log",
+        created_at=row.created_at,
+        started_at=row.started_at,
+        finished_at=row.finished_at,
+        last_used_at=row.last_used_at,
+    )

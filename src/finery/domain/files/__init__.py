@@ -1,0 +1,26 @@
+"""Files that are uploaded for a purpose, whole or in parts."""
+
+from finery.domain.files.cleaning import has_expired, remove_expired, remove_parts, remove_stray_parts
+from finery.domain.files.references import resolve_file
+from finery.domain.files.service import content_path, create, delete, get, list_page
+from finery.domain.files.uploads import add_part, begin, cancel, check_parts, complete, get_upload, join_parts
+
+__all__ = [
+    "add_part",
+    "begin",
+    "cancel",
+    "check_parts",
+    "complete",
+    "content_path",
+    "create",
+    "delete",
+    "get",
+    "get_upload",
+    "has_expired",
+    "join_parts",
+    "list_page",
+    "remove_expired",
+    "remove_parts",
+    "remove_stray_parts",
+    "resolve_file",
+]

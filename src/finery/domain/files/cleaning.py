@@ -1,0 +1,85 @@
+"""What is removed when its time has come: expired files, and the parts of uploads that are over."""
+
+from datetime import timedelta
+
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.orm import Session
+
+from finery.contracts.files import UploadStatus
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.status import FINISHED
+from finery.kit.clock import utc_now
+from finery.models import DatasetPinRow, FileRow, RunRow, UploadPartRow, UploadRow
+
+AT_ONCE = 500
+FORGOTTEN_AFTER = timedelta(days=30)
+"""How long an upload that is over can still be asked for."""
+
+
+def remove_expired(session: Session) -> list[str]:
+    """Forget what is over; the names of parts' files, to be removed after the commit.
+
+    A file that an unfinished run reads stays until the run has ended.
+    """
+    now = utc_now()
+    needed = (
+        select(DatasetPinRow.blob)
+        .join(RunRow, RunRow.number == DatasetPinRow.run_number)
+        .where(RunRow.status.not_in(FINISHED))
+    )
+    expired = select(FileRow.id).where(FileRow.expires_at <= now, FileRow.blob.not_in(needed)).limit(AT_ONCE)
+    session.execute(delete(FileRow).where(FileRow.id.in_(session.scalars(expired).all())))
+    late = UploadRow.expires_at <= now
+    session.execute(
+        update(UploadRow).where(UploadRow.status == UploadStatus.PENDING, late).values(status=UploadStatus.EXPIRED)
+    )
+    parts = _parts_of_closed(session)
+    session.execute(delete(UploadPartRow).where(UploadPartRow.id.in_(parts)))
+    session.execute(
+        delete(UploadRow).where(
+            UploadRow.status != UploadStatus.PENDING, UploadRow.created_at <= now - FORGOTTEN_AFTER
+        )
+    )  # fmt: skip
+    return parts
+
+
+def has_expired(session: Session) -> bool:
+    """Whether there is anything to do: a look that takes no lock."""
+    now = utc_now()
+    file = select(FileRow.id).where(FileRow.expires_at <= now).limit(1)
+    upload = select(UploadRow.id).where(
+        or_(
+            (UploadRow.status == UploadStatus.PENDING) & (UploadRow.expires_at <= now),
+            UploadRow.created_at <= now - FORGOTTEN_AFTER,
+        )
+    )
+    closed = (
+        select(UploadPartRow.id)
+        .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
+        .where(UploadRow.status != UploadStatus.PENDING)
+    )
+    return any(session.scalars(query.limit(1)).first() is not None for query in (file, upload, closed))
+
+
+def remove_parts(home: HomeDirectory, names: list[str]) -> None:
+    for name in names:
+        (home.upload_parts / name).unlink(missing_ok=True)
+
+
+def remove_stray_parts(session: Session, home: HomeDirectory) -> int:
+    """Files without a row, which a crash left. Only while nobody uploads: at the server's start."""
+    known = set(session.scalars(select(UploadPartRow.id)))
+    strays = [path for path in home.upload_parts.glob("part_*") if path.name not in known]
+    for path in strays:
+        path.unlink(missing_ok=True)
+    return len(strays)
+
+
+def _parts_of_closed(session: Session) -> list[str]:
+    query = (
+        select(UploadPartRow.id)
+        .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
+        .where(UploadRow.status != UploadStatus.PENDING)
+        .limit(AT_ONCE)
+    )
+    return list(session.scalars(query))

@@ -1,0 +1,87 @@
+from collections.abc import Sequence
+
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.kit.printable import printable
+
+
+class FileNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "file_not_found"
+
+    def __init__(self, file_id: str, *, field: str = "file_id") -> None:
+        message = f"there is no file '{printable(file_id)}'"
+        super().__init__(message, flaws=[Flaw(field, message)])
+
+
+class UnknownFile(DomainError):
+    """As a run's data, where it is no address but part of the request."""
+
+    kind = ErrorKind.INVALID
+    code = "file_not_found"
+
+    def __init__(self, field: str, file_id: str) -> None:
+        message = f"there is no file '{printable(file_id)}'; upload it, or name one that is there"
+        super().__init__(message, flaws=[Flaw(field, message)])
+
+
+class WrongPurpose(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_file_purpose"
+
+    def __init__(self, field: str, file_id: str, purpose: str) -> None:
+        message = f"the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'"
+        super().__init__(message, flaws=[Flaw(field, message)])
+
+
+class FileInUse(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "file_in_use"
+
+    def __init__(self, file_id: str, run_ids: Sequence[str]) -> None:
+        message = f"the file '{file_id}' is needed by {', '.join(run_ids)}; let them end, or cancel them"
+        super().__init__(message, flaws=[Flaw("file_id", message)])
+
+
+class InvalidFileField(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_value"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+
+
+class UploadNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "upload_not_found"
+
+    def __init__(self, upload_id: str) -> None:
+        message = f"there is no upload '{printable(upload_id)}'"
+        super().__init__(message, flaws=[Flaw("upload_id", message)])
+
+
+class UploadClosed(DomainError):
+    kind = ErrorKind.INVALID
+    code = "upload_not_pending"
+
+    def __init__(self, upload_id: str, status: str) -> None:
+        message = f"the upload '{upload_id}' is {status}; begin another"
+        super().__init__(message, flaws=[Flaw("upload_id", message)])
+
+
+class UploadTooLarge(DomainError):
+    kind = ErrorKind.TOO_LARGE
+    code = "too_large"
+
+    def __init__(self, field: str, limit: int) -> None:
+        message = f"an upload may have {limit} bytes at most"
+        super().__init__(message, flaws=[Flaw(field, message)])
+
+
+class PartsDiffer(DomainError):
+    """From what was announced; the parts stay, so that it can be mended."""
+
+    kind = ErrorKind.INVALID
+    code = "upload_mismatch"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message, flaws=[Flaw(field, message)])

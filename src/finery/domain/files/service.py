@@ -1,0 +1,153 @@
+"""Files: stored, found, listed, deleted."""
+
+import secrets
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy.orm import Session
+
+from finery.contracts.files import FILE_PREFIX, LONGEST_LIFE, SHORTEST_LIFE, Purpose, StoredFile
+from finery.contracts.layout import HomeDirectory
+from finery.contracts.permissions import Principal
+from finery.contracts.status import FINISHED
+from finery.domain import audit
+from finery.domain.datasets.blobs import NewFile, blob_path, store_blob
+from finery.domain.files.errors import FileInUse, FileNotFound, InvalidFileField
+from finery.kit.clock import utc_now
+from finery.models import BlobRow, DatasetPinRow, FileRow, RunRow
+
+RUNS_SHOWN = 5
+RETRIED_WITHIN = timedelta(minutes=15)
+
+
+def create(
+    session: Session,
+    file: NewFile,
+    *,
+    purpose: str,
+    lifetime_seconds: int | None,
+    who: Principal,
+    home: HomeDirectory,
+    is_retry: bool = False,
+) -> StoredFile:
+    """The same content twice is stored once, under two ids; but a client that says that it sends it once more gets
+    the file of the first time. Raises InvalidFileField.
+    """
+    purpose = checked_purpose(purpose)
+    check_lifetime(lifetime_seconds)
+    now = utc_now()
+    if is_retry and (before := _sent_before(session, file, purpose, now, who)) is not None:
+        return file_of(before)
+    row = FileRow(
+        id=f"{FILE_PREFIX}{secrets.token_hex(12)}",
+        owner_id=who.user_id,
+        filename=file.filename,
+        purpose=purpose,
+        blob=store_blob(session, file, home).name,
+        size_bytes=file.size_bytes,
+        created_at=now,
+        expires_at=None if lifetime_seconds is None else now + timedelta(seconds=lifetime_seconds),
+    )
+    session.add(row)
+    session.flush()
+    audit.name_target(session, row.id)
+    return file_of(row)
+
+
+def _sent_before(session: Session, file: NewFile, purpose: str, now: datetime, who: Principal) -> FileRow | None:
+    query = (
+        select(FileRow)
+        .join(BlobRow, BlobRow.name == FileRow.blob)
+        .where(
+            BlobRow.sha256 == file.sha256,
+            FileRow.filename == file.filename,
+            FileRow.purpose == purpose,
+            FileRow.created_at >= now - RETRIED_WITHIN,
+            FileRow.owner_id == who.user_id if who.user_id is not None else FileRow.owner_id.is_(None),
+        )
+    )
+    return session.scalars(query.order_by(FileRow.number.desc()).limit(1)).one_or_none()
+
+
+def get(session: Session, file_id: str, who: Principal) -> StoredFile:
+    """Raises FileNotFound, here and below also for other users' files and for those that have expired."""
+    return file_of(find_row(session, file_id, who))
+
+
+def list_page(
+    session: Session, who: Principal, *, purpose: str | None, after: str | None, limit: int, newest_first: bool
+) -> tuple[list[StoredFile], bool]:
+    """The files after the one with the id `after`, and whether there are more. Raises FileNotFound."""
+    query = select(FileRow).where(_there(who))
+    if purpose is not None:
+        query = query.where(FileRow.purpose == purpose)
+    if after is not None:
+        number = find_row(session, after, who, field="after").number
+        query = query.where(FileRow.number < number if newest_first else FileRow.number > number)
+    query = query.order_by(FileRow.number.desc() if newest_first else FileRow.number).limit(limit + 1)
+    rows = session.scalars(query).all()
+    return [file_of(row) for row in rows[:limit]], len(rows) > limit
+
+
+def content_path(session: Session, file_id: str, who: Principal, home: HomeDirectory) -> Path:
+    return blob_path(home, find_row(session, file_id, who).blob)
+
+
+def delete(session: Session, file_id: str, who: Principal) -> None:
+    """Raises FileInUse while an unfinished run reads it."""
+    row = find_row(session, file_id, who, lock=True)
+    query = (
+        select(RunRow.id, DatasetPinRow.field, RunRow.config)
+        .join(DatasetPinRow, DatasetPinRow.run_number == RunRow.number)
+        .where(DatasetPinRow.blob == row.blob, RunRow.status.not_in(FINISHED))
+    )
+    needing = {run_id for run_id, field, config in session.execute(query) if config.get(field) == file_id}
+    if needing:
+        raise FileInUse(file_id, sorted(needing)[:RUNS_SHOWN])
+    session.delete(row)
+    session.flush()
+
+
+def find_row(session: Session, file_id: str, who: Principal, *, field: str = "file_id", lock: bool = False) -> FileRow:
+    query = select(FileRow).where(FileRow.id == file_id, _there(who))
+    row = session.scalars(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise FileNotFound(file_id, field=field)
+    return row
+
+
+def checked_purpose(purpose: str) -> str:
+    if purpose not in set(Purpose):
+        raise InvalidFileField("purpose", f"must be one of {', '.join(Purpose)}")
+    return purpose
+
+
+def check_lifetime(seconds: int | None) -> None:
+    if seconds is not None and not SHORTEST_LIFE <= seconds <= LONGEST_LIFE:
+        raise InvalidFileField("expires_after.seconds", f"must be {SHORTEST_LIFE} to {LONGEST_LIFE}")
+
+
+def file_of(row: FileRow) -> StoredFile:
+    return StoredFile(
+        id=row.id,
+        number=row.number,
+        owner_id=row.owner_id,
+        filename=row.filename,
+        purpose=row.purpose,
+        size_bytes=row.size_bytes,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+    )
+
+
+def _there(who: Principal) -> ColumnElement[bool]:
+    """What they may see, and has not expired: a file ends at its time, also when nobody has swept yet."""
+    return and_(_visible_to(who), or_(FileRow.expires_at.is_(None), FileRow.expires_at > utc_now()))
+
+
+def _visible_to(who: Principal) -> ColumnElement[bool]:
+    if who.sees_all_datasets:
+        return true()
+    # What has no owner is not theirs who have no account.
+    return false() if who.user_id is None else FileRow.owner_id == who.user_id

@@ -1,0 +1,62 @@
+"""The checkpoints of a run that are still there."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finery.contracts.checkpoint import Checkpoint
+from finery.contracts.events import EventType
+from finery.contracts.permissions import Principal
+from finery.domain.runs.errors import CheckpointNotFound
+from finery.domain.runs.rows import find_row
+from finery.models import EventRow
+
+TOLD = (EventType.PROGRESS, EventType.EVALUATION, EventType.CHECKPOINT)
+
+
+def list_checkpoints(session: Session, run_id: str, who: Principal) -> list[Checkpoint]:
+    """By step, the newest first. A step that was saved once more after a resume counts once."""
+    number = find_row(session, run_id, who).number
+    query = select(EventRow.type, EventRow.at, EventRow.data).where(
+        EventRow.run_number == number, EventRow.type.in_(TOLD)
+    )
+    figures: dict[int, dict[str, float]] = {}
+    evaluations: dict[int, dict[str, float]] = {}
+    saved: dict[int, tuple[float, str]] = {}
+    for kind, at, data in session.execute(query.order_by(EventRow.sequence)):
+        step = int(data.get("step") or 0)
+        if kind == EventType.CHECKPOINT:
+            saved[step] = (at, str(data["path"]))
+        else:
+            (figures if kind == EventType.PROGRESS else evaluations)[step] = _numbers(data)
+    there = [(step, at, path) for step, (at, path) in saved.items() if Path(path).is_dir()]
+    return [
+        Checkpoint(
+            step=step, at=at, path=path, figures=_newest(figures, step), evaluation=evaluations.get(step, {})
+        )
+        for step, at, path in sorted(there, reverse=True)
+    ]  # fmt: skip
+
+
+def get_checkpoint(session: Session, run_id: str, step: int, who: Principal) -> Checkpoint:
+    """Raises RunNotFound, CheckpointNotFound."""
+    found = [checkpoint for checkpoint in list_checkpoints(session, run_id, who) if checkpoint.step == step]
+    if not found:
+        raise CheckpointNotFound(run_id, step)
+    return found[0]
+
+
+def _newest(figures: dict[int, dict[str, float]], step: int) -> dict[str, float]:
+    told = [known for known in figures if known <= step]
+    return figures[max(told)] if told else {}
+
+
+def _numbers(data: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: value
+        for name, value in data.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    }

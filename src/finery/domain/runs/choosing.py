@@ -1,0 +1,117 @@
+"""What a run's configuration leaves to the server: `auto`, resolved from its data and its model by the rule of
+contracts.recipes.automatic, and what the server's settings switch on.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
+from finery.contracts.model_table import BaseModelEntry
+from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes.automatic import AUTO, RULES, choose
+from finery.kit.weights import count_parameters, parameters_in_name
+
+ASSUMED_PARAMETERS = 1_000_000_000
+"""Of a model on a hub whose name does not say it."""
+CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
+
+
+def without_auto(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What can be parsed before the data are known: the recipe's defaults stand for what is to be chosen."""
+    return {key: value for key, value in config.items() if not _is_auto(key, value)}
+
+
+def choose_values(
+    config: Mapping[str, Any], *, recipe: str, rows: int, model: str, entry: BaseModelEntry | None
+) -> dict[str, Any]:
+    """The values for the keys that say `auto`; what the model table says of the name goes before the rule."""
+    template = _template(config, entry)
+    asked = {key: value for key, value in config.items() if _is_auto(key, value)}
+    if not asked:
+        return template
+    preset = {key: value for key, value in _presets(entry).items() if key in asked}
+    left = {key: value for key, value in {**config, **preset}.items() if value is not None}
+    ruled = choose(left, recipe=recipe, rows=rows, parameters=parameters_of(model), context=context_of(model))
+    return {**template, **preset, **ruled}
+
+
+def with_server_defaults(
+    config: TrainingConfig, requested: Mapping[str, Any], *, recipe: str, parity_check: bool
+) -> TrainingConfig:
+    """What the server's settings switch on for the runs that do not say, where it can be honoured."""
+    can = recipe != "reward" and not config.load_in_4bit and not config.load_in_8bit
+    if parity_check and can and "parity_check" not in requested:
+        return config.model_copy(update={"parity_check": True})
+    return config
+
+
+def parameters_of(model: str) -> int:
+    """Of a built-in model, a folder, or a hub id."""
+    if model in BUILTIN_PARAMETERS:
+        return BUILTIN_PARAMETERS[model]
+    folder = Path(model)
+    if folder.is_absolute():
+        base = _base_of_adapter(folder)
+        return parameters_of(base) if base is not None else count_parameters(folder) or ASSUMED_PARAMETERS
+    return parameters_in_name(model) or ASSUMED_PARAMETERS
+
+
+def context_of(model: str) -> int | None:
+    """Tokens; None where nothing here says it."""
+    if model in BUILTIN_PARAMETERS:
+        return BUILTIN_CONTEXT
+    folder = Path(model)
+    if not folder.is_absolute():
+        return None
+    base = _base_of_adapter(folder)
+    if base is not None:
+        return context_of(base)
+    config = _json(folder / "config.json")
+    return next((config[key] for key in CONTEXT_KEYS if isinstance(config.get(key), int)), None)
+
+
+def description_of(model: str) -> tuple[dict[str, Any], int] | None:
+    """What its config.json says, and its parameters, where its files are here and can be read; an adapter's base's."""
+    folder = Path(model)
+    if not folder.is_absolute():
+        return None
+    base = _base_of_adapter(folder)
+    if base is not None:
+        return description_of(base)
+    parameters = count_parameters(folder)
+    return None if parameters is None else (_json(folder / "config.json"), parameters)
+
+
+def _is_auto(key: str, value: Any) -> bool:
+    return key in RULES and value == AUTO
+
+
+def _template(config: Mapping[str, Any], entry: BaseModelEntry | None) -> dict[str, Any]:
+    """Serving takes the administrator's template for the name, so training does too."""
+    if entry is None or entry.chat_template is None or config.get("chat_template") is not None:
+        return {}
+    return {"chat_template": entry.chat_template}
+
+
+def _presets(entry: BaseModelEntry | None) -> dict[str, Any]:
+    if entry is None:
+        return {}
+    presets: dict[str, Any] = {"max_length": entry.max_length, "learning_rate": entry.learning_rate}
+    if entry.method != AUTO:
+        presets["use_lora"] = entry.method == "lora"
+    return {key: value for key, value in presets.items() if value is not None}
+
+
+def _base_of_adapter(folder: Path) -> str | None:
+    base = _json(folder / "adapter_config.json").get("base_model_name_or_path")
+    return base if isinstance(base, str) and base != str(folder) else None
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,143 @@
+"""Whether a training fits into memory, said before a GPU is taken: docs/fit.md."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from finery.contracts.fit import ModelShape, Training, estimate, gib, largest_batch, shape_of
+from finery.contracts.machine import Machine
+from finery.contracts.recipes import CptConfig, GrpoConfig, SftConfig, TrainingConfig
+from finery.domain.errors import Flaw
+from finery.domain.runs.choosing import description_of
+from finery.domain.runs.errors import InvalidRun
+from finery.kit.machine import computes_bfloat16
+
+MARGIN = 1.25
+"""So much more than there is must be needed for a refusal: it is an estimate."""
+BYTES_OF_TOKEN = 4
+"""Of a data file's text, roughly, in any language."""
+LONGER = 2
+"""A batch is as long as its longest row, which is longer than the mean."""
+UNKNOWN_LENGTH = 256
+SHORTEST = 8
+PACKED = frozenset({".gz", ".parquet"})
+SMALL_PARAMETERS = 50_000_000
+"""Below this, a trainer on a CPU computes in fp32, whatever the processor can."""
+FEWEST_ANSWERS = 2
+REFERENCED = frozenset({"dpo", "kto"})
+
+Notice = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Device:
+    words: str
+    memory: int
+    is_gpu: bool
+
+
+def check_fit(
+    config: TrainingConfig, *, recipe: str, model: str, dataset: Path, rows: int, gpus: int, machine: Machine
+) -> tuple[Notice, ...]:
+    """A notice where the batch will not fit as it is. Nothing is said of a model whose files are not here.
+
+    Raises InvalidRun where not even one row fits, by a clear margin.
+    """
+    shape = _shape(model)
+    if shape is None:
+        return ()
+    device = _device(gpus, machine)
+    asked = _training(config, recipe, shape, _length(config, dataset, rows), device)
+    single = replace(asked, batch_size=1)
+    if estimate(shape, single).total > MARGIN * device.memory:
+        raise InvalidRun([_flaw(shape, single, device)])
+    found = estimate(shape, asked)
+    if found.total <= device.memory:
+        return ()
+    fitting = max(1, largest_batch(shape, asked, device.memory))
+    if fitting == asked.batch_size == 1:
+        message = f"it needs about {found}, and {device.words}: it may not fit"
+    else:
+        message = f"a batch of {asked.batch_size} needs about {found}, and {device.words}: {_smaller(fitting, device)}"
+    figures = {"batch_size": fitting, "estimated_bytes": found.total, "memory_bytes": device.memory}
+    return ({"level": "warning", "code": "batch_too_large", "message": message, **figures},)
+
+
+def _shape(model: str) -> ModelShape | None:
+    described = description_of(model)
+    return None if described is None else shape_of(*described)
+
+
+def _device(gpus: int, machine: Machine) -> Device:
+    if gpus:
+        memory = max(gpu.memory_total_bytes for gpu in machine.gpus)
+        return Device(f"the largest GPU has {gib(memory)}", memory, is_gpu=True)
+    memory = machine.memory_total_bytes
+    return Device(f"this machine has {gib(memory)} of main memory", memory, is_gpu=False)
+
+
+def _training(config: TrainingConfig, recipe: str, shape: ModelShape, length: int, device: Device) -> Training:
+    answers, has_reference = 1, recipe in REFERENCED
+    if isinstance(config, GrpoConfig):
+        answers, has_reference = config.n_generations, config.beta > 0
+        length = min(config.max_length, length + config.max_completion_length)
+    return Training(
+        recipe=recipe,
+        batch_size=config.batch_size,
+        length=length,
+        optimizer=config.optimizer,
+        lora_rank=config.lora_rank if config.use_lora else None,
+        computes_in_16_bits=_computes_in_16_bits(config, shape, device),
+        quantisation="4bit" if config.load_in_4bit else "8bit" if config.load_in_8bit else None,
+        gradient_checkpointing=config.gradient_checkpointing,
+        has_reference=has_reference,
+        answers=answers,
+    )
+
+
+def _computes_in_16_bits(config: TrainingConfig, shape: ModelShape, device: Device) -> bool:
+    if config.precision != "auto":
+        return config.precision != "fp32"
+    return device.is_gpu or (computes_bfloat16() and shape.parameters >= SMALL_PARAMETERS)
+
+
+def _length(config: TrainingConfig, dataset: Path, rows: int) -> int:
+    """Tokens of a batch's longest row, told from the size of the file; rather too few than too many."""
+    if not dataset.is_file() or dataset.suffix in PACKED:
+        return min(config.max_length, UNKNOWN_LENGTH)
+    tokens = dataset.stat().st_size // BYTES_OF_TOKEN
+    is_packed = isinstance(config, SftConfig | CptConfig) and config.packing
+    longest = tokens if is_packed else LONGER * tokens // max(1, rows)
+    return max(SHORTEST, min(config.max_length, longest))
+
+
+def _flaw(shape: ModelShape, single: Training, device: Device) -> Flaw:
+    fitting = [words for words, remedy in _remedies(single, device) if estimate(shape, remedy).total <= device.memory]
+    mend = f"what would fit: {'; '.join(fitting)}" if fitting else "choose a smaller model"
+    needed = estimate(shape, single)
+    return Flaw("model_name", f"even a batch of 1 needs about {needed}, and {device.words}; {mend}")
+
+
+def _remedies(single: Training, device: Device) -> Iterator[tuple[str, Training]]:
+    """Each mild one before the stronger."""
+    if single.length > UNKNOWN_LENGTH:
+        yield f"max_length {UNKNOWN_LENGTH}", replace(single, length=UNKNOWN_LENGTH)
+    if single.answers > FEWEST_ANSWERS:
+        yield f"n_generations {FEWEST_ANSWERS}", replace(single, answers=FEWEST_ANSWERS)
+    if not single.gradient_checkpointing:
+        yield "gradient_checkpointing", replace(single, gradient_checkpointing=True)
+    if single.lora_rank is None:
+        yield "use_lora", replace(single, lora_rank=16)
+    adapter = replace(single, lora_rank=single.lora_rank or 16)
+    if not single.gradient_checkpointing:
+        yield "use_lora with gradient_checkpointing", replace(adapter, gradient_checkpointing=True)
+    if device.is_gpu and single.quantisation != "4bit":
+        quantised = replace(adapter, quantisation="4bit", gradient_checkpointing=True)
+        yield "use_lora with load_in_4bit and gradient_checkpointing", quantised
+
+
+def _smaller(fitting: int, device: Device) -> str:
+    if device.is_gpu:
+        return f"the trainer will take about {fitting} at a time, and as many times a step"
+    return f"choose batch_size {fitting}, with more gradient_accumulation_steps"

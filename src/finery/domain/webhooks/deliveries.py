@@ -1,0 +1,153 @@
+"""The record of what was sent to a webhook; tests, and sending again."""
+
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finery.contracts.permissions import Principal
+from finery.contracts.run_events import EventBody
+from finery.contracts.webhooks import (
+    MESSAGE_PREFIX,
+    Delivery,
+    DeliveryAttempt,
+    DeliveryPage,
+    MessageState,
+)
+from finery.domain.webhooks.errors import BadDeliveryCursor, DeliveryNotFound, WebhookDisabled
+from finery.domain.webhooks.payloads import DIGITS, event_id, test_body, to_text
+from finery.domain.webhooks.rows import find_row, lock_row, require_power
+from finery.kit.clock import utc_now
+from finery.kit.ids import is_safe_id
+from finery.models import WebhookAttemptRow, WebhookMessageRow, WebhookRow
+
+
+def list_deliveries(
+    session: Session,
+    webhook_id: str,
+    who: Principal,
+    *,
+    limit: int,
+    state: MessageState | None = None,
+    cursor: str | None = None,
+) -> DeliveryPage:
+    """Newest first. `cursor` is the `next_cursor` of the page before.
+
+    Raises WebhookNotFound, AllRunsNeeded, BadDeliveryCursor.
+    """
+    webhook = find_row(session, webhook_id, who)
+    require_power(webhook, who)
+    query = select(WebhookMessageRow).where(WebhookMessageRow.webhook_number == webhook.number)
+    if state is not None:
+        query = query.where(WebhookMessageRow.state == state)
+    if cursor is not None:
+        query = query.where(WebhookMessageRow.number < _parse_cursor(cursor))
+    rows = session.scalars(query.order_by(WebhookMessageRow.number.desc()).limit(limit + 1)).all()
+    more = len(rows) > limit > 0
+    return DeliveryPage(
+        deliveries=_deliveries_of(session, rows[:limit]), next_cursor=str(rows[limit - 1].number) if more else None
+    )
+
+
+def get_delivery(session: Session, webhook_id: str, message_id: str, who: Principal) -> Delivery:
+    """Raises WebhookNotFound, AllRunsNeeded, DeliveryNotFound."""
+    webhook = find_row(session, webhook_id, who)
+    require_power(webhook, who)
+    return _delivery_of(session, _find_message(session, webhook, message_id))
+
+
+def replay(session: Session, webhook_id: str, message_id: str, who: Principal) -> Delivery:
+    """Send it again, now: the same text under the same id, signed anew.
+
+    Raises WebhookNotFound, AllRunsNeeded, DeliveryNotFound, WebhookDisabled.
+    """
+    webhook = _lock_enabled(session, webhook_id, who)
+    message = _find_message(session, webhook, message_id, lock=True)
+    message.state, message.tries, message.next_attempt_at = MessageState.PENDING, 0, utc_now()
+    return _delivery_of(session, message)
+
+
+def send_test(session: Session, webhook_id: str, who: Principal, sample: EventBody | None = None) -> Delivery:
+    """A message that is tried once: `sample`, or else one of the type `webhook.test`.
+
+    Raises WebhookNotFound, AllRunsNeeded, WebhookDisabled.
+    """
+    webhook, now = _lock_enabled(session, webhook_id, who), utc_now()
+    drawn = secrets.token_hex(DIGITS // 2)
+    sample = sample or test_body(event_id(drawn), webhook.id, now)
+    message = WebhookMessageRow(
+        id=MESSAGE_PREFIX + drawn,
+        webhook_number=webhook.number,
+        type=sample.type,
+        payload=to_text(sample.body),
+        is_test=True,
+        state=MessageState.PENDING,
+        attempts=0,
+        tries=0,
+        next_attempt_at=now,
+        created_at=now,
+    )
+    session.add(message)
+    session.flush()
+    return _delivery_of(session, message)
+
+
+def _lock_enabled(session: Session, webhook_id: str, who: Principal) -> WebhookRow:
+    webhook = lock_row(session, webhook_id, who)
+    require_power(webhook, who)
+    if not webhook.enabled:
+        raise WebhookDisabled(webhook_id)
+    return webhook
+
+
+def _find_message(session: Session, webhook: WebhookRow, message_id: str, *, lock: bool = False) -> WebhookMessageRow:
+    query = select(WebhookMessageRow).where(
+        WebhookMessageRow.id == message_id, WebhookMessageRow.webhook_number == webhook.number
+    )
+    query = query.with_for_update() if lock else query
+    row = session.scalars(query).one_or_none() if is_safe_id(message_id) else None
+    if row is None:
+        raise DeliveryNotFound(message_id)
+    return row
+
+
+def _delivery_of(session: Session, row: WebhookMessageRow) -> Delivery:
+    return _deliveries_of(session, [row])[0]
+
+
+def _deliveries_of(session: Session, rows: Sequence[WebhookMessageRow]) -> list[Delivery]:
+    numbers = [row.number for row in rows]
+    query = select(WebhookAttemptRow).where(WebhookAttemptRow.message_number.in_(numbers))
+    found: dict[int, list[DeliveryAttempt]] = {number: [] for number in numbers}
+    for attempt in session.scalars(query.order_by(WebhookAttemptRow.number)):
+        found[attempt.message_number].append(_attempt_of(attempt))
+    return [
+        Delivery(
+            id=row.id,
+            type=row.type,
+            state=MessageState(row.state),
+            payload=row.payload,
+            created_at=row.created_at,
+            next_attempt_at=row.next_attempt_at,
+            attempts=found[row.number],
+        )
+        for row in rows
+    ]
+
+
+def _attempt_of(row: WebhookAttemptRow) -> DeliveryAttempt:
+    return DeliveryAttempt(
+        number=row.number,
+        at=row.at,
+        status_code=row.status_code,
+        error=row.error,
+        response=row.response,
+        milliseconds=row.milliseconds,
+    )
+
+
+def _parse_cursor(cursor: str) -> int:
+    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
+        raise BadDeliveryCursor()
+    return int(cursor)

@@ -1,0 +1,61 @@
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.kit.printable import printable
+
+
+class InvalidWebhook(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_webhook"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+
+
+class WebhookNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "webhook_not_found"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"there is no webhook '{printable(webhook_id)}'")
+
+
+class TooManyWebhooks(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "too_many_webhooks"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"there are {limit} webhooks already; delete one first")
+
+
+class AllRunsNeeded(DomainError):
+    """Whoever could change where everyone's news go could see everyone's runs."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "all_runs_needed"
+
+    def __init__(self) -> None:
+        super().__init__("a webhook with the scope 'all' tells of everyone's runs; it needs the permission 'runs:all'")
+
+
+class WebhookDisabled(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "webhook_disabled"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"the webhook '{webhook_id}' is disabled; enable it first")
+
+
+class DeliveryNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "delivery_not_found"
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"there is no delivery '{printable(message_id)}' to this webhook")
+
+
+class BadDeliveryCursor(DomainError):
+    kind = ErrorKind.INVALID
+    code = "bad_cursor"
+
+    def __init__(self) -> None:
+        message = "the cursor is not one that this server gave; start without one"
+        super().__init__(message, flaws=[Flaw("cursor", message)])

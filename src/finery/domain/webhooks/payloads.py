@@ -1,0 +1,86 @@
+"""The neutral words for events, and the text of a message."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from finery.contracts.run_events import EventBody, EventMaker, RunEvent
+from finery.contracts.status import RunStatus
+from finery.contracts.webhooks import EVENT_PREFIX, MESSAGE_PREFIX, TEST_EVENT, RunEventType
+from finery.domain.ground import Ground
+
+DIGITS = 32
+
+STATUS_OF: Mapping[RunEventType, RunStatus] = {
+    RunEventType.QUEUED: RunStatus.QUEUED,
+    RunEventType.STARTED: RunStatus.RUNNING,
+    RunEventType.PAUSED: RunStatus.PAUSED,
+    RunEventType.SUCCEEDED: RunStatus.SUCCEEDED,
+    RunEventType.FAILED: RunStatus.FAILED,
+    RunEventType.CANCELLED: RunStatus.CANCELLED,
+}
+_EVENT_OF_OUTBOX = {f"run.{status}": type for type, status in STATUS_OF.items()}
+
+
+def makers_of(ground: Ground) -> tuple[EventMaker, ...]:
+    return (NEUTRAL, *ground.event_makers)
+
+
+def known_types(ground: Ground) -> list[str]:
+    """Which a webhook may ask for."""
+    return [type for maker in makers_of(ground) for type in maker.types]
+
+
+def event_type(outbox_type: str) -> RunEventType | None:
+    """None for what nobody is told: that a process is about to be started."""
+    return _EVENT_OF_OUTBOX.get(outbox_type)
+
+
+def event_id(*parts: object) -> str:
+    """The same for the same parts."""
+    return EVENT_PREFIX + _digest(parts)
+
+
+def message_id(*parts: object) -> str:
+    return MESSAGE_PREFIX + _digest(parts)
+
+
+def to_text(body: Mapping[str, Any]) -> str:
+    return json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def test_body(id: str, webhook_id: str, at: datetime) -> EventBody:
+    body = {"id": id, "type": TEST_EVENT, "created_at": at.isoformat(), "data": {"webhook_id": webhook_id}}
+    return EventBody(TEST_EVENT, body)
+
+
+def _digest(parts: Iterable[object]) -> str:
+    return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:DIGITS]
+
+
+def _neutral(event: RunEvent) -> EventBody:
+    run = event.run
+    has_finished = STATUS_OF[event.type].is_finished
+    data = {
+        "id": run.id,
+        "status": STATUS_OF[event.type],
+        "reason": run.reason if has_finished else None,
+        "error": run.error if has_finished else None,
+        "recipe": run.recipe,
+        "source": run.source,
+        "name": run.name,
+        "labels": run.labels,
+        "owner_id": run.owner_id,
+        "model_name": run.model_name,
+        "output_dir": run.output_dir,
+        "created_at": run.created_at.isoformat(),
+        "started_at": run.started_at.isoformat() if run.started_at else None,
+        "finished_at": run.finished_at.isoformat() if has_finished and run.finished_at else None,
+    }
+    body = {"id": event.id, "type": event.type, "created_at": event.at.isoformat(), "data": data}
+    return EventBody(event.type, body)
+
+
+NEUTRAL = EventMaker(tuple(RunEventType), _neutral)

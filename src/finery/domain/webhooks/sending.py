@@ -1,0 +1,166 @@
+"""Messages on their way: claimed, sent by the caller outside of any transaction, and recorded."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy.orm import Session
+
+from finery.contracts.webhooks import MessageState
+from finery.domain.webhooks.retries import delay_after
+from finery.domain.webhooks.service import cancel_waiting, disable
+from finery.models import OutboxRow, WebhookAttemptRow, WebhookMessageRow, WebhookRow
+
+CLAIM = timedelta(minutes=5)
+"""For which a claimed message is left to whoever claimed it."""
+MESSAGES_KEPT = timedelta(days=30)
+OUTBOX_KEPT = timedelta(days=7)
+PRUNED_AT_ONCE = 1000
+GONE = 410
+LONGEST_ERROR = 1000
+INTERRUPTED = "the server ended before an answer came"
+
+
+@dataclass(frozen=True)
+class Dispatch:
+    """A message that was claimed, and all that is needed to send it."""
+
+    number: int
+    attempt: int
+    webhook_number: int
+    message_id: str
+    url: str
+    body: bytes
+    secrets: tuple[str, ...] = field(repr=False)
+    """Encrypted: those that are valid now, the newest first."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`error` alone: there was no answer."""
+
+    status: int | None = None
+    error: str | None = None
+    excerpt: str | None = None
+    retry_after: float | None = None
+    milliseconds: int = 0
+
+    @property
+    def is_success(self) -> bool:
+        return self.status is not None and 200 <= self.status < 300
+
+
+def resume(session: Session) -> None:
+    """At a server's start: what an earlier one had under way is due again at once."""
+    query = (
+        select(WebhookAttemptRow, WebhookMessageRow)
+        .join(WebhookMessageRow, WebhookMessageRow.number == WebhookAttemptRow.message_number)
+        .where(WebhookAttemptRow.milliseconds.is_(None), WebhookAttemptRow.error.is_(None))
+    )
+    for attempt, message in session.execute(query):
+        attempt.error = INTERRUPTED
+        if message.state == MessageState.PENDING and message.attempts == attempt.number:
+            message.next_attempt_at = attempt.at
+
+
+def due_webhooks(session: Session, now: datetime) -> list[int]:
+    """The numbers of webhooks with a message that is due."""
+    query = select(WebhookMessageRow.webhook_number).where(*_due(now)).distinct()
+    return list(session.scalars(query))
+
+
+def next_due(session: Session, *, without: Sequence[int] = ()) -> datetime | None:
+    """When the next message is due of webhooks other than `without`."""
+    query = select(func.min(WebhookMessageRow.next_attempt_at)).where(WebhookMessageRow.state == MessageState.PENDING)
+    return session.scalar(query.where(WebhookMessageRow.webhook_number.not_in(without)))
+
+
+def claim(session: Session, webhook_number: int, now: datetime, *, limit: int) -> list[Dispatch]:
+    """The oldest `limit` messages that are due, with an attempt begun for each."""
+    webhook = session.get(WebhookRow, webhook_number, with_for_update=True)
+    if webhook is None:
+        return []
+    if not webhook.enabled:
+        # Written while it was being switched off.
+        cancel_waiting(session, webhook)
+        return []
+    query = select(WebhookMessageRow).where(*_due(now), WebhookMessageRow.webhook_number == webhook_number)
+    query = query.order_by(WebhookMessageRow.next_attempt_at, WebhookMessageRow.number).limit(limit)
+    return [_begin(session, message, webhook, now) for message in session.scalars(query.with_for_update())]
+
+
+def record(
+    session: Session,
+    dispatch: Dispatch,
+    outcome: Outcome,
+    now: datetime,
+    *,
+    draw: Callable[[], float] = random.random,
+) -> None:
+    """Store what became of a claimed message. Who claimed it last decides how it goes on."""
+    webhook = session.get(WebhookRow, dispatch.webhook_number, with_for_update=True)
+    message = session.get(WebhookMessageRow, dispatch.number, with_for_update=True)
+    attempt = session.get(WebhookAttemptRow, (dispatch.number, dispatch.attempt))
+    if webhook is None or message is None or attempt is None:
+        return
+    attempt.status_code, attempt.milliseconds = outcome.status, outcome.milliseconds
+    attempt.error = outcome.error[:LONGEST_ERROR] if outcome.error else None
+    # PostgreSQL takes no NUL.
+    attempt.response = outcome.excerpt.replace("\0", "�") if outcome.excerpt else None
+    if outcome.is_success:
+        message.state, message.next_attempt_at = MessageState.DELIVERED, None
+    elif message.state == MessageState.PENDING and message.attempts == dispatch.attempt:
+        _fail(message, outcome, now, draw)
+    if outcome.status == GONE and webhook.enabled:
+        session.flush()
+        disable(session, webhook, "its receiver answered 410 Gone")
+
+
+def prune(session: Session, now: datetime) -> int:
+    """Forget what is old and done, some at a time; how many."""
+    messages = select(WebhookMessageRow.number).where(
+        WebhookMessageRow.created_at < now - MESSAGES_KEPT, WebhookMessageRow.state != MessageState.PENDING
+    )
+    numbers = session.scalars(messages.limit(PRUNED_AT_ONCE)).all()
+    news = select(OutboxRow.id).where(OutboxRow.delivered_at < now - OUTBOX_KEPT)
+    ids = session.scalars(news.limit(PRUNED_AT_ONCE)).all()
+    session.execute(delete(WebhookMessageRow).where(WebhookMessageRow.number.in_(numbers)))
+    session.execute(delete(OutboxRow).where(OutboxRow.id.in_(ids)))
+    return len(numbers) + len(ids)
+
+
+def _begin(session: Session, message: WebhookMessageRow, webhook: WebhookRow, now: datetime) -> Dispatch:
+    message.attempts += 1
+    message.next_attempt_at = now + CLAIM
+    session.add(WebhookAttemptRow(message_number=message.number, number=message.attempts, at=now))
+    return Dispatch(
+        number=message.number,
+        attempt=message.attempts,
+        webhook_number=webhook.number,
+        message_id=message.id,
+        url=webhook.url,
+        body=message.payload.encode(),
+        secrets=_valid_secrets(webhook, now),
+    )
+
+
+def _valid_secrets(webhook: WebhookRow, now: datetime) -> tuple[str, ...]:
+    until = webhook.previous_secret_until
+    if webhook.previous_secret is None or until is None or until <= now:
+        return (webhook.secret,)
+    return (webhook.secret, webhook.previous_secret)
+
+
+def _fail(message: WebhookMessageRow, outcome: Outcome, now: datetime, draw: Callable[[], float]) -> None:
+    message.tries += 1
+    delay = None if message.is_test else delay_after(message.tries, outcome.retry_after, draw)
+    if delay is None or outcome.status == GONE:
+        message.state, message.next_attempt_at = MessageState.FAILED, None
+        return
+    message.next_attempt_at = now + delay
+
+
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (WebhookMessageRow.state == MessageState.PENDING, WebhookMessageRow.next_attempt_at <= now)

@@ -1,0 +1,31 @@
+"""Signatures of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, in base64, with a version before it."""
+
+import base64
+import hmac
+import secrets
+from collections.abc import Iterable
+
+from finery.contracts.webhooks import SIGNING_PREFIX
+
+SECRET_BYTES = 32
+HINT_LENGTH = 4
+
+
+def draw_secret() -> str:
+    return SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
+
+
+def hint_of(secret: str) -> str:
+    return f"{SIGNING_PREFIX}…{secret[-HINT_LENGTH:]}"
+
+
+def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
+    """`v1,<base64>`; the key is what the secret's base64 stands for."""
+    key = base64.b64decode(secret.removeprefix(SIGNING_PREFIX))
+    digest = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, "sha256")
+    return f"v1,{base64.b64encode(digest).decode('ascii')}"
+
+
+def signature_header(secret_list: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
+    """One signature for each secret that is valid now."""
+    return " ".join(sign(secret, message_id, timestamp, body) for secret in secret_list)

@@ -1,0 +1,150 @@
+"""What a request demands of the form of its answers: a grammar to hold them to, tool calls to read out of them."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from transformers import PreTrainedTokenizerBase
+
+from finery.engines.transformers.calls import CallForm, CallReader, find_form, shows_tools
+from finery.engines.transformers.grammars import Grammar, GrammarRefused, Grammars, GrammarsMissing, json_rule
+from finery.engines.transformers.prompts import prompts_of
+from finery.engines.transformers.schemas import SchemaRefused, check_bounds
+from finery.engines.transformers.wire import ChatRequest, GenerationRequest, RequestRefused
+from finery.engines.transformers.wire_types import JsonObjectFormat, JsonSchemaFormat, ResponseFormat, Tool
+
+SCHEMA_PARAM = "response_format.json_schema.schema"
+NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+
+
+@dataclass(frozen=True)
+class Demands:
+    grammar: Grammar | None = None
+    form: CallForm | None = None
+    most_calls: int | None = None
+    marks: frozenset[int] = frozenset()
+    """Special tokens that calls are known by, and that have to stay in the text."""
+
+    def reader(self) -> CallReader | None:
+        """For one answer."""
+        return None if self.form is None else CallReader(self.form, most=self.most_calls)
+
+
+class DemandReader:
+    """For one model. Safe to use on any thread."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, grammars: Grammars) -> None:
+        self._tokenizer = tokenizer
+        self._grammars = grammars
+        self._prompts = prompts_of(tokenizer)
+
+    def read(self, request: GenerationRequest) -> Demands:
+        """May take a second. Raises RequestRefused."""
+        try:
+            if isinstance(request, ChatRequest) and request.offered_tools:
+                return self._with_tools(request, request.offered_tools)
+            final = self._final_rule(request.response_format)
+            return Demands() if final is None else Demands(self._compile(f"start: {final}", "response_format"))
+        except GrammarsMissing as error:
+            asked = "response_format" if request.response_format is not None else "tools"
+            raise RequestRefused(f"{asked} {error}.", param=asked, code="unsupported_parameter") from error
+
+    def _with_tools(self, request: ChatRequest, tools: list[Tool]) -> Demands:
+        form = self._readable_form()
+        one = request.parallel_tool_calls is False or request.chosen_function is not None or form.between is None
+        grammar = self._tools_grammar(request, tools, form, one=one)
+        return Demands(grammar, form, 1 if one else None, self._marks)
+
+    def _readable_form(self) -> CallForm:
+        if not self._shows_tools:
+            raise RequestRefused(
+                "This model's chat template does not know tools.", param="tools", code="unsupported_parameter"
+            )
+        if self._form is None:
+            raise RequestRefused(
+                "This model's chat template writes tool calls in a form that this engine does not read.",
+                param="tools",
+                code="unsupported_parameter",
+            )
+        return self._form
+
+    @cached_property
+    def _shows_tools(self) -> bool:
+        return shows_tools(self._prompts)
+
+    @cached_property
+    def _form(self) -> CallForm | None:
+        return find_form(self._prompts)
+
+    @cached_property
+    def _marks(self) -> frozenset[int]:
+        texts = [] if self._form is None else [self._form.open, self._form.between or "", self._form.close]
+        tokens = {token for text in texts for token in self._prompts.ids(text)}
+        return (
+            frozenset(token for token, added in self._tokenizer.added_tokens_decoder.items() if added.special) & tokens
+        )
+
+    def _tools_grammar(self, request: ChatRequest, tools: list[Tool], form: CallForm, *, one: bool) -> Grammar | None:
+        """None where the answer is free, and only read."""
+        final = self._final_rule(request.response_format)
+        is_strict = any(tool.function.strict for tool in tools)
+        if not (request.must_call or is_strict or final):
+            return None
+        param = "tool_choice" if request.must_call else "response_format" if final else "tools"
+        if form.has_more_keys or (not form.mark and not request.must_call and not final):
+            raise RequestRefused(
+                "This model's chat template writes tool calls in a form that this engine reads, but cannot enforce.",
+                param=param,
+                code="unsupported_parameter",
+            )
+        chosen = {at: tool for at, tool in enumerate(tools) if request.chosen_function in (None, tool.function.name)}
+        if not request.must_call and final is None:
+            # A further mark is a further tag there; a rule for it here would compete with the text behind a call.
+            one = one or form.mark in (form.between or "")
+            return self._compile(f"{self._free_text(form)}\n{self._call_rules(chosen, form, one=one)}", param)
+        calls = f"{self._grammars.literal(form.open)} calls\n{self._call_rules(chosen, form, one=one)}"
+        return self._compile(
+            f"start: {calls}" if request.must_call else f"start: final | {calls}\nfinal: {final}", param
+        )
+
+    def _free_text(self, form: CallForm) -> str:
+        """Any text, in which a mark begins calls."""
+        mark = self._grammars.literal(form.mark)
+        rest = self._grammars.literal(form.open.lstrip().removeprefix(form.mark))
+        is_token = mark.startswith("<[")
+        begin = f"begin: TEXT {mark}" if is_token else f"begin[lazy]: TEXT {mark}"
+        return f"start: tag* TEXT\ntag: begin {rest} calls\n{begin}\nTEXT: /(.|\\n)*/"
+
+    def _call_rules(self, tools: dict[int, Tool], form: CallForm, *, one: bool) -> str:
+        names = " | ".join(f"call_{at}" for at in tools)
+        more = "" if one or form.between is None else f"({self._grammars.literal(form.between)} call)*"
+        rules = [f"calls: call {more} {self._grammars.literal(form.close)}", f"call: {names}"]
+        return "\n".join([*rules, *(self._call_rule(at, tool, form) for at, tool in tools.items())])
+
+    def _call_rule(self, at: int, tool: Tool, form: CallForm) -> str:
+        before, middle, after = form.parts
+        parameters = NO_PARAMETERS if tool.function.parameters is None else tool.function.parameters
+        arguments = self._schema_rule({"type": "object", **parameters}, f"tools[{at}].function.parameters")
+        name = json.dumps(tool.function.name, ensure_ascii=False)
+        literals = [self._grammars.literal(text) for text in (f"{before}{name}{middle}", after)]
+        return f"call_{at}: {literals[0]} {arguments} {literals[1]}"
+
+    def _final_rule(self, wanted: ResponseFormat | None) -> str | None:
+        if isinstance(wanted, JsonSchemaFormat):
+            return self._schema_rule(wanted.json_schema.schema_, SCHEMA_PARAM)
+        return json_rule({"type": "object"}) if isinstance(wanted, JsonObjectFormat) else None
+
+    def _schema_rule(self, schema: dict[str, Any], param: str) -> str:
+        try:
+            check_bounds(schema)
+            self._grammars.check_schema(schema)
+        except (SchemaRefused, GrammarRefused) as error:
+            raise RequestRefused(f"This engine cannot follow the schema: {error}.", param=param) from error
+        return json_rule(schema)
+
+    def _compile(self, lark: str, param: str) -> Grammar:
+        try:
+            return self._grammars.compile(lark)
+        except GrammarRefused as error:
+            raise RequestRefused(f"This engine cannot follow {param}: {error}.", param=param) from error

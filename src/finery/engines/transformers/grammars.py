@@ -1,0 +1,129 @@
+"""Grammars that hold an answer to a form: which tokens may come next, by llguidance."""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from finery.engines.transformers.sampling import GenerationFailed
+
+if TYPE_CHECKING:
+    # A server without the package still answers what needs no grammar.
+    import llguidance
+
+# The generation thread computes the masks of all requests: none may hold it up for long, nor fill the memory.
+LIMITS: dict[str, Any] = {"step_lexer_fuel": 50_000, "step_max_items": 20_000, "max_lexer_states": 20_000}
+# Room for one space or an indented line, never for white space without end.
+WHITE_SPACE = {"whitespace_pattern": r" |\n[ \t]{0,32}", "whitespace_flexible": True}
+WHERE = re.compile(r"^at \d+\(\d+\): failed to compile JSON schema: ")
+MAX_REASON = 300
+
+
+class GrammarRefused(ValueError):
+    """The message says what in it cannot be followed."""
+
+
+class GrammarsMissing(Exception):
+    """The message names what has to be installed."""
+
+
+class Grammars:
+    """Compiles grammars for one model's tokens. Safe to use on any thread."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, vocabulary: int, end_tokens: Sequence[int]) -> None:
+        """`vocabulary`: how many tokens the model gives scores to."""
+        self._tokenizer = tokenizer
+        self._vocabulary = max(vocabulary, len(tokenizer))
+        self._end_tokens = list(end_tokens)
+
+    def check_schema(self, schema: dict[str, Any]) -> None:
+        """Raises GrammarRefused, GrammarsMissing."""
+        self.compile(f"start: {json_rule(schema)}")
+
+    def compile(self, lark: str) -> "Grammar":
+        """Takes milliseconds, for a huge schema some hundred. Raises GrammarRefused, GrammarsMissing."""
+        tokens = self._tokens
+        from llguidance import LLMatcher, LLParserLimits
+
+        matcher = LLMatcher(tokens, lark, log_level=0, limits=LLParserLimits(verbose_errors=False, **LIMITS))
+        if matcher.is_error():
+            raise GrammarRefused(one_line(matcher.get_error()))
+        return Grammar(matcher)
+
+    def literal(self, text: str) -> str:
+        """The text as a rule's body; its special tokens, which no text stands for, as tokens."""
+        parts: list[str] = []
+        plain: list[int] = []
+        for token in self._tokenizer(text, add_special_tokens=False)["input_ids"]:
+            if self._tokens.is_special_token(token):
+                parts += [*self._quoted(plain), f"<[{token}]>"]
+                plain = []
+            else:
+                plain.append(token)
+        return " ".join(parts + self._quoted(plain))
+
+    def _quoted(self, tokens: list[int]) -> list[str]:
+        return [json.dumps(self._tokens.decode_str(tokens), ensure_ascii=False)] if tokens else []
+
+    @cached_property
+    def _tokens(self) -> "llguidance.LLTokenizer":
+        try:
+            from llguidance.hf import from_tokenizer
+        except ImportError as error:
+            raise GrammarsMissing("needs the package llguidance, which is not installed here") from error
+        try:
+            return from_tokenizer(self._tokenizer, n_vocab=self._vocabulary, eos_token=self._end_tokens or None)
+        except ValueError as error:
+            raise GrammarRefused(f"this model's tokenizer cannot be held to a form: {one_line(error)}") from error
+
+
+class Grammar:
+    def __init__(self, start: "llguidance.LLMatcher") -> None:
+        self._start = start
+
+    def begin(self) -> "TokenMatcher":
+        """For one answer."""
+        return TokenMatcher(self._start.deep_copy())
+
+
+class TokenMatcher:
+    """How far one answer has come in its grammar."""
+
+    def __init__(self, matcher: "llguidance.LLMatcher") -> None:
+        self._matcher = matcher
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing but an end may follow."""
+        return self._matcher.is_stopped()
+
+    def mask(self, logits: torch.Tensor) -> torch.Tensor:
+        """The logits, shape [vocabulary], of forbidden tokens made minus infinity. Raises GenerationFailed."""
+        packed = torch.frombuffer(bytearray(self._matcher.compute_bitmask()), dtype=torch.uint8).to(logits.device)
+        bits = (packed.unsqueeze(-1) >> torch.arange(8, device=logits.device, dtype=torch.uint8)) & 1
+        allowed = bits.view(-1)[: logits.numel()].bool()
+        masked = torch.full_like(logits, -torch.inf)
+        masked[: allowed.numel()] = logits[: allowed.numel()].masked_fill(~allowed, -torch.inf)
+        if self._matcher.is_error():
+            raise GenerationFailed(f"The form of the answer is too intricate: {one_line(self._matcher.get_error())}")
+        if not masked.amax().isfinite():
+            raise GenerationFailed("The model gave no finite score to any token that the form of the answer allows.")
+        return masked
+
+    def accept(self, token: int) -> None:
+        self._matcher.consume_token(token)
+
+
+def json_rule(schema: dict[str, Any]) -> str:
+    """JSON after the schema, as a rule's body."""
+    return f"%json {json.dumps({**schema, 'x-guidance': WHITE_SPACE}, ensure_ascii=False)}"
+
+
+def one_line(error: object) -> str:
+    """The reason alone: where in the grammar made of the request it lies says nothing to the reader."""
+    text = " ".join(str(error).split())
+    return WHERE.sub("", text)[:MAX_REASON].rstrip(".")

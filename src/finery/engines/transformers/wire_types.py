@@ -1,0 +1,130 @@
+"""The parts of a request: messages, tools, formats of the answer."""
+
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+
+class WireModel(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class StreamOptions(WireModel):
+    include_usage: bool = False
+
+
+class TextPart(WireModel):
+    type: Literal["text"]
+    text: str
+
+
+Content = str | list[TextPart]
+
+
+class SpokenMessage(WireModel):
+    role: Literal["system", "developer", "user"]
+    content: Content
+    name: str | None = None
+
+
+class CalledFunction(WireModel):
+    name: str
+    arguments: str
+
+
+class CallInMessage(WireModel):
+    id: str
+    type: Literal["function"]
+    function: CalledFunction
+
+
+class AssistantMessage(WireModel):
+    """The keys that are null here are in the answers that a client sends back as they came."""
+
+    role: Literal["assistant"]
+    content: Content | None = None
+    name: str | None = None
+    tool_calls: list[CallInMessage] | None = None
+    refusal: None = None
+    audio: None = None
+    function_call: None = None
+    annotations: Annotated[list[Any], Field(max_length=0)] | None = None
+
+
+class ToolMessage(WireModel):
+    role: Literal["tool"]
+    content: Content
+    tool_call_id: str
+
+
+Message = Annotated[SpokenMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class FunctionOfTool(WireModel):
+    name: Name
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+    _raw: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep(cls, value: Any, validate: Callable[[Any], "FunctionOfTool"]) -> "FunctionOfTool":
+        # The order of the keys is a part of the prompt: what was trained with is repeated as it was written.
+        function = validate(value)
+        function._raw = value if isinstance(value, dict) else {}
+        return function
+
+    @property
+    def as_written(self) -> dict[str, Any]:
+        return self._raw
+
+
+class Tool(WireModel):
+    type: Literal["function"]
+    function: FunctionOfTool
+
+
+class NamedFunction(WireModel):
+    name: Name
+
+
+class NamedChoice(WireModel):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+ToolChoice = Literal["none", "auto", "required"] | NamedChoice
+
+
+class TextFormat(WireModel):
+    type: Literal["text"]
+
+
+class JsonObjectFormat(WireModel):
+    type: Literal["json_object"]
+
+
+class NamedSchema(WireModel):
+    """`strict` is taken either way: the answer follows the schema in any case."""
+
+    name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
+    description: str | None = None
+    schema_: Annotated[dict[str, Any], Field(alias="schema")]
+    strict: bool | None = None
+
+
+class JsonSchemaFormat(WireModel):
+    type: Literal["json_schema"]
+    json_schema: NamedSchema
+
+
+ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
+
+UNION_TAGS = frozenset(
+    ("str", "int", "float", "system", "developer", "user", "assistant", "tool", "json_object", "NamedChoice")
+)
+"""How a validation error's place names the members of unions; "json_schema" is a key as well."""

@@ -1,0 +1,77 @@
+"""What the audit log is told of: changes in their own transactions, denials in one of their own."""
+
+import logging
+
+import anyio
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
+
+from finery.contracts.accounts import AuditResult
+from finery.contracts.permissions import NOBODY, Principal
+from finery.domain import audit
+from finery.domain.accounts.errors import LoginRefused, WrongPassword
+from finery.domain.errors import DomainError, ErrorKind
+from finery.http.addresses import client_address
+from finery.http.rates import DENIALS
+from finery.http.services import Services
+
+log = logging.getLogger(__name__)
+
+DENIED = frozenset({ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN})
+
+
+def note_change(session: Session, connection: HTTPConnection, services: Services, who: Principal) -> None:
+    """The action is the route's name; what it is about, the domain has named, or else the address does."""
+    audit.record(
+        session,
+        action_of(connection),
+        who=who,
+        address=client_address(connection, services.proxies),
+        target=audit.target_of(session) or _named_in_path(connection),
+        details={"path": connection.scope["path"]},
+    )
+
+
+async def note_denial(connection: HTTPConnection, services: Services, error: DomainError) -> None:
+    """Somebody without a right may ask without end: of one address only so many a minute are kept.
+
+    A refused login was recorded where it was tried: what else its address does cannot hide it.
+    """
+    is_denial = error.kind in DENIED or isinstance(error, WrongPassword)
+    if not is_denial or isinstance(error, LoginRefused):
+        return
+    address = client_address(connection, services.proxies)
+    if services.rates.is_within(DENIALS, address):
+        await anyio.to_thread.run_sync(_record_denial, connection, services, error, address)
+
+
+def action_of(connection: HTTPConnection) -> str:
+    return str(connection.scope["route"].name) if "route" in connection.scope else "unknown"
+
+
+def user_of(connection: HTTPConnection) -> Principal:
+    """Whoever was recognised so far."""
+    state = connection.scope.get("state", {})
+    found: Principal = state.get("user", NOBODY)
+    return found
+
+
+def _record_denial(connection: HTTPConnection, services: Services, error: DomainError, address: str | None) -> None:
+    try:
+        with services.database.write() as session:
+            audit.record(
+                session,
+                action_of(connection),
+                who=user_of(connection),
+                address=address,
+                target=_named_in_path(connection),
+                result=AuditResult.DENIED,
+                details={"path": connection.scope["path"], "code": error.code},
+            )
+    except SQLAlchemyError as failure:
+        log.warning("a denial could not be recorded: %s", failure)
+
+
+def _named_in_path(connection: HTTPConnection) -> str | None:
+    return "/".join(str(value) for value in connection.path_params.values()) or None

@@ -1,0 +1,140 @@
+"""Who comes with a request: told by an API key or a session; until accounts exist, by the socket."""
+
+import ipaddress
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import anyio
+from fastapi import Depends
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
+
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, NOBODY, Principal
+from finery.domain import accounts
+from finery.domain.accounts import Recognised
+from finery.domain.accounts.errors import SetupNeeded
+from finery.domain.errors import DomainError, ErrorKind
+from finery.http.addresses import was_forwarded
+from finery.http.guard import is_local_host
+from finery.http.services import CurrentServices, Services
+
+log = logging.getLogger(__name__)
+
+SESSION_COOKIE = "finery_session"
+ASKED_BY = "finery.asked_by"
+
+
+class LoginNeeded(DomainError):
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "login_needed"
+
+    def __init__(self) -> None:
+        super().__init__("log in, or send an API key in the header Authorization: Bearer KEY")
+
+
+class CredentialsDiffer(DomainError):
+    kind = ErrorKind.UNAUTHENTICATED
+    code = "credentials_differ"
+
+    def __init__(self) -> None:
+        super().__init__("the headers Authorization and X-API-Key hold different keys; send one")
+
+
+@dataclass(frozen=True)
+class Credential:
+    secret: str
+    recognise: Callable[[Session, str], Recognised]
+
+
+async def current_user(connection: HTTPConnection, services: CurrentServices) -> Principal:
+    """Looked up once for each request. Raises LoginNeeded, CredentialsDiffer, KeyRefused, SessionEnded."""
+    found: Principal | None = connection.scope.get(ASKED_BY)
+    if found is None:
+        found = await anyio.to_thread.run_sync(_recognise, connection, services)
+        connection.scope[ASKED_BY] = found
+    return found
+
+
+CurrentUser = Annotated[Principal, Depends(current_user)]
+
+
+def credential_of(connection: HTTPConnection) -> Credential:
+    """A key in a header goes before the session's cookie. Raises LoginNeeded, CredentialsDiffer."""
+    keys = {key for key in (_bearer(connection), connection.headers.get("x-api-key")) if key is not None}
+    if len(keys) > 1:
+        raise CredentialsDiffer()
+    if keys:
+        return Credential(keys.pop().strip(), accounts.principal_of_key)
+    token = session_token(connection)
+    if token is None:
+        raise LoginNeeded()
+    return Credential(token, accounts.principal_of_session)
+
+
+def account_of(user: Principal) -> str:
+    """The id of the account that asks. Raises SetupNeeded while there is none."""
+    if user.user_id is None:
+        raise SetupNeeded()
+    return user.user_id
+
+
+def session_token(connection: HTTPConnection) -> str | None:
+    return connection.cookies.get(SESSION_COOKIE)
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback
+
+
+def is_from_this_machine(connection: HTTPConnection) -> bool:
+    """The socket decides. Who came through a proxy, or asked for another name, did not begin here."""
+    client = connection.client
+    if client is None or not is_loopback(client.host) or was_forwarded(connection):
+        return False
+    return is_local_host(connection.headers.get("host", ""))
+
+
+def _recognise(connection: HTTPConnection, services: Services) -> Principal:
+    connection.state.user = NOBODY
+    with services.database.read() as session:
+        if accounts.has_accounts(session):
+            found = credential_of(connection)
+            recognised = found.recognise(session, found.secret)
+        else:
+            recognised = None
+    if recognised is None:
+        user = LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else NOBODY
+    else:
+        _note_use(services, recognised)
+        user = recognised.principal
+    connection.state.user = user
+    return user
+
+
+def _bearer(connection: HTTPConnection) -> str | None:
+    value = connection.headers.get("authorization")
+    if value is None:
+        return None
+    scheme, _, key = value.strip().partition(" ")
+    if scheme.lower() != "bearer":
+        raise LoginNeeded()
+    return key
+
+
+def _note_use(services: Services, recognised: Recognised) -> None:
+    """At most once a minute. No request fails for it: the next one notes it."""
+    if not recognised.is_stale:
+        return
+    try:
+        with services.database.write() as session:
+            accounts.note_use(session, recognised)
+    except SQLAlchemyError as error:
+        log.warning("the use of a key or session could not be noted: %s", error)

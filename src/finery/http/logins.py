@@ -1,0 +1,172 @@
+"""Coming in and going out, as the routes of every dialect need it.
+
+A password is looked at in a thread of a few that do nothing else, so that many logins at once take neither the memory
+nor the threads that other requests need.
+"""
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+import anyio
+from anyio.lowlevel import RunVar
+from fastapi import Depends
+from sqlalchemy.orm import Session
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from finery.contracts.accounts import AuditResult, NewSession, NewUser, User
+from finery.contracts.permissions import NOBODY, Principal
+from finery.domain import accounts, audit
+from finery.domain.accounts.errors import LoginRefused, SetupDone, SetupNeeded
+from finery.domain.accounts.logins import REMEMBERED
+from finery.domain.errors import DomainError, ErrorKind
+from finery.http.addresses import client_address, is_secure
+from finery.http.identity import SESSION_COOKIE, is_from_this_machine, session_token
+from finery.http.rates import LOGINS, SETUPS
+from finery.http.services import CurrentServices, Services
+from finery.http.session import transaction
+from finery.kit.printable import printable
+
+PASSWORDS_AT_ONCE = 4
+
+Result = TypeVar("Result")
+
+
+class SetupOnThisMachineOnly(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "setup_on_this_machine_only"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the first administrator is created on the server's own machine; to do it over the network, "
+            "start the server with FINERY_REMOTE_SETUP=true and send the setup_token that it shows"
+        )
+
+
+class SetupTokenWrong(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "setup_token_wrong"
+
+    def __init__(self) -> None:
+        super().__init__("setup_token is missing or wrong; the server showed it when it started")
+
+
+@dataclass(frozen=True)
+class Entrance:
+    """One request that wants in or out, and the response that takes the cookie."""
+
+    connection: HTTPConnection
+    response: Response
+    services: Services
+
+    async def log_in(self, login: str, password: str, *, remember: bool) -> NewSession:
+        """Raises RequestRefused (429), LoginRefused, SetupNeeded."""
+        self.services.rates.check(LOGINS, self._address)
+        return await self._open(login, password, remember=remember)
+
+    async def set_up(self, new: NewUser, password: str, setup_token: str | None) -> NewSession:
+        """The first administrator, logged in.
+
+        Raises RequestRefused (429), SetupDone, SetupOnThisMachineOnly, SetupTokenWrong, InvalidAccount.
+        """
+        self.services.rates.check(SETUPS, self._address)
+        admin = new.model_copy(update={"password": password})
+        await _in_password_thread(lambda: self._create_first_admin(admin, setup_token))
+        return await self._open(new.username, password, remember=False)
+
+    def log_out(self, session: Session) -> None:
+        """Ends the session of the cookie; whoever came with a key alone has none."""
+        token = session_token(self.connection)
+        if token is not None:
+            accounts.close_session(session, token)
+            self.response.delete_cookie(SESSION_COOKIE, secure=self._is_secure, httponly=True, samesite="lax")
+
+    @property
+    def _address(self) -> str | None:
+        return client_address(self.connection, self.services.proxies)
+
+    @property
+    def _is_secure(self) -> bool:
+        return is_secure(self.connection, self.services.proxies)
+
+    async def _open(self, login: str, password: str, *, remember: bool) -> NewSession:
+        opened = await _in_password_thread(lambda: self._check_and_open(login, password, remember))
+        # Its end is put off at each use, which no new cookie tells: the server decides when it is over.
+        longest = int(REMEMBERED.total.total_seconds()) if remember else None
+        self.response.set_cookie(
+            SESSION_COOKIE, opened.token, max_age=longest, secure=self._is_secure, httponly=True, samesite="lax"
+        )
+        return opened
+
+    def _check_and_open(self, login: str, password: str, remember: bool) -> NewSession:
+        try:
+            with self.services.database.read() as session:
+                if not accounts.has_accounts(session):
+                    raise SetupNeeded()
+                checked = accounts.check_login(session, login, password)
+            with transaction(self.services) as session:
+                opened = accounts.open_session(session, checked, remember=remember, address=self._address)
+                self._record(session, "login", opened.user)
+        except LoginRefused:
+            self._record_failure(login)
+            raise
+        return opened
+
+    def _create_first_admin(self, admin: NewUser, setup_token: str | None) -> None:
+        with self.services.database.read() as session:
+            if accounts.has_accounts(session):
+                raise SetupDone()
+        self._check_right_to_set_up(setup_token)
+        with transaction(self.services) as session:
+            self._record(session, "setup", accounts.create_first_admin(session, admin))
+
+    def _check_right_to_set_up(self, setup_token: str | None) -> None:
+        wanted = self.services.setup_token()
+        if wanted is None:
+            if not is_from_this_machine(self.connection):
+                raise SetupOnThisMachineOnly()
+        elif not hmac.compare_digest(_bytes_of(setup_token or ""), _bytes_of(wanted)):
+            raise SetupTokenWrong()
+
+    def _record(self, session: Session, action: str, user: User) -> None:
+        who = Principal(user.id, user.username, frozenset())
+        audit.record(session, action, who=who, address=self._address, target=user.id, details=self._details)
+
+    def _record_failure(self, login: str) -> None:
+        with self.services.database.write() as session:
+            audit.record(
+                session,
+                "login",
+                who=NOBODY,
+                address=self._address,
+                result=AuditResult.FAILED,
+                details={**self._details, "login": printable(login)},
+            )
+
+    @property
+    def _details(self) -> dict[str, str]:
+        return {"path": self.connection.scope["path"]}
+
+
+async def entrance(connection: HTTPConnection, response: Response, services: CurrentServices) -> Entrance:
+    return Entrance(connection, response, services)
+
+
+CurrentEntrance = Annotated[Entrance, Depends(entrance)]
+
+_slots = RunVar[anyio.CapacityLimiter]("password_slots")
+
+
+async def _in_password_thread(work: Callable[[], Result]) -> Result:
+    try:
+        slots = _slots.get()
+    except LookupError:
+        slots = anyio.CapacityLimiter(PASSWORDS_AT_ONCE)
+        _slots.set(slots)
+    return await anyio.to_thread.run_sync(work, limiter=slots)
+
+
+def _bytes_of(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

@@ -1,0 +1,57 @@
+"""A test message, for routes that answer with what became of it."""
+
+import time
+
+import anyio
+
+from finery.contracts.run_events import EventBody
+from finery.contracts.webhooks import Delivery, DeliveryAttempt
+from finery.domain import webhooks
+from finery.domain.errors import DomainError, ErrorKind
+from finery.http.session import Changes
+from finery.http.waking import wait_for_change
+
+PATIENCE_SECONDS = 30.0
+LOOK_SECONDS = 1.0
+
+
+class ReceiverUnreachable(DomainError):
+    kind = ErrorKind.INVALID
+    code = "receiver_unreachable"
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the receiver gave no answer: {why}")
+
+
+class TestStillWaits(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "test_still_waits"
+
+    def __init__(self, message_id: str) -> None:
+        super().__init__(f"the test message {message_id} was not sent yet; its delivery is on record")
+
+
+async def status_of_test(changes: Changes, webhook_id: str, sample: EventBody) -> int:
+    """What the receiver answers. Raises ReceiverUnreachable, TestStillWaits, and what webhooks.send_test raises."""
+    who = changes.user
+    delivery = await changes.make(lambda session: webhooks.send_test(session, webhook_id, who, sample))
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (ended := _ended(delivery)) is None:
+        if time.monotonic() > deadline:
+            raise TestStillWaits(delivery.id)
+        changed = changes.services.waking.changed
+        delivery = await anyio.to_thread.run_sync(_look, changes, webhook_id, delivery.id)
+        if _ended(delivery) is None:
+            await wait_for_change(changed, LOOK_SECONDS)
+    if ended.status_code is None:
+        raise ReceiverUnreachable(ended.error or "it was not asked")
+    return ended.status_code
+
+
+def _look(changes: Changes, webhook_id: str, message_id: str) -> Delivery:
+    with changes.services.database.read() as session:
+        return webhooks.get_delivery(session, webhook_id, message_id, changes.user)
+
+
+def _ended(delivery: Delivery) -> DeliveryAttempt | None:
+    return next((each for each in delivery.attempts if each.has_ended), None)

@@ -1,0 +1,92 @@
+"""Where a request may go whose address somebody else has named: to the internet, and not into our own networks."""
+
+import ipaddress
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_CLOSED = tuple(
+    (ipaddress.ip_network(network), what)
+    for network, what in (
+        ("0.0.0.0/8", "unspecified"),
+        ("10.0.0.0/8", "private"),
+        ("100.64.0.0/10", "private"),
+        ("127.0.0.0/8", "loopback"),
+        ("169.254.0.0/16", "link-local"),
+        ("172.16.0.0/12", "private"),
+        ("192.0.0.0/24", "reserved"),
+        ("192.0.2.0/24", "reserved"),
+        ("192.88.99.0/24", "a relay to IPv6"),
+        ("192.168.0.0/16", "private"),
+        ("198.18.0.0/15", "reserved"),
+        ("198.51.100.0/24", "reserved"),
+        ("203.0.113.0/24", "reserved"),
+        ("224.0.0.0/4", "multicast"),
+        ("240.0.0.0/4", "reserved"),
+        ("::/128", "unspecified"),
+        ("::1/128", "loopback"),
+        ("::ffff:0:0/96", "an IPv4 address in IPv6"),
+        ("64:ff9b::/96", "an IPv4 address in IPv6"),
+        ("64:ff9b:1::/48", "an IPv4 address in IPv6"),
+        ("2001::/23", "reserved"),
+        ("2001:db8::/32", "reserved"),
+        ("2002::/16", "an IPv4 address in IPv6"),
+        ("3fff::/20", "reserved"),
+        ("fc00::/7", "private"),
+        ("fe80::/10", "link-local"),
+        ("ff00::/8", "multicast"),
+    )
+)
+_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that IPv6 has given out for the internet."""
+
+
+@dataclass(frozen=True)
+class Destinations:
+    """The internet's addresses, and those of the networks that are allowed beside them."""
+
+    allowed: tuple[Network, ...] = ()
+
+    @classmethod
+    def parse(cls, texts: Iterable[str]) -> "Destinations":
+        """Addresses or networks. Raises ValueError."""
+        return cls(tuple(ipaddress.ip_network(text.strip()) for text in texts))
+
+    def refusal(self, text: str) -> str | None:
+        """What is wrong with the address `text`, as in `loopback`; None: nothing is."""
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return "no address"
+        if any(address in network for network in self.allowed):
+            return None
+        return _kind_of(address)
+
+    def refusal_of_host(self, host: str) -> str | None:
+        """The same for a host that needs no look-up: an address, in any form that a look-up would take, or localhost.
+
+        None for every other name: what it stands for is known when it is connected to.
+        """
+        if host.rstrip(".").lower().rpartition(".")[2] == "localhost":
+            return self.refusal("127.0.0.1")
+        address = _numeric(host)
+        return None if address is None else self.refusal(address)
+
+
+def _kind_of(address: Address) -> str | None:
+    for network, what in _CLOSED:
+        if address in network:
+            return what
+    return "reserved" if address.version == 6 and address not in _UNICAST else None
+
+
+def _numeric(host: str) -> str | None:
+    """`127.0.0.1` also for `2130706433`, `0x7f.1` and `0177.0.0.1`, which the system's resolver takes."""
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
+        return None
+    return str(found[0][4][0])

@@ -1,0 +1,199 @@
+"""What happened is told to those who asked for it: events become messages, and messages are sent."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from finery import __version__
+from finery.db import Database
+from finery.domain import webhooks
+from finery.domain.ground import Ground
+from finery.domain.webhooks import Dispatch, Outcome
+from finery.kit.clock import utc_now
+from finery.kit.failpoints import failpoint
+from finery.kit.posting import NotPosted, Posts
+from finery.kit.pulse import Pulse
+from finery.kit.secretbox import KeyUnusable, Undecipherable
+from finery.scheduler.settings import SchedulerSettings
+
+log = logging.getLogger(__name__)
+
+SECONDS = 15.0
+"""For one attempt, all of it."""
+AT_ONCE = 16
+AT_ONCE_TO_ONE = 2
+BATCH = 200
+SHORTEST_WAIT = 0.2
+PRUNE_EVERY = timedelta(hours=1)
+JOIN_SECONDS = 2.0
+
+
+class Teller:
+    """Sends each message at least once, always under the same id.
+
+    A few are under way at once, two of them at most to one webhook; the webhook that waited longest is next, so that
+    one which answers slowly holds up nobody else.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        ground: Ground,
+        pulse: Pulse,
+        settings: SchedulerSettings,
+        *,
+        poster: Posts | None = None,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self._database = database
+        self._ground = ground
+        self._pulse = pulse
+        self._settings = settings
+        self._poster = poster
+        self._now = now
+        self._has_resumed = False
+        self._prune_at = now()
+        self._lock = threading.Lock()
+        self._under_way: Counter[int] = Counter()
+        self._served: dict[int, int] = {}
+        self._threads: set[threading.Thread] = set()
+
+    def work(self) -> float:
+        if not self._has_resumed:
+            with self._database.write() as session:
+                webhooks.resume(session)
+            self._has_resumed = True
+        self._fan_out()
+        for number, limit in self._next_in_turn():
+            for dispatch in self._claim(number, limit):
+                self._start(dispatch)
+        self._prune()
+        return self._wait()
+
+    def stop(self) -> None:
+        """After the loop has ended. What is still under way is sent again by the next server."""
+        deadline = time.monotonic() + JOIN_SECONDS
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _fan_out(self) -> None:
+        while True:
+            with self._database.read() as session:
+                if not webhooks.has_news(session):
+                    return
+            with self._database.write() as session:
+                count = webhooks.fan_out(session, self._ground, limit=BATCH)
+            failpoint("webhooks.fanned_out")
+            if count < BATCH:
+                return
+
+    def _next_in_turn(self) -> list[tuple[int, int]]:
+        """Webhooks with a message that is due, and how many may be sent to each now."""
+        with self._database.read() as session:
+            due = webhooks.due_webhooks(session, self._now())
+        with self._lock:
+            left = AT_ONCE - self._under_way.total()
+            chosen = []
+            for number in sorted(due, key=lambda each: self._served.get(each, 0)):
+                limit = min(left, AT_ONCE_TO_ONE - self._under_way[number])
+                if limit > 0:
+                    left -= limit
+                    self._served[number] = max(self._served.values(), default=0) + 1
+                    chosen.append((number, limit))
+        return chosen
+
+    def _claim(self, number: int, limit: int) -> list[Dispatch]:
+        with self._database.write() as session:
+            return webhooks.claim(session, number, self._now(), limit=limit)
+
+    def _start(self, dispatch: Dispatch) -> None:
+        thread = threading.Thread(target=self._deliver, args=(dispatch,), name="finery-webhook", daemon=True)
+        with self._lock:
+            self._under_way[dispatch.webhook_number] += 1
+            self._threads.add(thread)
+        thread.start()
+
+    def _deliver(self, dispatch: Dispatch) -> None:
+        try:
+            failpoint("webhooks.claimed")
+            outcome = self._send(dispatch)
+            failpoint("webhooks.sent")
+            with self._database.write() as session:
+                webhooks.record(session, dispatch, outcome, self._now())
+        except Exception:
+            log.exception("message %s could not be looked after; it is sent again later", dispatch.message_id)
+        finally:
+            with self._lock:
+                self._under_way[dispatch.webhook_number] -= 1
+                self._threads.discard(threading.current_thread())
+            self._pulse.notify()
+
+    def _send(self, dispatch: Dispatch) -> Outcome:
+        begun = time.monotonic()
+        try:
+            answer = self._opened().post(dispatch.url, dispatch.body, self._headers(dispatch))
+        except NotPosted as error:
+            return Outcome(error=str(error), milliseconds=_milliseconds_since(begun))
+        except (Undecipherable, KeyUnusable, OSError) as error:
+            return Outcome(error=f"the signing secret cannot be read: {error}")
+        return Outcome(
+            status=answer.status,
+            error=_what_is_wrong(answer.status),
+            excerpt=answer.excerpt,
+            retry_after=answer.retry_after,
+            milliseconds=_milliseconds_since(begun),
+        )
+
+    def _opened(self) -> Posts:
+        # A server that has nobody to tell starts without an HTTP client.
+        from finery.kit.checked_post import Poster
+
+        if self._poster is None:
+            self._poster = Poster(self._ground.destinations, seconds=SECONDS)
+        return self._poster
+
+    def _headers(self, dispatch: Dispatch) -> dict[str, str]:
+        timestamp = int(self._now().timestamp())
+        secrets = [self._ground.secrets.decrypt(token) for token in dispatch.secrets]
+        return {
+            "webhook-id": dispatch.message_id,
+            "webhook-timestamp": str(timestamp),
+            "webhook-signature": webhooks.signature_header(secrets, dispatch.message_id, timestamp, dispatch.body),
+            "Content-Type": "application/json",
+            "User-Agent": f"Finery/{__version__}",
+        }
+
+    def _prune(self) -> None:
+        now = self._now()
+        if now < self._prune_at:
+            return
+        with self._database.write() as session:
+            removed = webhooks.prune(session, now)
+        if removed == 0:
+            self._prune_at = now + PRUNE_EVERY
+
+    def _wait(self) -> float:
+        """Until a message is due of a webhook that can take one; the end of each delivery wakes the loop, too."""
+        with self._lock:
+            is_full = self._under_way.total() >= AT_ONCE
+            busy = [number for number, count in self._under_way.items() if count >= AT_ONCE_TO_ONE]
+        with self._database.read() as session:
+            due = None if is_full else webhooks.next_due(session, without=busy)
+        if due is None:
+            return self._settings.idle_seconds
+        return min(max((due - self._now()).total_seconds(), SHORTEST_WAIT), self._settings.idle_seconds)
+
+
+def _what_is_wrong(status: int) -> str | None:
+    if 200 <= status < 300:
+        return None
+    if 300 <= status < 400:
+        return f"it answered {status}: redirects are not followed"
+    return f"it answered {status}"
+
+
+def _milliseconds_since(begun: float) -> int:
+    return round((time.monotonic() - begun) * 1000)

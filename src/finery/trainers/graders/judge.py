@@ -1,0 +1,89 @@
+"""A frozen model beside the one that is trained, which is asked for scores."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.graders import ScoreModelGrader
+from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
+from finery.trainers.attempt import Attempt
+from finery.trainers.builtin import ensure_builtin
+from finery.trainers.errors import TrainingRefused, is_disk_full
+from finery.trainers.loading import base_of_adapter, is_adapter, refuse_pickles
+
+ROWS_AT_ONCE = 16
+
+
+class ModelJudge:
+    def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._model = model
+        self._tokenizer = tokenizer
+
+    def answers(self, conversations: Sequence[list[dict[str, str]]], grader: ScoreModelGrader) -> list[str]:
+        """The same ones for the same conversations: what is random in them is drawn from the grader's own seed, and
+        the training's own draws go on as if no judge had been asked.
+        """
+        prompts = [
+            self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
+            for messages in conversations
+        ]
+        devices = [self._model.device] if self._model.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=devices), torch.no_grad():
+            torch.manual_seed(grader.sampling_params.seed)
+            return [
+                answer
+                for start in range(0, len(prompts), ROWS_AT_ONCE)
+                for answer in self._answers(prompts[start : start + ROWS_AT_ONCE], grader)
+            ]
+
+    def _answers(self, prompts: list[str], grader: ScoreModelGrader) -> list[str]:
+        sampling = grader.sampling_params
+        drawn = {"temperature": sampling.temperature, "top_p": sampling.top_p} if sampling.temperature > 0 else {}
+        inputs = self._tokenizer(prompts, return_tensors="pt", padding=True, add_special_tokens=False)
+        inputs = inputs.to(self._model.device)
+        tokens = self._model.generate(
+            input_ids=inputs["input_ids"],
+            attention_mask=inputs["attention_mask"],
+            generation_config=GenerationConfig(
+                max_new_tokens=sampling.max_completions_tokens,
+                do_sample=sampling.temperature > 0,
+                eos_token_id=self._model.generation_config.eos_token_id or self._tokenizer.eos_token_id,
+                pad_token_id=self._tokenizer.pad_token_id,
+                **drawn,
+            ),
+        )
+        answers = tokens[:, inputs["input_ids"].shape[1] :]
+        return list(self._tokenizer.batch_decode(answers, skip_special_tokens=True))
+
+
+def load_judge(name: str, attempt: Attempt) -> ModelJudge:
+    """`name`: a built-in model, an absolute folder or a hub id. Raises TrainingRefused."""
+    source = name
+    if name in BUILTIN_MODELS:
+        source = str(ensure_builtin(name, attempt.spec.models_cache))
+    folder = Path(source)
+    if folder.is_absolute():
+        if not folder.is_dir():
+            raise TrainingRefused(f"grader: there is no model folder {folder}")
+        refuse_pickles(folder)
+    try:
+        model, tokenizer = _loaded(source), AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        if is_disk_full(error):
+            raise
+        raise TrainingRefused(f"grader: the model {name} cannot be loaded: {str(error).splitlines()[0]}") from error
+    tokenizer.padding_side = "left"
+    tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
+    tokenizer.chat_template = tokenizer.chat_template or FALLBACK_CHAT_TEMPLATE
+    return ModelJudge(model.eval().to("cuda" if attempt.spec.gpus else "cpu"), tokenizer)
+
+
+def _loaded(source: str) -> PreTrainedModel:
+    adapter = Path(source) if Path(source).is_absolute() and is_adapter(Path(source)) else None
+    base = base_of_adapter(adapter) if adapter else source
+    model = AutoModelForCausalLM.from_pretrained(base, use_safetensors=True, trust_remote_code=False, dtype="auto")
+    return model if adapter is None else PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()

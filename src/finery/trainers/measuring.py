@@ -1,0 +1,241 @@
+"""`python -m finery.trainers.measuring`: a request on stdin, on stdout what the trainer would make of the dataset."""
+
+import sys
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.datasets import Conversation, Feedback, InfoRefused, Preference, RowRefused, Text
+from finery.contracts.datasets.info import open_source
+from finery.contracts.datasets.measurement import (
+    Measurement,
+    MeasurementRefused,
+    MeasurementRequest,
+    RowFailure,
+    TokenLengths,
+)
+from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.datasets.report import MAX_NAMED
+from finery.contracts.datasets.rows import Example
+from finery.contracts.datasets.signatures import texts_of
+from finery.contracts.recipes import RECIPES, DpoConfig, SftConfig, TrainingConfig
+from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
+from finery.kit.text import GZIP_MAGIC
+from finery.trainers.builtin import ensure_builtin
+from finery.trainers.encoding import MASKED, Encoder
+from finery.trainers.errors import TrainingRefused
+from finery.trainers.loading import load_tokenizer
+from finery.trainers.rendering import Unmarkable
+
+PACKED_RATIO = 5
+"""So many times its size is what a gzipped or Parquet file is taken to hold."""
+SHORTEST_TOLD = 4
+"""A reason that repeats a text of a row, if it is not shorter than this, is told without it."""
+
+
+def main() -> int:
+    request = MeasurementRequest.model_validate_json(sys.stdin.buffer.read())
+    print(answer(request).model_dump_json())
+    return 0
+
+
+def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
+    try:
+        return measure(request)
+    except (TrainingRefused, InfoRefused, UnreadableTable) as error:
+        return MeasurementRefused(refused=str(error))
+    except OSError as error:
+        return MeasurementRefused(refused=f"{request.dataset.name}: cannot be read: {error.strerror or error}")
+
+
+def measure(request: MeasurementRequest) -> Measurement:
+    """Raises TrainingRefused for a model without a usable tokenizer, InfoRefused, UnreadableTable, OSError."""
+    config = _config_of(request)
+    encoder = Encoder(load_tokenizer(_tokenizer_folder(request), config))
+    source = open_source(request.dataset, request.entry)
+    tally = _Tally(request, stride=_stride(source.file, request.budget_bytes))
+    read = READER_OF_RECIPE[request.recipe]
+    for row in scan_rows(source.file):
+        if not tally.is_due():
+            continue
+        if isinstance(row, BrokenRow):
+            tally.flawed += 1
+            continue
+        try:
+            example = read(source.normalise(row.value))
+        except RowRefused:
+            tally.flawed += 1
+            continue
+        if not example.is_trainable:
+            tally.idle += 1
+            continue
+        try:
+            pieces = list(_encode(encoder, config, example))
+        except Unmarkable as error:
+            tally.fail(row, _without_content(str(error), example))
+            continue
+        tally.add(pieces)
+    return tally.measurement()
+
+
+class Piece(NamedTuple):
+    """One sequence that would be learned from."""
+
+    length: int
+    kept: int
+    """What the cut leaves of it."""
+    trainable: int
+    """Those of them that are learned."""
+
+
+def _encode(encoder: Encoder, config: TrainingConfig, example: Example) -> Iterator[Piece]:
+    """As the trainers' own `_rows` do it; a test holds them together. Raises Unmarkable."""
+    longest = config.max_length
+    match example:
+        case Text() if isinstance(config, SftConfig):
+            ids = encoder.text(example)
+            yield _cut(ids, longest)
+        case Text():
+            ids = encoder.text(example)
+            for start in range(0, len(ids), longest):
+                piece = ids[start : start + longest]
+                if len(piece) > 1:
+                    yield Piece(len(piece), len(piece), len(piece) - 1)
+        case Conversation():
+            assert isinstance(config, SftConfig)
+            for row in encoder.conversation(example, completion_only=config.completion_only_loss):
+                yield _cut(row["labels"], longest)
+        case Preference():
+            prompt, chosen = encoder.answer(example.prompt, example.chosen, example.tools)
+            prompt_again, rejected = encoder.answer(example.prompt, example.rejected, example.tools)
+            if isinstance(config, DpoConfig) and prompt != prompt_again:
+                raise Unmarkable("the chat template renders the prompt differently for its two answers")
+            yield _compared(len(prompt), (chosen, rejected), longest)
+        case Feedback():
+            prompt, completion = encoder.answer(example.prompt, example.completion, example.tools)
+            yield _compared(len(prompt), (completion,), longest)
+
+
+def _cut(labels: Sequence[int], longest: int) -> Piece:
+    kept = labels[:longest]
+    return Piece(len(labels), len(kept), sum(label != MASKED for label in kept[1:]))
+
+
+def _compared(prompt: int, answers: Sequence[list[int]], longest: int) -> Piece:
+    room = longest - prompt
+    length = prompt + max(map(len, answers))
+    cut = [answer[: max(0, room)] for answer in answers]
+    if room <= 0 or (len(cut) == 2 and cut[0] == cut[1]):
+        return Piece(length, 0, 0)
+    learned = sum(map(len, cut))
+    return Piece(length, learned + prompt * len(cut), learned)
+
+
+class _Tally:
+    def __init__(self, request: MeasurementRequest, *, stride: int) -> None:
+        self._request = request
+        self._stride = stride
+        self._lengths = array("Q")
+        self._failures: list[RowFailure] = []
+        self._rows = self._due = 0
+        self._failed = self._truncated = self._vanished = self._kept = self._tokens = self._trainable = 0
+        self.flawed = self.idle = 0
+
+    def is_due(self) -> bool:
+        """Whether the next row belongs to the sample."""
+        self._rows += 1
+        is_due = (self._rows - 1) % self._stride == 0
+        self._due += is_due
+        return is_due
+
+    def fail(self, row: Row, reason: str) -> None:
+        self._failed += 1
+        if len(self._failures) < MAX_NAMED:
+            self._failures.append(RowFailure(line=row.line, row=row.number, reason=reason))
+
+    def add(self, pieces: Sequence[Piece]) -> None:
+        """The pieces of one row."""
+        longest = self._request.max_length
+        learned = [piece for piece in pieces if piece.trainable]
+        lengths = [piece.length for piece in pieces]
+        self._lengths.append(sum(lengths) if self._request.recipe == "cpt" else max(lengths, default=0))
+        if learned:
+            self._kept += 1
+            self._truncated += any(piece.length > longest for piece in pieces)
+        elif any(piece.length > longest for piece in pieces):
+            self._vanished += 1
+        else:
+            self.idle += 1
+        self._tokens += sum(piece.kept for piece in learned)
+        self._trainable += sum(piece.trainable for piece in learned)
+
+    def measurement(self) -> Measurement:
+        return Measurement(
+            recipe=self._request.recipe,
+            model=self._request.model,
+            max_length=self._request.max_length,
+            rows=self._rows,
+            measured=self._due,
+            is_exact=self._stride == 1,
+            stride=self._stride,
+            flawed=self.flawed,
+            failed=self._failed,
+            failures=tuple(self._failures),
+            idle=self.idle,
+            truncated=self._truncated,
+            vanished=self._vanished,
+            kept=self._kept,
+            tokens=self._tokens,
+            trainable_tokens=self._trainable,
+            lengths=_lengths(sorted(self._lengths)),
+        )
+
+
+def _lengths(ordered: Sequence[int]) -> TokenLengths:
+    if not ordered:
+        return TokenLengths()
+    last = len(ordered) - 1
+    return TokenLengths(
+        min=ordered[0],
+        mean=round(sum(ordered) / len(ordered), 1),
+        p50=ordered[round(last * 0.5)],
+        p95=ordered[round(last * 0.95)],
+        max=ordered[-1],
+    )
+
+
+def _config_of(request: MeasurementRequest) -> TrainingConfig:
+    settings: dict[str, Any] = {
+        "model_name": request.model,
+        "dataset_path": str(request.dataset),
+        "max_length": request.max_length,
+    }
+    config = RECIPES[request.recipe].model_validate(request.config | settings)
+    assert isinstance(config, TrainingConfig)
+    return config
+
+
+def _tokenizer_folder(request: MeasurementRequest) -> str:
+    """An adapter has a tokenizer of its own, so that its base need not be merged."""
+    if request.model in BUILTIN_MODELS:
+        return str(ensure_builtin(request.model, request.models_cache))
+    return request.model
+
+
+def _stride(file: Path, budget: int) -> int:
+    with file.open("rb") as opened:
+        is_packed = opened.read(4)[:2] == GZIP_MAGIC or file.suffix == ".parquet"
+    size = file.stat().st_size * (PACKED_RATIO if is_packed else 1)
+    return max(1, -(-size // budget))
+
+
+def _without_content(reason: str, example: Example) -> str:
+    """A template's own words may repeat what it was given."""
+    told = any(len(text) >= SHORTEST_TOLD and text in reason for text in texts_of(example))
+    return reason.partition(":")[0] if told else reason
+
+
+if __name__ == "__main__":
+    sys.exit(main())
