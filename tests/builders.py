@@ -8,6 +8,7 @@ from finery.contracts.machine import Gpu, Machine
 from finery.contracts.run import NewRun
 from finery.domain.ground import Ground
 from finery.kit.paths import PathResolver
+from finery.kit.secretbox import SecretBox
 
 SAMPLES = Path(__file__).resolve().parents[1] / "src" / "finery" / "samples"
 
@@ -27,21 +28,31 @@ def machine(*, gpus: int = 0, cpu_slots: int = 2) -> Machine:
 
 def ground(home: Path, *, gpus: int = 0, cpu_slots: int = 2) -> Ground:
     described = machine(gpus=gpus, cpu_slots=cpu_slots)
-    return Ground(home=HomeDirectory(home), resolver=PathResolver(home), machine=lambda: described)
+    where = HomeDirectory(home)
+    return Ground(home=where, resolver=PathResolver(home), machine=lambda: described, secrets=SecretBox(where.state))
 
 
 def command(*argv: str, **fields: Any) -> NewRun:
-    """A run of the `command` recipe; `output_dir` and `environment` go into its configuration."""
+    """A run of the `command` recipe; `output_dir`, `environment` and `secrets` go into its configuration."""
     config: dict[str, Any] = {"argv": list(argv or ("true",))}
-    for key in ("output_dir", "environment"):
+    for key in ("output_dir", "environment", "secrets"):
         if key in fields:
             config[key] = fields.pop(key)
     return NewRun(**{"source": "native", "recipe": "command", "config": config, **fields})
 
 
+ROW = '{"prompt": "a", "completion": "b"}\n'
+RUN: dict[str, Any] = {"recipe": "sft", "config": {"model_name": "finery/tiny-llama", "dataset_path": "rows.jsonl"}}
+"""A request that a researcher may make, where `write_rows` was called."""
+
+
+def write_rows(home: Path) -> None:
+    (home / "rows.jsonl").write_text(ROW)
+
+
 def sft(home: Path, *, config: dict[str, Any] | None = None, **fields: Any) -> NewRun:
     """A run of the `sft` recipe on one row, which is written into `home`."""
-    (home / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n')
+    write_rows(home)
     base = {"model_name": "finery/tiny-llama", "dataset_path": "rows.jsonl"}
     return NewRun(**{"source": "native", "recipe": "sft", "config": {**base, **(config or {})}, **fields})
 

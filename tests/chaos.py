@@ -23,6 +23,7 @@ import httpx
 from sqlalchemy import func, select
 
 from finery.contracts.events import EventType
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run, RunFilter
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import Database
@@ -171,7 +172,7 @@ def _wait_for_all(database: Database) -> list[Run]:
     deadline = time.monotonic() + DRAIN_SECONDS
     while True:
         with database.read() as session:
-            found = runs.list_page(session, RunFilter(), limit=100_000).runs
+            found = runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=100_000).runs
         if all(run.status in FINISHED for run in found) or time.monotonic() > deadline:
             return found
         time.sleep(0.5)
@@ -179,7 +180,7 @@ def _wait_for_all(database: Database) -> list[Run]:
 
 def _ends(database: Database, run_id: str) -> tuple[int, bool]:
     with database.read() as session:
-        events = runs.list_events(session, run_id, limit=100_000)
+        events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)
     ends = sum(one.type is EventType.STATUS and RunStatus(one.data["to"]).is_finished for one in events)
     return ends, [one.sequence for one in events] == list(range(1, len(events) + 1))
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -22,6 +23,8 @@ class RunningServer:
         self.home = home
         self.port = port or free_port()
         self.environment = environment
+        self.tls: ssl.SSLContext | None = None
+        """How its certificate is checked, of a server that speaks TLS."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -35,7 +38,7 @@ class RunningServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> Path:
@@ -60,7 +63,7 @@ class RunningServer:
 
     def is_healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False).is_success
+            return httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False, verify=self.tls or True).is_success
         except httpx.TransportError:
             return False
 

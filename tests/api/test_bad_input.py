@@ -38,6 +38,49 @@ def problem(answer: Any) -> dict[str, Any]:
     return found
 
 
+def message_of(answer: Any, path: str) -> str:
+    """What an answer says, checked for the shape of the dialect that `path` belongs to."""
+    if path.startswith("/v1/"):
+        error = answer.json()["error"]
+        assert error.keys() == {"message", "type", "param", "code"}
+        assert error["type"] in OPENAI_TYPES
+    elif path.startswith("/api/v1/"):
+        error = answer.json()["error"]
+        assert error.keys() == {"code", "message", "errors"}
+        assert all(flaw.keys() == {"field", "message", "line"} for flaw in error["errors"])
+    else:
+        error = {"message": problem(answer)["detail"]}
+    assert "Traceback" not in answer.text
+    return str(error["message"])
+
+
+OPENAI_TYPES = {"invalid_request_error", "authentication_error", "permission_error", "conflict_error"}
+WITH_BODY = [
+    ("POST", "/train/sft"),
+    ("POST", "/train/dpo"),
+    ("POST", "/jobs"),
+    ("PATCH", "/jobs/none/status"),
+    ("POST", "/chat"),
+    ("POST", "/generate"),
+    ("POST", "/api/v1/runs"),
+    ("PATCH", "/api/v1/runs/none"),
+    ("POST", "/api/v1/deployments"),
+    ("POST", "/api/v1/datasets/check"),
+    ("POST", "/api/v1/users"),
+    ("POST", "/api/v1/webhooks"),
+    ("PUT", "/api/v1/secrets/NAME"),
+    ("POST", "/api/users"),
+    ("PATCH", "/api/users/none"),
+    ("POST", "/api/auth/login"),
+    ("POST", "/api/auth/api-keys"),
+    ("POST", "/api/cloud/auth/api-keys"),
+    ("POST", "/v1/uploads"),
+    ("POST", "/v1/fine_tuning/jobs"),
+    ("POST", "/v1/chat/completions"),
+    ("POST", "/v1/completions"),
+    ("POST", "/v1/webhook_endpoints"),
+]
+
 CONFIGURATIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"learning_rate": -1e-5}, "learning_rate", "greater than 0"),
     ({"learning_rate": 0}, "learning_rate", "greater than 0"),
@@ -95,6 +138,20 @@ BODIES: list[tuple[bytes, str]] = [
 ]
 
 
+BOOLEANS: list[tuple[str, dict[str, Any], str]] = [
+    ("/train/sft", SFT, "learning_rate"),
+    ("/train/dpo", SFT, "batch_size"),
+    ("/chat", {"instruction": "Hello"}, "max_new_tokens"),
+    ("/api/v1/runs", {"recipe": "sft", "config": {}}, "priority"),
+    ("/api/v1/runs", {"recipe": "sft", "config": {}}, "time_limit_seconds"),
+    ("/api/v1/keys", {"name": "k"}, "expires_days"),
+    ("/api/auth/api-keys", {"name": "k"}, "expires_days"),
+    ("/v1/fine_tuning/jobs", {"model": "m", "training_file": "file-1"}, "seed"),
+    ("/v1/uploads", {"filename": "a", "purpose": "fine-tune", "mime_type": "text/jsonl"}, "bytes"),
+]
+"""A path, a body, and a field of it that is a number."""
+
+
 @pytest.mark.usefixtures("nothing_accepted")
 class TestConfiguration:
     @pytest.mark.parametrize(("change", "field", "says"), CONFIGURATIONS)
@@ -111,18 +168,22 @@ class TestConfiguration:
         assert answer.status_code == 422
         assert problem(answer)["errors"][0] == {"field": missing, "message": "Field required"}
 
-    @pytest.mark.parametrize("path", ["/train/sft", "/train/dpo", "/jobs", "/chat", "/generate"])
-    @pytest.mark.parametrize(("body", "says"), BODIES)
-    def test_unreadable_body(self, client: TestClient, path: str, body: bytes, says: str) -> None:
-        answer = client.post(path, content=body, headers=JSON)
-        assert answer.status_code == 422
-        assert says in problem(answer)["detail"]
+    @pytest.mark.parametrize(("method", "path"), WITH_BODY)
+    def test_unreadable_body(self, client: TestClient, method: str, path: str) -> None:
+        wrong = {}
+        for body, says in BODIES:
+            answer = client.request(method, path, content=body, headers=JSON)
+            expected = 400 if path.startswith("/v1/") else 422
+            if answer.status_code != expected or says not in message_of(answer, path):
+                wrong[body[:80]] = (answer.status_code, answer.text[:300])
+        assert wrong == {}
 
-    @pytest.mark.parametrize(("body", "says"), BODIES)
-    def test_unreadable_body_of_the_native_api(self, client: TestClient, body: bytes, says: str) -> None:
-        answer = client.post("/api/v1/runs", content=body, headers=JSON)
-        assert answer.status_code == 422
-        assert says in answer.json()["error"]["message"]
+    @pytest.mark.parametrize("value", [True, False])
+    def test_a_boolean_is_no_number(self, client: TestClient, value: bool) -> None:
+        for path, body, field in BOOLEANS:
+            answer = client.post(path, json={**body, field: value})
+            assert answer.status_code in (400, 422)
+            assert "true or false" in message_of(answer, path)
 
     @pytest.mark.parametrize("name", ["outputs/none", "../model", "/etc", "to_etc", "finery/none", "~root", "pickled"])
     def test_no_model(self, client: TestClient, name: str) -> None:
@@ -241,7 +302,14 @@ class TestSubmission:
         assert "900101" not in answer.text
 
 
-PATHS = ["/jobs/{}", "/jobs/{}/logs", "/api/v1/runs/{}", "/api/v1/runs/{}/events", "/api/v1/deployments/{}"]
+PATHS = [
+    "/jobs/{}", "/jobs/{}/logs",
+    "/api/v1/runs/{}", "/api/v1/runs/{}/events", "/api/v1/deployments/{}", "/api/v1/datasets/{}", "/api/v1/users/{}",
+    "/api/v1/webhooks/{}",
+    "/api/users/{}",
+    "/v1/files/{}", "/v1/files/{}/content", "/v1/fine_tuning/jobs/{}", "/v1/fine_tuning/jobs/{}/events",
+    "/v1/webhook_endpoints/{}",
+]  # fmt: skip
 
 
 class TestIds:
@@ -249,5 +317,6 @@ class TestIds:
     @pytest.mark.parametrize("run_id", ["none", "%00", "..%2f..", "%F0%9F", "x" * 129, "' OR 1=1 --", "%0d%0aX-A: b"])
     def test_unknown(self, client: TestClient, path: str, run_id: str) -> None:
         answer = client.get(path.format(run_id))
-        assert answer.status_code in (404, 422)
+        assert answer.status_code in (404, 400 if path.startswith("/v1/") else 422)
+        assert message_of(answer, path)
         assert "X-A" not in answer.headers

@@ -82,3 +82,52 @@ class TestAtOnce:
         ends = [event["data"]["to"] for event in client.get("/api/v1/runs/a/events").json()["events"]][1:]
         assert len(ends) == 1
         assert set(codes) <= {200, 409}
+
+
+class TestAccounts:
+    ROOT = {"email": "root@example.org", "username": "root", "password": "correct horse"}
+
+    def test_a_users_whole_life(self, client: TestClient) -> None:
+        assert client.post("/api/v1/setup", json={**self.ROOT, "display_name": "뿌리 🌱"}).status_code == 201
+        assert client.get("/api/v1/me").json()["user"]["display_name"] == "뿌리 🌱"
+        new = {"email": "Ü@example.org", "username": "ada", "password": "correct horse"}
+        user_id = client.post("/api/v1/users", json=new).json()["id"]
+        assert client.post("/api/v1/users", json={**new, "username": "Ada2"}).status_code == 409
+        key = client.post("/api/v1/keys", json={"name": "열쇠", "scoped_permissions": ["account:self"]}).json()
+        assert client.get("/api/v1/me", headers={"X-API-Key": key["key"]}).json()["is_scoped"] is True
+        assert client.put("/api/v1/secrets/A", json={"value": "0123456789"}).status_code == 200
+        assert client.delete(f"/api/v1/users/{user_id}").status_code == 204
+        entries = client.get("/api/v1/audit", params={"target": user_id}).json()["entries"]
+        assert [entry["action"] for entry in entries] == ["delete_user", "create_user"]
+        assert len(client.get("/api/v1/audit/export").text.splitlines()) == 6
+        assert client.post("/api/v1/logout").status_code == 204
+
+    def test_many_first_administrators_at_once(self, client: TestClient) -> None:
+        def set_up(number: int) -> int:
+            body = {**self.ROOT, "username": f"root{number}", "email": f"root{number}@example.org"}
+            return client.post("/api/v1/setup", json=body).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sorted(pool.map(set_up, range(8))) == [201] + [409] * 7
+
+    def test_many_logins_at_once(self, client: TestClient) -> None:
+        client.post("/api/v1/setup", json=self.ROOT)
+
+        def log_in(_: int) -> int:
+            body = {"login": "root", "password": self.ROOT["password"]}
+            return client.post("/api/v1/login", json=body).status_code
+
+        with ThreadPoolExecutor(8) as pool:
+            assert set(pool.map(log_in, range(16))) == {200}
+
+    def test_what_cannot_be_stored(self, client: TestClient) -> None:
+        client.post("/api/v1/setup", json=self.ROOT)
+        for text in ("\0", "a\0b", "\ufffe", "x" * 200):
+            assert client.post("/api/v1/login", json={"login": text, "password": text}).status_code == 401
+            assert client.get("/api/v1/audit", params={"action": text, "target": text}).json()["entries"] == []
+        for path in ("users/%00", "keys/%00", "secrets/%00", "server-secrets/%00"):
+            assert client.delete(f"/api/v1/{path}").status_code == 404
+        for name in ("\0", "\u202e"):
+            assert client.post("/api/v1/keys", json={"name": name}).status_code == 422
+            new = {"email": "a@example.org", "username": "ada", "display_name": name}
+            assert client.post("/api/v1/users", json=new).status_code == 422

@@ -1,3 +1,4 @@
+import re
 import socket
 import threading
 import time
@@ -5,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
+from finery.db import Database
+from tests.domain.accounts import people
 from tests.ports import free_port
 from tests.servers import RunningServer
 
@@ -37,12 +39,21 @@ class TestRefusals:
         assert f"in use by the server with process id {server.process.pid}" in second.log.read_text()
         assert server.is_healthy()
 
-    @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::"])
-    def test_more_than_this_machine(self, home: Path, host: str) -> None:
-        environment = {"FINERY_HOST": host}
-        code, said = refused(home, **environment)
+    def test_more_than_this_machine(self, home: Path) -> None:
+        code, said = refused(home, FINERY_HOST="0.0.0.0")
         assert (code, said.count("\n")) == (2, 1)
-        assert "127.0.0.1" in said
+        assert "start it on 127.0.0.1 and make one with `finery setup`, or give --remote-setup" in said
+
+    def test_another_machines_address(self, home: Path) -> None:
+        code, said = refused(home, FINERY_HOST="192.0.2.1")
+        assert (code, said.count("\n")) == (3, 1)
+        assert "192.0.2.1" in said
+
+    def test_tls_files(self, home: Path) -> None:
+        none = str(home / "none.pem")
+        code, said = refused(home, FINERY_TLS_CERTIFICATE=none, FINERY_TLS_KEY=none)
+        assert (code, said.count("\n")) == (2, 1)
+        assert said.startswith("finery server: FINERY_TLS_CERTIFICATE: ")
 
     def test_no_database(self, home: Path) -> None:
         url = f"postgresql://finery:secret@127.0.0.1:{free_port()}/none"
@@ -53,6 +64,27 @@ class TestRefusals:
     def test_no_setting(self, home: Path) -> None:
         code, said = refused(home, FINERY_PROT="8001")
         assert (code, said) == (2, "finery server: FINERY_PROT is no setting; did you mean FINERY_PORT?\n")
+
+
+class TestRemoteSetup:
+    def test_a_token_is_shown_until_there_is_an_administrator(self, home: Path) -> None:
+        first, second = token_shown(home), token_shown(home)
+        assert first is not None
+        assert second not in (None, first)
+        database = Database("sqlite:///training.db", home=home)
+        people.first_admin(database)
+        database.dispose()
+        assert token_shown(home) is None
+
+
+def token_shown(home: Path) -> str | None:
+    server = RunningServer(home, FINERY_REMOTE_SETUP="true")
+    server.log.unlink(missing_ok=True)
+    with server:
+        pass
+    found = re.findall(r"^    (\S{43})$", server.log.read_text(), re.MULTILINE)
+    assert len(found) <= 1
+    return found[0] if found else None
 
 
 class TestServing:

@@ -21,6 +21,11 @@ def environment(url: str | None = None) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT / "src"), "FINERY_URL": url, "COLUMNS": "100", "TERM": "dumb"}
 
 
+def configured(folder: Path) -> dict[str, str]:
+    """Logged in nowhere but where a test did, in this folder."""
+    return {"XDG_CONFIG_HOME": str(folder / "config")}
+
+
 @dataclass(frozen=True)
 class Ended:
     code: int
@@ -38,16 +43,18 @@ class Ended:
 
 @dataclass(frozen=True)
 class Finery:
-    """Runs `finery` with the given words against the server at `url`."""
+    """Runs `finery` with the given words against the server at `url`, logged in as `folder` holds it."""
 
     url: str | None
     folder: Path
+    key: str = ""
 
     def __call__(self, *words: str, input: str = "", seconds: float = 120.0) -> Ended:
+        key = {"FINERY_API_KEY": self.key} if self.key else {}
         done = subprocess.run(
             [*PROGRAM, *words],
             cwd=self.folder,
-            env=environment(self.url),
+            env={**environment(self.url), **configured(self.folder), **key},
             input=input,
             capture_output=True,
             text=True,

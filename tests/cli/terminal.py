@@ -18,8 +18,9 @@ CTRL_D = "\x04"
 
 
 class Terminal:
-    def __init__(self, url: str, *words: str) -> None:
+    def __init__(self, url: str, *words: str, **variables: str) -> None:
         self._words = words
+        self._variables = variables
         self._url = url
         self.shown = ""
 
@@ -28,7 +29,7 @@ class Terminal:
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
         self._process = subprocess.Popen(
             [*PROGRAM, *self._words],
-            env={**environment(self._url), "TERM": "xterm", "COLUMNS": "120"},
+            env={**environment(self._url), "TERM": "xterm", "COLUMNS": "120", **self._variables},
             stdin=slave,
             stdout=slave,
             stderr=slave,

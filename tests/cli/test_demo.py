@@ -1,10 +1,14 @@
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
-from tests.cli.command import PROGRAM, Finery, environment
+from finery.client import FineryClient
+from finery.contracts.deployment import DeploymentStatus
+from tests.cli.command import PROGRAM, Finery, configured, environment
+from tests.servers import RunningServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -13,6 +17,23 @@ def processes_of(home: Path) -> list[str]:
     """The command lines of what still works in `home`."""
     lines = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout.splitlines()
     return [line for line in lines if str(home) in line]
+
+
+def set_up(url: str) -> str:
+    """A key of the first administrator."""
+    with FineryClient(url=url, api_key="") as client:
+        client.accounts.set_up(email="ada@example.org", username="ada", password="correct horse")
+        return client.accounts.create_key("demo").key
+
+
+def ended_statuses(client: FineryClient) -> list[DeploymentStatus]:
+    """Of all deployments, once nothing of them works any more."""
+    deadline = time.monotonic() + 60
+    statuses = [each.status for each in client.list_deployments()]
+    while not all(status.is_finished for status in statuses) and time.monotonic() < deadline:
+        time.sleep(0.1)
+        statuses = [each.status for each in client.list_deployments()]
+    return statuses
 
 
 class TestDemo:
@@ -28,6 +49,47 @@ class TestDemo:
         assert (home / "outputs" / "demo-dpo" / "model.safetensors").is_file()
         assert (home / "training.db").is_file()
         assert processes_of(home) == []
+
+    def test_on_a_server_that_asks_who_one_is(self, home: Path, tmp_path: Path) -> None:
+        with RunningServer(home) as server:
+            key = set_up(server.url)
+            told = Finery(server.url, tmp_path, key)("demo", "--json", seconds=500)
+            nameless = Finery(server.url, tmp_path)("demo")
+            with FineryClient(url=server.url, api_key=key) as client:
+                statuses = ended_statuses(client)
+
+        assert told.code == 0, told.err
+        assert [answer["is_right"] for answer in told.json["answers"]] == [True, True]
+        assert (told.json["home"], told.json["pid"]) == (None, None)
+        assert statuses == [DeploymentStatus.STOPPED] * 2
+        assert nameless.code == 2
+        assert "`finery login`" in nameless.err
+
+    def test_a_home_is_of_a_server_of_its_own(self, alone: Finery) -> None:
+        ended = alone("demo", "--server", "http://127.0.0.1:8001", "--home", "here")
+
+        assert ended.code == 2
+        assert ended.err.startswith("finery: --server: ")
+
+    def test_an_interrupt_ends_what_it_began_elsewhere(self, home: Path, tmp_path: Path) -> None:
+        with RunningServer(home) as server:
+            process = subprocess.Popen(
+                [*PROGRAM, "demo"],
+                env={**environment(server.url), **configured(tmp_path)},
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            assert process.stdout is not None
+            for line in process.stdout:
+                if "training" in line:
+                    break
+            process.send_signal(signal.SIGINT)
+            process.communicate(timeout=60)
+            with FineryClient(url=server.url) as client:
+                (run,) = client.list_runs().runs
+                ended = client.wait(run.id, timeout=60)
+
+        assert (process.returncode, ended.status) == (130, "cancelled")
 
     def test_an_interrupt_leaves_nothing_behind(self, home: Path) -> None:
         process = subprocess.Popen(

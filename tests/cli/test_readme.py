@@ -10,8 +10,9 @@ from tests.servers import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"(?:`|^ {4})finery ([a-z]+(?: [a-z]+)?)", re.MULTILINE)
-GROUPS = ("runs", "models", "deployments")
+GROUPS = ("runs", "models", "deployments", "users", "keys", "secrets", "webhooks", "audit")
 QUICK_STARTS = sorted((ROOT / "docs").glob("quickstart.*.md"))
+GUIDES = [*QUICK_STARTS, ROOT / "docs" / "accounts.md", ROOT / "docs" / "webhooks.md"]
 
 
 class TestReadme:
@@ -29,8 +30,8 @@ class TestReadme:
         assert (ROOT / "docs" / f"quickstart.{language}.md") in QUICK_STARTS
 
     def test_every_command_is_known(self, alone: Finery) -> None:
-        """Each `finery …` of the README and the quick starts, as far as its sub-command."""
-        texts = [TEXT, *(path.read_text(encoding="utf-8") for path in QUICK_STARTS)]
+        """Each `finery …` of the README and the guides, as far as its sub-command."""
+        texts = [TEXT, *(path.read_text(encoding="utf-8") for path in GUIDES)]
         named = {match for text in texts for match in COMMAND.findall(text)}
 
         assert len(named) > 10

@@ -11,6 +11,8 @@ def run(**fields: Any) -> dict[str, Any]:
         "id": "ab12cd34",
         "number": 1,
         "source": "native",
+        "owner_id": None,
+        "shared": False,
         "recipe": "command",
         "name": None,
         "labels": {},

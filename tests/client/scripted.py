@@ -89,7 +89,7 @@ class ScriptedServer:
                 self.wfile.write(answer.body)
                 self.close_connection = answer.cut
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = answer
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -147,8 +147,10 @@ class TestOthers:
         file.write_text('{"text": "一"}\n', encoding="utf-8")
         uploaded = api.upload_dataset(file)
 
-        assert (live.home / uploaded.path).read_bytes() == file.read_bytes()
+        assert uploaded.path.startswith("dataset:")
         assert (uploaded.filename, uploaded.size_bytes) == ("자료.jsonl", file.stat().st_size)
+        run = api.create_run("cpt", {"model_name": "finery/tiny-llama", "dataset_path": uploaded.path})
+        assert run.dataset == uploaded.path
 
     def test_no_deployments(self, api: FineryClient) -> None:
         assert api.list_deployments() == []

@@ -15,6 +15,7 @@ from finery.contracts.permissions import (
 READS = {
     "public",
     "runs:read",
+    "datasets:read",
     "models:read",
     "deployments:read",
     "system:read",

@@ -14,7 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from finery.engines.commands import engine_command
+from finery.engines.base import EngineOptions
+from finery.engines.transformers.engine import TransformersEngine
 from tests.engines.tiny import make_adapter, make_model
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +47,13 @@ class Engine:
 
 
 @contextmanager
-def running_engine(model: Path | str, *, port: int, name: str = "tiny", **options: object) -> Iterator[Engine]:
-    command = engine_command("transformers", model=str(model), port=port, name=name, **options)  # type: ignore[arg-type]
+def running_engine(
+    model: Path | str, *, port: int, name: str = "tiny", token: str | None = None, **options: object
+) -> Iterator[Engine]:
+    command = TransformersEngine().command(EngineOptions(model=str(model), port=port, name=name, **options))  # type: ignore[arg-type]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
+    if token is not None:
+        environment |= TransformersEngine().environment(token)
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
         engine = Engine(process, f"http://127.0.0.1:{port}")
         assert process.stdout is not None

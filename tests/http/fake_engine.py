@@ -12,12 +12,16 @@ class FakeEngine:
         self.asked: list[tuple[str, dict[str, Any]]] = []
         self.status = 200
         self.refusal = "no"
+        self.details: dict[str, Any] = {}
+        """Of the refusal, beside its message."""
+        self.authorizations: list[str | None] = []
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 engine.asked.append((self.path, body))
+                engine.authorizations.append(self.headers["Authorization"])
                 kind, data = engine.answer(self.path, body)
                 self.send_response(engine.status)
                 self.send_header("Content-Type", kind)
@@ -48,7 +52,7 @@ class FakeEngine:
 
     def answer(self, path: str, body: dict[str, Any]) -> tuple[str, bytes]:
         if self.status != 200:
-            return "application/json", json.dumps({"error": {"message": self.refusal}}).encode()
+            return "application/json", json.dumps({"error": {"message": self.refusal, **self.details}}).encode()
         if body.get("stream"):
             return "text/event-stream", b'data: {"choices":[]}\n\ndata: [DONE]\n\n'
         texts = [f" answer {number}" for number in range(body.get("n", 1))]

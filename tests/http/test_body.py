@@ -1,7 +1,16 @@
-import pytest
+from collections.abc import AsyncIterator, Callable
+from typing import Any
 
-from finery.http.body import parse_json
+import anyio
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+from starlette.types import Message
+
+from finery.http.body import LARGE, StrictRequest, parse_json
 from finery.http.problems import RequestRefused
+from tests.http.accounts import BASE_URL, SETUP
 
 
 class TestParseJson:
@@ -42,3 +51,78 @@ class TestParseJson:
     def test_reads(self, data: bytes, value: object) -> None:
         parsed = parse_json(data)
         assert value is None or parsed == value
+
+
+def request(
+    *pieces: bytes, media_type: str = "application/json", most_bytes: int | None = None
+) -> tuple[StrictRequest, list[bytes]]:
+    """A request, and those of its pieces that were not read yet."""
+    left = list(pieces)
+
+    async def receive() -> Message:
+        piece = left.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(left)}
+
+    scope = {"type": "http", "method": "POST", "headers": [(b"content-type", media_type.encode())]}
+    return StrictRequest(scope, receive, most_bytes=most_bytes), left
+
+
+def refusal(read: Callable[[], Any]) -> int:
+    with pytest.raises(RequestRefused) as caught:
+        anyio.run(read)
+    return caught.value.problem.status
+
+
+class TestStrictRequest:
+    @pytest.mark.parametrize("kind", ["application/octet-stream", "multipart/form-data; boundary=x", "text/plain"])
+    def test_of_what_is_no_json_nothing_is_read(self, kind: str) -> None:
+        asked, left = request(b"[]", media_type=kind)
+        assert refusal(asked.body) == 415
+        assert left == [b"[]"]
+
+    @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"])
+    def test_reads_json_once(self, kind: str) -> None:
+        asked, left = request(b"[1,", b"2]", media_type=kind)
+        assert anyio.run(asked.json) == anyio.run(asked.json) == [1, 2]
+        assert left == []
+
+    def test_stops_at_the_limit(self) -> None:
+        asked, left = request(b"12345", b"67890", b"unread", most_bytes=9)
+        assert refusal(asked.json) == 413
+        assert left == [b"unread"]
+
+    def test_large_bodies_are_read_alike(self) -> None:
+        asked, _ = request(b'["' + b"x" * LARGE, b'"]')
+        assert anyio.run(asked.json) == ["x" * LARGE]
+        twice, _ = request(b'{"a":1,"a":"' + b"x" * LARGE, b'"}')
+        assert refusal(twice.json) == 422
+
+
+class TestDialectRoute:
+    def answer(self, app: FastAPI, path: str, piece: bytes = b"[" * 1000) -> tuple[int, int]:
+        """To a stranger's endless body: the status, and how many pieces were read."""
+        read: list[bytes] = []
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(1000):
+                read.append(piece)
+                yield piece
+
+        async def ask() -> int:
+            transport = httpx.ASGITransport(app, client=("192.168.1.5", 50000))
+            async with httpx.AsyncClient(transport=transport, base_url=BASE_URL) as stranger:
+                headers = {"Content-Type": "application/json"}
+                return (await stranger.post(path, content=pieces(), headers=headers)).status_code
+
+        return anyio.run(ask), len(read)
+
+    @pytest.mark.parametrize("path", ["/api/v1/runs", "/jobs", "/api/users", "/v1/fine_tuning/jobs", "/v1/files"])
+    def test_a_strangers_body_is_not_read(self, app: FastAPI, client: TestClient, path: str) -> None:
+        assert self.answer(app, path) == (403, 0)
+        assert client.post("/api/v1/setup", json=SETUP).status_code == 201
+        assert self.answer(app, path) == (401, 0)
+
+    @pytest.mark.parametrize("path", ["/api/v1/login", "/api/auth/login", "/api/v1/setup"])
+    def test_of_a_login_little_is_read(self, app: FastAPI, client: TestClient, path: str) -> None:
+        status, pieces = self.answer(app, path)
+        assert (status, pieces) == (413, 66)

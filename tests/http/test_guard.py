@@ -1,9 +1,21 @@
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from finery.http.addresses import TrustedProxies
+from finery.http.guard import Guard, GuardSettings, host_names
+from finery.http.problems import Problem, RequestRefused
+
+HERE = "http://127.0.0.1:8001"
+SOCKET = "ws://127.0.0.1:8001"
+KEY = "st_" + "Ab3-_" * 8 + "xyz"
 JSON = {"Content-Type": "application/json"}
 JOB = b'{"job_id": "a", "model_name": "m", "dataset": "d"}'
 
@@ -32,6 +44,11 @@ class TestOrigin:
         assert answer.status_code == 403
         assert client.get("/jobs").json() == []
 
+    @pytest.mark.parametrize(("scheme", "expected"), [("https", 200), ("http", 403)])
+    def test_over_tls_a_page_that_came_without_is_foreign(self, scheme: str, expected: int) -> None:
+        client = guarded(hosts=frozenset({"gpu.lan"}), base="https://gpu.lan")
+        assert client.post("/", headers={"Origin": f"{scheme}://gpu.lan"}).status_code == expected
+
     def test_own_origin_and_none_may(self, client: TestClient) -> None:
         answer = client.post("/jobs", content=JOB, headers={**JSON, "Origin": "http://127.0.0.1:8001"})
         assert answer.status_code == 201
@@ -50,6 +67,180 @@ class TestContentType:
     def test_no_body_needs_no_declaration(self, client: TestClient) -> None:
         client.post("/jobs", content=JOB, headers=JSON)
         assert client.post("/jobs/a/cancel").status_code == 200
+
+    @pytest.mark.parametrize(
+        ("path", "expected"), [("/forms", 200), ("/forms/a", 200), ("/formsx", 415), ("/", 415), ("/a/forms", 415)]
+    )
+    def test_forms_are_read_below_their_prefixes_alone(self, path: str, expected: int) -> None:
+        client = guarded(form_prefixes=("/forms",))
+        assert client.post(path, data={"a": "b"}).status_code == expected
+
+
+class TestKeyInQuery:
+    @pytest.mark.parametrize("name", ["api_key", "apikey", "access_token", "X-API-Key", "key", "token", "anything"])
+    @pytest.mark.parametrize("path", ["/jobs", "/api/v1/runs", "/nothing"])
+    def test_is_refused(self, client: TestClient, path: str, name: str, caplog: pytest.LogCaptureFixture) -> None:
+        answer = client.get(path, params={"a": "b", name: KEY})
+        assert answer.status_code == 400
+        assert "Authorization: Bearer" in answer.text
+        assert KEY not in answer.text
+        assert KEY not in "".join(record.getMessage() for record in caplog.records if record.name != "httpx")
+
+    def test_in_the_dialects_shape(self, client: TestClient) -> None:
+        assert client.get("/api/v1/runs", params={"key": KEY}).json()["error"]["code"] == "key_in_query"
+        assert isinstance(client.get("/jobs", params={"key": KEY}).json()["detail"], str)
+
+    def test_escaped_and_in_part(self, client: TestClient) -> None:
+        escaped = "".join(f"%{ord(letter):02x}" for letter in KEY)
+        assert client.get(f"/healthz?x={escaped}").status_code == 400
+        assert client.get(f"/healthz?token={KEY[:12]}").status_code == 400
+
+    @pytest.mark.parametrize("query", ["q=st_andrews", "token=abc", "key", "st_=1", f"{KEY}=1"[3:], "%ff=%fe", ""])
+    def test_what_is_no_key_passes(self, client: TestClient, query: str) -> None:
+        assert client.get(f"/healthz?{query}").status_code == 200
+
+
+class TestWebSocket:
+    @pytest.mark.parametrize("headers", [{}, {"Origin": HERE}, {"Origin": "https://page.example"}])
+    def test_own_origin_allowed_ones_and_none(self, headers: dict[str, str]) -> None:
+        client = guarded(origins=frozenset({"https://page.example"}))
+        with client.websocket_connect(f"{SOCKET}/", headers=headers) as socket:
+            assert socket.receive_text() == "hello"
+
+    @pytest.mark.parametrize(
+        ("query", "headers"),
+        [
+            ("", {"Origin": "http://evil.example"}),
+            ("", {"Origin": "null"}),
+            ("", {"Host": "evil.example"}),
+            (f"?api_key={KEY}", {}),
+        ],
+    )
+    def test_refused(self, query: str, headers: dict[str, str]) -> None:
+        client = guarded()
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"{SOCKET}/{query}", headers=headers):
+            pass
+
+    def test_a_server_that_can_only_close(self) -> None:
+        sent: list[Message] = []
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        scope = {"type": "websocket", "path": "/", "query_string": b"", "headers": [(b"host", b"evil.example")]}
+        asyncio.run(Guard(hello, GuardSettings())(scope, nothing, send))
+        assert sent == [{"type": "websocket.close", "code": 1008}]
+
+
+class TestBodyTimeout:
+    def test_body_that_stops_coming(self) -> None:
+        problem = refusal([{"type": "http.request", "body": b"{", "more_body": True}])
+        assert (problem.status, problem.code, problem.headers) == (408, "body_timeout", {"Connection": "close"})
+
+    def test_body_that_never_comes(self) -> None:
+        assert refusal([]).status == 408
+
+    def test_the_clients_leaving_is_waited_for(self) -> None:
+        async def ask() -> Message:
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": "/",
+                "query_string": b"",
+                "headers": [(b"host", b"localhost")],
+            }
+            found: list[Message] = []
+
+            async def app(scope: Scope, receive: Receive, send: Send) -> None:
+                found.extend([await receive(), await receive()])
+
+            messages = [{"type": "http.request", "body": b"", "more_body": False}]
+            await Guard(app, GuardSettings(body_seconds=0.01))(scope, feed(messages, then=0.1), discard)
+            return found[-1]
+
+        assert asyncio.run(ask()) == {"type": "http.disconnect"}
+
+
+class TestCors:
+    @pytest.fixture
+    def settings(self, settings: Any) -> Any:
+        return settings.model_copy(update={"allowed_origins": ["https://page.example"]})
+
+    def test_preflight(self, client: TestClient) -> None:
+        asked = {"Access-Control-Request-Method": "DELETE", "Access-Control-Request-Headers": "authorization"}
+        answer = client.options("/api/v1/runs", headers={"Origin": "https://page.example", **asked})
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
+        assert "DELETE" in answer.headers["Access-Control-Allow-Methods"]
+        assert "Authorization" in answer.headers["Access-Control-Allow-Headers"]
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+    @pytest.mark.parametrize("origin", ["https://evil.example", "null", "https://page.example.evil.example"])
+    def test_other_origins(self, client: TestClient, origin: str) -> None:
+        asked = {"Origin": origin, "Access-Control-Request-Method": "POST"}
+        assert client.options("/jobs", headers=asked).status_code == 400
+        assert "Access-Control-Allow-Origin" not in client.get("/healthz", headers={"Origin": origin}).headers
+        assert client.post("/jobs", content=JOB, headers={**JSON, "Origin": origin}).status_code == 403
+
+    def test_refusals_can_be_read(self, client: TestClient) -> None:
+        origin = {"Origin": "https://page.example"}
+        answer = client.post("/jobs", content=JOB, headers={**origin, "Content-Type": "text/plain"})
+        assert answer.status_code == 415
+        assert answer.headers["Access-Control-Allow-Origin"] == "https://page.example"
+        assert client.post("/jobs", content=JOB, headers={**JSON, **origin}).status_code == 201
+
+    def test_the_cookie_is_not_for_them(self, client: TestClient) -> None:
+        """Of a page on the same machine or below the same domain the browser sends it along."""
+        client.cookies.set("finery_session", "some")
+        theirs = {"Origin": "https://page.example"}
+        assert client.post("/jobs", content=JOB, headers={**JSON, **theirs}).status_code == 403
+        assert client.post("/jobs/x/cancel", headers=theirs).status_code == 403
+        assert client.post("/jobs", content=JOB, headers={**JSON, "Origin": HERE}).status_code == 201
+
+
+class TestCorsIsOff:
+    def test_unless_origins_are_named(self, client: TestClient) -> None:
+        asked = {"Origin": HERE, "Access-Control-Request-Method": "POST"}
+        answer = client.options("/jobs", headers=asked)
+        assert answer.status_code == 405
+        assert not [name for name in answer.headers if name.startswith("access-control")]
+
+
+class TestTransportSecurity:
+    @pytest.mark.parametrize(
+        ("base", "peer", "headers", "is_sent"),
+        [
+            ("https://gpu.lan", "192.0.2.7", {}, True),
+            ("http://gpu.lan", "192.0.2.7", {}, False),
+            ("http://gpu.lan", "192.0.2.7", {"X-Forwarded-Proto": "https"}, False),
+            ("http://gpu.lan", "10.0.0.1", {"X-Forwarded-Proto": "https"}, True),
+            ("https://localhost", "127.0.0.1", {}, False),
+        ],
+    )
+    def test_over_tls_alone(self, base: str, peer: str, headers: dict[str, str], is_sent: bool) -> None:
+        proxies = TrustedProxies.parse(["10.0.0.1"])
+        client = guarded(hosts=frozenset({"gpu.lan"}), proxies=proxies, base=base, peer=peer)
+        assert ("Strict-Transport-Security" in client.get("/", headers=headers).headers) is is_sent
+
+
+class TestHostNames:
+    def test_lower_case_without_port(self) -> None:
+        assert host_names(["GPU.lan:8001", " box ", "fd00::1", "[fd00::2]:80", "10.0.0.9", "["]) == {
+            "gpu.lan",
+            "box",
+            "fd00::1",
+            "fd00::2",
+            "10.0.0.9",
+        }
+
+
+class TestOwnHost:
+    @pytest.fixture
+    def settings(self, settings: Any) -> Any:
+        return settings.model_copy(update={"host": "192.0.2.5"})
+
+    def test_the_address_that_it_listens_on_is_known(self, client: TestClient) -> None:
+        assert client.get("/healthz", headers={"Host": "192.0.2.5:8001"}).status_code == 200
 
 
 class TestBodyLimit:
@@ -90,3 +281,58 @@ class TestSecurityHeaders:
         assert headers["X-Content-Type-Options"] == "nosniff"
         assert headers["X-Frame-Options"] == "DENY"
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "http":
+        await PlainTextResponse("hello")(scope, receive, send)
+        return
+    socket = WebSocket(scope, receive, send)
+    await socket.accept()
+    await socket.send_text("hello")
+    await socket.close()
+
+
+def guarded(*, base: str = HERE, peer: str = "127.0.0.1", **settings: Any) -> TestClient:
+    def render(_: Scope, problem: Problem) -> Response:
+        return PlainTextResponse(problem.code, problem.status)
+
+    guard = Guard(hello, GuardSettings(key_prefix="st_", render=render, **settings))
+    return TestClient(guard, base_url=base, client=(peer, 50000))
+
+
+def refusal(messages: list[Message]) -> Problem:
+    """Of a body of which only `messages` come."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"9")],
+    }
+    guard = Guard(app, GuardSettings(body_seconds=0.01))
+    with pytest.raises(RequestRefused) as caught:
+        asyncio.run(guard(scope, feed(messages, then=60), discard))
+    return caught.value.problem
+
+
+def feed(messages: list[Message], *, then: float) -> Receive:
+    async def receive() -> Message:
+        if messages:
+            return messages.pop(0)
+        await asyncio.sleep(then)
+        return {"type": "http.disconnect"}
+
+    return receive
+
+
+async def nothing() -> Message:
+    return {"type": "websocket.connect"}
+
+
+async def discard(message: Message) -> None:
+    pass

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message
 
 from finery.contracts.events import EventType
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
@@ -35,11 +36,11 @@ class Stage:
         self.waking = AsyncPulse(self.pulse)
         self.streams = RunStreams(database, self.waking)
         with database.write() as session:
-            self.id = runs.create(session, builders.external("job"), builders.ground(home)).id
+            self.id = runs.create(session, builders.external("job"), builders.ground(home), LOCAL_ADMINISTRATOR).id
 
     def run(self) -> Run:
         with self.database.read() as session:
-            return runs.get(session, self.id)
+            return runs.get(session, self.id, LOCAL_ADMINISTRATOR)
 
     def add(self, count: int = 1) -> None:
         with self.database.write() as session:
@@ -50,7 +51,7 @@ class Stage:
 
     def finish(self) -> None:
         with self.database.write() as session:
-            runs.report(session, self.id, RunStatus.SUCCEEDED, None)
+            runs.report(session, self.id, RunStatus.SUCCEEDED, None, LOCAL_ADMINISTRATOR)
         self.pulse.notify()
 
     async def collect(self, after: int = 0) -> list[int]:
@@ -149,11 +150,11 @@ class TestFrames:
     def test_a_pause_does_not_end_it(self, sqlite_stage: Stage, home: Path) -> None:
         stage = sqlite_stage
         with stage.database.write() as session:
-            stage.id = runs.create(session, builders.sft(home), builders.ground(home)).id
+            stage.id = runs.create(session, builders.sft(home), builders.ground(home), LOCAL_ADMINISTRATOR).id
 
         def change(to: Callable[..., Run]) -> None:
             with stage.database.write() as session:
-                to(session, stage.id)
+                to(session, stage.id, LOCAL_ADMINISTRATOR)
             stage.pulse.notify()
 
         async def scene() -> None:
@@ -223,7 +224,7 @@ class TestFrames:
             stream = asyncio.create_task(stage.collect())
             await asyncio.sleep(0.1)
             with stage.database.write() as session:
-                runs.delete(session, stage.id, builders.ground(home))
+                runs.delete(session, stage.id, builders.ground(home), LOCAL_ADMINISTRATOR)
             stage.pulse.notify()
             assert await stream == [1]
 

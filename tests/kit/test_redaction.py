@@ -1,7 +1,7 @@
 import pytest
 
 from finery.kit.printable import printable
-from finery.kit.redaction import redact
+from finery.kit.redaction import Redactor, redact
 
 
 class TestRedact:
@@ -12,6 +12,10 @@ class TestRedact:
             ("hf_abcdef_long hf_abcdef", ["hf_abcdef", "hf_abcdef_long"], "[redacted] [redacted]"),
             ("https://u:p%40ss%2Fword@hub", ["p@ss/word"], "https://u:[redacted]@hub"),
             ('{"k": "quo\\"te"}', ['quo"te'], '{"k": "[redacted]"}'),
+            ('{"k": "ключ \\"a\\""}', ['ключ "a"'], '{"k": "[redacted]"}'),
+            ("{'k': 'back\\\\slash'}", ["back\\slash"], "{'k': '[redacted]'}"),
+            ("?q=two+words", ["two words"], "?q=[redacted]"),
+            ("bytes \udcff\udcfe!", ["\udcff\udcfe!abc", "\udcff\udcfe!!", "tes \udcff"], "by[redacted]\udcfe!"),
             ("BEGIN KEY\nabcdefgh\n", ["BEGIN KEY\nabcdefgh\n"], "[redacted]\n"),
             ("second line: abcdefgh", ["BEGIN KEY\nabcdefgh\n"], "second line: [redacted]"),
             ("a short one hides nothing", ["a", ""], "a short one hides nothing"),
@@ -20,6 +24,22 @@ class TestRedact:
     )
     def test_hides_each_form(self, text: str, values: list[str], expected: str) -> None:
         assert redact(text, values) == expected
+
+
+class TestRedactor:
+    def test_goes_through_a_json_value(self) -> None:
+        told = {"hf_abcd": ["hf_abcd", {"a": "x hf_abcd"}], "n": 1234, "none": None, "flag": True}
+        assert Redactor(["hf_abcd", "1234", "True"]).within(told) == {
+            "[redacted]": ["[redacted]", {"a": "x [redacted]"}],
+            "n": 1234,
+            "none": None,
+            "flag": True,
+        }
+
+    def test_is_true_with_something_to_hide(self) -> None:
+        assert Redactor(["abcd"])
+        assert not Redactor([])
+        assert not Redactor(["abc"])
 
 
 class TestPrintable:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from finery.contracts.events import EventType
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import Database
@@ -73,11 +74,11 @@ class Harness:
 
     def submit(self, new: NewRun) -> str:
         with self.database.write() as session:
-            return runs.create(session, new, builders.ground(self.home)).id
+            return runs.create(session, new, builders.ground(self.home), LOCAL_ADMINISTRATOR).id
 
     def get(self, run_id: str) -> Run:
         with self.database.read() as session:
-            return runs.get(session, run_id)
+            return runs.get(session, run_id, LOCAL_ADMINISTRATOR)
 
     def wait_for(self, run_id: str, *statuses: RunStatus, timeout: float = DEADLINE_SECONDS) -> Run:
         deadline = time.monotonic() + timeout
@@ -93,7 +94,7 @@ class Harness:
     def assert_promises(self, run_id: str) -> None:
         """One terminal event, no gap, no lease, no live attempt, no process."""
         with self.database.read() as session:
-            events = runs.list_events(session, run_id, limit=100_000)
+            events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)
             leases = session.scalar(select(func.count()).select_from(LeaseRow))
             live = session.scalar(select(func.count()).select_from(AttemptRow).where(AttemptRow.live_run.is_not(None)))
         ends = [one for one in events if one.type is EventType.STATUS and RunStatus(one.data["to"]).is_finished]

@@ -4,21 +4,30 @@ import logging
 import signal
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 from finery.db import Database
+from finery.domain.ground import Ground
+from finery.kit.destinations import Destinations
 from finery.kit.pulse import Pulse
 from finery.scheduler import Scheduler, SchedulerSettings
 from tests import builders
+from tests.receiver import LOOPBACK
 
 SETTINGS = SchedulerSettings(poll_seconds=0.05, idle_seconds=0.1, grace_seconds=2.0, warm_start="off")
+
+
+def ground_of(home: Path) -> Ground:
+    """Receivers of webhooks are on this machine."""
+    return replace(builders.ground(home), destinations=Destinations.parse([LOOPBACK]))
 
 
 def main(home: Path, url: str) -> None:
     logging.basicConfig(level=logging.INFO)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    scheduler = Scheduler(Database(url, home=home), builders.ground(home), Pulse(), SETTINGS)
+    scheduler = Scheduler(Database(url, home=home), ground_of(home), Pulse(), SETTINGS)
     scheduler.start()
     stopping.wait()
     scheduler.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
 from finery.kit.failpoints import FAILPOINTS
@@ -18,13 +19,15 @@ from tests.scheduler.harness import Harness
 REQUEST = {"runs.before_commit", "runs.accepted"}
 """In a request's transaction: tests/scheduler/test_requests.py."""
 SERVER = {name for name in FAILPOINTS if name.startswith(("submit.", "watch.", "stop.", "boot."))}
+WEBHOOKS = {name for name in FAILPOINTS if name.startswith("webhooks.")}
+"""On a message's way: tests/scheduler/test_webhook_failpoints.py."""
 SHIM = {name for name in FAILPOINTS if name.startswith("shim.")}
 PROGRAM = "import time; open('ran', 'a').write('x'); time.sleep(0.3); print('said')"
 
 
 class TestList:
     def test_every_failpoint_has_its_test(self) -> None:
-        assert REQUEST | SERVER | SHIM == FAILPOINTS
+        assert REQUEST | SERVER | WEBHOOKS | SHIM == FAILPOINTS
 
     def test_every_failpoint_stands_in_the_code(self) -> None:
         source = Path(__file__).resolve().parents[2] / "src" / "finery"
@@ -50,7 +53,7 @@ class TestServerKilled:
         harness.start(f"{name}=kill")
         harness.wait_for(run_id, RunStatus.RUNNING)
         with harness.database.write() as session:
-            runs.request_cancel(session, run_id)
+            runs.request_cancel(session, run_id, LOCAL_ADMINISTRATOR)
         assert harness.died(30), f"{name} was never reached"
         harness.start()
         assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
@@ -62,7 +65,7 @@ class TestServerKilled:
         harness.start(f"{name}=kill")
         harness.wait_for(run_id, RunStatus.RUNNING)
         with harness.database.write() as session:
-            runs.request_stop(session, run_id)
+            runs.request_stop(session, run_id, LOCAL_ADMINISTRATOR)
         assert harness.died(30), f"{name} was never reached"
         harness.start()
         run = harness.wait_for_end(run_id)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain import runs
 from finery.kit.files import read_json
@@ -81,7 +82,7 @@ class TestIntents:
         run_id = harness.submit(builders.command(*SLEEP))
         harness.wait_for(run_id, RunStatus.RUNNING)
         with harness.database.write() as session:
-            runs.request_cancel(session, run_id)
+            runs.request_cancel(session, run_id, LOCAL_ADMINISTRATOR)
         assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
         harness.assert_promises(run_id)
 
@@ -90,7 +91,7 @@ class TestIntents:
         run_id = harness.submit(builders.command(*DEAF))
         harness.wait_for(run_id, RunStatus.RUNNING)
         with harness.database.write() as session:
-            runs.request_cancel(session, run_id)
+            runs.request_cancel(session, run_id, LOCAL_ADMINISTRATOR)
         assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
         harness.assert_promises(run_id)
 
@@ -99,7 +100,7 @@ class TestIntents:
         run_id = harness.submit(builders.command(sys.executable, "-c", "open('ran', 'w')"))
         harness.wait_for(run_id, RunStatus.STARTING)
         with harness.database.write() as session:
-            assert runs.request_cancel(session, run_id).intent is Intent.CANCEL
+            assert runs.request_cancel(session, run_id, LOCAL_ADMINISTRATOR).intent is Intent.CANCEL
         assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
         time.sleep(0.3)
         assert not (harness.home / "ran").exists()
@@ -110,7 +111,7 @@ class TestIntents:
         run_id = harness.submit(builders.command(*SLEEP))
         harness.wait_for(run_id, RunStatus.RUNNING)
         with harness.database.write() as session:
-            runs.request_stop(session, run_id)
+            runs.request_stop(session, run_id, LOCAL_ADMINISTRATOR)
         run = harness.wait_for_end(run_id)
         assert (run.status, run.reason) == (RunStatus.SUCCEEDED, Reason.STOPPED)
 
@@ -181,7 +182,9 @@ class TestFaults:
         while "trainer_held" not in codes and time.monotonic() < deadline:
             time.sleep(0.05)
             with harness.database.read() as session:
-                codes = [str(event.data.get("code")) for event in runs.list_events(session, run_id)]
+                codes = [
+                    str(event.data.get("code")) for event in runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
+                ]
         assert codes.count("trainer_held") == 1
 
     def test_nonsense_from_one_program_troubles_no_other(self, harness: Harness) -> None:
@@ -210,6 +213,6 @@ class TestFaults:
         while harness.get(run_id).attempt < 2:
             time.sleep(0.01)
         with harness.database.write() as session:
-            runs.request_stop(session, run_id)
+            runs.request_stop(session, run_id, LOCAL_ADMINISTRATOR)
         run = harness.wait_for_end(run_id)
         assert (run.status, run.reason) == (RunStatus.SUCCEEDED, Reason.STOPPED)

@@ -83,10 +83,13 @@ class TestChains:
         one, two = tmp_path / "one", tmp_path / "two"
         settings = {"use_lora": True, "learning_rate": 1e-2, "max_steps": 4, "batch_size": 8}
         assert carry_out(make_run(one, "sft", cache=cache, **settings)).code == 0
-        run = make_run(two, "dpo", cache=cache, model=one / "output", dataset=PREFERENCES, **settings)
+        run = make_run(two, "dpo", cache=cache, model=one / "output", dataset=PREFERENCES, save_steps=2, **settings)
         assert carry_out(run).code == 0
         named = json.loads((two / "output" / "adapter_config.json").read_text())["base_model_name_or_path"]
         assert named == str(two / "output" / "base")
+        checkpoints = [json.loads(path.read_text()) for path in run.checkpoints.glob("*/adapter_config.json")]
+        assert checkpoints
+        assert {one["base_model_name_or_path"] for one in checkpoints} == {named}
         first = json.loads((one / "output" / "adapter_config.json").read_text())["base_model_name_or_path"]
         assert first == str(cache / "finery" / "tiny-llama")
         base = AutoModelForCausalLM.from_pretrained(first)

@@ -7,6 +7,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from finery.contracts.deployment import DeploymentStatus
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.domain import deployments
 from finery.http.services import Services
 from finery.models import DeploymentRow
@@ -34,8 +35,9 @@ def start_engines(services: Services, port: int, *, error: str | None = None) ->
         with services.database.write() as session:
             waiting = [live for live in deployments.list_live(session) if live.token is None]
             for live in waiting:
-                token = deployments.claim(session, live.deployment.id)
-                assert token is not None
+                claim = deployments.claim(session, live.deployment.id, services.ground)
+                assert claim is not None
+                token = claim.token
                 if error is not None:
                     deployments.finish(session, live.deployment.id, token, error)
                     continue
@@ -90,7 +92,7 @@ class TestLoadModel:
         load(client, services, engine.port)
         load(client, services, 1)
         with services.database.read() as session:
-            statuses = [found.status for found in deployments.list_all(session)]
+            statuses = [found.status for found in deployments.list_all(session, LOCAL_ADMINISTRATOR)]
         assert sorted(statuses) == [DeploymentStatus.RUNNING, DeploymentStatus.STOPPING]
 
 

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun
 from finery.contracts.status import RunStatus
 from finery.domain import runs
@@ -30,7 +31,7 @@ def services(client: TestClient) -> Services:
 
 def create(services: Services, new: NewRun) -> str:
     with services.database.write() as session:
-        return runs.create(session, new, services.ground).id
+        return runs.create(session, new, services.ground, LOCAL_ADMINISTRATOR).id
 
 
 class TestCreateJob:
@@ -155,7 +156,11 @@ class TestCancelJob:
         answers = [client.post(f"/jobs/{run_id}/cancel").status_code for _ in range(100)]
         assert answers == [200] + [400] * 99
         with services.database.read() as session:
-            ends = [event for event in runs.list_events(session, run_id) if event.data.get("to") == RunStatus.CANCELLED]
+            ends = [
+                event
+                for event in runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
+                if event.data.get("to") == RunStatus.CANCELLED
+            ]
         assert len(ends) == 1
 
     def test_unknown_job(self, client: TestClient) -> None:

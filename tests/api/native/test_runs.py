@@ -7,6 +7,7 @@ from starlette.testclient import TestClient
 
 from finery.client.answers import ArtifactList, DeploymentList, EventList, LogSlice, LogTail, ModelList, UploadedDataset
 from finery.contracts.machine import Machine
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run, RunPage
 from finery.domain import runs
 from finery.http.services import Services
@@ -26,7 +27,7 @@ def services(client: TestClient) -> Services:
 
 def create(services: Services, new: NewRun) -> str:
     with services.database.write() as session:
-        return runs.create(session, new, services.ground).id
+        return runs.create(session, new, services.ground, LOCAL_ADMINISTRATOR).id
 
 
 class TestCreateRun:

@@ -7,6 +7,7 @@ from finery.contracts.datasets.readers import (
     as_conversation_or_text,
     as_feedback,
     as_preference,
+    as_task,
     as_text,
 )
 from finery.contracts.datasets.rows import Conversation, RowRefused, Text
@@ -392,3 +393,94 @@ class TestRowRefused:
     def test_is_said_in_one_line(self) -> None:
         assert str(RowRefused("messages[2].role", "unknown role", line=7)) == "line 7: messages[2].role: unknown role"
         assert str(RowRefused("", "is empty")) == "is empty"
+
+
+class TestAsTask:
+    @pytest.mark.parametrize(
+        ("row", "prompt"),
+        [
+            ({"messages": [SYSTEM, USER], "answer": "a"}, [SYSTEM, USER]),
+            ({"messages": [{"role": "developer", "content": "s"}, USER]}, [SYSTEM, USER]),
+            ({"prompt": "u", "answer": 4}, [USER]),
+            ({"prompt": "u", "system": "s", "completion": "a"}, [SYSTEM, USER]),
+            ({"prompt": [USER, ANSWER, USER], "wanted": ["x"]}, [USER, ANSWER, USER]),
+            ({"question": "u", "answer": 4.5}, [USER]),
+            ({"instruction": "u", "input": "", "output": "a"}, [USER]),
+        ],
+    )
+    def test_the_prompt_is_told_apart_and_the_item_is_the_row(
+        self, row: dict[str, Any], prompt: list[dict[str, str]]
+    ) -> None:
+        task = as_task(row)
+        assert (task.prompt, task.item, task.tools, task.is_trainable) == (prompt, row, None, True)
+
+    def test_tools_come_along(self) -> None:
+        assert as_task({"messages": [USER], "tools": [TOOL]}).tools == [TOOL]
+
+    @pytest.mark.parametrize(
+        ("row", "field", "reason"),
+        [
+            ({"messages": [USER, ANSWER]}, "messages", "must end with a user's message"),
+            ({"prompt": [SYSTEM], "answer": "a"}, "prompt", "must end with a user's message"),
+            ({"prompt": 4, "answer": "a"}, "prompt", "must be text, not a number"),
+            ({"text": "t"}, "", "is of shape text, which serves sft and cpt"),
+            ({"answer": "a"}, "question", "missing"),
+        ],
+    )
+    def test_refuses(self, row: dict[str, Any], field: str, reason: str) -> None:
+        with pytest.raises(RowRefused) as caught:
+            as_task(row)
+        assert caught.value.field == field
+        assert reason in caught.value.reason
+
+    def test_a_blank_question_teaches_nothing(self) -> None:
+        assert not as_task({"prompt": "  ", "answer": "a"}).is_trainable
+
+
+class TestToolCallIds:
+    CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+    def read(self, answered: dict[str, Any], *, call: dict[str, Any]) -> Conversation:
+        asking = {"role": "assistant", "tool_calls": [call]}
+        return as_conversation({"messages": [{"role": "user", "content": "u"}, asking, {"role": "tool"} | answered]})
+
+    def test_an_answer_to_a_call_that_nobody_made(self) -> None:
+        with pytest.raises(RowRefused, match=r"messages\[2\]\.tool_call_id: names no tool call of the assistant"):
+            self.read({"content": "t", "tool_call_id": "other"}, call=self.CALL)
+
+    @pytest.mark.parametrize("answered", [{"tool_call_id": "c1"}, {}, {"tool_call_id": None}])
+    def test_an_answer_by_id_or_by_order(self, answered: dict[str, Any]) -> None:
+        assert len(self.read({"content": "t"} | answered, call=self.CALL).messages) == 3
+
+    def test_calls_without_ids_are_answered_by_any(self) -> None:
+        assert self.read({"content": "t", "tool_call_id": "x"}, call={"name": "f"}).messages[2]["tool_call_id"] == "x"
+
+
+class TestOpenAiPreference:
+    ROW: dict[str, Any] = {
+        "input": {"messages": [{"role": "user", "content": "u"}], "tools": [{"function": {"name": "f"}}]},
+        "preferred_output": [{"role": "assistant", "content": "good"}],
+        "non_preferred_output": [{"role": "assistant", "content": "bad"}],
+    }
+
+    def test_reads(self) -> None:
+        row = as_preference(self.ROW)
+        assert row.prompt == [{"role": "user", "content": "u"}]
+        assert [row.chosen[0]["content"], row.rejected[0]["content"]] == ["good", "bad"]
+        assert row.tools == [{"type": "function", "function": {"name": "f"}}]
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"input": []}, "input"),
+            ({"input": {"messages": []}}, "input.messages"),
+            ({"input": {"messages": [{"role": "u", "content": ""}]}}, "input.messages[0].role"),
+            ({"input": ROW["input"] | {"tools": [{}]}}, "input.tools[0].name"),
+            ({"preferred_output": [{"role": "user", "content": "u"}]}, "preferred_output"),
+            ({"non_preferred_output": None}, "non_preferred_output"),
+        ],
+    )
+    def test_names_the_field(self, change: dict[str, Any], field: str) -> None:
+        with pytest.raises(RowRefused) as caught:
+            as_preference(self.ROW | change)
+        assert caught.value.field == field

@@ -22,11 +22,13 @@ ROWS = {
     Shape.IMPLICIT_PREFERENCE: {"chosen": [], "rejected": []},
     Shape.ALPACA_PREFERENCE: {"instruction": "i", "chosen": "c", "rejected": "r"},
     Shape.MESSAGES_PREFERENCE: {"messages": [], "chosen": [], "rejected": []},
+    Shape.OPENAI_PREFERENCE: {"input": {}, "preferred_output": [], "non_preferred_output": []},
     Shape.SHAREGPT_PREFERENCE: {"conversations": [], "chosen": {}, "rejected": {}},
     Shape.FEEDBACK: {"prompt": "p", "completion": "c", "label": True},
     Shape.ALPACA_FEEDBACK: {"instruction": "i", "output": "o", "kto_tag": False},
     Shape.MESSAGES_FEEDBACK: {"messages": [], "label": False},
     Shape.SHAREGPT_FEEDBACK: {"conversations": [], "kto_tag": True},
+    Shape.PROMPT: {"prompt": "p"},
 }
 
 
@@ -96,6 +98,7 @@ class TestRecipeAccepts:
             ("cpt", Shape.MESSAGES, False),
             ("dpo", Shape.SHAREGPT_PREFERENCE, True),
             ("reward", Shape.IMPLICIT_PREFERENCE, True),
+            ("dpo", Shape.OPENAI_PREFERENCE, True),
             ("kto", Shape.MESSAGES_FEEDBACK, True),
             ("kto", Shape.MESSAGES, False),
             ("command", Shape.TEXT, False),

@@ -84,6 +84,15 @@ class TestCreateKey:
             make(database, holder, scoped_permissions=["runs:write"])
         assert come_with(database, make(database, holder).key).permissions == holder.permissions
 
+    def test_a_key_makes_no_key_that_outlives_it(self, database: Database) -> None:
+        short = make(database, principal(database), expires_days=2)
+        holder = come_with(database, short.key)
+        assert make(database, holder).info.expires_at == short.info.expires_at
+        assert (make(database, holder, expires_days=1).info.expires_at or utc_now()) < utc_now() + timedelta(days=1)
+        with pytest.raises(InvalidAccount, match="the key that you come with ends at") as caught:
+            make(database, holder, expires_days=3)
+        assert [flaw.field for flaw in caught.value.flaws] == ["expires_days"]
+
 
 class TestPrincipalOfKey:
     def test_is_never_worth_more_than_its_user(self, database: Database) -> None:

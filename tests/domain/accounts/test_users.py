@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, update
 
 from finery.contracts.accounts import NewUser, User, UserChanges
-from finery.contracts.permissions import Level
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Level
 from finery.db import Database
 from finery.domain import accounts, runs
 from finery.domain.accounts.errors import (
@@ -256,7 +256,7 @@ class TestDeleteUser:
         ann, bob = people.user(database, "ann"), people.user(database, "bob")
         with database.write() as session:
             for user in (ann, bob):
-                runs.create(session, builders.external(user.username), builders.ground(home))
+                runs.create(session, builders.external(user.username), builders.ground(home), LOCAL_ADMINISTRATOR)
                 session.execute(update(RunRow).where(RunRow.id == user.username).values(owner_id=user.id))
         opened = people.log_in(database, "ann")
         with database.write() as session:

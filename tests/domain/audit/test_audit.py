@@ -115,4 +115,4 @@ class TestExport:
 
 class TestModule:
     def test_nothing_changes_or_removes(self) -> None:
-        assert set(audit.__all__) == {"record", "list_page", "export"}
+        assert set(audit.__all__) == {"record", "list_page", "export", "name_target", "target_of"}

@@ -1,24 +1,17 @@
 import gzip
-import hashlib
 import json
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from finery.contracts.datasets import Source
-from finery.contracts.datasets.messages import ROLES
-from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.datasets.checking import examine
 from finery.contracts.datasets.report import DatasetReport
-from finery.contracts.datasets.shapes import KEYS, SHAPES_OF_RECIPE, shape_of
 from finery.domain.datasets import DatasetNotFound, DatasetRefused, check, check_dataset
-from finery.domain.datasets.check import examine
 from finery.domain.datasets.reports import ReportCache
-from finery.domain.datasets.swift import SwiftReader, roles_of
-from finery.domain.datasets.tally import Tally, order_of
 from finery.domain.errors import ErrorKind, Flaw
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
@@ -84,7 +77,6 @@ class TestCheckDataset:
         report = check_dataset(SHARED / name, recipe=recipe)
         assert (report.shapes, report.untrainable) == (shapes, 0)
         assert report.bytes == (SHARED / name).stat().st_size
-        assert report.sha256 == hashlib.sha256((SHARED / name).read_bytes()).hexdigest()
 
     def test_reports(self, tmp_path: Path) -> None:
         system = {"role": "system", "content": "s"}
@@ -191,9 +183,9 @@ class TestCache:
     def passes(self, monkeypatch: pytest.MonkeyPatch) -> list[Source]:
         passes: list[Source] = []
 
-        def counted(source: Source, recipe: str) -> DatasetReport:
+        def counted(source: Source, recipe: str, validation: Source | None) -> DatasetReport:
             passes.append(source)
-            return examine(source, recipe)
+            return examine(source, recipe, validation)
 
         monkeypatch.setattr(check, "examine", counted)
         return passes
@@ -238,7 +230,7 @@ class TestCache:
 
 
 def report(rows: int = 0) -> DatasetReport:
-    return DatasetReport(Path("d"), "sft", bytes=0, sha256="", rows=rows, shapes={}, role_orders={}, untrainable=0)
+    return DatasetReport(file=Path("d"), recipe="sft", bytes=0, rows=rows, shapes={}, role_orders={}, untrainable=0)
 
 
 class TestReportCache:
@@ -272,75 +264,3 @@ class TestReportCache:
         for thread in threads:
             thread.join(10)
         assert (made, found) == ([1], [7] * 20)
-
-
-GOOD_MESSAGES = [
-    [USER, ANSWER],
-    [{"role": "system", "content": "s"}, USER, ANSWER, USER, {"role": "assistant", "content": ""}],
-    [USER],
-]
-GOOD_TURNS = [
-    [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}],
-    [{"from": "system", "value": "s"}, {"from": "human", "value": "u"}, {"from": "gpt", "value": " "}],
-    [{"from": "human", "value": "u"}],
-]
-GOOD_ROWS: list[tuple[str, dict[str, Any]]] = [
-    *(("sft", {"messages": messages}) for messages in GOOD_MESSAGES),
-    *(("sft", {"conversations": turns}) for turns in GOOD_TURNS),
-    ("sft", {"instruction": "i", "input": "", "output": "o"}),
-    ("sft", {"prompt": "p", "completion": "c"}),
-    ("sft", {"question": "q", "answer": "a"}),
-    ("sft", {"text": "t"}),
-    ("cpt", {"text": "t"}),
-    ("dpo", {"prompt": "p", "chosen": "c", "rejected": "r"}),
-    ("dpo", {"conversations": GOOD_TURNS[2], "chosen": GOOD_TURNS[0][1], "rejected": GOOD_TURNS[1][2]}),
-    ("kto", {"prompt": "p", "completion": "c", "label": True}),
-]
-
-OTHER_KEYS = {"input", "system", "history", "tools", "kto_tag", "other"}
-MESSAGE_KEY_NAMES = ["role", "content", "weight", "name", "tool_calls", "tool_call_id", "reasoning_content"]
-ODD = ["", " \n", "a", "日本", "true", None, 0, 1, 2, 1.5, True, [], {}, [["q", "r"]], [USER], [ANSWER]]
-ROW_KEYS = sorted({key for keys in KEYS.values() for key in keys} | OTHER_KEYS)
-MESSAGE_KEYS = [*MESSAGE_KEY_NAMES, "from", "value", "function_call", "thinking", "other"]
-
-
-def changed_once(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every copy of the row with one value at the top, or in one message, put in the place of another."""
-    yield from (row | {key: odd} for key in ROW_KEYS for odd in ODD)
-    for key, value in row.items():
-        if isinstance(value, dict):
-            yield from (row | {key: message} for message in changed_messages(value))
-        if isinstance(value, list):
-            for index, message in enumerate(value):
-                for changed in changed_messages(message):
-                    yield row | {key: [*value[:index], changed, *value[index + 1 :]]}
-
-
-def changed_messages(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from (message | {key: odd} for key in MESSAGE_KEYS for odd in ODD)
-    yield from (message | {key: role} for key in ("role", "from") if key in message for role in (*ROLES, "nobody"))
-
-
-class TestSwiftReader:
-    @pytest.mark.parametrize("is_filled_up", [False, True])
-    @pytest.mark.parametrize(("recipe", "good"), GOOD_ROWS)
-    def test_what_it_takes_the_long_way_reads_alike(
-        self, recipe: str, good: dict[str, Any], is_filled_up: bool
-    ) -> None:
-        if is_filled_up:
-            good = dict.fromkeys(ROW_KEYS) | good
-        reader = SwiftReader(recipe)
-        assert reader.read(json.dumps(good).encode())
-        for row in (twice for once in changed_once(good) for twice in (once, once | {"system": "s"})):
-            swift = reader.read(json.dumps(row).encode())
-            roles = roles_of(swift.speakers(), swift.shape) if swift else None
-            if swift and roles is not None:
-                example = READER_OF_RECIPE[recipe](row)
-                long = shape_of(row, SHAPES_OF_RECIPE[recipe]), order_of(example), example.is_trainable
-                assert (swift.shape, roles, swift.is_trainable()) == long, row
-
-    @pytest.mark.parametrize(("recipe", "row"), GOOD_ROWS)
-    def test_takes_the_common_shapes(self, tmp_path: Path, recipe: str, row: dict[str, Any]) -> None:
-        tally = Tally(Source(tmp_path), recipe)
-        assert tally.accept(json.dumps(row | {"id": 7}).encode())
-        assert not tally.accept(json.dumps(row | {"id": 7, "new": 1e300}).encode())

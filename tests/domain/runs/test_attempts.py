@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.process import Exit, Handle, Made, Outcome
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
@@ -17,7 +18,7 @@ from tests import builders
 def ref(database: Database, home: Path) -> AttemptRef:
     """The attempt of a run `r` that was just claimed."""
     with database.write() as session:
-        runs.create(session, builders.sft(home, id="r"), builders.ground(home))
+        runs.create(session, builders.sft(home, id="r"), builders.ground(home), LOCAL_ADMINISTRATOR)
     return claim_again(database)
 
 
@@ -35,7 +36,11 @@ def finish(database: Database, ref: AttemptRef, reason: Reason, ending: Exit | N
 
 def status_events(database: Database) -> list[str]:
     with database.read() as session:
-        return [event.data["to"] for event in runs.list_events(session, "r") if event.type is EventType.STATUS]
+        return [
+            event.data["to"]
+            for event in runs.list_events(session, "r", LOCAL_ADMINISTRATOR)
+            if event.type is EventType.STATUS
+        ]
 
 
 def progress(step: int) -> TrainerEvent:
@@ -62,20 +67,20 @@ class TestFinish:
 
     def test_a_cancel_wins_over_everything(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:
-            runs.request_cancel(session, "r")
+            runs.request_cancel(session, "r", LOCAL_ADMINISTRATOR)
         assert finish(database, ref, Reason.COMPLETED) is RunStatus.CANCELLED
 
     def test_a_pause_that_was_asked_for(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:
-            runs.request_pause(session, "r")
+            runs.request_pause(session, "r", LOCAL_ADMINISTRATOR)
         assert finish(database, ref, Reason.PAUSED) is RunStatus.PAUSED
 
     def test_a_stop_survives_a_lost_attempt(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:
-            runs.request_stop(session, "r")
+            runs.request_stop(session, "r", LOCAL_ADMINISTRATOR)
         assert finish(database, ref, Reason.LOST) is RunStatus.QUEUED
         with database.read() as session:
-            assert runs.get(session, "r").intent == "stop"
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).intent == "stop"
 
     def test_a_stale_token_changes_nothing(self, database: Database, ref: AttemptRef) -> None:
         finish(database, ref, Reason.LOST)
@@ -83,7 +88,7 @@ class TestFinish:
         assert finish(database, ref, Reason.COMPLETED) is None
         assert finish(database, replace(again, token="0" * 32), Reason.COMPLETED) is None
         with database.read() as session:
-            assert runs.get(session, "r").status is RunStatus.STARTING
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).status is RunStatus.STARTING
 
     def test_the_end_is_final(self, database: Database, ref: AttemptRef) -> None:
         finish(database, ref, Reason.COMPLETED)
@@ -110,7 +115,7 @@ class TestFinish:
         outcome = Outcome(reason=Reason.COMPLETED, artifacts=[artifact])
         finish(database, ref, Reason.COMPLETED, Exit(exit_code=0, finished_at=1.0, outcome=outcome))
         with database.read() as session:
-            found = runs.list_artifacts(session, "r")
+            found = runs.list_artifacts(session, "r", LOCAL_ADMINISTRATOR)
         assert [(one.name, one.size_bytes, one.sha256) for one in found] == [("model.safetensors", 5, None)]
 
 
@@ -119,7 +124,7 @@ class TestRecordEvents:
         with database.write() as session:
             assert attempts.record_events(session, ref, start=0, end=50, events=[progress(1), progress(2)])
         with database.read() as session:
-            events = runs.list_events(session, "r")
+            events = runs.list_events(session, "r", LOCAL_ADMINISTRATOR)
         assert [event.sequence for event in events] == [1, 2, 3, 4]
         assert [event.data["step"] for event in events[2:]] == [1, 2]
 
@@ -129,13 +134,13 @@ class TestRecordEvents:
         with database.write() as session:
             assert not attempts.record_events(session, ref, start=0, end=50, events=[progress(1)])
         with database.read() as session:
-            assert runs.get(session, "r").last_sequence == 3
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).last_sequence == 3
 
     def test_progress_is_kept_on_the_run(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:
             attempts.record_events(session, ref, start=0, end=50, events=[progress(5)])
         with database.read() as session:
-            shown = runs.get(session, "r").progress
+            shown = runs.get(session, "r", LOCAL_ADMINISTRATOR).progress
         assert (shown.fraction, shown.step, shown.loss) == (0.5, 5, 0.5)
 
 
@@ -144,16 +149,16 @@ class TestGiveBack:
         with database.write() as session:
             attempts.give_back(session, ref, "the server ended")
         with database.read() as session:
-            assert runs.get(session, "r").status is RunStatus.QUEUED
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).status is RunStatus.QUEUED
             assert claims.leased_devices(session) == {}
 
     def test_a_cancel_in_between_holds(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:
-            runs.request_cancel(session, "r")
+            runs.request_cancel(session, "r", LOCAL_ADMINISTRATOR)
         with database.write() as session:
             attempts.give_back(session, ref, "the server ended")
         with database.read() as session:
-            assert runs.get(session, "r").status is RunStatus.CANCELLED
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).status is RunStatus.CANCELLED
 
 
 class TestRecordHandle:

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Resources
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
@@ -18,7 +19,7 @@ from tests import builders
 def submit(database: Database, home: Path, run_id: str, *, gpus: int = 0, priority: int = 0) -> str:
     new = builders.command(id=run_id, priority=priority, resources=Resources(gpus=gpus))
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home, gpus=8)).id
+        return runs.create(session, new, builders.ground(home, gpus=8), LOCAL_ADMINISTRATOR).id
 
 
 def claim(database: Database, *, gpus: int = 0, cpu_slots: int = 2, max_passed: int = 20) -> Claim | None:
@@ -64,7 +65,7 @@ class TestClaimNext:
         assert found.gpus == [0, 1]
         with database.read() as session:
             assert claims.leased_devices(session) == {"gpu:0": "a", "gpu:1": "a"}
-            assert runs.get(session, "a").status is RunStatus.STARTING
+            assert runs.get(session, "a", LOCAL_ADMINISTRATOR).status is RunStatus.STARTING
 
     def test_leases_are_freed_at_the_end(self, database: Database, home: Path) -> None:
         submit(database, home, "a")
@@ -106,7 +107,7 @@ class TestClaimNext:
 
     def test_external_runs_are_never_claimed(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.external("job-001"), builders.ground(home))
+            runs.create(session, builders.external("job-001"), builders.ground(home), LOCAL_ADMINISTRATOR)
         assert claim(database) is None
 
     def test_a_run_for_another_device_is_no_rival(self, database: Database, home: Path) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Resources, Run, RunFilter
 from finery.contracts.status import RunStatus
 from finery.db import Database
@@ -23,7 +24,7 @@ from tests import builders
 
 def create(database: Database, home: Path, new: NewRun) -> Run:
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home))
+        return runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
 
 
 class TestCreate:
@@ -113,7 +114,7 @@ class TestCreate:
     def test_an_output_is_free_again_after_the_end(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(id="a", output_dir="outputs/x"))
         with database.write() as session:
-            runs.request_cancel(session, "a")
+            runs.request_cancel(session, "a", LOCAL_ADMINISTRATOR)
         create(database, home, builders.command(id="b", output_dir="outputs/x"))
 
     def test_a_strangers_folder_is_not_overwritten(self, database: Database, home: Path) -> None:
@@ -146,8 +147,8 @@ class TestListPage:
         for number in range(5):
             create(database, home, builders.command(id=f"r{number}"))
         with database.read() as session:
-            first = runs.list_page(session, RunFilter(), limit=2)
-            second = runs.list_page(session, RunFilter(), limit=9, cursor=first.next_cursor)
+            first = runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=2)
+            second = runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=9, cursor=first.next_cursor)
         assert [run.id for run in first.runs] == ["r4", "r3"]
         assert [run.id for run in second.runs] == ["r2", "r1", "r0"]
         assert second.next_cursor is None
@@ -156,7 +157,7 @@ class TestListPage:
         create(database, home, builders.command(id="a", labels={"team": "x"}))
         create(database, home, builders.external("b"))
         with database.write() as session:
-            runs.request_cancel(session, "b")
+            runs.request_cancel(session, "b", LOCAL_ADMINISTRATOR)
         for found, run_filter in [
             (["b"], RunFilter(recipe="external")),
             (["a"], RunFilter(statuses=frozenset({RunStatus.QUEUED}))),
@@ -164,12 +165,14 @@ class TestListPage:
             ([], RunFilter(label=("team", "y"))),
         ]:
             with database.read() as session:
-                assert [run.id for run in runs.list_page(session, run_filter, limit=10).runs] == found
+                assert [
+                    run.id for run in runs.list_page(session, run_filter, LOCAL_ADMINISTRATOR, limit=10).runs
+                ] == found
 
     @pytest.mark.parametrize("cursor", ["", "x", "-1", "1" * 30, "１"])
     def test_a_strange_cursor(self, database: Database, cursor: str) -> None:
         with pytest.raises(BadCursor), database.read() as session:
-            runs.list_page(session, RunFilter(), limit=1, cursor=cursor)
+            runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=1, cursor=cursor)
 
 
 class TestReport:
@@ -177,31 +180,33 @@ class TestReport:
         create(database, home, builders.external("job-001"))
         for status in (RunStatus.RUNNING, RunStatus.RUNNING, RunStatus.FAILED):
             with database.write() as session:
-                run = runs.report(session, "job-001", status, "gone" if status.is_finished else None)
+                run = runs.report(
+                    session, "job-001", status, "gone" if status.is_finished else None, LOCAL_ADMINISTRATOR
+                )
         assert (run.status, run.error) == (RunStatus.FAILED, "gone")
         with pytest.raises(TransitionRefused), database.write() as session:
-            runs.report(session, "job-001", RunStatus.RUNNING, None)
+            runs.report(session, "job-001", RunStatus.RUNNING, None, LOCAL_ADMINISTRATOR)
 
     def test_the_servers_own_runs_take_none(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(id="a"))
         with pytest.raises(NotReportable), database.write() as session:
-            runs.report(session, "a", RunStatus.RUNNING, None)
+            runs.report(session, "a", RunStatus.RUNNING, None, LOCAL_ADMINISTRATOR)
 
 
 class TestDelete:
     def test_not_before_its_end(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(id="a"))
         with pytest.raises(RunIsLive), database.write() as session:
-            runs.delete(session, "a", builders.ground(home))
+            runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)
 
     def test_all_that_belongs_to_it_goes(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(id="a"))
         with database.write() as session:
-            runs.request_cancel(session, "a")
+            runs.request_cancel(session, "a", LOCAL_ADMINISTRATOR)
         with database.write() as session:
-            runs.delete(session, "a", builders.ground(home))
+            runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)
         with database.read() as session:
-            assert runs.list_page(session, RunFilter(), limit=9).runs == []
+            assert runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=9).runs == []
 
 
 class TestMetrics:
@@ -217,6 +222,6 @@ class TestMetrics:
             assert claim is not None
             attempts.record_events(session, claim.ref, start=0, end=1, events=rows)
         with database.read() as session:
-            found = runs.metrics(session, "a", points=10)
+            found = runs.metrics(session, "a", LOCAL_ADMINISTRATOR, points=10)
         assert [row["step"] for row in found if row["type"] == "progress"] == list(range(10, 101, 10))
         assert [row["step"] for row in found if row["type"] == "evaluation"] == [50]

@@ -12,6 +12,7 @@ from finery.domain.secrets.errors import (
     SecretNotFound,
     SecretsMissing,
     SecretUnreadable,
+    ServersCredential,
 )
 from finery.kit.secretbox import KEY_FILE, SecretBox
 from finery.models import SecretRow
@@ -113,6 +114,7 @@ class TestResolve:
 
     def test_with_another_key(self, database: Database, box: SecretBox, home: Path) -> None:
         put(database, box, "HF_TOKEN")
+        SecretBox(home / "other").encrypt("x")
         with pytest.raises(SecretUnreadable, match="HF_TOKEN") as caught:
             resolve(database, SecretBox(home / "other"), "HF_TOKEN")
         assert VALUE not in str(caught.value)
@@ -124,6 +126,75 @@ class TestResolve:
             resolve(database, SecretBox(home / ".finery"), "HF_TOKEN")
         with pytest.raises(SecretKeyUnusable):
             put(database, SecretBox(home / ".finery"), "OTHER")
+
+    def test_when_the_key_is_gone(self, database: Database, box: SecretBox, home: Path) -> None:
+        put(database, box, "HF_TOKEN")
+        (home / ".finery" / KEY_FILE).unlink()
+        with pytest.raises(SecretKeyUnusable, match="is gone"):
+            resolve(database, box, "HF_TOKEN")
+
+    def test_optional_ones_are_taken_where_they_are(self, database: Database, box: SecretBox) -> None:
+        put(database, box, "NAMED")
+        put(database, box, "HF_TOKEN", "hub's")
+        with database.read() as session:
+            found = secrets.resolve(session, box, ["NAMED"], owner_id=None, optional=["HF_TOKEN", "WANDB_API_KEY"])
+        assert found == {"NAMED": VALUE, "HF_TOKEN": "hub's"}
+
+    @pytest.mark.parametrize(
+        ("address", "credential"),
+        [("WANDB_BASE_URL", "WANDB_API_KEY"), ("MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_PASSWORD")],
+    )
+    def test_the_servers_credential_goes_to_no_address_of_a_users(
+        self, database: Database, box: SecretBox, ann: str, address: str, credential: str
+    ) -> None:
+        put(database, box, credential, "server's")
+        put(database, box, address, "https://ann.example", owner_id=ann)
+        with database.read() as session:
+            both = secrets.resolve(session, box, [], owner_id=ann, optional=[address, credential])
+            assert both == {address: "https://ann.example"}
+            with pytest.raises(ServersCredential, match=f"{credential} is the server's"):
+                secrets.resolve(session, box, [credential], owner_id=ann, optional=[address])
+        put(database, box, credential, "ann's", owner_id=ann)
+        assert resolve(database, box, address, credential, owner_id=ann)[credential] == "ann's"
+
+    def test_a_users_credential_goes_to_the_servers_address(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "WANDB_BASE_URL", "https://ours.example")
+        put(database, box, "WANDB_API_KEY", "ann's", owner_id=ann)
+        found = resolve(database, box, "WANDB_BASE_URL", "WANDB_API_KEY", owner_id=ann)
+        assert found == {"WANDB_BASE_URL": "https://ours.example", "WANDB_API_KEY": "ann's"}
+
+    def test_an_optional_one_that_cannot_be_read_is_told(self, database: Database, box: SecretBox, home: Path) -> None:
+        put(database, box, "HF_TOKEN")
+        SecretBox(home / "other").encrypt("x")
+        with database.read() as session, pytest.raises(SecretUnreadable):
+            secrets.resolve(session, SecretBox(home / "other"), [], owner_id=None, optional=["HF_TOKEN"])
+
+
+class TestRequire:
+    def test_existence_is_enough(self, database: Database, box: SecretBox, home: Path, ann: str) -> None:
+        put(database, box, "A", owner_id=ann)
+        put(database, box, "B")
+        (home / ".finery" / KEY_FILE).unlink()
+        with database.read() as session:
+            secrets.require(session, ["A", "B"], owner_id=ann)
+            secrets.require(session, [], owner_id=None)
+
+    def test_names_what_nobody_has(self, database: Database, box: SecretBox, ann: str) -> None:
+        put(database, box, "A", owner_id=ann)
+        with database.read() as session, pytest.raises(SecretsMissing, match="named A, B,") as caught:
+            secrets.require(session, ["A", "B"], owner_id=None)
+        assert [flaw.field for flaw in caught.value.flaws] == ["config.secrets"]
+
+
+class TestReadableValues:
+    def test_passes_over_what_cannot_be_read(self, database: Database, box: SecretBox, home: Path, ann: str) -> None:
+        put(database, SecretBox(home / "other"), "UNREADABLE")
+        put(database, box, "A")
+        put(database, box, "A", "ann's", owner_id=ann)
+        with database.read() as session:
+            assert secrets.readable_values(session, box, ["A", "UNREADABLE", "GONE"], owner_id=ann) == ["ann's"]
+            (home / ".finery" / KEY_FILE).unlink()
+            assert secrets.readable_values(session, box, ["A"], owner_id=ann) == []
 
 
 class TestListNames:

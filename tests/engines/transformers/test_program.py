@@ -265,6 +265,33 @@ class TestModels:
             client.models.retrieve("other")
 
 
+class TestOnDemandOptions:
+    def test_token_names_template_and_cache(
+        self, model_folder: Path, tmp_path: Path, free_port: Callable[[], int]
+    ) -> None:
+        (tmp_path / "template.jinja").write_text("{{ messages[0]['content'] }}!")
+        options = {"any_name": True, "chat_template": tmp_path / "template.jinja", "cache_bytes": 200_000}
+        with running_engine(model_folder, port=free_port(), token="secret", **options) as engine:
+            engine.wait_ready()
+            health = httpx.get(f"{engine.url}/health").json()
+            with httpx.Client(base_url=f"{engine.url}/v1", timeout=60) as client:
+                body = {"model": "ft:x:finery::1", "messages": USER, "max_tokens": 2}
+                for headers in ({}, {"Authorization": "Bearer secre"}, {"Authorization": "secret"}):
+                    refused = client.post("/chat/completions", json=body, headers=headers)
+                    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+                client.headers["Authorization"] = "Bearer secret"
+                answer = client.post("/chat/completions", json=body).json()
+                plain = client.post("/completions", json={"prompt": f"{USER[0]['content']}!"}).json()
+                with client.stream("POST", "/chat/completions", json={**body, "stream": True}) as stream:
+                    lines = [line.removeprefix("data: ") for line in stream.iter_lines() if line]
+        # One page of the cache is all that fits.
+        assert health["context"] == 256 < CONTEXT
+        assert answer["model"] == "ft:x:finery::1"
+        assert {json.loads(line)["model"] for line in lines[:-1]} == {"ft:x:finery::1"}
+        assert plain["model"] == "tiny"
+        assert answer["usage"]["prompt_tokens"] == plain["usage"]["prompt_tokens"]
+
+
 class TestLife:
     def test_answers_while_loading_and_ends_on_sigterm_at_work(
         self, model_folder: Path, free_port: Callable[[], int]

@@ -2,9 +2,11 @@ import json
 
 import pytest
 
+from finery.engines.transformers.conversations import messages_of, tools_of
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, RequestRefused, parse_request
 
 USER = [{"role": "user", "content": "hi"}]
+TOOLS = [{"type": "function", "function": {"name": "forge"}}]
 
 
 def refused(kind: type[ChatRequest] | type[CompletionRequest], **fields: object) -> dict[str, str | None]:
@@ -25,16 +27,34 @@ class TestParseRequest:
     def test_joins_text_parts(self) -> None:
         parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
         body = json.dumps({"messages": [{"role": "developer", "content": parts}]}).encode()
-        assert parse_request(ChatRequest, body).messages[0].for_template() == {"role": "system", "content": "ab"}
+        assert messages_of(parse_request(ChatRequest, body)) == [{"role": "system", "content": "ab"}]
+
+    def test_tools_keep_the_order_of_their_keys(self) -> None:
+        function = {"strict": None, "parameters": {"b": 1, "a": 2}, "name": "forge"}
+        body = json.dumps({"messages": USER, "tools": [{"function": function, "type": "function"}]}).encode()
+        assert json.dumps(tools_of(parse_request(ChatRequest, body))) == json.dumps(
+            [{"type": "function", "function": function}]
+        )
 
     def test_unsupported_parameters_that_ask_for_nothing_pass(self) -> None:
-        body = json.dumps({"messages": USER, "tools": None, "store": False, "logit_bias": {}}).encode()
+        body = json.dumps(
+            {"messages": USER, "tools": None, "tool_choice": "auto", "store": False, "logit_bias": {}}
+        ).encode()
         parse_request(ChatRequest, body)
 
     @pytest.mark.parametrize(
         ("fields", "param", "code"),
         [
-            ({"tools": [{}]}, "tools", "unsupported_parameter"),
+            ({"tools": [{}]}, "tools[0].type", "invalid_value"),
+            ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "invalid_value"),
+            ({"functions": [{}]}, "functions", "unsupported_parameter"),
+            ({"tool_choice": "required"}, "tool_choice", None),
+            ({"tools": TOOLS, "tool_choice": "any"}, "tool_choice", "invalid_value"),
+            (
+                {"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "quench"}}},
+                "tool_choice",
+                None,
+            ),
             ({"logit_bias": {"1": 2}}, "logit_bias", "unsupported_parameter"),
             ({"temprature": 1}, "temprature", "unknown_parameter"),
             ({"stream_options": {"include_usag": True}, "stream": True}, "stream_options.include_usag", None),
@@ -48,9 +68,16 @@ class TestParseRequest:
             ({"stop": [""]}, "stop", "invalid_value"),
             ({"top_logprobs": 21}, "top_logprobs", "invalid_value"),
             ({"messages": []}, "messages", "invalid_value"),
-            ({"messages": [{"role": "tool", "content": ""}]}, "messages[0].role", "invalid_value"),
+            ({"messages": [{"role": "smith", "content": ""}]}, "messages[0].role", "invalid_value"),
+            ({"messages": [{"role": "tool", "content": ""}]}, "messages[0].tool_call_id", "invalid_value"),
             ({"messages": [{"role": "user"}]}, "messages[0].content", "invalid_value"),
-            ({"response_format": {"type": "json_object"}}, "response_format.type", None),
+            ({"response_format": {"type": "xml"}}, "response_format.type", None),
+            ({"response_format": {"type": "json_schema"}}, "response_format.json_schema", None),
+            (
+                {"response_format": {"type": "json_schema", "json_schema": {"schema": {}}}},
+                "response_format.json_schema.name",
+                None,
+            ),
         ],
     )
     def test_refuses_by_name(self, fields: dict[str, object], param: str, code: str | None) -> None:
@@ -61,6 +88,9 @@ class TestParseRequest:
 
     def test_suggests_the_nearest_known_key(self) -> None:
         assert "Did you mean 'temperature'?" in str(refused(ChatRequest, messages=USER, temprature=1)["message"])
+
+    def test_completions_know_no_tools(self) -> None:
+        assert refused(CompletionRequest, prompt="x", tools=TOOLS)["code"] == "unsupported_parameter"
 
     def test_an_unknown_key_explains_a_missing_one(self) -> None:
         assert refused(CompletionRequest, prompts="x")["param"] == "prompts"

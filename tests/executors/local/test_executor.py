@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from finery.contracts.process import Alive, Exited, Handle, Starting, Unknown
+from finery.contracts.process import Alive, Exited, Handle, Lost, Starting, Unknown
 from finery.executors.base import Executor, SubmitFailed
 from finery.executors.local.environment import TRACKERS
 from finery.executors.local.executor import LocalExecutor
@@ -73,6 +73,26 @@ class TestSubmit:
         until_exited(executor, executor.submit(wanted))
         assert not files.environment.exists()
 
+    @pytest.mark.parametrize(
+        ("own", "withheld"),
+        [
+            ("WANDB_BASE_URL", {"WANDB_BASE_URL", "WANDB_API_KEY"}),
+            ("WANDB_API_KEY", {"WANDB_BASE_URL", "WANDB_API_KEY"}),
+            ("MLFLOW_TRACKING_URI", {"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"}),
+        ],
+    )
+    def test_no_key_of_the_server_goes_to_an_address_of_the_users(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: str, withheld: set[str]
+    ) -> None:
+        for name in TRACKERS:
+            monkeypatch.setenv(name, f"key of {name}")
+        executor = LocalExecutor()
+        wanted = launch(tmp_path, "look", warm_entry="finery.trainers", environment={own: "the user's"})
+        until_exited(executor, executor.submit(wanted))
+        seen = json.loads((tmp_path / "seen.json").read_text())["environment"]
+        assert {name: seen[name] for name in withheld & seen.keys()} == {own: "the user's"}
+        assert {name for name in TRACKERS if seen.get(name) == f"key of {name}"} == TRACKERS - withheld
+
     def test_process_is_clean(self, tmp_path: Path) -> None:
         executor = LocalExecutor()
         until_exited(executor, executor.submit(launch(tmp_path, "look")))
@@ -135,6 +155,43 @@ class TestSubmit:
             return shim.look() is None
 
         until(is_reaped)
+
+
+class TestEnvironmentFile:
+    """It goes with the attempt, however that ends."""
+
+    def test_of_one_that_was_asked_to_end_before_it_began(self, tmp_path: Path) -> None:
+        executor, wanted = LocalExecutor(), launch(tmp_path, "exit:0", environment={"TOKEN": "s3cret"})
+        executor.stop(bare(wanted), 1.0)
+        until_exited(executor, executor.submit(wanted))
+        assert not attempt_files(wanted).environment.exists()
+
+    def test_of_one_that_could_not_be_started(self, tmp_path: Path) -> None:
+        executor, wanted = LocalExecutor(), launch(tmp_path, "", argv=["no-such-program"], environment={"T": "s3cret"})
+        until_exited(executor, executor.submit(wanted))
+        assert not attempt_files(wanted).environment.exists()
+
+    def test_of_one_that_is_lost(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("FINERY_FAILPOINTS", "shim.locked=kill")
+        executor, wanted = LocalExecutor(), launch(tmp_path, "exit:0", environment={"TOKEN": "s3cret"})
+        handle = executor.submit(wanted)
+        assert attempt_files(wanted).environment.exists()
+        until(lambda: isinstance(executor.poll(handle), Lost))
+        assert not attempt_files(wanted).environment.exists()
+
+    def test_of_one_that_was_never_submitted_whole(self, tmp_path: Path) -> None:
+        files = attempt_files(launch(tmp_path, "exit:0"))
+        files.path.mkdir(parents=True)
+        for path in (files.environment, files.path / ".environment.json.7.0a.partial"):
+            path.write_text("{}")
+        LocalExecutor().sweep(bare(launch(tmp_path, "exit:0")))
+        assert list(files.path.iterdir()) == []
+
+    def test_of_one_whose_shim_could_not_be_started(self, tmp_path: Path) -> None:
+        wanted = launch(tmp_path, "exit:0", environment={"TOKEN": "s3cret"})
+        with pytest.raises(SubmitFailed):
+            LocalExecutor(python=str(tmp_path / "no-python")).submit(wanted)
+        assert not attempt_files(wanted).environment.exists()
 
 
 class TestServerDeath:

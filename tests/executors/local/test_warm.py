@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -55,6 +56,18 @@ def seen(directory: Path) -> dict[str, Any]:
     return found
 
 
+def memory_of(pid: int) -> bytes:
+    """All that the process holds and may write to."""
+    areas = [line.split() for line in Path(f"/proc/{pid}/maps").read_text().splitlines()]
+    held = bytearray()
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for begin, end in (area[0].split("-") for area in areas if area[1].startswith("rw")):
+            memory.seek(int(begin, 16))
+            with contextlib.suppress(OSError):
+                held += memory.read(int(end, 16) - int(begin, 16))
+    return bytes(held)
+
+
 class TestWarm(ExecutorConformance):
     @pytest.fixture
     def executor(self, warm: WarmParent) -> Executor:
@@ -92,6 +105,23 @@ class TestForkedTrainer:
         found = seen(tmp_path)
         assert found["stack_is_loaded"]
         assert {name: found["environment"][name] for name in TRACKERS} == {name: f"key of {name}" for name in TRACKERS}
+
+    def test_its_secrets_are_neither_the_parents_nor_the_next_ones(
+        self, executor: LocalExecutor, warm: WarmParent, tmp_path: Path
+    ) -> None:
+        secret = {**PATH, "MINE": "s3cret-value", "HF_TOKEN": "s3cret-token"}
+        first = warm_launch(tmp_path / "first", "look", environment=secret)
+        until_exited(executor, executor.submit(first))
+        assert {name: seen(tmp_path / "first")["environment"][name] for name in secret} == secret
+        until_exited(executor, executor.submit(warm_launch(tmp_path / "second", "look")))
+        found = seen(tmp_path / "second")
+        assert found["stack_is_loaded"]
+        assert secret.keys() & found["environment"].keys() == {"PYTHONPATH"}
+        assert "s3cret" not in str(found)
+        assert b"s3cret" not in Path(f"/proc/{_pid(warm)}/environ").read_bytes()
+        held = memory_of(_pid(warm))
+        assert b"FINERY_PROCESS_MARK" in held
+        assert b"s3cret-" not in held
 
     def test_shows_its_mark(self, executor: LocalExecutor, tmp_path: Path) -> None:
         wanted = warm_launch(tmp_path, "sleep")

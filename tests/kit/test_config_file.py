@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finery.cli.config_file import ConfigRefused, read_config
+from finery.kit.config_file import ConfigRefused, read_config
 
 
 def read(tmp_path: Path, text: str, name: str = "run.yaml") -> dict[str, object]:

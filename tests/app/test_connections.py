@@ -1,0 +1,216 @@
+"""A client that is slow, greedy or hostile, at a raw socket of a real server."""
+
+import asyncio
+import json
+import socket
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import uvicorn
+from uvicorn.server import ServerState
+
+from finery.app.connections import MAX_HEAD_BYTES, Connection, ConnectionLimits
+from tests.servers import RunningServer
+
+HEAD_SECONDS = 0.5
+ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    home = tmp_path_factory.mktemp("home")
+    with RunningServer(
+        home,
+        FINERY_HEAD_TIMEOUT_SECONDS=str(HEAD_SECONDS),
+        FINERY_BODY_TIMEOUT_SECONDS=str(HEAD_SECONDS),
+        FINERY_MAX_CONNECTIONS="4",
+    ) as server:
+        yield server.port
+
+
+@pytest.fixture
+def client(port: int) -> Iterator[socket.socket]:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        yield client
+
+
+def read_all(client: socket.socket) -> bytes:
+    """Until the server closes; also by a reset, when it left something unread."""
+    found = b""
+    try:
+        while piece := client.recv(65536):
+            found += piece
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def seconds_until_cut_off(client: socket.socket, data: bytes) -> float:
+    """How long the server let itself be sent `data` again and again."""
+    began = time.monotonic()
+    while time.monotonic() - began < 10:
+        try:
+            client.sendall(data)
+        except (BrokenPipeError, ConnectionResetError):
+            return time.monotonic() - began
+        time.sleep(HEAD_SECONDS / 25)
+    raise AssertionError("the server listens for ever")
+
+
+def error_of(answer: bytes) -> dict[str, Any]:
+    error: dict[str, Any] = json.loads(answer.partition(b"\r\n\r\n")[2])["error"]
+    return error
+
+
+class TestHead:
+    @pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET / HTTP/1.1\r\nHost: localhost\r\n"])
+    def test_that_never_ends(self, client: socket.socket, sent: bytes) -> None:
+        began = time.monotonic()
+        client.sendall(sent)
+        assert read_all(client) == b""
+        assert HEAD_SECONDS * 0.9 < time.monotonic() - began < 5
+
+    @pytest.mark.parametrize("before", [b"", ASK])
+    def test_that_dribbles(self, client: socket.socket, before: bytes) -> None:
+        client.sendall(before)
+        if before:
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+        assert HEAD_SECONDS * 0.9 < seconds_until_cut_off(client, b"G") < 5
+
+    def test_a_slow_but_steady_client_is_served_again_and_again(self, client: socket.socket) -> None:
+        for _ in range(4):
+            for piece in (ASK[:10], ASK[10:30], ASK[30:]):
+                client.sendall(piece)
+                time.sleep(HEAD_SECONDS / 10)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+    def test_that_is_too_large(self, client: socket.socket) -> None:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * (MAX_HEAD_BYTES + 1))
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert error_of(answer)["code"] == "headers_too_large"
+
+    def test_trailers_that_never_end(self, client: socket.socket) -> None:
+        client.sendall(
+            b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
+        )
+        assert seconds_until_cut_off(client, b"X: " + b"x" * 20_000 + b"\r\n") < HEAD_SECONDS
+
+    def test_that_is_none(self, client: socket.socket) -> None:
+        client.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert error_of(answer)["code"] == "malformed_request"
+
+
+class TestBody:
+    def test_that_does_not_come(self, client: socket.socket) -> None:
+        client.sendall(
+            b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        )
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert b"connection: close" in answer.lower()
+
+    def test_a_large_one_that_stops_half_way(self, client: socket.socket) -> None:
+        form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
+        client.sendall(b"POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n")
+        client.sendall(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n" + form + b"x" * 3_000_000)
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 408 ")
+        assert error_of(answer)["code"] == "body_timeout"
+
+    def test_too_large_by_its_declared_length(self, client: socket.socket) -> None:
+        client.sendall(b"POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000000000\r\n")
+        client.sendall(b"Content-Type: multipart/form-data; boundary=b\r\n\r\n")
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert error_of(answer)["code"] == "too_large"
+
+    @pytest.mark.parametrize("method", [b"GET", b"POST"])
+    def test_of_two_lengths_hides_no_second_request(self, client: socket.socket, method: bytes) -> None:
+        client.sendall(method + b" /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        client.sendall(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + ASK)
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+    def test_of_a_request_that_was_answered_before(self, client: socket.socket) -> None:
+        client.sendall(b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        client.sendall(b"Content-Length: 1000\r\n\r\n")
+        assert client.recv(65536).startswith(b"HTTP/1.1 404")
+        assert seconds_until_cut_off(client, b" ") < 5
+
+    def test_an_answer_may_take_longer_than_a_head(self, client: socket.socket) -> None:
+        client.sendall(b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        body = json.dumps({"job_id": "slow", "model_name": "m", "dataset": "d"}).encode()
+        client.sendall(b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        assert client.recv(65536).startswith(b"HTTP/1.1 201")
+        client.sendall(b"GET /api/v1/runs/slow/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        client.settimeout(HEAD_SECONDS * 3)
+        with pytest.raises(TimeoutError):
+            read_all(client)
+
+
+class TestConnections:
+    def test_one_too_many(self, port: int) -> None:
+        held = [socket.create_connection(("127.0.0.1", port), timeout=10) for _ in range(4)]
+        time.sleep(0.05)
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as surplus:
+            surplus.sendall(ASK)
+            answer = read_all(surplus)
+        for client in held:
+            client.sendall(ASK)
+            assert client.recv(65536).startswith(b"HTTP/1.1 200")
+            client.close()
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"Retry-After: 2\r\n" in answer
+        assert error_of(answer)["code"] == "unavailable"
+
+    def test_there_is_room_again(self, client: socket.socket) -> None:
+        client.sendall(ASK)
+        assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+class Socket(asyncio.Protocol):
+    """Stands for a WebSocket library, of which none needs to be installed."""
+
+    def __init__(self, **_: Any) -> None:
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        assert self.transport is not None
+        self.transport.write(data)
+
+
+class TestUpgrade:
+    def test_a_websocket_is_not_cut_off(self) -> None:
+        async def talk() -> bytes:
+            config = uvicorn.Config(
+                "none:none", interface="asgi3", http=Connection, ws=Socket, log_config=None, lifespan="off"
+            )
+            config.loaded, config.loaded_app, config.ws_protocol_class = True, None, Socket
+            limits = ConnectionLimits(connections=4, head_seconds=0.1)
+            loop = asyncio.get_running_loop()
+            server = await loop.create_server(
+                lambda: Connection(config, ServerState(), {}, limits, loop), "127.0.0.1", 0
+            )
+            async with server:
+                reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+                writer.write(b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+                await reader.readuntil(b"\r\n\r\n")
+                await asyncio.sleep(0.3)
+                writer.write(b"still there")
+                answer = await asyncio.wait_for(reader.readexactly(11), 5)
+                writer.close()
+                await writer.wait_closed()
+            return answer
+
+        assert asyncio.run(talk()) == b"still there"

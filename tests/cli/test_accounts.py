@@ -1,0 +1,237 @@
+"""Users, keys, secrets, sharing and the audit log on the command line."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from finery.client import FineryClient
+from finery.contracts.accounts import NewUser
+from tests.cli.command import Finery
+from tests.cli.terminal import Terminal
+from tests.client.scripted import ScriptedServer, error
+from tests.servers import RunningServer
+
+PASSWORD = "correct horse 電池"
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """A server with an administrator, ada, and a researcher, rosa; and a key of each."""
+
+    url: str
+    ada: str
+    rosa: str
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    with RunningServer(tmp_path_factory.mktemp("home")) as server, FineryClient(url=server.url, api_key="") as client:
+        client.accounts.set_up(email="ada@example.org", username="ada", password=PASSWORD)
+        client.accounts.create_user(NewUser(email="rosa@example.org", username="rosa", password=PASSWORD))
+        ada = client.accounts.create_key("tests").key
+        client.accounts.log_in("rosa", PASSWORD)
+        yield Guarded(server.url, ada, client.accounts.create_key("tests").key)
+
+
+@pytest.fixture
+def nobody(guarded: Guarded, tmp_path: Path) -> Finery:
+    return Finery(guarded.url, tmp_path)
+
+
+@pytest.fixture
+def ada(guarded: Guarded, tmp_path: Path) -> Finery:
+    return Finery(guarded.url, tmp_path, guarded.ada)
+
+
+@pytest.fixture
+def rosa(guarded: Guarded, tmp_path: Path) -> Finery:
+    return Finery(guarded.url, tmp_path, guarded.rosa)
+
+
+class TestRefusals:
+    def test_nobody_is_told_to_log_in(self, nobody: Finery) -> None:
+        for words in (("runs", "list"), ("whoami",), ("users", "list"), ("secrets", "list", "--json")):
+            ended = nobody(*words)
+            assert (ended.code, ended.out) == (2, "")
+            assert ended.err == (
+                "finery: this server asks who you are: log in with `finery login`, or set FINERY_API_KEY\n"
+            )
+
+    def test_who_may_not_is_told(self, rosa: Finery) -> None:
+        ended = rosa("users", "list")
+
+        assert (ended.code, ended.out) == (2, "")
+        assert "users:read" in ended.err
+        assert ended.err.endswith("log in with `finery login`, or set FINERY_API_KEY\n")
+
+    def test_a_server_for_its_own_machine(self, tmp_path: Path) -> None:
+        answer = error("loopback_only", "this server has no accounts yet", status=403)
+        with ScriptedServer(answer) as server:
+            ended = Finery(server.url, tmp_path)("runs", "list")
+
+        assert ended.code == 2
+        assert "`finery setup`" in ended.err
+
+
+class TestUsers:
+    def test_from_creation_to_deletion(self, ada: Finery) -> None:
+        words = ("users", "create", "mei", "--email", "mei@example.org", "--display-name", "陈美", "--level", "viewer")
+        created = ada(*words, "--password-stdin", "--json", input=f"{PASSWORD}\n")
+        listed = ada("users", "list")
+        changed = ada("users", "update", "MEI", "--level", "lead", "--display-name", "", "--inactive", "--json")
+        shown = ada("users", "show", "mei@example.org")
+        deleted = ada("users", "delete", "mei", "--json")
+
+        assert (created.json["levels"], created.json["display_name"]) == (["viewer"], "陈美")
+        columns = {line.split()[1]: line for line in listed.out.splitlines()[1:]}
+        assert "陈美" in columns["mei"]
+        assert (changed.json["levels"], changed.json["display_name"], changed.json["is_active"]) == (
+            ["lead"],
+            None,
+            False,
+        )
+        assert ["active", "no"] in [line.split() for line in shown.out.splitlines()]
+        assert deleted.json == {"id": created.json["id"], "deleted": True}
+        assert ada("users", "show", "mei").code == 2
+
+    def test_without_a_password(self, ada: Finery) -> None:
+        created = ada("users", "create", "robot", "--email", "robot@example.org", "--no-password", "--json")
+
+        assert (created.json["has_password"], created.json["levels"]) == (False, ["researcher"])
+        assert "only keys" in ada("users", "show", "robot").out
+
+    def test_what_cannot_be(self, ada: Finery) -> None:
+        nothing = ada("users", "update", "ada")
+        both = ada("users", "create", "x1", "--email", "x@example.org", "--no-password", "--password-stdin")
+
+        assert (nothing.code, both.code) == (2, 2)
+        assert "nothing is to be changed" in nothing.err
+        assert "--no-password" in both.err
+        assert ada("users", "create", "x1", "--email", "x@example.org", "--level", "king").code == 2
+
+    def test_passwords(self, ada: Finery, rosa: Finery) -> None:
+        wrong = rosa("users", "password", "--password-stdin", input=f"wrong one\n{PASSWORD} 2\n")
+        own = rosa("users", "password", "--password-stdin", input=f"{PASSWORD}\n{PASSWORD} 2\n")
+        theirs = ada("users", "password", "rosa", "--password-stdin", "--json", input=f"{PASSWORD} 3\n")
+        again = rosa("users", "password", "--password-stdin", input=f"{PASSWORD} 3\n{PASSWORD}\n")
+
+        assert wrong.code == 2
+        assert "current password is wrong" in wrong.err
+        assert (own.code, theirs.json, again.code) == (0, {"username": "rosa", "changed": True}, 0)
+
+    def test_two_passwords_that_differ(self, ada: Finery) -> None:
+        assert ada.url is not None
+        with Terminal(ada.url, "users", "password", "ada", FINERY_API_KEY=ada.key) as terminal:
+            terminal.expect("New password: ")
+            terminal.type(f"{PASSWORD} 2\n")
+            terminal.expect("New password again: ")
+            terminal.type(f"{PASSWORD} 3\n")
+            terminal.expect("the two passwords differ")
+            assert terminal.ended() == 2
+
+
+class TestKeys:
+    def test_a_scoped_key_from_creation_to_revocation(self, ada: Finery) -> None:
+        made = ada("keys", "create", "밤새 작업", "--scope", "runs:read", "--scope", "account:self")
+        key = made.out.removesuffix("\n")
+        scoped = Finery(ada.url, ada.folder, key)
+        found = next(each for each in ada("keys", "list", "--json").json["keys"] if each["name"] == "밤새 작업")
+
+        assert "\n" not in key
+        assert found["id"] in made.err
+        assert sorted(found["scoped_permissions"]) == ["account:self", "runs:read"]
+        assert "allows less" in scoped("whoami").out
+        assert scoped("runs", "list").code == 0
+        assert scoped("users", "list").code == 2
+        assert ada("keys", "revoke", found["id"]).code == 0
+        assert scoped("runs", "list").code == 2
+        assert "revoked" in next(line for line in ada("keys", "list").out.splitlines() if found["id"] in line)
+
+    def test_as_json_there_is_the_key_and_what_is_known_of_it(self, ada: Finery) -> None:
+        made = ada("keys", "create", "ci", "--expires-days", "3", "--json").json
+
+        assert made["key"].startswith(made["info"]["prefix"])
+        assert made["info"]["scoped_permissions"] is None
+
+    def test_a_scope_that_does_not_exist(self, ada: Finery) -> None:
+        ended = ada("keys", "create", "ci", "--scope", "runs:raed")
+
+        assert (ended.code, ended.out) == (2, "")
+        assert "runs:read" in ended.err
+
+
+class TestSecrets:
+    def test_set_used_and_deleted(self, ada: Finery) -> None:
+        stored = ada("secrets", "set", "HUB_TOKEN", input="hf_abcdefgh\n")
+        again = ada("secrets", "set", "HUB_TOKEN", "--server", "--json", input="한국어 비밀번호\n두 줄\n")
+        listed = ada("secrets", "list")
+
+        assert (stored.code, again.code) == (0, 0)
+        assert again.json["owner_id"] is None
+        assert [line.split()[:2] for line in listed.out.splitlines()[1:]] in (
+            [["HUB_TOKEN", "mine"], ["HUB_TOKEN", "server"]],
+            [["HUB_TOKEN", "server"], ["HUB_TOKEN", "mine"]],
+        )
+        assert "hf_abcdefgh" not in listed.out + stored.out
+        for words in ((), ("--server",)):
+            assert ada("secrets", "delete", "HUB_TOKEN", *words, "--json").json["deleted"] is True
+        assert ada("secrets", "list").out.startswith("No secrets.")
+
+    def test_nothing_is_no_value(self, ada: Finery) -> None:
+        assert ada("secrets", "set", "EMPTY").code == 2
+
+    def test_only_administrators_set_the_servers(self, rosa: Finery) -> None:
+        ended = rosa("secrets", "set", "TOKEN", "--server", input="hf_abcdefgh")
+
+        assert ended.code == 2
+        assert "secrets:all" in ended.err
+
+
+class TestSharing:
+    def test_a_shared_run_is_seen_by_others(self, ada: Finery, rosa: Finery) -> None:
+        run_id = ada("train", "command", 'argv=["true"]', "--detach").out.strip()
+        shared = ada("train", "command", 'argv=["true"]', "--shared", "--detach").out.strip()
+
+        assert rosa("runs", "show", run_id).code == 2
+        assert rosa("runs", "show", shared).code == 0
+        assert ada("runs", "share", run_id).out == f"Run {run_id} is shared\n"
+        assert rosa("runs", "show", run_id).code == 0
+        assert ada("runs", "unshare", run_id, "--json").json["id"] == run_id
+        assert rosa("runs", "show", run_id).code == 2
+
+    def test_what_is_not_there(self, ada: Finery) -> None:
+        assert ada("runs", "share", "nosuch").code == 2
+        assert ada("deployments", "share", "nosuch").code == 2
+        assert ada("deployments", "unshare", "nosuch").code == 2
+
+
+class TestAudit:
+    def test_who_did_what(self, ada: Finery, rosa: Finery) -> None:
+        assert rosa("users", "list").code == 2
+        entries = ada("audit", "list", "--user", "rosa", "--json").json["entries"]
+        denied = ada("audit", "list", "--user", "rosa", "--result", "denied", "-n", "1")
+
+        assert {entry["user_name"] for entry in entries} == {"rosa"}
+        assert "rosa" in denied.out
+        assert ada("audit", "list", "--until", "2020-01-01").out == "Nothing was done.\n"
+        assert rosa("audit", "list").code == 2
+
+    def test_export(self, ada: Finery) -> None:
+        ada("users", "create", "ines", "--email", "ines@example.org", "--no-password")
+        printed = ada("audit", "export", "--since", "2020-01-01").json_lines
+        written = ada("audit", "export", "-o", "record.jsonl", "--json").json
+        file = ada.folder / "record.jsonl"
+
+        assert len({entry["id"] for entry in printed}) == len(printed) > 0
+        assert written["entries"] == len(file.read_text().splitlines()) >= len(printed)
+        assert os.stat(file).st_mode & 0o777 == 0o600
+
+    @pytest.mark.parametrize("words", [("--result", "fine"), ("--since", "yesterday")])
+    def test_what_cannot_be_asked(self, ada: Finery, words: tuple[str, ...]) -> None:
+        ended = ada("audit", "list", *words)
+
+        assert ended.code == 2
+        assert ended.err.startswith(f"finery: {words[0]}: '{words[1]}'")

@@ -1,0 +1,150 @@
+"""From the first administrator to the key of this machine, and its end."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from finery.client import FineryClient
+from tests.cli.command import Ended, Finery, configured
+from tests.cli.terminal import Terminal
+from tests.servers import RunningServer
+
+PASSWORD = "correct horse 電池"
+
+
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """A server with its first administrator, ada."""
+    with RunningServer(tmp_path_factory.mktemp("home")) as server:
+        with FineryClient(url=server.url, api_key="") as client:
+            client.accounts.set_up(email="ada@example.org", username="ada", password=PASSWORD, display_name="에이다")
+        yield server
+
+
+@pytest.fixture
+def nobody(guarded: RunningServer, tmp_path: Path) -> Finery:
+    return Finery(guarded.url, tmp_path)
+
+
+@pytest.fixture
+def ada(nobody: Finery) -> Finery:
+    assert logged_in(nobody, "ada").code == 0
+    return nobody
+
+
+def logged_in(finery: Finery, username: str, *words: str) -> Ended:
+    return finery("login", "--username", username, "--password-stdin", *words, input=f"{PASSWORD}\n")
+
+
+def credentials(finery: Finery) -> Any:
+    return json.loads((finery.folder / "config" / "finery" / "credentials.json").read_bytes())["servers"]
+
+
+class TestSetup:
+    def test_creates_the_first_administrator_once(self, home: Path, tmp_path: Path) -> None:
+        words = ("setup", "--username", "ada", "--email", "ada@example.org", "--password-stdin")
+        with RunningServer(home) as server:
+            finery = Finery(server.url, tmp_path)
+            before = finery("whoami", "--json")
+            done = finery(*words, "--json", input=PASSWORD)
+            after = finery("whoami", "--json")
+            again = finery(*words, input=PASSWORD)
+
+        assert (before.json["is_local"], before.json["user"]) == (True, None)
+        assert done.code == 0, done.err
+        assert (done.json["user"]["username"], done.json["user"]["levels"]) == ("ada", ["admin"])
+        assert after.json["user"]["username"] == "ada"
+        assert again.code == 2
+        assert "has its first administrator already" in again.err
+
+    def test_a_weak_password_is_refused_by_name(self, finery: Finery) -> None:
+        words = ("setup", "--username", "ada", "--email", "ada@example.org", "--password-stdin")
+        ended = finery(*words, input="short")
+
+        assert (ended.code, ended.out) == (2, "")
+        assert "password" in ended.err
+
+
+class TestLogin:
+    def test_the_key_is_kept_for_this_server_only(self, nobody: Finery) -> None:
+        ended = logged_in(nobody, "ada", "--json")
+        stored = credentials(nobody)
+
+        assert ended.code == 0
+        assert [*stored] == [nobody.url]
+        assert stored[nobody.url]["key"] not in ended.out
+        assert ended.json["key"]["name"].startswith("finery login on ")
+        assert nobody("whoami").out.splitlines()[1].split() == ["name", "ada"]
+
+    def test_a_day_on_which_the_key_ends(self, nobody: Finery) -> None:
+        info = logged_in(nobody, "ada", "--expires-days", "1", "--json").json["key"]
+
+        assert info["expires_at"][:10] > info["created_at"][:10]
+
+    def test_a_second_login_revokes_the_first_key(self, ada: Finery) -> None:
+        first = credentials(ada)[ada.url]["key_id"]
+        assert logged_in(ada, "ada").code == 0
+        keys = {key["id"]: key for key in ada("keys", "list", "--json").json["keys"]}
+
+        assert not keys[first]["is_active"]
+        assert keys[credentials(ada)[ada.url]["key_id"]]["is_active"]
+
+    def test_a_wrong_password(self, nobody: Finery) -> None:
+        ended = nobody("login", "-u", "ada", "--password-stdin", input="wrong password")
+
+        assert (ended.code, ended.out) == (2, "")
+        assert ended.err == "finery: user name or password is wrong\n"
+        assert not (nobody.folder / "config").exists()
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (("login",), "--username: there is no terminal"),
+            (("login", "-u", "ada"), "give it on stdin, with --password-stdin"),
+            (("login", "-u", "ada", "--password-stdin"), "password: nothing was given"),
+        ],
+    )
+    def test_without_a_terminal(self, nobody: Finery, words: tuple[str, ...], reason: str) -> None:
+        ended = nobody(*words)
+
+        assert (ended.code, ended.out) == (2, "")
+        assert reason in ended.err
+
+    def test_on_a_terminal_nothing_is_echoed(self, nobody: Finery) -> None:
+        assert nobody.url is not None
+        with Terminal(nobody.url, "login", **configured(nobody.folder)) as terminal:
+            terminal.expect("User name or email: ")
+            terminal.type("ADA@example.org\n")
+            terminal.expect("Password: ")
+            terminal.type(f"{PASSWORD}\n")
+            terminal.expect("as ada; the key is in")
+            assert terminal.ended() == 0
+            assert PASSWORD not in terminal.shown
+        assert nobody("whoami").code == 0
+
+    def test_a_file_that_others_can_read_is_refused_before_the_password_is_sent(self, ada: Finery) -> None:
+        (ada.folder / "config" / "finery" / "credentials.json").chmod(0o644)
+        for ended in (ada("whoami"), logged_in(ada, "ada")):
+            assert (ended.code, ended.out) == (2, "")
+            assert "chmod 600" in ended.err
+
+
+class TestLogout:
+    def test_the_key_is_revoked_and_forgotten(self, ada: Finery) -> None:
+        key = credentials(ada)[ada.url]["key"]
+        ended = ada("logout")
+
+        assert ended.code == 0
+        assert credentials(ada) == {}
+        assert ada("whoami").code == 2
+        assert Finery(ada.url, ada.folder, key)("whoami").code == 2
+        assert ada("logout").err == f"finery: nobody is logged in at {ada.url}\n"
+
+    def test_a_key_that_is_none_any_more_is_forgotten(self, ada: Finery) -> None:
+        assert ada("keys", "revoke", credentials(ada)[ada.url]["key_id"]).code == 0
+
+        assert ada("logout").code == 0
+        assert credentials(ada) == {}

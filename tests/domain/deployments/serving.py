@@ -1,0 +1,120 @@
+"""Machines, models and engines for the tests of deployments."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from finery.contracts.deployment import Deployment, EngineOptions
+from finery.contracts.machine import Gpu
+from finery.contracts.model_table import parse_model_table
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
+from finery.db import Database
+from finery.domain import deployments
+from finery.domain.deployments import LiveDeployment
+from finery.domain.deployments.needs import memory_need
+from finery.domain.ground import Ground
+from finery.engines.registry import VLLM
+from finery.engines.vllm.engine import VllmEngine
+from finery.engines.vllm.settings import VllmSettings
+from finery.kit.in_use import InUse
+from tests import builders
+
+GIB = 2**30
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make_ground(
+    home: Path,
+    *,
+    gpus: int = 0,
+    gpu_bytes: int = 16 * GIB,
+    ram_bytes: int = 8 * GIB,
+    vllm: bool = False,
+    clock: Clock | None = None,
+    models: dict[str, object] | None = None,
+) -> Ground:
+    machine = builders.machine().model_copy(
+        update={
+            "memory_available_bytes": ram_bytes,
+            "gpus": [
+                Gpu(
+                    index=index, uuid=f"GPU-{index}", name="Test",
+                    memory_total_bytes=gpu_bytes, memory_free_bytes=gpu_bytes,
+                )
+                for index in range(gpus)
+            ],
+        }
+    )  # fmt: skip
+    ground = builders.ground(home)
+    engines = {**ground.engines, VLLM: VllmEngine(VllmSettings(), "/usr/bin/vllm")}
+    return dataclasses.replace(
+        ground,
+        machine=lambda: machine,
+        models=parse_model_table({"models": models or {}}),
+        engines=engines if vllm else {name: engine for name, engine in engines.items() if name != VLLM},
+        in_use=InUse(clock or Clock()),
+    )
+
+
+def make_model(home: Path, name: str, size: int = 64, ground: Ground | None = None) -> str:
+    """Its absolute path. With a `ground`, an engine for it needs `size` bytes there, to within a percent."""
+    folder = home / name
+    folder.mkdir()
+    (folder / "config.json").write_text('{"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}')
+    weights = folder / "model.safetensors"
+    weights.touch()
+    if ground is not None:
+        each = 1 if ground.machine().gpus else 2
+        size = (size - memory_need(str(folder), None, EngineOptions(), ground)) // each
+    with weights.open("wb") as file:
+        file.truncate(size)
+    return str(folder)
+
+
+def make_adapter(home: Path, name: str, base: str, **settings: object) -> str:
+    folder = home / name
+    folder.mkdir()
+    config = {"r": 8, "base_model_name_or_path": base, **settings}
+    (folder / "adapter_config.json").write_text(json.dumps(config))
+    (folder / "adapter_model.safetensors").write_bytes(b"\0" * 64)
+    return str(folder)
+
+
+def ensure(database: Database, name: str, ground: Ground, who: Principal = LOCAL_ADMINISTRATOR) -> Deployment:
+    with database.write() as session:
+        return deployments.demand.ensure(session, name, who, ground).deployment
+
+
+def start(database: Database, deployment_id: str, ground: Ground) -> str | None:
+    """What the serve loop does with what can be started; the device, None where there is no room."""
+    with database.write() as session:
+        claim = deployments.claim(session, deployment_id, ground)
+        if claim is None:
+            return None
+        deployments.mark_running(session, deployment_id, claim.token, "cuda")
+    ground.in_use.touch(deployment_id)
+    return claim.device
+
+
+def live(database: Database, deployment_id: str) -> LiveDeployment:
+    with database.read() as session:
+        return next(one for one in deployments.list_live(session) if one.deployment.id == deployment_id)
+
+
+def end(database: Database, deployment_id: str, error: str = "killed") -> bool:
+    token = live(database, deployment_id).token
+    assert token is not None
+    with database.write() as session:
+        return deployments.end(session, deployment_id, token, error)
+
+
+def get(database: Database, deployment_id: str) -> Deployment:
+    with database.read() as session:
+        return deployments.get(session, deployment_id, LOCAL_ADMINISTRATOR)

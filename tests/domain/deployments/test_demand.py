@@ -1,0 +1,181 @@
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from finery.contracts.deployment import Deployment, DeploymentStatus
+from finery.db import Database
+from finery.domain import deployments
+from finery.domain.catalog import ModelNotFound
+from finery.domain.deployments.errors import DeploymentNotFound, EngineUnavailable, NotEnoughMemory
+from tests.domain.catalog.test_resolution import train
+from tests.domain.deployments.serving import (
+    GIB,
+    end,
+    ensure,
+    get,
+    live,
+    make_adapter,
+    make_ground,
+    make_model,
+    start,
+)
+from tests.domain.principals import ANN, BOB, LEAD
+
+THREADS = 8
+TINY = "finery/tiny-llama"
+
+
+class TestEnsure:
+    def test_first_requests_at_once_start_one(self, database: Database, home: Path) -> None:
+        ground, barrier = make_ground(home), Barrier(THREADS)
+
+        def ask(_: int) -> Deployment:
+            barrier.wait()
+            return ensure(database, TINY, ground)
+
+        with ThreadPoolExecutor(THREADS) as pool:
+            found = list(pool.map(ask, range(THREADS)))
+        assert len({one.id for one in found}) == 1
+        assert (found[0].on_demand, found[0].status) == (True, DeploymentStatus.STARTING)
+
+    def test_names_of_the_same_model_share_it(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, models={"chat": TINY, "short": {"model": TINY, "max_context": 64}})
+        first = ensure(database, TINY, ground)
+        assert ensure(database, "chat", ground).id == first.id
+        # What is started differently is another engine.
+        assert ensure(database, "short", ground).id != first.id
+
+    def test_it_is_the_servers_own(self, database: Database, home: Path) -> None:
+        ground = make_ground(home)
+        deployment = ensure(database, TINY, ground, ANN)
+        with database.read() as session:
+            assert deployments.list_all(session, ANN) == []
+            with pytest.raises(DeploymentNotFound):
+                deployments.get(session, deployment.id, ANN)
+            assert [one.id for one in deployments.list_all(session, LEAD)] == [deployment.id]
+
+    def test_the_name_is_checked_each_time(self, database: Database, home: Path) -> None:
+        ground = make_ground(home)
+        run_id = train(database, home, ANN)
+        name = f"ft:{TINY}:finery::{run_id}"
+        deployment = ensure(database, name, ground, ANN)
+        start(database, deployment.id, ground)
+        with database.read() as session:
+            found = deployments.demand.find(session, name, ANN, ground)
+            assert found is not None
+            assert found.deployment.id == deployment.id
+            with pytest.raises(ModelNotFound):
+                deployments.demand.find(session, name, BOB, ground)
+
+    @pytest.mark.parametrize("status", ["stopping", "stopped", "failed"])
+    def test_one_that_ends_is_followed_by_another(self, database: Database, home: Path, status: str) -> None:
+        ground = make_ground(home)
+        first = ensure(database, TINY, ground)
+        start(database, first.id, ground)
+        if status != "failed":
+            with database.write() as session:
+                deployments.request_stop(session, first.id, LEAD)
+        if status != "stopping":
+            end(database, first.id)
+        assert get(database, first.id).status == status
+        assert ensure(database, TINY, ground).id != first.id
+
+    def test_a_folder_that_holds_another_model_by_now(self, database: Database, home: Path) -> None:
+        ground = make_ground(home)
+        model = Path(make_model(home, "m"))
+        first = ensure(database, "m", ground)
+        (model / "model.safetensors").write_bytes(b"\1" * 65)
+        assert ensure(database, "m", ground).id != first.id
+
+    def test_a_hub_model_only_by_a_name_of_the_administrators(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, ram_bytes=64 * GIB, models={"chat": "org/model-0.5B"})
+        with pytest.raises(ModelNotFound, match="once they are deployed"):
+            ensure(database, "org/model-0.5B", ground)
+        assert ensure(database, "chat", ground).model == "org/model-0.5B"
+
+    def test_without_memory(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, ram_bytes=GIB)
+        make_model(home, "m", 2 * GIB)
+        with pytest.raises(
+            NotEnoughMemory, match=r"'m' needs about [4-6]\.\d GiB, which are not free: 1\.0 GiB of main"
+        ):
+            ensure(database, "m", ground)
+
+
+class TestAdapters:
+    def test_share_their_base_where_the_engine_can(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, gpus=1, vllm=True)
+        base = make_model(home, "base")
+        for name in ("one", "two"):
+            make_adapter(home, name, base)
+        with database.write() as session:
+            served = [deployments.demand.ensure(session, name, ANN, ground) for name in ("base", "one", "two")]
+        assert len({one.deployment.id for one in served}) == 1
+        assert [one.adapter for one in served] == [None, str(home / "one"), str(home / "two")]
+        assert [one.name.split("@")[0] for one in served] == [base, str(home / "one"), str(home / "two")]
+        assert served[0].deployment.model == base
+
+    def test_one_that_was_trained_again_has_another_name_there(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, gpus=1, vllm=True)
+        adapter = Path(make_adapter(home, "one", make_model(home, "base")))
+        with database.write() as session:
+            first = deployments.demand.ensure(session, "one", ANN, ground)
+            (adapter / "adapter_model.safetensors").write_bytes(b"\1" * 65)
+            second = deployments.demand.ensure(session, "one", ANN, ground)
+        assert first.deployment.id == second.deployment.id
+        assert first.name != second.name
+
+    def test_have_engines_of_their_own_elsewhere(self, database: Database, home: Path) -> None:
+        ground = make_ground(home)
+        base = make_model(home, "base")
+        found = {ensure(database, name, ground).id for name in (make_adapter(home, "one", base), "base")}
+        assert len(found) == 2
+
+
+class TestEngineChoice:
+    def test_vllm_where_it_is_and_a_gpu(self, database: Database, home: Path) -> None:
+        make_model(home, "m")
+        assert ensure(database, "m", make_ground(home, gpus=1, vllm=True)).engine == "vllm"
+        assert ensure(database, "m", make_ground(home, gpus=1)).engine == "transformers"
+
+    def test_by_name(self, database: Database, home: Path) -> None:
+        make_model(home, "m")
+        entry = {"model": "m", "engine": "vllm"}
+        assert ensure(database, "chat", make_ground(home, vllm=True, models={"chat": entry})).engine == "vllm"
+        with pytest.raises(EngineUnavailable, match="'vllm' is not installed here"):
+            ensure(database, "chat", make_ground(home, models={"chat": entry}))
+
+    def test_what_vllm_cannot_serve(self, database: Database, home: Path) -> None:
+        make_adapter(home, "dora", make_model(home, "base"), use_dora=True)
+        models = {"chat": {"model": "dora", "engine": "vllm"}}
+        ground = make_ground(home, gpus=1, vllm=True, models=models)
+        assert ensure(database, "dora", ground).engine == "transformers"
+        with pytest.raises(EngineUnavailable, match="cannot serve this: its adapter is a DoRA"):
+            ensure(database, "chat", ground)
+
+    def test_a_template_that_the_base_lacks(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, gpus=1, vllm=True)
+        base = Path(make_model(home, "base"))
+        same, other = (Path(make_adapter(home, name, str(base))) for name in ("same", "other"))
+        (base / "tokenizer_config.json").write_text('{"chat_template": "A"}')
+        (same / "chat_template.jinja").write_text("A")
+        (other / "chat_template.jinja").write_text("B")
+        assert ensure(database, "same", ground).options.chat_template is None
+        assert ensure(database, "other", ground).options.chat_template == "B"
+
+
+class TestIdle:
+    def test_unloading_waits_for_who_uses_it(self, database: Database, home: Path) -> None:
+        ground = make_ground(home)
+        deployment = ensure(database, TINY, ground)
+        start(database, deployment.id, ground)
+        ground.in_use.begin(deployment.id)
+        with database.write() as session:
+            assert not deployments.unload(session, deployment.id, 0.0, ground)
+        ground.in_use.end(deployment.id)
+        with database.write() as session:
+            assert deployments.unload(session, deployment.id, 0.0, ground)
+        assert live(database, deployment.id).stop_requested
+        assert not ground.in_use.begin(deployment.id)

@@ -1,0 +1,121 @@
+import json
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from finery.contracts.model_table import BaseModelEntry
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
+from finery.contracts.recipes import RECIPES, TrainingConfig
+from finery.db import Database
+from finery.domain import runs
+from finery.domain.runs.choosing import (
+    choose_values,
+    context_of,
+    description_of,
+    parameters_of,
+    with_server_defaults,
+    without_auto,
+)
+from tests import builders
+
+ALL = {"num_epochs": "auto", "batch_size": "auto", "learning_rate": "auto", "use_lora": "auto", "max_length": "auto"}
+
+
+def model(folder: Path, *, parameters: int, context: int | None = None) -> str:
+    folder.mkdir(parents=True)
+    header = json.dumps({"w": {"dtype": "F32", "shape": [parameters], "data_offsets": [0, 0]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    (folder / "config.json").write_text(json.dumps({} if context is None else {"max_position_embeddings": context}))
+    return str(folder)
+
+
+class TestWithoutAuto:
+    def test_only_what_is_to_be_chosen_goes(self) -> None:
+        assert without_auto({"num_epochs": "auto", "precision": "auto", "seed": 1}) == {"precision": "auto", "seed": 1}
+
+
+class TestParametersOf:
+    def test_of_each_kind(self, tmp_path: Path) -> None:
+        folder = model(tmp_path / "m", parameters=123)
+        adapter = tmp_path / "a"
+        adapter.mkdir()
+        (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": folder}))
+        assert parameters_of(folder) == parameters_of(str(adapter)) == 123
+        assert parameters_of("finery/tiny-llama") == 1_400_000
+        assert parameters_of("Qwen/Qwen3-0.6B") == 600_000_000
+        assert parameters_of("owner/unknown") == 1_000_000_000
+
+
+class TestDescriptionOf:
+    def test_of_a_folder_or_an_adapters_base(self, tmp_path: Path) -> None:
+        folder = model(tmp_path / "m", parameters=123, context=64)
+        adapter = tmp_path / "a"
+        adapter.mkdir()
+        (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": folder}))
+        assert description_of(folder) == description_of(str(adapter)) == ({"max_position_embeddings": 64}, 123)
+
+    def test_of_what_is_not_here(self, tmp_path: Path) -> None:
+        assert description_of("owner/model-7B") is None
+        assert description_of(str(tmp_path)) is None
+
+
+class TestWithServerDefaults:
+    @pytest.mark.parametrize(
+        ("recipe", "config", "checks"),
+        [
+            ("sft", {}, True),
+            ("dpo", {}, True),
+            ("sft", {"parity_check": False}, False),
+            ("sft", {"load_in_4bit": True}, False),
+            ("reward", {}, False),
+        ],
+    )
+    def test_switched_on_where_nobody_says_and_it_can_be(
+        self, recipe: str, config: dict[str, bool], checks: bool
+    ) -> None:
+        parsed = RECIPES[recipe].model_validate({"model_name": "m", "dataset_path": "d", **config})
+        assert isinstance(parsed, TrainingConfig)
+        settled = with_server_defaults(parsed, config, recipe=recipe, parity_check=True)
+        assert settled.parity_check is checks
+        assert with_server_defaults(parsed, config, recipe=recipe, parity_check=False) == parsed
+
+    def test_stands_in_the_runs_configuration(self, database: Database, home: Path) -> None:
+        ground = replace(builders.ground(home), parity_check=True)
+        with database.write() as session:
+            run = runs.create(session, builders.sft(home), ground, LOCAL_ADMINISTRATOR)
+        assert run.config["parity_check"] is True
+        assert "parity_check" not in run.requested
+
+
+class TestContextOf:
+    @pytest.mark.parametrize(("context", "expected"), [(4096, 4096), (None, None)])
+    def test_of_a_folder(self, tmp_path: Path, context: int | None, expected: int | None) -> None:
+        assert context_of(model(tmp_path / "m", parameters=1, context=context)) == expected
+
+    def test_of_others(self) -> None:
+        assert context_of("finery/tiny-llama") is not None
+        assert context_of("owner/model") is None
+
+
+class TestChooseValues:
+    def test_by_the_rule(self, tmp_path: Path) -> None:
+        folder = model(tmp_path / "m", parameters=10**9, context=32_768)
+        chosen = choose_values(ALL, recipe="sft", rows=1000, model=folder, entry=None)
+        assert chosen == {
+            "num_epochs": 3, "batch_size": 4, "learning_rate": 2e-4, "use_lora": True, "max_length": 8192,
+        }  # fmt: skip
+
+    def test_the_model_table_goes_before_the_rule(self) -> None:
+        entry = BaseModelEntry(
+            model="finery/tiny-llama", max_length=300, method="full", learning_rate=1e-4, chat_template="{{ 1 }}"
+        )
+        chosen = choose_values(ALL, recipe="sft", rows=1000, model="finery/tiny-llama", entry=entry)
+        wanted = {"max_length": 300, "use_lora": False, "learning_rate": 1e-4, "chat_template": "{{ 1 }}"}
+        assert chosen.items() >= wanted.items()
+
+    def test_the_request_goes_before_the_model_table(self) -> None:
+        entry = BaseModelEntry(model="finery/tiny-llama", max_length=300, chat_template="{{ 1 }}")
+        asked = {"max_length": 77, "chat_template": "{{ 2 }}"}
+        assert choose_values(asked, recipe="sft", rows=9, model="finery/tiny-llama", entry=entry) == {}

@@ -1,0 +1,114 @@
+import json
+import sys
+from typing import Any
+
+import pytest
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from finery.engines.transformers.demands import DemandReader, Demands
+from finery.engines.transformers.grammars import Grammars
+from finery.engines.transformers.sampling import GenerationFailed
+from finery.engines.transformers.wire import ChatRequest, RequestRefused
+from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
+from tests.engines.transformers.templates import AS_XML, BARE, LISTED, TAGGED
+
+USER = [{"role": "user", "content": "hi"}]
+METAL = {"type": "object", "properties": {"metal": {"enum": ["iron"]}}, "required": ["metal"]}
+FORGE = {"name": "forge", "parameters": {**METAL, "additionalProperties": False}}
+
+
+def tools(**function: Any) -> list[dict[str, Any]]:
+    return [{"type": "function", "function": {**FORGE, **function}}]
+
+
+def read(tokenizer: PreTrainedTokenizerBase, **fields: Any) -> Demands:
+    grammars = Grammars(tokenizer, vocabulary=len(tokenizer), end_tokens=[0])
+    return DemandReader(tokenizer, grammars).read(ChatRequest.model_validate({"messages": USER, **fields}))
+
+
+def refusal(template: str, **fields: Any) -> str | None:
+    with pytest.raises(RequestRefused) as caught:
+        read(make_tokenizer(template), **fields)
+    return caught.value.body["error"]["param"]
+
+
+def follows(demands: Demands, tokens: list[int]) -> bool:
+    """Whether an answer may begin like this."""
+    assert demands.grammar is not None
+    matcher = demands.grammar.begin()
+    for token in tokens:
+        try:
+            if matcher.mask(torch.zeros(500))[token] != 0:
+                return False
+        except GenerationFailed:
+            return False
+        matcher.accept(token)
+    return True
+
+
+class TestRead:
+    def test_asks_nothing_of_what_is_free(self) -> None:
+        tokenizer = make_tokenizer(TAGGED)
+        assert read(tokenizer) == Demands()
+        assert read(tokenizer, response_format={"type": "text"}) == Demands()
+        assert read(tokenizer, tools=tools(), tool_choice="none") == Demands()
+        assert read(tokenizer, tools=tools()).grammar is None
+
+    def test_strict_tools_hold_calls_alone(self) -> None:
+        tokenizer = make_tokenizer(TAGGED)
+        demands = read(tokenizer, tools=tools(strict=True))
+        good = 'Well: <tool_call>\n{"name": "forge", "arguments": {"metal": "iron"}}\n</tool_call>\nDone.'
+        for text, allowed in {
+            "Any text, even {x} <tool_box>": True,
+            good: True,
+            good.replace("iron", "tin"): False,
+            good.replace('"forge"', '"burn"'): False,
+        }.items():
+            assert follows(demands, tokenizer(text)["input_ids"]) is allowed
+
+    def test_marks_may_be_special_tokens(self) -> None:
+        tokenizer = make_tokenizer(TAGGED)
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<tool_call>", "</tool_call>"]})
+        text = '<tool_call>\n{"name": "forge", "arguments": {"metal": "iron"}}\n</tool_call>'
+        tokens = tokenizer(text)["input_ids"]
+        for settings in ({"tools": tools(), "tool_choice": "required"}, {"tools": tools(strict=True)}):
+            demands = read(tokenizer, **settings)
+            assert demands.marks == {tokens[0], tokens[-1]}
+            assert follows(demands, tokens)
+        assert not follows(demands, tokenizer(text.replace("iron", "tin"))["input_ids"])
+
+    @pytest.mark.parametrize(
+        ("template", "fields", "param"),
+        [
+            (CHAT_TEMPLATE, {"tools": tools()}, "tools"),
+            (AS_XML, {"tools": tools()}, "tools"),
+            (LISTED, {"tools": tools(), "tool_choice": "required"}, "tool_choice"),
+            (BARE, {"tools": tools(strict=True)}, "tools"),
+            (TAGGED, {"tools": tools(parameters={"not": {}}, strict=True)}, "tools[0].function.parameters"),
+        ],
+    )
+    def test_refuses_by_name(self, template: str, fields: dict[str, Any], param: str) -> None:
+        assert refusal(template, **fields) == param
+
+    def test_a_bare_call_can_be_required(self) -> None:
+        tokenizer = make_tokenizer(BARE)
+        demands = read(tokenizer, tools=tools(), tool_choice="required")
+        assert demands.most_calls == 1
+        assert follows(demands, tokenizer('{"name": "forge", "parameters": {"metal": "iron"}}')["input_ids"])
+        assert not follows(demands, tokenizer("iron")["input_ids"])
+
+    def test_without_the_package_formats_are_refused_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "llguidance.hf", None)
+        assert refusal(TAGGED, response_format={"type": "json_object"}) == "response_format"
+        assert refusal(TAGGED, tools=tools(), tool_choice="required") == "tools"
+        assert read(make_tokenizer(TAGGED), tools=tools()).grammar is None
+
+    def test_white_space_is_bounded(self) -> None:
+        tokenizer = make_tokenizer(TAGGED)
+        demands = read(tokenizer, response_format={"type": "json_object"})
+        assert follows(
+            demands, tokenizer(json.dumps({"a": [1, {"火": None}]}, indent=4, ensure_ascii=False))["input_ids"]
+        )
+        assert not follows(demands, tokenizer('{"a":  1')["input_ids"])
+        assert not follows(demands, tokenizer('{\n\n"a"')["input_ids"])

@@ -1,0 +1,190 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect
+
+from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions, ServedModel
+from finery.domain.deployments import engine_token
+from finery.domain.errors import DomainError
+from finery.domain.ground import Ground
+from finery.http.engines import CHAT, COMPLETIONS, EngineGone, EngineRefused, Engines, EngineUnreachable, _with_name
+from finery.kit.clock import utc_now
+from tests import builders
+from tests.http.fake_engine import FakeEngine
+from tests.ports import free_port
+
+
+@pytest.fixture
+def engine() -> Iterator[FakeEngine]:
+    with FakeEngine() as engine:
+        yield engine
+
+
+@pytest.fixture
+def ground(home: Path) -> Ground:
+    return builders.ground(home)
+
+
+def deployment(port: int) -> Deployment:
+    return Deployment(
+        id="dep-1",
+        owner_id=None,
+        shared=False,
+        slot=None,
+        model_name="m",
+        model="/m",
+        engine="transformers",
+        options=EngineOptions(),
+        status=DeploymentStatus.RUNNING,
+        error=None,
+        port=port,
+        device="cpu",
+        log_file="",
+        created_at=utc_now(),
+        started_at=None,
+        finished_at=None,
+    )
+
+
+def served(port: int, asked: str = "chat", name: str = "/m") -> ServedModel:
+    return ServedModel(deployment=deployment(port), asked=asked, name=name)
+
+
+def ask(ground: Ground, target: ServedModel | Deployment, body: dict[str, Any], path: str = CHAT) -> dict[str, Any]:
+    async def asked() -> dict[str, Any]:
+        engines = Engines(ground)
+        try:
+            return await engines.ask(target, path, body)
+        finally:
+            await engines.close()
+
+    return asyncio.run(asked())
+
+
+class TestAsk:
+    def test_with_the_engines_name_and_token(self, engine: FakeEngine, ground: Ground) -> None:
+        answer = ask(ground, served(engine.port), {"model": "chat"})
+        assert answer["model"] == "chat"
+        assert engine.asked == [(CHAT, {"model": "/m"})]
+        assert engine.authorizations == [f"Bearer {engine_token('dep-1', ground)}"]
+
+    def test_a_deployment_asked_directly_is_asked_as_it_was(self, engine: FakeEngine, ground: Ground) -> None:
+        ask(ground, deployment(engine.port), {"prompt": "x"}, COMPLETIONS)
+        assert engine.asked == [(COMPLETIONS, {"prompt": "x"})]
+
+    def test_a_refusal_in_the_engines_words(self, engine: FakeEngine, ground: Ground) -> None:
+        engine.status, engine.refusal = 400, "The prompt is too long."
+        engine.details = {"param": "messages", "code": "context_length_exceeded"}
+        error = refused(ground, engine)
+        assert isinstance(error, EngineRefused)
+        assert (str(error), error.code) == ("The prompt is too long.", "context_length_exceeded")
+        assert [flaw.field for flaw in error.flaws] == ["messages"]
+        # vLLM's code is the status.
+        engine.details = {"param": None, "code": 400}
+        error = refused(ground, engine)
+        assert (error.code, error.flaws) == ("engine_refused", ())
+
+    @pytest.mark.parametrize("status", [401, 500, 503])
+    def test_what_is_the_servers_fault_is_no_refusal(self, engine: FakeEngine, ground: Ground, status: int) -> None:
+        engine.status = status
+        assert isinstance(refused(ground, engine), EngineGone)
+
+    def test_nobody_there(self, ground: Ground) -> None:
+        with pytest.raises(EngineUnreachable):
+            ask(ground, served(free_port()), {})
+        assert ground.in_use.retire("dep-1", 0.0)
+
+    def test_one_that_is_unloaded_takes_no_more(self, engine: FakeEngine, ground: Ground) -> None:
+        assert ground.in_use.retire("dep-1", 0.0)
+        with pytest.raises(EngineUnreachable):
+            ask(ground, served(engine.port), {})
+        assert engine.asked == []
+
+
+def refused(ground: Ground, engine: FakeEngine) -> DomainError:
+    with pytest.raises((EngineRefused, EngineGone)) as caught:
+        ask(ground, served(engine.port), {})
+    assert ground.in_use.idle_seconds("dep-1") > 0.0
+    return caught.value
+
+
+class TestPassOn:
+    @pytest.mark.parametrize("leaves_early", [False, True])
+    def test_is_a_use_until_it_ends(self, engine: FakeEngine, ground: Ground, leaves_early: bool) -> None:
+        sent: list[bytes] = []
+
+        async def send(message: Any) -> None:
+            if leaves_early:
+                raise OSError("the client has gone")
+            assert not ground.in_use.retire("dep-1", 0.0)
+            sent.append(message.get("body", b""))
+
+        async def receive() -> Any:
+            await asyncio.Event().wait()
+
+        async def pass_on() -> None:
+            engines = Engines(ground)
+            answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
+            assert not ground.in_use.retire("dep-1", 0.0)
+            with suppress(ClientDisconnect):
+                await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
+            await engines.close()
+
+        asyncio.run(pass_on())
+        assert ground.in_use.retire("dep-1", 0.0)
+        assert leaves_early or b"".join(sent).endswith(b"data: [DONE]\n\n")
+
+
+class TestNames:
+    @pytest.mark.parametrize("size", [1, 7, 1000])
+    @pytest.mark.parametrize("name", ["/m", '/Modell ä"\\'])
+    def test_are_replaced_wherever_the_pieces_end(self, name: str, size: int) -> None:
+        text = f'"model":"{name}" and "model":{json.dumps(name)}'
+        events = [{"model": name, "choices": [{"text": text}]}, {"choices": [], "model": name}]
+        for ascii_only in (False, True):
+            lines = [json.dumps(event, separators=(",", ":"), ensure_ascii=ascii_only) for event in events]
+            whole = "".join(f"data: {line}\n\n" for line in lines).encode() + b"data: [DONE]\n\n"
+            found = asyncio.run(collect(whole, size, served(1, asked="chat ü", name=name)))
+            *changed, end = [line.removeprefix("data: ") for line in found.decode().split("\n\n") if line]
+            assert end == "[DONE]"
+            assert [json.loads(line) for line in changed] == [{**event, "model": "chat ü"} for event in events]
+
+    def test_of_an_answer_without_lines(self) -> None:
+        found = asyncio.run(collect(b'{"id": 1, "model": "/m", "choices": []}', 5, served(1)))
+        assert json.loads(found)["model"] == "chat"
+
+
+async def collect(whole: bytes, size: int, model: ServedModel) -> bytes:
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(whole), size):
+            yield whole[start : start + size]
+
+    return b"".join([piece async for piece in _with_name(pieces(), model)])
+
+
+class TestAdapters:
+    def test_are_loaded_once_and_a_second_loading_is_as_good(self, engine: FakeEngine, ground: Ground) -> None:
+        model = served(engine.port, name="/a@1").model_copy(update={"adapter": "/a"})
+
+        async def load(times: int) -> None:
+            engines = Engines(ground)
+            for _ in range(times):
+                await engines.load_adapter(model)
+            await engines.close()
+
+        asyncio.run(load(3))
+        assert engine.asked == [("/v1/load_lora_adapter", {"lora_name": "/a@1", "lora_path": "/a"})]
+        engine.status, engine.refusal = 400, "The lora adapter '/a@1' has already been loaded."
+        asyncio.run(load(1))
+        engine.refusal = "LoRA rank 128 is greater than max_lora_rank 64."
+        with pytest.raises(EngineRefused, match="rank 128"):
+            asyncio.run(load(1))
+
+    def test_of_a_whole_model_nothing_is_loaded(self, engine: FakeEngine, ground: Ground) -> None:
+        asyncio.run(Engines(ground).load_adapter(served(engine.port)))
+        assert engine.asked == []

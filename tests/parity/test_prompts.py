@@ -1,0 +1,110 @@
+"""A prompt has the same tokens where a model is trained, sampled and served."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from finery.contracts.datasets import Conversation, Message, Text
+from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
+from finery.engines.transformers import prompts as serving
+from finery.engines.transformers.wire import ChatRequest
+from finery.trainers.encoding import MASKED, Encoder
+from finery.trainers.rendering import prompts_of
+from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS
+
+PLAIN = "{% for m in messages %}{{ m['role'] + ':' + m['content'] + '\n' }}{% endfor %}"
+
+
+@pytest.fixture
+def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tiny_llama)
+
+
+def served(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]]) -> list[int]:
+    return serving.render_chat(ChatRequest.model_validate({"messages": messages}), tokenizer)
+
+
+def learned_after(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> list[int]:
+    """The tokens before the answer that a conversation teaches."""
+    trains = [*([False] * len(messages)), True]
+    row = Conversation(messages=[*messages, {"role": "assistant", "content": "Iron."}], trains=trains)
+    (encoded,) = Encoder(tokenizer).conversation(row, completion_only=True)
+    first = next(index for index, label in enumerate(encoded["labels"]) if label != MASKED)
+    return list(encoded["input_ids"][:first])
+
+
+class TestChatPrompts:
+    @pytest.mark.parametrize(
+        "template", [None, FALLBACK_CHAT_TEMPLATE, TOOL_TEMPLATE], ids=["own", "fallback", "tools"]
+    )
+    @pytest.mark.parametrize("messages", CHATS.values(), ids=CHATS)
+    def test_one_prompt_everywhere(
+        self, tokenizer: PreTrainedTokenizerBase, template: str | None, messages: list[Message]
+    ) -> None:
+        if template is not None:
+            tokenizer.chat_template = template
+        asked = served(tokenizer, [dict(message) for message in messages])
+        assert asked == learned_after(tokenizer, messages)
+        assert asked == Encoder(tokenizer).prompt(messages, None)
+        assert asked == prompts_of(tokenizer).chat(messages)
+        assert asked == tokenizer.apply_chat_template(list(messages), add_generation_prompt=True)["input_ids"]
+
+    def test_tools_choose_their_own_template(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = {"default": PLAIN, "tool_use": TOOL_TEMPLATE}
+        question: list[Message] = [{"role": "user", "content": "Hot?"}]
+        with_tools = tokenizer.decode(Encoder(tokenizer).prompt(question, TOOLS))
+        assert "temperature_of" in with_tools
+        assert serving.prompts_of(tokenizer).text(question, TOOLS, prompt=True) == with_tools
+        assert serving.prompts_of(tokenizer).text(question, []) == "user:Hot?\n"
+
+    def test_a_key_without_a_value_is_left_out(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = "{% for m in messages %}{{ 'name' in m }}{{ m['content'] }}{% endfor %}"
+        assert prompts_of(tokenizer).text([{"role": "user", "name": None, "content": "x"}]) == "Falsex"
+
+    def test_a_name_reaches_the_template_in_both(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = "{% for m in messages %}{{ m['name'] + m['content'] }}{% endfor %}"
+        named = [{"role": "user", "name": "Ada", "content": "x"}]
+        assert tokenizer.decode(served(tokenizer, named)) == "Adax" == prompts_of(tokenizer).text(named)
+
+    @pytest.mark.parametrize("template", ["{{ raise_exception('no') }}", "{{ 1 + 'a' }}", "{{ messages[7]['role'] }}"])
+    def test_a_template_that_refuses(self, tokenizer: PreTrainedTokenizerBase, template: str) -> None:
+        tokenizer.chat_template = template
+        with pytest.raises(NotRenderable, match="the chat template refuses the messages"):
+            prompts_of(tokenizer).chat([{"role": "user", "content": "x"}])
+
+    def test_a_text_to_go_on_with_has_no_end(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        text = "iron and 火"
+        ids = prompts_of(tokenizer).plain(text)
+        assert serving.tokenize_prompts(text, tokenizer, vocabulary=len(tokenizer)) == [ids]
+        assert Encoder(tokenizer).text(Text(text)) == [*ids, tokenizer.eos_token_id]
+        ending = Ending(tokenizer)
+        assert prompts_of(ending).plain(text) == ids
+        assert prompts_of(ending).plain(text + tokenizer.eos_token)[-1] == tokenizer.eos_token_id
+
+
+class TestEndTokens:
+    @pytest.mark.parametrize(
+        ("declared", "own", "ends"), [(None, None, set()), (1, None, {1}), ([1, 2], 3, {1, 2, 3}), (1, 1, {1})]
+    )
+    def test_the_models_and_the_tokenizers(
+        self, declared: int | list[int] | None, own: int | None, ends: set[int]
+    ) -> None:
+        assert end_tokens(declared, own) == ends
+
+
+class Ending:
+    """A tokenizer that puts the end token after every text, as some do."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        self._tokenizer = tokenizer
+        self.eos_token_id = tokenizer.eos_token_id
+        self.special_tokens_map = tokenizer.special_tokens_map
+
+    def get_chat_template(self, chat_template: str | None = None, tools: Any = None) -> str:
+        return str(self._tokenizer.get_chat_template(chat_template, tools))
+
+    def __call__(self, text: str, *, add_special_tokens: bool = True) -> dict[str, list[int]]:
+        ids = self._tokenizer(text, add_special_tokens=False)["input_ids"]
+        return {"input_ids": [*ids, self.eos_token_id] if add_special_tokens else ids}

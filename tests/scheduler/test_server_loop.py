@@ -1,0 +1,184 @@
+"""The serve loop by itself: an executor without processes, an engine that answers when the test says so."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from finery.contracts.deployment import DeploymentStatus, NewDeployment
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
+from finery.contracts.process import Handle
+from finery.contracts.run import Resources
+from finery.db import Database
+from finery.domain import deployments, runs
+from finery.domain.ground import Ground
+from finery.domain.runs import claims
+from finery.engines.base import EngineOptions
+from finery.engines.registry import TRANSFORMERS
+from finery.kit.clock import utc_now
+from finery.kit.pulse import Pulse
+from finery.scheduler.registry import LOCAL
+from finery.scheduler.serving import Server
+from finery.scheduler.settings import SchedulerSettings
+from tests import builders
+from tests.domain.deployments.serving import GIB, Clock, ensure, get, live, make_ground, make_model
+from tests.executors.fake import FakeExecutor, Script
+
+
+class ObedientEngine:
+    shares_bases = False
+    answers_any_name = True
+
+    def __init__(self) -> None:
+        self.device: str | None = "cpu"
+        self.started: list[EngineOptions] = []
+
+    def command(self, options: EngineOptions) -> list[str]:
+        self.started.append(options)
+        return ["engine", str(options.port)]
+
+    def environment(self, token: str) -> dict[str, str]:
+        return {"TOKEN": token}
+
+    def health(self, port: int, token: str, seconds: float) -> str | None:
+        return self.device
+
+
+class Bench:
+    """A server loop and what it works on."""
+
+    def __init__(self, database: Database, home: Path, *, gpus: int = 0, idle_seconds: float = 900.0) -> None:
+        self.database, self.clock = database, Clock()
+        self.engine = ObedientEngine()
+        plain = make_ground(home, gpus=gpus, clock=self.clock)
+        self.ground = Ground(**{**vars(plain), "engines": {TRANSFORMERS: self.engine}})
+        self.executor = FakeExecutor(script=lambda _: Script(exit_code_on_sigterm=0), clock=self.clock)
+        settings = SchedulerSettings(engine_idle_seconds=idle_seconds)
+        self.server = Server(database, self.ground, Pulse(), {LOCAL: self.executor}, settings)
+
+    def work(self, passes: int = 4) -> None:
+        for _ in range(passes):
+            self.server.work()
+
+    def start(self, name: str, size: int) -> str:
+        """A running engine on demand for a model that needs so much."""
+        deployment = ensure(self.database, make_model(self.ground.home.path, name, size, self.ground), self.ground)
+        self.work()
+        return deployment.id
+
+    def status(self, deployment_id: str) -> DeploymentStatus:
+        return get(self.database, deployment_id).status
+
+    def handle(self, deployment_id: str) -> Handle:
+        found = live(self.database, deployment_id).handle
+        assert found is not None
+        return found
+
+
+class TestLaunch:
+    def test_environment_follows_the_lease(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home, gpus=2)
+        first, second = bench.start("a", 10 * GIB), bench.start("b", 10 * GIB)
+        launches = {launch.mark: launch for launch in bench.executor.submitted}
+        found = [launches[f"{one}/1"].environment for one in (first, second)]
+        assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["0", "1"]
+        assert found[0]["TOKEN"] == deployments.engine_token(first, bench.ground) != found[1]["TOKEN"]
+        assert bench.engine.started[0].memory_share == pytest.approx(10 / 16, abs=0.01)
+        assert bench.engine.started[0].any_name
+
+    def test_without_gpus_none_is_seen(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home)
+        bench.start("a", GIB)
+        assert bench.executor.submitted[0].environment["CUDA_VISIBLE_DEVICES"] == ""
+        assert bench.engine.started[0].memory_share is None
+
+    def test_one_that_cannot_be_submitted_has_failed(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home)
+        bench.executor.refuse = "no process could be started"
+        found = get(database, bench.start("a", GIB))
+        assert (found.status, found.error) == (DeploymentStatus.FAILED, "no process could be started")
+
+    def test_one_that_does_not_get_ready_in_time_is_stopped(
+        self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bench = Bench(database, home)
+        bench.engine.device = None
+        deployment_id = bench.start("a", GIB)
+        assert bench.status(deployment_id) is DeploymentStatus.STARTING
+        now = utc_now() + timedelta(seconds=901)
+        monkeypatch.setattr("finery.scheduler.serving.utc_now", lambda: now)
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.FAILED
+
+
+class TestIdling:
+    def test_unloads_after_its_time(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home, idle_seconds=900.0)
+        deployment_id = bench.start("a", GIB)
+        bench.clock.now += 899
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+        bench.clock.now += 1
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.STOPPED
+
+    def test_never_with_zero(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home, idle_seconds=0.0)
+        deployment_id = bench.start("a", GIB)
+        bench.clock.now += 10**6
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+
+
+class TestRoom:
+    def test_an_idle_engine_ends_for_a_queued_run(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home, gpus=1)
+        deployment_id = bench.start("a", GIB)
+        with database.write() as session:
+            new = builders.command(resources=Resources(gpus=1))
+            runs.create(session, new, builders.ground(home, gpus=1), LOCAL_ADMINISTRATOR)
+        bench.ground.in_use.begin(deployment_id)
+        bench.clock.now += 60
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+        bench.ground.in_use.end(deployment_id)
+        bench.clock.now += 29
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+        bench.clock.now += 1
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.STOPPED
+        with database.write() as session:
+            claim = claims.claim_next(session, bench.ground.machine(), executor="local", max_passed=20)
+        assert claim is not None
+        assert claim.gpus == [0]
+
+    def test_an_idle_engine_ends_for_another(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home, gpus=1)
+        first = bench.start("a", 8 * GIB)
+        bench.clock.now += 40
+        second = bench.start("b", 8 * GIB)
+        bench.work()
+        assert bench.status(first) is DeploymentStatus.STOPPED
+        assert bench.status(second) is DeploymentStatus.RUNNING
+
+
+class TestCrash:
+    def test_waits_before_it_starts_again(
+        self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bench = Bench(database, home)
+        with database.write() as session:
+            new = NewDeployment(model_name=make_model(home, "a"))
+            deployment_id = deployments.create(session, new, bench.ground, LOCAL_ADMINISTRATOR).id
+        bench.work()
+        bench.executor.lose(bench.handle(deployment_id))
+        bench.work()
+        assert len(bench.executor.swept) == 1
+        found = live(database, deployment_id)
+        assert (found.attempt, found.token) == (2, None)
+        assert found.restart_at is not None
+        monkeypatch.setattr("finery.scheduler.serving.utc_now", lambda: found.restart_at)
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+        assert [launch.mark for launch in bench.executor.submitted] == [f"{deployment_id}/1", f"{deployment_id}/2"]

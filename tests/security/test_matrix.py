@@ -1,0 +1,235 @@
+"""Every route, asked by every level, by nobody, and for another user's objects."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from finery.app.asgi import build_app
+from finery.app.composition import Composition
+from finery.app.settings import Settings
+from finery.contracts.permissions import PERMISSIONS_OF_LEVEL, Level, Permission
+from finery.db import Database
+from tests.builders import RUN, write_rows
+from tests.domain.accounts import people
+from tests.http.accounts import BASE_URL, at_address, bearer, key_of_new_user
+from tests.idle import IdleScheduler
+from tests.security.routes import ROWS, Route, permissions_of_routes, routes_of
+
+CHAT = b'{"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}\n' * 12
+JOB = {"job_id": "owners", "model_name": "m", "dataset": "d"}
+FILE = {"file": ("rows.jsonl", ROWS)}
+UPLOAD = {"filename": "rows.jsonl", "purpose": "fine-tune", "bytes": len(ROWS), "mime_type": "text/jsonl"}
+
+
+def id_of(answer: Any, name: str = "id") -> str:
+    assert answer.is_success, answer.text
+    found: str = answer.json()[name]
+    return found
+
+
+def file_of(owner: TestClient) -> str:
+    return id_of(owner.post("/v1/files", files={"file": ("chat.jsonl", CHAT)}, data={"purpose": "fine-tune"}))
+
+
+def fine_tuning_job_of(owner: TestClient) -> str:
+    body = {"model": "finery/tiny-llama", "training_file": file_of(owner)}
+    return id_of(owner.post("/v1/fine_tuning/jobs", json=body))
+
+
+def key_of(owner: TestClient) -> str:
+    found: str = owner.post("/api/v1/keys", json={"name": "k"}).json()["info"]["id"]
+    return found
+
+
+def webhook_of(owner: TestClient) -> str:
+    return id_of(owner.post("/api/v1/webhooks", json={"url": "https://hooks.example.org/"}))
+
+
+def message_of(owner: TestClient) -> str:
+    return id_of(owner.post(f"/api/v1/webhooks/{webhook_of(owner)}/test"))
+
+
+MAKERS: dict[str, Callable[[TestClient], str]] = {
+    "run_id": lambda owner: id_of(owner.post("/api/v1/runs", json=RUN)),
+    "job_id": lambda owner: id_of(owner.post("/jobs", json=JOB), "job_id"),
+    "deployment_id": lambda owner: id_of(owner.post("/api/v1/deployments", json={"model": "finery/tiny-llama"})),
+    "dataset_id": lambda owner: id_of(owner.post("/api/v1/datasets", files=FILE)),
+    "file_id": file_of,
+    "fine_tuning_job_id": fine_tuning_job_of,
+    "upload_id": lambda owner: id_of(owner.post("/v1/uploads", json=UPLOAD)),
+    "key_id": key_of,
+    "webhook_id": webhook_of,
+    "webhook_endpoint_id": webhook_of,
+    "message_id": message_of,
+}
+"""For each parameter that names what a user owns."""
+SHARED = {"user_id", "name", "artifact_id", "model"}
+"""Those that name what only administrators see, what each user has by the same name, and a part of something owned.
+
+Models of others by their names: tests/domain/catalog."""
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iterator[FastAPI]:
+    """One for all tests here, which leave nothing that another would see; nothing carries runs out."""
+    home = tmp_path_factory.mktemp("home")
+    shutil.copy(sqlite_template, home / "training.db")
+    write_rows(home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("finery.app.composition.Scheduler", IdleScheduler)
+        patch.setattr("finery.http.deploying.LOAD_SECONDS", -1.0)
+        app = build_app(Composition(Settings(home=home, warm_start="off", cpu_slots=1)))
+        with TestClient(app, base_url=BASE_URL, client=("127.0.0.1", 50000)):
+            people.first_admin(app.state.services.database)
+            yield app
+
+
+@pytest.fixture(scope="module")
+def database(app: FastAPI) -> Database:
+    found: Database = app.state.services.database
+    return found
+
+
+@pytest.fixture(scope="module")
+def routes(app: FastAPI) -> list[Route]:
+    return routes_of(app.openapi())
+
+
+@pytest.fixture(scope="module")
+def permissions(app: FastAPI) -> dict[str, Permission]:
+    return permissions_of_routes(app)
+
+
+@pytest.fixture(scope="module")
+def keys(database: Database) -> dict[Level, str]:
+    """Of one user of each level."""
+    return {level: key_of_new_user(database, f"{level}-one", level) for level in Level}
+
+
+@pytest.fixture(scope="module")
+def ids(app: FastAPI, database: Database, routes: list[Route]) -> dict[str, str]:
+    """What one researcher owns, by the parameter that names it."""
+    owner = as_user(app, key_of_new_user(database, "owner", Level.RESEARCHER))
+    named = {name for route in routes for name in route.parameters}
+    return {name: make(owner) for name, make in MAKERS.items() if name in named}
+
+
+def as_user(app: FastAPI, key: str) -> TestClient:
+    return at_address(app, "127.0.0.1", **bearer(key))
+
+
+def needed(route: Route, permissions: dict[str, Permission]) -> Permission:
+    return permissions[str(route).replace("/docs/start.js", "/docs/{name}")]
+
+
+class TestNobody:
+    def test_every_route_but_the_public(
+        self, app: FastAPI, routes: list[Route], permissions: dict[str, Permission]
+    ) -> None:
+        nobody = at_address(app, "127.0.0.1")
+        asked = [route for route in routes if needed(route, permissions) is not Permission.PUBLIC]
+        answers = {str(route): nobody.request(**route.request()).status_code for route in asked}
+        assert len(answers) > 50
+        assert {route: status for route, status in answers.items() if status != 401} == {}
+
+    def test_the_document_says_the_same(self, routes: list[Route], permissions: dict[str, Permission]) -> None:
+        said = {str(route): route.is_public for route in routes}
+        assert said == {str(route): needed(route, permissions) is Permission.PUBLIC for route in routes}
+
+
+class TestLevels:
+    @pytest.mark.parametrize("level", Level)
+    def test_every_route(
+        self,
+        app: FastAPI,
+        routes: list[Route],
+        permissions: dict[str, Permission],
+        keys: dict[Level, str],
+        level: Level,
+    ) -> None:
+        client = as_user(app, keys[level])
+        wrong = {}
+        for route in routes:
+            permission = needed(route, permissions)
+            if permission is Permission.PUBLIC:
+                continue
+            answer = client.request(**route.request())
+            may = permission in PERMISSIONS_OF_LEVEL[level]
+            if (answer.status_code == 403) is may or answer.status_code == 401 or answer.status_code == 500:
+                wrong[str(route)] = (permission, answer.status_code, answer.text[:200])
+        assert wrong == {}
+
+    @pytest.mark.parametrize("permission", sorted(set(Permission) - {Permission.PUBLIC}))
+    def test_a_key_of_one_scope(
+        self,
+        app: FastAPI,
+        database: Database,
+        routes: list[Route],
+        permissions: dict[str, Permission],
+        permission: Permission,
+    ) -> None:
+        key = key_of_new_user(database, f"only-{permission.replace(':', '-')}", Level.ADMIN, scopes=[permission])
+        client = as_user(app, key)
+        wrong = {}
+        for route in routes:
+            wanted = needed(route, permissions)
+            if wanted is Permission.PUBLIC:
+                continue
+            status = client.request(**route.request()).status_code
+            if (status == 403) is (wanted is permission) or status in (401, 500):
+                wrong[str(route)] = (wanted, status)
+        assert wrong == {}
+
+
+class TestOwned:
+    def test_every_parameter_is_known(self, routes: list[Route]) -> None:
+        assert {name for route in routes for name in route.parameters} <= MAKERS.keys() | SHARED
+
+    @pytest.mark.parametrize("level", [Level.VIEWER, Level.RESEARCHER])
+    def test_another_users_is_not_found(
+        self,
+        app: FastAPI,
+        database: Database,
+        routes: list[Route],
+        permissions: dict[str, Permission],
+        ids: dict[str, str],
+        keys: dict[Level, str],
+        level: Level,
+    ) -> None:
+        other = as_user(app, keys[level])
+        wrong = {}
+        asked = [route for route in routes if MAKERS.keys() & set(route.parameters)]
+        for route in asked:
+            expected = 404 if needed(route, permissions) in PERMISSIONS_OF_LEVEL[level] else 403
+            answer = other.request(**route.request(ids))
+            if answer.status_code != expected:
+                wrong[str(route)] = (expected, answer.status_code, answer.text[:200])
+        assert len(asked) > 30
+        assert wrong == {}
+
+    def test_nor_is_it_listed(self, app: FastAPI, keys: dict[Level, str], ids: dict[str, str]) -> None:
+        other = as_user(app, keys[Level.RESEARCHER])
+        for path in (
+            "/api/v1/runs",
+            "/jobs",
+            "/api/v1/deployments",
+            "/api/v1/datasets",
+            "/api/v1/keys",
+            "/api/v1/webhooks",
+        ):
+            answer = other.get(path)
+            assert answer.status_code == 200
+            assert [name for name, id in ids.items() if f'"{id}"' in answer.text] == []
+
+    @pytest.mark.parametrize("level", [Level.LEAD, Level.ADMIN])
+    def test_who_sees_everyones_sees_it(
+        self, app: FastAPI, keys: dict[Level, str], ids: dict[str, str], level: Level
+    ) -> None:
+        client = as_user(app, keys[level])
+        for name in ("runs/{run_id}", "deployments/{deployment_id}", "datasets/{dataset_id}"):
+            assert client.get(f"/api/v1/{name.format(**ids)}").status_code == 200
