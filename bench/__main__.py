@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Callable
 
-from bench import jobs, logs, recovery, startup, training
+from bench import check, jobs, logs, recovery, serving, startup, training, uploads
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "jobs": jobs.main,
     "logs": logs.main,
+    "check": check.main,
     "recovery": recovery.main,
+    "uploads": uploads.main,
+    "serving": serving.main,
     "speed": training.speed,
     "first_step": training.first_step,
     "packing": training.packing,

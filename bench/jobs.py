@@ -10,12 +10,14 @@ from bench.server import Server, running
 from bench.tables import median, percentile, show
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Machine
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.ground import Ground
 from finery.kit.paths import PathResolver
+from finery.kit.secretbox import SecretBox
 
 FINISHED_RUNS = 10_000
 ASKED = 300
@@ -35,14 +37,15 @@ def fill(server: Server, count: int) -> None:
     """Finished runs, written through the domain."""
     database = Database("sqlite:///./training.db", home=server.home)
     machine = Machine(gpus=[], cpu_slots=1, cpu_count=2, memory_total_bytes=0, memory_available_bytes=0)
-    ground = Ground(home=HomeDirectory(server.home), resolver=PathResolver(server.home), machine=lambda: machine)
+    home = HomeDirectory(server.home)
+    ground = Ground(home, PathResolver(server.home), lambda: machine, SecretBox(home.state))
     config = {"model_name": "gpt-mini", "dataset": "dataset-v1", "hyperparameters": {"learning_rate": 0.001}}
     for start in range(0, count, 500):
         with database.write() as session:
             for number in range(start, min(start + 500, count)):
                 new = NewRun(source="registry", recipe="external", id=f"old-{number}", config=config)
-                runs.create(session, new, ground)
-                runs.report(session, f"old-{number}", RunStatus.SUCCEEDED, None)
+                runs.create(session, new, ground, LOCAL_ADMINISTRATOR)
+                runs.report(session, f"old-{number}", RunStatus.SUCCEEDED, None, LOCAL_ADMINISTRATOR)
     database.dispose()
 
 
