@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import ColumnElement, Select, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.status import FINISHED
+from finery.db.upserts import insert_or_leave
 from finery.kit.clock import utc_now
 from finery.kit.files import sync_directory
 from finery.models import BlobRow, DatasetPinRow, DatasetVersionRow, FileRow, RunRow
@@ -65,8 +65,8 @@ def remove_unused(session: Session) -> list[str]:
     Each row is locked before it is looked at again: who is about to refer to one either came first, and is seen, or
     finds it gone.
     """
-    found = session.scalars(_unused().limit(SWEPT_AT_ONCE)).all()
-    return [name for name in found if _remove(session, name)]
+    found = session.execute(_unused().limit(SWEPT_AT_ONCE)).all()
+    return [name for name, sha256, suffix in found if _remove(session, name, _content(sha256, suffix))]
 
 
 def remove_files(home: HomeDirectory, names: list[str]) -> None:
@@ -84,29 +84,33 @@ def remove_strays(session: Session, home: HomeDirectory) -> int:
     return len(strays)
 
 
-def _unused() -> Select[str]:
-    return select(BlobRow.name).where(~_is_used(BlobRow.name))
+def _unused() -> Select[str, str, str]:
+    return select(BlobRow.name, BlobRow.sha256, BlobRow.suffix).where(~_is_used(BlobRow.name))
+
+
+def _content(sha256: str, suffix: str) -> Select[BlobRow]:
+    """Whoever locks a blob looks for it this way: by one index all come to the locks in one order."""
+    return select(BlobRow).where(BlobRow.sha256 == sha256, BlobRow.suffix == suffix)
 
 
 def _same_content(file: NewFile) -> Select[BlobRow]:
-    return select(BlobRow).where(BlobRow.sha256 == file.sha256, BlobRow.suffix == file.suffix).with_for_update()
+    return _content(file.sha256, file.suffix).with_for_update()
 
 
 def _insert(session: Session, file: NewFile, home: HomeDirectory) -> BlobRow:
     """Or the row of whoever was first with the same content."""
-    row = BlobRow(
-        name=f"{file.sha256}.{secrets.token_hex(4)}{file.suffix}",
-        sha256=file.sha256,
-        suffix=file.suffix,
-        size_bytes=file.size_bytes,
-        created_at=utc_now(),
-    )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return session.scalars(_same_content(file)).one()
-    _place(file, blob_path(home, row.name))
+    name = f"{file.sha256}.{secrets.token_hex(4)}{file.suffix}"
+    values = {
+        "name": name,
+        "sha256": file.sha256,
+        "suffix": file.suffix,
+        "size_bytes": file.size_bytes,
+        "created_at": utc_now(),
+    }
+    insert_or_leave(session, BlobRow, values)
+    row = session.scalars(_same_content(file)).one()
+    if row.name == name:
+        _place(file, blob_path(home, name))
     return row
 
 
@@ -117,9 +121,9 @@ def _place(file: NewFile, path: Path) -> None:
     sync_directory(path.parent.parent)
 
 
-def _remove(session: Session, name: str) -> bool:
-    row = session.scalars(select(BlobRow).where(BlobRow.name == name).with_for_update(skip_locked=True)).one_or_none()
-    if row is None or session.scalar(select(_is_used(name))):
+def _remove(session: Session, name: str, content: Select[BlobRow]) -> bool:
+    row = session.scalars(content.with_for_update(skip_locked=True)).one_or_none()
+    if row is None or row.name != name or session.scalar(select(_is_used(name))):
         return False
     session.delete(row)
     session.flush()
