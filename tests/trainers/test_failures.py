@@ -172,10 +172,10 @@ class TestRefusals:
 
     def test_a_broken_row_is_named_without_its_content(self, tmp_path: Path, cache: Path) -> None:
         rows = tmp_path / "rows.jsonl"
-        rows.write_text(json.dumps(chat("a", "b")) + '\n{"messages": "my secret"}\n')
+        rows.write_text(json.dumps(chat("a", "b")) + '\n{"messages": "about zebras"}\n')
         result = carry_out(make_run(tmp_path, "sft", cache=cache, dataset=rows))
         assert "line 2" in (result.outcome.message or "")
-        assert "secret" not in run_log(tmp_path)
+        assert "zebra" not in run_log(tmp_path)
 
     def test_rows_left_out_are_counted(self, tmp_path: Path, cache: Path) -> None:
         long = " ".join(str(number) for number in range(200))

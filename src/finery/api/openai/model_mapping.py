@@ -23,12 +23,19 @@ def to_list(models: Iterable[ModelInfo]) -> ModelList:
 
 
 def described(session: Session, name: str, ground: Ground, who: Principal) -> Model:
-    """Of any name that inference understands. Raises UnknownModel."""
+    """Of what is here under that name, be it listed or not. Raises UnknownModel."""
     refuse_unlisted(name, ground.models)
     with unknown_model():
-        catalog.resolve_model(session, name, ground, who)
+        found = catalog.resolve(session, name, ground, who)
     listed = {model.name: model for model in catalog.list_models(session, ground, who)}
-    return _told(listed[name]) if name in listed else Model(id=name, created=0, owned_by=ORGANIZATION)
+    if name in listed:
+        return _told(listed[name])
+    if found.is_on_hub:
+        raise UnknownModel(
+            f"{name[:200]!r} is no model of this server; as a hub's name it can be trained and asked, "
+            "and whether the hub has it shows then"
+        )
+    return Model(id=name, created=0, owned_by=ORGANIZATION)
 
 
 def forget(session: Session, name: str, who: Principal) -> Path | None:

@@ -1,0 +1,17 @@
+import pytest
+from openai import NotFoundError, OpenAI
+
+
+class TestModels:
+    def test_what_is_listed_can_be_retrieved(self, sdk: OpenAI) -> None:
+        listed = sdk.models.list().data
+        assert "finery/tiny-llama" in {model.id for model in listed}
+        assert [sdk.models.retrieve(model.id) for model in listed] == listed
+
+    @pytest.mark.parametrize(
+        "name", ["none", "somebody/anything", "gpt-4o-mini", "finery/none", "ft:a:finery::none", "../x"]
+    )
+    def test_what_is_not_here(self, sdk: OpenAI, name: str) -> None:
+        with pytest.raises(NotFoundError) as refused:
+            sdk.models.retrieve(name)
+        assert (refused.value.code, refused.value.param) == ("model_not_found", "model")
