@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -44,6 +45,19 @@ CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-
 CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After"]
 
 
+class Application(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """Without the answer that FastAPI gives to bad parameters by itself: each dialect has its own, and names it."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            for operation in (each for path in document["paths"].values() for each in path.values()):
+                if "HTTPValidationError" in str(operation["responses"].get("422")):
+                    del operation["responses"]["422"]
+            for name in ("HTTPValidationError", "ValidationError"):
+                document["components"]["schemas"].pop(name, None)
+        return super().openapi()
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     return build_app(Composition(settings or load_settings()))
 
@@ -62,7 +76,7 @@ def build_app(composition: Composition) -> FastAPI:
             await services.engines.close()
             await asyncio.to_thread(composition.stop)
 
-    app = FastAPI(
+    app = Application(
         title="Finery",
         description=DESCRIPTION,
         version=__version__,

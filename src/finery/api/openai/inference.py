@@ -8,6 +8,7 @@ from starlette.responses import Response
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_names import named_model, unknown_model
 from finery.http.deploying import pass_on_by_name
+from finery.http.described import in_type
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
@@ -27,18 +28,19 @@ ChatBody = Annotated[
 CompletionBody = Annotated[
     dict[str, Any], Body(description="As OpenAI's endpoint takes it; what the engine cannot honour is refused by name.")
 ]
+ANSWERS = in_type("application/json", "text/event-stream")
 
 router = APIRouter(prefix=PREFIX, route_class=OpenAIRoute, tags=["openai: inference"], responses=ERRORS)
 
 
-@router.post("/chat/completions", dependencies=[USE], response_model=None)
+@router.post("/chat/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
 async def create_chat_completion(body: ChatBody, services: CurrentServices, user: CurrentUser) -> Response:
     """Streamed where `stream` is true."""
     with unknown_model():
         return await pass_on_by_name(services, named_model(body, services.ground.models), user, CHAT, body)
 
 
-@router.post("/completions", dependencies=[USE], response_model=None)
+@router.post("/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
 async def create_completion(body: CompletionBody, services: CurrentServices, user: CurrentUser) -> Response:
     """Streamed where `stream` is true."""
     with unknown_model():
