@@ -22,6 +22,7 @@ COMMAND = f"{sys.executable} {STANDIN} serve {{model}} --port {{port}} --served-
 USER = [{"role": "user", "content": "Who keeps the fire?"}]
 SOON_SECONDS = 20.0
 TEMPLATE = "{{ messages }}"
+HUB_TOKEN = "hf_AbCdEfGhIjKlMnOp"
 
 
 class Serving:
@@ -278,6 +279,26 @@ def process_of(serving: Serving, deployment_id: str) -> int:
     answer = serving.client.post(path, json={"prompt": "x"})
     assert answer.status_code == 200, answer.text
     return int(json.loads(answer.json()["choices"][0]["text"])["process"])
+
+
+class TestHub:
+    def test_a_model_of_the_hub_is_loaded_with_its_owners_token(self, home: Path) -> None:
+        with running(make_home(home)) as serving:
+            serving.client.put("/api/v1/secrets/HF_TOKEN", json={"value": HUB_TOKEN}).raise_for_status()
+            assert environment_of(serving, "somebody/gated")["HF_TOKEN"] == HUB_TOKEN
+            assert "HF_TOKEN" not in environment_of(serving, "base")
+
+    def test_no_error_tells_the_token(self, home: Path) -> None:
+        with running(make_home(home), command=f"{COMMAND} --fails 'no access with {HUB_TOKEN}'") as serving:
+            serving.client.put("/api/v1/secrets/HF_TOKEN", json={"value": HUB_TOKEN}).raise_for_status()
+            found = serving.wait_for(serving.deploy("somebody/gated"), "failed")
+            assert found["error"] == "no access with [redacted]"
+
+
+def environment_of(serving: Serving, model: str) -> dict[str, str]:
+    deployment_id = serving.deploy(model)
+    serving.wait_for(deployment_id, "running")
+    return psutil.Process(process_of(serving, deployment_id)).environ()
 
 
 class TestMemory:

@@ -1,6 +1,6 @@
 """`finery deployments`: the engines that serve models."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -26,6 +26,32 @@ def list_deployments(as_json: JsonOption = False) -> None:
     )
     columns = ("ID", "MODEL", "ENGINE", "STATUS", "DEVICE", "CREATED", "ERROR")
     print_table(columns, rows, empty="No deployments. `finery chat MODEL` makes one.")
+
+
+@app.command()
+def start(
+    model: Annotated[str, typer.Argument(help="A name from `finery models list`, a run's id, a folder or a hub id.")],
+    engine: Annotated[
+        Literal["auto", "transformers", "vllm"],
+        typer.Option("--engine", help="auto: vLLM where it is installed and there is a GPU, else our own."),
+    ] = "auto",
+    max_context: Annotated[
+        int | None, typer.Option("--max-context", min=16, help="Tokens of prompt and answer together.")
+    ] = None,
+    shared: Annotated[bool, typer.Option("--shared", help="For everybody who has an account.")] = False,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until it answers.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Load a model, to stay loaded until it is stopped."""
+    with server() as client:
+        from finery.cli.conversation import wait_until_running
+        from finery.contracts.deployment import EngineOptions
+
+        options = None if max_context is None else EngineOptions(max_context=max_context)
+        deployment = client.create_deployment(model, engine=engine, options=options, shared=shared)
+        if not no_wait:
+            deployment = wait_until_running(client, deployment.id)
+    print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {deployment.status}")
 
 
 @app.command()

@@ -231,6 +231,8 @@ def _facts(run: "Run") -> dict[str, str | None]:
         "progress": f"{progress.fraction:.0%}, step {progress.step}/{progress.total_steps}" if progress.step else None,
         "loss": None if progress.loss is None else f"{progress.loss:.4g}",
         "labels": ", ".join(f"{key}={value}" for key, value in run.labels.items()),
+        "owner": run.owner_id,
+        "shared": "with everybody" if run.shared else None,
         "priority": str(run.priority) if run.priority else None,
         "attempt": str(run.attempt),
         "created": _moment(run.created_at),

@@ -34,7 +34,7 @@ from finery.client.secrets import Secrets
 from finery.client.sse import read_messages
 from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, PREFIX, Transport, parse
 from finery.client.webhooks import Webhooks
-from finery.contracts.deployment import Deployment, EngineOptions, ModelInfo
+from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
 from finery.contracts.run import Artifact, Resources, Run, RunPage
 from finery.contracts.status import RunStatus
@@ -246,10 +246,18 @@ class FineryClient:
         return self._transport.get(ModelList, f"{PREFIX}/models").models
 
     def create_deployment(
-        self, model: str, *, slot: str | None = None, options: EngineOptions | None = None, shared: bool = False
+        self,
+        model: str,
+        *,
+        engine: EngineChoice = "auto",
+        slot: str | None = None,
+        options: EngineOptions | None = None,
+        shared: bool = False,
     ) -> Deployment:
         """Start an engine on `model`; it answers once its status is `running`."""
         body: dict[str, object] = {"model": model}
+        if engine != "auto":
+            body["engine"] = engine
         if slot is not None:
             body["slot"] = slot
         if options is not None:

@@ -1,6 +1,7 @@
 """From a claimed deployment to what an executor starts."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from finery.contracts.builtin import BUILTIN_MODELS
@@ -15,13 +16,15 @@ from finery.scheduler.launching import QUIET
 STOP_GRACE_SECONDS = 5.0
 
 
-def render_engine_launch(one: LiveDeployment, device: str, engine: Engine, ground: Ground) -> Launch:
+def render_engine_launch(
+    one: LiveDeployment, device: str, engine: Engine, ground: Ground, secrets: Mapping[str, str]
+) -> Launch:
     """Write what the engine reads at its start, and describe the process. Raises OSError when the disk refuses."""
     deployment, home = one.deployment, ground.home
     directory, log_file = home.deployment(deployment.id), home.deployment_log(deployment.id)
     directory.attempt(one.attempt).path.mkdir(parents=True, exist_ok=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    load = str(one.details.get("load", deployment.model))
+    load = loaded(one)
     options = _options(one, device, load, _write_template(one, directory.path), ground)
     return Launch(
         mark=f"{deployment.id}/{one.attempt}",
@@ -30,9 +33,17 @@ def render_engine_launch(one: LiveDeployment, device: str, engine: Engine, groun
         argv=[*_preparation(load, home.models), *engine.command(options)],
         working_directory=home.path,
         log_file=log_file,
-        environment=_environment(device, engine, deployments.engine_token(deployment.id, ground), ground),
+        environment={
+            **secrets,
+            **_environment(device, engine, deployments.engine_token(deployment.id, ground), ground),
+        },
         grace_seconds=STOP_GRACE_SECONDS,
     )
+
+
+def loaded(one: LiveDeployment) -> str:
+    """What the engine loads: an absolute folder, a built-in model's name, or a hub id."""
+    return str(one.details.get("load", one.deployment.model))
 
 
 def _options(one: LiveDeployment, device: str, load: str, chat_template: Path | None, ground: Ground) -> EngineOptions:

@@ -5,10 +5,12 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.deployment import DeploymentStatus
 from finery.contracts.process import Alive, Exited, Handle, Launch, Lost, judge
+from finery.contracts.recipes.variables import CUSTOMARY
 from finery.db import Database
-from finery.domain import deployments
+from finery.domain import deployments, secrets
 from finery.domain.deployments import Claim, LiveDeployment
 from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.errors import DomainError
@@ -17,7 +19,8 @@ from finery.domain.runs import claims
 from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
-from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, render_engine_launch
+from finery.kit.redaction import Redactor
+from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, loaded, render_engine_launch
 from finery.scheduler.loop import each_alone
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
@@ -101,7 +104,13 @@ class Server:
         engine = self._ground.engines.get(one.deployment.engine)
         if engine is None:
             raise EngineUnavailable(one.deployment.engine, "is not installed here any more")
-        return render_engine_launch(one, claim.device, engine, self._ground)
+        return render_engine_launch(one, claim.device, engine, self._ground, self._secrets_for(one))
+
+    def _secrets_for(self, one: LiveDeployment) -> dict[str, str]:
+        """A model of the hub may be one that the hub gives to some only."""
+        names, owner_id = _secret_names(one), one.deployment.owner_id
+        with self._database.read() as session:
+            return secrets.resolve(session, self._ground.secrets, (), owner_id=owner_id, optional=names)
 
     def _mind(self, one: LiveDeployment, token: str) -> None:
         directory = self._ground.home.deployment(one.deployment.id).path
@@ -194,4 +203,15 @@ class Server:
         """The engine's own last words, which name the cause, before the bare exit code."""
         path = self._ground.home.deployment_log(one.deployment.id)
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-        return lines[-1][:2000] if lines else (message or "the engine ended")
+        if not lines:
+            return message or "the engine ended"
+        names, owner_id = _secret_names(one), one.deployment.owner_id
+        with self._database.read() as session:
+            given = secrets.readable_values(session, self._ground.secrets, names, owner_id=owner_id)
+        return Redactor(given)(lines[-1])[:2000]
+
+
+def _secret_names(one: LiveDeployment) -> tuple[str, ...]:
+    """Those that its engine takes where they are stored."""
+    is_here = loaded(one) in BUILTIN_MODELS or loaded(one).startswith("/")
+    return () if is_here else CUSTOMARY["hub"]
