@@ -188,6 +188,33 @@ class TestChange:
         assert [found["id"] for found in page["runs"]] == ["anns"]
 
 
+class TestArtifacts:
+    """What lies in the place of an artifact now may be another's."""
+
+    @pytest.mark.parametrize("is_marked", [True, False])
+    def test_what_another_run_put_in_its_place(
+        self, client: TestClient, services: Services, keys: Keys, anns: dict[str, str], home: Path, is_marked: bool
+    ) -> None:
+        folder = home / "outputs" / "bot"
+        folder.mkdir(parents=True)
+        (folder / "model.safetensors").write_bytes(b"weights")
+        with services.database.write() as session:
+            session.get_one(ArtifactRow, int(anns["artifact_id"])).path = str(folder)
+        address = f"/api/v1/runs/anns/artifacts/{anns['artifact_id']}/content"
+        assert client.get(address, headers=keys["ann"]).json()["files"]
+
+        if is_marked:
+            (folder / "finery.json").write_text('{"run_id": "bobs"}')
+        else:
+            body = {**RUN, "id": "bobs", "config": {**RUN["config"], "output_dir": "outputs/bot"}}
+            folder.rename(home / "aside")
+            client.post("/api/v1/runs", headers=keys["bob"], json=body).raise_for_status()
+            (home / "aside").rename(folder)
+        for query in ("", "?path=model.safetensors"):
+            answer = client.get(address + query, headers=keys["ann"])
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "artifact_not_found")
+
+
 class TestLoadModel:
     def test_each_user_has_a_model_of_their_own(self, client: TestClient, services: Services, keys: Keys) -> None:
         with FakeEngine() as one, FakeEngine() as other:

@@ -12,7 +12,10 @@ from sqlalchemy.orm import Session
 from finery.contracts.permissions import Principal
 from finery.domain.ground import Ground
 from finery.domain.ownership import deployments_visible_to, runs_visible_to, runs_writable_by
+from finery.kit.files import read_json
 from finery.models import DeploymentRow, RunRow
+
+MARKER = "finery.json"
 
 
 def is_hidden(session: Session, path: Path, who: Principal, ground: Ground) -> bool:
@@ -36,6 +39,12 @@ def is_anothers_output(session: Session, path: Path, who: Principal, ground: Gro
     below = RunRow.output_dir.startswith(f"{ground.resolver.relative(path)}/", autoescape=True)
     query = select(RunRow.number).where(below, RunRow.output_hash.is_not(None), ~theirs).limit(1)
     return _is_in_output(session, path, ~theirs, ground) or session.scalars(query).first() is not None
+
+
+def maker_of(folder: Path) -> str | None:
+    """The run whose model lies there, as the marker says that every training puts beside it."""
+    marker = read_json(folder / MARKER) if folder.is_dir() else None
+    return marker.get("run_id") if isinstance(marker, dict) else None
 
 
 def hash_output(name: str) -> str:

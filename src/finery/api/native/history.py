@@ -98,4 +98,5 @@ def download_artifact(
     path: InnerPath = None, wanted: RangeHeader = None,
 ) -> Response:  # fmt: skip
     """A file, or a range of its bytes; of a folder, the list of its files, or with `path` one of them."""
-    return artifact_content(runs.get_artifact(session, run_id, artifact_id, user), ground, path, wanted)
+    artifact = runs.get_artifact(session, run_id, artifact_id, user, ground)
+    return artifact_content(artifact, ground, path, wanted)

@@ -15,15 +15,13 @@ from finery.contracts.status import RunStatus
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
-from finery.domain.places import is_hidden
-from finery.kit.files import read_json
+from finery.domain.places import is_hidden, maker_of
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
 from finery.models import RunRow
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 DESCRIPTIONS = ("config.json", "adapter_config.json")
-MARKER = "finery.json"
 PICKLES = ("pytorch_model*.bin", "adapter_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -137,15 +135,9 @@ def _output_of(row: RunRow) -> Path:
     if row.status != RunStatus.SUCCEEDED:
         raise ModelNotFound(f"run {row.id!r} is {row.status}; only a succeeded run has a model to give")
     output = Path(row.spec["output_dir"])
-    if (holder := _made_by(output)) not in (None, row.id):
+    if (holder := maker_of(output)) not in (None, row.id):
         raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")
     return output
-
-
-def _made_by(output: Path) -> str | None:
-    """The run that the folder's own marker names."""
-    marker = read_json(output / MARKER) if output.is_dir() else None
-    return marker.get("run_id") if isinstance(marker, dict) else None
 
 
 def _is_below_home(name: str, ground: Ground) -> bool:

@@ -1,6 +1,7 @@
 """What a run left behind: events, figures, artifacts."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -9,6 +10,8 @@ from sqlalchemy.orm import Session
 from finery.contracts.events import Event, EventType
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact
+from finery.domain.ground import Ground
+from finery.domain.places import is_hidden, maker_of
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of
 from finery.domain.runs.rows import find_row
@@ -69,14 +72,19 @@ def list_artifacts(session: Session, run_id: str, who: Principal) -> list[Artifa
     return [artifact_of(found, run_id) for found in session.scalars(query)]
 
 
-def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal) -> Artifact:
-    """Raises RunNotFound, ArtifactNotFound."""
+def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal, ground: Ground) -> Artifact:
+    """Raises RunNotFound, ArtifactNotFound; the latter also where another run has put its own in the same place."""
     row = find_row(session, run_id, who)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
-    if found is None:
+    if found is None or _is_anothers(session, Path(found.path), run_id, who, ground):
         raise ArtifactNotFound(run_id, artifact_id)
     return artifact_of(found, run_id)
+
+
+def _is_anothers(session: Session, path: Path, run_id: str, who: Principal, ground: Ground) -> bool:
+    is_made_since = any(maker_of(folder) not in (None, run_id) for folder in (path, path.parent))
+    return is_made_since or is_hidden(session, path.resolve(), who, ground)
 
 
 def _event_of(row: EventRow, run_id: str) -> Event:
