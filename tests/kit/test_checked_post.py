@@ -71,6 +71,16 @@ class TestPost:
         with Receiver(Reply(503, headers={"Retry-After": later}), Reply(503, headers={"Retry-After": "soon"})) as it:
             assert [poster().post(it.url, BODY, {}).retry_after for _ in range(2)] == [90.0, None]
 
+    @pytest.mark.parametrize(
+        "date",
+        ["Mon, 1 Jan 999999999999 00:00:00 GMT", "Mon, 1 Jan 10000 00:00:00 GMT", "Mon, 1 Jan 0001 00:00:00 -0000"],
+    )
+    def test_a_date_that_no_clock_shows(self, date: str) -> None:
+        with Receiver(Reply(503, headers={"Retry-After": date})) as receiver:
+            answer = poster().post(receiver.url, BODY, {})
+        assert answer.status == 503
+        assert not answer.retry_after
+
 
 class TestAddresses:
     @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from finery.domain.ground import Ground
 from finery.kit.checked_post import Poster
 from finery.kit.clock import utc_now
 from finery.kit.destinations import Destinations
+from finery.kit.posting import Answer, Posts
 from finery.kit.pulse import Pulse
 from finery.scheduler import webhooks as teller_module
 from finery.scheduler.settings import SchedulerSettings
@@ -43,7 +44,7 @@ class Desk:
         self.now: datetime = utc_now()
         self.teller = self.new_teller()
 
-    def new_teller(self, poster: Poster | None = None) -> Teller:
+    def new_teller(self, poster: Posts | None = None) -> Teller:
         poster = poster or Poster(self.ground.destinations, seconds=5)
         settings = SchedulerSettings()
         return Teller(self.database, self.ground, Pulse(), settings, poster=poster, now=lambda: self.now)
@@ -229,6 +230,29 @@ class TestSending:
         told = caplog.text + "".join(each.model_dump_json() for each in desk.deliveries(webhook))
         assert receiver.received
         assert webhook.secret.removeprefix("whsec_") not in told
+
+    def test_a_retry_after_that_no_clock_shows(self, desk: Desk) -> None:
+        date = "Mon, 1 Jan 999999999999 00:00:00 GMT"
+        with Receiver(Reply(503, headers={"Retry-After": date})) as receiver:
+            webhook = desk.webhook(receiver.url, event_types=["run.queued"])
+            desk.run("a")
+            desk.work()
+        (delivery,) = desk.deliveries(webhook)
+        assert [each.status_code for each in delivery.attempts] == [503]
+
+    def test_what_nobody_foresaw_is_a_failed_attempt(self, desk: Desk) -> None:
+        class Broken:
+            def post(self, address: str, body: bytes, headers: object) -> Answer:
+                raise RecursionError("too deep")
+
+        desk.teller = desk.new_teller(Broken())
+        webhook = desk.webhook("http://127.0.0.1:1/", event_types=["run.queued"])
+        desk.run("a")
+        desk.work()
+        (delivery,) = desk.deliveries(webhook)
+        assert [each.error for each in delivery.attempts] == ["it could not be sent: RecursionError"]
+        assert delivery.next_attempt_at is not None
+        assert delivery.next_attempt_at < desk.now + timedelta(minutes=1)
 
     def test_what_cannot_be_recorded_is_sent_again(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(*_: object, **__: object) -> None:

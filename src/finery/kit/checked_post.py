@@ -204,10 +204,10 @@ def _seconds(text: str) -> float | None:
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
-        moment = email.utils.parsedate_to_datetime(text)
-    except (ValueError, TypeError):
+        moment = email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, moment.timestamp() - epoch_now())
+    return max(0.0, moment - epoch_now())
 
 
 @cache

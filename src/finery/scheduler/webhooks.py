@@ -119,7 +119,7 @@ class Teller:
     def _deliver(self, dispatch: Dispatch) -> None:
         try:
             failpoint("webhooks.claimed")
-            outcome = self._send(dispatch)
+            outcome = self._attempt(dispatch)
             failpoint("webhooks.sent")
             with self._database.write() as session:
                 webhooks.record(session, dispatch, outcome, self._now())
@@ -130,6 +130,17 @@ class Teller:
                 self._under_way[dispatch.webhook_number] -= 1
                 self._threads.discard(threading.current_thread())
             self._pulse.notify()
+
+    def _attempt(self, dispatch: Dispatch) -> Outcome:
+        """What was not foreseen is a failed attempt, too: unrecorded, it would be made again and again without end."""
+        begun = time.monotonic()
+        try:
+            return self._send(dispatch)
+        except Exception as error:
+            log.exception("message %s could not be sent", dispatch.message_id)
+            return Outcome(
+                error=f"it could not be sent: {type(error).__name__}", milliseconds=_milliseconds_since(begun)
+            )
 
     def _send(self, dispatch: Dispatch) -> Outcome:
         begun = time.monotonic()
