@@ -58,7 +58,8 @@ class TestProbe:
         types = [event["type"] for event in result.events]
         codes = [event["data"].get("code") for event in result.events]
         assert codes.index("out_of_memory") < codes.index("probe") < types.index("progress")
-        (probe,) = (notice for notice in result.of("notice") if notice["code"] == "probe")
+        # Memory may run out once more after a probe, which is then made again.
+        *_, probe = (notice for notice in result.of("notice") if notice["code"] == "probe")
         assert probe["batch_size"] < 16
         assert probe["batch_size"] * probe["gradient_accumulation_steps"] == 16
         noted = (run.path / "batch.json").read_text()
