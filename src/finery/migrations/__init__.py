@@ -6,7 +6,7 @@ from sqlalchemy import inspect, text
 
 from finery.db import Database
 
-HEAD = "0007"
+HEAD = "0008"
 
 
 def upgrade(database: Database) -> None:

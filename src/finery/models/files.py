@@ -1,6 +1,6 @@
 from datetime import datetime
 
-from sqlalchemy import BigInteger, ForeignKey, String
+from sqlalchemy import BigInteger, ForeignKey, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finery.db.types import Base, BigKey
@@ -57,4 +57,9 @@ class UploadPartRow(Base):
     """Also its file's name."""
     upload_id: Mapped[str] = mapped_column(String(64), ForeignKey("uploads.id", ondelete="CASCADE"), index=True)
     size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(String(64))
+    """NULL: it came before hashes were kept."""
+    answers: Mapped[int] = mapped_column(default=1, server_default=text("1"))
+    """How often its id was given out, and so how often it may be named: equal parts that are sent once more share
+    one."""
     created_at: Mapped[datetime]

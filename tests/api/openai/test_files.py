@@ -1,13 +1,101 @@
+import errno
 import hashlib
+import socket
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
+import httpx
 import pytest
-from openai import BadRequestError, ConflictError, NotFoundError, OpenAI
+from openai import APIStatusError, BadRequestError, ConflictError, NotFoundError, OpenAI
+from sqlalchemy import func, insert, select, update
 
+from finery.app.composition import Composition
+from finery.app.settings import Settings
+from finery.domain.files.uploads import MOST_PARTS
+from finery.kit.clock import utc_now
+from finery.models import FileRow, UploadPartRow, UploadRow
 from tests.api.openai.conftest import ROWS, jsonl
 
 DATA = jsonl(list(ROWS))
+
+
+def begin(sdk: OpenAI, size: int = len(DATA)) -> str:
+    return sdk.uploads.create(bytes=size, filename="a.jsonl", mime_type="text/jsonl", purpose="fine-tune").id
+
+
+def refusal(answer: httpx.Response) -> tuple[int, str, str]:
+    error = answer.json()["error"]
+    assert error.keys() == {"message", "type", "param", "code"}
+    return answer.status_code, error["type"], error["code"]
+
+
+def leftovers(home: Path) -> list[Path]:
+    return [path for path in (home / "datasets").rglob("*") if path.is_file()]
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@dataclass(frozen=True)
+class Door:
+    """One of the two addresses that take a file's content, and the form in which they take it."""
+
+    url: str
+    part: str
+    fields: dict[str, str]
+
+    def send(self, content: bytes) -> httpx.Response:
+        return httpx.post(self.url, files={self.part: ("a.jsonl", content)}, data=self.fields)
+
+    def send_form(self, body: bytes | Iterator[bytes]) -> httpx.Response:
+        return httpx.post(self.url, content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+
+    def connect(self, *headers: str) -> socket.socket:
+        """A request whose body is still to come."""
+        url = httpx.URL(self.url)
+        connection = socket.create_connection((url.host, url.port or 80), timeout=10)
+        head = [f"POST {url.path} HTTP/1.1", "Host: localhost", "Content-Type: multipart/form-data; boundary=x"]
+        connection.sendall("\r\n".join([*head, *headers, "", ""]).encode())
+        return connection
+
+    def form(self, content: bytes, *, filename: str = "a.jsonl") -> bytes:
+        before = "".join(
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+            for name, value in self.fields.items()
+        )
+        head = f'--x\r\nContent-Disposition: form-data; name="{self.part}"; filename="{filename}"\r\n\r\n'
+        return f"{before}{head}".encode() + content + b"\r\n--x--\r\n"
+
+
+@pytest.fixture(params=["file", "part"])
+def door(request: pytest.FixtureRequest, sdk: OpenAI, base_url: str) -> Door:
+    if request.param == "file":
+        return Door(f"{base_url}/v1/files", "file", {"purpose": "fine-tune"})
+    return Door(f"{base_url}/v1/uploads/{begin(sdk, 4000)}/parts", "data", {})
+
+
+class ForgetfulTransport(httpx.HTTPTransport):
+    """Loses the first answer to each part of an upload."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.retries: list[str] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        answer = super().handle_request(request)
+        if request.url.path.endswith("/parts"):
+            answer.read()
+            self.retries.append(request.headers["X-Stainless-Retry-Count"])
+            if self.retries[-1] == "0":
+                raise httpx.ReadError("the connection was lost")
+        return answer
 
 
 class TestCreateFile:
@@ -152,3 +240,125 @@ class TestUploads:
                 attempt()
         with pytest.raises(NotFoundError):
             sdk.uploads.cancel("upload_none")
+
+    def test_every_answer_to_a_part_is_lost_once(
+        self, sdk: OpenAI, tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The parts in the middle are all alike."""
+        data = b"a" * 1000 + b"b" * 5000 + b"c" * 500
+        path = tmp_path / "big.jsonl"
+        path.write_bytes(data)
+        monkeypatch.setattr(OpenAI, "_calculate_retry_timeout", lambda *_: 0.0)
+        transport = ForgetfulTransport()
+        with httpx.Client(transport=transport) as http_client:
+            forgetful = sdk.with_options(max_retries=2, http_client=http_client)
+            done = forgetful.uploads.upload_file_chunked(
+                file=path, mime_type="text/jsonl", purpose="fine-tune", part_size=1000
+            )
+        assert transport.retries == ["0", "1"] * 7
+        assert done.file is not None
+        assert sdk.files.content(done.file.id).read() == data
+        assert len(list((home / "datasets" / "parts").iterdir())) == 7
+
+    def test_ten_thousand_parts(self, sdk: OpenAI, composition: Composition, home: Path) -> None:
+        upload = begin(sdk, MOST_PARTS + 1)
+        row = {"upload_id": upload, "size_bytes": 1, "created_at": utc_now()}
+        with composition.services.database.write() as session:
+            session.execute(insert(UploadPartRow), [{"id": f"part_{n}", **row} for n in range(MOST_PARTS)])
+        with pytest.raises(APIStatusError, match="10000 parts at most") as refused:
+            sdk.uploads.parts.create(upload, data=b"x")
+        assert refusal(refused.value.response) == (413, "invalid_request_error", "too_large")
+        assert refused.value.param == "data"
+        assert leftovers(home) == []
+
+    def test_expired(self, sdk: OpenAI, composition: Composition) -> None:
+        upload = begin(sdk, 10)
+        part = sdk.uploads.parts.create(upload, data=b"x" * 10)
+        with composition.services.database.write() as session:
+            session.execute(update(UploadRow).values(expires_at=utc_now() - timedelta(seconds=1)))
+        for attempt in (
+            lambda: sdk.uploads.parts.create(upload, data=b"x"),
+            lambda: sdk.uploads.complete(upload, part_ids=[part.id]),
+            lambda: sdk.uploads.cancel(upload),
+        ):
+            with pytest.raises(BadRequestError, match="is expired; begin another") as refused:
+                attempt()
+            assert (refused.value.code, refused.value.param) == ("upload_not_pending", "upload_id")
+
+
+class TestContents:
+    """Of files and of parts."""
+
+    @pytest.mark.parametrize("place", ["finery.http.uploads._Sink.write", "pathlib.Path.replace"])
+    def test_full_disk(self, door: Door, home: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(place, full)
+            assert refusal(door.send(DATA)) == (507, "server_error", "disk_full")
+        assert leftovers(home) == []
+        assert door.send(DATA).status_code == 200
+
+    def test_empty(self, door: Door, home: Path) -> None:
+        assert refusal(door.send(b"")) == (400, "invalid_request_error", "invalid_upload")
+        assert leftovers(home) == []
+
+    @pytest.mark.parametrize(
+        ("filename", "shown"),
+        [
+            ("../../x.jsonl", "x.jsonl"),
+            ("x" * 300 + ".jsonl", "x" * 200),
+            ("a\0b.jsonl", "ab.jsonl"),
+            ("a\N{RIGHT-TO-LEFT OVERRIDE}lnosj.jsonl", "alnosj.jsonl"),
+        ],
+    )
+    def test_its_name_is_for_people_only(self, door: Door, home: Path, filename: str, shown: str) -> None:
+        answer = door.send_form(door.form(DATA, filename=filename))
+        assert answer.status_code == 200
+        assert answer.json().get("filename", shown) == shown
+        [file] = leftovers(home)
+        assert file.name.startswith((hashlib.sha256(DATA).hexdigest(), answer.json()["id"]))
+        assert file.relative_to(home / "datasets").parts[0] in ("blobs", "parts")
+
+    def test_client_gone_half_way(self, door: Door, home: Path, composition: Composition) -> None:
+        with door.connect("Content-Length: 10000000") as connection:
+            connection.sendall(door.form(b"y" * 3_000_000)[:-50])
+            wait_until(lambda: any(path.stat().st_size for path in leftovers(home)))
+        wait_until(lambda: not leftovers(home))
+        with composition.services.database.read() as session:
+            for table in (FileRow, UploadPartRow):
+                assert session.scalar(select(func.count()).select_from(table)) == 0
+
+
+class TestLimit:
+    @pytest.fixture
+    def settings(self, settings: Settings) -> Settings:
+        return settings.model_copy(update={"max_upload_bytes": 4096})
+
+    def test_declared(self, door: Door, home: Path) -> None:
+        """Answered before anything of the body has come."""
+        with door.connect("Content-Length: 4097") as connection:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+        assert refusal(door.send(b"x" * 4096)) == (413, "invalid_request_error", "too_large")
+        assert leftovers(home) == []
+
+    def test_chunked(self, door: Door, home: Path) -> None:
+        """Answered before the rest of the body has come."""
+        body = door.form(b"x" * 5000)
+
+        def chunks() -> Iterator[bytes]:
+            for start in range(0, len(body), 1000):
+                yield body[start : start + 1000]
+
+        assert refusal(door.send_form(chunks())) == (413, "invalid_request_error", "too_large")
+        with door.connect("Transfer-Encoding: chunked") as connection:
+            connection.sendall(b"1388\r\n" + body[:5000] + b"\r\n")
+            assert connection.recv(4096).startswith(b"HTTP/1.1 413 ")
+        wait_until(lambda: not leftovers(home))
+
+    def test_announced(self, sdk: OpenAI) -> None:
+        with pytest.raises(APIStatusError) as refused:
+            begin(sdk, 4097)
+        assert refusal(refused.value.response) == (413, "invalid_request_error", "too_large")
+        assert refused.value.param == "bytes"

@@ -1,10 +1,11 @@
 """`/v1/uploads`: files that come in parts."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Request
 
-from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
+from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute, RetryCount, is_retry
 from finery.api.openai.file_mapping import form_documentation, to_part, to_upload
 from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRequest, UploadObject, UploadPartObject
 from finery.domain import files
@@ -39,14 +40,17 @@ def create_upload(
 
 @router.post("/{upload_id}/parts", dependencies=[WRITE], openapi_extra=form_documentation("data", {}))
 async def add_upload_part(
-    upload_id: UploadId, request: Request, ground: CurrentGround, changes: CurrentChanges
+    upload_id: UploadId,
+    request: Request,
+    ground: CurrentGround,
+    changes: CurrentChanges,
+    retried: RetryCount = None,
 ) -> UploadPartObject:
     """Parts may come in any order and side by side."""
     part = await receive_upload(request, ground.home.blobs, parts=("data",))
     try:
-        return to_part(
-            await changes.make(lambda session: files.add_part(session, upload_id, part, ground.home, changes.user))
-        )
+        add = partial(files.add_part, home=ground.home, who=changes.user, is_retry=is_retry(retried))
+        return to_part(await changes.make(lambda session: add(session, upload_id, part)))
     finally:
         part.discard()
 

@@ -77,6 +77,15 @@ class UploadTooLarge(DomainError):
         super().__init__(message, flaws=[Flaw(field, message)])
 
 
+class TooManyParts(DomainError):
+    kind = ErrorKind.TOO_LARGE
+    code = "too_large"
+
+    def __init__(self, limit: int) -> None:
+        message = f"an upload may have {limit} parts at most; begin another, with larger ones"
+        super().__init__(message, flaws=[Flaw("data", message)])
+
+
 class PartsDiffer(DomainError):
     """From what was announced; the parts stay, so that it can be mended."""
 

@@ -1,4 +1,7 @@
-"""Files that come in parts, in any order and side by side; each part is kept until the whole is complete.
+"""Files that come in parts, in any order and side by side; each part is kept until its upload is over.
+
+Which parts make the file is said at the end. So parts may come more than once: from a client that did not get the
+answer, or that lost the ids and begins anew. What the end does not name goes with the upload.
 
 Completing takes three steps, so that no transaction waits for gigabytes: `get_upload` finds the parts, `join_parts`
 writes and hashes the whole with no session open, `complete` makes it a file. Whoever dies in between asks again.
@@ -6,6 +9,7 @@ writes and hashes the whole with no session open, `complete` makes it a file. Wh
 
 import hashlib
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,14 +24,24 @@ from finery.contracts.permissions import Principal
 from finery.domain import audit
 from finery.domain.datasets.blobs import NewFile
 from finery.domain.files import service
-from finery.domain.files.errors import FileNotFound, PartsDiffer, UploadClosed, UploadNotFound, UploadTooLarge
+from finery.domain.files.errors import (
+    FileNotFound,
+    PartsDiffer,
+    TooManyParts,
+    UploadClosed,
+    UploadNotFound,
+    UploadTooLarge,
+)
 from finery.kit.clock import utc_now
 from finery.kit.files import sync_directory
+from finery.kit.printable import printable
 from finery.models import UploadPartRow, UploadRow
 
 LIFETIME = timedelta(hours=1)
 """Of an upload, since its last part; OpenAI counts it from the beginning."""
 MOST_PARTS = 10_000
+MOST_TIMES = 2
+"""How often the announced bytes may come: a client that lost its parts' ids can send all of them once more."""
 COPY_BYTES = 1 << 20
 
 
@@ -77,27 +91,54 @@ def get_upload(session: Session, upload_id: str, who: Principal) -> PartedUpload
     return _upload_of(row, _file_of(session, row, who))
 
 
-def add_part(session: Session, upload_id: str, part: NewFile, home: HomeDirectory, who: Principal) -> UploadPart:
-    """Keep a part: its file is moved to where parts lie. Raises UploadClosed, UploadTooLarge."""
+def add_part(
+    session: Session, upload_id: str, part: NewFile, home: HomeDirectory, who: Principal, *, is_retry: bool = False
+) -> UploadPart:
+    """Keep a part: its file is moved to where parts lie. A client that says that it sends it once more gets the part
+    of the first time. Raises UploadClosed, PartsDiffer, TooManyParts.
+    """
     row = _lock_pending(session, upload_id, who)
-    mine = UploadPartRow.upload_id == upload_id
-    counted = select(func.count(), func.coalesce(func.sum(UploadPartRow.size_bytes), 0)).where(mine)
-    number, size = session.execute(counted).one()
-    if number >= MOST_PARTS:
-        raise PartsDiffer("data", f"an upload may have {MOST_PARTS} parts at most; send larger ones")
-    if int(size) + part.size_bytes > row.size_bytes:
-        raise PartsDiffer("data", f"the parts are more than the {row.size_bytes} bytes that were announced")
-    now = utc_now()
+    row.expires_at = utc_now() + LIFETIME
+    if is_retry and (before := _sent_before(session, upload_id, part)) is not None:
+        before.answers += 1
+        return _part_of(before)
+    _check_room(session, row, part)
     kept = UploadPartRow(
-        id=f"part_{secrets.token_hex(12)}", upload_id=upload_id, size_bytes=part.size_bytes, created_at=now
+        id=f"part_{secrets.token_hex(12)}",
+        upload_id=upload_id,
+        size_bytes=part.size_bytes,
+        sha256=part.sha256,
+        answers=1,
+        created_at=utc_now(),
     )
-    row.expires_at = now + LIFETIME
     session.add(kept)
     session.flush()
     home.upload_parts.mkdir(parents=True, exist_ok=True)
     part.path.replace(home.upload_parts / kept.id)
     sync_directory(home.upload_parts)
-    return UploadPart(id=kept.id, upload_id=upload_id, size_bytes=kept.size_bytes, created_at=now)
+    return _part_of(kept)
+
+
+def _sent_before(session: Session, upload_id: str, part: NewFile) -> UploadPartRow | None:
+    query = select(UploadPartRow).where(
+        UploadPartRow.upload_id == upload_id,
+        UploadPartRow.sha256 == part.sha256,
+        UploadPartRow.size_bytes == part.size_bytes,
+    )
+    return session.scalars(query.order_by(UploadPartRow.created_at, UploadPartRow.id).limit(1)).one_or_none()
+
+
+def _check_room(session: Session, row: UploadRow, part: NewFile) -> None:
+    """Only for the disk's sake: whether the parts are the file is checked when it is known which they are."""
+    counted = select(func.count(), func.coalesce(func.sum(UploadPartRow.size_bytes), 0))
+    number, size = session.execute(counted.where(UploadPartRow.upload_id == row.id)).one()
+    if number >= MOST_PARTS:
+        raise TooManyParts(MOST_PARTS)
+    if part.size_bytes > row.size_bytes:
+        raise PartsDiffer("data", f"the part is larger than the {row.size_bytes} bytes that were announced")
+    if int(size) + part.size_bytes > MOST_TIMES * row.size_bytes:
+        message = f"the parts are more than {MOST_TIMES} times the {row.size_bytes} bytes that were announced"
+        raise PartsDiffer("data", f"{message}; begin another upload")
 
 
 def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirectory, target: Path) -> Joined:
@@ -113,7 +154,7 @@ def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirector
                         md5.update(piece)
                         size += len(piece)
             except FileNotFoundError as error:
-                raise PartsDiffer("part_ids", f"the upload has no part '{part_id[:100]}'") from error
+                raise PartsDiffer("part_ids", f"the upload has no part '{printable(part_id)}'") from error
     return Joined(target, upload.filename, size, sha256.hexdigest(), md5.hexdigest())
 
 
@@ -123,14 +164,14 @@ def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], who: 
     if row.status == UploadStatus.COMPLETED:
         return _upload_of(row, _file_of(session, row, who))
     _refuse_closed(row)
-    query = select(UploadPartRow.id, UploadPartRow.size_bytes).where(UploadPartRow.upload_id == upload_id)
-    sizes: dict[str, int] = dict(session.execute(query).all())
-    for part_id in part_ids:
-        if part_id not in sizes:
-            raise PartsDiffer("part_ids", f"the upload has no part '{part_id[:100]}'")
-    if len(set(part_ids)) < len(part_ids):
-        raise PartsDiffer("part_ids", "a part is named twice")
-    total = sum(sizes[part_id] for part_id in part_ids)
+    named = Counter(part_ids)
+    kept = {part.id: part for part in session.scalars(select(UploadPartRow).where(UploadPartRow.upload_id == row.id))}
+    for part_id, times in named.items():
+        if part_id not in kept:
+            raise PartsDiffer("part_ids", f"the upload has no part '{printable(part_id)}'")
+        if times > kept[part_id].answers:
+            raise PartsDiffer("part_ids", f"the part '{part_id}' is named {times} times")
+    total = sum(kept[part_id].size_bytes * times for part_id, times in named.items())
     if total != row.size_bytes:
         raise PartsDiffer("part_ids", f"the parts have {total} bytes; {row.size_bytes} were announced")
     return _upload_of(row, None)
@@ -207,6 +248,10 @@ def _file_of(session: Session, row: UploadRow, who: Principal) -> StoredFile | N
         return None if row.file_id is None else service.get(session, row.file_id, who)
     except FileNotFound:
         return None
+
+
+def _part_of(row: UploadPartRow) -> UploadPart:
+    return UploadPart(id=row.id, upload_id=row.upload_id, size_bytes=row.size_bytes, created_at=row.created_at)
 
 
 def _upload_of(row: UploadRow, file: StoredFile | None) -> PartedUpload:
