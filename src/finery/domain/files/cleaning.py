@@ -1,8 +1,8 @@
 """What is removed when its time has come: expired files, and the parts of uploads that are over."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, delete, or_, select, update
 from sqlalchemy.orm import Session
 
 from finery.contracts.files import UploadStatus
@@ -22,43 +22,25 @@ def remove_expired(session: Session) -> list[str]:
     A file that an unfinished run reads stays until the run has ended.
     """
     now = utc_now()
-    needed = (
-        select(DatasetPinRow.blob)
-        .join(RunRow, RunRow.number == DatasetPinRow.run_number)
-        .where(RunRow.status.not_in(FINISHED))
-    )
-    expired = select(FileRow.id).where(FileRow.expires_at <= now, FileRow.blob.not_in(needed)).limit(AT_ONCE)
-    session.execute(delete(FileRow).where(FileRow.id.in_(session.scalars(expired).all())))
+    session.execute(delete(FileRow).where(FileRow.id.in_(session.scalars(_expired_files(now).limit(AT_ONCE)).all())))
     late = UploadRow.expires_at <= now
     session.execute(
         update(UploadRow).where(UploadRow.status == UploadStatus.PENDING, late).values(status=UploadStatus.EXPIRED)
     )
-    parts = _parts_of_closed(session)
+    parts = list(session.scalars(_closed_parts().limit(AT_ONCE)))
     session.execute(delete(UploadPartRow).where(UploadPartRow.id.in_(parts)))
-    session.execute(
-        delete(UploadRow).where(
-            UploadRow.status != UploadStatus.PENDING, UploadRow.created_at <= now - FORGOTTEN_AFTER
-        )
-    )  # fmt: skip
+    # One that still has parts waits for the next time: their rows would go with it, and their files stay.
+    session.execute(delete(UploadRow).where(_forgotten(now), UploadRow.id.not_in(select(UploadPartRow.upload_id))))
     return parts
 
 
 def has_expired(session: Session) -> bool:
     """Whether there is anything to do: a look that takes no lock."""
     now = utc_now()
-    file = select(FileRow.id).where(FileRow.expires_at <= now).limit(1)
-    upload = select(UploadRow.id).where(
-        or_(
-            (UploadRow.status == UploadStatus.PENDING) & (UploadRow.expires_at <= now),
-            UploadRow.created_at <= now - FORGOTTEN_AFTER,
-        )
-    )
-    closed = (
-        select(UploadPartRow.id)
-        .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
-        .where(UploadRow.status != UploadStatus.PENDING)
-    )
-    return any(session.scalars(query.limit(1)).first() is not None for query in (file, upload, closed))
+    late = (UploadRow.status == UploadStatus.PENDING) & (UploadRow.expires_at <= now)
+    upload = select(UploadRow.id).where(or_(late, _forgotten(now)))
+    queries = (_expired_files(now), upload, _closed_parts())
+    return any(session.scalars(query.limit(1)).first() is not None for query in queries)
 
 
 def remove_parts(home: HomeDirectory, names: list[str]) -> None:
@@ -75,11 +57,22 @@ def remove_stray_parts(session: Session, home: HomeDirectory) -> int:
     return len(strays)
 
 
-def _parts_of_closed(session: Session) -> list[str]:
-    query = (
+def _expired_files(now: datetime) -> Select[str]:
+    needed = (
+        select(DatasetPinRow.blob)
+        .join(RunRow, RunRow.number == DatasetPinRow.run_number)
+        .where(RunRow.status.not_in(FINISHED))
+    )
+    return select(FileRow.id).where(FileRow.expires_at <= now, FileRow.blob.not_in(needed))
+
+
+def _closed_parts() -> Select[str]:
+    return (
         select(UploadPartRow.id)
         .join(UploadRow, UploadRow.id == UploadPartRow.upload_id)
         .where(UploadRow.status != UploadStatus.PENDING)
-        .limit(AT_ONCE)
     )
-    return list(session.scalars(query))
+
+
+def _forgotten(now: datetime) -> ColumnElement[bool]:
+    return and_(UploadRow.status != UploadStatus.PENDING, UploadRow.created_at <= now - FORGOTTEN_AFTER)
