@@ -2,21 +2,29 @@ import errno
 import hashlib
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 from openai import APIStatusError, BadRequestError, ConflictError, NotFoundError, OpenAI
 from sqlalchemy import func, insert, select, update
 
+from finery.api.openai.fine_tuning_events import results_csv
+from finery.api.openai.fine_tuning_mapping import result_file_id
 from finery.app.composition import Composition
 from finery.app.settings import Settings
+from finery.contracts.events import EventType
+from finery.contracts.permissions import SERVER
+from finery.contracts.status import RunStatus
 from finery.domain.files.uploads import MOST_PARTS
+from finery.domain.runs.rows import lock_row
+from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import utc_now
-from finery.models import FileRow, UploadPartRow, UploadRow
+from finery.models import FileRow, RunRow, UploadPartRow, UploadRow
 from tests.api.openai.conftest import ROWS, jsonl
 
 DATA = jsonl(list(ROWS))
@@ -160,6 +168,84 @@ class TestListFiles:
         with pytest.raises(NotFoundError) as refused:
             sdk.files.list(after="file-nothing")
         assert refused.value.param == "after"
+
+
+class TestListResults:
+    """The figures of finished jobs."""
+
+    @pytest.fixture
+    def jobs(self, sdk: OpenAI, training_file: str, composition: Composition) -> list[str]:
+        ids = [sdk.fine_tuning.jobs.create(model="finery/tiny-llama", training_file=training_file).id for _ in range(5)]
+        with composition.services.database.write() as session:
+            for number, job in enumerate(ids):
+                row = lock_row(session, job, SERVER)
+                change_status(session, row, RunStatus.STARTING)
+                change_status(session, row, RunStatus.RUNNING)
+                for step in range(number):
+                    append_event(session, row, EventType.PROGRESS, {"step": step, "loss": 1 / 3})
+                change_status(session, row, RunStatus.SUCCEEDED)
+        return ids
+
+    @pytest.fixture
+    def written(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """The sizes of the contents that were written."""
+        sizes: list[int] = []
+
+        def write(points: Iterable[Mapping[str, Any]]) -> bytes:
+            content = results_csv(points)
+            sizes.append(len(content))
+            return content
+
+        monkeypatch.setattr("finery.api.openai.file_listing.results_csv", write)
+        return sizes
+
+    def test_pages_in_both_orders(self, sdk: OpenAI, jobs: list[str]) -> None:
+        ids = [result_file_id(job) for job in jobs]
+        assert [file.id for file in sdk.files.list(purpose="fine-tune-results", limit=2)] == ids[::-1]
+        assert [file.id for file in sdk.files.list(purpose="fine-tune-results", limit=2, order="asc")] == ids
+        page = sdk.files.list(purpose="fine-tune-results", limit=5)
+        assert (len(page.data), page.has_more) == (5, False)
+
+    def test_unknown_after(self, sdk: OpenAI, training_file: str) -> None:
+        for unknown in ("file-results-none", training_file):
+            with pytest.raises(NotFoundError) as refused:
+                sdk.files.list(purpose="fine-tune-results", after=unknown)
+            assert refused.value.param == "after"
+
+    def test_their_sizes_are_those_of_their_contents(self, sdk: OpenAI, jobs: list[str], written: list[int]) -> None:
+        found = list(sdk.files.list(purpose="fine-tune-results"))
+        assert len({file.bytes for file in found}) == len(written) == len(jobs)
+        for file in found:
+            assert len(sdk.files.content(file.id).read()) == sdk.files.retrieve(file.id).bytes == file.bytes
+
+    def test_a_content_is_written_once_for_its_size(self, sdk: OpenAI, jobs: list[str], written: list[int]) -> None:
+        sdk.files.retrieve(result_file_id(jobs[0]))
+        for _ in range(3):
+            assert len(list(sdk.files.list(purpose="fine-tune-results", limit=2))) == 5
+        assert len(written) == 5
+
+    @pytest.mark.parametrize(("bound", "length"), [("MOST_NEW_SIZES", 2), ("MOST_NEW_BYTES", 1)])
+    def test_a_page_ends_early_where_it_costs_much(
+        self, sdk: OpenAI, jobs: list[str], monkeypatch: pytest.MonkeyPatch, bound: str, length: int
+    ) -> None:
+        monkeypatch.setattr(f"finery.api.openai.file_listing.{bound}", length)
+        page = sdk.files.list(purpose="fine-tune-results")
+        assert (len(page.data), page.has_more) == (length, True)
+        assert [file.id for file in page] == [result_file_id(job) for job in reversed(jobs)]
+        page = sdk.files.list(purpose="fine-tune-results")
+        assert (len(page.data), page.has_more) == (5, False)
+
+    def test_of_more_than_a_thousand_jobs(self, sdk: OpenAI, jobs: list[str], composition: Composition) -> None:
+        with composition.services.database.write() as session:
+            row = dict(session.execute(select(RunRow.__table__).where(RunRow.id == jobs[0])).mappings().one())
+            del row["number"]
+            session.execute(insert(RunRow), [row | {"id": f"ftjob-{number}"} for number in range(1000)])
+        oldest = sdk.files.list(purpose="fine-tune-results", order="asc", limit=1)
+        assert [file.id for file in oldest.data] == [result_file_id(jobs[0])]
+        rest = sdk.files.list(purpose="fine-tune-results", after=result_file_id(jobs[1]), limit=1)
+        assert ([file.id for file in rest.data], rest.has_more) == ([result_file_id(jobs[0])], False)
+        page = sdk.files.list(purpose="fine-tune-results", after="file-results-999")
+        assert (len(page.data), page.has_more) == (100, True)
 
 
 class TestDeleteFile:

@@ -7,19 +7,19 @@ from finery.api.openai.file_mapping import to_file, to_page
 from finery.api.openai.file_schemas import FileObject, FilePage
 from finery.api.openai.fine_tuning_events import results_csv
 from finery.api.openai.fine_tuning_mapping import SOURCE, result_file_id, run_of_result_file
-from finery.api.openai.pages import page_after
+from finery.api.openai.result_sizes import ResultSizes
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.run import Run, RunFilter
-from finery.contracts.status import RunStatus
 from finery.domain import files, runs
 from finery.domain.files.errors import FileNotFound
-from finery.domain.runs.errors import RunNotFound
 from finery.http.files import file_range
 
 RESULTS = "fine-tune-results"
 ALL_POINTS = 10_000
-NEWEST = 1000
+MOST_NEW_SIZES = 100
+MOST_NEW_BYTES = 2 << 20
+"""Contents that are written for one page only to tell their sizes; where they are more, the page ends early."""
+_sizes = ResultSizes(limit=100_000)
 
 
 def file_page(
@@ -37,8 +37,8 @@ def described(session: Session, file_id: str, who: Principal) -> FileObject:
     """Raises FileNotFound."""
     if run_of_result_file(file_id) is None:
         return to_file(files.get(session, file_id, who))
-    run = _finished_run(session, file_id, who)
-    return _result_file(run, len(_csv(session, run, who)))
+    result = _result(session, file_id, who)
+    return _to_file(result, _sizes.find(result) or _measure(session, result, who))
 
 
 def content_answer(session: Session, file_id: str, who: Principal, home: HomeDirectory, wanted: str | None) -> Response:
@@ -46,39 +46,50 @@ def content_answer(session: Session, file_id: str, who: Principal, home: HomeDir
     if run_of_result_file(file_id) is None:
         path = files.content_path(session, file_id, who, home)
         return file_range(path, wanted, media_type="application/octet-stream")
-    return Response(_csv(session, _finished_run(session, file_id, who), who), media_type="text/csv; charset=utf-8")
+    content = _csv(session, _result(session, file_id, who), who)
+    return Response(content, media_type="text/csv; charset=utf-8")
 
 
 def _result_page(session: Session, who: Principal, *, after: str | None, limit: int, newest_first: bool) -> FilePage:
-    succeeded = RunFilter(source=SOURCE, statuses=frozenset({RunStatus.SUCCEEDED}))
-    found = runs.list_page(session, succeeded, who, limit=NEWEST).runs
-    ordered = found if newest_first else list(reversed(found))
-    page = page_after(ordered, lambda run: result_file_id(run.id), after, limit)
-    told = [_result_file(run, len(_csv(session, run, who))) for run in page[:limit]]
-    return to_page(told, len(page) > limit)
+    """It may hold fewer than `limit`, and tells that there are more."""
+    past = None if after is None else _result(session, after, who, field="after").number
+    found = files.list_results(session, who, source=SOURCE, after=past, limit=limit + 1, newest_first=newest_first)
+    told: list[FileObject] = []
+    new = new_bytes = 0
+    for result in found[:limit]:
+        size = _sizes.find(result)
+        if size is None:
+            if new >= MOST_NEW_SIZES or new_bytes >= MOST_NEW_BYTES:
+                break
+            size = _measure(session, result, who)
+            new, new_bytes = new + 1, new_bytes + size
+        told.append(_to_file(result, size))
+    return to_page(told, len(found) > len(told))
 
 
-def _finished_run(session: Session, file_id: str, who: Principal) -> Run:
-    try:
-        run = runs.get(session, run_of_result_file(file_id) or "", who)
-    except RunNotFound as error:
-        raise FileNotFound(file_id) from error
-    if run.source != SOURCE or run.status is not RunStatus.SUCCEEDED:
-        raise FileNotFound(file_id)
-    return run
+def _result(session: Session, file_id: str, who: Principal, *, field: str = "file_id") -> files.Result:
+    found = files.find_result(session, run_of_result_file(file_id) or "", who, source=SOURCE)
+    if found is None:
+        raise FileNotFound(file_id, field=field)
+    return found
 
 
-def _csv(session: Session, run: Run, who: Principal) -> bytes:
-    return results_csv(runs.metrics(session, run.id, who, points=ALL_POINTS))
+def _measure(session: Session, result: files.Result, who: Principal) -> int:
+    size = len(_csv(session, result, who))
+    _sizes.keep(result, size)
+    return size
 
 
-def _result_file(run: Run, size: int) -> FileObject:
-    ended = run.finished_at or run.created_at
+def _csv(session: Session, result: files.Result, who: Principal) -> bytes:
+    return results_csv(runs.metrics(session, result.run_id, who, points=ALL_POINTS))
+
+
+def _to_file(result: files.Result, size: int) -> FileObject:
     return FileObject(
-        id=result_file_id(run.id),
+        id=result_file_id(result.run_id),
         bytes=size,
-        created_at=int(ended.timestamp()),
+        created_at=int(result.created_at.timestamp()),
         expires_at=None,
-        filename=f"{run.id}-results.csv",
+        filename=f"{result.run_id}-results.csv",
         purpose=RESULTS,
     )

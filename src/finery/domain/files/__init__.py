@@ -2,10 +2,12 @@
 
 from finery.domain.files.cleaning import has_expired, remove_expired, remove_parts, remove_stray_parts
 from finery.domain.files.references import resolve_file
+from finery.domain.files.results import Result, find_result, list_results
 from finery.domain.files.service import content_path, create, delete, get, list_page
 from finery.domain.files.uploads import add_part, begin, cancel, check_parts, complete, get_upload, join_parts
 
 __all__ = [
+    "Result",
     "add_part",
     "begin",
     "cancel",
@@ -14,11 +16,13 @@ __all__ = [
     "content_path",
     "create",
     "delete",
+    "find_result",
     "get",
     "get_upload",
     "has_expired",
     "join_parts",
     "list_page",
+    "list_results",
     "remove_expired",
     "remove_parts",
     "remove_stray_parts",
