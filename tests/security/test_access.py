@@ -192,6 +192,36 @@ class TestRights:
         assert world.ask("GET", "/jobs", headers=other).json() == []
         assert world.root.get(f"/api/v1/runs/{run_id}").status_code == 200
 
+    def test_another_users_upload_is_not_there(self, world: World) -> None:
+        """Nor does saying that a request is sent once more give what another was answered."""
+        owner, other = (bearer(world.key(name, Level.RESEARCHER)) for name in ("uploader", "copier"))
+        again = {**other, "X-Stainless-Retry-Count": "1"}
+        part, file = {"data": ("part", b"equal")}, {"file": ("a.jsonl", b"equal")}
+        body = {"filename": "a.jsonl", "purpose": "fine-tune", "bytes": 5, "mime_type": "text/jsonl"}
+        upload, begun = (
+            world.ask("POST", "/v1/uploads", headers=who, json=body).json()["id"] for who in (owner, other)
+        )
+        part_id = world.ask("POST", f"/v1/uploads/{upload}/parts", headers=owner, files=part).json()["id"]
+        for action, asked in (
+            ("parts", {"files": part}),
+            ("complete", {"json": {"part_ids": [part_id]}}),
+            ("cancel", {}),
+        ):
+            for headers in (other, again):
+                answer = world.ask("POST", f"/v1/uploads/{upload}/{action}", headers=headers, **asked)
+                unknown = world.ask("POST", f"/v1/uploads/none/{action}", headers=headers, **asked)
+                assert answer.status_code == unknown.status_code == 404
+                assert answer.text.replace(upload, "none") == unknown.text
+        answer = world.ask("POST", f"/v1/uploads/{begun}/complete", headers=other, json={"part_ids": [part_id]})
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, "part_ids")
+        assert world.ask("POST", f"/v1/uploads/{begun}/parts", headers=again, files=part).json()["id"] != part_id
+        done = world.ask("POST", f"/v1/uploads/{upload}/complete", headers=owner, json={"part_ids": [part_id]})
+        file_id = done.json()["file"]["id"]
+        copy = world.ask("POST", "/v1/files", headers=again, files=file, data={"purpose": "fine-tune"})
+        assert copy.json()["id"] != file_id
+        for method, path in (("GET", ""), ("GET", "/content"), ("DELETE", "")):
+            assert world.ask(method, f"/v1/files/{file_id}{path}", headers=other).status_code == 404
+
     def test_scopes_hold_on_every_route(self, world: World) -> None:
         key = bearer(world.key("scoped", Level.ADMIN, scopes=["public"]))
         asked = [route for route in world.routes if not route.is_public]
