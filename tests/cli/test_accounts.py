@@ -51,6 +51,13 @@ def rosa(guarded: Guarded, tmp_path: Path) -> Finery:
     return Finery(guarded.url, tmp_path, guarded.rosa)
 
 
+def logged_in(finery: Finery, username: str, password: str) -> Finery:
+    """With a key of that user's, on the same server."""
+    with FineryClient(url=finery.url, api_key="") as client:
+        client.accounts.log_in(username, password)
+        return Finery(finery.url, finery.folder, client.accounts.create_key("tests").key)
+
+
 class TestRefusals:
     def test_nobody_is_told_to_log_in(self, nobody: Finery) -> None:
         for words in (("runs", "list"), ("whoami",), ("users", "list"), ("secrets", "list", "--json")):
@@ -112,15 +119,20 @@ class TestUsers:
         assert "--no-password" in both.err
         assert ada("users", "create", "x1", "--email", "x@example.org", "--level", "king").code == 2
 
-    def test_passwords(self, ada: Finery, rosa: Finery) -> None:
-        wrong = rosa("users", "password", "--password-stdin", input=f"wrong one\n{PASSWORD} 2\n")
-        own = rosa("users", "password", "--password-stdin", input=f"{PASSWORD}\n{PASSWORD} 2\n")
-        theirs = ada("users", "password", "rosa", "--password-stdin", "--json", input=f"{PASSWORD} 3\n")
-        again = rosa("users", "password", "--password-stdin", input=f"{PASSWORD} 3\n{PASSWORD}\n")
+    def test_passwords(self, ada: Finery) -> None:
+        user = ("pia", "--email", "pia@example.org", "--password-stdin")
+        assert ada("users", "create", *user, input=f"{PASSWORD}\n").code == 0
+        pia = logged_in(ada, "pia", PASSWORD)
+        wrong = pia("users", "password", "--password-stdin", input=f"wrong one\n{PASSWORD} 2\n")
+        own = pia("users", "password", "--password-stdin", input=f"{PASSWORD}\n{PASSWORD} 2\n")
+        kept = pia("whoami")
+        theirs = ada("users", "password", "pia", "--password-stdin", "--json", input=f"{PASSWORD} 3\n")
 
         assert wrong.code == 2
         assert "current password is wrong" in wrong.err
-        assert (own.code, theirs.json, again.code) == (0, {"username": "rosa", "changed": True}, 0)
+        assert (own.code, kept.code, theirs.json) == (0, 0, {"username": "pia", "changed": True})
+        assert pia("whoami").code == 2
+        assert logged_in(ada, "pia", f"{PASSWORD} 3")("whoami").code == 0
 
     def test_two_passwords_that_differ(self, ada: Finery) -> None:
         assert ada.url is not None
@@ -149,6 +161,19 @@ class TestKeys:
         assert ada("keys", "revoke", found["id"]).code == 0
         assert scoped("runs", "list").code == 2
         assert "revoked" in next(line for line in ada("keys", "list").out.splitlines() if found["id"] in line)
+
+    def test_another_users(self, ada: Finery, rosa: Finery) -> None:
+        made = rosa("keys", "create", "lost", "--json").json
+        listed = ada("keys", "list", "--user", "rosa", "--json").json["keys"]
+        refused = rosa("keys", "list", "--user", "ada")
+        revoked = ada("keys", "revoke", "--user", "ROSA@example.org", made["info"]["id"])
+
+        assert made["info"]["id"] in [key["id"] for key in listed]
+        assert refused.code == 2
+        assert "users:read" in refused.err
+        assert revoked.out == f"Key {made['info']['id']} is revoked\n"
+        assert Finery(ada.url, ada.folder, made["key"])("whoami").code == 2
+        assert ada("keys", "list", "--user", "nobody").code == 2
 
     def test_as_json_there_is_the_key_and_what_is_known_of_it(self, ada: Finery) -> None:
         made = ada("keys", "create", "ci", "--expires-days", "3", "--json").json

@@ -1,4 +1,4 @@
-"""`finery keys`: one's own API keys."""
+"""`finery keys`: one's own API keys; an administrator names whose."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -7,18 +7,27 @@ import typer
 
 from finery.cli.output import JsonOption, age, print_json, print_table
 from finery.cli.session import server
+from finery.cli.users import user_id_of
 
 if TYPE_CHECKING:
+    from finery.client import FineryClient
     from finery.contracts.accounts import ApiKey
 
 app = typer.Typer(help="Your own API keys.", no_args_is_help=True)
 
+UserOption = Annotated[
+    str | None,
+    typer.Option(
+        "--user", metavar="USER", help="Whose (id, user name or email); an administrator may. Default: yours."
+    ),
+]
+
 
 @app.command("list")
-def list_keys(as_json: JsonOption = False) -> None:
+def list_keys(user: UserOption = None, as_json: JsonOption = False) -> None:
     """List your keys, newest first; a key itself is never shown again."""
     with server() as client:
-        keys = client.accounts.list_keys()
+        keys = client.accounts.list_keys(user_id=_whose(client, user))
     if as_json:
         print_json({"keys": keys})
         return
@@ -51,12 +60,17 @@ def create(
 @app.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.", show_default=False)],
+    user: UserOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Revoke a key, for ever."""
     with server() as client:
-        key = client.accounts.revoke_key(key_id)
+        key = client.accounts.revoke_key(key_id, user_id=_whose(client, user))
     print_json(key) if as_json else print(f"Key {key.id} is revoked")
+
+
+def _whose(client: "FineryClient", user: str | None) -> str | None:
+    return None if user is None else user_id_of(client, user)
 
 
 def _row(key: "ApiKey") -> tuple[str, ...]:

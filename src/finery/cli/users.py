@@ -75,7 +75,7 @@ def update(
     display_name: Annotated[str | None, typer.Option("--display-name", help="Another name to show; '': none.")] = None,
     level: Annotated[list[Level] | None, typer.Option("--level", help="In place of all they have; repeatable.")] = None,
     active: Annotated[
-        bool | None, typer.Option("--active/--inactive", help="Who is inactive cannot log in, nor use a key.")
+        bool | None, typer.Option("--active/--inactive", help="Who is inactive cannot log in, and has no key any more.")
     ] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -98,12 +98,13 @@ class Accounts:
             body["scoped_permissions"] = list(scoped_permissions)
         return self._transport.post(CreatedKey, f"{PREFIX}/keys", body=body)
 
-    def list_keys(self) -> list[ApiKey]:
-        """One's own, newest first."""
-        return self._transport.get(KeyList, f"{PREFIX}/keys").keys
+    def list_keys(self, *, user_id: str | None = None) -> list[ApiKey]:
+        """One's own, or those of the user whom an administrator names; newest first."""
+        return self._transport.get(KeyList, _keys(user_id)).keys
 
-    def revoke_key(self, key_id: str) -> ApiKey:
-        return parse(ApiKey, self._transport.request("DELETE", f"{PREFIX}/keys/{quote(key_id, safe='')}"))
+    def revoke_key(self, key_id: str, *, user_id: str | None = None) -> ApiKey:
+        """One's own, or one of the user whom an administrator names; for ever."""
+        return parse(ApiKey, self._transport.request("DELETE", f"{_keys(user_id)}/{quote(key_id, safe='')}"))
 
     def create_user(self, new: NewUser) -> User:
         return self._transport.post(User, f"{PREFIX}/users", body=new.model_dump(mode="json", exclude_none=True))
@@ -120,6 +121,10 @@ class Accounts:
 
     def delete_user(self, user_id: str) -> None:
         self._transport.request("DELETE", _user(user_id))
+
+
+def _keys(user_id: str | None) -> str:
+    return f"{PREFIX}/keys" if user_id is None else f"{_user(user_id)}/keys"
 
 
 def _user(user_id: str) -> str:

@@ -149,6 +149,28 @@ class TestKeys:
         assert code_of(script.get(f"{V1}/me")) == (401, "key_refused")
         assert ada.delete(f"{V1}/keys/{info.id}").status_code == 200
 
+    def test_an_administrator_revokes_another_users(self, ada: TestClient, admin: TestClient, app: FastAPI) -> None:
+        made = ada.post(f"{V1}/keys", json={"name": "k"})
+        script, info = with_key(app, made), made.json()["info"]
+        user_id = ada.get(f"{V1}/me").json()["user"]["id"]
+        keys = f"{V1}/users/{user_id}/keys"
+        assert admin.get(keys).json() == ada.get(f"{V1}/keys").json()
+        assert code_of(ada.get(keys)) == code_of(ada.delete(f"{keys}/{info['id']}")) == (403, "permission_missing")
+        assert code_of(admin.get(f"{V1}/users/none/keys")) == (404, "user_not_found")
+        assert code_of(admin.delete(f"{V1}/users/none/keys/{info['id']}")) == (404, "user_not_found")
+        assert code_of(admin.delete(f"{keys}/none")) == (404, "key_not_found")
+        assert admin.delete(f"{keys}/{info['id']}").json()["is_active"] is False
+        assert code_of(script.get(f"{V1}/me")) == (401, "key_refused")
+        [entry] = admin.get(f"{V1}/audit", params={"action": "revoke_users_key", "result": "ok"}).json()["entries"]
+        assert (entry["user_name"], entry["target"]) == ("root", f"{user_id}/{info['id']}")
+
+    def test_a_hundred_and_no_more(self, ada: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("finery.domain.accounts.keys.MOST_KEYS", 1)
+        assert ada.post(f"{V1}/keys", json={"name": "k"}).status_code == 201
+        answer = ada.post(f"{V1}/keys", json={"name": "k"})
+        assert code_of(answer) == (409, "too_many_keys")
+        assert "revoke one" in answer.json()["error"]["message"]
+
     def test_another_users(self, ada: TestClient, admin: TestClient) -> None:
         key_id = ada.post(f"{V1}/keys", json={"name": "k"}).json()["info"]["id"]
         assert code_of(admin.delete(f"{V1}/keys/{key_id}")) == (404, "key_not_found")
@@ -225,6 +247,14 @@ class TestUsers:
         assert ada.get(f"{V1}/me").status_code == 401
         assert script.get(f"{V1}/me").status_code == 401
         assert ada.post(f"{V1}/login", json={"login": "ada", "password": PASSWORD}).status_code == 401
+        admin.patch(f"{V1}/users/{user_id}", json={"is_active": True})
+        assert code_of(script.get(f"{V1}/me")) == (401, "key_refused")
+
+    def test_another_password_revokes_the_keys(self, admin: TestClient, ada: TestClient, app: FastAPI) -> None:
+        script = with_key(app, ada.post(f"{V1}/keys", json={"name": "k"}))
+        user_id = ada.get(f"{V1}/me").json()["user"]["id"]
+        assert admin.patch(f"{V1}/users/{user_id}", json={"password": "battery staple"}).status_code == 200
+        assert code_of(script.get(f"{V1}/me")) == (401, "key_refused")
 
     @pytest.mark.parametrize(
         ("change", "says"),

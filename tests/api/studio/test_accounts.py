@@ -215,6 +215,14 @@ class TestUsers:
         assert changed["display_name"] == changes.get("display_name")
         assert changed["email"] == user["email"]
 
+    @pytest.mark.parametrize("changes", [{"is_admin": True}, {"is_admin": False}, {"level_names": ["viewer"]}])
+    def test_nothing_is_read_before_the_user_is_locked(
+        self, admin: TestClient, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any]
+    ) -> None:
+        user = admin.post("/api/users", json=NEW_USER).json()
+        monkeypatch.setattr("finery.domain.accounts.get_user", None)
+        assert admin.patch(f"/api/users/{user['id']}", json=changes).status_code == 200
+
     @pytest.mark.parametrize("fields", [{"level_names": ["resercher"]}, {"level_names": []}, {"levels": ["viewer"]}])
     def test_impossible(self, admin: TestClient, fields: dict[str, Any]) -> None:
         answer = admin.post("/api/users", json={**NEW_USER, **fields})

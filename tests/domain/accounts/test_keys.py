@@ -1,4 +1,5 @@
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,15 @@ from finery.contracts.accounts import NewKey, UserChanges
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, PERMISSIONS_OF_LEVEL, Level, Permission, Principal
 from finery.db import Database
 from finery.domain import accounts
-from finery.domain.accounts.errors import InvalidAccount, KeyNotFound, KeyRefused, SetupNeeded
+from finery.domain.accounts import keys
+from finery.domain.accounts.errors import (
+    InvalidAccount,
+    KeyNotFound,
+    KeyRefused,
+    SetupNeeded,
+    TooManyKeys,
+    UserNotFound,
+)
 from finery.kit.clock import utc_now
 from finery.models import ApiKeyRow
 from tests.domain.accounts import people
@@ -76,6 +85,44 @@ class TestCreateKey:
         with pytest.raises(SetupNeeded):
             make(database, LOCAL_ADMINISTRATOR)
 
+    def test_so_many_active_and_no_more(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keys, "MOST_KEYS", 2)
+        ann, bob = principal(database), principal(database, username="bob")
+        first, ending = make(database, ann), make(database, ann, expires_days=1)
+        with pytest.raises(TooManyKeys, match="there are 2 active API keys already; revoke one"):
+            make(database, ann)
+        make(database, bob)
+        with database.write() as session:
+            accounts.revoke_key(session, ann.user_id or "", first.info.id)
+        make(database, ann)
+        with people.at(monkeypatch, (ending.info.expires_at or utc_now()) + timedelta(seconds=1)):
+            make(database, ann)
+
+    def test_of_many_at_once_only_so_many_are_made(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(keys, "MOST_KEYS", 3)
+        who = principal(database)
+
+        def attempt(_number: int) -> bool:
+            try:
+                make(database, who)
+            except TooManyKeys:
+                return False
+            return True
+
+        with ThreadPoolExecutor(8) as pool:
+            assert sum(pool.map(attempt, range(8))) == 3
+
+    def test_not_for_who_was_deactivated_or_deleted_since(self, database: Database) -> None:
+        who = principal(database)
+        with database.write() as session:
+            accounts.update_user(session, who.user_id or "", UserChanges(is_active=False))
+        with pytest.raises(KeyRefused):
+            make(database, who)
+        with database.write() as session:
+            accounts.delete_user(session, who.user_id or "")
+        with pytest.raises(KeyRefused):
+            make(database, who)
+
     def test_a_key_makes_no_stronger_key(self, database: Database) -> None:
         weak = make(database, principal(database), scoped_permissions=["keys:self", "runs:read"])
         holder = come_with(database, weak.key)
@@ -129,6 +176,29 @@ class TestPrincipalOfKey:
                 come_with(database, text)
 
 
+class TestListKeys:
+    def test_no_active_one_is_pushed_out(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        who = principal(database)
+        oldest, revoked, newest = make(database, who), make(database, who), make(database, who)
+        with database.write() as session:
+            for made in (revoked, newest):
+                accounts.revoke_key(session, who.user_id or "", made.info.id)
+        monkeypatch.setattr(keys, "LISTED", 2)
+        with database.read() as session:
+            listed = accounts.list_keys(session, who.user_id or "")
+        assert [key.id for key in listed] == [newest.info.id, oldest.info.id]
+
+    def test_of_another(self, database: Database) -> None:
+        ann, bob = principal(database), principal(database, username="bob")
+        made = make(database, ann)
+        with database.read() as session:
+            assert accounts.list_keys_of(session, ann.user_id or "") == [made.info]
+            assert accounts.list_keys_of(session, bob.user_id or "") == []
+            for user_id in ("nobody", "a\0b", ""):
+                with pytest.raises(UserNotFound):
+                    accounts.list_keys_of(session, user_id)
+
+
 class TestRevokeKey:
     def test_works_no_more(self, database: Database) -> None:
         who = principal(database)
@@ -136,6 +206,18 @@ class TestRevokeKey:
         for _ in range(2):
             with database.write() as session:
                 assert not accounts.revoke_key(session, who.user_id or "", made.info.id).is_active
+        with pytest.raises(KeyRefused):
+            come_with(database, made.key)
+
+    def test_of_another(self, database: Database) -> None:
+        ann, bob = principal(database), principal(database, username="bob")
+        made = make(database, ann)
+        with database.write() as session:
+            with pytest.raises(KeyNotFound):
+                accounts.revoke_key_of(session, bob.user_id or "", made.info.id)
+            with pytest.raises(UserNotFound):
+                accounts.revoke_key_of(session, "a\0b", made.info.id)
+            assert not accounts.revoke_key_of(session, ann.user_id or "", made.info.id).is_active
         with pytest.raises(KeyRefused):
             come_with(database, made.key)
 

@@ -1,4 +1,6 @@
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -164,18 +166,24 @@ class TestUpdateUser:
             with database.read() as session, pytest.raises(UserNotFound):
                 accounts.get_user(session, user_id)
 
-    def test_a_new_password_ends_sessions_and_not_keys(self, database: Database) -> None:
-        people.first_admin(database)
+    def test_a_new_password_ends_sessions_and_keys(self, database: Database) -> None:
+        root = people.first_admin(database)
         ann = people.user(database, "ann")
         opened = people.log_in(database, "ann")
         with database.write() as session:
             principal = accounts.principal_of_session(session, opened.token).principal
             key = accounts.create_key(session, principal, name="k").key
+            other = accounts.create_key(session, replace(principal, user_id=root.id), name="k").key
+        change(database, ann.id, display_name="Ann", is_active=True)
+        with database.read() as session:
+            assert accounts.principal_of_key(session, key).principal.user_id == ann.id
         change(database, ann.id, password="another horse")
         with database.read() as session:
             with pytest.raises(SessionEnded):
                 accounts.principal_of_session(session, opened.token)
-            assert accounts.principal_of_key(session, key).principal.user_id == ann.id
+            with pytest.raises(KeyRefused):
+                accounts.principal_of_key(session, key)
+            assert accounts.principal_of_key(session, other).principal.user_id == root.id
         with pytest.raises(LoginRefused):
             people.log_in(database, "ann")
         people.log_in(database, "ann", "another horse")
@@ -199,7 +207,46 @@ class TestUpdateUser:
         with database.read() as session:
             with pytest.raises(SessionEnded):
                 accounts.principal_of_session(session, opened.token)
-            accounts.principal_of_key(session, key)
+            with pytest.raises(KeyRefused):
+                accounts.principal_of_key(session, key)
+
+    @pytest.mark.parametrize(
+        ("levels", "is_admin", "after"),
+        [
+            (None, True, [Level.LEAD, Level.ADMIN]),
+            (None, False, [Level.LEAD]),
+            ([Level.VIEWER], True, [Level.VIEWER, Level.ADMIN]),
+            ([Level.ADMIN], False, [Level.RESEARCHER]),
+            ([], True, [Level.ADMIN]),
+        ],
+    )
+    def test_an_administrator_or_not(
+        self, database: Database, levels: list[Level] | None, is_admin: bool, after: list[Level]
+    ) -> None:
+        people.first_admin(database)
+        ann = people.user(database, "ann", Level.LEAD)
+        with database.write() as session:
+            changed = accounts.update_user(session, ann.id, UserChanges(levels=levels), is_admin=is_admin)
+        assert changed.levels == after
+
+    def test_of_two_changes_at_once_neither_is_lost(self, database: Database) -> None:
+        """The second waits for the first, and goes by what that has made of the levels."""
+        people.first_admin(database)
+        ann = people.user(database, "ann", Level.VIEWER)
+        begun = threading.Event()
+
+        def promote() -> User:
+            with database.write() as session:
+                begun.set()
+                return accounts.update_user(session, ann.id, UserChanges(), is_admin=True)
+
+        with ThreadPoolExecutor(1) as pool:
+            with database.write() as session:
+                accounts.update_user(session, ann.id, UserChanges(levels=[Level.LEAD]))
+                second = pool.submit(promote)
+                # SQLite lets no second writer begin.
+                begun.wait(0.2)
+            assert second.result(30).levels == [Level.LEAD, Level.ADMIN]
 
 
 class TestLastAdministrator:

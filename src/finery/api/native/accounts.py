@@ -73,7 +73,7 @@ def change_password(
 
 @router.post("/keys", dependencies=[KEYS], status_code=201)
 def create_key(body: CreateKeyRequest, session: WriteSession, user: CurrentUser) -> CreatedKey:
-    """The key is shown this once."""
+    """The key is shown this once. 100 may be active at a time."""
     made = accounts.create_key(session, user, **body.model_dump())
     audit.name_target(session, made.info.id)
     return CreatedKey(key=made.key, info=made.info)
@@ -81,7 +81,7 @@ def create_key(body: CreateKeyRequest, session: WriteSession, user: CurrentUser)
 
 @router.get("/keys", dependencies=[KEYS])
 def list_keys(session: ReadSession, user: CurrentUser) -> KeyList:
-    """One's own, newest first, revoked ones too."""
+    """One's own, newest first: those that are active, and of the others the newest."""
     return KeyList(keys=accounts.list_keys(session, account_of(user)))
 
 

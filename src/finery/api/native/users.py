@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from finery.api.native.account_schemas import UserList
-from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute, UserId
-from finery.contracts.accounts import NewUser, User, UserChanges
+from finery.api.native.account_schemas import KeyList, UserList
+from finery.api.native.dialect import ERRORS, PREFIX, KeyId, NativeRoute, UserId
+from finery.contracts.accounts import ApiKey, NewUser, User, UserChanges
 from finery.domain import accounts, audit
 from finery.http.permission import Allow, Permission
 from finery.http.session import ReadSession, WriteSession
@@ -41,7 +41,8 @@ def get_user(user_id: UserId, session: ReadSession) -> User:
 
 @router.patch("/{user_id}", dependencies=[WRITE])
 def update_user(user_id: UserId, body: UserChanges, session: WriteSession) -> User:
-    """Only what is sent changes. A new password and `is_active: false` end the user's sessions."""
+    """Only what is sent changes. A new password and `is_active: false` end the user's sessions, and revoke their
+    keys."""
     return accounts.update_user(session, user_id, body)
 
 
@@ -50,3 +51,15 @@ def delete_user(user_id: UserId, session: WriteSession) -> None:
     """Their sessions, keys and secrets are deleted. Their runs and deployments stay and go on; they have no owner
     then, and are seen by those who see everyone's."""
     accounts.delete_user(session, user_id)
+
+
+@router.get("/{user_id}/keys", dependencies=[READ])
+def list_users_keys(user_id: UserId, session: ReadSession) -> KeyList:
+    """Newest first, revoked ones too."""
+    return KeyList(keys=accounts.list_keys_of(session, user_id))
+
+
+@router.delete("/{user_id}/keys/{key_id}", dependencies=[WRITE])
+def revoke_users_key(user_id: UserId, key_id: KeyId, session: WriteSession) -> ApiKey:
+    """For ever. What was begun with it goes on."""
+    return accounts.revoke_key_of(session, user_id, key_id)

@@ -4,7 +4,8 @@ from collections.abc import Collection
 
 from finery.api.studio.schemas import FirstAdminRequest, KeyInfo, NewStudioUser, StudioUser, StudioUserChanges
 from finery.contracts.accounts import ApiKey, NewUser, User, UserChanges
-from finery.contracts.permissions import Level, Permission, permissions_of
+from finery.contracts.permissions import Permission, permissions_of
+from finery.domain import accounts
 
 
 def to_new_admin(request: FirstAdminRequest) -> NewUser:
@@ -13,16 +14,14 @@ def to_new_admin(request: FirstAdminRequest) -> NewUser:
 
 def to_new_user(request: NewStudioUser) -> NewUser:
     fields = request.model_dump(include={"email", "username", "password", "display_name"})
-    return NewUser(**fields, levels=_levels(request.level_names, is_admin=request.is_admin or None))
+    levels = accounts.with_administration(request.level_names, is_admin=request.is_admin or None)
+    return NewUser(**fields, levels=levels)
 
 
-def to_changes(request: StudioUserChanges, user: User) -> UserChanges:
-    """`is_admin` alone leaves the user's other levels as they are."""
+def to_changes(request: StudioUserChanges) -> UserChanges:
+    """Without `is_admin`: what that means depends on the levels that the user has when the change is made."""
     fields = request.model_dump(exclude_unset=True, exclude={"is_admin", "level_names"})
-    if request.is_admin is not None or request.level_names is not None:
-        levels = user.levels if request.level_names is None else request.level_names
-        fields["levels"] = _levels(levels, is_admin=request.is_admin)
-    return UserChanges(**fields)
+    return UserChanges(**fields) if request.level_names is None else UserChanges(**fields, levels=request.level_names)
 
 
 def to_user(user: User, permissions: Collection[Permission] | None = None) -> StudioUser:
@@ -43,11 +42,3 @@ def to_user(user: User, permissions: Collection[Permission] | None = None) -> St
 
 def to_key_info(key: ApiKey) -> KeyInfo:
     return KeyInfo(**key.model_dump(exclude={"prefix", "revoked_at"}), key_prefix=key.prefix)
-
-
-def _levels(levels: Collection[Level], *, is_admin: bool | None) -> list[Level]:
-    """What `is_admin` says goes before what the levels do; who was nothing but an administrator can still work."""
-    if is_admin is None:
-        return list(levels)
-    others: list[Level] = [level for level in levels if level is not Level.ADMIN]
-    return [*others, Level.ADMIN] if is_admin else others or [Level.RESEARCHER]

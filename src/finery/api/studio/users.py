@@ -39,8 +39,9 @@ def get_user(user_id: UserId, session: ReadSession) -> StudioUser:
 
 @router.patch("/{user_id}", dependencies=[WRITE])
 def update_user(user_id: UserId, body: StudioUserChanges, session: WriteSession) -> StudioUser:
-    changes = to_changes(body, accounts.get_user(session, user_id))
-    return to_user(accounts.update_user(session, user_id, changes))
+    """Only what is sent changes; `is_admin` alone leaves the other levels as they are. A new password and
+    `is_active: false` end the user's sessions, and revoke their keys."""
+    return to_user(accounts.update_user(session, user_id, to_changes(body), is_admin=body.is_admin))
 
 
 @router.delete("/{user_id}", dependencies=[WRITE])

@@ -94,6 +94,14 @@ class LastAdministrator(DomainError):
         )
 
 
+class TooManyKeys(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "too_many_keys"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"there are {limit} active API keys already; revoke one that is not used any more")
+
+
 class KeyNotFound(DomainError):
     kind = ErrorKind.NOT_FOUND
     code = "key_not_found"

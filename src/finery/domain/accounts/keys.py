@@ -4,13 +4,14 @@ import uuid
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import ApiKey, NewKey
 from finery.contracts.permissions import Permission, Principal
-from finery.domain.accounts.errors import KeyNotFound, SetupNeeded
+from finery.domain.accounts.errors import KeyNotFound, KeyRefused, SetupNeeded, TooManyKeys, UserNotFound
 from finery.domain.accounts.mapping import key_of
+from finery.domain.accounts.rows import find_user, lock_user
 from finery.domain.accounts.tokens import SHOWN_CHARACTERS, hash_token, new_key
 from finery.domain.accounts.validation import check_title, refuse
 from finery.domain.errors import Flaw
@@ -21,6 +22,9 @@ from finery.kit.suggest import nearest
 from finery.models import ApiKeyRow
 
 LONGEST_DAYS = 3650
+MOST_KEYS = 100
+"""Active ones, of one user: all of them stand in the list."""
+LISTED = 500
 
 _KNOWN = {permission.value: permission for permission in sorted(Permission)}
 
@@ -35,12 +39,13 @@ def create_key(
 ) -> NewKey:
     """Without scopes it may do what `principal` may, and without an end it ends when the key does that they came with.
 
-    Raises InvalidAccount; SetupNeeded for who has no account.
+    Raises InvalidAccount; TooManyKeys; SetupNeeded for who has no account, KeyRefused for who has none any more.
     """
     if principal.user_id is None:
         raise SetupNeeded()
     now = utc_now()
     refuse(_flaws_of(principal, name, expires_days, scoped_permissions, now))
+    _refuse_surplus(session, principal.user_id, now)
     key = new_key()
     row = ApiKeyRow(
         id=str(uuid.uuid4()),
@@ -58,10 +63,18 @@ def create_key(
 
 
 def list_keys(session: Session, user_id: str) -> list[ApiKey]:
-    """Newest first, revoked ones too; the 500 newest at most."""
-    query = select(ApiKeyRow).where(ApiKeyRow.user_id == user_id).order_by(ApiKeyRow.created_at.desc()).limit(500)
+    """Newest first: those that are active, and of the others the newest."""
     now = utc_now()
-    return [key_of(row, now=now) for row in session.scalars(query)]
+    query = select(ApiKeyRow).where(ApiKeyRow.user_id == user_id).order_by(ApiKeyRow.created_at.desc())
+    active = session.scalars(query.where(_is_active(now)).limit(LISTED)).all()
+    others = session.scalars(query.where(~_is_active(now)).limit(LISTED - len(active))).all()
+    rows = sorted([*active, *others], key=lambda row: row.created_at, reverse=True)
+    return [key_of(row, now=now) for row in rows]
+
+
+def list_keys_of(session: Session, user_id: str) -> list[ApiKey]:
+    """The same, of a user whom somebody else names. Raises UserNotFound."""
+    return list_keys(session, find_user(session, user_id).id)
 
 
 def revoke_key(session: Session, user_id: str, key_id: str) -> ApiKey:
@@ -75,6 +88,36 @@ def revoke_key(session: Session, user_id: str, key_id: str) -> ApiKey:
     now = utc_now()
     row.revoked_at = row.revoked_at or now
     return key_of(row, now=now)
+
+
+def revoke_key_of(session: Session, user_id: str, key_id: str) -> ApiKey:
+    """The same, of a user whom somebody else names. Raises UserNotFound, KeyNotFound."""
+    return revoke_key(session, find_user(session, user_id).id, key_id)
+
+
+def revoke_keys(session: Session, user_id: str) -> None:
+    """All of a user's, for ever."""
+    query = update(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
+    session.execute(query.values(revoked_at=utc_now()))
+
+
+def _is_active(now: datetime) -> ColumnElement[bool]:
+    """What `key_of` says."""
+    return ApiKeyRow.revoked_at.is_(None) & or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now)
+
+
+def _refuse_surplus(session: Session, user_id: str, now: datetime) -> None:
+    """The user's row is held, so that many at once are counted one after another, and none comes after its user was
+    deactivated."""
+    try:
+        user = lock_user(session, user_id)
+    except UserNotFound as error:
+        raise KeyRefused() from error
+    if not user.is_active:
+        raise KeyRefused()
+    count = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.user_id == user_id, _is_active(now))
+    if (session.scalar(count) or 0) >= MOST_KEYS:
+        raise TooManyKeys(MOST_KEYS)
 
 
 def _scopes_of(principal: Principal, scopes: Sequence[str] | None) -> list[str] | None:

@@ -1,6 +1,7 @@
 """Users: made, changed and deleted by an administrator; one of those with a password always stays."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import select, update
@@ -9,6 +10,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.accounts import NewUser, User, UserChanges
 from finery.contracts.permissions import Level
 from finery.domain.accounts.errors import LastAdministrator, UserExists, WrongPassword
+from finery.domain.accounts.keys import revoke_keys
 from finery.domain.accounts.logins import revoke_sessions
 from finery.domain.accounts.mapping import user_of
 from finery.domain.accounts.passwords import hash_password, matches
@@ -39,11 +41,16 @@ def list_users(session: Session, *, limit: int = 500, offset: int = 0) -> list[U
     return [user_of(row) for row in session.scalars(query)]
 
 
-def update_user(session: Session, user_id: str, changes: UserChanges) -> User:
-    """A new password and a deactivation end the user's sessions. Raises UserNotFound, InvalidAccount, UserExists,
-    LastAdministrator.
+def update_user(session: Session, user_id: str, changes: UserChanges, *, is_admin: bool | None = None) -> User:
+    """A new password and a deactivation end the user's sessions, and revoke their keys: whoever else had the account
+    is out, and stays out.
+
+    `is_admin` makes them an administrator, or makes them one no more, whatever levels they have at that moment or are
+    given. Raises UserNotFound, InvalidAccount, UserExists, LastAdministrator.
     """
     values = _values_of(changes)
+    if "levels" in values:
+        values["levels"] = with_administration(values["levels"], is_admin=is_admin)
     check_fields(values)
     if (password := values.pop("password", None)) is not None:
         values["password_hash"] = hash_password(password)
@@ -51,6 +58,8 @@ def update_user(session: Session, user_id: str, changes: UserChanges) -> User:
     row = lock_user(session, user_id)
     if password is not None:
         check_password(password, username=values.get("username", row.username))
+    if is_admin is not None and "levels" not in values:
+        values["levels"] = with_administration(user_of(row).levels, is_admin=is_admin)
     _refuse_taken(session, values, but=user_id)
     with session.begin_nested():
         was_able = _is_able_admin(row)
@@ -60,6 +69,7 @@ def update_user(session: Session, user_id: str, changes: UserChanges) -> User:
             _refuse_without_admin(session, row.username)
     if password is not None or not row.is_active:
         revoke_sessions(session, user_id)
+        revoke_keys(session, user_id)
     return user_of(row)
 
 
@@ -80,7 +90,10 @@ def delete_user(session: Session, user_id: str) -> None:
 
 
 def change_password(session: Session, user_id: str, *, current: str, new: str, keep: str | None = None) -> User:
-    """One's own; ends all sessions but the one with the token `keep`. Raises WrongPassword, InvalidAccount."""
+    """One's own; ends all sessions but the one with the token `keep`, and no key.
+
+    Raises WrongPassword, InvalidAccount.
+    """
     check_fields({"new_password": new})
     password_hash = hash_password(new)
     row = lock_user(session, user_id)
@@ -90,6 +103,14 @@ def change_password(session: Session, user_id: str, *, current: str, new: str, k
     row.password_hash, row.updated_at = password_hash, utc_now()
     revoke_sessions(session, user_id, keep=keep)
     return user_of(row)
+
+
+def with_administration(levels: Iterable[Level], *, is_admin: bool | None) -> list[Level]:
+    """What `is_admin` says goes before what the levels do; who was nothing but an administrator can still work."""
+    if is_admin is None:
+        return list(levels)
+    others: list[Level] = [level for level in levels if level is not Level.ADMIN]
+    return [*others, Level.ADMIN] if is_admin else others or [Level.RESEARCHER]
 
 
 def prepare_user(new: NewUser) -> UserRow:
