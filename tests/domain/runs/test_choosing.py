@@ -107,6 +107,16 @@ class TestChooseValues:
             "num_epochs": 3, "batch_size": 4, "learning_rate": 2e-4, "use_lora": True, "max_length": 8192,
         }  # fmt: skip
 
+    def test_a_batch_that_half_of_the_rows_still_fill(self) -> None:
+        def batch(rows: int) -> object:
+            config = {"batch_size": "auto"}
+            chosen = choose_values(
+                config, recipe="grpo", rows=rows, model="finery/tiny-llama", entry=None, full_batches_of=rows
+            )
+            return chosen["batch_size"]
+
+        assert [batch(rows) for rows in (1, 3, 4, 7, 8, 5000)] == [1, 1, 2, 3, 4, 16]
+
     def test_the_model_table_goes_before_the_rule(self) -> None:
         entry = BaseModelEntry(
             model="finery/tiny-llama", max_length=300, method="full", learning_rate=1e-4, chat_template="{{ 1 }}"

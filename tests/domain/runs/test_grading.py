@@ -19,7 +19,7 @@ JUDGE = {"type": "score_model", "model": "judge", "input": [{"role": "user", "co
 
 
 def grpo(home: Path, grader: dict[str, Any]) -> NewRun:
-    (home / "tasks.jsonl").write_text(json.dumps({"prompt": "a", "answer": "b"}) + "\n")
+    (home / "tasks.jsonl").write_text((json.dumps({"prompt": "a", "answer": "b"}) + "\n") * 4)
     config = {"model_name": "finery/tiny-llama", "dataset_path": "tasks.jsonl", "grader": grader}
     return NewRun(source="native", recipe="grpo", config=config)
 

@@ -9,6 +9,8 @@ from finery.contracts.datasets.report import DatasetReport, Frozen, Place
 
 MEASURED_RECIPES = ("sft", "cpt", "dpo", "reward", "kto")
 BUDGET_BYTES = 32 * 2**20
+ENOUGH_ROWS = 100
+"""A sample of fewer says nothing of the rows that are not in it."""
 
 
 class MeasurementRequest(Frozen):
@@ -111,7 +113,7 @@ class DatasetCheck(DatasetReport):
 
 def misfit_of(found: Measurement) -> str:
     """Why no run may train on what was measured; empty where one may."""
-    if found.kept:
+    if found.kept or not (found.is_exact or found.measured >= ENOUGH_ROWS):
         return ""
     if found.failed:
         return f"{found.failures[0]}; {found.failed:,} rows fail so, and no other has a token to learn"

@@ -23,18 +23,20 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
 }
 """Also: no GPU. Another's training may need all of it."""
+OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
 def measure_apart(
-    request: MeasurementRequest, *, seconds: float = SECONDS
+    request: MeasurementRequest, *, seconds: float = SECONDS, offline: bool = False
 ) -> Measurement | NotMeasured | MeasurementRefused:
-    """Takes some seconds for the imports alone, and about one per MB of rows."""
+    """Takes some seconds for the imports alone, and about one per MB of rows. `offline`: asks no hub for anything."""
     missing = [name for name in STACK if importlib.util.find_spec(name) is None]
     if missing:
         return NotMeasured(reason=f"the training stack is not installed here ({missing[0]} is missing)")
     argv = [sys.executable, "-P", "-m", "finery.trainers.measuring"]
+    environment = QUIET | OFFLINE if offline else QUIET
     try:
-        answer = ask_program(argv, request.model_dump_json().encode(), seconds=seconds, environment=QUIET)
+        answer = ask_program(argv, request.model_dump_json().encode(), seconds=seconds, environment=environment)
     except ProgramTooSlow as error:
         return NotMeasured(reason=f"measuring took too long: {error}")
     except (ProgramFailed, OSError) as error:

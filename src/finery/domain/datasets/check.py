@@ -34,7 +34,7 @@ def report_on(
     """
     source = _opened(path, entry_name)
     other = _opened(validation, None) if validation is not None else None
-    key = (recipe, entry_name, state_of(path / INFO_NAME), _states(source), other and _states(other))
+    key = (recipe, entry_name, _state(path, source), other and validation and _state(validation, other))
     try:
         return _reports.get_or_make(key, lambda: examine(source, recipe, other))
     except OSError as error:
@@ -55,8 +55,13 @@ def _opened(path: Path, entry_name: str | None) -> Source:
     return source
 
 
-def _states(source: Source) -> Hashable:
-    return (state_of(source.file), source.entry and source.entry.model_dump_json())
+def state_of_rows(path: Path, entry_name: str | None) -> Hashable:
+    """Changes whenever the rows that are read there do, a folder's also. Raises DatasetNotFound and DatasetRefused."""
+    return _state(path, _opened(path, entry_name))
+
+
+def _state(path: Path, source: Source) -> Hashable:
+    return (state_of(path / INFO_NAME), state_of(source.file), source.entry and source.entry.model_dump_json())
 
 
 def state_of(path: Path) -> Hashable:

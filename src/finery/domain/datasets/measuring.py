@@ -1,6 +1,7 @@
 """What a dataset is to a model, in tokens; measured once for a file that does not change."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from finery.contracts.datasets.measurement import (
     misfit_of,
 )
 from finery.contracts.datasets.measuring import measure_apart
-from finery.domain.datasets.check import state_of
+from finery.domain.datasets.check import state_of, state_of_rows
 from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
 from finery.domain.errors import Flaw
 from finery.domain.ground import Ground
@@ -50,10 +51,16 @@ def measure(
     )
     if isinstance(found, MeasurementRefused):
         raise NotMeasurable(found.refused)
-    if isinstance(found, Measurement) and (misfit := misfit_of(found)):
+    if isinstance(found, Measurement):
+        refuse_misfit(path, found)
+    return found
+
+
+def refuse_misfit(path: Path, found: Measurement) -> None:
+    """Raises DatasetRefused where the model can learn nothing from it."""
+    if misfit := misfit_of(found):
         flaws = [Flaw(field="", message=failure.reason, line=failure.line) for failure in found.failures]
         raise DatasetRefused(f"{path.name}: {misfit}", flaws=flaws or [Flaw(field="", message=misfit)])
-    return found
 
 
 def try_to_measure(
@@ -78,22 +85,41 @@ def try_to_measure(
         max_length=max_length,
         config=config or {},
     )
-    return _kept_or_made(request, ground.home.state / "measurements")
+    return kept_or_made(request, ground, measure_apart)
 
 
-def _kept_or_made(request: MeasurementRequest, folder: Path) -> Measurement | NotMeasured | MeasurementRefused:
-    state = [FORMAT, request.model_dump_json(), state_of(request.dataset), _state_of_model(request.model)]
-    file = folder / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"
+Found = Measurement | NotMeasured | MeasurementRefused
+
+
+def kept_or_made(request: MeasurementRequest, ground: Ground, make: Callable[[MeasurementRequest], Found]) -> Found:
+    """Only what was measured is kept: another time may be better. Raises DatasetNotFound and DatasetRefused."""
+    file = _file_of(request, ground)
+    if (kept := _kept(file)) is not None:
+        return kept
+    found = make(request)
+    if isinstance(found, Measurement):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        _forget_oldest(file.parent)
+        write_atomically(file, found.model_dump_json().encode())
+    return found
+
+
+def kept_measurement(request: MeasurementRequest, ground: Ground) -> Measurement | None:
+    """Raises DatasetNotFound and DatasetRefused."""
+    return _kept(_file_of(request, ground))
+
+
+def _kept(file: Path) -> Measurement | None:
     try:
         return Measurement.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
-        pass
-    found = measure_apart(request)
-    if isinstance(found, Measurement):
-        folder.mkdir(parents=True, exist_ok=True)
-        _forget_oldest(folder)
-        write_atomically(file, found.model_dump_json().encode())
-    return found
+        return None
+
+
+def _file_of(request: MeasurementRequest, ground: Ground) -> Path:
+    rows = state_of_rows(request.dataset, request.entry)
+    state = [FORMAT, request.model_dump_json(), rows, _state_of_model(request.model)]
+    return ground.home.state / "measurements" / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"
 
 
 def _state_of_model(model: str) -> object:

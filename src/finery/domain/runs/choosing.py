@@ -24,9 +24,19 @@ def without_auto(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def choose_values(
-    config: Mapping[str, Any], *, recipe: str, rows: int, model: str, entry: BaseModelEntry | None
+    config: Mapping[str, Any],
+    *,
+    recipe: str,
+    rows: int,
+    model: str,
+    entry: BaseModelEntry | None,
+    full_batches_of: int | None = None,
 ) -> dict[str, Any]:
-    """The values for the keys that say `auto`; what the model table says of the name goes before the rule."""
+    """The values for the keys that say `auto`; what the model table says of the name goes before the rule.
+
+    `full_batches_of`: rows, for a trainer that leaves out a batch that is not full. It may find half of them too long
+    for the model, and still fills one.
+    """
     template = _template(config, entry)
     asked = {key: value for key, value in config.items() if _is_auto(key, value)}
     if not asked:
@@ -34,6 +44,8 @@ def choose_values(
     preset = {key: value for key, value in _presets(entry).items() if key in asked}
     left = {key: value for key, value in {**config, **preset}.items() if value is not None}
     ruled = choose(left, recipe=recipe, rows=rows, parameters=parameters_of(model), context=context_of(model))
+    if full_batches_of is not None and "batch_size" in ruled:
+        ruled["batch_size"] = max(1, min(ruled["batch_size"], full_batches_of // 2))
     return {**template, **preset, **ruled}
 
 

@@ -9,25 +9,30 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
-from finery.contracts.datasets.report import DatasetReport
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig
 from finery.contracts.run import NewRun
 from finery.domain import secrets
 from finery.domain.catalog import resolve_model
-from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_reference, resolve_reference
+from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.errors import DomainError, Flaw
-from finery.domain.files import resolve_file
+from finery.domain.errors import Flaw
 from finery.domain.ground import Ground
 from finery.domain.places import is_anothers_output, is_hidden
 from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
+from finery.domain.runs.data import (
+    RunData,
+    find_data,
+    measured_notices,
+    refuse_too_few,
+    resolved_path,
+    rows_to_train_on,
+)
 from finery.domain.runs.errors import CommandsForbidden, InvalidRun, OutputTaken
 from finery.domain.runs.fitness import check_fit
 from finery.domain.runs.grading import resolve_judges
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.ids import is_safe_id, long_id, short_id
-from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
 
 COMMAND = "command"
@@ -66,7 +71,6 @@ class Plan:
     """The stored datasets among these, by the field that names them."""
     secrets: tuple[str, ...] = ()
     customary_secrets: tuple[str, ...] = ()
-    rows: int = 0
     notices: tuple[dict[str, Any], ...] = ()
     """What is told of it among its first events."""
     refusal: str | None = None
@@ -96,7 +100,7 @@ class Plan:
 
 
 def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> Plan:
-    """Touches the database last.
+    """What takes long is read before the caller's transaction begins, and with it SQLite's only write lock.
 
     Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken, SecretsMissing, PythonGradersForbidden.
     """
@@ -110,9 +114,11 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     config = parse_config(new.recipe, without_auto(new.config))
     output_dir = _output_dir(config, run_id, ground)
     gpus, cpu_slots = _fit(new, ground)
-    inputs = _inputs(session, new.recipe, config, ground, who)
-    config, notices = _with_chosen(new, config, inputs, ground)
-    config, notices = _settled(new, config, notices, inputs, gpus, ground)
+    with Session(session.get_bind().execution_options(writing=False)) as reading:
+        inputs, data = _inputs(reading, new.recipe, config, ground, who)
+    notices: tuple[dict[str, Any], ...] = ()
+    if isinstance(config, TrainingConfig) and data is not None:
+        config, notices = _settled(new, config, data, inputs["model"], gpus, ground)
     output_name = ground.resolver.relative(output_dir)
     _refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
     secrets.require(session, config.secrets, owner_id=who.user_id)
@@ -187,43 +193,47 @@ def _run_id(new: NewRun) -> str:
     return new.id or (f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id())
 
 
+def _settled(
+    new: NewRun, asked: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
+) -> tuple[TrainingConfig, tuple[dict[str, Any], ...]]:
+    """With what `auto` stands for and what the server switches on, and what is to be told of it and of its data.
+
+    Raises InvalidRun when it cannot fit, DatasetRefused when nothing of the data is left in the model's tokens.
+    """
+    config, chosen = _with_chosen(new, asked, data, model, gpus, ground)
+    refuse_too_few(data, config, processes=max(1, gpus))
+    config = with_server_defaults(config, new.config, recipe=new.recipe, parity_check=ground.parity_check)
+    fit = check_fit(
+        config,
+        recipe=new.recipe,
+        model=model,
+        dataset=data.dataset,
+        rows=data.report.rows,
+        gpus=gpus,
+        machine=ground.machine(),
+    )
+    return config, (*chosen, *fit, *data.notices, *measured_notices(data, config=config, model=model, ground=ground))
+
+
 def _with_chosen(
-    new: NewRun, config: RecipeConfig, inputs: Mapping[str, Any], ground: Ground
-) -> tuple[RecipeConfig, tuple[dict[str, Any], ...]]:
+    new: NewRun, config: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
+) -> tuple[TrainingConfig, tuple[dict[str, Any], ...]]:
     """The configuration with what `auto` stands for, and a notice that tells it."""
-    if not isinstance(config, TrainingConfig):
-        return config, ()
-    entry = ground.models.get(config.model_name)
-    chosen = choose_values(new.config, recipe=new.recipe, rows=inputs["rows"], model=inputs["model"] or "", entry=entry)
+    chosen = choose_values(
+        new.config,
+        recipe=new.recipe,
+        rows=data.report.rows,
+        model=model,
+        entry=ground.models.get(config.model_name),
+        full_batches_of=rows_to_train_on(data, config) // max(1, gpus) if new.recipe == "grpo" else None,
+    )
     if not chosen:
         return config, ()
     told = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")
     notice = {"level": "info", "code": "automatic", "message": f"chosen automatically: {told}", "values": chosen}
-    return parse_config(new.recipe, {**new.config, **chosen}), (notice,)
-
-
-def _settled(
-    new: NewRun,
-    config: RecipeConfig,
-    notices: tuple[dict[str, Any], ...],
-    inputs: Mapping[str, Any],
-    gpus: int,
-    ground: Ground,
-) -> tuple[RecipeConfig, tuple[dict[str, Any], ...]]:
-    """With what the server switches on, and what is to be said of memory. Raises InvalidRun when it cannot fit."""
-    if not isinstance(config, TrainingConfig):
-        return config, notices
-    config = with_server_defaults(config, new.config, recipe=new.recipe, parity_check=ground.parity_check)
-    told = check_fit(
-        config,
-        recipe=new.recipe,
-        model=inputs["model"] or "",
-        dataset=inputs["dataset"],
-        rows=inputs["rows"],
-        gpus=gpus,
-        machine=ground.machine(),
-    )
-    return config, (*notices, *told)
+    parsed = parse_config(new.recipe, {**new.config, **chosen})
+    assert isinstance(parsed, TrainingConfig)
+    return parsed, (notice,)
 
 
 def _line(flaw: Flaw) -> str:
@@ -231,55 +241,22 @@ def _line(flaw: Flaw) -> str:
     return f"{place}: {flaw.message}" if place else flaw.message
 
 
-def _inputs(session: Session, recipe: str, config: RecipeConfig, ground: Ground, who: Principal) -> dict[str, Any]:
+def _inputs(
+    session: Session, recipe: str, config: RecipeConfig, ground: Ground, who: Principal
+) -> tuple[dict[str, Any], RunData | None]:
     if isinstance(config, TrainingConfig):
-        datasets = _datasets(session, recipe, config, ground, who)
+        data = find_data(session, recipe, config, ground, who)
         judges = resolve_judges(session, config, ground, who)
-        return {"model": resolve_model(session, config.model_name, ground, who), "judges": judges, **datasets}
+        model = resolve_model(session, config.model_name, ground, who)
+        found = {"dataset": data.dataset, "eval_dataset": data.eval_dataset, "pins": data.pins}
+        return {"model": model, "judges": judges, **found}, data
     folder = config.model_dump().get("working_directory")
     if folder is None:
-        return {"working_directory": ground.home.path}
-    path = _resolved("working_directory", folder, ground)
+        return {"working_directory": ground.home.path}, None
+    path = resolved_path("working_directory", folder, ground)
     if not path.is_dir() or is_hidden(session, path, who, ground):
         raise InvalidRun([Flaw("working_directory", f"{folder!r} is no folder")])
-    return {"working_directory": path}
-
-
-def _datasets(session: Session, recipe: str, config: TrainingConfig, ground: Ground, who: Principal) -> dict[str, Any]:
-    named = {"dataset": (config.dataset_path, config.dataset_name), "eval_dataset": (config.eval_dataset_path, None)}
-    found: dict[str, Path] = {}
-    pins: dict[str, ResolvedDataset] = {}
-    rows: dict[str, int] = {}
-    read: list[tuple[str, str, Path]] = []
-    try:
-        for key, (text, entry) in named.items():
-            if text is not None:
-                found[key] = _located(session, f"{key}_path", text, ground, who, pins)
-                read.append((f"{key}_path", text, found[key]))
-                report = _checked_dataset(f"{key}_path", text, found[key], recipe, entry)
-                rows[key] = report.rows
-                read.append((f"{key}_path", text, Path(report.file)))
-    finally:
-        # Also when one was found bad: of what is hidden from them they hear only that nothing is there.
-        for name, text, path in read:
-            if is_hidden(session, path, who, ground):
-                raise _no_dataset(name, text)
-    return {**found, "pins": pins, "rows": rows["dataset"]}
-
-
-def _located(
-    session: Session, name: str, text: str, ground: Ground, who: Principal, pins: dict[str, ResolvedDataset]
-) -> Path:
-    """A stored dataset or an uploaded file, which is to be pinned, or a path."""
-    uploaded = resolve_file(session, text, who, ground, field=name)
-    try:
-        stored = uploaded or resolve_reference(session, text, who, ground)
-    except DomainError as error:
-        raise InvalidRun([Flaw(name, str(error))]) from error
-    if stored is None:
-        return _resolved(name, text, ground)
-    pins[name] = stored
-    return stored.path
+    return {"working_directory": path}, None
 
 
 def _references(pins: Mapping[str, ResolvedDataset]) -> dict[str, str]:
@@ -287,27 +264,9 @@ def _references(pins: Mapping[str, ResolvedDataset]) -> dict[str, str]:
     return {name: stored.reference for name, stored in pins.items() if stored.reference is not None}
 
 
-def _checked_dataset(field: str, text: str, path: Path, recipe: str, entry: str | None) -> DatasetReport:
-    if not path.exists():
-        raise _no_dataset(field, text)
-    with named_by_reference(text, path):
-        return check_dataset(path, recipe=recipe, entry_name=entry)
-
-
-def _no_dataset(field: str, text: str) -> InvalidRun:
-    return InvalidRun([Flaw(field, f"there is no file or folder {text[:200]!r}; upload it, or name one that is there")])
-
-
-def _resolved(field: str, text: str, ground: Ground) -> Path:
-    try:
-        return ground.resolver.resolve(text)
-    except PathRefused as error:
-        raise InvalidRun([Flaw(field, str(error))]) from error
-
-
 def _output_dir(config: RecipeConfig, run_id: str, ground: Ground) -> Path:
     name = config.output_dir or f"outputs/{run_id}"
-    path = _resolved("output_dir", name, ground)
+    path = resolved_path("output_dir", name, ground)
     home = ground.home.path.resolve()
     reserved = [home / folder for folder in RESERVED_FOLDERS]
     if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
