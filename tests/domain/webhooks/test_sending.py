@@ -1,15 +1,18 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
-from finery.contracts.permissions import Principal
+from finery.contracts.accounts import UserChanges
+from finery.contracts.permissions import Level, Principal, permissions_of
 from finery.contracts.run_events import EventBody
 from finery.contracts.status import RunStatus
 from finery.contracts.webhooks import Delivery, MessageState, NewWebhook, WebhookChanges
 from finery.db import Database
-from finery.domain import runs, webhooks
+from finery.domain import accounts, runs, webhooks
 from finery.domain.ground import Ground
 from finery.domain.webhooks import Dispatch, Outcome
 from finery.domain.webhooks.errors import BadDeliveryCursor, DeliveryNotFound, WebhookDisabled
@@ -108,6 +111,27 @@ class TestClaim:
             session.execute(update(WebhookRow).values(enabled=False))
         assert post.claim(utc_now()) == []
         assert [each.state for each in post.deliveries()] == [MessageState.CANCELLED]
+
+    @pytest.mark.parametrize(
+        ("scope", "changes"), [("mine", {"is_active": False}), ("all", {"levels": [Level.RESEARCHER]})]
+    )
+    def test_nothing_when_its_owner_may_no_more(self, post: Post, scope: str, changes: dict[str, Any]) -> None:
+        """Whatever is tried again belongs to a time when they might."""
+        owner = post.who.user_id or ""
+        with post.database.write() as session:
+            accounts.update_user(session, owner, UserChanges(levels=[Level.LEAD]))
+            session.execute(update(WebhookRow).values(scope=scope))
+        post.who = replace(post.who, permissions=permissions_of([Level.LEAD]))
+        post.news("a", "b")
+        now = utc_now()
+        post.record(post.claim(now, limit=1)[0], BAD, now)
+        with post.database.write() as session:
+            accounts.update_user(session, owner, UserChanges(**changes))
+        later = now + timedelta(days=1)
+        assert post.due(later) == [post.number]
+        assert post.claim(later) == []
+        assert post.due(later) == []
+        assert [each.state for each in post.deliveries()] == [MessageState.CANCELLED] * 2
 
     def test_both_secrets_for_a_day(self, post: Post, ground: Ground) -> None:
         post.news("a", "b")

@@ -13,6 +13,7 @@ from finery.domain.ground import Ground
 from finery.domain.secrets.errors import SecretKeyUnusable
 from finery.domain.webhooks import service
 from finery.domain.webhooks.errors import AllRunsNeeded, InvalidWebhook, TooManyWebhooks, WebhookNotFound
+from finery.domain.webhooks.service import RunsReadNeeded
 from finery.kit.destinations import Destinations
 from finery.models import WebhookRow
 
@@ -133,6 +134,15 @@ class TestCreate:
             create(database, ground, ann, scope=WebhookScope.ALL)
         assert create(database, ground, root, scope=WebhookScope.ALL).scope is WebhookScope.ALL
 
+    def test_who_may_not_read_runs_has_none_told(self, database: Database, ground: Ground, ann: Principal) -> None:
+        blind = replace(ann, permissions=frozenset({Permission.WEBHOOKS_WRITE}), is_scoped=True)
+        with pytest.raises(RunsReadNeeded, match="needs the permission 'runs:read'"):
+            create(database, ground, blind)
+        made = create(database, ground, ann)
+        with pytest.raises(RunsReadNeeded):
+            change(database, ground, blind, made.id, url="https://elsewhere.example/")
+        assert get(database, ann, made.id).url == URL
+
     def test_so_many_and_no_more(
         self, database: Database, ground: Ground, ann: Principal, bob: Principal, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -181,7 +191,8 @@ class TestWhose:
         self, database: Database, ground: Ground, root: Principal
     ) -> None:
         made = create(database, ground, root, scope=WebhookScope.ALL)
-        lesser = replace(root, permissions=frozenset({Permission.WEBHOOKS_WRITE}), is_scoped=True)
+        scopes = frozenset({Permission.WEBHOOKS_WRITE, Permission.RUNS_READ})
+        lesser = replace(root, permissions=scopes, is_scoped=True)
         with pytest.raises(AllRunsNeeded):
             change(database, ground, lesser, made.id, url="https://elsewhere.example/")
         with database.write() as session, pytest.raises(AllRunsNeeded):

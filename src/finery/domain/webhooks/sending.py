@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
-from finery.contracts.webhooks import MessageState
+from finery.contracts.permissions import Level, Permission, permissions_of
+from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.webhooks.retries import delay_after
 from finery.domain.webhooks.service import cancel_waiting, disable
-from finery.models import OutboxRow, WebhookAttemptRow, WebhookMessageRow, WebhookRow
+from finery.models import OutboxRow, UserRow, WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 CLAIM = timedelta(minutes=5)
 """For which a claimed message is left to whoever claimed it."""
@@ -82,8 +83,8 @@ def claim(session: Session, webhook_number: int, now: datetime, *, limit: int) -
     webhook = session.get(WebhookRow, webhook_number, with_for_update=True)
     if webhook is None:
         return []
-    if not webhook.enabled:
-        # Written while it was being switched off.
+    if not webhook.enabled or not _may_be_told(session, webhook):
+        # Written while it was being switched off, or before its owner lost the right to it.
         cancel_waiting(session, webhook)
         return []
     query = select(WebhookMessageRow).where(*_due(now), WebhookMessageRow.webhook_number == webhook_number)
@@ -129,6 +130,17 @@ def prune(session: Session, now: datetime) -> int:
     session.execute(delete(WebhookMessageRow).where(WebhookMessageRow.number.in_(numbers)))
     session.execute(delete(OutboxRow).where(OutboxRow.id.in_(ids)))
     return len(numbers) + len(ids)
+
+
+def _may_be_told(session: Session, webhook: WebhookRow) -> bool:
+    """Whether its owner may log in, and see everyone's runs where it tells of them: now, whatever was when the messages
+    were written."""
+    if webhook.owner_id is None:
+        return True
+    owner = session.execute(select(UserRow.is_active, UserRow.levels).where(UserRow.id == webhook.owner_id)).one()
+    may = permissions_of(Level(level) for level in owner.levels)
+    needed = Permission.RUNS_ALL if webhook.scope == WebhookScope.ALL else Permission.RUNS_READ
+    return owner.is_active and needed in may
 
 
 def _begin(session: Session, message: WebhookMessageRow, webhook: WebhookRow, now: datetime) -> Dispatch:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from finery.contracts.permissions import Principal
+from finery.contracts.permissions import Permission, Principal
 from finery.contracts.webhooks import (
     WEBHOOK_PREFIX,
     MessageState,
@@ -17,6 +17,7 @@ from finery.contracts.webhooks import (
     WebhookWithSecret,
 )
 from finery.domain import audit
+from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.ground import Ground
 from finery.domain.secrets.errors import SecretKeyUnusable
 from finery.domain.webhooks.addresses import checked_url
@@ -37,9 +38,20 @@ OVERLAP = timedelta(hours=24)
 LONGEST_NAME = 200
 
 
+class RunsReadNeeded(DomainError):
+    """Whoever may not read runs must not have them told to an address of their choice."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "runs_read_needed"
+
+    def __init__(self) -> None:
+        super().__init__("a webhook tells of runs; it needs the permission 'runs:read'")
+
+
 def create(session: Session, new: NewWebhook, ground: Ground, who: Principal) -> WebhookWithSecret:
-    """Raises InvalidWebhook, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
+    """Raises InvalidWebhook, RunsReadNeeded, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
     url, host = checked_url(new.url, ground.destinations)
+    _require_reading(who)
     if new.scope is WebhookScope.ALL and not who.sees_all_runs:
         raise AllRunsNeeded()
     owned = select(func.count()).select_from(WebhookRow).where(belongs_to(who))
@@ -77,8 +89,9 @@ def list_all(session: Session, who: Principal) -> list[Webhook]:
 
 
 def change(session: Session, webhook_id: str, changes: WebhookChanges, ground: Ground, who: Principal) -> Webhook:
-    """Raises WebhookNotFound, InvalidWebhook, AllRunsNeeded."""
+    """Raises WebhookNotFound, InvalidWebhook, RunsReadNeeded, AllRunsNeeded."""
     row = lock_row(session, webhook_id, who)
+    _require_reading(who)
     require_power(row, who)
     before = webhook_of(row)
     if changes.scope is not None:
@@ -129,6 +142,11 @@ def cancel_waiting(session: Session, row: WebhookRow) -> None:
         WebhookMessageRow.webhook_number == row.number, WebhookMessageRow.state == MessageState.PENDING
     )
     session.execute(waiting.values(state=MessageState.CANCELLED, next_attempt_at=None))
+
+
+def _require_reading(who: Principal) -> None:
+    if not who.may(Permission.RUNS_READ):
+        raise RunsReadNeeded()
 
 
 def _checked_name(name: str) -> str:
