@@ -20,6 +20,7 @@ from tests.servers import RunningServer
 STANDIN = Path(__file__).resolve().parents[1] / "engines" / "vllm" / "standin.py"
 COMMAND = f"{sys.executable} {STANDIN} serve {{model}} --port {{port}} --served-model-name {{name}}"
 USER = [{"role": "user", "content": "Who keeps the fire?"}]
+PICTURE = {"type": "image_url", "image_url": {"url": "http://169.254.169.254/latest/meta-data"}}
 SOON_SECONDS = 20.0
 TEMPLATE = "{{ messages }}"
 HUB_TOKEN = "hf_AbCdEfGhIjKlMnOp"
@@ -175,10 +176,42 @@ class TestOnDemand:
         (serving.server.home / "base" / "model.safetensors").write_bytes(b"\1" * 64)
         assert serving.told("my-base")["process"] != first["process"]
 
-    def test_what_the_engine_refuses_names_the_parameter(self, serving: Serving) -> None:
-        answer = serving.chat("my-base", max_tokens=0)
+    @pytest.mark.parametrize(
+        ("body", "param"),
+        [
+            ({"max_tokens": 0}, "max_tokens"),
+            ({"temprature": 1}, "temprature"),
+            ({"guided_json": {}}, "guided_json"),
+            ({"chat_template": "x"}, "chat_template"),
+            ({"messages": [{"role": "user", "content": [PICTURE]}]}, "messages[0].content[0].image_url"),
+        ],
+    )
+    def test_what_the_engine_would_pass_over_or_fetch_is_refused(
+        self, serving: Serving, body: dict[str, object], param: str
+    ) -> None:
+        answer = serving.chat("my-base", **body)
         assert answer.status_code == 400
-        assert answer.json()["error"]["param"] == "max_tokens"
+        assert answer.json()["error"]["param"] == param
+
+    def test_so_it_is_where_a_deployment_is_asked(self, serving: Serving) -> None:
+        deployment_id = serving.deploy("base")
+        serving.wait_for(deployment_id, "running")
+        path = f"/api/v1/deployments/{deployment_id}/completions"
+        answer = serving.client.post(path, json={"prompt": "x", "suffix": "y"})
+        assert (answer.status_code, answer.json()["error"]["errors"][0]["field"]) == (422, "suffix")
+
+    def test_what_it_knows_besides_reaches_it(self, serving: Serving) -> None:
+        assert serving.told("my-base", min_p=0.1, logit_bias={"1": 2})["passed_over"] == ["logit_bias", "min_p"]
+
+    def test_a_client_that_leaves_ends_its_answer(self, serving: Serving) -> None:
+        assert serving.told("my-base")["left"] == 0
+        for path, body in (("chat/completions", {"messages": USER}), ("completions", {"prompt": "x"})):
+            with pytest.raises(httpx.ReadTimeout):
+                serving.client.post(f"/v1/{path}", json={"model": "my-base", "user": "60", **body}, timeout=0.5)
+        deadline = time.monotonic() + 5
+        while serving.told("my-base")["left"] < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 class TestAdapters:
@@ -230,9 +263,19 @@ class TestCrash:
     def test_the_next_request_has_a_fresh_engine(self, serving: Serving) -> None:
         first = serving.told("my-base")
         os.kill(first["process"], signal.SIGKILL)
+        # What it takes while it dies is not sent again.
+        while not is_gone(first["process"]):
+            time.sleep(0.01)
         assert serving.told("my-base")["process"] != first["process"]
         [fresh, old] = serving.deployments()[:2]
         assert (old["status"], old["port"], fresh["status"]) == ("failed", None, "running")
+
+    def test_one_that_dies_over_an_adapter_is_followed_by_a_fresh_one(self, serving: Serving) -> None:
+        first = serving.told("my-base")
+        (serving.server.home / "one" / "fatal").touch()
+        told = serving.told("my-one")
+        assert told["adapter"] == str(serving.server.home / "one")
+        assert told["process"] != first["process"]
 
     def test_what_was_deployed_by_hand_comes_back(self, serving: Serving) -> None:
         deployment_id = serving.deploy("base")
@@ -285,13 +328,13 @@ class TestHub:
     def test_a_model_of_the_hub_is_loaded_with_its_owners_token(self, home: Path) -> None:
         with running(make_home(home)) as serving:
             serving.client.put("/api/v1/secrets/HF_TOKEN", json={"value": HUB_TOKEN}).raise_for_status()
-            assert environment_of(serving, "somebody/gated")["HF_TOKEN"] == HUB_TOKEN
+            assert environment_of(serving, "somebody/gated-0.5B")["HF_TOKEN"] == HUB_TOKEN
             assert "HF_TOKEN" not in environment_of(serving, "base")
 
     def test_no_error_tells_the_token(self, home: Path) -> None:
         with running(make_home(home), command=f"{COMMAND} --fails 'no access with {HUB_TOKEN}'") as serving:
             serving.client.put("/api/v1/secrets/HF_TOKEN", json={"value": HUB_TOKEN}).raise_for_status()
-            found = serving.wait_for(serving.deploy("somebody/gated"), "failed")
+            found = serving.wait_for(serving.deploy("somebody/gated-0.5B"), "failed")
             assert found["error"] == "no access with [redacted]"
 
 

@@ -5,12 +5,14 @@ from collections.abc import Callable
 
 import anyio
 from sqlalchemy.orm import Session
+from starlette.requests import Request
 from starlette.responses import Response
 
 from finery.contracts.deployment import Deployment, DeploymentStatus, NewDeployment, ServedModel
 from finery.contracts.permissions import SERVER, Principal
 from finery.domain import deployments
 from finery.domain.errors import DomainError, ErrorKind
+from finery.engines.leaving import CLIENT_CLOSED_REQUEST, unless_disconnected
 from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
 from finery.http.session import Changes, transact
@@ -56,7 +58,7 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
 async def serve_and_wait(services: Services, name: str, who: Principal) -> ServedModel:
     """Where the model that `name` is to `who` is answered; its engine is started if none runs.
 
-    Raises ModelNotLoaded, StillLoading, and what deployments.demand.ensure and Engines.load_adapter raise.
+    Raises ModelNotLoaded, StillLoading, and what deployments.demand.ensure raises.
     """
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
@@ -66,28 +68,39 @@ async def serve_and_wait(services: Services, name: str, who: Principal) -> Serve
         if deployment.status is DeploymentStatus.FAILED:
             raise ModelNotLoaded(deployment)
         if deployment.status is DeploymentStatus.RUNNING and services.ground.in_use.touch(deployment.id):
-            served = served.model_copy(update={"deployment": deployment})
-            await services.engines.load_adapter(served)
-            return served
+            return served.model_copy(update={"deployment": deployment})
         # It is being unloaded; the next look finds another, or none.
         await wait_for_change(changed, LOOK_SECONDS)
     raise StillLoading(name)
 
 
 async def pass_on_by_name(
+    request: Request, services: Services, name: str, who: Principal, path: str, body: dict[str, object]
+) -> Response:
+    """The answer of the engine that serves `name`, as it comes; none to a client that leaves before it begins.
+
+    An engine that has died is followed by a fresh one. Raises what serve_and_wait, Engines.load_adapter and
+    Engines.pass_on raise.
+    """
+    answer = await unless_disconnected(request, _pass_on_by_name(services, name, who, path, body))
+    return Response(status_code=CLIENT_CLOSED_REQUEST) if answer is None else answer
+
+
+async def _pass_on_by_name(
     services: Services, name: str, who: Principal, path: str, body: dict[str, object]
 ) -> Response:
-    """The answer of the engine that serves `name`, as it comes. One that has died is followed by a fresh one.
-
-    Raises what serve_and_wait and Engines.pass_on raise.
-    """
     for _ in range(TRIES - 1):
         served = await serve_and_wait(services, name, who)
         try:
-            return await services.engines.pass_on(served, path, body)
+            return await _pass_on(services, served, path, body)
         except EngineUnreachable:
             await _until_it_is_gone(services, served.deployment)
-    return await services.engines.pass_on(await serve_and_wait(services, name, who), path, body)
+    return await _pass_on(services, await serve_and_wait(services, name, who), path, body)
+
+
+async def _pass_on(services: Services, served: ServedModel, path: str, body: dict[str, object]) -> Response:
+    await services.engines.load_adapter(served)
+    return await services.engines.pass_on(served, path, body)
 
 
 async def _settled(services: Services, deployment: Deployment, who: Principal, deadline: float) -> Deployment:

@@ -13,6 +13,8 @@ from finery.contracts.deployment import Deployment, DeploymentStatus, ServedMode
 from finery.domain.deployments import engine_token
 from finery.domain.errors import DomainError, ErrorKind, Flaw
 from finery.domain.ground import Ground
+from finery.engines.registry import check_request
+from finery.engines.transformers.wire import RequestRefused
 from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ class EngineGone(DomainError):
 
 
 class EngineUnreachable(EngineGone):
-    """It never took the request, which may be sent to another."""
+    """The request may be sent to another: it never took it, or took one that may be made twice."""
 
 
 class EngineRefused(DomainError):
@@ -85,7 +87,7 @@ class Engines:
 
     async def ask(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The whole answer. Raises EngineNotReady, EngineGone, EngineRefused."""
-        served = _served(target, body)
+        served = _checked(target, path, body)
         found: dict[str, Any] = (await self._exchange(served.deployment, path, _renamed(body, served))).json()
         return found if served.name == served.asked else {**found, "model": served.asked}
 
@@ -94,7 +96,7 @@ class Engines:
 
         Raises EngineNotReady, EngineGone, EngineRefused.
         """
-        served = _served(target, body)
+        served = _checked(target, path, body)
         response = await self._send(served.deployment, path, _renamed(body, served))
         media_type = response.headers.get("content-type", "application/json")
         chunks = response.aiter_raw()
@@ -103,26 +105,30 @@ class Engines:
         return EngineAnswer(chunks, partial(self._leave, served.deployment, response), media_type)
 
     async def load_adapter(self, served: ServedModel) -> None:
-        """Have the adapter loaded, if the model is one and its engine has not. Raises as `ask` does."""
+        """Have the adapter loaded, if the model is one and its engine has not.
+
+        Raises as `ask` does; EngineUnreachable also where the engine died over it.
+        """
         deployment, known = served.deployment, (served.deployment.id, served.name)
         if served.adapter is None or known in self._adapters:
             return
         try:
-            await self._exchange(deployment, LOAD_PATH, load_body(served.name, served.adapter))
+            await self._exchange(deployment, LOAD_PATH, load_body(served.name, served.adapter), is_repeatable=True)
         except EngineRefused as error:
             if not is_loaded_already(400, str(error)):
                 raise
         self._adapters.add(known)
 
-    async def _exchange(self, deployment: Deployment, path: str, body: dict[str, Any]) -> "httpx.Response":
-        response = await self._send(deployment, path, body)
-        try:
-            await response.aread()
-        finally:
-            await self._leave(deployment, response)
+    async def _exchange(
+        self, deployment: Deployment, path: str, body: dict[str, Any], *, is_repeatable: bool = False
+    ) -> "httpx.Response":
+        response = await self._send(deployment, path, body, is_repeatable=is_repeatable)
+        await self._read(deployment, response, is_repeatable=is_repeatable)
         return response
 
-    async def _send(self, deployment: Deployment, path: str, body: dict[str, Any]) -> "httpx.Response":
+    async def _send(
+        self, deployment: Deployment, path: str, body: dict[str, Any], *, is_repeatable: bool = False
+    ) -> "httpx.Response":
         """From here until `_leave` the engine is in use."""
         import httpx
 
@@ -137,8 +143,8 @@ class Engines:
             response = await self._opened().send(request, stream=True)
         except httpx.TransportError as error:
             self._ground.in_use.end(deployment.id)
-            kind = EngineUnreachable if isinstance(error, httpx.ConnectError) else EngineGone
-            raise kind(deployment, str(error) or type(error).__name__) from error
+            may_be_sent_again = is_repeatable or isinstance(error, httpx.ConnectError)
+            raise _gone(deployment, error, may_be_sent_again=may_be_sent_again) from error
         except BaseException:
             self._ground.in_use.end(deployment.id)
             raise
@@ -146,11 +152,19 @@ class Engines:
             await self._raise_refusal(deployment, response)
         return response
 
-    async def _raise_refusal(self, deployment: Deployment, response: "httpx.Response") -> None:
+    async def _read(self, deployment: Deployment, response: "httpx.Response", *, is_repeatable: bool = False) -> None:
+        """To its end, and leave."""
+        import httpx
+
         try:
             await response.aread()
+        except httpx.TransportError as error:
+            raise _gone(deployment, error, may_be_sent_again=is_repeatable) from error
         finally:
             await self._leave(deployment, response)
+
+    async def _raise_refusal(self, deployment: Deployment, response: "httpx.Response") -> None:
+        await self._read(deployment, response)
         message, param, code = _refusal(response)
         if response.is_server_error or response.status_code == 401:
             raise EngineGone(deployment, message)
@@ -174,6 +188,20 @@ class Engines:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
             self._client = httpx.AsyncClient(timeout=timeout, limits=limits, trust_env=False)
         return self._client
+
+
+def _gone(deployment: Deployment, error: Exception, *, may_be_sent_again: bool) -> EngineGone:
+    kind = EngineUnreachable if may_be_sent_again else EngineGone
+    return kind(deployment, str(error) or type(error).__name__)
+
+
+def _checked(target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> ServedModel:
+    served = _served(target, body)
+    try:
+        check_request(served.deployment.engine, path, body)
+    except RequestRefused as error:
+        raise EngineRefused(str(error), param=error.param, code=error.code) from error
+    return served
 
 
 def _served(target: ServedModel | Deployment, body: dict[str, Any]) -> ServedModel:

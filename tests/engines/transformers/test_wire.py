@@ -24,6 +24,10 @@ class TestParseRequest:
         assert request.stop_strings == ["a"]
         assert request.wants_usage_chunk
 
+    def test_takes_the_ends_of_what_openai_allows(self) -> None:
+        fields = {"top_p": 0, "stream": True, "stream_options": {"include_obfuscation": False}}
+        assert parse_request(ChatRequest, json.dumps({"messages": USER, **fields}).encode()).top_p == 0
+
     def test_joins_text_parts(self) -> None:
         parts = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
         body = json.dumps({"messages": [{"role": "developer", "content": parts}]}).encode()
@@ -62,7 +66,12 @@ class TestParseRequest:
             ({"temperature": 2.1}, "temperature", "invalid_value"),
             ({"temperature": "1"}, "temperature", "invalid_value"),
             ({"temperature": float("nan")}, "temperature", "invalid_value"),
-            ({"top_p": 0}, "top_p", "invalid_value"),
+            ({"top_p": -0.1}, "top_p", "invalid_value"),
+            (
+                {"stream_options": {"include_obfuscation": True}, "stream": True},
+                "stream_options.include_obfuscation",
+                "invalid_value",
+            ),
             ({"n": 0}, "n", "invalid_value"),
             ({"max_tokens": 0}, "max_tokens", "invalid_value"),
             ({"stop": [""]}, "stop", "invalid_value"),

@@ -1,13 +1,17 @@
 """Speaks as vLLM's server does, without a model: `standin.py serve MODEL --port P …`.
 
-It takes the same arguments, listens before it is ready, asks for its key, loads adapters while it serves, and answers
-with what it was asked, so that a test sees what reached it. Arguments that vLLM has not are refused as argparse does.
+It takes the same arguments, listens before it is ready, asks for its key, loads adapters while it serves, passes over
+parameters that it does not know, stops when a client leaves, and answers with what it was asked, so that a test sees
+what reached it. Arguments that vLLM has not are refused as argparse does. Its own: `user` is how many seconds an answer
+takes, and it dies over an adapter whose folder holds a file `fatal`, which it removes.
 """
 
 import argparse
 import json
 import os
+import select
 import signal
+import socket
 import sys
 import threading
 import time
@@ -15,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+KNOWN = frozenset({"model", "messages", "prompt", "stream", "max_tokens", "user"})
+"""All that it honours."""
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 
 
@@ -42,6 +48,7 @@ class Standin:
         self.options = options
         self.names: list[str] = options.served_model_name or [options.model_tag]
         self.adapters: dict[str, str] = {}
+        self.left = 0
         self.ready_at = time.monotonic() + options.startup_seconds
         for module in options.lora_modules:
             self.load(module["name"], module["path"])
@@ -51,6 +58,9 @@ class Standin:
             return 400, "LoRA is not enabled"
         if name in self.adapters:
             return 400, f"The lora adapter '{name}' has already been loaded. If you want to load it in place, say so."
+        if (Path(path) / "fatal").exists():
+            (Path(path) / "fatal").unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
         try:
             rank = json.loads((Path(path) / "adapter_config.json").read_text())["r"]
         except OSError:
@@ -74,6 +84,8 @@ class Standin:
                 "max_model_len": options.max_model_len,
                 "share": options.gpu_memory_utilization,
                 "gpus": os.environ.get("CUDA_VISIBLE_DEVICES"),
+                "passed_over": sorted(body.keys() - KNOWN),
+                "left": self.left,
             }
         )
 
@@ -106,7 +118,7 @@ def make_handler(standin: Standin, key: str | None) -> type[BaseHTTPRequestHandl
             elif self.path == "/v1/unload_lora_adapter":
                 found = standin.adapters.pop(body["lora_name"], None)
                 self.answer(200, b"Success") if found else self.refuse(404, "The lora adapter cannot be found.")
-            elif body["model"] not in [*standin.names, *standin.adapters]:
+            elif body.setdefault("model", standin.names[0]) not in [*standin.names, *standin.adapters]:
                 self.refuse(404, f"The model `{body['model']}` does not exist.", "model")
             elif body.get("max_tokens", 1) < 1:
                 self.refuse(400, "max_tokens must be at least 1", "max_tokens")
@@ -114,7 +126,10 @@ def make_handler(standin: Standin, key: str | None) -> type[BaseHTTPRequestHandl
                 self.generate(body)
 
         def generate(self, body: dict[str, Any]) -> None:
-            time.sleep(float(body.get("user") or 0))
+            if not self.waits(float(body.get("user") or 0)):
+                standin.left += 1
+                self.close_connection = True
+                return
             chat, text = self.path == "/v1/chat/completions", standin.text(body)
             head = {"id": "chatcmpl-1", "created": 1, "model": body["model"]}
             if not body.get("stream"):
@@ -132,6 +147,12 @@ def make_handler(standin: Standin, key: str | None) -> type[BaseHTTPRequestHandl
                 self.chunk(f"data: {event}\n\n".encode())
             self.chunk(b"data: [DONE]\n\n")
             self.chunk(b"")
+
+        def waits(self, seconds: float) -> bool:
+            """Until the client has gone at most; whether it is still there."""
+            if not select.select([self.connection], [], [], seconds)[0]:
+                return True
+            return self.connection.recv(1, socket.MSG_PEEK) != b""
 
         def is_known(self) -> bool:
             if key is None or self.headers["Authorization"] == f"Bearer {key}":

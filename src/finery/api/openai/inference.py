@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
@@ -34,14 +34,20 @@ router = APIRouter(prefix=PREFIX, route_class=OpenAIRoute, tags=["openai: infere
 
 
 @router.post("/chat/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
-async def create_chat_completion(body: ChatBody, services: CurrentServices, user: CurrentUser) -> Response:
+async def create_chat_completion(
+    request: Request, body: ChatBody, services: CurrentServices, user: CurrentUser
+) -> Response:
     """Streamed where `stream` is true."""
     with unknown_model():
-        return await pass_on_by_name(services, named_model(body, services.ground.models), user, CHAT, body)
+        name = named_model(body, services.ground.models)
+        return await pass_on_by_name(request, services, name, user, CHAT, body)
 
 
 @router.post("/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
-async def create_completion(body: CompletionBody, services: CurrentServices, user: CurrentUser) -> Response:
+async def create_completion(
+    request: Request, body: CompletionBody, services: CurrentServices, user: CurrentUser
+) -> Response:
     """Streamed where `stream` is true."""
     with unknown_model():
-        return await pass_on_by_name(services, named_model(body, services.ground.models), user, COMPLETIONS, body)
+        name = named_model(body, services.ground.models)
+        return await pass_on_by_name(request, services, name, user, COMPLETIONS, body)

@@ -1,17 +1,16 @@
 """The HTTP surface. It answers from the first moment; the model comes when it is loaded."""
 
-import asyncio
 import hmac
 import time
-from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from finery.engines.leaving import CLIENT_CLOSED_REQUEST, unless_disconnected
 from finery.engines.transformers.wire import (
     ChatRequest,
     CompletionRequest,
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     # Importing it for real loads torch, and the port has to answer before that.
     from finery.engines.transformers.serving import Answer, Service
 
-Result = TypeVar("Result")
-# nginx's status for a client that has gone; nobody reads it.
-CLIENT_CLOSED_REQUEST = 499
 HEALTH = "/health"
 
 
@@ -137,21 +133,3 @@ async def respond(request: Request, wanted: GenerationRequest, answer: "Answer")
         return StreamingResponse(answer.events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     body = await unless_disconnected(request, answer.whole())
     return Response(status_code=CLIENT_CLOSED_REQUEST) if body is None else JSONResponse(body)
-
-
-async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:
-    """Cancels the work and answers None when the client goes away before it is done."""
-    task = asyncio.create_task(work)
-    watcher = asyncio.create_task(_disconnected(request))
-    try:
-        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
-        return task.result() if task.done() else None
-    finally:
-        watcher.cancel()
-        task.cancel()
-        await asyncio.gather(task, watcher, return_exceptions=True)
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
@@ -33,6 +34,8 @@ class RequestRefused(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.param = param
+        self.code = code
         self.body: dict[str, dict[str, str | None]] = {
             "error": {"message": message, "type": error_type, "param": param, "code": code}
         }
@@ -47,7 +50,7 @@ class GenerationRequest(WireModel):
     model: str | None = None
     max_tokens: int | None = Field(None, ge=1)
     temperature: float | None = Field(None, ge=0, le=2)
-    top_p: float | None = Field(None, gt=0, le=1)
+    top_p: float | None = Field(None, ge=0, le=1)
     top_k: int | None = Field(None, ge=-1)
     repetition_penalty: float | None = Field(None, ge=0.1, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
@@ -133,7 +136,12 @@ Wire = TypeVar("Wire", bound=GenerationRequest)
 
 def parse_request(kind: type[Wire], body: bytes) -> Wire:
     """Raises RequestRefused, naming the parameter."""
-    fields = without_unsupported(kind, parse_object(body))
+    return read_fields(kind, parse_object(body))
+
+
+def read_fields(kind: type[Wire], body: Mapping[str, Any]) -> Wire:
+    """Raises RequestRefused, naming the parameter."""
+    fields = without_unsupported(kind, body)
     try:
         request = kind.model_validate(fields)
     except ValidationError as error:
@@ -163,7 +171,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def without_unsupported(kind: type[GenerationRequest], fields: dict[str, Any]) -> dict[str, Any]:
+def without_unsupported(kind: type[GenerationRequest], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Drops unsupported parameters where they ask for nothing, and refuses the first that asks for something."""
     foreign = [name for name in fields if name in UNSUPPORTED and name not in kind.model_fields]
     for name in foreign:

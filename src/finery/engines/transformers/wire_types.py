@@ -12,6 +12,8 @@ class WireModel(BaseModel):
 
 class StreamOptions(WireModel):
     include_usage: bool = False
+    include_obfuscation: Literal[False] | None = None
+    """Padding that hides the length of tokens: there is none."""
 
 
 class TextPart(WireModel):
