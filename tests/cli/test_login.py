@@ -1,6 +1,7 @@
 """From the first administrator to the key of this machine, and its end."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,18 @@ def ada(nobody: Finery) -> Finery:
     return nobody
 
 
+@pytest.fixture
+def remote(home: Path) -> Iterator[RunningServer]:
+    """Whose first administrator needs the token."""
+    with RunningServer(home, FINERY_REMOTE_SETUP="true") as server:
+        yield server
+
+
+def token_of(server: RunningServer) -> str:
+    (token,) = re.findall(r"^    (\S{43})$", server.log.read_text(), re.MULTILINE)
+    return str(token)
+
+
 def logged_in(finery: Finery, username: str, *words: str) -> Ended:
     return finery("login", "--username", username, "--password-stdin", *words, input=f"{PASSWORD}\n")
 
@@ -59,6 +72,31 @@ class TestSetup:
         assert after.json["user"]["username"] == "ada"
         assert again.code == 2
         assert "has its first administrator already" in again.err
+
+    def test_over_the_network_the_token_comes_from_stdin(self, remote: RunningServer, tmp_path: Path) -> None:
+        words = ("setup", "--username", "ada", "--email", "ada@example.org", "--password-stdin")
+        finery = Finery(remote.url, tmp_path)
+        token = token_of(remote)
+        without = finery(*words, input=PASSWORD)
+        wrong = finery(*words, "--setup-token-stdin", input=f"guess\n{PASSWORD}")
+        on_the_line = finery(*words, "--setup-token", token, input=PASSWORD)
+        right = finery(*words, "--setup-token-stdin", "--json", input=f"{token}\n{PASSWORD}")
+
+        assert [ended.code for ended in (without, wrong, on_the_line, right)] == [2, 2, 2, 0]
+        assert "give it on stdin, with --setup-token-stdin" in without.err
+        assert "setup_token is missing or wrong" in wrong.err
+        assert right.json["user"]["username"] == "ada"
+
+    def test_on_a_terminal_the_token_is_asked_for(self, remote: RunningServer, tmp_path: Path) -> None:
+        words = ("setup", "--username", "ada", "--email", "ada@example.org")
+        token = token_of(remote)
+        with Terminal(remote.url, *words, **configured(tmp_path)) as terminal:
+            for label, text in (("Password", PASSWORD), ("Password again", PASSWORD), ("Setup token", token)):
+                terminal.expect(f"{label}: ")
+                terminal.type(f"{text}\n")
+            terminal.expect("as ada; the key is in")
+            assert terminal.ended() == 0
+            assert token not in terminal.shown
 
     def test_a_weak_password_is_refused_by_name(self, finery: Finery) -> None:
         words = ("setup", "--username", "ada", "--email", "ada@example.org", "--password-stdin")

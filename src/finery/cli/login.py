@@ -1,5 +1,7 @@
 """`finery login`, `logout`, `whoami` and `setup`: a key of this machine's own, kept where only its owner reads it."""
 
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +11,8 @@ from finery.cli.output import JsonOption, print_facts, print_json
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from finery.client import CreatedKey, FineryClient
     from finery.client.credentials import StoredKey
     from finery.contracts.accounts import User
@@ -86,10 +90,14 @@ def setup(
     username: Annotated[str, typer.Option("--username", "-u", help="The name to log in with.", show_default=False)],
     email: Annotated[str, typer.Option("--email", help="Their address.", show_default=False)],
     display_name: Annotated[str | None, typer.Option("--display-name", help="The name to show.")] = None,
-    setup_token: Annotated[
-        str | None,
-        typer.Option("--setup-token", help="The server showed it at its start; on its own machine none is needed."),
-    ] = None,
+    setup_token_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--setup-token-stdin",
+            help="Read the token that the server showed at its start from stdin, a line before the password's, instead "
+            "of asking for it where the server wants one.",
+        ),
+    ] = False,
     url: UrlOption = None,
     password_stdin: PasswordStdin = False,
     expires_days: DaysOption = KEY_DAYS,
@@ -102,11 +110,27 @@ def setup(
         earlier = stored_key(client.url)
         if not client.accounts.setup_status().needs_setup:
             fail(f"{client.url} has its first administrator already: log in with `finery login`")
+        token = ask_password("Setup token", from_stdin=True) if setup_token_stdin else None
         password = ask_new_password("Password", from_stdin=password_stdin)
-        user = client.accounts.set_up(
-            email=email, username=username, password=password, display_name=display_name, setup_token=setup_token
+        set_up = partial(
+            client.accounts.set_up, email=email, username=username, password=password, display_name=display_name
         )
+        user = set_up(setup_token=token) if token else _set_up_asking(set_up)
         _enter(client, user, earlier, expires_days, as_json)
+
+
+def _set_up_asking(set_up: "Callable[..., User]") -> "User":
+    """A token is asked for only when the server wants one: on its own machine it seldom does."""
+    from finery.client import FineryError
+
+    try:
+        return set_up()
+    except FineryError as error:
+        if error.code != "setup_token_wrong":
+            raise
+    if not sys.stdin.isatty():
+        fail("setup token: the server showed one when it started; give it on stdin, with --setup-token-stdin")
+    return set_up(setup_token=ask_password("Setup token", from_stdin=False))
 
 
 def _enter(client: "FineryClient", user: "User", earlier: "StoredKey | None", expires_days: int, as_json: bool) -> None:
@@ -130,7 +154,6 @@ def _until(created: "CreatedKey") -> str:
 
 def _warn_of_another_key() -> None:
     import os
-    import sys
 
     if os.environ.get("FINERY_API_KEY"):
         print("finery: warning: FINERY_API_KEY is set, and goes before this key: unset it", file=sys.stderr)
