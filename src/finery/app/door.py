@@ -1,7 +1,9 @@
 """Who can reach the server, and whether it is safe that they can."""
 
 import socket
+import stat
 import sys
+from pathlib import Path
 
 from finery.app.composition import Composition
 from finery.app.settings import Settings
@@ -59,6 +61,11 @@ def announce(composition: Composition, listener: socket.socket) -> None:
 def _warnings(settings: Settings, listener: socket.socket) -> list[str]:
     host = listener.getsockname()[0]
     found: list[str] = []
+    if _is_open_to_others(settings.home):
+        found.append(
+            f"other users of this machine can read what lies in {settings.home}, datasets, models and logs: "
+            "chmod o-rwx it"
+        )
     if is_loopback(host):
         return found
     if settings.tls_certificate is None and not settings.trusted_proxies:
@@ -71,11 +78,17 @@ def _warnings(settings: Settings, listener: socket.socket) -> list[str]:
     return found
 
 
+def _is_open_to_others(home: Path) -> bool:
+    """Whether users of other groups are let in, here and in every directory on the way."""
+    path = home.resolve()
+    return all(each.stat().st_mode & stat.S_IXOTH for each in (path, *path.parents))
+
+
 def _setup_notice(token: str) -> list[str]:
     return [
         "There is no administrator yet. Whoever shows this token makes the first one; it is not shown again, and a new",
         "one is drawn at the next start:",
         f"    {token}",
-        "Use it with `finery setup --setup-token TOKEN`, FINERY_URL naming this server; or send it as `setup_token`,",
-        "with email, username and password, to POST /api/v1/setup.",
+        "`finery setup`, FINERY_URL naming this server, asks for it; or send it as `setup_token`, with email, username",
+        "and password, to POST /api/v1/setup.",
     ]

@@ -8,6 +8,8 @@ import signal
 import socket
 import ssl
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 from finery.app.asgi import build_app
 from finery.app.composition import Composition
@@ -40,6 +42,7 @@ def serve(settings: Settings, *, as_json: bool = False) -> int:
     except StartRefused as error:
         return _refuse(EXIT_NOT_STARTED, str(error))
     try:
+        _make_home(settings.home)
         composition.open()
         check_door(composition, listener)
         composition.start()
@@ -56,6 +59,13 @@ def _tls(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_certificate is None or settings.tls_key is None:
         return None
     return tls_context(settings.tls_certificate, settings.tls_key)
+
+
+def _make_home(home: Path) -> None:
+    """Its owner's alone. The mode of one that is there is left alone: a team may share it."""
+    # Whatever is wrong with it, taking it says.
+    with suppress(OSError):
+        home.mkdir(mode=0o700, parents=True)
 
 
 def _tell(settings: Settings, listener: socket.socket) -> None:
