@@ -9,15 +9,16 @@ from finery.api.openai.fine_tuning_events import results_csv
 from finery.api.openai.fine_tuning_mapping import SOURCE, result_file_id, run_of_result_file
 from finery.api.openai.result_sizes import ResultSizes
 from finery.contracts.layout import HomeDirectory
-from finery.contracts.permissions import Principal
+from finery.contracts.permissions import Permission, Principal
 from finery.domain import files, runs
 from finery.domain.files.errors import FileNotFound
 from finery.http.files import file_range
+from finery.http.permission import PermissionMissing
 
 RESULTS = "fine-tune-results"
 ALL_POINTS = 10_000
 MOST_NEW_SIZES = 100
-MOST_NEW_BYTES = 2 << 20
+MOST_NEW_BYTES = 1 << 20
 """Contents that are written for one page only to tell their sizes; where they are more, the page ends early."""
 _sizes = ResultSizes(limit=100_000)
 
@@ -52,6 +53,7 @@ def content_answer(session: Session, file_id: str, who: Principal, home: HomeDir
 
 def _result_page(session: Session, who: Principal, *, after: str | None, limit: int, newest_first: bool) -> FilePage:
     """It may hold fewer than `limit`, and tells that there are more."""
+    _require_reading(who)
     past = None if after is None else _result(session, after, who, field="after").number
     found = files.list_results(session, who, source=SOURCE, after=past, limit=limit + 1, newest_first=newest_first)
     told: list[FileObject] = []
@@ -67,7 +69,14 @@ def _result_page(session: Session, who: Principal, *, after: str | None, limit: 
     return to_page(told, len(found) > len(told))
 
 
+def _require_reading(who: Principal) -> None:
+    """The routes let those in who may read files; these tell of jobs."""
+    if not who.may(Permission.RUNS_READ):
+        raise PermissionMissing(Permission.RUNS_READ)
+
+
 def _result(session: Session, file_id: str, who: Principal, *, field: str = "file_id") -> files.Result:
+    _require_reading(who)
     found = files.find_result(session, run_of_result_file(file_id) or "", who, source=SOURCE)
     if found is None:
         raise FileNotFound(file_id, field=field)
