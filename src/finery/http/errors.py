@@ -21,6 +21,7 @@ from finery.http.auditing import note_denial
 from finery.http.body import StrictRequest
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
+from finery.kit.locations import path_in
 from finery.kit.suggest import nearest
 
 log = logging.getLogger(__name__)
@@ -165,15 +166,26 @@ def _allowed_methods(request: Request) -> set[str]:
 
 
 def _flaws(request: Request, error: RequestValidationError) -> Iterator[Flaw]:
+    """One for each place: what the members of a union say of it is told together."""
+    told: dict[str, list[str]] = {}
     for detail in error.errors():
-        place, *path = detail["loc"]
-        name = ".".join(str(part) for part in path)
-        if detail["type"] == "extra_forbidden":
-            yield Flaw(name, _unknown_key(str(path[-1]), _known_keys(request, place, path[:-1])))
-        elif detail["type"] == "missing" and not path:
-            yield Flaw("", "the request needs a body")
-        else:
-            yield Flaw(name, str(detail["msg"]).removeprefix("Value error, "))
+        place, *location = detail["loc"]
+        sent = error.body if place == "body" else None
+        path = path_in(sent, location, is_missing=detail["type"] == "missing")
+        messages = told.setdefault(".".join(map(str, path)), [])
+        message = _message(request, detail, place, path)
+        if message not in messages:
+            messages.append(message)
+    for name, messages in told.items():
+        yield Flaw(name, "; or: ".join(messages))
+
+
+def _message(request: Request, detail: Mapping[str, Any], place: str, path: list[str | int]) -> str:
+    if detail["type"] == "extra_forbidden":
+        return _unknown_key(str(path[-1]), _known_keys(request, place, path[:-1]))
+    if detail["type"] == "missing" and not path:
+        return "the request needs a body"
+    return str(detail["msg"]).removeprefix("Value error, ")
 
 
 def _unknown_key(key: str, known: list[str]) -> str:

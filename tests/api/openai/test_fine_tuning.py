@@ -10,11 +10,24 @@ from finery.contracts.events import EventType
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
+from finery.domain.datasets import measuring_briefly
 from finery.domain.runs.rows import lock_row
 from finery.domain.runs.transitions import append_event, change_status
 from tests.api.openai.conftest import ROWS, jsonl
 
 MODEL = "finery/tiny-llama"
+
+
+TASK = {"messages": [{"role": "user", "content": "Q"}], "answer": "A"}
+CHECK = {
+    "type": "string_check", "name": "same", "operation": "eq",
+    "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}",
+}  # fmt: skip
+
+
+def reinforcement(grader: dict[str, Any], **hyperparameters: Any) -> dict[str, Any]:
+    asked = {"grader": grader, "hyperparameters": hyperparameters}
+    return {"method": {"type": "reinforcement", "reinforcement": asked}}
 
 
 def upload(sdk: OpenAI, rows: list[Any], purpose: Any = "fine-tune") -> str:
@@ -81,23 +94,36 @@ class TestCreateJob:
         assert job.method.dpo.hyperparameters.beta == 0.3
 
     def test_reinforcement(self, sdk: OpenAI) -> None:
-        row = {"messages": [{"role": "user", "content": "Q"}], "answer": "A"}
-        grader: Any = {
-            "type": "string_check", "name": "same", "operation": "eq",
-            "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}",
-        }  # fmt: skip
+        grader: Any = CHECK
         job = sdk.fine_tuning.jobs.create(
             model=MODEL,
-            training_file=upload(sdk, [row] * 4),
+            training_file=upload(sdk, [TASK] * 4),
             method={
                 "type": "reinforcement",
-                "reinforcement": {"grader": grader, "hyperparameters": {"eval_samples": 2, "n_epochs": 1}},
+                "reinforcement": {
+                    "grader": grader,
+                    "hyperparameters": {"eval_interval": 7, "eval_samples": 2, "n_epochs": 1, "compute_multiplier": 1},
+                },
             },
         )
         assert job.status == "queued"
         assert job.method is not None
         assert job.method.reinforcement is not None
         assert job.method.reinforcement.grader.model_dump(exclude_none=True) == grader
+        told = job.method.reinforcement.hyperparameters
+        assert told is not None
+        assert (told.eval_interval, told.eval_samples, told.n_epochs, told.batch_size) == (7, 2, 1, 2)
+        assert job.hyperparameters.model_dump(exclude_none=True).keys() == {
+            "n_epochs", "batch_size", "learning_rate_multiplier",
+        }  # fmt: skip
+
+    def test_what_the_check_points_out_is_an_event(self, sdk: OpenAI, training_file: str) -> None:
+        job = sdk.fine_tuning.jobs.create(
+            model=MODEL, training_file=training_file, validation_file=upload(sdk, list(ROWS[:2]))
+        )
+        assert job.status == "queued"
+        (warning,) = [event for event in sdk.fine_tuning.jobs.list_events(job.id) if event.level == "warn"]
+        assert "2 rows, each of which stands in the validation file too" in warning.message
 
     def test_the_same_key_fifty_times_at_once_is_one_job(self, sdk: OpenAI, training_file: str) -> None:
         def create(_: int) -> str:
@@ -126,22 +152,44 @@ class TestBadInput:
             ({"method": {"type": "dpo", "supervised": {}}}, "method.supervised", "invalid_value"),
             ({"method": {"type": "reinforcement"}}, "method.reinforcement", "invalid_value"),
             ({"method": {"type": "supervised"}, "hyperparameters": {}}, "hyperparameters", "invalid_value"),
-            ({"hyperparameters": {"n_epochs": 0}}, None, "invalid_value"),
-            ({"hyperparameters": {"n_epochs": "many"}}, None, "invalid_value"),
+            ({"hyperparameters": {"n_epochs": 0}}, "hyperparameters.n_epochs", "invalid_value"),
+            ({"hyperparameters": {"n_epochs": "many"}}, "hyperparameters.n_epochs", "invalid_value"),
+            (
+                {"method": {"type": "dpo", "dpo": {"hyperparameters": {"beta": -1}}}},
+                "method.dpo.hyperparameters.beta",
+                "invalid_value",
+            ),
+            (
+                {"method": {"type": "supervised", "supervised": {"hyperparameters": {"n_epoch": 1}}}},
+                "method.supervised.hyperparameters.n_epoch",
+                "unknown_parameter",
+            ),
+            ({"metadata": {"k" * 65: "v"}}, f"metadata.{'k' * 65}", "invalid_value"),
             ({"metadata": {str(n): "v" for n in range(17)}}, "metadata", "invalid_value"),
             ({"metadata": {"k": "v" * 513}}, "metadata.k", "invalid_value"),
             ({"seed": -1}, "seed", "invalid_value"),
-            ({"integrations": [{"type": "comet"}]}, None, "invalid_value"),
+            ({"integrations": [{"type": "comet"}]}, "integrations.0.type", "invalid_value"),
+            ({"integrations": [{"type": "wandb"}]}, "integrations.0.wandb", "invalid_value"),
+            (reinforcement({"type": "string_check"}), "method.reinforcement.grader.input", "invalid_value"),
+            (reinforcement({"type": "magic"}), "method.reinforcement.grader", "invalid_value"),
+            (reinforcement(CHECK | {"refrence": "x"}), "method.reinforcement.grader.refrence", "unknown_parameter"),
+            (
+                reinforcement(CHECK, compute_multiplier=2),
+                "method.reinforcement.hyperparameters.compute_multiplier",
+                "unsupported_parameter",
+            ),
+            (reinforcement(CHECK, batch_size=4), "method.reinforcement.hyperparameters.batch_size", "invalid_value"),
         ],
     )
     def test_parameter_and_code_are_named(
-        self, sdk: OpenAI, training_file: str, body: dict[str, Any], param: str | None, code: str
+        self, sdk: OpenAI, training_file: str, body: dict[str, Any], param: str, code: str
     ) -> None:
+        if body.get("method", {}).get("type") == "reinforcement":
+            training_file = upload(sdk, [TASK] * 3)
         request = {"model": MODEL, "training_file": training_file, **body}
         with pytest.raises(BadRequestError) as refused:
             sdk.post("/fine_tuning/jobs", cast_to=object, body=request)
-        assert refused.value.code == code
-        assert param is None or refused.value.param == param
+        assert (refused.value.param, refused.value.code) == (param, code)
         assert refused.value.type == "invalid_request_error"
         assert list(sdk.fine_tuning.jobs.list()) == []
 
@@ -201,6 +249,27 @@ class TestBadFile:
         bad = sdk.files.create(file=("a.jsonl", data), purpose="fine-tune").id
         assert sdk.fine_tuning.jobs.create(model=MODEL, training_file=bad).status == "failed"
 
+    def test_a_bad_validation_file_is_named_as_that(self, sdk: OpenAI, training_file: str) -> None:
+        bad = upload(sdk, [{"messages": [{"role": "user", "content": "only"}]}])
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file, validation_file=bad)
+        assert (job.status, job.training_file, job.validation_file) == ("failed", training_file, bad)
+        assert job.error is not None
+        assert (job.error.code, job.error.param) == ("invalid_validation_file", "validation_file")
+        assert job.error.message.startswith(f"{bad}: ")
+
+    def test_a_length_that_leaves_no_token_to_learn(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+        pytest.importorskip("transformers")
+        from finery.trainers.measuring import answer
+
+        monkeypatch.setattr(measuring_briefly, "measure_apart", lambda request, **_: answer(request))
+        row = {"messages": [{"role": "user", "content": "many words " * 900}, {"role": "assistant", "content": "A"}]}
+        bad = upload(sdk, [row])
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=bad)
+        assert job.status == "failed"
+        assert job.error is not None
+        assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
+        assert job.error.message.startswith(f"{bad}: max_length 1024 cuts off all that is learned")
+
     def test_it_can_be_deleted(self, sdk: OpenAI) -> None:
         bad = sdk.files.create(file=("a.jsonl", b"x\n"), purpose="fine-tune").id
         sdk.fine_tuning.jobs.create(model=MODEL, training_file=bad)
@@ -224,6 +293,23 @@ class TestListJobs:
         page = sdk.fine_tuning.jobs.list(extra_query={"metadata": "null"})
         assert [job.id for job in page] == [none]
 
+    @pytest.mark.parametrize(
+        ("query", "code"),
+        [
+            ({'metadata[a"b]': "x"}, "invalid_value"),
+            ({f"metadata[{'k' * 65}]": "x"}, "invalid_value"),
+            ({"metadata": "foo"}, "invalid_value"),
+            ({"metadata[]": "x"}, "invalid_value"),
+            ({"status": "failed"}, "unknown_parameter"),
+            ({"after": "ftjob-none"}, "invalid_value"),
+            ({"limit": "0"}, "invalid_value"),
+        ],
+    )
+    def test_what_would_filter_nothing(self, sdk: OpenAI, query: dict[str, str], code: str) -> None:
+        with pytest.raises(BadRequestError) as refused:
+            sdk.fine_tuning.jobs.list(extra_query=query)
+        assert (refused.value.param, refused.value.code) == (next(iter(query)), code)
+
     def test_runs_of_other_dialects_are_not_there(self, sdk: OpenAI, base_url: str) -> None:
         httpx.post(f"{base_url}/jobs", json={"job_id": "a", "model_name": "m", "dataset": "d"}).raise_for_status()
         assert list(sdk.fine_tuning.jobs.list()) == []
@@ -242,6 +328,22 @@ class TestControl:
         assert sdk.fine_tuning.jobs.cancel(job.id).status == "cancelled"
         with pytest.raises(BadRequestError):
             sdk.fine_tuning.jobs.cancel(job.id)
+
+    def test_what_was_done_is_answered_again(self, sdk: OpenAI, training_file: str) -> None:
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)
+        again = {"X-Stainless-Retry-Count": "1"}
+        jobs = sdk.fine_tuning.jobs
+        for act in (jobs.with_raw_response.pause, jobs.with_raw_response.resume, jobs.with_raw_response.cancel):
+            first = act(job.id).http_response.json()
+            assert act(job.id, extra_headers=again).http_response.json() == first
+        with pytest.raises(BadRequestError):
+            jobs.resume(job.id, extra_headers=again)
+
+    def test_a_query_that_is_not_known(self, sdk: OpenAI, training_file: str) -> None:
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)
+        with pytest.raises(BadRequestError) as refused:
+            sdk.fine_tuning.jobs.list_events(job.id, extra_query={"befor": "x"})
+        assert (refused.value.param, refused.value.code) == ("befor", "unknown_parameter")
 
     def test_unknown(self, sdk: OpenAI) -> None:
         for act in (sdk.fine_tuning.jobs.cancel, sdk.fine_tuning.jobs.retrieve, sdk.fine_tuning.jobs.resume):

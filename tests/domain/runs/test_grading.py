@@ -48,8 +48,8 @@ class TestFlaws:
     @pytest.mark.parametrize(
         ("grader", "field", "says"),
         [
-            (CHECK | {"operation": "neq"}, "grader.string_check.operation", "'ne'"),
-            (CHECK | {"operation": "eq", "refrence": "x"}, "grader.string_check.refrence", "unknown key"),
+            (CHECK | {"operation": "neq"}, "grader.operation", "'ne'"),
+            (CHECK | {"operation": "eq", "refrence": "x"}, "grader.refrence", "unknown key"),
             ({"type": "label_model"}, "grader", "string_check"),
         ],
     )

@@ -34,11 +34,6 @@ PARAMETERS: Mapping[str, str] = {
     "model_name": "model",
     "dataset_path": "training_file",
     "eval_dataset_path": "validation_file",
-    "num_epochs": "method.hyperparameters.n_epochs",
-    "batch_size": "method.hyperparameters.batch_size",
-    "learning_rate": "method.hyperparameters.learning_rate_multiplier",
-    "learning_rate_multiplier": "method.hyperparameters.learning_rate_multiplier",
-    "beta": "method.hyperparameters.beta",
 }
 """A field of a recipe's configuration → the parameter that it came from."""
 

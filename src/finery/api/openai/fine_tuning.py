@@ -6,8 +6,11 @@ from fastapi import APIRouter, Depends, Query, Request
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, IdempotencyKey, JobId, OpenAIRoute, RetryCount, is_retry
 from finery.api.openai.fine_tuning_mapping import to_job, to_new_run
-from finery.api.openai.fine_tuning_pages import checkpoint_page, event_page, job_filter, job_page, job_run
+from finery.api.openai.fine_tuning_pages import checkpoint_page, controlled, event_page, job_filter, job_page, job_run
+from finery.api.openai.fine_tuning_places import named_as_sent
 from finery.api.openai.fine_tuning_schemas import CheckpointPage, CreateJobRequest, EventPage, FineTuningJob, JobPage
+from finery.api.openai.pages import known_only
+from finery.contracts.status import RunStatus
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
@@ -15,6 +18,7 @@ from finery.http.session import ReadSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
 WRITE = Depends(Allow(Permission.RUNS_WRITE))
+PAGE = Depends(known_only)
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 router = APIRouter(
@@ -32,9 +36,9 @@ def create_fine_tuning_job(
     retried: RetryCount = None,
 ) -> FineTuningJob:
     """A job whose data are bad is there, and has failed: its `error` and its events say why."""
-    return to_job(
-        runs.create(session, to_new_run(body, idempotency_key, ground.models, is_retry=is_retry(retried)), ground, user)
-    )
+    new = to_new_run(body, idempotency_key, ground.models, is_retry=is_retry(retried))
+    with named_as_sent(body):
+        return to_job(runs.create(session, new, ground, user))
 
 
 @router.get("", dependencies=[READ])
@@ -51,21 +55,30 @@ def retrieve_fine_tuning_job(fine_tuning_job_id: JobId, session: ReadSession, us
 
 
 @router.post("/{fine_tuning_job_id}/cancel", dependencies=[WRITE])
-def cancel_fine_tuning_job(fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser) -> FineTuningJob:
-    return to_job(runs.request_cancel(session, job_run(session, fine_tuning_job_id, user).id, user))
+def cancel_fine_tuning_job(
+    fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
+) -> FineTuningJob:
+    done = {RunStatus.CANCELLED} if is_retry(retried) else set()
+    return to_job(controlled(session, fine_tuning_job_id, user, runs.request_cancel, done=done))
 
 
 @router.post("/{fine_tuning_job_id}/pause", dependencies=[WRITE])
-def pause_fine_tuning_job(fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser) -> FineTuningJob:
-    return to_job(runs.request_pause(session, job_run(session, fine_tuning_job_id, user).id, user))
+def pause_fine_tuning_job(
+    fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
+) -> FineTuningJob:
+    done = {RunStatus.PAUSED} if is_retry(retried) else set()
+    return to_job(controlled(session, fine_tuning_job_id, user, runs.request_pause, done=done))
 
 
 @router.post("/{fine_tuning_job_id}/resume", dependencies=[WRITE])
-def resume_fine_tuning_job(fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser) -> FineTuningJob:
-    return to_job(runs.resume(session, job_run(session, fine_tuning_job_id, user).id, user))
+def resume_fine_tuning_job(
+    fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
+) -> FineTuningJob:
+    done = {RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING} if is_retry(retried) else set()
+    return to_job(controlled(session, fine_tuning_job_id, user, runs.resume, done=done))
 
 
-@router.get("/{fine_tuning_job_id}/events", dependencies=[READ])
+@router.get("/{fine_tuning_job_id}/events", dependencies=[READ, PAGE])
 def list_fine_tuning_events(
     fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 20
 ) -> EventPage:
@@ -73,7 +86,7 @@ def list_fine_tuning_events(
     return event_page(session, job_run(session, fine_tuning_job_id, user), user, after=after, limit=limit)
 
 
-@router.get("/{fine_tuning_job_id}/checkpoints", dependencies=[READ])
+@router.get("/{fine_tuning_job_id}/checkpoints", dependencies=[READ, PAGE])
 def list_fine_tuning_checkpoints(
     fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 10
 ) -> CheckpointPage:

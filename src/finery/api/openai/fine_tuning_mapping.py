@@ -20,7 +20,8 @@ from finery.contracts.model_table import ModelTable
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.errors import Flaw
-from finery.http.problems import RequestRefused, invalid_request
+from finery.domain.runs.data import EVALUATION
+from finery.http.problems import Problem, RequestRefused, invalid_request
 
 SOURCE = "openai"
 RECIPE_OF_METHOD = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
@@ -28,6 +29,9 @@ METHOD_OF_RECIPE = {recipe: method for method, recipe in RECIPE_OF_METHOD.items(
 KEPT_CHECKPOINTS = 3
 """As many as OpenAI keeps."""
 AUTO = "auto"
+COMMON_HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
+EVALUATION_REFUSED = f"{EVALUATION}: "
+"""How the error begins that is about the validation file."""
 
 STATUS_OF = {
     RunStatus.QUEUED: "queued",
@@ -44,7 +48,6 @@ ERROR_CODES = {
     Reason.DISK_FULL: "disk_full",
     Reason.LOST: "worker_lost",
     Reason.START_FAILED: "start_failed",
-    Reason.INVALID_DATA: "invalid_training_file",
 }
 
 
@@ -81,7 +84,7 @@ def to_job(run: Run) -> FineTuningJob:
         validation_file=config.get("eval_dataset_path"),
         result_files=[result_file_id(run.id)] if run.status is RunStatus.SUCCEEDED else [],
         trained_tokens=_trained_tokens(run),
-        hyperparameters={key: value for key, value in hyperparameters.items() if key != "beta"},
+        hyperparameters={key: hyperparameters[key] for key in COMMON_HYPERPARAMETERS},
         method=_method_as_told(run, hyperparameters),
         seed=config.get("seed", 0),
         integrations=_integrations_of(config),
@@ -159,8 +162,11 @@ def _reinforcement(method: Reinforcement) -> dict[str, Any]:
         config["eval_steps"] = asked.eval_interval
     if asked.eval_samples not in (None, AUTO):
         config["eval_generations"] = asked.eval_samples
-    if asked.compute_multiplier not in (None, AUTO):
-        config["compute_multiplier"] = asked.compute_multiplier
+    if asked.compute_multiplier not in (None, AUTO, 1):
+        raise _unsupported(
+            "method.reinforcement.hyperparameters.compute_multiplier",
+            "what is computed here is not multiplied; leave it out",
+        )
     return config
 
 
@@ -202,6 +208,9 @@ def _hyperparameters_of(run: Run) -> dict[str, Any]:
         "batch_size": config.get("batch_size"),
         "learning_rate_multiplier": config.get("learning_rate_multiplier"),
     }
+    if run.recipe == "grpo":
+        found["eval_interval"] = config.get("eval_steps") or AUTO
+        found["eval_samples"] = config.get("eval_generations", AUTO)
     return found | ({"beta": config["beta"]} if run.recipe == "dpo" and "beta" in config else {})
 
 
@@ -228,10 +237,18 @@ def _integrations_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _error_of(run: Run) -> JobError | None:
     if run.status is not RunStatus.FAILED:
         return None
+    message = run.error or "the training failed"
+    if run.reason is Reason.INVALID_DATA:
+        is_training = not message.startswith(EVALUATION_REFUSED)
+        name = "training_file" if is_training else "validation_file"
+        return JobError(code=f"invalid_{name}", message=message.removeprefix(EVALUATION_REFUSED), param=name)
     code = ERROR_CODES.get(run.reason, "training_failed") if run.reason is not None else "training_failed"
-    param = "training_file" if run.reason is Reason.INVALID_DATA else None
-    return JobError(code=code, message=run.error or "the training failed", param=param)
+    return JobError(code=code, message=message, param=None)
 
 
 def _refused(field: str, message: str) -> RequestRefused:
     return RequestRefused(invalid_request([Flaw(field, message)]))
+
+
+def _unsupported(field: str, message: str) -> RequestRefused:
+    return RequestRefused(Problem(400, "unsupported_parameter", f"{field}: {message}", (Flaw(field, message),)))

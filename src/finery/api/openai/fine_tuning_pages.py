@@ -1,6 +1,7 @@
 """Lists of fine-tuning jobs and of what belongs to one."""
 
 import re
+from collections.abc import Callable, Set
 
 from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
@@ -9,12 +10,16 @@ from finery.api.openai.dialect import OpenAIJobNotFound
 from finery.api.openai.fine_tuning_events import TOLD_TYPES, sequence_of, to_checkpoint, to_event
 from finery.api.openai.fine_tuning_mapping import SOURCE, to_job
 from finery.api.openai.fine_tuning_schemas import CheckpointPage, EventPage, JobPage
-from finery.api.openai.pages import page_after, unknown_after
+from finery.api.openai.pages import KEYS, page_after, unknown_after, unknown_key
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Run, RunFilter
+from finery.contracts.status import RunStatus
 from finery.domain import runs
+from finery.domain.errors import Flaw
 from finery.domain.runs.errors import RunNotFound
+from finery.http.problems import RequestRefused, invalid_request
 
+NO_METADATA = "null"
 _METADATA = re.compile(r'metadata\[([^"\\]{1,64})\]')
 
 
@@ -29,15 +34,44 @@ def job_run(session: Session, job_id: str, who: Principal) -> Run:
     return run
 
 
+def controlled(
+    session: Session,
+    job_id: str,
+    who: Principal,
+    act: Callable[[Session, str, Principal], Run],
+    *,
+    done: Set[RunStatus],
+) -> Run:
+    """The run after `act`, which is left out where the run is `done`: the answer to the first time was lost."""
+    run = job_run(session, job_id, who)
+    return run if run.status in done else act(session, run.id, who)
+
+
 def job_filter(query: QueryParams) -> RunFilter:
-    labels = [(found[1], value) for key, value in query.multi_items() if (found := _METADATA.fullmatch(key))]
-    return RunFilter(source=SOURCE, labels=tuple(labels), without_labels=query.get("metadata") == "null")
+    """Raises RequestRefused for what would filter nothing."""
+    labels = []
+    for key, value in query.multi_items():
+        if found := _METADATA.fullmatch(key):
+            labels.append((found[1], value))
+        elif key.startswith("metadata[") or (key == "metadata" and value != NO_METADATA):
+            message = "give metadata[key]=value, with a key of 1 to 64 characters without quotes, or metadata=null"
+            raise RequestRefused(invalid_request([Flaw(key[:100], message)]))
+        elif key not in KEYS and key != "metadata":
+            raise unknown_key(key)
+    return RunFilter(source=SOURCE, labels=tuple(labels), without_labels=query.get("metadata") == NO_METADATA)
 
 
 def job_page(session: Session, run_filter: RunFilter, who: Principal, *, after: str | None, limit: int) -> JobPage:
-    cursor = None if after is None else str(job_run(session, after, who).number)
+    cursor = None if after is None else _cursor(session, after, who)
     page = runs.list_page(session, run_filter, who, limit=limit, cursor=cursor)
     return JobPage(data=[to_job(run) for run in page.runs], has_more=page.next_cursor is not None)
+
+
+def _cursor(session: Session, after: str, who: Principal) -> str:
+    try:
+        return str(job_run(session, after, who).number)
+    except OpenAIJobNotFound as error:
+        raise unknown_after(after) from error
 
 
 def event_page(session: Session, run: Run, who: Principal, *, after: str | None, limit: int) -> EventPage:

@@ -3,10 +3,20 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from starlette.requests import Request
+
 from finery.domain.errors import Flaw
 from finery.http.problems import RequestRefused, invalid_request
 
 Thing = TypeVar("Thing")
+KEYS = frozenset({"after", "limit"})
+
+
+async def known_only(request: Request) -> None:
+    """A dependency of lists that are filtered by nothing. Raises RequestRefused for other keys of the query."""
+    for key in request.query_params:
+        if key not in KEYS:
+            raise unknown_key(key)
 
 
 def page_after(things: Sequence[Thing], id_of: Callable[[Thing], str], after: str | None, limit: int) -> list[Thing]:
@@ -21,3 +31,7 @@ def page_after(things: Sequence[Thing], id_of: Callable[[Thing], str], after: st
 
 def unknown_after(after: str) -> RequestRefused:
     return RequestRefused(invalid_request([Flaw("after", f"there is no object {after[:100]!r} in this list")]))
+
+
+def unknown_key(key: str) -> RequestRefused:
+    return RequestRefused(invalid_request([Flaw(key[:100], f"unknown key {key[:100]!r}")]))

@@ -33,6 +33,7 @@ from finery.domain.runs.fitness import check_fit
 from finery.domain.runs.grading import resolve_judges
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.ids import is_safe_id, long_id, short_id
+from finery.kit.locations import path_in
 from finery.kit.suggest import nearest
 
 COMMAND = "command"
@@ -157,23 +158,26 @@ def parse_config(recipe: str, config: dict[str, Any]) -> RecipeConfig:
     try:
         return model.model_validate(config)
     except ValidationError as error:
-        raise InvalidRun(flaws_of(error, model)) from error
+        raise InvalidRun(flaws_of(error, model, config)) from error
     except RecursionError as error:
         raise InvalidRun([Flaw("config", "it is nested too deeply")]) from error
 
 
-def flaws_of(error: ValidationError, model: type[RecipeConfig]) -> list[Flaw]:
+def flaws_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> list[Flaw]:
     """One flaw per field; what the user sent is not repeated in it."""
-    flaws = []
+    told: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False, include_input=False):
-        field = ".".join(str(part) for part in detail["loc"])
+        path = path_in(sent, detail["loc"], is_missing=detail["type"] == "missing")
+        field = ".".join(map(str, path))
         unknown = detail["type"] == "extra_forbidden"
-        if unknown and len(detail["loc"]) > 1:
+        if unknown and len(path) > 1:
             message = "unknown key"
         else:
             message = _unknown("key", field, model.model_fields) if unknown else detail["msg"]
-        flaws.append(Flaw(field, message.removeprefix("Value error, ")))
-    return flaws
+        messages = told.setdefault(field, [])
+        if message not in messages:
+            messages.append(message.removeprefix("Value error, "))
+    return [Flaw(field, "; or: ".join(messages)) for field, messages in told.items()]
 
 
 def _unknown(what: str, word: str, known: Any) -> str:
