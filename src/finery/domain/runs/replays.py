@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run
+from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.ownership import key_of_owner, runs_visible_to
 from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists
 from finery.domain.runs.mapping import run_of
@@ -17,7 +18,8 @@ from finery.domain.runs.validation import Plan
 from finery.kit.clock import utc_now
 from finery.models import RunRow
 
-RETRIED_WITHIN = timedelta(minutes=15)
+RETRIED_WITHIN = timedelta(minutes=10)
+"""A client's retries come within a minute or two; the server may have been started anew in between."""
 
 
 class IdCollided(Exception):
@@ -51,6 +53,11 @@ def earlier_answer(session: Session, new: NewRun, who: Principal) -> Run | None:
     return run_of(row)
 
 
+def request_key(new: NewRun, who: Principal) -> str:
+    """Equal for requests of which one may be the other's retry."""
+    return key_of_owner(who, f"{new.source}:{request_hash(new)}")
+
+
 def _sent_before(session: Session, new: NewRun, who: Principal) -> Run | None:
     """A client that lost the answer sends the request once more; that it does, it says itself."""
     query = select(RunRow).where(
@@ -60,7 +67,14 @@ def _sent_before(session: Session, new: NewRun, who: Principal) -> Run | None:
         RunRow.created_at >= utc_now() - RETRIED_WITHIN,
     )
     row = session.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
-    return None if row is None else run_of(row)
+    return None if row is None or _is_given_up(row) else run_of(row)
+
+
+def _is_given_up(row: RunRow) -> bool:
+    """Whoever asks again for what was cancelled or has failed wants it anew; bad data are as bad a second time."""
+    if row.status == RunStatus.FAILED:
+        return row.reason != Reason.INVALID_DATA
+    return row.status == RunStatus.CANCELLED or row.intent == Intent.CANCEL
 
 
 def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: IntegrityError, who: Principal) -> Run:

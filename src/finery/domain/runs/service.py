@@ -17,8 +17,9 @@ from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.acceptance import insert_run
 from finery.domain.runs.errors import BadCursor, NotReportable, RunIsLive
+from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.mapping import run_of
-from finery.domain.runs.replays import IdCollided, earlier_answer, resolve_conflict
+from finery.domain.runs.replays import IdCollided, earlier_answer, request_key, resolve_conflict
 from finery.domain.runs.rows import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
@@ -30,8 +31,10 @@ def create(session: Session, new: NewRun, ground: Ground, who: Principal) -> Run
     """Check a request against its data and the machine, and accept it as theirs: durable once the transaction commits.
 
     Asked again with the same idempotency key, it answers with the run of the first time. Raises InvalidRun,
-    DatasetRefused, RunExists, OutputTaken, IdempotencyMismatch.
+    DatasetRefused, RunExists, OutputTaken, IdempotencyMismatch, StillWorkedOn.
     """
+    if new.idempotency_key is None:
+        wait_for_first(session, request_key(new, who), is_retry=new.is_retry)
     try:
         # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
         plan = plan_run(session, new, ground, who)
