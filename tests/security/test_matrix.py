@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from finery.api.openai.fine_tuning_mapping import run_of_result_file
 from finery.app.asgi import build_app
 from finery.app.composition import Composition
 from finery.app.settings import Settings
@@ -16,7 +17,7 @@ from finery.contracts.permissions import PERMISSIONS_OF_LEVEL, Level, Permission
 from finery.db import Database
 from tests.builders import RUN, write_rows
 from tests.domain.accounts import people
-from tests.http.accounts import BASE_URL, at_address, bearer, key_of_new_user
+from tests.http.accounts import BASE_URL, at_address, bearer, key_of_new_user, key_of_user
 from tests.idle import IdleScheduler
 from tests.security.routes import ROWS, Route, permissions_of_routes, routes_of
 
@@ -192,6 +193,21 @@ class TestLevels:
             if (status == 403) is (wanted is permission) or status in (401, 500):
                 wrong[str(route)] = (wanted, status)
         assert wrong == {}
+
+    @pytest.mark.parametrize(
+        "path", ["?purpose=fine-tune-results", "/file-results-ftjob-none", "/file-results-x/content"]
+    )
+    def test_a_key_for_files_does_not_read_runs(self, app: FastAPI, database: Database, path: str) -> None:
+        """Not even those that are told as files."""
+        assert run_of_result_file("file-results-none") is not None
+        user = people.user(database, f"reader{path.count('/')}{len(path)}", Level.RESEARCHER, password=None)
+        for scopes, is_refused in (([Permission.DATASETS_READ], True), (None, False)):
+            key = key_of_user(database, user.id, Level.RESEARCHER, scopes=scopes)
+            answer = as_user(app, key).get(f"/v1/files{path}")
+            assert (answer.status_code == 403, answer.json().get("error", {}).get("code")) == (
+                is_refused,
+                "permission_missing" if is_refused else None if "?" in path else "file_not_found",
+            )
 
 
 class TestOwned:
