@@ -79,6 +79,33 @@ class TestLogin:
         assert answer.status_code == 422
         assert "hunter2" not in answer.text
 
+    def test_ends_the_session_whose_cookie_was_sent(self, admin: TestClient, ada: TestClient, app: FastAPI) -> None:
+        old = admin.cookies["finery_session"]
+        assert admin.post(f"{V1}/login", json={"login": "ada", "password": "wrong horse"}).status_code == 401
+        assert admin.get(f"{V1}/me").status_code == 200
+        assert admin.post(f"{V1}/login", json={"login": "ada", "password": PASSWORD}).status_code == 200
+        assert admin.get(f"{V1}/me").json()["name"] == ada.get(f"{V1}/me").json()["name"] == "ada"
+        replay = at_address(app, "127.0.0.1", Cookie=f"finery_session={old}")
+        assert code_of(replay.get(f"{V1}/me")) == (401, "session_ended")
+
+
+class TestLogout:
+    def test_of_a_session_that_has_ended(self, ada: TestClient, app: FastAPI, admin: TestClient) -> None:
+        old = ada.cookies["finery_session"]
+        assert ada.post(f"{V1}/logout").status_code == 204
+        browser = at_address(app, "127.0.0.1")
+        browser.cookies.set("finery_session", old)
+        answer = browser.post(f"{V1}/logout")
+        assert code_of(answer) == (401, "session_ended")
+        assert answer.headers["www-authenticate"] == "Bearer"
+        assert answer.headers["set-cookie"].startswith('finery_session=""; ')
+        assert "Max-Age=0" in answer.headers["set-cookie"]
+        denied = {"action": "logout", "result": "denied"}
+        assert len(admin.get(f"{V1}/audit", params=denied).json()["entries"]) == 1
+        for other in (at_address(app, "127.0.0.1"), at_address(app, "127.0.0.1", Authorization="Bearer st_none")):
+            answer = other.post(f"{V1}/logout")
+            assert (answer.status_code, answer.headers.get("set-cookie")) == (401, None)
+
 
 class TestMe:
     def test_without_accounts(self, client: TestClient) -> None:

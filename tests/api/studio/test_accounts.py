@@ -122,6 +122,17 @@ class TestLogin:
         assert browser.post(f"{auth}/logout").json()["success"] is True
         assert browser.get(f"{auth}/me").status_code == 401
 
+    def test_another_login_ends_the_session_before_it(self, admin: TestClient, app: FastAPI, auth: str) -> None:
+        old = admin.cookies["finery_session"]
+        body = {"username": "root", "password": SETUP["password"]}
+        assert admin.post(f"{auth}/login", json=body).status_code == 200
+        assert admin.get(f"{auth}/me").status_code == 200
+        browser = at_address(app, "127.0.0.1")
+        browser.cookies.set("finery_session", old)
+        answer = browser.post(f"{auth}/logout")
+        assert (answer.status_code, answer.json()["detail"]) == (401, "the session has ended; log in again")
+        assert "Max-Age=0" in answer.headers["set-cookie"]
+
     def test_wrong_then_too_often(self, admin: TestClient, auth: str) -> None:
         body = {"username": "root", "password": "wrong horse"}
         answers = [admin.post(f"{auth}/login", json=body) for _ in range(21)]

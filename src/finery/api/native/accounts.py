@@ -14,6 +14,7 @@ from finery.api.native.account_schemas import (
     SetupRequest,
 )
 from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, KeyId, NativeRoute
+from finery.api.native.login_cookies import AllowLeaving, end_replaced_session
 from finery.contracts.accounts import ApiKey, SetupStatus, User
 from finery.domain import accounts, audit
 from finery.http.identity import CurrentUser, account_of, session_token
@@ -25,6 +26,7 @@ from finery.http.session import ReadSession, WriteSession
 
 EVERYONE = Depends(AllowEveryone())
 SELF = Depends(Allow(Permission.ACCOUNT_SELF))
+LEAVING = Depends(AllowLeaving(Permission.ACCOUNT_SELF))
 KEYS = Depends(Allow(Permission.KEYS_SELF))
 
 router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["accounts"], responses=ERRORS)
@@ -43,14 +45,16 @@ async def set_up(body: SetupRequest, entrance: CurrentEntrance) -> User:
 
 @router.post("/login", dependencies=[EVERYONE], responses=TOO_MANY)
 async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
-    """Sets the session's cookie."""
+    """Sets the session's cookie, and ends the session of the one that was sent."""
     opened = await entrance.log_in(body.login, body.password, remember=body.remember)
+    await end_replaced_session(entrance)
     return LoggedIn(user=opened.user, expires_at=opened.expires_at)
 
 
-@router.post("/logout", dependencies=[SELF], status_code=204)
+@router.post("/logout", dependencies=[LEAVING], status_code=204)
 def logout(session: WriteSession, entrance: CurrentEntrance) -> None:
-    """Ends the session of the cookie; whoever came with a key has none to end."""
+    """Ends the session of the cookie; whoever came with a key has none to end. The cookie is deleted also when the
+    session has ended already, which is 401."""
     entrance.log_out(session)
 
 

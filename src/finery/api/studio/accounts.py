@@ -3,6 +3,7 @@
 from fastapi import APIRouter, Depends
 
 from finery.api.studio.dialect import ERRORS, TOO_MANY, KeyId, StudioRoute
+from finery.api.studio.login_cookies import AllowLeaving, end_replaced_session
 from finery.api.studio.mapping import to_key_info, to_new_admin, to_user
 from finery.api.studio.schemas import (
     CreatedKey,
@@ -23,6 +24,7 @@ from finery.http.session import ReadSession, WriteSession
 
 EVERYONE = Depends(AllowEveryone())
 SELF = Depends(Allow(Permission.ACCOUNT_SELF))
+LEAVING = Depends(AllowLeaving(Permission.ACCOUNT_SELF))
 KEYS = Depends(Allow(Permission.KEYS_SELF))
 
 router = APIRouter(route_class=StudioRoute, tags=["studio: accounts"], responses=ERRORS)
@@ -41,13 +43,15 @@ async def set_up(body: FirstAdminRequest, entrance: CurrentEntrance) -> LoggedIn
 
 @router.post("/login", dependencies=[EVERYONE], responses=TOO_MANY)
 async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
-    """Sets the session's cookie."""
+    """Sets the session's cookie, and ends the session of the one that was sent."""
     opened = await entrance.log_in(body.username, body.password, remember=body.remember_me)
+    await end_replaced_session(entrance)
     return LoggedIn(user=to_user(opened.user), message="You are logged in.")
 
 
-@router.post("/logout", dependencies=[SELF])
+@router.post("/logout", dependencies=[LEAVING])
 def logout(session: WriteSession, entrance: CurrentEntrance) -> Done:
+    """The cookie is deleted also when its session has ended already, which is 401."""
     entrance.log_out(session)
     return Done(message="You are logged out.")
 
