@@ -1,7 +1,6 @@
 """What a run left behind: events, figures, artifacts."""
 
 from collections.abc import Collection
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,6 +14,7 @@ from finery.domain.places import is_hidden, maker_of
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of
 from finery.domain.runs.rows import find_row
+from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow
 
 FIGURES = (EventType.PROGRESS, EventType.EVALUATION)
@@ -77,14 +77,18 @@ def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal
     row = find_row(session, run_id, who)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
-    if found is None or _is_anothers(session, Path(found.path), run_id, who, ground):
+    if found is None or _is_anothers(session, found.path, run_id, who, ground):
         raise ArtifactNotFound(run_id, artifact_id)
     return artifact_of(found, run_id)
 
 
-def _is_anothers(session: Session, path: Path, run_id: str, who: Principal, ground: Ground) -> bool:
+def _is_anothers(session: Session, name: str, run_id: str, who: Principal, ground: Ground) -> bool:
+    try:
+        path = ground.resolver.resolve(name)
+    except PathRefused:
+        return True
     is_made_since = any(maker_of(folder) not in (None, run_id) for folder in (path, path.parent))
-    return is_made_since or is_hidden(session, path.resolve(), who, ground)
+    return is_made_since or is_hidden(session, path, who, ground)
 
 
 def _event_of(row: EventRow, run_id: str) -> Event:
