@@ -116,6 +116,20 @@ class TestLimits:
         with pytest.raises(ProgramFailed, match="MemoryError"):
             grader.grade(SAMPLE, ITEM)
 
+    def test_the_length_of_an_answer(self, program: Make) -> None:
+        source = (
+            "import os\n"
+            "def grade(sample, item):\n"
+            "    for stream in range(3, 32):\n"
+            "        try:\n"
+            "            os.write(stream, b'x' * 20000)\n"
+            "        except OSError:\n"
+            "            pass\n"
+            "    return 1\n"
+        )
+        with pytest.raises(ProgramFailed, match="answered with more than a score"):
+            program(source).grade(SAMPLE, ITEM)
+
     @pytest.mark.parametrize(
         "body",
         [
@@ -131,6 +145,23 @@ class TestLimits:
     def test_processes_and_network(self, body: str, program: Make) -> None:
         grader = program(f"def grade(sample, item):\n    {body}\n    return 1")
         with pytest.raises(ProgramFailed, match=r"not permitted|not allowed|BlockingIOError"):
+            grader.grade(SAMPLE, ITEM)
+
+    @pytest.mark.parametrize(
+        ("body", "reason"),
+        [
+            ("import threading; threading.Thread(target=int).start()", "can't start new thread"),
+            ("import asyncio; asyncio.run(asyncio.sleep(0))", "PermissionError"),
+            ("import tempfile; tempfile.TemporaryFile()", "No usable temporary directory"),
+            ("import dill", "PermissionError"),
+        ],
+    )
+    def test_what_computing_does_not_need(self, body: str, reason: str, program: Make) -> None:
+        grader = program(f"def grade(sample, item):\n    {body}\n    return 1")
+        grader.start()
+        if "processes" in grader.open_ways:
+            pytest.skip("this machine cannot close off processes")
+        with pytest.raises(ProgramFailed, match=reason):
             grader.grade(SAMPLE, ITEM)
 
     def test_fork_bomb(self, program: Make) -> None:

@@ -3,9 +3,11 @@
 First it takes from itself whatever a grader does not need; then it loads the program, and answers a line of JSON with
 a line of JSON. What it gives up, each for good:
 
-- the rights of root, where it has them, and the network: by namespaces of its own where that is allowed;
-- other processes, programs and sockets: by a filter of system calls (seccomp);
-- files but those of Python, and all writing: by Landlock, and by the limit on a file's size;
+- the rights of root, where it has them: it becomes the user nobody, without capabilities;
+- the network, by a namespace of its own where that is allowed;
+- all calls of the system but those of plain computation and of reading (seccomp), and with them other processes,
+  programs, signals, sockets, shared memory, and whatever changes a file or its marks;
+- files but those of Python: by Landlock;
 - memory, open files and time: by the kernel's limits.
 """
 
@@ -19,41 +21,70 @@ import resource
 import runpy
 import struct
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 NOBODY = 65534
 LONGEST_REASON = 300
 
-CLONE_THREAD, CLONE_NEWUSER, CLONE_NEWNET = 0x00010000, 0x10000000, 0x40000000
-PR_SET_PDEATHSIG, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 22, 38
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
+PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS = 1, 8, 15, 16, 22, 38
 SIGKILL = 9
+CAPABILITIES_VERSION = 0x20080522
+RIGHTS_TO_READ = (1 << 2, 1 << 1)
+"""CAP_DAC_READ_SEARCH, and what root of a container may have in its place, CAP_DAC_OVERRIDE."""
 
 SECCOMP_FILTER = 2
-LOAD, EQUAL, AT_LEAST, HAS_BITS, GIVE = 0x20, 0x15, 0x35, 0x45, 0x06
-NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16
+LOAD, EQUAL, ABOVE, AT_LEAST, HAS_BITS, GIVE = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 ALLOW, KILL, NOT_PERMITTED, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
 FOREIGN_NUMBERS = 0x40000000
 """The calls of x86-64's 32-bit sibling begin here."""
-CALLS: dict[str, dict[str, Any]] = {
-    "x86_64": {
-        "architecture": 0xC000003E,
-        "clone": 56,
-        "clone3": 435,
-        "prlimit64": 302,
-        # fork, vfork, execve, kill, tkill, rt_sigqueueinfo, rt_tgsigqueueinfo, ptrace, socket, process_vm_readv and
-        # _writev, execveat, pidfd_send_signal, io_uring_setup, pidfd_open, pidfd_getfd, unshare, setns, mount, bpf
-        "refused": [57, 58, 59, 62, 200, 129, 297, 101, 41, 310, 311, 322, 424, 425, 434, 438, 272, 308, 165, 321],
-    },
-    "aarch64": {
-        "architecture": 0xC00000B7,
-        "clone": 220,
-        "clone3": 435,
-        "prlimit64": 261,
-        # The same; this architecture has neither fork nor vfork.
-        "refused": [221, 129, 130, 138, 240, 117, 198, 270, 271, 281, 424, 425, 434, 438, 97, 268, 40, 280],
-    },
+LATEST_NUMBER = 469
+"""Of a call known here. What is newer is told to be missing, so that a newer C library does without it."""
+ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
+ALLOWED_CALLS = """
+read 0 63, write 1 64, close 3 57, fstat 5 80, newfstatat 262 79, lseek 8 62, mmap 9 222, munmap 11 215, brk 12 214,
+mprotect 10 226, madvise 28 233, futex 202 98, clock_gettime 228 113, getrandom 318 278,
+readv 19 65, writev 20 66, pread64 17 67, preadv 295 69, preadv2 327 286, close_range 436 436, dup 32 23, dup2 33 -,
+dup3 292 24, pipe 22 -, pipe2 293 59, eventfd2 290 19, poll 7 -, ppoll 271 73, select 23 -, pselect6 270 72,
+epoll_create1 291 20, epoll_ctl 233 21, epoll_wait 232 -, epoll_pwait 281 22, epoll_pwait2 441 441,
+stat 4 -, lstat 6 -, statx 332 291, access 21 -, faccessat 269 48, faccessat2 439 439, readlink 89 -,
+readlinkat 267 78, getdents 78 -, getdents64 217 61, statfs 137 43, fstatfs 138 44, getcwd 79 17, chdir 80 49,
+fchdir 81 50, umask 95 166, fadvise64 221 223,
+mremap 25 216, mincore 27 232, msync 26 227, membarrier 324 283, get_mempolicy 239 236, futex_waitv 449 449,
+set_robust_list 273 99, get_robust_list 274 100, set_tid_address 218 96, rseq 334 293, arch_prctl 158 -,
+sched_yield 24 124, getcpu 309 168,
+rt_sigaction 13 134, rt_sigprocmask 14 135, rt_sigreturn 15 139, rt_sigpending 127 136, rt_sigtimedwait 128 137,
+rt_sigsuspend 130 133, sigaltstack 131 132, pause 34 -, restart_syscall 219 128, exit 60 93, exit_group 231 94,
+clock_getres 229 114, clock_nanosleep 230 115, nanosleep 35 101, gettimeofday 96 169, time 201 -, times 100 153,
+getitimer 36 102, setitimer 38 103, alarm 37 -,
+getpid 39 172, getppid 110 173, gettid 186 178, getuid 102 174, geteuid 107 175, getgid 104 176, getegid 108 177,
+getgroups 115 158, getresuid 118 148, getresgid 120 150, getpgrp 111 -, getpgid 121 155, getsid 124 156,
+capget 125 90,
+uname 63 160, sysinfo 99 179, getrusage 98 165, getrlimit 97 163, setrlimit 160 164, getpriority 140 141,
+sched_getaffinity 204 123, sched_getparam 143 121, sched_getscheduler 145 120, sched_get_priority_max 146 125,
+sched_get_priority_min 147 126
+"""
+"""Name, number on x86-64, number on ARM64; the most frequent first. What one may not hold here: a call that reaches
+another process, that changes a file, its name or its marks, or that takes memory which no limit counts."""
+CALLS_TO_ITSELF = "kill 62 129, tkill 200 130, tgkill 234 131"
+"""Allowed when the first argument is the process itself."""
+CALLS_WITH_ONE_OF = {
+    "prlimit64 302 261": (0, [0]),
+    "prctl 157 167": (0, [PR_SET_NAME, PR_GET_NAME]),
+    # F_DUPFD, F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC. F_SETOWN would send signals, locks stop others.
+    "fcntl 72 25": (1, [0, 1, 2, 3, 4, 1030]),
+    # TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX, FIOCLEX, TCGETS2
+    "ioctl 16 29": (1, [0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451, 0x802C542A]),
 }
+"""Allowed when the argument of this index is one of these."""
+CALLS_WITHOUT = {
+    "openat 257 56": (2, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC),
+    "open 2 -": (1, os.O_ACCMODE | os.O_CREAT | os.O_TRUNC),
+}
+"""Allowed when the argument of this index has none of these bits. Even a file opened to be read could be cut off."""
 
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_VERSION, LANDLOCK_BENEATH = 1, 1
@@ -63,21 +94,20 @@ READ_FILE, READ_FOLDER = 1 << 2, 1 << 3
 READABLE = ("/usr", "/lib", "/lib64", "/dev/null", "/dev/urandom")
 
 
+class StillRoot(Exception):
+    """Its rights cannot be given up here."""
+
+
 def main(program: str, limits: dict[str, Any]) -> None:
     requests, answers = os.fdopen(os.dup(0), "r", encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     _close_standard_streams()
     # The folders of imports: what Python runs from, its environment, and the program's own.
-    readable = [*READABLE, sys.prefix, sys.base_prefix, *sys.path, os.path.dirname(program)]
-    LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    guards = {"network": _leave_namespaces()}
-    if os.geteuid() == 0:
-        _tell(answers, error="the rights of root cannot be given up here; run the server as an ordinary user")
+    imports = [sys.prefix, sys.base_prefix, *sys.path, os.path.dirname(program)]
+    try:
+        guards = _confine([path for path in dict.fromkeys([*READABLE, *imports]) if os.path.exists(path)], limits)
+    except StillRoot as error:
+        _tell(answers, error=f"{error}; run the server as an ordinary user")
         return
-    _set_limits(limits)
-    guards["files"] = _close_files(readable)
-    guards["processes"] = _filter_calls()
-    # The filter refuses sockets too.
-    guards["network"] |= guards["processes"]
     try:
         grade = runpy.run_path(program)["grade"]
         assert callable(grade), "grade is no function"
@@ -124,18 +154,55 @@ def _close_standard_streams() -> None:
         os.dup2(nothing, stream)
 
 
-def _leave_namespaces() -> bool:
-    """Into namespaces where there is no network, and where root is nobody. True when the network is cut off."""
-    cut_off = LIBC.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
-    if not cut_off and os.geteuid() == 0:
-        cut_off = LIBC.unshare(CLONE_NEWNET) == 0
-        with contextlib.suppress(PermissionError):
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-    # Whoever watches this process may die; set after a change of user, which forgets it.
+def _confine(readable: list[str], limits: dict[str, Any]) -> dict[str, bool]:
+    """Which ways are closed off now. Raises StillRoot."""
+    LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    cut_off = LIBC.unshare(CLONE_NEWNET) == 0
+    # A Python that lies in root's home can be read by root alone. What is kept for that, both guards below confine.
+    borrows_reading = _become_nobody() and not all(map(_may_read, readable))
+    if not any(map(_keep_capabilities, RIGHTS_TO_READ if borrows_reading else [0])):
+        raise StillRoot("only root may read Python's folders here")
+    if not cut_off and not borrows_reading:
+        cut_off = LIBC.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
+        # Who makes a namespace has all capabilities in it.
+        _keep_capabilities(0)
+    # Whoever watches this process may die; set after the changes of user, which forget it.
     LIBC.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
-    return cut_off
+    _set_limits(limits)
+    landlocked, filtered = _close_files(readable), _filter_calls()
+    if borrows_reading and not (landlocked and filtered):
+        raise StillRoot("only root may read Python's folders here")
+    # Landlock overlooks a file's owner, mode and dates, and the filter where a file lies. The filter refuses sockets.
+    return {"network": cut_off or filtered, "files": landlocked and filtered, "processes": filtered}
+
+
+def _become_nobody() -> bool:
+    """True when this was root. Whom the kernel knows as root owns root's files and has no limit on processes, in a
+    namespace of users too; so this comes before one. Raises StillRoot."""
+    if 0 not in os.getresuid():
+        return False
+    LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
+    try:
+        os.setgroups([])
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    except OSError as error:
+        raise StillRoot("the rights of root cannot be given up here") from error
+    if 0 in os.getresuid():
+        raise StillRoot("the rights of root cannot be given up here")
+    return True
+
+
+def _may_read(path: str) -> bool:
+    """By its user alone: capabilities do not count."""
+    return os.access(path, os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK)
+
+
+def _keep_capabilities(kept: int) -> bool:
+    """These, and none else. False when it does not have them."""
+    header = struct.pack("=Ii", CAPABILITIES_VERSION, 0)
+    # Effective, permitted, inherited; then the same for those from number 32 on.
+    return bool(LIBC.capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)) == 0)
 
 
 def _set_limits(limits: dict[str, Any]) -> None:
@@ -159,7 +226,7 @@ def _close_files(readable: list[str]) -> bool:
     rules = LIBC.syscall(LANDLOCK_CREATE, ctypes.byref(accesses), ctypes.c_size_t(8), 0)
     if rules < 0:
         return False
-    for path in filter(os.path.exists, dict.fromkeys(readable)):
+    for path in readable:
         reading = READ_FILE | READ_FOLDER if os.path.isdir(path) else READ_FILE
         place = os.open(path, os.O_PATH)
         rule = struct.pack("=Qi", reading, place)
@@ -172,39 +239,52 @@ def _close_files(readable: list[str]) -> bool:
 
 def _filter_calls() -> bool:
     """False on a processor whose calls are not listed, and on a kernel without filters."""
-    calls = CALLS.get(platform.machine())
-    if calls is None:
+    machine = platform.machine()
+    if machine not in ARCHITECTURES:
         return False
     steps = [
         (LOAD, 0, 0, ARCHITECTURE),
-        (EQUAL, 1, 0, calls["architecture"]),
+        (EQUAL, 1, 0, ARCHITECTURES[machine]),
         (GIVE, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER),
         (AT_LEAST, 0, 1, FOREIGN_NUMBERS),
         (GIVE, 0, 0, KILL),
+        (ABOVE, 0, 1, LATEST_NUMBER),
+        (GIVE, 0, 0, NOT_THERE),
     ]
-    for number in calls["refused"]:
-        steps += [(EQUAL, 0, 1, number), (GIVE, 0, 0, NOT_PERMITTED)]
-    # The C library asks for a thread by clone when there is no clone3, whose arguments no filter can read.
-    steps += [(EQUAL, 0, 1, calls["clone3"]), (GIVE, 0, 0, NOT_THERE)]
-    steps += _only_with(calls["clone"], (HAS_BITS, 1, 0, CLONE_THREAD))
-    steps += _only_with(calls["prlimit64"], (EQUAL, 1, 0, 0))
-    steps.append((GIVE, 0, 0, ALLOW))
+    for number in _numbers(ALLOWED_CALLS, machine):
+        steps += [(EQUAL, 0, 1, number), (GIVE, 0, 0, ALLOW)]
+    for calls, (index, bits) in CALLS_WITHOUT.items():
+        for number in _numbers(calls, machine):
+            steps += _judged(number, index, [(HAS_BITS, 1, 0, bits), (GIVE, 0, 0, ALLOW)])
+    for calls, (index, values) in {CALLS_TO_ITSELF: (0, [os.getpid()]), **CALLS_WITH_ONE_OF}.items():
+        for number in _numbers(calls, machine):
+            steps += _judged(number, index, [step for value in values for step in _allowed(value)])
+    steps.append((GIVE, 0, 0, NOT_PERMITTED))
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(buffer))
     return LIBC.prctl(PR_SET_SECCOMP, SECCOMP_FILTER, program, 0, 0) == 0
 
 
-def _only_with(call: int, condition: tuple[int, int, int, int]) -> list[tuple[int, int, int, int]]:
-    """A call that is allowed only when its first argument meets the condition."""
-    return [
-        (EQUAL, 0, 4, call),
-        (LOAD, 0, 0, FIRST_ARGUMENT),
-        condition,
-        (GIVE, 0, 0, NOT_PERMITTED),
-        (GIVE, 0, 0, ALLOW),
-    ]
+def _numbers(calls: str, machine: str) -> Iterator[int]:
+    for call in calls.split(","):
+        number = call.split()[1 + list(ARCHITECTURES).index(machine)]
+        if number != "-":
+            yield int(number)
+
+
+Step = tuple[int, int, int, int]
+
+
+def _judged(call: int, index: int, judgement: list[Step]) -> list[Step]:
+    """A call that is refused unless the judgement of its argument, which is loaded for it, allows it."""
+    steps = [(LOAD, 0, 0, ARGUMENTS + 8 * index), *judgement, (GIVE, 0, 0, NOT_PERMITTED)]
+    return [(EQUAL, 0, len(steps), call), *steps]
+
+
+def _allowed(value: int) -> list[Step]:
+    return [(EQUAL, 0, 1, value), (GIVE, 0, 0, ALLOW)]
 
 
 def _allow_seconds(seconds: int) -> None:
