@@ -15,6 +15,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.db import Database
 from finery.domain import accounts, datasets, files
 from finery.domain.ground import Ground
+from finery.domain.runs import outputs
 from finery.engines.registry import installed_engines
 from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
@@ -114,6 +115,8 @@ class Composition:
         with self._database.read() as session:
             datasets.remove_strays(session, self._home)
             files.remove_stray_parts(session, self._home)
+        with self._database.write() as session:
+            outputs.remove_forgotten(session)
         settings = SchedulerSettings(
             warm_start=self.settings.warm_start,
             grace_seconds=self.settings.stop_grace_seconds,

@@ -8,7 +8,7 @@ from finery.contracts.status import Reason
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts, claims
-from finery.domain.runs.outputs import forget_output
+from finery.domain.runs.outputs import ForgottenOutput, forget_output, remove_files, remove_forgotten, settle
 from tests import builders
 from tests.domain.principals import ANN, LEAD
 
@@ -26,7 +26,7 @@ def finished(database: Database, home: Path, run_id: str, who: Principal) -> Non
     (folder / "finery.json").write_text(json.dumps({"run_id": run_id}))
 
 
-def forget(database: Database, run_id: str, who: Principal) -> Path | None:
+def forget(database: Database, run_id: str, who: Principal) -> ForgottenOutput | None:
     with database.write() as session:
         return forget_output(session, run_id, who)
 
@@ -34,7 +34,7 @@ def forget(database: Database, run_id: str, who: Principal) -> Path | None:
 class TestForgetOutput:
     def test_its_folder_is_to_go(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
-        assert forget(database, "r", ANN) == home / "outputs" / "x"
+        assert forget(database, "r", ANN) == ForgottenOutput("r", home / "outputs" / "x")
         assert forget(database, "r", ANN) is None
 
     @pytest.mark.parametrize("other", [ANN, LEAD], ids=lambda who: who.name)
@@ -45,3 +45,48 @@ class TestForgetOutput:
         with database.read() as session:
             assert runs.get(session, "first", ANN).output_dir is None
             assert runs.get(session, "second", other).output_dir == "outputs/x"
+
+
+class TestRemoveForgotten:
+    """A server that ends between the forgetting and the removing leaves it to the next."""
+
+    def test_what_is_left_goes(self, database: Database, home: Path) -> None:
+        finished(database, home, "r", ANN)
+        forget(database, "r", ANN)
+        sweep(database)
+        assert not (home / "outputs" / "x").exists()
+
+    def test_also_where_a_part_has_gone(self, database: Database, home: Path) -> None:
+        finished(database, home, "r", ANN)
+        forget(database, "r", ANN)
+        (home / "outputs" / "x" / "finery.json").rename(home / "outputs" / "x" / "rest")
+        sweep(database)
+        assert not (home / "outputs" / "x").exists()
+
+    def test_what_another_run_has_put_there_since_stays(self, database: Database, home: Path) -> None:
+        finished(database, home, "first", ANN)
+        forget(database, "first", ANN)
+        finished(database, home, "second", ANN)
+        sweep(database)
+        assert (home / "outputs" / "x").is_dir()
+
+    def test_what_somebody_puts_there_later_stays(self, database: Database, home: Path) -> None:
+        finished(database, home, "r", ANN)
+        forgotten = forget(database, "r", ANN)
+        assert forgotten is not None
+        remove_files(forgotten)
+        with database.write() as session:
+            settle(session, forgotten)
+        (home / "outputs" / "x").mkdir()
+        sweep(database)
+        assert (home / "outputs" / "x").is_dir()
+
+    def test_models_that_nobody_gave_up_stay(self, database: Database, home: Path) -> None:
+        finished(database, home, "r", ANN)
+        sweep(database)
+        assert (home / "outputs" / "x").is_dir()
+
+
+def sweep(database: Database) -> None:
+    with database.write() as session:
+        remove_forgotten(session)

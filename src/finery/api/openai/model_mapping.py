@@ -1,7 +1,6 @@
 """Between the models that can be named and OpenAI's."""
 
 from collections.abc import Iterable
-from pathlib import Path
 
 from sqlalchemy.orm import Session
 
@@ -13,6 +12,7 @@ from finery.contracts.permissions import Principal
 from finery.domain import catalog, runs
 from finery.domain.ground import Ground
 from finery.domain.runs.errors import RunNotFound
+from finery.domain.runs.outputs import ForgottenOutput
 
 TOLD_KINDS = frozenset({"alias", "built-in", "fine-tuned"})
 """An output's path stands for the same as its fine-tuned name."""
@@ -38,8 +38,8 @@ def described(session: Session, name: str, ground: Ground, who: Principal) -> Mo
     return Model(id=name, created=0, owned_by=ORGANIZATION)
 
 
-def forget(session: Session, name: str, who: Principal) -> Path | None:
-    """The folder to be removed after the commit. Raises UnknownModel for what was not fine-tuned here."""
+def forget(session: Session, name: str, who: Principal) -> ForgottenOutput | None:
+    """As runs.forget_output. Raises UnknownModel for what was not fine-tuned here."""
     found = parse_fine_tuned(name)
     if found is None or found.step is not None:
         raise UnknownModel(f"{name[:200]!r} is no fine-tuned model; only such can be deleted")

@@ -1,18 +1,17 @@
 """`/v1/models`."""
 
-import shutil
 from typing import Annotated
 
-import anyio
 from fastapi import APIRouter, Depends, Path
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_mapping import described, forget, to_list
 from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
 from finery.domain import catalog
+from finery.domain.runs import outputs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
-from finery.http.session import CurrentChanges, ReadSession
+from finery.http.session import CurrentChanges, ReadSession, transact
 
 READ = Depends(Allow(Permission.MODELS_READ))
 ModelName = Annotated[str, Path(min_length=1, max_length=4096)]
@@ -32,9 +31,11 @@ def retrieve_model(model: ModelName, session: ReadSession, ground: CurrentGround
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
-async def delete_model(model: ModelName, ground: CurrentGround, changes: CurrentChanges) -> ModelDeleted:
+def delete_model(model: ModelName, changes: CurrentChanges) -> ModelDeleted:
     """A fine-tuned model's files go; its job stays."""
-    folder = await changes.make(lambda session: forget(session, model, changes.user))
-    if folder is not None:
-        await anyio.to_thread.run_sync(shutil.rmtree, folder, True)
+    with changes.begin() as session:
+        forgotten = forget(session, model, changes.user)
+    if forgotten is not None:
+        outputs.remove_files(forgotten)
+        transact(changes.services, lambda session: outputs.settle(session, forgotten))
     return ModelDeleted(id=model)
