@@ -4,17 +4,21 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 import uvicorn
+from starlette.responses import StreamingResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from finery.app.connections import MAX_HEAD_BYTES, Connection, ConnectionLimits
 from tests.servers import RunningServer
 
 HEAD_SECONDS = 0.5
+ORIGIN = "https://page.example"
 ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
@@ -26,6 +30,7 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
         FINERY_HEAD_TIMEOUT_SECONDS=str(HEAD_SECONDS),
         FINERY_BODY_TIMEOUT_SECONDS=str(HEAD_SECONDS),
         FINERY_MAX_CONNECTIONS="4",
+        FINERY_ALLOWED_ORIGINS=ORIGIN,
     ) as server:
         yield server.port
 
@@ -115,6 +120,11 @@ class TestBody:
         assert answer.startswith(b"HTTP/1.1 408 ")
         assert b"connection: close" in answer.lower()
 
+    def test_that_dribbles_though_nobody_logged_in(self, client: socket.socket) -> None:
+        client.sendall(b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+        client.sendall(b"Content-Length: 60000\r\n\r\n")
+        assert seconds_until_cut_off(client, b" ") < HEAD_SECONDS * 4
+
     def test_a_large_one_that_stops_half_way(self, client: socket.socket) -> None:
         form = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
         client.sendall(b"POST /api/v1/datasets HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n")
@@ -130,9 +140,22 @@ class TestBody:
         assert answer.startswith(b"HTTP/1.1 413 ")
         assert error_of(answer)["code"] == "too_large"
 
-    @pytest.mark.parametrize("method", [b"GET", b"POST"])
-    def test_of_two_lengths_hides_no_second_request(self, client: socket.socket, method: bytes) -> None:
-        client.sendall(method + b" /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n")
+    @pytest.mark.parametrize(
+        ("asked", "headers"),
+        [
+            ("GET /jobs", ["Host: localhost"]),
+            ("POST /jobs", ["Host: localhost"]),
+            ("POST /jobs", ["Host: evil.example"]),
+            ("POST /jobs", ["Host: localhost", "Origin: https://evil.example"]),
+            ("POST /jobs?key=st_abc", ["Host: localhost"]),
+            ("OPTIONS /jobs", ["Host: localhost", f"Origin: {ORIGIN}", "Access-Control-Request-Method: GET"]),
+        ],
+        ids=["get", "post", "foreign host", "foreign origin", "key", "preflight"],
+    )
+    def test_of_two_lengths_hides_no_second_request(
+        self, client: socket.socket, asked: str, headers: list[str]
+    ) -> None:
+        client.sendall("\r\n".join([f"{asked} HTTP/1.1", *headers, "Content-Type: application/json", ""]).encode())
         client.sendall(b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + ASK)
         answer = read_all(client)
         assert answer.startswith(b"HTTP/1.1 400 ")
@@ -173,6 +196,126 @@ class TestConnections:
     def test_there_is_room_again(self, client: socket.socket) -> None:
         client.sendall(ASK)
         assert client.recv(65536).startswith(b"HTTP/1.1 200")
+
+
+class TestReader:
+    def test_that_does_not_read(self) -> None:
+        async def talk() -> None:
+            state = ServerState()
+            async with serving(answering(10_000, times=100), state, unread_seconds=0.3) as address:
+                with small_client(address) as client:
+                    client.sendall(ASK)
+                    await until(lambda: len(state.tasks) == 1)
+                    await until(lambda: not state.connections and not state.tasks)
+
+        asyncio.run(talk())
+
+    def test_that_does_not_read_the_end(self) -> None:
+        """What is left of an answer holds the connection open that the server closes."""
+
+        async def talk() -> None:
+            state = ServerState()
+            async with serving(answering(50_000), state, unread_seconds=0.3) as address:
+                with small_client(address) as client:
+                    client.sendall(ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                    await until(lambda: len(state.connections) == 1)
+                    await until(lambda: not state.connections)
+
+        asyncio.run(talk())
+
+    def test_that_reads_but_for_the_end(self) -> None:
+        async def talk() -> None:
+            state = ServerState()
+            async with serving(answering(200_000), state, unread_seconds=0.3) as address:
+                with small_client(address) as client:
+                    client.sendall(ASK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+                    await until(lambda: unsent(state) > LOW_WATER)
+                    while unsent(state) > LOW_WATER:
+                        await asyncio.get_running_loop().sock_recv(client, 1024)
+                    assert unsent(state)
+                    await until(lambda: not state.connections)
+
+        asyncio.run(talk())
+
+    def test_the_servers_end_while_a_refusal_is_unread(self) -> None:
+        async def talk() -> None:
+            state = ServerState()
+            async with serving(answering(50_000), state, unread_seconds=60) as address:
+                with small_client(address) as client:
+                    client.sendall(ASK + b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n")
+                    client.sendall(b"Transfer-Encoding: chunked\r\n\r\n")
+                    await until(lambda: any(each.transport.is_closing() for each in connections(state)))
+                    for each in connections(state):
+                        each.shutdown()
+
+        asyncio.run(talk())
+
+    def test_that_reads_slowly(self) -> None:
+        """Its answer is one piece, so that the server's own buffer is not seen to empty."""
+
+        async def talk() -> int:
+            async with serving(answering(SLOWLY_READ), ServerState(), unread_seconds=0.3) as address:
+                with small_client(address) as client:
+                    client.sendall(ASK)
+                    loop, read = asyncio.get_running_loop(), 0
+                    while read < SLOWLY_READ and (piece := await loop.sock_recv(client, 8192)):
+                        read += len(piece)
+                        await asyncio.sleep(0.01)
+                    return read
+
+        assert asyncio.run(talk()) >= SLOWLY_READ
+
+
+SLOWLY_READ = 400_000
+SMALL_BUFFER = 4096
+LOW_WATER = 16 * 1024
+"""At which asyncio lets the application write again."""
+
+
+def answering(length: int, *, times: int = 1) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await StreamingResponse(iter([bytes(length)] * times))(scope, receive, send)
+
+    return app
+
+
+def connections(state: ServerState) -> list[Connection]:
+    return [each for each in state.connections if isinstance(each, Connection)]
+
+
+def unsent(state: ServerState) -> int:
+    return sum(each.transport.get_write_buffer_size() for each in connections(state))
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp, state: ServerState, *, unread_seconds: float) -> AsyncIterator[tuple[str, int]]:
+    """With small buffers in the system."""
+    config = uvicorn.Config("none:none", interface="asgi3", http=Connection, log_config=None, lifespan="off")
+    config.loaded, config.loaded_app, config.ws_protocol_class = True, app, None
+    limits = ConnectionLimits(connections=4, head_seconds=60, unread_seconds=unread_seconds)
+    loop = asyncio.get_running_loop()
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
+    server = await loop.create_server(lambda: Connection(config, state, {}, limits, loop), sock=listener)
+    async with server:
+        yield listener.getsockname()
+        for connection in [*state.connections]:
+            connection.transport.abort()
+        await asyncio.sleep(0)
+
+
+def small_client(address: tuple[str, int]) -> socket.socket:
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+    client.connect(address)
+    client.setblocking(False)
+    return client
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0.005)
 
 
 class Socket(asyncio.Protocol):

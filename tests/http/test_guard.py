@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -140,6 +140,20 @@ class TestBodyTimeout:
     def test_body_that_never_comes(self) -> None:
         assert refusal([]).status == 408
 
+    def test_body_that_dribbles(self) -> None:
+        assert refusal(of_bytes(1, times=100), each=0.01, seconds=0.1).code == "body_timeout"
+
+    def test_patience_does_not_grow_with_what_came_before(self) -> None:
+        """One KiB is worth a second, of which no more is kept than was given at first."""
+        assert refusal([piece(10_000), *of_bytes(1, times=100)], each=0.01, seconds=0.1).code == "body_timeout"
+
+    def test_a_slow_but_steady_body(self) -> None:
+        """It takes twice as long as may be waited for nothing."""
+        assert read_whole(of_bytes(1000, times=40), each=0.01, seconds=0.2) == b"x" * 40_000
+
+    def test_the_applications_own_time_is_not_the_clients(self) -> None:
+        assert read_whole(of_bytes(1, times=3), each=0.0, seconds=0.2, busy=0.1) == b"xxx"
+
     def test_the_clients_leaving_is_waited_for(self) -> None:
         async def ask() -> Message:
             scope = {
@@ -159,6 +173,19 @@ class TestBodyTimeout:
             return found[-1]
 
         assert asyncio.run(ask()) == {"type": "http.disconnect"}
+
+
+class TestMethod:
+    @pytest.mark.parametrize("method", ["FOO", "GETS", "X" * 30_000])
+    def test_an_unknown_one_in_the_dialects_shape(self, client: TestClient, method: str) -> None:
+        answer = client.request(method, "/api/v1/runs")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (501, "unknown_method")
+        assert len(answer.content) < 1000
+        assert isinstance(client.request(method, "/jobs").json()["detail"], str)
+
+    @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PATCH"])
+    def test_one_that_no_route_has(self, client: TestClient, method: str) -> None:
+        assert client.request(method, "/jobs").status_code == 405
 
 
 class TestCors:
@@ -301,11 +328,29 @@ def guarded(*, base: str = HERE, peer: str = "127.0.0.1", **settings: Any) -> Te
     return TestClient(guard, base_url=base, client=(peer, 50000))
 
 
-def refusal(messages: list[Message]) -> Problem:
+def piece(length: int) -> Message:
+    return {"type": "http.request", "body": b"x" * length, "more_body": True}
+
+
+def of_bytes(length: int, *, times: int) -> list[Message]:
+    return [*[piece(length)] * times, {"type": "http.request"}]
+
+
+def refusal(messages: Iterable[Message], **times: float) -> Problem:
     """Of a body of which only `messages` come."""
+    with pytest.raises(RequestRefused) as caught:
+        read_whole(messages, **times)
+    return caught.value.problem
+
+
+def read_whole(messages: Iterable[Message], *, each: float = 0.0, seconds: float = 0.01, busy: float = 0.0) -> bytes:
+    """The body, of which a message comes every `each` seconds, and which the application takes `busy` seconds about."""
+    found = bytearray()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await Request(scope, receive).body()
+        async for part in Request(scope, receive).stream():
+            found.extend(part)
+            await asyncio.sleep(busy)
 
     scope = {
         "type": "http",
@@ -314,16 +359,18 @@ def refusal(messages: list[Message]) -> Problem:
         "query_string": b"",
         "headers": [(b"host", b"localhost"), (b"content-type", b"application/json"), (b"content-length", b"9")],
     }
-    guard = Guard(app, GuardSettings(body_seconds=0.01))
-    with pytest.raises(RequestRefused) as caught:
-        asyncio.run(guard(scope, feed(messages, then=60), discard))
-    return caught.value.problem
+    guard = Guard(app, GuardSettings(body_seconds=seconds))
+    asyncio.run(guard(scope, feed(messages, then=60, each=each), discard))
+    return bytes(found)
 
 
-def feed(messages: list[Message], *, then: float) -> Receive:
+def feed(messages: Iterable[Message], *, then: float, each: float = 0.0) -> Receive:
+    left = iter(messages)
+
     async def receive() -> Message:
-        if messages:
-            return messages.pop(0)
+        if (message := next(left, None)) is not None:
+            await asyncio.sleep(each)
+            return message
         await asyncio.sleep(then)
         return {"type": "http.disconnect"}
 

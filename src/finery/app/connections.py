@@ -1,12 +1,15 @@
-"""Connections, each with a bound on its head, on the time that the head may take, and on how many there are.
+"""Connections, each with a bound on its head, on the time that the head may take, on how long its answers may lie
+unread, and on how many there are.
 
-uvicorn bounds how long a connection may rest between two requests and nothing else: one that never asks, or whose
-headers dribble, it would keep for ever. Its `limit_concurrency` answers 503 to requests, on connections that it has
-already taken, and gives none up that asks nothing.
+uvicorn bounds how long a connection may rest between two requests and nothing else: one that never asks, whose headers
+dribble, or that never reads, it would keep for ever. Its `limit_concurrency` answers 503 to requests, on connections
+that it has already taken, and gives none up that asks nothing.
 """
 
 import asyncio
 import json
+import socket
+import struct
 import sys
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -25,8 +28,19 @@ MAX_HEAD_BYTES = 32 * 1024
 SURPLUS = 256
 """So many beyond the limit hear why they are turned away; the next are cut off without a word."""
 SURPLUS_SECONDS = 2.0
+LEAST_READ = 16 * 1024
+"""Bytes, in the time that an answer may lie unread."""
+ACKNOWLEDGED = 120
+"""Where tcpi_bytes_acked lies in Linux's struct tcp_info."""
+LENGTHS = {b"content-length", b"transfer-encoding"}
 _FULL = unavailable("the server has as many connections as it may have; try again in a moment")
 _MALFORMED = Problem(400, "malformed_request", "this is no HTTP request that can be understood")
+_TWO_LENGTHS = Problem(
+    400,
+    "malformed_request",
+    # A proxy may go by the other one, and take for a second request what we take for a body.
+    "a body has Content-Length or Transfer-Encoding, not both",
+)
 _LARGE_HEAD = Problem(431, "headers_too_large", f"address and headers take more than {MAX_HEAD_BYTES} bytes")
 
 
@@ -34,6 +48,22 @@ _LARGE_HEAD = Problem(431, "headers_too_large", f"address and headers take more 
 class ConnectionLimits:
     connections: int
     head_seconds: float
+    unread_seconds: float = 60.0
+    """For which a client may take next to nothing of what waits for it."""
+
+
+class TwoLengths(h11.RemoteProtocolError):
+    pass
+
+
+class Parser(h11.Connection):
+    """Refuses what h11 lets pass, before any middleware could answer it as a request like others."""
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = super().next_event()
+        if isinstance(event, h11.Request) and {name for name, _ in event.headers} >= LENGTHS:
+            raise TwoLengths(_TWO_LENGTHS.message)
+        return event
 
 
 class Connection(H11Protocol):
@@ -49,8 +79,10 @@ class Connection(H11Protocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
+        self.conn = Parser(h11.SERVER, MAX_HEAD_BYTES)
         self._limits = limits
         self._deadline: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
         self._is_surplus = False
         self._gathering = Gathering(self.loop)
 
@@ -66,6 +98,7 @@ class Connection(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._expect_nothing()
+        self._expect_no_reader()
         self._gathering.end()
         super().connection_lost(exc)
 
@@ -90,16 +123,40 @@ class Connection(H11Protocol):
         if self.conn.our_state in ANSWERING:
             self._gathering.add(piece, self.cycle, self.flow)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._expect_reader()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._expect_reader()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._expect_reader()
+
+    def shutdown(self) -> None:
+        # After what we refused and h11 did not, it would not hear of an end.
+        if not self.transport.is_closing():
+            super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
-        error = sys.exception()
-        is_large = isinstance(error, h11.RemoteProtocolError) and error.error_status_hint == _LARGE_HEAD.status
-        self._answer(_LARGE_HEAD if is_large else _MALFORMED)
+        match sys.exception():
+            case TwoLengths():
+                self._answer(_TWO_LENGTHS)
+            case h11.RemoteProtocolError(error_status_hint=_LARGE_HEAD.status):
+                self._answer(_LARGE_HEAD)
+            case _:
+                self._answer(_MALFORMED)
 
     def _answer(self, problem: Problem) -> None:
         """In the native API's shape: of the request not even the address is known."""
-        if self.conn.our_state is not h11.SEND_BODY and not self.transport.is_closing():
+        if self.transport.is_closing():
+            return
+        if self.conn.our_state is not h11.SEND_BODY:
             self.transport.write(_response(problem))
         self.transport.close()
+        self._expect_reader()
 
     def _expect_within(self, seconds: float) -> None:
         self._expect_nothing()
@@ -109,6 +166,33 @@ class Connection(H11Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+    def _expect_reader(self) -> None:
+        """From now on, while anything is unread that the system does not take from us: also of a connection that is
+        being closed, which would wait for its reader."""
+        self._expect_no_reader()
+        if self.transport.get_write_buffer_size():
+            seconds = self._limits.unread_seconds
+            self._unread = self.loop.call_later(seconds, self._look_for_reader, self._acknowledged())
+
+    def _look_for_reader(self, before: int) -> None:
+        if self.transport.get_write_buffer_size() and self._acknowledged() - before < LEAST_READ:
+            self.transport.abort()
+        else:
+            self._expect_reader()
+
+    def _expect_no_reader(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
+    def _acknowledged(self) -> int:
+        """How many bytes have reached the client. The size of our own buffer would not tell of one that reads slowly:
+        the system takes from it by the megabyte."""
+        wire: socket.socket = self.transport.get_extra_info("socket")
+        info = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED + 8)
+        acknowledged: int = struct.unpack_from("Q", info, ACKNOWLEDGED)[0]
+        return acknowledged
 
 
 def _response(problem: Problem) -> bytes:

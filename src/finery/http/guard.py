@@ -1,10 +1,12 @@
 """What is refused before any route is asked: foreign hosts and origins, keys in addresses, disguised JSON, bodies that
-are too large or do not come."""
+are too large or too slow."""
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPMethod
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -15,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from finery.http.addresses import TrustedProxies, is_secure
 from finery.http.problems import Problem, RequestRefused
 
+METHODS: frozenset[str] = frozenset(HTTPMethod)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 FILE_TYPES = ("multipart/form-data", "application/octet-stream")
@@ -32,14 +35,10 @@ SECURITY_HEADERS = {
 }
 TRANSPORT_SECURITY = "max-age=31536000"
 POLICY_VIOLATION = 1008
+LEAST_RATE = 1024
+"""Bytes a second, of a body, averaged."""
 NO_PROXIES = TrustedProxies()
-_TWO_LENGTHS = Problem(
-    400,
-    "malformed_request",
-    # A proxy may go by the other one, and take for a second request what we take for a body.
-    "a body has Content-Length or Transfer-Encoding, not both",
-    headers={"Connection": "close"},
-)
+_UNKNOWN_METHOD = Problem(501, "unknown_method", f"the methods of HTTP are {', '.join(sorted(METHODS))}")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class GuardSettings:
     max_json_bytes: int = 16 * 2**20
     max_upload_bytes: int = 8 * 2**30
     body_seconds: float = 60.0
-    """Between two pieces of a body."""
+    """For which a body may be waited for; as much comes back as what came would take at LEAST_RATE."""
     form_prefixes: tuple[str, ...] = ()
     """Of the paths where a form-encoded body is read: a page of another site can send one without asking."""
     cookie: str = ""
@@ -79,7 +78,7 @@ class Guard:
     async def _answer_request(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
         scope, headers = connection.scope, connection.headers
         sender = _with_headers(send, self._security_headers(connection))
-        problem = self._problem(connection) or self._body_problem(scope, headers)
+        problem = _method_problem(scope) or self._problem(connection) or self._body_problem(scope, headers)
         if problem is not None:
             await self._settings.render(scope, problem)(scope, receive, sender)
             return
@@ -114,8 +113,6 @@ class Guard:
         return None
 
     def _body_problem(self, scope: Scope, headers: Headers) -> Problem | None:
-        if "transfer-encoding" in headers and "content-length" in headers:
-            return _TWO_LENGTHS
         if scope["method"] in SAFE_METHODS:
             return None
         if not self._is_declared(scope, headers):
@@ -204,21 +201,30 @@ def _with_headers(send: Send, added: dict[str, str]) -> Send:
     return sender
 
 
+def _method_problem(scope: Scope) -> Problem | None:
+    return None if scope["method"] in METHODS else _UNKNOWN_METHOD
+
+
 def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
-    """A chunked body declares no length: it is counted as it comes. After its end nothing is waited for but the
-    client's going away, which takes as long as it takes."""
+    """A chunked body declares no length: it is counted as it comes. Waiting for it uses patience up, which what comes
+    gives back, never beyond `seconds`; the time that the application takes is not the client's. After its end nothing
+    is waited for but the client's going away, which takes as long as it takes."""
     received = 0
+    patience = seconds
     is_whole = False
 
     async def receiver() -> Message:
-        nonlocal received, is_whole
+        nonlocal received, patience, is_whole
+        began = time.monotonic()
         try:
-            async with asyncio.timeout(None if is_whole else seconds):
+            async with asyncio.timeout(None if is_whole else patience):
                 message = await receive()
         except TimeoutError as error:
             raise RequestRefused(_too_slow(seconds)) from error
         if message["type"] == "http.request":
-            received += len(message.get("body", b""))
+            size = len(message.get("body", b""))
+            received += size
+            patience = min(patience - (time.monotonic() - began) + size / LEAST_RATE, seconds)
             is_whole = not message.get("more_body", False)
             if received > limit:
                 raise RequestRefused(_too_large(limit))
@@ -232,7 +238,7 @@ def _too_large(limit: int) -> Problem:
 
 
 def _too_slow(seconds: float) -> Problem:
-    message = f"nothing of the body came for {seconds:g} seconds"
+    message = f"for {seconds:g} seconds the body came slower than {LEAST_RATE} bytes a second, or not at all"
     return Problem(408, "body_timeout", message, headers={"Connection": "close"})
 
 
