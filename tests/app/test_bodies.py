@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 
 from finery.app.bodies import AHEAD_BYTES, PIECE_BYTES, Pieces, read_large_pieces, skip_middle
 from finery.app.connections import Connection, ConnectionLimits
+from finery.app.tls import Handshakes
 from tests.app.certificates import certificate
 
 MIB = 1 << 20
@@ -71,7 +72,12 @@ async def serving(
     shared = state or ServerState()
     loop = asyncio.get_running_loop()
     limits = ConnectionLimits(connections=4, head_seconds=5)
-    server = await loop.create_server(lambda: Connection(config, shared, {}, limits, loop), "127.0.0.1", 0, ssl=context)
+
+    def connection() -> asyncio.Protocol:
+        return Connection(config, shared, {}, limits, loop)
+
+    begin = connection if context is None else Handshakes(context, connection, seconds=5, room=lambda: 4).begin
+    server = await loop.create_server(begin, "127.0.0.1", 0)
     async with server:
         yield server.sockets[0].getsockname()
         for connection in [*shared.connections]:

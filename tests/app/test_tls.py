@@ -1,11 +1,14 @@
+import asyncio
 import socket
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import httpx
 import pytest
 
-from finery.app.tls import TlsRefused, tls_context
+from finery.app.connections import SURPLUS
+from finery.app.tls import Handshakes, TlsRefused, tls_context
 from tests.app.certificates import certificate
 from tests.servers import RunningServer
 
@@ -46,6 +49,145 @@ class TestTlsContext:
             tls_context(made, key)
 
 
+ROOM = 2
+
+
+class Echo(asyncio.Protocol):
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.told.append("made")
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self._transport.write(data.upper())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.told.append("lost")
+
+
+class Serving:
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self.made: list[Echo] = []
+        self._context = context
+
+    def run(self, words: Callable[[], Awaitable[None]], *, seconds: float = 5.0) -> None:
+        async def run() -> None:
+            self.handshakes = Handshakes(self._context, self._make, seconds=seconds, room=lambda: ROOM)
+            server = await asyncio.get_running_loop().create_server(self.handshakes.begin, "127.0.0.1", 0)
+            self._address = server.sockets[0].getsockname()
+            async with server, asyncio.timeout(20):
+                await words()
+
+        asyncio.run(run())
+
+    async def connect(self) -> socket.socket:
+        client = socket.socket()
+        client.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(client, self._address)
+        return client
+
+    def _make(self) -> Echo:
+        self.made.append(Echo())
+        return self.made[-1]
+
+
+class TlsWire:
+    """A client that sends when it is asked to, not when it could."""
+
+    def __init__(self, client: socket.socket) -> None:
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        self._client = client
+        self._read, self._written = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self._tls = trusting.wrap_bio(self._read, self._written)
+
+    async def shake(self) -> None:
+        """Until the client is content; its last word stays unsent."""
+        while True:
+            try:
+                return self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                await self._exchange()
+
+    async def say(self, said: bytes) -> None:
+        self._tls.write(said)
+        await asyncio.get_running_loop().sock_sendall(self._client, self._written.read())
+
+    async def ask(self, said: bytes) -> bytes:
+        await self.say(said)
+        while True:
+            try:
+                return self._tls.read(1000)
+            except ssl.SSLWantReadError:
+                await self._exchange()
+
+    async def _exchange(self) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.sock_sendall(self._client, self._written.read())
+        self._read.write(await loop.sock_recv(self._client, 65536))
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Serving:
+    return Serving(tls_context(*certificate(tmp_path)))
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not is_so():
+            await asyncio.sleep(0.005)
+
+
+class TestHandshakes:
+    def test_what_comes_in_one_piece_with_its_end_is_not_lost(self, serving: Serving) -> None:
+        async def words() -> None:
+            with await serving.connect() as client:
+                wire = TlsWire(client)
+                await wire.shake()
+                # The first is sent with the client's last word of the handshake.
+                for said in (b"early", b"late"):
+                    assert await wire.ask(said) == said.upper()
+            await until(lambda: [each.told for each in serving.made] == [["made", "lost"]])
+
+        serving.run(words)
+
+    def test_of_a_client_that_leaves_with_its_last_word(self, serving: Serving) -> None:
+        async def words() -> None:
+            with await serving.connect() as client:
+                wire = TlsWire(client)
+                await wire.shake()
+                await wire.say(b"early")
+            await until(lambda: [each.told for each in serving.made] == [["made", "lost"]])
+
+        serving.run(words)
+
+    def test_one_that_does_not_go_on(self, serving: Serving) -> None:
+        async def words() -> None:
+            with await serving.connect() as client:
+                await asyncio.get_running_loop().sock_sendall(client, b"\x16\x03\x01")
+                assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+            assert not serving.made
+
+        serving.run(words, seconds=0.1)
+
+    def test_one_too_many(self, serving: Serving) -> None:
+        async def words() -> None:
+            held = [await serving.connect() for _ in range(ROOM)]
+            with await serving.connect() as surplus:
+                assert await asyncio.get_running_loop().sock_recv(surplus, 1) == b""
+            for each in held:
+                each.close()
+            await until(lambda: not serving.handshakes.is_full())
+            with await serving.connect() as client:
+                wire = TlsWire(client)
+                await wire.shake()
+                assert await wire.ask(b"x") == b"X"
+
+        serving.run(words)
+
+
 class TestServing:
     def test_over_tls_alone(self, home: Path) -> None:
         made, key = certificate(home)
@@ -66,6 +208,19 @@ class TestServing:
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:
                 assert silent.recv(1) == b""
         assert server.url.startswith("https://")
+
+    def test_handshakes_that_do_not_go_on_are_counted(self, home: Path) -> None:
+        made, key = certificate(home)
+        server = RunningServer(
+            home, FINERY_TLS_CERTIFICATE=str(made), FINERY_TLS_KEY=str(key), FINERY_MAX_CONNECTIONS="1"
+        )
+        server.tls = ssl.create_default_context(cafile=str(made))
+        with server:
+            held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(1 + SURPLUS)]
+            with socket.create_connection(("127.0.0.1", server.port), timeout=5) as surplus:
+                assert surplus.recv(1) == b""
+            for client in held:
+                client.close()
 
     def test_an_old_protocol_is_refused(self, home: Path) -> None:
         made, key = certificate(home)

@@ -7,13 +7,15 @@ import resource
 import socket
 import ssl
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 from starlette.types import ASGIApp
 
-from finery.app.connections import MAX_HEAD_BYTES, SURPLUS, Connection, ConnectionLimits
+from finery.app.connections import SURPLUS, Connection, ConnectionLimits
 from finery.app.settings import Settings
+from finery.app.tls import HANDSHAKE_SECONDS, Handshakes
 from finery.http.streams import RunStreams
 
 BACKLOG = 2048
@@ -32,22 +34,25 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """In place of uvicorn's own, which cannot bound a TLS handshake."""
+        """In place of uvicorn's own, which can bound neither a TLS handshake nor how many there are."""
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(uvicorn.config.STARTUP_FAILURE)
         self._loop = asyncio.get_running_loop()
-        protocol = functools.partial(
+        protocol: Callable[[], asyncio.Protocol] = functools.partial(
             Connection, self.config, self.server_state, self.lifespan.state, self.limits, self._loop
         )
-        patience = self.limits.head_seconds if self._tls is not None else None
+        if self._tls is not None:
+            seconds = min(HANDSHAKE_SECONDS, self.limits.head_seconds)
+            protocol = Handshakes(self._tls, protocol, seconds=seconds, room=self._room).begin
         self.servers = [
-            await self._loop.create_server(
-                protocol, sock=listener, ssl=self._tls, backlog=BACKLOG, ssl_handshake_timeout=patience
-            )
-            for listener in sockets or []
+            await self._loop.create_server(protocol, sock=listener, backlog=BACKLOG) for listener in sockets or []
         ]
         self.started = True
+
+    def _room(self) -> int:
+        """For handshakes."""
+        return self.limits.connections + SURPLUS - len(self.server_state.connections)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Open event streams are ended: they would hold the server for the whole grace."""
@@ -65,7 +70,6 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        h11_max_incomplete_event_size=MAX_HEAD_BYTES,
         timeout_keep_alive=math.ceil(settings.head_timeout_seconds),
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )

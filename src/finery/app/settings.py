@@ -58,11 +58,11 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=8 * 2**30, ge=1)
     max_json_bytes: int = Field(default=16 * 2**20, ge=1024)
     head_timeout_seconds: float = Field(default=20.0, ge=0.1, le=3600.0)
-    """For a request's first line and headers to come, and for a TLS handshake."""
+    """For a request's first line and headers to come, and for a TLS handshake, which has no more than 10 anyway."""
     body_timeout_seconds: float = Field(default=60.0, ge=0.1, le=3600.0)
-    """Between two pieces of a request's body."""
+    """For which a request's body may be waited for; see http/guard.py for what gives time back."""
     max_connections: int = Field(default=4096, ge=1, le=1_000_000)
-    """At once; the one after them is answered 503."""
+    """At once, TLS handshakes included; the one after them is answered 503."""
     stop_grace_seconds: float = Field(default=30.0, ge=0.1, le=3600.0)
     """Between SIGTERM and SIGKILL when a run is cancelled."""
     allow_python_graders: bool = False

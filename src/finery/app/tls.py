@@ -1,10 +1,13 @@
-"""The server's certificate and key."""
+"""The server's certificate and key, and the handshakes before its connections."""
 
+import asyncio
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 
 CERTIFICATE = "FINERY_TLS_CERTIFICATE"
 KEY = "FINERY_TLS_KEY"
+HANDSHAKE_SECONDS = 10.0
 
 
 class TlsRefused(Exception):
@@ -23,6 +26,74 @@ def tls_context(certificate: Path, key: Path) -> ssl.SSLContext:
     except ssl.SSLError as error:
         raise TlsRefused(_mismatch(error, certificate, key)) from error
     return context
+
+
+class Handshakes:
+    """Those that go on, counted. asyncio's own TLS server tells of a client when its handshake is over: of those who
+    never go on with theirs nobody would know, though each has a descriptor."""
+
+    def __init__(
+        self,
+        context: ssl.SSLContext,
+        make_protocol: Callable[[], asyncio.Protocol],
+        *,
+        seconds: float,
+        room: Callable[[], int],
+    ) -> None:
+        """`room`: how many there may be now."""
+        self._context = context
+        self._make_protocol = make_protocol
+        self._seconds = seconds
+        self._room = room
+        self._going_on: set[asyncio.Task[None]] = set()
+
+    def begin(self) -> asyncio.Protocol:
+        """In a server's hands, in place of what makes its protocols."""
+        return Handshake(self)
+
+    def is_full(self) -> bool:
+        return len(self._going_on) >= self._room()
+
+    def add(self, transport: asyncio.Transport, handshake: "Handshake") -> None:
+        task = asyncio.get_running_loop().create_task(self._run(transport, handshake))
+        self._going_on.add(task)
+        task.add_done_callback(self._going_on.discard)
+
+    async def _run(self, transport: asyncio.Transport, handshake: "Handshake") -> None:
+        try:
+            secure = await asyncio.get_running_loop().start_tls(
+                transport, handshake, self._context, server_side=True, ssl_handshake_timeout=self._seconds
+            )
+        except OSError:
+            return
+        if secure is not None:
+            handshake.hand_over(secure, self._make_protocol())
+
+
+class Handshake(asyncio.Protocol):
+    """Stands in for the connection's protocol until the handshake is over, and keeps what came in one piece with its
+    end."""
+
+    def __init__(self, handshakes: Handshakes) -> None:
+        self._handshakes = handshakes
+        self._early = bytearray()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if self._handshakes.is_full():
+            transport.abort()
+            return
+        # Nothing is to be read before TLS stands in between.
+        transport.pause_reading()
+        self._handshakes.add(transport, self)
+
+    def data_received(self, data: bytes) -> None:
+        self._early += data
+
+    def hand_over(self, transport: asyncio.Transport, successor: asyncio.Protocol) -> None:
+        transport.set_protocol(successor)
+        successor.connection_made(transport)
+        if self._early:
+            successor.data_received(bytes(self._early))
 
 
 def _check_certificate(path: Path) -> None:
