@@ -1,6 +1,7 @@
 """From generated tokens to OpenAI's bodies, whole or in chunks; both are made from the same pieces."""
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -29,11 +30,14 @@ class TokenSource(Protocol):
 
 @dataclass
 class Piece:
-    """Some text and calls of one choice, with the tokens since the piece before. The last one has a finish reason."""
+    """Some text and calls of one choice. The last one has a finish reason."""
 
     index: int
     text: str
     tokens: list[SampledToken]
+    """Those that begin in the text so far and no piece before has: no end token, nothing of a stop string or a call."""
+    generated: int
+    """How many tokens were generated since the piece before, those that the text does not show included."""
     finish_reason: FinishReason | None = None
     calls: list[ToolCall] = field(default_factory=list)
 
@@ -43,6 +47,7 @@ class Choice:
     index: int
     text: str = ""
     tokens: list[SampledToken] = field(default_factory=list)
+    generated: int = 0
     finish_reason: FinishReason | None = None
     calls: list[ToolCall] = field(default_factory=list)
 
@@ -50,6 +55,7 @@ class Choice:
         self.text += piece.text
         self.calls += piece.calls
         self.tokens += piece.tokens
+        self.generated += piece.generated
         self.finish_reason = piece.finish_reason
 
 
@@ -58,50 +64,81 @@ class Listener:
 
     def __init__(self, vocabulary: Vocabulary, stops: list[str], demands: Demands) -> None:
         self._detokenizer = Detokenizer(lambda tokens: vocabulary.decode(tokens, kept=demands.marks))
+        self._vocabulary = vocabulary
+        self._kept = demands.marks
         self._matcher = StopMatcher(stops)
         self._reader = demands.reader()
+        self._heard = 0
+        self._said = 0
+        """Characters, up to the first call: so far the answer is the text that the tokens make, from its begin."""
+        self._waiting: deque[tuple[int, SampledToken]] = deque()
+        """Tokens that no text shows yet, each with the character that it begins at."""
 
     @property
     def has_heard_all(self) -> bool:
         return self._matcher.stopped or (self._reader is not None and self._reader.has_enough)
 
-    def push(self, token: int) -> tuple[str, list[ToolCall]]:
-        return self._read(self._matcher.push(self._detokenizer.push(token)))
+    def push(self, sampled: SampledToken) -> tuple[str, list[ToolCall]]:
+        if self._vocabulary.is_shown(sampled.token, kept=self._kept):
+            self._waiting.append((self._heard, sampled))
+        text = self._detokenizer.push(sampled.token)
+        self._heard += len(text)
+        return self._read(self._matcher.push(text))
+
+    def take_shown(self) -> list[SampledToken]:
+        """The tokens that begin in the text so far, each once."""
+        shown = []
+        while self._waiting and self._waiting[0][0] < self._said:
+            shown.append(self._waiting.popleft()[1])
+        return shown
 
     def flush(self) -> tuple[str, list[ToolCall]]:
         """What is left at the end."""
         left = "" if self._matcher.stopped else self._matcher.push(self._detokenizer.flush())
         text, calls = self._read(left + self._matcher.flush())
-        return text + ("" if self._reader is None else self._reader.flush()), calls
+        if self._reader is None:
+            return text, calls
+        rest = self._reader.flush()
+        self._said += 0 if self._has_called else len(rest)
+        return text + rest, calls
 
     def reason(self, reason: FinishReason) -> FinishReason:
-        has_called = self._reader is not None and self._reader.has_called
-        if has_called and (reason == "stop" or self.has_heard_all):
+        if self._has_called and (reason == "stop" or self.has_heard_all):
             return "tool_calls"
         return "stop" if self.has_heard_all else reason
 
+    @property
+    def _has_called(self) -> bool:
+        return self._reader is not None and self._reader.has_called
+
     def _read(self, text: str) -> tuple[str, list[ToolCall]]:
-        return (text, []) if self._reader is None else self._reader.push(text)
+        if self._reader is None:
+            self._said += len(text)
+            return text, []
+        had_called = self._has_called
+        said, calls = self._reader.push(text)
+        self._said += 0 if had_called else len(said)
+        return said, calls
 
 
 async def choice_pieces(
     source: TokenSource, vocabulary: Vocabulary, job: Job, demands: Demands
 ) -> AsyncGenerator[Piece]:
     listener = Listener(vocabulary, job.stops, demands)
-    waiting: list[SampledToken] = []
+    generated = 0
     reason: FinishReason = "length"
     matcher = None if demands.grammar is None else demands.grammar.begin()
     stream = source.stream(job.prompt, job.sampling, max_tokens=job.max_tokens, matcher=matcher)
     try:
         async for sampled in stream:
-            waiting.append(sampled)
+            generated += 1
             if sampled.token in source.end_tokens:
                 reason = "stop"
                 break
-            text, calls = listener.push(sampled.token)
+            text, calls = listener.push(sampled)
             if text or calls:
-                yield Piece(job.index, text, waiting, calls=calls)
-                waiting = []
+                yield Piece(job.index, text, listener.take_shown(), generated, calls=calls)
+                generated = 0
             if sampled.is_last or listener.has_heard_all:
                 reason = "stop"
                 break
@@ -109,7 +146,7 @@ async def choice_pieces(
         # A generator that is left early is only closed when collected; the request behind it must end now.
         await stream.aclose()
     text, calls = listener.flush()
-    yield Piece(job.index, text, waiting, listener.reason(reason), calls)
+    yield Piece(job.index, text, listener.take_shown(), generated, listener.reason(reason), calls)
 
 
 async def all_pieces(

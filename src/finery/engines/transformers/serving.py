@@ -123,11 +123,11 @@ class Answer:
             choices = await all_choices(self._generator, self._vocabulary, self._jobs, self._demands)
         except GenerationFailed as error:
             raise server_failure(str(error)) from error
-        tokens = sum(len(choice.tokens) for choice in choices)
+        generated = sum(choice.generated for choice in choices)
         return self._envelope.wrap(
             self._shape.body_object,
             [self._shape.whole(choice) for choice in choices],
-            usage=usage(self._jobs, completion_tokens=tokens),
+            usage=usage(self._jobs, completion_tokens=generated),
         )
 
     async def events(self) -> AsyncGenerator[str]:
@@ -144,17 +144,18 @@ class Answer:
     async def _chunks(self) -> AsyncGenerator[Body]:
         # Chunks carry "usage": null only where a chunk with the usage is to come.
         rest: Body = {"usage": None} if self._with_usage else {}
-        tokens = 0
+        generated = 0
         for job in self._jobs:
             if opening := self._shape.opening(job.index):
                 yield self._envelope.wrap(self._shape.chunk_object, [opening], **rest)
         made = all_pieces(self._generator, self._vocabulary, self._jobs, self._demands)
         async with aclosing(made) as pieces:
             async for piece in pieces:
-                tokens += len(piece.tokens)
+                generated += piece.generated
                 yield self._envelope.wrap(self._shape.chunk_object, [self._shape.chunk(piece)], **rest)
         if self._with_usage:
-            yield self._envelope.wrap(self._shape.chunk_object, [], usage=usage(self._jobs, completion_tokens=tokens))
+            used = usage(self._jobs, completion_tokens=generated)
+            yield self._envelope.wrap(self._shape.chunk_object, [], usage=used)
 
 
 def event(body: Body) -> str:

@@ -25,6 +25,10 @@ class Vocabulary:
         text = self._tokenizer.decode(tokens, skip_special_tokens=not kept, clean_up_tokenization_spaces=False)
         return str(text)
 
+    def is_shown(self, token: int, *, kept: frozenset[int] = frozenset()) -> bool:
+        """Whether `decode` makes any of it."""
+        return token in kept or token not in self._special
+
     def text(self, token: int) -> str:
         return str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
 
