@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
@@ -202,7 +202,7 @@ class TestReader:
     def test_that_does_not_read(self) -> None:
         async def talk() -> None:
             state = ServerState()
-            async with serving(answering(10_000, times=100), state, unread_seconds=0.3) as address:
+            async with serving(streaming(10_000, times=100), state, unread_seconds=0.3) as address:
                 with small_client(address) as client:
                     client.sendall(ASK)
                     await until(lambda: len(state.tasks) == 1)
@@ -272,7 +272,14 @@ LOW_WATER = 16 * 1024
 """At which asyncio lets the application write again."""
 
 
-def answering(length: int, *, times: int = 1) -> ASGIApp:
+def answering(length: int) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response(bytes(length))(scope, receive, send)
+
+    return app
+
+
+def streaming(length: int, *, times: int) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await StreamingResponse(iter([bytes(length)] * times))(scope, receive, send)
 
