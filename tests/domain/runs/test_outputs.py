@@ -8,20 +8,23 @@ from finery.contracts.status import Reason
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts, claims
+from finery.domain.runs.errors import ModelInUse
 from finery.domain.runs.outputs import ForgottenOutput, forget_output, remove_files, remove_forgotten, settle
+from finery.kit.clock import utc_now
+from finery.models import ArtifactRow, RunRow
 from tests import builders
 from tests.domain.principals import ANN, LEAD
 
 
-def finished(database: Database, home: Path, run_id: str, who: Principal) -> None:
-    """A run that has put its model to `outputs/x`."""
+def finished(database: Database, home: Path, run_id: str, who: Principal, output: str = "outputs/x") -> None:
+    """A run that has put its model there."""
     with database.write() as session:
-        new = builders.sft(home, id=run_id, config={"output_dir": "outputs/x"})
+        new = builders.sft(home, id=run_id, config={"output_dir": output})
         runs.create(session, new, builders.ground(home), who)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
         attempts.finish(session, claim.ref, reason=Reason.COMPLETED, message=None, ending=None, max_lost=0)
-    folder = home / "outputs" / "x"
+    folder = home / output
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "finery.json").write_text(json.dumps({"run_id": run_id}))
 
@@ -46,6 +49,36 @@ class TestForgetOutput:
             assert runs.get(session, "first", ANN).output_dir is None
             assert runs.get(session, "second", other).output_dir == "outputs/x"
 
+    @pytest.mark.parametrize("marker", [None, "{}", "[", '{"run_id": "other"}'])
+    def test_what_it_never_wrote_stays(self, database: Database, home: Path, marker: str | None) -> None:
+        finished(database, home, "r", ANN)
+        path = home / "outputs" / "x" / "finery.json"
+        path.unlink() if marker is None else path.write_text(marker)
+        assert forget(database, "r", ANN) is None
+        sweep(database)
+        assert path.parent.is_dir()
+
+    def test_what_lies_in_it_and_is_anothers_keeps_it(self, database: Database, home: Path) -> None:
+        finished(database, home, "outer", ANN)
+        finished(database, home, "inner", LEAD, "outputs/x/y")
+        with pytest.raises(ModelInUse, match="inner"):
+            forget(database, "outer", ANN)
+        assert forget(database, "inner", LEAD) is not None
+
+    def test_its_artifacts_go_with_it(self, database: Database, home: Path) -> None:
+        finished(database, home, "r", ANN)
+        with database.write() as session:
+            number = session.query(RunRow.number).scalar()
+            for path in ("outputs/x", "outputs/x/model.safetensors", "outputs/xy"):
+                row = ArtifactRow(
+                    run_number=number, name=path, type="model", path=str(home / path), size_bytes=1, tags=[],
+                    created_at=utc_now(),
+                )  # fmt: skip
+                session.add(row)
+        forget(database, "r", ANN)
+        with database.read() as session:
+            assert [one.name for one in runs.list_artifacts(session, "r", ANN)] == ["outputs/xy"]
+
 
 class TestRemoveForgotten:
     """A server that ends between the forgetting and the removing leaves it to the next."""
@@ -59,9 +92,10 @@ class TestRemoveForgotten:
     def test_also_where_a_part_has_gone(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
         forget(database, "r", ANN)
-        (home / "outputs" / "x" / "finery.json").rename(home / "outputs" / "x" / "rest")
+        (home / "outputs" / "x" / "finery.json").unlink()
+        (home / "outputs" / "x").rename(home / "outputs" / ".r.gone")
         sweep(database)
-        assert not (home / "outputs" / "x").exists()
+        assert list((home / "outputs").iterdir()) == []
 
     def test_what_another_run_has_put_there_since_stays(self, database: Database, home: Path) -> None:
         finished(database, home, "first", ANN)

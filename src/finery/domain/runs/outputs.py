@@ -4,18 +4,18 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
+from finery.domain.places import maker_of
 from finery.domain.runs.errors import ModelInUse, RunIsLive
 from finery.domain.runs.rows import lock_row
-from finery.domain.runs.validation import OUTPUT_MARKER
 from finery.kit.clock import utc_now
-from finery.kit.files import read_json
-from finery.models import DeploymentRow, RunRow
+from finery.models import ArtifactRow, DeploymentRow, RunRow
 
+SHOWN = 20
 NOTE = "forgotten_output"
 """In a run's spec, the folder that is to go. Until it has gone, `output_hash` says whose it is."""
 
@@ -25,13 +25,18 @@ class ForgottenOutput:
     run_id: str
     folder: Path
 
+    @property
+    def aside(self) -> Path:
+        """Where the folder goes first: what is left there by a kill is known to be rubbish."""
+        return self.folder.with_name(f".{self.run_id}.gone")
+
 
 def forget_output(session: Session, run_id: str, who: Principal) -> ForgottenOutput | None:
-    """The run stays, without its model; after the commit follow `remove_files` and `settle`. None: it was given up
-    before, or another run has put its own model there.
+    """The run stays, without its model; after the commit follow `remove_files` and `settle`. None: there is nothing of
+    the run's to remove, since it never put a model there, has given it up before, or another run has put its own there.
 
     Engines that were started on demand end. Raises RunNotFound, NotYours, RunIsLive, ModelInUse while an unfinished
-    run begins from it or somebody has deployed it.
+    run begins from it, somebody has deployed it, or something of another run lies in it.
     """
     row = lock_row(session, run_id, who)
     if not RunStatus(row.status).is_finished:
@@ -39,10 +44,12 @@ def forget_output(session: Session, run_id: str, who: Principal) -> ForgottenOut
     folder = row.spec.get("output_dir")
     if folder is None:
         return None
-    is_its_own = _made_by(Path(folder)) in (None, run_id)
+    is_its_own = maker_of(Path(folder)) == run_id
     if is_its_own:
         _refuse_needed(session, folder)
+        _refuse_shared(session, row)
         _end_engines(session, folder)
+    _forget_artifacts(session, row, folder)
     row.output_dir, row.updated_at = None, utc_now()
     if is_its_own:
         row.spec = {**row.spec, "output_dir": None, NOTE: folder}
@@ -53,9 +60,10 @@ def forget_output(session: Session, run_id: str, who: Principal) -> ForgottenOut
 
 
 def remove_files(forgotten: ForgottenOutput) -> None:
-    """What another run has put there since stays."""
-    if _made_by(forgotten.folder) in (None, forgotten.run_id):
-        shutil.rmtree(forgotten.folder, ignore_errors=True)
+    """What anybody else has put there since stays."""
+    if maker_of(forgotten.folder) == forgotten.run_id:
+        forgotten.folder.rename(forgotten.aside)
+    shutil.rmtree(forgotten.aside, ignore_errors=True)
 
 
 def settle(session: Session, forgotten: ForgottenOutput) -> None:
@@ -77,21 +85,34 @@ def remove_forgotten(session: Session) -> None:
             settle(session, forgotten)
 
 
-def _made_by(folder: Path) -> str | None:
-    """The run that the folder's own marker names."""
-    marker = read_json(folder / OUTPUT_MARKER) if folder.is_dir() else None
-    return marker.get("run_id") if isinstance(marker, dict) else None
-
-
 def _refuse_needed(session: Session, folder: str) -> None:
     query = select(RunRow.id, RunRow.spec).where(RunRow.status.not_in(FINISHED))
-    needing = [run_id for run_id, spec in session.execute(query) if spec.get("model") == folder]
+    needing = [run_id for run_id, spec in session.execute(query) if _is_in(str(spec.get("model")), folder)]
     if needing:
         raise ModelInUse(needing)
 
 
+def _refuse_shared(session: Session, row: RunRow) -> None:
+    below = RunRow.output_dir.startswith(f"{row.output_dir}/", autoescape=True)
+    others = session.scalars(select(RunRow.id).where(below, RunRow.output_hash.is_not(None)).limit(SHOWN)).all()
+    if others:
+        raise ModelInUse(others)
+
+
+def _forget_artifacts(session: Session, row: RunRow, folder: str) -> None:
+    artifacts = session.scalars(select(ArtifactRow).where(ArtifactRow.run_number == row.number))
+    for artifact in artifacts:
+        if _is_in(artifact.path, folder):
+            session.delete(artifact)
+
+
+def _is_in(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder}/")
+
+
 def _end_engines(session: Session, folder: str) -> None:
-    query = select(DeploymentRow).where(DeploymentRow.finished_at.is_(None), DeploymentRow.model == folder)
+    is_in = or_(DeploymentRow.model == folder, DeploymentRow.model.startswith(f"{folder}/", autoescape=True))
+    query = select(DeploymentRow).where(DeploymentRow.finished_at.is_(None), is_in)
     rows = session.scalars(query.with_for_update()).all()
     by_hand = [row.id for row in rows if row.demand_key is None and not row.stop_requested]
     if by_hand:
