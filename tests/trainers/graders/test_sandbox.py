@@ -400,7 +400,9 @@ def _seen(folder: Path) -> dict[str, Any]:
 
 
 class TestUser:
-    def test_is_nobody_to_the_kernel(self, make: Make) -> None:
+    def test_is_nobody_to_the_kernel(self, make: Make, changed: Callable[[str], None]) -> None:
+        if IS_ROOT:
+            changed("sandbox.os.setgroups([4, 24])")
         grader = make("def grade(sample, item): return 1")
         grader.start()
         status = _status(grader)
