@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from starlette.testclient import TestClient
 
 from finery.app.composition import Composition
@@ -55,10 +55,18 @@ class TestDatabaseTrouble:
             (OSError(errno.EMFILE, "files"), 503, "unavailable"),
             (OperationalError("x", {}, sqlite3.OperationalError("database or disk is full")), 507, "disk_full"),
             (RuntimeError("inside: secret"), 500, "internal_error"),
+            (OSError(errno.EIO, "inside: secret"), 500, "internal_error"),
+            (ProgrammingError("x", {}, sqlite3.ProgrammingError("inside: secret")), 500, "internal_error"),
         ],
     )
     def test_kinds(
-        self, app: FastAPI, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+        self,
+        app: FastAPI,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        error: Exception,
+        status: int,
+        code: str,
     ) -> None:
         def fail(*_: object, **__: object) -> None:
             raise error
@@ -71,3 +79,6 @@ class TestDatabaseTrouble:
             answer = client.get("/api/v1/runs")
         assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
         assert "secret" not in answer.text
+        # uvicorn logs what Starlette does not know how to answer.
+        is_told_elsewhere = isinstance(error, RuntimeError)
+        assert ("secret" in caplog.text) is (status == 500 and not is_told_elsewhere)

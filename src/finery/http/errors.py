@@ -123,6 +123,15 @@ def problem_of(request: Request, error: Exception) -> Problem:
             return _DISK_FULL
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return unavailable("the server has too many files open; try again in a moment")
+        case OSError():
+            return _failure(error)
+    # Starlette raises it once more behind the answer, so that it is in the log.
+    return _INTERNAL
+
+
+def _failure(error: Exception) -> Problem:
+    """What Starlette takes for dealt with: nobody else puts it into the log."""
+    log.error("a request failed", exc_info=error)
     return _INTERNAL
 
 
@@ -144,7 +153,7 @@ def _database_problem(error: SQLAlchemyError) -> Problem:
     if type(error).__name__ in _BUSY_ERRORS:
         log.warning("a request was put off: %s", error)
         return unavailable("the database is busy or out of reach; nothing was changed, try again in a moment")
-    return _INTERNAL
+    return _failure(error)
 
 
 def _http_problem(request: Request, error: HTTPException) -> Problem:
