@@ -10,11 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from finery.app.composition import Composition
-from finery.app.door import announce, listen
-from finery.app.serve import EXIT_USAGE
-from finery.app.settings import Settings
-from tests.servers import ROOT
+from finery.app.serve import EXIT_USAGE, warn_of_readers
+from tests.servers import ROOT, RunningServer
 
 EVERYBODY = 0o755
 
@@ -70,6 +67,10 @@ class TestWarning:
         home.mkdir()
         home.chmod(inner)
         shared.chmod(outer)
-        with listen("localhost", 0) as listener:
-            announce(Composition(Settings(home=home)), listener)
+        warn_of_readers(home)
         assert capsys.readouterr().err.count(f"can read what lies in {home}, ") == is_open
+
+    def test_at_the_start(self, shared: Path) -> None:
+        with RunningServer(shared) as server:
+            said = server.log.read_text()
+        assert said.count(f"finery server: other users of this machine can read what lies in {shared}, ") == 1

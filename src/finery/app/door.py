@@ -1,9 +1,7 @@
 """Who can reach the server, and whether it is safe that they can."""
 
 import socket
-import stat
 import sys
-from pathlib import Path
 
 from finery.app.composition import Composition
 from finery.app.settings import Settings
@@ -61,11 +59,6 @@ def announce(composition: Composition, listener: socket.socket) -> None:
 def _warnings(settings: Settings, listener: socket.socket) -> list[str]:
     host = listener.getsockname()[0]
     found: list[str] = []
-    if _is_open_to_others(settings.home):
-        found.append(
-            f"other users of this machine can read what lies in {settings.home}, datasets, models and logs: "
-            "chmod o-rwx it"
-        )
     if is_loopback(host):
         return found
     if settings.tls_certificate is None and not settings.trusted_proxies:
@@ -76,12 +69,6 @@ def _warnings(settings: Settings, listener: socket.socket) -> list[str]:
     if is_every_address(host) and not settings.allowed_hosts:
         found.append("it answers to the name localhost only: set FINERY_ALLOWED_HOSTS to the names that others use")
     return found
-
-
-def _is_open_to_others(home: Path) -> bool:
-    """Whether users of other groups are let in, here and in every directory on the way."""
-    path = home.resolve()
-    return all(each.stat().st_mode & stat.S_IXOTH for each in (path, *path.parents))
 
 
 def _setup_notice(token: str) -> list[str]:

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+import stat
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -68,6 +69,18 @@ def _make_home(home: Path) -> None:
         home.mkdir(mode=0o700, parents=True)
 
 
+def warn_of_readers(home: Path) -> None:
+    """On stderr, when users of other groups are let in: here, and in every directory on the way."""
+    path = home.resolve()
+    if all(each.stat().st_mode & stat.S_IXOTH for each in (path, *path.parents)):
+        print(
+            f"finery server: other users of this machine can read what lies in {home}, datasets, models and logs: "
+            "chmod o-rwx it",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 def _tell(settings: Settings, listener: socket.socket) -> None:
     """One line on stdout, which nothing else is written to from then on."""
     told = {"url": address_of(settings, listener), "home": str(settings.home.resolve()), "pid": os.getpid()}
@@ -83,6 +96,7 @@ def _run(composition: Composition, listener: socket.socket, tls: ssl.SSLContext 
         signal.signal(number, lambda *_: None)
     server = Server(build_app(composition), composition.settings, tls, composition.services.streams)
     announce(composition, listener)
+    warn_of_readers(composition.settings.home)
     server.run(sockets=[listener])
 
 
