@@ -41,7 +41,7 @@ class TestLoadSettings:
 
     def test_other_programs_variables(self, environment: pytest.MonkeyPatch) -> None:
         load_settings(
-            {"FINERY_URL": "x", "FINERY_API_KEY": "x", "FINERY_FAILPOINTS": "x", "FINERY_TEST_DATABASES": "x"}
+            dict.fromkeys(("FINERY_URL", "FINERY_API_KEY", "FINERY_FAILPOINTS", "FINERY_BENCH_UPLOAD_MIB"), "x")
         )
 
     def test_switches_and_times(self, environment: pytest.MonkeyPatch) -> None:

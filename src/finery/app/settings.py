@@ -17,7 +17,14 @@ from finery.kit.suggest import nearest
 PREFIX = "FINERY_"
 OTHER_VARIABLES = frozenset({"FINERY_URL", "FINERY_API_KEY"})
 """Read by the client."""
-OTHER_PREFIXES = ("FINERY_FAILPOINTS", "FINERY_PROCESS_MARK", "FINERY_TEST_", "FINERY_ATTEMPT_", "FINERY_EVENTS")
+OTHER_PREFIXES = (
+    "FINERY_FAILPOINTS",
+    "FINERY_PROCESS_MARK",
+    "FINERY_TEST_",
+    "FINERY_ATTEMPT_",
+    "FINERY_EVENTS",
+    "FINERY_BENCH_",
+)
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 """Which a browser leaves out."""
