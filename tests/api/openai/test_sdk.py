@@ -158,7 +158,8 @@ class TestChat:
         assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
 
     def test_streamed(self, sdk: OpenAI, ask: dict[str, Any], model: str) -> None:
-        chunks = list(sdk.chat.completions.create(**ask, stream=True, stream_options={"include_usage": True}))
+        options: Any = {"include_usage": True, "include_obfuscation": False}
+        chunks = list(sdk.chat.completions.create(**ask, stream=True, stream_options=options))
         text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
         assert text == "crash"
         assert chunks[-1].usage is not None
@@ -167,6 +168,10 @@ class TestChat:
     def test_several(self, sdk: OpenAI, ask: dict[str, Any]) -> None:
         answer = sdk.chat.completions.create(**{**ask, "temperature": 1.5}, n=3, seed=5, max_completion_tokens=8)
         assert [choice.index for choice in answer.choices] == [0, 1, 2]
+
+    def test_of_the_smallest_nucleus(self, sdk: OpenAI, ask: dict[str, Any]) -> None:
+        answer = sdk.chat.completions.create(**{**ask, "temperature": 2, "top_p": 0})
+        assert answer.choices[0].message.content == "crash"
 
     def test_stop(self, sdk: OpenAI, ask: dict[str, Any]) -> None:
         answer = sdk.chat.completions.create(**ask, stop=["a"])
@@ -178,6 +183,7 @@ class TestChat:
         content = answer.choices[0].logprobs.content
         assert content
         assert all(token.logprob <= 0 and len(token.top_logprobs) == 2 for token in content)
+        assert "".join(token.token for token in content) == answer.choices[0].message.content == "crash"
 
     def test_response_format(self, sdk: OpenAI, ask: dict[str, Any]) -> None:
         schema = {
