@@ -108,6 +108,10 @@ class Entrance:
                 checked = accounts.check_login(session, login, password)
             with transaction(self.services) as session:
                 opened = accounts.open_session(session, checked, remember=remember, address=self._address)
+                replaced = session_token(self.connection)
+                if replaced is not None:
+                    # With its cookie replaced nobody could log out of it.
+                    accounts.close_session(session, replaced)
                 self._record(session, "login", opened.user)
         except LoginRefused:
             self._record_failure(login)

@@ -12,8 +12,13 @@ from finery.domain import webhooks
 from finery.domain.ground import Ground
 from finery.domain.secrets.errors import SecretKeyUnusable
 from finery.domain.webhooks import service
-from finery.domain.webhooks.errors import AllRunsNeeded, InvalidWebhook, TooManyWebhooks, WebhookNotFound
-from finery.domain.webhooks.service import RunsReadNeeded
+from finery.domain.webhooks.errors import (
+    AllRunsNeeded,
+    InvalidWebhook,
+    RunsReadNeeded,
+    TooManyWebhooks,
+    WebhookNotFound,
+)
 from finery.kit.destinations import Destinations
 from finery.models import WebhookRow
 
@@ -142,6 +147,16 @@ class TestCreate:
         with pytest.raises(RunsReadNeeded):
             change(database, ground, blind, made.id, url="https://elsewhere.example/")
         assert get(database, ann, made.id).url == URL
+        with database.write() as session:
+            message = webhooks.send_test(session, made.id, blind)
+            for ask in (
+                lambda: webhooks.list_deliveries(session, made.id, blind, limit=10),
+                lambda: webhooks.get_delivery(session, made.id, message.id, blind),
+                lambda: webhooks.replay(session, made.id, message.id, blind),
+            ):
+                with pytest.raises(RunsReadNeeded):
+                    ask()
+            assert len(webhooks.list_deliveries(session, made.id, ann, limit=10).deliveries) == 1
 
     def test_so_many_and_no_more(
         self, database: Database, ground: Ground, ann: Principal, bob: Principal, monkeypatch: pytest.MonkeyPatch

@@ -14,10 +14,10 @@ from finery.api.native.account_schemas import (
     SetupRequest,
 )
 from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, KeyId, NativeRoute
-from finery.api.native.login_cookies import AllowLeaving, end_replaced_session
 from finery.contracts.accounts import ApiKey, SetupStatus, User
 from finery.domain import accounts, audit
 from finery.http.identity import CurrentUser, account_of, session_token
+from finery.http.leaving import AllowLeaving
 from finery.http.logins import CurrentEntrance
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.rates import PASSWORD_CHANGES
@@ -47,7 +47,6 @@ async def set_up(body: SetupRequest, entrance: CurrentEntrance) -> User:
 async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
     """Sets the session's cookie, and ends the session of the one that was sent."""
     opened = await entrance.log_in(body.login, body.password, remember=body.remember)
-    await end_replaced_session(entrance)
     return LoggedIn(user=opened.user, expires_at=opened.expires_at)
 
 

@@ -3,7 +3,6 @@
 from fastapi import APIRouter, Depends
 
 from finery.api.studio.dialect import ERRORS, TOO_MANY, KeyId, StudioRoute
-from finery.api.studio.login_cookies import AllowLeaving, end_replaced_session
 from finery.api.studio.mapping import to_key_info, to_new_admin, to_user
 from finery.api.studio.schemas import (
     CreatedKey,
@@ -18,6 +17,7 @@ from finery.api.studio.schemas import (
 from finery.contracts.accounts import SetupStatus
 from finery.domain import accounts, audit
 from finery.http.identity import CurrentUser, account_of
+from finery.http.leaving import AllowLeaving
 from finery.http.logins import CurrentEntrance
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.session import ReadSession, WriteSession
@@ -45,7 +45,6 @@ async def set_up(body: FirstAdminRequest, entrance: CurrentEntrance) -> LoggedIn
 async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
     """Sets the session's cookie, and ends the session of the one that was sent."""
     opened = await entrance.log_in(body.username, body.password, remember=body.remember_me)
-    await end_replaced_session(entrance)
     return LoggedIn(user=to_user(opened.user), message="You are logged in.")
 
 

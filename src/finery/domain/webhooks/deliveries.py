@@ -17,7 +17,7 @@ from finery.contracts.webhooks import (
 )
 from finery.domain.webhooks.errors import BadDeliveryCursor, DeliveryNotFound, WebhookDisabled
 from finery.domain.webhooks.payloads import DIGITS, event_id, test_body, to_text
-from finery.domain.webhooks.rows import find_row, lock_row, require_power
+from finery.domain.webhooks.rows import find_row, lock_row, require_power, require_reading
 from finery.kit.clock import utc_now
 from finery.kit.ids import is_safe_id
 from finery.models import WebhookAttemptRow, WebhookMessageRow, WebhookRow
@@ -34,10 +34,11 @@ def list_deliveries(
 ) -> DeliveryPage:
     """Newest first. `cursor` is the `next_cursor` of the page before.
 
-    Raises WebhookNotFound, AllRunsNeeded, BadDeliveryCursor.
+    Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, BadDeliveryCursor.
     """
     webhook = find_row(session, webhook_id, who)
     require_power(webhook, who)
+    require_reading(who)
     query = select(WebhookMessageRow).where(WebhookMessageRow.webhook_number == webhook.number)
     if state is not None:
         query = query.where(WebhookMessageRow.state == state)
@@ -51,18 +52,20 @@ def list_deliveries(
 
 
 def get_delivery(session: Session, webhook_id: str, message_id: str, who: Principal) -> Delivery:
-    """Raises WebhookNotFound, AllRunsNeeded, DeliveryNotFound."""
+    """Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound."""
     webhook = find_row(session, webhook_id, who)
     require_power(webhook, who)
+    require_reading(who)
     return _delivery_of(session, _find_message(session, webhook, message_id))
 
 
 def replay(session: Session, webhook_id: str, message_id: str, who: Principal) -> Delivery:
     """Send it again, now: the same text under the same id, signed anew.
 
-    Raises WebhookNotFound, AllRunsNeeded, DeliveryNotFound, WebhookDisabled.
+    Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound, WebhookDisabled.
     """
     webhook = _lock_enabled(session, webhook_id, who)
+    require_reading(who)
     message = _find_message(session, webhook, message_id, lock=True)
     message.state, message.tries, message.next_attempt_at = MessageState.PENDING, 0, utc_now()
     return _delivery_of(session, message)

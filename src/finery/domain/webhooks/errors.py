@@ -36,6 +36,16 @@ class AllRunsNeeded(DomainError):
         super().__init__("a webhook with the scope 'all' tells of everyone's runs; it needs the permission 'runs:all'")
 
 
+class RunsReadNeeded(DomainError):
+    """Whoever may not read runs must not have them told to an address of their choice."""
+
+    kind = ErrorKind.FORBIDDEN
+    code = "runs_read_needed"
+
+    def __init__(self) -> None:
+        super().__init__("a webhook tells of runs; it needs the permission 'runs:read'")
+
+
 class WebhookDisabled(DomainError):
     kind = ErrorKind.CONFLICT
     code = "webhook_disabled"

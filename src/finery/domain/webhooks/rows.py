@@ -3,9 +3,9 @@
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
-from finery.contracts.permissions import Principal
+from finery.contracts.permissions import Permission, Principal
 from finery.contracts.webhooks import Webhook, WebhookScope
-from finery.domain.webhooks.errors import AllRunsNeeded, WebhookNotFound
+from finery.domain.webhooks.errors import AllRunsNeeded, RunsReadNeeded, WebhookNotFound
 from finery.kit.ids import is_safe_id
 from finery.models import WebhookRow
 
@@ -20,6 +20,12 @@ def lock_row(session: Session, webhook_id: str, who: Principal) -> WebhookRow:
     query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(who))
     query = query.with_for_update().execution_options(populate_existing=True)
     return _only(session.scalars(query).one_or_none() if is_safe_id(webhook_id) else None, webhook_id)
+
+
+def require_reading(who: Principal) -> None:
+    """Raises RunsReadNeeded."""
+    if not who.may(Permission.RUNS_READ):
+        raise RunsReadNeeded()
 
 
 def require_power(row: WebhookRow, who: Principal) -> None:

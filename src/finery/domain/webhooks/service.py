@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from finery.contracts.permissions import Permission, Principal
+from finery.contracts.permissions import Principal
 from finery.contracts.webhooks import (
     WEBHOOK_PREFIX,
     MessageState,
@@ -17,13 +17,12 @@ from finery.contracts.webhooks import (
     WebhookWithSecret,
 )
 from finery.domain import audit
-from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.ground import Ground
 from finery.domain.secrets.errors import SecretKeyUnusable
 from finery.domain.webhooks.addresses import checked_url
 from finery.domain.webhooks.errors import AllRunsNeeded, InvalidWebhook, TooManyWebhooks
 from finery.domain.webhooks.payloads import known_types
-from finery.domain.webhooks.rows import belongs_to, find_row, lock_row, require_power, webhook_of
+from finery.domain.webhooks.rows import belongs_to, find_row, lock_row, require_power, require_reading, webhook_of
 from finery.domain.webhooks.signing import draw_secret, hint_of
 from finery.kit.clock import utc_now
 from finery.kit.printable import is_printable
@@ -38,20 +37,10 @@ OVERLAP = timedelta(hours=24)
 LONGEST_NAME = 200
 
 
-class RunsReadNeeded(DomainError):
-    """Whoever may not read runs must not have them told to an address of their choice."""
-
-    kind = ErrorKind.FORBIDDEN
-    code = "runs_read_needed"
-
-    def __init__(self) -> None:
-        super().__init__("a webhook tells of runs; it needs the permission 'runs:read'")
-
-
 def create(session: Session, new: NewWebhook, ground: Ground, who: Principal) -> WebhookWithSecret:
     """Raises InvalidWebhook, RunsReadNeeded, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
     url, host = checked_url(new.url, ground.destinations)
-    _require_reading(who)
+    require_reading(who)
     if new.scope is WebhookScope.ALL and not who.sees_all_runs:
         raise AllRunsNeeded()
     owned = select(func.count()).select_from(WebhookRow).where(belongs_to(who))
@@ -91,7 +80,7 @@ def list_all(session: Session, who: Principal) -> list[Webhook]:
 def change(session: Session, webhook_id: str, changes: WebhookChanges, ground: Ground, who: Principal) -> Webhook:
     """Raises WebhookNotFound, InvalidWebhook, RunsReadNeeded, AllRunsNeeded."""
     row = lock_row(session, webhook_id, who)
-    _require_reading(who)
+    require_reading(who)
     require_power(row, who)
     before = webhook_of(row)
     if changes.scope is not None:
@@ -142,11 +131,6 @@ def cancel_waiting(session: Session, row: WebhookRow) -> None:
         WebhookMessageRow.webhook_number == row.number, WebhookMessageRow.state == MessageState.PENDING
     )
     session.execute(waiting.values(state=MessageState.CANCELLED, next_attempt_at=None))
-
-
-def _require_reading(who: Principal) -> None:
-    if not who.may(Permission.RUNS_READ):
-        raise RunsReadNeeded()
 
 
 def _checked_name(name: str) -> str:
