@@ -102,7 +102,7 @@ class TestHead:
             b"POST /nothing HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
             b"Transfer-Encoding: chunked\r\n\r\n0\r\n"
         )
-        assert seconds_until_cut_off(client, b"X: " + b"x" * 20_000 + b"\r\n") < HEAD_SECONDS
+        assert seconds_until_cut_off(client, b"X: " + b"x" * 20_000 + b"\r\n") < 5
 
     def test_that_is_none(self, client: socket.socket) -> None:
         client.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
