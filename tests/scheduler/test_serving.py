@@ -205,11 +205,17 @@ class TestOnDemand:
 
     def test_a_client_that_leaves_ends_its_answer(self, serving: Serving) -> None:
         assert serving.told("my-base")["left"] == 0
-        for path, body in (("chat/completions", {"messages": USER}), ("completions", {"prompt": "x"})):
+        [deployment] = serving.live()
+        asked = [
+            ("/v1/chat/completions", {"model": "my-base", "messages": USER}),
+            ("/v1/completions", {"model": "my-base", "prompt": "x"}),
+            (f"/api/v1/deployments/{deployment['id']}/chat/completions", {"messages": USER}),
+        ]
+        for path, body in asked:
             with pytest.raises(httpx.ReadTimeout):
-                serving.client.post(f"/v1/{path}", json={"model": "my-base", "user": "60", **body}, timeout=0.5)
+                serving.client.post(path, json={"user": "60", **body}, timeout=0.5)
         deadline = time.monotonic() + 5
-        while serving.told("my-base")["left"] < 2:
+        while serving.told("my-base")["left"] < len(asked):
             assert time.monotonic() < deadline
             time.sleep(0.02)
 

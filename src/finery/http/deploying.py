@@ -1,7 +1,8 @@
 """Starting an engine, for routes that answer once it does."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import anyio
 from sqlalchemy.orm import Session
@@ -82,7 +83,18 @@ async def pass_on_by_name(
     An engine that has died is followed by a fresh one. Raises what serve_and_wait, Engines.load_adapter and
     Engines.pass_on raise.
     """
-    answer = await unless_disconnected(request, _pass_on_by_name(services, name, who, path, body))
+    return await _while_there(request, _pass_on_by_name(services, name, who, path, body))
+
+
+async def pass_on_to(
+    request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
+) -> Response:
+    """The answer of one engine, as it comes. Raises what Engines.pass_on raises."""
+    return await _while_there(request, services.engines.pass_on(deployment, path, body))
+
+
+async def _while_there(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    answer = await unless_disconnected(request, work)
     return Response(status_code=CLIENT_CLOSED_REQUEST) if answer is None else answer
 
 

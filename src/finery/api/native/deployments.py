@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends
+from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
 from finery.api.native.dialect import ERRORS, PREFIX, DeploymentId, NativeRoute
@@ -10,6 +10,7 @@ from finery.api.native.mapping import to_new_deployment
 from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
 from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
+from finery.http.deploying import pass_on_to
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
@@ -62,13 +63,15 @@ def stop_deployment(deployment_id: DeploymentId, session: WriteSession, user: Cu
 
 
 @router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE], response_model=None)
-async def chat(deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
-    return await services.engines.pass_on(deployment, CHAT, body)
+async def chat(request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
+    return await pass_on_to(request, services, deployment, CHAT, body)
 
 
 @router.post("/deployments/{deployment_id}/completions", dependencies=[USE], response_model=None)
-async def complete(deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
-    return await services.engines.pass_on(deployment, COMPLETIONS, body)
+async def complete(
+    request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices
+) -> Response:
+    return await pass_on_to(request, services, deployment, COMPLETIONS, body)
 
 
 @router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])
