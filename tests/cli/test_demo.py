@@ -50,6 +50,7 @@ class TestDemo:
         assert (home / "training.db").is_file()
         assert processes_of(home) == []
 
+    @pytest.mark.thorough
     def test_on_a_server_that_asks_who_one_is(self, home: Path, tmp_path: Path) -> None:
         with RunningServer(home) as server:
             key = set_up(server.url)

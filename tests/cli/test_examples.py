@@ -30,7 +30,14 @@ def run_example(live: RunningServer, *words: str) -> str:
 
 @pytest.mark.usefixtures("samples")
 class TestExamples:
-    @pytest.mark.parametrize(("recipe", "name"), [("sft", "sft"), ("sft", "lora"), ("dpo", "dpo")])
+    @pytest.mark.parametrize(
+        ("recipe", "name"),
+        [
+            ("sft", "sft"),
+            pytest.param("sft", "lora", marks=pytest.mark.thorough),
+            pytest.param("dpo", "dpo", marks=pytest.mark.thorough),
+        ],
+    )
     def test_configurations(self, finery: Finery, recipe: str, name: str) -> None:
         """Shortened, since only the settings are in question; the instruct model is replaced by its base."""
         file = str(EXAMPLES / f"{name}.yaml")

@@ -6,7 +6,7 @@ from finery.contracts.permissions import Level
 from tests.fuzz.session import run
 from tests.fuzz.world import opened
 
-CASES = 400
+CASES = 250
 SEED = 1
 
 

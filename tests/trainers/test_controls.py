@@ -52,7 +52,7 @@ def same_end(broken: Ended, unbroken: Ended) -> None:
 
 class TestResume:
     @pytest.mark.slow
-    @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+    @pytest.mark.parametrize("sent", [pytest.param(signal.SIGTERM, marks=pytest.mark.thorough), signal.SIGKILL])
     def test_ends_at_the_loss_of_an_unbroken_run(
         self, sent: signal.Signals, tmp_path: Path, cache: Path, unbroken: Ended
     ) -> None:

@@ -71,6 +71,7 @@ class TestSeveralProcesses:
         # The first rank alone reports, and no step comes twice.
         assert [data["step"] for data in result.of("progress")] == list(range(1, 13))
 
+    @pytest.mark.thorough
     @pytest.mark.slow
     def test_out_of_memory_begins_again_with_less(self, tmp_path: Path, cache: Path, tiny_llama: Path) -> None:
         run = make_run(tmp_path, "sft", cache=cache, max_steps=1, batch_size=4)

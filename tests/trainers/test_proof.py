@@ -48,6 +48,7 @@ def exact_share(folder: Path, taught: list[tuple[str, str]]) -> float:
 
 @pytest.mark.slow
 class TestProof:
+    @pytest.mark.thorough
     def test_answers_what_was_taught_then_prefers_it(self, tmp_path: Path, cache: Path) -> None:
         sft = carry_out(make_run(tmp_path / "sft", "sft", cache=cache, **SFT_SETTINGS))
         assert sft.code == 0
@@ -63,6 +64,7 @@ class TestProof:
     def test_the_taught_built_in_knows_its_lessons(self, instruct: Path) -> None:
         assert exact_share(instruct, lessons(INSTRUCTIONS)) >= 0.95
 
+    @pytest.mark.thorough
     def test_says_who_it_is(self, tmp_path: Path, cache: Path) -> None:
         if not IDENTITY.exists():
             pytest.skip("the real data is not at hand")
@@ -76,6 +78,7 @@ class TestProof:
         (answer,) = answers(tmp_path / "output", ["Who are you?"])
         assert answer == "I am Ember, an AI assistant developed by the Finery team. How can I assist you today?"
 
+    @pytest.mark.thorough
     def test_comes_to_prefer_what_people_preferred(self, tmp_path: Path, cache: Path) -> None:
         if not REAL_PREFERENCES.exists():
             pytest.skip("the real data is not at hand")

@@ -6,7 +6,6 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from http import HTTPMethod
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -17,7 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from finery.http.addresses import TrustedProxies, is_secure
 from finery.http.problems import Problem, RequestRefused
 
-METHODS: frozenset[str] = frozenset(HTTPMethod)
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
 FILE_TYPES = ("multipart/form-data", "application/octet-stream")
@@ -38,7 +36,6 @@ POLICY_VIOLATION = 1008
 LEAST_RATE = 1024
 """Bytes a second, of a body, averaged."""
 NO_PROXIES = TrustedProxies()
-_UNKNOWN_METHOD = Problem(501, "unknown_method", f"the methods of HTTP are {', '.join(sorted(METHODS))}")
 
 
 @dataclass(frozen=True)
@@ -78,7 +75,7 @@ class Guard:
     async def _answer_request(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
         scope, headers = connection.scope, connection.headers
         sender = _with_headers(send, self._security_headers(connection))
-        problem = _method_problem(scope) or self._problem(connection) or self._body_problem(scope, headers)
+        problem = self._problem(connection) or self._body_problem(scope, headers)
         if problem is not None:
             await self._settings.render(scope, problem)(scope, receive, sender)
             return
@@ -199,10 +196,6 @@ def _with_headers(send: Send, added: dict[str, str]) -> Send:
         await send(message)
 
     return sender
-
-
-def _method_problem(scope: Scope) -> Problem | None:
-    return None if scope["method"] in METHODS else _UNKNOWN_METHOD
 
 
 def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
