@@ -24,6 +24,8 @@ CONTROL_VALIDATE = "validate"
 CONTROL_STOP = "stop"
 CONTROL_PAUSE = "pause"
 
+OUTPUT_MARKER = "finery.json"
+"""The file by which an output directory is known as one of ours, so that it may be replaced; it names the run."""
 MARK_VARIABLE = "FINERY_PROCESS_MARK"
 """Environment variable whose value marks every process of an attempt, so that strays can be found."""
 

@@ -9,13 +9,12 @@ from pathlib import Path
 from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import Session
 
+from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Principal
 from finery.domain.ground import Ground
 from finery.domain.ownership import deployments_visible_to, runs_visible_to, runs_writable_by
 from finery.kit.files import read_json
 from finery.models import DeploymentRow, RunRow
-
-MARKER = "finery.json"
 
 
 def is_hidden(session: Session, path: Path, who: Principal, ground: Ground) -> bool:
@@ -43,7 +42,7 @@ def is_anothers_output(session: Session, path: Path, who: Principal, ground: Gro
 
 def maker_of(folder: Path) -> str | None:
     """The run whose model lies there, as the marker says that every training puts beside it."""
-    marker = read_json(folder / MARKER) if folder.is_dir() else None
+    marker = read_json(folder / OUTPUT_MARKER) if folder.is_dir() else None
     return marker.get("run_id") if isinstance(marker, dict) else None
 
 

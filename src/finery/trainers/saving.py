@@ -10,19 +10,19 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from finery.contracts.layout import OUTPUT_MARKER
 from finery.kit.files import sync_directory
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import sync_tree
 from finery.trainers.errors import TrainingRefused
 
-MARKER = "finery.json"
 AT_CWD = -100
 RENAME_EXCHANGE = 2
 
 
 def refuse_foreign_output(output: Path) -> None:
     """Raises TrainingRefused for a folder that holds what Finery did not write: it is not ours to replace."""
-    if output.exists() and not (output / MARKER).exists() and (not output.is_dir() or any(output.iterdir())):
+    if output.exists() and not (output / OUTPUT_MARKER).exists() and (not output.is_dir() or any(output.iterdir())):
         raise TrainingRefused(f"output_dir {output} exists and holds something else; choose another")
 
 
@@ -44,7 +44,7 @@ def write_marker(attempt: Attempt, folder: Path) -> None:
         "base": attempt.spec.model,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-    (folder / MARKER).write_text(json.dumps(marker, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    (folder / OUTPUT_MARKER).write_text(json.dumps(marker, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
 
 
 def swap_into_place(partial: Path, output: Path) -> None:

@@ -87,7 +87,7 @@ def remove_forgotten(session: Session) -> None:
 
 def _refuse_needed(session: Session, folder: str) -> None:
     query = select(RunRow.id, RunRow.spec).where(RunRow.status.not_in(FINISHED))
-    needing = [run_id for run_id, spec in session.execute(query) if _is_in(str(spec.get("model")), folder)]
+    needing = [run_id for run_id, spec in session.execute(query) if Path(str(spec.get("model"))).is_relative_to(folder)]
     if needing:
         raise ModelInUse(needing)
 
@@ -102,12 +102,8 @@ def _refuse_shared(session: Session, row: RunRow) -> None:
 def _forget_artifacts(session: Session, row: RunRow, folder: str) -> None:
     artifacts = session.scalars(select(ArtifactRow).where(ArtifactRow.run_number == row.number))
     for artifact in artifacts:
-        if _is_in(artifact.path, folder):
+        if Path(artifact.path).is_relative_to(folder):
             session.delete(artifact)
-
-
-def _is_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
 
 
 def _end_engines(session: Session, folder: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig
 from finery.contracts.run import NewRun
@@ -37,8 +38,6 @@ from finery.kit.locations import path_in
 from finery.kit.suggest import nearest
 
 COMMAND = "command"
-OUTPUT_MARKER = "finery.json"
-"""The file by which an output directory is known as one of ours, so that it may be replaced."""
 RESERVED_FOLDERS = (
     "runs",
     "deployments",
