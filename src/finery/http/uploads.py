@@ -2,13 +2,10 @@
 
 import asyncio
 import hashlib
-import os
 import re
 import secrets
-import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +17,7 @@ from finery.domain.datasets.blobs import NewFile
 from finery.domain.errors import DomainError, ErrorKind, Flaw
 from finery.http.problems import Problem, RequestRefused
 from finery.kit.files import sync_directory, write_json
+from finery.kit.large_files import LargeFile
 from finery.kit.multipart import Headers, MalformedForm, Multipart
 
 MAX_PARTS = 1000
@@ -29,7 +27,6 @@ MAX_FIELD_BYTES = 64 << 10
 MAX_NAME = 200
 WRITE_BYTES = 1 << 20
 MANY_PIECES = 64
-FLUSH_BYTES = 8 << 20
 PARTIAL = ".partial"
 
 
@@ -75,8 +72,8 @@ async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str]
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     path = folder / f"{PARTIAL}-{secrets.token_hex(8)}"
     try:
-        with path.open("xb", buffering=0) as file:
-            size, digest = await _write(request.stream(), form, _Sink(file))
+        with path.open("xb", buffering=0) as file, LargeFile(file) as large:
+            size, digest = await _write(request.stream(), form, _Sink(large))
         if not size:
             raise UploadRefused("the file is empty")
     except BaseException:
@@ -104,61 +101,51 @@ def shown_name(raw: bytes) -> str:
 
 
 async def _write(chunks: AsyncIterator[bytes], form: "_Form", sink: "_Sink") -> tuple[int, str]:
-    """A thread hashes and writes what came while the next is read."""
-    writing: asyncio.Future[None] | None = None
-    loop = asyncio.get_running_loop()
+    """Threads hash and write what came while the next is read."""
+    writing = asyncio.ensure_future(sink.take([]))
     try:
         async for chunk in chunks:
             form.feed(chunk)
             if form.pending_bytes >= WRITE_BYTES:
                 pieces = form.take()
-                if writing is not None:
-                    await writing
-                writing = loop.run_in_executor(None, sink.write, pieces)
+                await asyncio.shield(writing)
+                writing = asyncio.ensure_future(sink.take(pieces))
         form.finish()
+        await asyncio.shield(writing)
+        writing = asyncio.ensure_future(sink.end(form.take()))
+        await asyncio.shield(writing)
     finally:
-        # The file must not be closed under the thread's hands.
-        if writing is not None:
-            await asyncio.wait([writing])
-    if writing is not None:
-        writing.result()
-    await asyncio.to_thread(sink.close, form.take())
+        # The file must not be closed under a thread's hands.
+        await asyncio.wait([writing])
     return sink.size, sink.digest.hexdigest()
 
 
 class _Sink:
-    """Used by one thread at a time."""
+    """Hashes and writes at the same time. One call after another."""
 
-    def __init__(self, file: FileIO) -> None:
+    def __init__(self, file: LargeFile) -> None:
         self.size = 0
         self.digest = hashlib.sha256()
         self._file = file
-        self._flushed = 0
+
+    async def take(self, pieces: list[bytes]) -> None:
+        if len(pieces) >= MANY_PIECES:
+            # A client may send byte by byte.
+            pieces = [b"".join(pieces)]
+        await asyncio.gather(asyncio.to_thread(self._hash, pieces), asyncio.to_thread(self.write, pieces))
+
+    async def end(self, pieces: list[bytes]) -> None:
+        await self.take(pieces)
+        await asyncio.to_thread(self._file.sync)
 
     def write(self, pieces: list[bytes]) -> None:
-        # A client may send byte by byte.
-        for piece in pieces if len(pieces) < MANY_PIECES else (b"".join(pieces),):
-            self.digest.update(piece)
-            self._write_whole(memoryview(piece))
+        for piece in pieces:
+            self._file.write(piece)
             self.size += len(piece)
-        if self.size - self._flushed >= FLUSH_BYTES:
-            self._begin_sync()
 
-    def close(self, pieces: list[bytes]) -> None:
-        self.write(pieces)
-        os.fsync(self._file.fileno())
-
-    def _write_whole(self, piece: memoryview) -> None:
-        """Without a buffer in between, which would copy it once more."""
-        while piece:
-            piece = piece[self._file.write(piece) :]
-
-    def _begin_sync(self) -> None:
-        """Let the disk begin, so that the last sync need not wait for everything."""
-        if sys.platform == "linux":
-            length = self.size - self._flushed
-            os.posix_fadvise(self._file.fileno(), self._flushed, length, os.POSIX_FADV_DONTNEED)
-        self._flushed = self.size
+    def _hash(self, pieces: list[bytes]) -> None:
+        for piece in pieces:
+            self.digest.update(piece)
 
 
 def _keep(upload: Upload, folder: Path) -> Upload:

@@ -1,0 +1,92 @@
+"""Large files, written front to back, and from a certain size on past the system's file cache.
+
+Through the cache every byte is copied into memory that is often not there yet, what others read is pushed out of it,
+and the last sync waits for all that the disk has not taken.
+"""
+
+import errno
+import fcntl
+import mmap
+import os
+from io import FileIO
+from types import TracebackType
+from typing import Self
+
+BUFFER_BYTES = 1 << 20
+CACHED_BYTES = 32 << 20
+"""What a file of usual size holds stays in the cache: whoever reads it comes next."""
+DIRECT: int = getattr(os, "O_DIRECT", 0)
+"""Linux has it."""
+
+
+class LargeFile:
+    """Written by one thread at a time. What was written is on the disk after `sync`, and only then."""
+
+    def __init__(self, file: FileIO) -> None:
+        """`file` is new, unbuffered, opened for writing, and its owner's to close."""
+        self._file = file
+        # It begins with a page and holds whole ones, as writing past the cache demands.
+        self._buffer = mmap.mmap(-1, BUFFER_BYTES)
+        self._filled = 0
+        self._passed_on = 0
+        self._is_direct = False
+        self._can_be_direct = bool(DIRECT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._buffer.close()
+
+    def write(self, piece: bytes) -> None:
+        """Raises OSError, also for what was written before."""
+        with memoryview(piece) as view:
+            start = 0
+            while start < len(view):
+                length = min(len(view) - start, BUFFER_BYTES - self._filled)
+                self._buffer[self._filled : self._filled + length] = view[start : start + length]
+                self._filled += length
+                start += length
+                if self._filled == BUFFER_BYTES:
+                    self._set_direct(self._passed_on >= CACHED_BYTES)
+                    self._pass_on()
+
+    def sync(self) -> None:
+        """Raises OSError."""
+        self._set_direct(False)
+        self._pass_on()
+        os.fsync(self._file.fileno())
+
+    def _pass_on(self) -> None:
+        with memoryview(self._buffer) as whole:
+            written = 0
+            while written < self._filled:
+                with whole[written : self._filled] as rest:
+                    written += self._write_some(rest)
+        self._passed_on += self._filled
+        self._filled = 0
+
+    def _write_some(self, data: memoryview) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            # Some file systems take the flag and not the write.
+            if not self._is_direct or error.errno != errno.EINVAL:
+                raise
+            self._set_direct(False)
+            self._can_be_direct = False
+            return self._file.write(data)
+
+    def _set_direct(self, is_direct: bool) -> None:
+        is_direct = is_direct and self._can_be_direct
+        if is_direct == self._is_direct:
+            return
+        flags = fcntl.fcntl(self._file, fcntl.F_GETFL)
+        try:
+            fcntl.fcntl(self._file, fcntl.F_SETFL, flags | DIRECT if is_direct else flags & ~DIRECT)
+        except OSError:
+            self._can_be_direct = False
+        else:
+            self._is_direct = is_direct
