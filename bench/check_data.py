@@ -50,19 +50,34 @@ def _weights(draw: random.Random) -> Row:
 
 
 def _tools(draw: random.Random) -> Row:
-    call = {"id": "call_1", "type": "function", "function": {"name": "look_up", "arguments": '{"river": "Elbe"}'}}
+    calls = [_call(draw) for _ in range(draw.choice((1, 1, 1, 2)))]
+    answers = [{"role": "tool", "tool_call_id": call["id"], "content": _english(draw, 50, 600)} for call in calls]
     return {
         "messages": [
             {"role": "user", "content": _english(draw, 50, 300)},
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "tool_call_id": "call_1", "content": _english(draw, 50, 600)},
+            {"role": "assistant", "content": None, "tool_calls": calls},
+            *answers,
             {"role": "assistant", "content": _english(draw, 50, 800)},
         ],
-        "tools": [{"type": "function", "function": {"name": "look_up", "parameters": SCHEMA}}],
+        "tools": draw.choice(TOOLS),
     }
 
 
-SCHEMA = {"type": "object", "properties": {"river": {"type": "string"}}, "required": ["river"]}
+def _call(draw: random.Random) -> Row:
+    asked: Row = {"river": draw.choice(WORDS), "year": draw.randint(1900, 2020)}
+    if draw.random() < 0.3:
+        asked["about"] = draw.choices(WORDS, k=3)
+    function = {"name": draw.choice(("look_up", "compare")), "arguments": json.dumps(asked)}
+    return {"id": f"call_{draw.getrandbits(48):012x}", "type": "function", "function": function}
+
+
+def _tool(name: str) -> Row:
+    properties = {"river": {"type": "string"}, "year": {"type": "integer"}, "about": {"type": "array"}}
+    schema = {"type": "object", "properties": properties, "required": ["river"]}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+TOOLS = [[_tool("look_up")], [_tool("look_up"), _tool("compare")]]
 KINDS: dict[str, Callable[[random.Random], Row]] = {
     "short": _short,
     "mixed": _mixed,
