@@ -15,6 +15,9 @@ class FakeEngine:
         self.details: dict[str, Any] = {}
         """Of the refusal, beside its message."""
         self.authorizations: list[str | None] = []
+        self.answering = threading.Event()
+        """Cleared, its answers wait."""
+        self.answering.set()
         engine = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -22,6 +25,7 @@ class FakeEngine:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 engine.asked.append((self.path, body))
                 engine.authorizations.append(self.headers["Authorization"])
+                engine.answering.wait()
                 kind, data = engine.answer(self.path, body)
                 self.send_response(engine.status)
                 self.send_header("Content-Type", kind)

@@ -1,3 +1,5 @@
+import asyncio
+import json
 import threading
 import time
 from collections.abc import Iterator
@@ -56,6 +58,36 @@ def load(client: TestClient, services: Services, port: int, error: str | None = 
         return client.post("/load_model", params={"model_path": MODEL, **query})
     finally:
         scheduler.join()
+
+
+async def leave_early(app: Any, path: str, body: dict[str, str], engine: FakeEngine) -> int:
+    """Sends the request, goes away once the engine has it, and gives the answer's status."""
+    sent = json.dumps(body).encode()
+    headers = [(b"host", b"127.0.0.1"), (b"content-type", b"application/json"), (b"content-length", b"%d" % len(sent))]
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "headers": headers,
+        "query_string": b"",
+        "client": ("127.0.0.1", 1),
+    }
+    statuses = []
+    messages = iter([{"type": "http.request", "body": sent}])
+
+    async def receive() -> dict[str, Any]:
+        if (message := next(messages, None)) is not None:
+            return message
+        while not engine.asked:
+            await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        statuses.append(message.get("status"))
+
+    await asyncio.wait_for(app(scope, receive, send), 30)
+    status: int = statuses[0]
+    return status
 
 
 class TestLoadModel:
@@ -200,6 +232,17 @@ class TestChat:
         answer = client.post("/chat", json={"instruction": "x"})
         assert answer.status_code == 503
         assert answer.headers["Retry-After"]
+
+    @pytest.mark.parametrize(("path", "body"), [("/chat", {"instruction": "x"}), ("/generate", {"prompt": "x"})])
+    def test_a_client_that_leaves_ends_it(
+        self, client: TestClient, engine: FakeEngine, path: str, body: dict[str, str]
+    ) -> None:
+        engine.answering.clear()
+        try:
+            assert client.portal is not None
+            assert client.portal.call(leave_early, client.app, path, body, engine) == 499
+        finally:
+            engine.answering.set()
 
     def test_native_chat_is_passed_on(self, client: TestClient, engine: FakeEngine) -> None:
         [deployment] = client.get("/api/v1/deployments").json()["deployments"]
