@@ -6,11 +6,13 @@ import ssl
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import httpx
+import psutil
 
 from tests.ports import free_port
 
@@ -35,6 +37,14 @@ class RunningServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+        self._end_minders()
+
+    def _end_minders(self) -> None:
+        """Engines outlive their server, and end with the process that minds them."""
+        for process in psutil.process_iter(["cmdline"]):
+            if any(str(self.home) in argument for argument in process.info["cmdline"] or ()):
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     @property
     def url(self) -> str:
