@@ -1,5 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from sqlalchemy import select
@@ -58,10 +59,17 @@ class TestPut:
         with database.read() as session:
             assert len(secrets.list_names(session, owner_id=None)) == 1
 
-    def test_ten_at_once(self, database: Database, box: SecretBox) -> None:
-        with ThreadPoolExecutor(10) as pool:
-            list(pool.map(lambda number: put(database, box, "HF_TOKEN", f"value {number}"), range(10)))
-        assert resolve(database, box, "HF_TOKEN")["HF_TOKEN"].startswith("value ")
+    def test_many_at_once(self, database: Database, box: SecretBox) -> None:
+        barrier, names = Barrier(8, timeout=20), ["FIRST", "SECOND", "THIRD"]
+
+        def put_each(number: int) -> None:
+            for name in names:
+                barrier.wait()
+                put(database, box, name, f"value {number}")
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(put_each, range(8)))
+        assert all(value.startswith("value ") for value in resolve(database, box, *names).values())
 
     @pytest.mark.parametrize(
         ("name", "value", "field"),

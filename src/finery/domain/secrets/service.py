@@ -3,11 +3,11 @@ import re
 from collections.abc import Iterable
 
 from sqlalchemy import Select, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import SecretInfo
 from finery.contracts.recipes.variables import ADDRESSES
+from finery.db.upserts import insert_or_leave
 from finery.domain.secrets.errors import (
     InvalidSecret,
     SecretKeyUnusable,
@@ -123,20 +123,16 @@ def _one(name: str, owner_id: str | None) -> Select[SecretRow]:
 def _insert(session: Session, name: str, encrypted: str, owner_id: str | None) -> SecretRow:
     """Or the row of whoever was first."""
     now = utc_now()
-    row = SecretRow(
-        owner_id=owner_id,
-        owner_key=owner_id or SERVER,
-        name=name,
-        value=encrypted,
-        created_at=now,
-        updated_at=now,
-    )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return session.scalars(_one(name, owner_id).with_for_update()).one()
-    return row
+    values = {
+        "owner_id": owner_id,
+        "owner_key": owner_id or SERVER,
+        "name": name,
+        "value": encrypted,
+        "created_at": now,
+        "updated_at": now,
+    }
+    insert_or_leave(session, SecretRow, values)
+    return session.scalars(_one(name, owner_id).with_for_update()).one()
 
 
 def _encrypt(box: SecretBox, value: str) -> str:
