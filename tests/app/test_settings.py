@@ -39,6 +39,10 @@ class TestLoadSettings:
         with pytest.raises(SettingsError, match="FINERY_PROT is no setting; did you mean FINERY_PORT"):
             load_settings({"FINERY_PROT": "1"})
 
+    def test_one_that_is_near_none_is_told_all(self) -> None:
+        with pytest.raises(SettingsError, match="FINERY_DATABASE_URL is no setting; known: .*TRAINING_DB_URL"):
+            load_settings({"FINERY_DATABASE_URL": "1"})
+
     def test_other_programs_variables(self, environment: pytest.MonkeyPatch) -> None:
         load_settings(
             dict.fromkeys(("FINERY_URL", "FINERY_API_KEY", "FINERY_FAILPOINTS", "FINERY_BENCH_UPLOAD_MIB"), "x")

@@ -15,6 +15,7 @@ from finery.kit.destinations import Destinations
 from finery.kit.suggest import nearest
 
 PREFIX = "FINERY_"
+DATABASE_VARIABLE = "TRAINING_DB_URL"
 OTHER_VARIABLES = frozenset({"FINERY_URL", "FINERY_API_KEY"})
 """Read by the client."""
 OTHER_PREFIXES = (
@@ -44,7 +45,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8001, ge=0, le=65535)
     """0: any free one."""
-    database_url: str = Field(default="sqlite:///./training.db", validation_alias="TRAINING_DB_URL")
+    database_url: str = Field(default="sqlite:///./training.db", validation_alias=DATABASE_VARIABLE)
     allowed_roots: TextList = []
     """Directories beside home that requests may name, separated by colons."""
     allowed_hosts: TextList = []
@@ -154,8 +155,11 @@ def _is_unknown(name: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    close = nearest(name, _variables())
-    return f"{name} is no setting" + (f"; did you mean {close}?" if close else f"; known: {', '.join(_variables())}")
+    # Without what all names begin with, by which every one would be near.
+    known = {variable.removeprefix(PREFIX): variable for variable in (*_variables(), DATABASE_VARIABLE)}
+    close = nearest(name.removeprefix(PREFIX), known)
+    hint = f"did you mean {known[close]}?" if close else f"known: {', '.join(known.values())}"
+    return f"{name} is no setting; {hint}"
 
 
 def _variables() -> list[str]:
@@ -180,5 +184,5 @@ def _flaw(detail: Any) -> str:
     if not detail["loc"]:
         return message
     name = str(detail["loc"][0])
-    variable = name if name == "TRAINING_DB_URL" else f"{PREFIX}{name.upper()}"
+    variable = name if name == DATABASE_VARIABLE else f"{PREFIX}{name.upper()}"
     return f"{variable}: {message}"
