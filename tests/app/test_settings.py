@@ -40,7 +40,7 @@ class TestLoadSettings:
             load_settings({"FINERY_PROT": "1"})
 
     def test_one_that_is_near_none_is_told_all(self) -> None:
-        with pytest.raises(SettingsError, match="FINERY_DATABASE_URL is no setting; known: .*TRAINING_DB_URL"):
+        with pytest.raises(SettingsError, match=r"FINERY_DATABASE_URL is no setting; known: .*TRAINING_DB_URL"):
             load_settings({"FINERY_DATABASE_URL": "1"})
 
     def test_other_programs_variables(self, environment: pytest.MonkeyPatch) -> None:
