@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8001, ge=0, le=65535)
     """0: any free one."""
-    database_url: str = Field(default="sqlite:///./training.db", validation_alias=DATABASE_VARIABLE)
+    database_url: str = Field(default="sqlite:///./training.db", validation_alias="TRAINING_DB_URL")
     allowed_roots: TextList = []
     """Directories beside home that requests may name, separated by colons."""
     allowed_hosts: TextList = []
