@@ -80,7 +80,9 @@ def trained(model: PreTrainedModel, folder: Path) -> Iterator[Said]:
     vocabulary, prompts = Vocabulary(tokenizer), prompts_of(tokenizer)
     for asked in ASKED:
         made = go_on(model, tokenizer, prompts.chat(asked.messages), TOKENS)
-        yield [(vocabulary.bytes(token), one) for token, one in zip(made.tokens, made.logprobs, strict=True)]
+        # The mark that ends an answer is no part of its text, of which alone the server tells.
+        said = [pair for pair in zip(made.tokens, made.logprobs, strict=True) if pair[0] != tokenizer.eos_token_id]
+        yield [(vocabulary.bytes(token), logprob) for token, logprob in said]
 
 
 def served(folder: Path) -> Iterator[Said]:
