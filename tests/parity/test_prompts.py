@@ -11,7 +11,7 @@ from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, NotRenderable, en
 from finery.engines.transformers import prompts as serving
 from finery.engines.transformers.wire import ChatRequest
 from finery.trainers.encoding import MASKED, Encoder
-from finery.trainers.rendering import prompts_of
+from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
 from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS
 
 PLAIN = "{% for m in messages %}{{ m['role'] + ':' + m['content'] + '\n' }}{% endfor %}"
@@ -73,6 +73,23 @@ class TestChatPrompts:
         tokenizer.chat_template = template
         with pytest.raises(NotRenderable, match="the chat template refuses the messages"):
             prompts_of(tokenizer).chat([{"role": "user", "content": "x"}])
+
+    @pytest.mark.parametrize("shows", [False, True])
+    def test_calls_that_the_template_leaves_out(self, tokenizer: PreTrainedTokenizerBase, shows: bool) -> None:
+        calls = "{% for c in m['tool_calls'] or [] %}<{{ c['function']['name'] }}>{% endfor %}" if shows else ""
+        tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}" + calls + "{% endfor %}"
+        call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": {}}}
+        messages: list[Any] = [
+            {"role": "user", "content": "x"},
+            {"role": "assistant", "content": "", "tool_calls": [call]},
+        ]
+        if shows:
+            assert prompts_of(tokenizer).text(messages) == "x<look>"
+            return
+        with pytest.raises(NotRenderable, match="leaves out tool calls"):
+            prompts_of(tokenizer).text(messages)
+        with pytest.raises(Unmarkable, match="leaves out tool calls"):
+            Renderer(prompts_of(tokenizer)).learned(Conversation(messages, [False, True], None))
 
     def test_a_text_to_go_on_with_has_no_end(self, tokenizer: PreTrainedTokenizerBase) -> None:
         text = "iron and 火"

@@ -116,7 +116,7 @@ class Composition:
             datasets.remove_strays(session, self._home)
             files.remove_stray_parts(session, self._home)
         with self._database.write() as session:
-            outputs.remove_forgotten(session)
+            outputs.remove_forgotten(session, self._home)
         settings = SchedulerSettings(
             warm_start=self.settings.warm_start,
             grace_seconds=self.settings.stop_grace_seconds,

@@ -60,8 +60,18 @@ class TemplateRenderer(Protocol):
     ) -> tuple[list[str], list[Any]]: ...
 
 
+LEAVES_OUT_CALLS = "the chat template leaves out tool calls"
+_NAME = "finery_probe"
+_CALLING = {
+    "role": "assistant",
+    "content": "",
+    # Some want an id of nine letters and digits.
+    "tool_calls": [{"id": "finery001", "type": "function", "function": {"name": _NAME, "arguments": {"x": "1"}}}],
+}
+
+
 class NotRenderable(ValueError):
-    """The chat template refuses the messages; the message repeats its words."""
+    """The chat template refuses the messages, or would drop a part of them; the message repeats its words."""
 
 
 class ChatPrompts:
@@ -74,6 +84,8 @@ class ChatPrompts:
         self._tokenizer = tokenizer
         self._render = render
         self._refusals = (template_error, TypeError, ValueError, LookupError)
+        self._writes_calls: dict[str, bool] = {}
+        """Of templates."""
 
     def template(self, tools: Sequence[Any] | None = None) -> str:
         """A tokenizer may have one for chats with tools besides."""
@@ -110,13 +122,32 @@ class ChatPrompts:
     def _rendered(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, **options: bool
     ) -> tuple[str, list[Span]]:
+        template = self.template(tools)
+        if any(message.get("tool_calls") for message in messages) and not self._knows_calls(template):
+            raise NotRenderable(LEAVES_OUT_CALLS)
+        return self._applied(template, messages, tools, **options)
+
+    def _knows_calls(self, template: str) -> bool:
+        """Many templates write a message's content and pass over its calls, without a word."""
+        if template not in self._writes_calls:
+            try:
+                text, _ = self._applied(template, [{"role": "user", "content": "?"}, _CALLING], None)
+            except NotRenderable:
+                # It looks at calls, and will say itself what it wants of them.
+                text = _NAME
+            self._writes_calls[template] = _NAME in text
+        return self._writes_calls[template]
+
+    def _applied(
+        self, template: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, **options: bool
+    ) -> tuple[str, list[Span]]:
         # A template takes a key that is there for one that says something.
         given = [{name: value for name, value in message.items() if value is not None} for message in messages]
         try:
             texts, spans = self._render(
                 [given],
                 tools or None,
-                chat_template=self.template(tools),
+                chat_template=template,
                 **options,
                 **self._tokenizer.special_tokens_map,
             )

@@ -12,11 +12,12 @@ from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
 from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.engines.leaving import CLIENT_CLOSED_REQUEST
 from finery.http.auditing import note_denial
 from finery.http.body import StrictRequest
 from finery.http.permission import Allow
@@ -99,7 +100,11 @@ def add_error_handlers(app: FastAPI, table: DialectTable) -> None:
     def other(request: Request, error: Exception) -> Response:
         return table.find(request.scope).render(problem_of(request, error))
 
+    def left(request: Request, error: Exception) -> Response:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
+
     app.add_exception_handler(DomainError, domain)
+    app.add_exception_handler(ClientDisconnect, _in_loop(left))
     for kind in (RequestValidationError, HTTPException, SQLAlchemyError, OSError, Exception):
         app.add_exception_handler(kind, _in_loop(other))
 

@@ -301,6 +301,7 @@ class TestServer:
         self.half(server).close()
         wait_until(lambda: not leftovers(server.home))
         assert httpx.get(f"{server.url}{DATASETS}").json()["datasets"] == []
+        assert "Traceback" not in server.log.read_text()
 
     def test_killed_half_way(self, home: Path) -> None:
         server = RunningServer(home)

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from openai import APIStatusError, BadRequestError, ConflictError, NotFoundError, OpenAI
+from openai import APIStatusError, BadRequestError, ConflictError, NotFoundError, OpenAI, omit
 from sqlalchemy import func, insert, select, update
 
 from finery.api.openai.fine_tuning_events import results_csv
@@ -107,6 +107,19 @@ class ForgetfulTransport(httpx.HTTPTransport):
 
 
 class TestCreateFile:
+    @pytest.mark.parametrize(("first", "again"), [(3600, None), (None, 3600), (3600, 7200), (3600, 3600), (None, None)])
+    def test_sent_once_more_with_the_same_lifetime(self, sdk: OpenAI, first: int | None, again: int | None) -> None:
+        ids = [
+            sdk.files.create(
+                file=("a.jsonl", DATA),
+                purpose="fine-tune",
+                expires_after=omit if seconds is None else {"anchor": "created_at", "seconds": seconds},
+                extra_headers={"X-Stainless-Retry-Count": count},
+            ).id
+            for seconds, count in ((first, "0"), (again, "1"))
+        ]
+        assert (ids[0] == ids[1]) is (first == again)
+
     def test_as_the_sdk_sends_it(self, sdk: OpenAI) -> None:
         file = sdk.files.create(file=("训练 数据.jsonl", DATA), purpose="fine-tune")
         assert file.id.startswith("file-")

@@ -125,6 +125,20 @@ class TestCreateJob:
         (warning,) = [event for event in sdk.fine_tuning.jobs.list_events(job.id) if event.level == "warn"]
         assert "2 rows, each of which stands in the validation file too" in warning.message
 
+    @pytest.mark.parametrize("kind", ["supervised", "dpo"])
+    def test_an_earlier_jobs_method_can_be_sent_again(self, sdk: OpenAI, training_file: str, kind: str) -> None:
+        """With all of its keys, those included that say nothing."""
+        good, bad = ([{"role": "assistant", "content": said}] for said in ("yes", "no"))
+        asked = {"messages": [{"role": "user", "content": "Q"}]}
+        rows = [{"input": asked, "preferred_output": good, "non_preferred_output": bad}]
+        file = training_file if kind == "supervised" else upload(sdk, rows)
+        first = sdk.fine_tuning.jobs.create(model=MODEL, training_file=file, method={"type": kind})  # type: ignore[typeddict-item]
+        assert first.method is not None
+        again: Any = first.method.model_dump()
+        assert "reinforcement" in again
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=file, method=again)
+        assert job.method == first.method
+
     def test_the_same_key_fifty_times_at_once_is_one_job(self, sdk: OpenAI, training_file: str) -> None:
         def create(_: int) -> str:
             headers = {"Idempotency-Key": "one"}
@@ -199,6 +213,19 @@ class TestBadInput:
             sdk.fine_tuning.jobs.create(model=model, training_file=training_file)
         assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
 
+    @pytest.mark.parametrize("is_one_of_several", [False, True])
+    def test_a_judge_that_nothing_stands_for(self, sdk: OpenAI, is_one_of_several: bool) -> None:
+        judge: dict[str, Any] = {
+            "type": "score_model", "name": "judge", "model": "gpt-4o",
+            "input": [{"role": "user", "content": "{{ sample.output_text }}"}],
+        }  # fmt: skip
+        if is_one_of_several:
+            judge = {"type": "multi", "name": "all", "graders": {"judge": judge}, "calculate_output": "judge"}
+        request = {"model": MODEL, "training_file": upload(sdk, [TASK] * 3), **reinforcement(judge)}
+        with pytest.raises(NotFoundError, match=r"models\.yaml") as refused:
+            sdk.post("/fine_tuning/jobs", cast_to=object, body=request)
+        assert (refused.value.param, refused.value.code) == ("method.reinforcement.grader.model", "model_not_found")
+
     def test_a_file_for_another_purpose(self, sdk: OpenAI) -> None:
         with pytest.raises(BadRequestError) as refused:
             sdk.fine_tuning.jobs.create(model=MODEL, training_file=upload(sdk, list(ROWS), "user_data"))
@@ -269,6 +296,20 @@ class TestBadFile:
         assert job.error is not None
         assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
         assert job.error.message.startswith(f"{bad}: max_length 1024 cuts off all that is learned")
+
+    def test_calls_that_the_models_template_leaves_out(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What is left of such a row would teach the model to say nothing."""
+        pytest.importorskip("transformers")
+        from finery.trainers.measuring import answer
+
+        monkeypatch.setattr(measuring_briefly, "measure_apart", lambda request, **_: answer(request))
+        call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        messages = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": None, "tool_calls": [call]}]
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=upload(sdk, [{"messages": messages}]))
+        assert job.status == "failed"
+        assert job.error is not None
+        assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
+        assert "line 1 (row 1): the chat template leaves out tool calls" in job.error.message
 
     def test_it_can_be_deleted(self, sdk: OpenAI) -> None:
         bad = sdk.files.create(file=("a.jsonl", b"x\n"), purpose="fine-tune").id

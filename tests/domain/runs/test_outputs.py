@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import Reason
 from finery.db import Database
@@ -27,24 +28,29 @@ def finished(database: Database, home: Path, run_id: str, who: Principal, output
     folder = home / output
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "finery.json").write_text(json.dumps({"run_id": run_id}))
+    (checkpoints(home, run_id) / "checkpoint-5").mkdir(parents=True)
 
 
-def forget(database: Database, run_id: str, who: Principal) -> ForgottenOutput | None:
+def checkpoints(home: Path, run_id: str) -> Path:
+    return HomeDirectory(home).run(run_id).checkpoints
+
+
+def forget(database: Database, run_id: str, who: Principal, home: Path) -> ForgottenOutput | None:
     with database.write() as session:
-        return forget_output(session, run_id, who)
+        return forget_output(session, run_id, who, HomeDirectory(home))
 
 
 class TestForgetOutput:
     def test_its_folder_is_to_go(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
-        assert forget(database, "r", ANN) == ForgottenOutput("r", home / "outputs" / "x")
-        assert forget(database, "r", ANN) is None
+        assert forget(database, "r", ANN, home) == ForgottenOutput("r", home / "outputs" / "x", checkpoints(home, "r"))
+        assert forget(database, "r", ANN, home) is None
 
     @pytest.mark.parametrize("other", [ANN, LEAD], ids=lambda who: who.name)
     def test_what_another_run_has_put_there_stays(self, database: Database, home: Path, other: Principal) -> None:
         finished(database, home, "first", ANN)
         finished(database, home, "second", other)
-        assert forget(database, "first", ANN) is None
+        assert forget(database, "first", ANN, home) is None
         with database.read() as session:
             assert runs.get(session, "first", ANN).output_dir is None
             assert runs.get(session, "second", other).output_dir == "outputs/x"
@@ -54,16 +60,29 @@ class TestForgetOutput:
         finished(database, home, "r", ANN)
         path = home / "outputs" / "x" / "finery.json"
         path.unlink() if marker is None else path.write_text(marker)
-        assert forget(database, "r", ANN) is None
-        sweep(database)
+        assert forget(database, "r", ANN, home) is None
+        sweep(database, home)
         assert path.parent.is_dir()
+
+    @pytest.mark.parametrize("needed", ["output", "checkpoint"])
+    @pytest.mark.parametrize("use", ["model", "judge"])
+    def test_what_an_unfinished_run_needs_stays(self, database: Database, home: Path, needed: str, use: str) -> None:
+        finished(database, home, "r", ANN)
+        with database.write() as session:
+            runs.create(session, builders.sft(home, id="later"), builders.ground(home), ANN)
+            row = session.query(RunRow).filter_by(id="later").one()
+            path = str(home / "outputs" / "x" if needed == "output" else checkpoints(home, "r") / "checkpoint-5")
+            row.spec = {**row.spec, **({"model": path} if use == "model" else {"judges": {"judge": path}})}
+        with pytest.raises(ModelInUse, match="later"):
+            forget(database, "r", ANN, home)
+        assert checkpoints(home, "r").is_dir()
 
     def test_what_lies_in_it_and_is_anothers_keeps_it(self, database: Database, home: Path) -> None:
         finished(database, home, "outer", ANN)
         finished(database, home, "inner", LEAD, "outputs/x/y")
         with pytest.raises(ModelInUse, match="inner"):
-            forget(database, "outer", ANN)
-        assert forget(database, "inner", LEAD) is not None
+            forget(database, "outer", ANN, home)
+        assert forget(database, "inner", LEAD, home) is not None
 
     def test_its_artifacts_go_with_it(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
@@ -75,7 +94,7 @@ class TestForgetOutput:
                     created_at=utc_now(),
                 )  # fmt: skip
                 session.add(row)
-        forget(database, "r", ANN)
+        forget(database, "r", ANN, home)
         with database.read() as session:
             assert [one.name for one in runs.list_artifacts(session, "r", ANN)] == ["outputs/xy"]
 
@@ -85,42 +104,44 @@ class TestRemoveForgotten:
 
     def test_what_is_left_goes(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
-        forget(database, "r", ANN)
-        sweep(database)
+        forget(database, "r", ANN, home)
+        sweep(database, home)
         assert not (home / "outputs" / "x").exists()
+        assert not checkpoints(home, "r").exists()
 
     def test_also_where_a_part_has_gone(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
-        forget(database, "r", ANN)
+        forget(database, "r", ANN, home)
         (home / "outputs" / "x" / "finery.json").unlink()
         (home / "outputs" / "x").rename(home / "outputs" / ".r.gone")
-        sweep(database)
+        sweep(database, home)
         assert list((home / "outputs").iterdir()) == []
 
     def test_what_another_run_has_put_there_since_stays(self, database: Database, home: Path) -> None:
         finished(database, home, "first", ANN)
-        forget(database, "first", ANN)
+        forget(database, "first", ANN, home)
         finished(database, home, "second", ANN)
-        sweep(database)
+        sweep(database, home)
         assert (home / "outputs" / "x").is_dir()
 
     def test_what_somebody_puts_there_later_stays(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
-        forgotten = forget(database, "r", ANN)
+        forgotten = forget(database, "r", ANN, home)
         assert forgotten is not None
         remove_files(forgotten)
+        assert not checkpoints(home, "r").exists()
         with database.write() as session:
             settle(session, forgotten)
         (home / "outputs" / "x").mkdir()
-        sweep(database)
+        sweep(database, home)
         assert (home / "outputs" / "x").is_dir()
 
     def test_models_that_nobody_gave_up_stay(self, database: Database, home: Path) -> None:
         finished(database, home, "r", ANN)
-        sweep(database)
+        sweep(database, home)
         assert (home / "outputs" / "x").is_dir()
 
 
-def sweep(database: Database) -> None:
+def sweep(database: Database, home: Path) -> None:
     with database.write() as session:
-        remove_forgotten(session)
+        remove_forgotten(session, HomeDirectory(home))

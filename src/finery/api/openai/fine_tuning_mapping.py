@@ -1,7 +1,7 @@
 """Between fine-tuning jobs and the core's runs."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finery.api.openai.fine_tuning_schemas import (
@@ -55,6 +55,9 @@ def to_new_run(request: CreateJobRequest, idempotency_key: str | None, models: M
     """Raises RequestRefused for what contradicts itself, UnknownModel."""
     refuse_unlisted(request.model, models)
     method = _method_of(request)
+    if method.reinforcement is not None:
+        for judge in _judges_named(method.reinforcement.grader):
+            refuse_unlisted(judge, models, field="method.reinforcement.grader.model")
     return NewRun(
         id_prefix=JOB_PREFIX,
         source=SOURCE,
@@ -112,12 +115,20 @@ def _method_of(request: CreateJobRequest) -> Method:
         return Method.model_validate({"type": "supervised", "supervised": {"hyperparameters": request.hyperparameters}})
     if request.hyperparameters is not None:
         raise _refused("hyperparameters", "give them under `method`, or leave `method` out; not both")
-    given = {name for name in RECIPE_OF_METHOD if name in request.method.model_fields_set}
+    given = {name for name in RECIPE_OF_METHOD if getattr(request.method, name) is not None}
     for name in sorted(given - {request.method.type}):
         raise _refused(f"method.{name}", f"`method.type` is {request.method.type!r}; leave {name!r} out")
     if request.method.type == "reinforcement" and request.method.reinforcement is None:
         raise _refused("method.reinforcement", "a grader is needed here")
     return request.method
+
+
+def _judges_named(grader: Mapping[str, Any]) -> Iterator[str]:
+    """The models of graders that ask one, before anybody has looked at what else the client wrote there."""
+    several = grader.get("graders")
+    for part in (grader, *(several.values() if isinstance(several, dict) else ())):
+        if isinstance(part, dict) and part.get("type") == "score_model" and isinstance(part.get("model"), str):
+            yield part["model"]
 
 
 def _config(request: CreateJobRequest, method: Method) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from finery.api.openai.model_names import UnknownModel, refuse_unlisted, unknown_model
 from finery.api.openai.model_schemas import Model, ModelList
 from finery.contracts.deployment import ModelInfo
+from finery.contracts.layout import HomeDirectory
 from finery.contracts.model_names import ORGANIZATION, parse_fine_tuned
 from finery.contracts.permissions import Principal
 from finery.domain import catalog, runs
@@ -38,14 +39,14 @@ def described(session: Session, name: str, ground: Ground, who: Principal) -> Mo
     return Model(id=name, created=0, owned_by=ORGANIZATION)
 
 
-def forget(session: Session, name: str, who: Principal) -> ForgottenOutput | None:
+def forget(session: Session, name: str, who: Principal, home: HomeDirectory) -> ForgottenOutput | None:
     """As runs.forget_output. Raises UnknownModel for what was not fine-tuned here."""
     found = parse_fine_tuned(name)
     if found is None or found.step is not None:
         raise UnknownModel(f"{name[:200]!r} is no fine-tuned model; only such can be deleted")
     for run_id in found.run_ids:
         try:
-            return runs.forget_output(session, run_id, who)
+            return runs.forget_output(session, run_id, who, home)
         except RunNotFound:
             continue
     raise UnknownModel(f"there is no fine-tuned model {name[:200]!r}")

@@ -19,16 +19,17 @@ class UnknownModel(DomainError):
     kind = ErrorKind.NOT_FOUND
     code = "model_not_found"
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, flaws=[Flaw("model", message)])
+    def __init__(self, message: str, *, field: str = "model") -> None:
+        super().__init__(message, flaws=[Flaw(field, message)])
 
 
-def refuse_unlisted(model: str, models: ModelTable) -> None:
+def refuse_unlisted(model: str, models: ModelTable, *, field: str = "model") -> None:
     """OpenAI's own models are here only where an administrator has said what stands for them. Raises UnknownModel."""
     if _OPENAIS.match(model) and model not in models:
         known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
         raise UnknownModel(
-            f"no model here stands for {model!r}: add it to the server's model table (models.yaml); {known}"
+            f"no model here stands for {model!r}: add it to the server's model table (models.yaml); {known}",
+            field=field,
         )
 
 

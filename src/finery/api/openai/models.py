@@ -31,10 +31,10 @@ def retrieve_model(model: ModelName, session: ReadSession, ground: CurrentGround
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
-def delete_model(model: ModelName, changes: CurrentChanges) -> ModelDeleted:
-    """A fine-tuned model's files go; its job stays."""
+def delete_model(model: ModelName, changes: CurrentChanges, ground: CurrentGround) -> ModelDeleted:
+    """A fine-tuned model's files go, and its checkpoints; its job stays."""
     with changes.begin() as session:
-        forgotten = forget(session, model, changes.user)
+        forgotten = forget(session, model, changes.user, ground.home)
     if forgotten is not None:
         outputs.remove_files(forgotten)
         transact(changes.services, lambda session: outputs.settle(session, forgotten))

@@ -96,9 +96,10 @@ def _in_turn(request: MeasurementRequest, ground: Ground) -> Found:
 def _surely_fits(report: DatasetReport, max_length: int) -> bool:
     """Whether a built-in model learns from at least one row, for certain: then measuring could refuse nothing.
 
-    Its template takes every role, its tokens are one byte or more, and one row is no longer than their mean.
+    Its template takes every role, but no tool calls; its tokens are one byte or more, and one row is no longer than
+    their mean.
     """
-    if report.untrainable or report.file.suffix.lower() not in PLAIN or _is_gzipped(report.file):
+    if report.untrainable or report.tool_calls or report.file.suffix.lower() not in PLAIN or _is_gzipped(report.file):
         return False
     messages = max(report.messages, 2 * report.rows)
     return WIDENING * report.bytes + TOKENS_OF_MESSAGE * messages <= (max_length - TOKENS_OF_ROW) * report.rows

@@ -19,6 +19,8 @@ from finery.models import BlobRow, DatasetPinRow, FileRow, RunRow
 
 RUNS_SHOWN = 5
 RETRIED_WITHIN = timedelta(minutes=15)
+ALIKE = 100
+"""Of a client's files, so many are looked through for the one that it sends once more."""
 
 
 def create(
@@ -37,7 +39,7 @@ def create(
     purpose = checked_purpose(purpose)
     check_lifetime(lifetime_seconds)
     now = utc_now()
-    if is_retry and (before := _sent_before(session, file, purpose, now, who)) is not None:
+    if is_retry and (before := _sent_before(session, file, purpose, lifetime_seconds, now, who)) is not None:
         return file_of(before)
     row = FileRow(
         id=f"{FILE_PREFIX}{secrets.token_hex(12)}",
@@ -55,7 +57,9 @@ def create(
     return file_of(row)
 
 
-def _sent_before(session: Session, file: NewFile, purpose: str, now: datetime, who: Principal) -> FileRow | None:
+def _sent_before(
+    session: Session, file: NewFile, purpose: str, lifetime_seconds: int | None, now: datetime, who: Principal
+) -> FileRow | None:
     query = (
         select(FileRow)
         .join(BlobRow, BlobRow.name == FileRow.blob)
@@ -67,7 +71,13 @@ def _sent_before(session: Session, file: NewFile, purpose: str, now: datetime, w
             FileRow.owner_id == who.user_id if who.user_id is not None else FileRow.owner_id.is_(None),
         )
     )
-    return session.scalars(query.order_by(FileRow.number.desc()).limit(1)).one_or_none()
+    lately = session.scalars(query.order_by(FileRow.number.desc()).limit(ALIKE))
+    return next((row for row in lately if _lifetime_of(row) == lifetime_seconds), None)
+
+
+def _lifetime_of(row: FileRow) -> int | None:
+    """In seconds, as it was asked for."""
+    return None if row.expires_at is None else round((row.expires_at - row.created_at).total_seconds())
 
 
 def get(session: Session, file_id: str, who: Principal) -> StoredFile:

@@ -1,12 +1,16 @@
-"""A finished run's model, given up: first in the database, then its files, then the note that they are to go."""
+"""A finished run's model and its checkpoints, given up: first in the database, then their files, then the note that
+they are to go."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
 from finery.domain.places import maker_of
@@ -24,6 +28,7 @@ NOTE = "forgotten_output"
 class ForgottenOutput:
     run_id: str
     folder: Path
+    checkpoints: Path
 
     @property
     def aside(self) -> Path:
@@ -31,12 +36,13 @@ class ForgottenOutput:
         return self.folder.with_name(f".{self.run_id}.gone")
 
 
-def forget_output(session: Session, run_id: str, who: Principal) -> ForgottenOutput | None:
+def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirectory) -> ForgottenOutput | None:
     """The run stays, without its model; after the commit follow `remove_files` and `settle`. None: there is nothing of
     the run's to remove, since it never put a model there, has given it up before, or another run has put its own there.
 
     Engines that were started on demand end. Raises RunNotFound, NotYours, RunIsLive, ModelInUse while an unfinished
-    run begins from it, somebody has deployed it, or something of another run lies in it.
+    run begins from it or lets it judge, somebody has deployed it, or something of another run lies in it. All this is
+    said of its checkpoints, too.
     """
     row = lock_row(session, run_id, who)
     if not RunStatus(row.status).is_finished:
@@ -45,10 +51,12 @@ def forget_output(session: Session, run_id: str, who: Principal) -> ForgottenOut
     if folder is None:
         return None
     is_its_own = maker_of(Path(folder)) == run_id
+    forgotten = ForgottenOutput(run_id, Path(folder), home.run(run_id).checkpoints)
     if is_its_own:
-        _refuse_needed(session, folder)
+        _refuse_needed(session, forgotten)
         _refuse_shared(session, row)
         _end_engines(session, folder)
+        _end_engines(session, str(forgotten.checkpoints))
     _forget_artifacts(session, row, folder)
     row.output_dir, row.updated_at = None, utc_now()
     if is_its_own:
@@ -56,7 +64,7 @@ def forget_output(session: Session, run_id: str, who: Principal) -> ForgottenOut
     else:
         row.spec, row.output_hash = {**row.spec, "output_dir": None}, None
     session.flush()
-    return ForgottenOutput(run_id, Path(folder)) if is_its_own else None
+    return forgotten if is_its_own else None
 
 
 def remove_files(forgotten: ForgottenOutput) -> None:
@@ -64,6 +72,7 @@ def remove_files(forgotten: ForgottenOutput) -> None:
     if maker_of(forgotten.folder) == forgotten.run_id:
         forgotten.folder.rename(forgotten.aside)
     shutil.rmtree(forgotten.aside, ignore_errors=True)
+    shutil.rmtree(forgotten.checkpoints, ignore_errors=True)
 
 
 def settle(session: Session, forgotten: ForgottenOutput) -> None:
@@ -75,21 +84,32 @@ def settle(session: Session, forgotten: ForgottenOutput) -> None:
         row.output_hash = None
 
 
-def remove_forgotten(session: Session) -> None:
+def remove_forgotten(session: Session, home: HomeDirectory) -> None:
     """At a start: the files that an earlier server did not come to remove."""
     query = select(RunRow.id, RunRow.spec).where(RunRow.output_dir.is_(None), RunRow.output_hash.is_not(None))
     for run_id, spec in session.execute(query).all():
         if NOTE in spec:
-            forgotten = ForgottenOutput(run_id, Path(spec[NOTE]))
+            forgotten = ForgottenOutput(run_id, Path(spec[NOTE]), home.run(run_id).checkpoints)
             remove_files(forgotten)
             settle(session, forgotten)
 
 
-def _refuse_needed(session: Session, folder: str) -> None:
+def _refuse_needed(session: Session, forgotten: ForgottenOutput) -> None:
     query = select(RunRow.id, RunRow.spec).where(RunRow.status.not_in(FINISHED))
-    needing = [run_id for run_id, spec in session.execute(query) if Path(str(spec.get("model"))).is_relative_to(folder)]
+    given_up = (forgotten.folder, forgotten.checkpoints)
+    needing = [
+        run_id
+        for run_id, spec in session.execute(query)
+        if any(model.is_relative_to(folder) for model in _models_of(spec) for folder in given_up)
+    ]
     if needing:
         raise ModelInUse(needing)
+
+
+def _models_of(spec: Mapping[str, Any]) -> list[Path]:
+    """What a run begins from, and what judges it."""
+    judges = spec.get("judges") or {}
+    return [Path(str(model)) for model in (spec.get("model"), *judges.values()) if model]
 
 
 def _refuse_shared(session: Session, row: RunRow) -> None:
