@@ -75,7 +75,7 @@ async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str]
         with path.open("xb", buffering=0) as file, LargeFile(file) as large:
             size, digest = await _write(request.stream(), form, _Sink(large))
         if not size:
-            raise UploadRefused("the file is empty")
+            raise UploadRefused("the file is empty", field=parts[0])
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -187,13 +187,14 @@ class _Form:
             for event in self._parser.feed(chunk):
                 self._begin(event) if isinstance(event, dict) else self._add(event)
         except MalformedForm as error:
-            raise UploadRefused(str(error)) from error
+            raise UploadRefused(str(error), field=self._wanted[0]) from error
 
     def finish(self) -> None:
         if not self._parser.is_whole:
-            raise UploadRefused("the form ends too early")
+            raise UploadRefused("the form ends too early", field=self._wanted[0])
         if not self._has_file:
-            raise UploadRefused(f"the form has no file in a part named {' or '.join(self._wanted)}")
+            names = " or ".join(self._wanted)
+            raise UploadRefused(f"the form has no file in a part named {names}", field=self._wanted[0])
         if self._twice is not None:
             raise UploadRefused("the form gives it twice", field=self._twice)
 
@@ -218,7 +219,7 @@ class _Form:
 
     def _begin_file(self, filename: bytes) -> None:
         if self._has_file:
-            raise UploadRefused("the form holds more than one file; send one at a time")
+            raise UploadRefused("the form holds more than one file; send one at a time", field=self._wanted[0])
         self._in_file = self._has_file = True
         self.filename = shown_name(filename)
 

@@ -8,6 +8,7 @@ import errno
 import fcntl
 import mmap
 import os
+import sys
 from io import FileIO
 from types import TracebackType
 from typing import Self
@@ -15,7 +16,7 @@ from typing import Self
 BUFFER_BYTES = 1 << 20
 CACHED_BYTES = 32 << 20
 """What a file of usual size holds stays in the cache: whoever reads it comes next."""
-DIRECT: int = getattr(os, "O_DIRECT", 0)
+DIRECT: int = os.O_DIRECT if sys.platform == "linux" else 0
 """Linux has it."""
 
 

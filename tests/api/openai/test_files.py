@@ -159,6 +159,11 @@ class TestCreateFile:
         assert refused.value.code
         assert not [path for path in blobs.rglob("*") if path.is_file()]
 
+    def test_an_empty_part_is_refused_by_its_name(self, sdk: OpenAI) -> None:
+        with pytest.raises(BadRequestError, match="empty") as refused:
+            sdk.uploads.parts.create(begin(sdk, 10), data=b"")
+        assert refused.value.param == "data"
+
     def test_an_empty_file_is_refused(self, sdk: OpenAI) -> None:
         with pytest.raises(BadRequestError) as refused:
             sdk.files.create(file=("a.jsonl", b""), purpose="fine-tune")
@@ -230,6 +235,13 @@ class TestListResults:
         assert len({file.bytes for file in found}) == len(written) == len(jobs)
         for file in found:
             assert len(sdk.files.content(file.id).read()) == sdk.files.retrieve(file.id).bytes == file.bytes
+
+    def test_they_stay_as_long_as_their_jobs(self, sdk: OpenAI, jobs: list[str]) -> None:
+        with pytest.raises(ConflictError, match="as long as its job") as refused:
+            sdk.files.delete(result_file_id(jobs[0]))
+        assert (refused.value.code, refused.value.param) == ("file_not_deletable", "file_id")
+        with pytest.raises(NotFoundError):
+            sdk.files.delete("file-results-none")
 
     def test_a_content_is_written_once_for_its_size(self, sdk: OpenAI, jobs: list[str], written: list[int]) -> None:
         sdk.files.retrieve(result_file_id(jobs[0]))

@@ -119,8 +119,9 @@ class TestPin:
         with database.write() as session:
             datasets.delete(session, rows.id, ANN)
         run = submit(database, home)
-        with database.write() as session, pytest.raises(ReferenceGone):
-            datasets.pin(session, run.number, resolved)
+        with database.write() as session, pytest.raises(ReferenceGone, match="dataset:rows") as refused:
+            datasets.pin(session, run.number, resolved, asked_for="dataset:rows", field="eval_dataset_path")
+        assert refused.value.flaws[0].field == "eval_dataset_path"
 
     def test_a_file_of_no_dataset_is_held_until_the_run_ends(
         self, database: Database, home: Path, rows: Dataset
@@ -130,7 +131,7 @@ class TestPin:
         alone = ResolvedDataset(resolved.path, resolved.blob, resolved.sha256, resolved.suffix, None, None)
         run = submit(database, home)
         with database.write() as session:
-            datasets.pin(session, run.number, alone)
+            datasets.pin(session, run.number, alone, asked_for="alone")
             datasets.delete(session, rows.id, ANN)
         assert resolved.blob not in stored.sweep(database, home)
         with database.write() as session:

@@ -11,7 +11,7 @@ from finery.api.openai.result_sizes import ResultSizes
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Permission, Principal
 from finery.domain import files, runs
-from finery.domain.files.errors import FileNotFound
+from finery.domain.files.errors import FileNotFound, ResultFileStays
 from finery.http.files import file_range
 from finery.http.permission import PermissionMissing
 
@@ -49,6 +49,14 @@ def content_answer(session: Session, file_id: str, who: Principal, home: HomeDir
         return file_range(path, wanted, media_type="application/octet-stream")
     content = _csv(session, _result(session, file_id, who), who)
     return Response(content, media_type="text/csv; charset=utf-8")
+
+
+def delete(session: Session, file_id: str, who: Principal) -> None:
+    """Raises FileNotFound, FileInUse, ResultFileStays."""
+    if run_of_result_file(file_id) is not None:
+        _result(session, file_id, who)
+        raise ResultFileStays(file_id)
+    files.delete(session, file_id, who)
 
 
 def _result_page(session: Session, who: Principal, *, after: str | None, limit: int, newest_first: bool) -> FilePage:

@@ -3,8 +3,6 @@
 import re
 from typing import Any
 
-from starlette.requests import Request
-
 from finery.api.openai.file_schemas import FileObject, FilePage, UploadObject, UploadPartObject
 from finery.contracts.files import PartedUpload, StoredFile, UploadPart
 from finery.domain.errors import Flaw
@@ -86,12 +84,6 @@ def form_documentation(name: str, fields: dict[str, Any]) -> dict[str, Any]:
         "properties": {name: {"type": "string", "format": "binary"}, **fields},
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
-
-
-def refuse_query(request: Request) -> None:
-    """Files take no query; a purpose there was meant for the form."""
-    if request.query_params:
-        raise _refused(next(iter(request.query_params)), "belongs in the form, not in the address")
 
 
 def _refused(field: str, message: str) -> RequestRefused:

@@ -7,9 +7,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, OpenAIError, OpenAIRoute, RetryCount, is_retry
-from finery.api.openai.file_listing import content_answer, described, file_page
+from finery.api.openai.file_listing import content_answer, delete, described, file_page
 from finery.api.openai.file_mapping import FILE_FIELDS, form_documentation, lifetime_of, purpose_of, to_file
 from finery.api.openai.file_schemas import FileDeleted, FileObject, FilePage
+from finery.api.openai.pages import known_only
 from finery.domain import files
 from finery.http.described import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -25,7 +26,13 @@ Limit = Annotated[int, Query(ge=1, le=10_000)]
 RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 CONTENT = in_ranges("application/octet-stream", "text/csv", error=OpenAIError)
 
-router = APIRouter(prefix=f"{PREFIX}/files", route_class=OpenAIRoute, tags=["openai: files"], responses=ERRORS)
+router = APIRouter(
+    prefix=f"{PREFIX}/files",
+    route_class=OpenAIRoute,
+    tags=["openai: files"],
+    responses=ERRORS,
+    dependencies=[Depends(known_only)],
+)
 
 
 @router.post("", dependencies=[WRITE], openapi_extra=form_documentation("file", FILE_FIELDS))
@@ -52,7 +59,7 @@ def list_files(
     limit: Limit = 10_000,
     order: Literal["asc", "desc"] = "desc",
 ) -> FilePage:
-    """With the purpose `fine-tune-results`, the figures of finished jobs."""
+    """With the purpose `fine-tune-results`, the figures of finished jobs, which other lists leave out."""
     return file_page(session, user, purpose=purpose, after=after, limit=limit, newest_first=order == "desc")
 
 
@@ -70,5 +77,5 @@ def retrieve_file_content(
 
 @router.delete("/{file_id}", dependencies=[WRITE])
 def delete_file(file_id: FileId, session: WriteSession, user: CurrentUser) -> FileDeleted:
-    files.delete(session, file_id, user)
+    delete(session, file_id, user)
     return FileDeleted(id=file_id)

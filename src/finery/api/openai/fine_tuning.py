@@ -18,7 +18,7 @@ from finery.http.session import ReadSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
 WRITE = Depends(Allow(Permission.RUNS_WRITE))
-PAGE = Depends(known_only)
+KNOWN = Depends(known_only)
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 router = APIRouter(
@@ -26,7 +26,7 @@ router = APIRouter(
 )
 
 
-@router.post("", dependencies=[WRITE])
+@router.post("", dependencies=[WRITE, KNOWN])
 def create_fine_tuning_job(
     body: CreateJobRequest,
     session: WriteSession,
@@ -49,12 +49,12 @@ def list_fine_tuning_jobs(
     return job_page(session, job_filter(request.query_params), user, after=after, limit=limit)
 
 
-@router.get("/{fine_tuning_job_id}", dependencies=[READ])
+@router.get("/{fine_tuning_job_id}", dependencies=[READ, KNOWN])
 def retrieve_fine_tuning_job(fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser) -> FineTuningJob:
     return to_job(job_run(session, fine_tuning_job_id, user))
 
 
-@router.post("/{fine_tuning_job_id}/cancel", dependencies=[WRITE])
+@router.post("/{fine_tuning_job_id}/cancel", dependencies=[WRITE, KNOWN])
 def cancel_fine_tuning_job(
     fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
 ) -> FineTuningJob:
@@ -62,7 +62,7 @@ def cancel_fine_tuning_job(
     return to_job(controlled(session, fine_tuning_job_id, user, runs.request_cancel, done=done))
 
 
-@router.post("/{fine_tuning_job_id}/pause", dependencies=[WRITE])
+@router.post("/{fine_tuning_job_id}/pause", dependencies=[WRITE, KNOWN])
 def pause_fine_tuning_job(
     fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
 ) -> FineTuningJob:
@@ -70,7 +70,7 @@ def pause_fine_tuning_job(
     return to_job(controlled(session, fine_tuning_job_id, user, runs.request_pause, done=done))
 
 
-@router.post("/{fine_tuning_job_id}/resume", dependencies=[WRITE])
+@router.post("/{fine_tuning_job_id}/resume", dependencies=[WRITE, KNOWN])
 def resume_fine_tuning_job(
     fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
 ) -> FineTuningJob:
@@ -78,7 +78,7 @@ def resume_fine_tuning_job(
     return to_job(controlled(session, fine_tuning_job_id, user, runs.resume, done=done))
 
 
-@router.get("/{fine_tuning_job_id}/events", dependencies=[READ, PAGE])
+@router.get("/{fine_tuning_job_id}/events", dependencies=[READ, KNOWN])
 def list_fine_tuning_events(
     fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 20
 ) -> EventPage:
@@ -86,7 +86,7 @@ def list_fine_tuning_events(
     return event_page(session, job_run(session, fine_tuning_job_id, user), user, after=after, limit=limit)
 
 
-@router.get("/{fine_tuning_job_id}/checkpoints", dependencies=[READ, PAGE])
+@router.get("/{fine_tuning_job_id}/checkpoints", dependencies=[READ, KNOWN])
 def list_fine_tuning_checkpoints(
     fine_tuning_job_id: JobId, session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 10
 ) -> CheckpointPage:

@@ -115,7 +115,7 @@ def _method_of(request: CreateJobRequest) -> Method:
         return Method.model_validate({"type": "supervised", "supervised": {"hyperparameters": request.hyperparameters}})
     if request.hyperparameters is not None:
         raise _refused("hyperparameters", "give them under `method`, or leave `method` out; not both")
-    given = {name for name in RECIPE_OF_METHOD if getattr(request.method, name) is not None}
+    given = {name for name, value in request.method if name in RECIPE_OF_METHOD and value is not None}
     for name in sorted(given - {request.method.type}):
         raise _refused(f"method.{name}", f"`method.type` is {request.method.type!r}; leave {name!r} out")
     if request.method.type == "reinforcement" and request.method.reinforcement is None:

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Path
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_mapping import described, forget, to_list
 from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
+from finery.api.openai.pages import known_only
 from finery.domain import catalog
 from finery.domain.runs import outputs
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -16,7 +17,13 @@ from finery.http.session import CurrentChanges, ReadSession, transact
 READ = Depends(Allow(Permission.MODELS_READ))
 ModelName = Annotated[str, Path(min_length=1, max_length=4096)]
 
-router = APIRouter(prefix=f"{PREFIX}/models", route_class=OpenAIRoute, tags=["openai: models"], responses=ERRORS)
+router = APIRouter(
+    prefix=f"{PREFIX}/models",
+    route_class=OpenAIRoute,
+    tags=["openai: models"],
+    responses=ERRORS,
+    dependencies=[Depends(known_only)],
+)
 
 
 @router.get("", dependencies=[READ])

@@ -13,9 +13,10 @@ KEYS = frozenset({"after", "limit"})
 
 
 async def known_only(request: Request) -> None:
-    """A dependency of lists that are filtered by nothing. Raises RequestRefused for other keys of the query."""
+    """A dependency of routes. Raises RequestRefused for keys of the query that theirs does not name."""
+    known = {field.alias for field in request.scope["route"].dependant.query_params}
     for key in request.query_params:
-        if key not in KEYS:
+        if key not in known:
             raise unknown_key(key)
 
 

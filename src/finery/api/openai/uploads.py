@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Path, Request
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute, RetryCount, is_retry
 from finery.api.openai.file_mapping import form_documentation, to_part, to_upload
 from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRequest, UploadObject, UploadPartObject
+from finery.api.openai.pages import known_only
 from finery.domain import files
 from finery.http.joining import complete_upload
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -18,7 +19,13 @@ from finery.http.uploads import receive_upload, shown_name
 WRITE = Depends(Allow(Permission.DATASETS_WRITE))
 UploadId = Annotated[str, Path(min_length=1, max_length=100)]
 
-router = APIRouter(prefix=f"{PREFIX}/uploads", route_class=OpenAIRoute, tags=["openai: files"], responses=ERRORS)
+router = APIRouter(
+    prefix=f"{PREFIX}/uploads",
+    route_class=OpenAIRoute,
+    tags=["openai: files"],
+    responses=ERRORS,
+    dependencies=[Depends(known_only)],
+)
 
 
 @router.post("", dependencies=[WRITE])

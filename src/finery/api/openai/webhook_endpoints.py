@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, OpenAIRoute
+from finery.api.openai.pages import known_only
 from finery.api.openai.webhook_events import EVENTS, sample_body
 from finery.api.openai.webhook_mapping import (
     to_changes,
@@ -32,14 +33,14 @@ from finery.http.session import CurrentChanges, ReadSession, WriteSession
 from finery.http.webhook_testing import status_of_test
 from finery.kit.clock import utc_now
 
-OWN = Depends(Allow(Permission.WEBHOOKS_WRITE))
+OWN, KNOWN = Depends(Allow(Permission.WEBHOOKS_WRITE)), Depends(known_only)
 EndpointId = Annotated[str, Path(min_length=1, max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 router = APIRouter(prefix=PREFIX, route_class=OpenAIRoute, tags=["openai: webhooks"], responses=ERRORS)
 
 
-@router.post("/webhook_endpoints", dependencies=[OWN])
+@router.post("/webhook_endpoints", dependencies=[OWN, KNOWN])
 def create_webhook_endpoint(
     body: CreateWebhookEndpointRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
 ) -> WebhookEndpointWithSecret:
@@ -47,21 +48,21 @@ def create_webhook_endpoint(
     return to_endpoint_with_secret(webhooks.create(session, to_new_webhook(body), ground, user))
 
 
-@router.get("/webhook_endpoints", dependencies=[OWN])
+@router.get("/webhook_endpoints", dependencies=[OWN, KNOWN])
 def list_webhook_endpoints(
     session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 20
 ) -> WebhookEndpointPage:
     return to_endpoint_page(webhooks.list_all(session, user), after=after, limit=limit)
 
 
-@router.get("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
+@router.get("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN, KNOWN])
 def retrieve_webhook_endpoint(
     webhook_endpoint_id: EndpointId, session: ReadSession, user: CurrentUser
 ) -> WebhookEndpoint:
     return to_endpoint(webhooks.get(session, webhook_endpoint_id, user))
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
+@router.post("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN, KNOWN])
 def update_webhook_endpoint(
     webhook_endpoint_id: EndpointId,
     body: UpdateWebhookEndpointRequest,
@@ -72,7 +73,7 @@ def update_webhook_endpoint(
     return to_endpoint(webhooks.change(session, webhook_endpoint_id, to_changes(body), ground, user))
 
 
-@router.delete("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
+@router.delete("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN, KNOWN])
 def delete_webhook_endpoint(
     webhook_endpoint_id: EndpointId, session: WriteSession, user: CurrentUser
 ) -> WebhookEndpointDeleted:
@@ -80,7 +81,7 @@ def delete_webhook_endpoint(
     return WebhookEndpointDeleted(id=webhook_endpoint_id)
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", dependencies=[OWN])
+@router.post("/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", dependencies=[OWN, KNOWN])
 def rotate_webhook_endpoint_secret(
     webhook_endpoint_id: EndpointId,
     body: RotateSecretRequest,
@@ -93,7 +94,7 @@ def rotate_webhook_endpoint_secret(
     return to_endpoint_with_secret(webhooks.rotate_secret(session, webhook_endpoint_id, ground, user, keep_old=keep))
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}/test", dependencies=[OWN])
+@router.post("/webhook_endpoints/{webhook_endpoint_id}/test", dependencies=[OWN, KNOWN])
 async def test_webhook_endpoint(
     webhook_endpoint_id: EndpointId, body: TestRequest, changes: CurrentChanges
 ) -> WebhookEndpointTestResult:
@@ -104,6 +105,6 @@ async def test_webhook_endpoint(
     )
 
 
-@router.get("/webhook_event_types", dependencies=[OWN])
+@router.get("/webhook_event_types", dependencies=[OWN, KNOWN])
 def list_webhook_event_types() -> WebhookEventTypeList:
     return WebhookEventTypeList(data=list(EVENTS.types))

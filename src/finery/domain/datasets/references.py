@@ -67,7 +67,9 @@ def resolve_reference(session: Session, text: str, who: Principal, ground: Groun
         return ResolvedDataset(path, blob.name, blob.sha256, blob.suffix, row.id, version.version)
 
 
-def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, field: str = "dataset_path") -> None:
+def pin(
+    session: Session, run_number: int, resolved: ResolvedDataset, *, asked_for: str, field: str = "dataset_path"
+) -> None:
     """Hold what an accepted run reads, until the run is finished. Raises ReferenceGone when it was deleted meanwhile.
 
     The share lock makes a deletion wait for this transaction, and see the pin; a deletion that came first is seen here.
@@ -80,11 +82,11 @@ def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, field: 
             DatasetVersionRow.blob == resolved.blob,
         )
         if session.scalar(kept) is None or session.scalar(version) is None:
-            raise ReferenceGone(resolved.reference or resolved.blob)
+            raise ReferenceGone(asked_for, field=field)
     else:
         held = select(BlobRow.name).where(BlobRow.name == resolved.blob).with_for_update(read=True)
         if session.scalar(held) is None:
-            raise ReferenceGone(resolved.blob)
+            raise ReferenceGone(asked_for, field=field)
     session.add(
         DatasetPinRow(
             run_number=run_number,

@@ -68,8 +68,9 @@ class ReferenceGone(DomainError):
     kind = ErrorKind.CONFLICT
     code = "dataset_gone"
 
-    def __init__(self, reference: str) -> None:
-        super().__init__(f"{printable(reference)} was deleted while the request was looked at")
+    def __init__(self, reference: str, *, field: str) -> None:
+        message = f"{printable(reference)} was deleted while the request was looked at"
+        super().__init__(message, flaws=[Flaw(field, message)])
 
 
 class DatasetUnreadable(DomainError):

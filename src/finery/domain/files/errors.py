@@ -42,6 +42,15 @@ class FileInUse(DomainError):
         super().__init__(message, flaws=[Flaw("file_id", message)])
 
 
+class ResultFileStays(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "file_not_deletable"
+
+    def __init__(self, file_id: str) -> None:
+        message = f"the file '{printable(file_id)}' holds a job's figures, and is there as long as its job is"
+        super().__init__(message, flaws=[Flaw("file_id", message)])
+
+
 class InvalidFileField(DomainError):
     kind = ErrorKind.INVALID
     code = "invalid_value"

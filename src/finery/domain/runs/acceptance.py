@@ -53,7 +53,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
     session.add(row)
     session.flush()
     for field, stored in plan.pins.items():
-        pin(session, row.number, stored, field=field)
+        pin(session, row.number, stored, asked_for=str(plan.config[field]), field=field)
     append_event(session, row, EventType.STATUS, {"to": RunStatus.QUEUED})
     session.add(LogRow(run_number=row.number, timestamp=now, level="INFO", message="accepted and queued"))
     session.add(OutboxRow(run_number=row.number, type="run.queued", data={"id": row.id}, created_at=now))

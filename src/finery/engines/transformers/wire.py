@@ -81,6 +81,9 @@ class ChatRequest(GenerationRequest):
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    # Like `user`, these change nothing of the answer.
+    safety_identifier: str | None = None
+    prompt_cache_key: str | None = None
 
     @property
     def offered_tools(self) -> list[Tool]:
@@ -117,10 +120,8 @@ UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "moderation": (),
     "parallel_tool_calls": (True, False),
     "prediction": (),
-    "prompt_cache_key": (),
     "prompt_cache_retention": (),
     "reasoning_effort": (),
-    "safety_identifier": (),
     "service_tier": ("auto", "default"),
     "store": (False,),
     "suffix": ("",),
