@@ -42,12 +42,15 @@ class TestChat:
     def test_a_conversation_on_a_terminal(self, live: RunningServer, api: FineryClient) -> None:
         with Terminal(live.url, "chat", MODEL, "--max-tokens", "3", "--system", "Be brief.") as terminal:
             terminal.expect("is ready", seconds=120)
+            # What is typed before the prompt is there may be lost: the terminal is being set up.
+            terminal.expect("> ")
             terminal.type("Hello\n")
             terminal.expect("> ")
             terminal.type("/reset\n")
             terminal.expect("> ")
             terminal.type("/help\n")
             terminal.expect("/reset forgets")
+            terminal.expect("> ")
             terminal.type(CTRL_D)
             assert terminal.ended() == 0
         (newest, *_) = api.list_deployments()

@@ -13,6 +13,13 @@ class TestFineTunedName:
     def test_of_a_checkpoint(self) -> None:
         assert fine_tuned_name("m", "s", "ab12", step=40) == "ft:m:finery:s:ab12:ckpt-step-40"
 
+    @pytest.mark.parametrize("step", [None, 7])
+    def test_of_a_model_that_was_fine_tuned_before(self, step: int | None) -> None:
+        base = "odd:base"
+        for number in range(3):
+            base = fine_tuned_name(base, "我的", f"ftjob-ab{number}", step=step)
+        assert base == fine_tuned_name("odd:base", "我的", "ftjob-ab2", step=step)
+
 
 class TestParseFineTuned:
     @pytest.mark.parametrize("base", ["gpt-4o-mini", "finery/tiny-llama", "Qwen/Qwen3-0.6B", "odd:base"])

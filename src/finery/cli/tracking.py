@@ -76,16 +76,16 @@ def _ask(run_id: str) -> str:
 
 def _choice() -> str:
     words = {"d": "detach", "c": "cancel", "g": "go on"}
-    while True:
-        print("\n[d]etach, [c]ancel the run, or [g]o on? ", end="", file=sys.stderr, flush=True)
-        try:
+    try:
+        while True:
+            print("\n[d]etach, [c]ancel the run, or [g]o on? ", end="", file=sys.stderr, flush=True)
             answer = sys.stdin.readline()
-        except KeyboardInterrupt:
-            return "detach"
-        if not answer:
-            return "detach"
-        if choice := words.get(answer.strip().lower()[:1]):
-            return choice
+            if not answer:
+                return "detach"
+            if choice := words.get(answer.strip().lower()[:1]):
+                return choice
+    except KeyboardInterrupt:
+        return "detach"
 
 
 def _time_taken(run: Run) -> str:

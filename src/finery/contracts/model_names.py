@@ -20,6 +20,9 @@ class FineTuned:
 
 
 def fine_tuned_name(base: str, suffix: str | None, run_id: str, *, step: int | None = None) -> str:
+    """Of a model that was fine-tuned before, `base` is what that one began from."""
+    while parse_fine_tuned(base) is not None:
+        base = _CHECKPOINT.sub("", base).removeprefix("ft:").rsplit(":", 3)[0]
     name = f"ft:{base}:{ORGANIZATION}:{suffix or ''}:{run_id.removeprefix(JOB_PREFIX)}"
     return name if step is None else f"{name}:ckpt-step-{step}"
 

@@ -60,7 +60,6 @@ class TemplateRenderer(Protocol):
     ) -> tuple[list[str], list[Any]]: ...
 
 
-LEAVES_OUT_CALLS = "the chat template leaves out tool calls"
 _NAME = "finery_probe"
 _CALLING = {
     "role": "assistant",
@@ -72,6 +71,11 @@ _CALLING = {
 
 class NotRenderable(ValueError):
     """The chat template refuses the messages, or would drop a part of them; the message repeats its words."""
+
+
+class CallsLeftOut(NotRenderable):
+    def __init__(self) -> None:
+        super().__init__("the chat template leaves out tool calls")
 
 
 class ChatPrompts:
@@ -124,7 +128,7 @@ class ChatPrompts:
     ) -> tuple[str, list[Span]]:
         template = self.template(tools)
         if any(message.get("tool_calls") for message in messages) and not self._knows_calls(template):
-            raise NotRenderable(LEAVES_OUT_CALLS)
+            raise CallsLeftOut
         return self._applied(template, messages, tools, **options)
 
     def _knows_calls(self, template: str) -> bool:

@@ -73,7 +73,7 @@ def _write(
     figures: dict[str, float],
 ) -> Written:
     output = attempt.spec.output_dir
-    attempt.reporter.stage("saving", f"saving the model to {output}")
+    attempt.reporter.stage("saving", f"saving the model {output.name}")
     # Without the casts of mixed precision: they belong to the steps of a training.
     model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model, keep_fp32_wrapper=False)
     artifacts = [Made(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]

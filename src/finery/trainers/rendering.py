@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from finery.contracts.datasets import Conversation, Message
-from finery.contracts.prompting import ChatPrompts, NotRenderable, Span
+from finery.contracts.prompting import CallsLeftOut, ChatPrompts, NotRenderable, Span
 
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
@@ -36,7 +36,7 @@ class Renderer:
         try:
             return self._prompts.text(messages, tools, prompt=prompt)
         except NotRenderable as error:
-            raise Unmarkable(str(error)) from error
+            raise _unmarkable(error) from error
 
     def learned(self, row: Conversation) -> tuple[str, list[Span]]:
         """The text of a conversation and the spans of its learned turns. Raises Unmarkable."""
@@ -48,7 +48,7 @@ class Renderer:
         try:
             text, spans = self._prompts.marked(row.messages, row.tools)
         except NotRenderable as error:
-            raise Unmarkable(str(error)) from error
+            raise _unmarkable(error) from error
         assistants = [index for index, message in enumerate(row.messages) if message["role"] == "assistant"]
         if len(spans) != len(assistants):
             raise Unmarkable("the chat template marks another number of answers than there are")
@@ -71,3 +71,8 @@ class Renderer:
                 raise Unmarkable("the chat template renders earlier turns anew, so an answer's place is not certain")
             spans.append((len(before), len(after) if text.startswith(after) else len(after.rstrip())))
         return text, spans
+
+
+def _unmarkable(error: NotRenderable) -> Unmarkable:
+    remedy = "; name one that writes them as chat_template" if isinstance(error, CallsLeftOut) else ""
+    return Unmarkable(f"{error}{remedy}")

@@ -309,7 +309,9 @@ class TestBadFile:
         assert job.status == "failed"
         assert job.error is not None
         assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
-        assert "line 1 (row 1): the chat template leaves out tool calls" in job.error.message
+        assert "line 1 (row 1): the chat template leaves out tool calls; name one" in job.error.message
+        *_, first = sdk.fine_tuning.jobs.list_events(job.id)
+        assert (first.message, job.seed) == ("The job was created", 42)
 
     def test_it_can_be_deleted(self, sdk: OpenAI) -> None:
         bad = sdk.files.create(file=("a.jsonl", b"x\n"), purpose="fine-tune").id

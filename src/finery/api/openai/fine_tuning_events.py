@@ -10,6 +10,7 @@ from finery.api.openai.fine_tuning_schemas import CheckpointMetrics, JobCheckpoi
 from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import Event, EventType
 from finery.contracts.run import Run
+from finery.contracts.status import RunStatus
 
 RESULT_COLUMNS = ("step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy")
 TOLD_TYPES = frozenset(EventType) - {EventType.SAMPLE, EventType.RESULT}
@@ -102,6 +103,9 @@ def _status(data: Mapping[str, Any], run: Run) -> Told:
         return "info", f"The job has successfully completed. New fine-tuned model: {name_of(run)}", {}
     if word == "failed":
         return "error", str(data.get("message") or run.error or "The job failed"), {}
+    if word == "queued" and run.status is RunStatus.FAILED and not run.attempt:
+        # Its data were refused: it never stood in the queue.
+        return "info", "The job was created", {}
     return "info", STATUS_MESSAGES.get(word, f"The job is {word}"), {}
 
 

@@ -17,6 +17,7 @@ from finery.api.openai.fine_tuning_schemas import (
 from finery.api.openai.model_names import refuse_unlisted
 from finery.contracts.model_names import JOB_PREFIX, ORGANIZATION, fine_tuned_name
 from finery.contracts.model_table import ModelTable
+from finery.contracts.recipes import TrainingConfig
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.errors import Flaw
@@ -26,6 +27,7 @@ from finery.http.problems import Problem, RequestRefused, invalid_request
 SOURCE = "openai"
 RECIPE_OF_METHOD = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
 METHOD_OF_RECIPE = {recipe: method for method, recipe in RECIPE_OF_METHOD.items()}
+DEFAULT_SEED: int = TrainingConfig.model_fields["seed"].default
 KEPT_CHECKPOINTS = 3
 """As many as OpenAI keeps."""
 AUTO = "auto"
@@ -89,7 +91,7 @@ def to_job(run: Run) -> FineTuningJob:
         trained_tokens=_trained_tokens(run),
         hyperparameters={key: hyperparameters[key] for key in COMMON_HYPERPARAMETERS},
         method=_method_as_told(run, hyperparameters),
-        seed=config.get("seed", 0),
+        seed=config.get("seed", DEFAULT_SEED),
         integrations=_integrations_of(config),
         metadata=run.labels,
         error=_error_of(run),
