@@ -1,5 +1,6 @@
 import argparse
 import asyncio
+import socket
 
 import pytest
 
@@ -44,3 +45,12 @@ class TestParseArguments:
         with pytest.raises(SystemExit) as caught:
             program.parse_arguments(arguments)
         assert caught.value.code == 2
+
+
+class TestListen:
+    def test_small_answers_are_sent_at_once(self) -> None:
+        """Else what follows an answer's head waits until the client has acknowledged that."""
+        with program.listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
