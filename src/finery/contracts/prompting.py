@@ -60,13 +60,15 @@ class TemplateRenderer(Protocol):
     ) -> tuple[list[str], list[Any]]: ...
 
 
-_NAME = "finery_probe"
-_CALLING = {
-    "role": "assistant",
-    "content": "",
+PROBE_NAME = "finery_probe"
+PROBE_ARGUMENTS = {"finery": 1}
+
+
+def calling_probe(calls: int = 1) -> dict[str, Any]:
+    """A message that calls a tool, for seeing what a chat template makes of it."""
     # Some want an id of nine letters and digits.
-    "tool_calls": [{"id": "finery001", "type": "function", "function": {"name": _NAME, "arguments": {"x": "1"}}}],
-}
+    call = {"type": "function", "id": "finery001", "function": {"name": PROBE_NAME, "arguments": PROBE_ARGUMENTS}}
+    return {"role": "assistant", "content": "", "tool_calls": [call] * calls}
 
 
 class NotRenderable(ValueError):
@@ -135,11 +137,11 @@ class ChatPrompts:
         """Many templates write a message's content and pass over its calls, without a word."""
         if template not in self._writes_calls:
             try:
-                text, _ = self._applied(template, [{"role": "user", "content": "?"}, _CALLING], None)
+                text, _ = self._applied(template, [{"role": "user", "content": "?"}, calling_probe()], None)
             except NotRenderable:
                 # It looks at calls, and will say itself what it wants of them.
-                text = _NAME
-            self._writes_calls[template] = _NAME in text
+                text = PROBE_NAME
+            self._writes_calls[template] = PROBE_NAME in text
         return self._writes_calls[template]
 
     def _applied(

@@ -2,23 +2,24 @@
 
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 from sqlalchemy.orm import Session
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from finery.contracts.deployment import Deployment, DeploymentStatus, NewDeployment, ServedModel
 from finery.contracts.permissions import SERVER, Principal
 from finery.domain import deployments
 from finery.domain.errors import DomainError, ErrorKind
-from finery.engines.leaving import CLIENT_CLOSED_REQUEST, unless_disconnected
+from finery.engines.leaving import unless_disconnected
 from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
 from finery.http.session import Changes, transact
 from finery.http.waking import wait_for_change
 
+Answer = TypeVar("Answer")
 LOAD_SECONDS = 900.0
 SERVE_SECONDS = 120.0
 """How long a request by name waits for its engine; then it is told to come back, which OpenAI's clients do."""
@@ -78,24 +79,27 @@ async def serve_and_wait(services: Services, name: str, who: Principal) -> Serve
 async def pass_on_by_name(
     request: Request, services: Services, name: str, who: Principal, path: str, body: dict[str, object]
 ) -> Response:
-    """The answer of the engine that serves `name`, as it comes; none to a client that leaves before it begins.
+    """The answer of the engine that serves `name`, as it comes.
 
-    An engine that has died is followed by a fresh one. Raises what serve_and_wait, Engines.load_adapter and
-    Engines.pass_on raise.
+    An engine that has died is followed by a fresh one. Raises what while_there, serve_and_wait, Engines.load_adapter
+    and Engines.pass_on raise.
     """
-    return await _while_there(request, _pass_on_by_name(services, name, who, path, body))
+    return await while_there(request, _pass_on_by_name(services, name, who, path, body))
 
 
 async def pass_on_to(
     request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
 ) -> Response:
-    """The answer of one engine, as it comes. Raises what Engines.pass_on raises."""
-    return await _while_there(request, services.engines.pass_on(deployment, path, body))
+    """The answer of one engine, as it comes. Raises what while_there and Engines.pass_on raise."""
+    return await while_there(request, services.engines.pass_on(deployment, path, body))
 
 
-async def _while_there(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+async def while_there(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """Raises ClientDisconnect, and ends the work, when the client leaves before it is done."""
     answer = await unless_disconnected(request, work)
-    return Response(status_code=CLIENT_CLOSED_REQUEST) if answer is None else answer
+    if answer is None:
+        raise ClientDisconnect
+    return answer
 
 
 async def _pass_on_by_name(

@@ -102,7 +102,8 @@ def shown_name(raw: bytes) -> str:
 
 async def _write(chunks: AsyncIterator[bytes], form: "_Form", sink: "_Sink") -> tuple[int, str]:
     """Threads hash and write what came while the next is read."""
-    writing = asyncio.ensure_future(sink.take([]))
+    writing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    writing.set_result(None)
     try:
         async for chunk in chunks:
             form.feed(chunk)
@@ -187,14 +188,13 @@ class _Form:
             for event in self._parser.feed(chunk):
                 self._begin(event) if isinstance(event, dict) else self._add(event)
         except MalformedForm as error:
-            raise UploadRefused(str(error), field=self._wanted[0]) from error
+            raise self._refusal(str(error)) from error
 
     def finish(self) -> None:
         if not self._parser.is_whole:
-            raise UploadRefused("the form ends too early", field=self._wanted[0])
+            raise self._refusal("the form ends too early")
         if not self._has_file:
-            names = " or ".join(self._wanted)
-            raise UploadRefused(f"the form has no file in a part named {names}", field=self._wanted[0])
+            raise self._refusal(f"the form has no file in a part named {' or '.join(self._wanted)}")
         if self._twice is not None:
             raise UploadRefused("the form gives it twice", field=self._twice)
 
@@ -204,6 +204,9 @@ class _Form:
 
     def fields(self) -> dict[str, str]:
         return {name: _text(name, value) for name, value in self._values.items()}
+
+    def _refusal(self, message: str) -> UploadRefused:
+        return UploadRefused(message, field=self._wanted[0])
 
     def _begin(self, headers: Headers) -> None:
         self._parts += 1
@@ -219,7 +222,7 @@ class _Form:
 
     def _begin_file(self, filename: bytes) -> None:
         if self._has_file:
-            raise UploadRefused("the form holds more than one file; send one at a time", field=self._wanted[0])
+            raise self._refusal("the form holds more than one file; send one at a time")
         self._in_file = self._has_file = True
         self.filename = shown_name(filename)
 

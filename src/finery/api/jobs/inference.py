@@ -1,10 +1,9 @@
 """Talking to the one model that a user's `/load_model` put into place."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
-from starlette.responses import Response
 
 from finery.api.jobs.dialect import ERRORS, ModelRoute
 from finery.api.jobs.inference_mapping import (
@@ -28,11 +27,10 @@ from finery.api.jobs.inference_schemas import (
 )
 from finery.contracts.deployment import Deployment, EngineOptions, NewDeployment
 from finery.domain import deployments
-from finery.engines.leaving import CLIENT_CLOSED_REQUEST, unless_disconnected
-from finery.http.deploying import deploy_and_wait
+from finery.http.deploying import deploy_and_wait, while_there
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentServices, Services
+from finery.http.services import CurrentServices
 from finery.http.session import CurrentChanges
 
 SLOT = "main"
@@ -63,22 +61,20 @@ async def load_model(
     return to_model_loaded(await deploy_and_wait(changes, new))
 
 
-@router.post("/chat", dependencies=[USE], response_model=Chat)
-async def chat(
-    request: Request, body: ChatRequest, holder: SlotHolder, services: CurrentServices
-) -> Chat | Response:  # fmt: skip
+@router.post("/chat", dependencies=[USE])
+async def chat(request: Request, body: ChatRequest, holder: SlotHolder, services: CurrentServices) -> Chat:
     model = to_loaded(holder)
-    answer = await _asked(request, services, model.deployment, CHAT, chat_body(body))
-    return NOBODY if answer is None else to_chat(body, model, answer)
+    answer = await while_there(request, services.engines.ask(model.deployment, CHAT, chat_body(body)))
+    return to_chat(body, model, answer)
 
 
-@router.post("/generate", dependencies=[USE], response_model=Generation)
+@router.post("/generate", dependencies=[USE])
 async def generate(
     request: Request, body: GenerationRequest, holder: SlotHolder, services: CurrentServices
-) -> Generation | Response:
+) -> Generation:
     model = to_loaded(holder)
-    answer = await _asked(request, services, model.deployment, COMPLETIONS, completion_body(body))
-    return NOBODY if answer is None else to_generation(body, model, answer)
+    answer = await while_there(request, services.engines.ask(model.deployment, COMPLETIONS, completion_body(body)))
+    return to_generation(body, model, answer)
 
 
 @router.get("/health", dependencies=[READ])
@@ -89,14 +85,3 @@ def health(holder: SlotHolder) -> Health:
 @router.get("/model_info", dependencies=[READ])
 def model_info(holder: SlotHolder) -> ModelInfo:
     return to_model_info(to_loaded(holder))
-
-
-NOBODY = Response(status_code=CLIENT_CLOSED_REQUEST)
-"""To a client that has gone."""
-
-
-async def _asked(
-    request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, Any]
-) -> dict[str, Any] | None:
-    """The engine's answer; None to a client that leaves before it has come, which ends it."""
-    return await unless_disconnected(request, services.engines.ask(deployment, path, body))

@@ -10,7 +10,7 @@ from finery.api.openai.dialect import OpenAIJobNotFound
 from finery.api.openai.fine_tuning_events import TOLD_TYPES, sequence_of, to_checkpoint, to_event
 from finery.api.openai.fine_tuning_mapping import SOURCE, to_job
 from finery.api.openai.fine_tuning_schemas import CheckpointPage, EventPage, JobPage
-from finery.api.openai.pages import KEYS, page_after, unknown_after, unknown_key
+from finery.api.openai.pages import page_after, unknown_after, unknown_key
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Run, RunFilter
 from finery.contracts.status import RunStatus
@@ -19,6 +19,7 @@ from finery.domain.errors import Flaw
 from finery.domain.runs.errors import RunNotFound
 from finery.http.problems import RequestRefused, invalid_request
 
+KEYS = frozenset({"after", "limit", "metadata"})
 NO_METADATA = "null"
 _METADATA = re.compile(r'metadata\[([^"\\]{1,64})\]')
 
@@ -56,7 +57,7 @@ def job_filter(query: QueryParams) -> RunFilter:
         elif key.startswith("metadata[") or (key == "metadata" and value != NO_METADATA):
             message = "give metadata[key]=value, with a key of 1 to 64 characters without quotes, or metadata=null"
             raise RequestRefused(invalid_request([Flaw(key[:100], message)]))
-        elif key not in KEYS and key != "metadata":
+        elif key not in KEYS:
             raise unknown_key(key)
     return RunFilter(source=SOURCE, labels=tuple(labels), without_labels=query.get("metadata") == NO_METADATA)
 

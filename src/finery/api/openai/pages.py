@@ -9,7 +9,6 @@ from finery.domain.errors import Flaw
 from finery.http.problems import RequestRefused, invalid_request
 
 Thing = TypeVar("Thing")
-KEYS = frozenset({"after", "limit"})
 
 
 async def known_only(request: Request) -> None:

@@ -33,14 +33,20 @@ from finery.http.session import CurrentChanges, ReadSession, WriteSession
 from finery.http.webhook_testing import status_of_test
 from finery.kit.clock import utc_now
 
-OWN, KNOWN = Depends(Allow(Permission.WEBHOOKS_WRITE)), Depends(known_only)
+OWN = Depends(Allow(Permission.WEBHOOKS_WRITE))
 EndpointId = Annotated[str, Path(min_length=1, max_length=64)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
-router = APIRouter(prefix=PREFIX, route_class=OpenAIRoute, tags=["openai: webhooks"], responses=ERRORS)
+router = APIRouter(
+    prefix=PREFIX,
+    route_class=OpenAIRoute,
+    tags=["openai: webhooks"],
+    responses=ERRORS,
+    dependencies=[Depends(known_only)],
+)
 
 
-@router.post("/webhook_endpoints", dependencies=[OWN, KNOWN])
+@router.post("/webhook_endpoints", dependencies=[OWN])
 def create_webhook_endpoint(
     body: CreateWebhookEndpointRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
 ) -> WebhookEndpointWithSecret:
@@ -48,21 +54,21 @@ def create_webhook_endpoint(
     return to_endpoint_with_secret(webhooks.create(session, to_new_webhook(body), ground, user))
 
 
-@router.get("/webhook_endpoints", dependencies=[OWN, KNOWN])
+@router.get("/webhook_endpoints", dependencies=[OWN])
 def list_webhook_endpoints(
     session: ReadSession, user: CurrentUser, after: After = None, limit: Limit = 20
 ) -> WebhookEndpointPage:
     return to_endpoint_page(webhooks.list_all(session, user), after=after, limit=limit)
 
 
-@router.get("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN, KNOWN])
+@router.get("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
 def retrieve_webhook_endpoint(
     webhook_endpoint_id: EndpointId, session: ReadSession, user: CurrentUser
 ) -> WebhookEndpoint:
     return to_endpoint(webhooks.get(session, webhook_endpoint_id, user))
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN, KNOWN])
+@router.post("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
 def update_webhook_endpoint(
     webhook_endpoint_id: EndpointId,
     body: UpdateWebhookEndpointRequest,
@@ -73,7 +79,7 @@ def update_webhook_endpoint(
     return to_endpoint(webhooks.change(session, webhook_endpoint_id, to_changes(body), ground, user))
 
 
-@router.delete("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN, KNOWN])
+@router.delete("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
 def delete_webhook_endpoint(
     webhook_endpoint_id: EndpointId, session: WriteSession, user: CurrentUser
 ) -> WebhookEndpointDeleted:
@@ -81,7 +87,7 @@ def delete_webhook_endpoint(
     return WebhookEndpointDeleted(id=webhook_endpoint_id)
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", dependencies=[OWN, KNOWN])
+@router.post("/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", dependencies=[OWN])
 def rotate_webhook_endpoint_secret(
     webhook_endpoint_id: EndpointId,
     body: RotateSecretRequest,
@@ -94,7 +100,7 @@ def rotate_webhook_endpoint_secret(
     return to_endpoint_with_secret(webhooks.rotate_secret(session, webhook_endpoint_id, ground, user, keep_old=keep))
 
 
-@router.post("/webhook_endpoints/{webhook_endpoint_id}/test", dependencies=[OWN, KNOWN])
+@router.post("/webhook_endpoints/{webhook_endpoint_id}/test", dependencies=[OWN])
 async def test_webhook_endpoint(
     webhook_endpoint_id: EndpointId, body: TestRequest, changes: CurrentChanges
 ) -> WebhookEndpointTestResult:
@@ -105,6 +111,6 @@ async def test_webhook_endpoint(
     )
 
 
-@router.get("/webhook_event_types", dependencies=[OWN, KNOWN])
+@router.get("/webhook_event_types", dependencies=[OWN])
 def list_webhook_event_types() -> WebhookEventTypeList:
     return WebhookEventTypeList(data=list(EVENTS.types))

@@ -31,6 +31,10 @@ class ForgottenOutput:
     checkpoints: Path
 
     @property
+    def folders(self) -> tuple[Path, Path]:
+        return self.folder, self.checkpoints
+
+    @property
     def aside(self) -> Path:
         """Where the folder goes first: what is left there by a kill is known to be rubbish."""
         return self.folder.with_name(f".{self.run_id}.gone")
@@ -55,8 +59,8 @@ def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirec
     if is_its_own:
         _refuse_needed(session, forgotten)
         _refuse_shared(session, row)
-        _end_engines(session, folder)
-        _end_engines(session, str(forgotten.checkpoints))
+        for given_up in forgotten.folders:
+            _end_engines(session, str(given_up))
     _forget_artifacts(session, row, folder)
     row.output_dir, row.updated_at = None, utc_now()
     if is_its_own:
@@ -96,11 +100,10 @@ def remove_forgotten(session: Session, home: HomeDirectory) -> None:
 
 def _refuse_needed(session: Session, forgotten: ForgottenOutput) -> None:
     query = select(RunRow.id, RunRow.spec).where(RunRow.status.not_in(FINISHED))
-    given_up = (forgotten.folder, forgotten.checkpoints)
     needing = [
         run_id
         for run_id, spec in session.execute(query)
-        if any(model.is_relative_to(folder) for model in _models_of(spec) for folder in given_up)
+        if any(model.is_relative_to(folder) for model in _models_of(spec) for folder in forgotten.folders)
     ]
     if needing:
         raise ModelInUse(needing)

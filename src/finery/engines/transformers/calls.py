@@ -4,19 +4,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import uuid4
 
 from finery.contracts.datasets.rows import JsonObject, Message
-from finery.contracts.prompting import ChatPrompts, NotRenderable
+from finery.contracts.prompting import PROBE_ARGUMENTS, PROBE_NAME, ChatPrompts, NotRenderable, calling_probe
 
 ASKED: Message = {"role": "user", "content": "finery asks"}
 SAID = "finery says"
-NAME = "finery_probe"
-ARGUMENTS: JsonObject = {"finery": 1}
 PARAMETERS: JsonObject = {"type": "object", "properties": {"finery": {"type": "integer"}}}
 TOOLS: list[JsonObject] = [
-    {"type": "function", "function": {"name": NAME, "description": "Probes.", "parameters": PARAMETERS}}
+    {"type": "function", "function": {"name": PROBE_NAME, "description": "Probes.", "parameters": PARAMETERS}}
 ]
 ARGUMENT_KEYS = ("arguments", "parameters")
 DECODER = json.JSONDecoder()
@@ -43,7 +40,7 @@ class CallForm:
 def shows_tools(prompts: ChatPrompts) -> bool:
     """Whether the chat template tells the model of its tools."""
     try:
-        return NAME in prompts.text([ASKED], TOOLS, prompt=True)
+        return PROBE_NAME in prompts.text([ASKED], TOOLS, prompt=True)
     except NotRenderable:
         return False
 
@@ -52,7 +49,7 @@ def find_form(prompts: ChatPrompts) -> CallForm | None:
     """As the template itself writes calls; None where they are no JSON of a name and its arguments."""
     try:
         plain = prompts.text([ASKED, {"role": "assistant", "content": SAID}], TOOLS)
-        one = _written(plain, prompts.text([ASKED, _calling(1)], TOOLS))
+        one = _written(plain, prompts.text([ASKED, calling_probe()], TOOLS))
     except NotRenderable:
         return None
     found = None if one is None else _find_json(one)
@@ -60,11 +57,6 @@ def find_form(prompts: ChatPrompts) -> CallForm | None:
         return None
     start, end, parts, has_more_keys = found
     return CallForm(one[:start], one[end:], _between(prompts, plain, one[start:end]), parts, has_more_keys)
-
-
-def _calling(calls: int) -> Message:
-    call: Any = {"type": "function", "id": "finery001", "function": {"name": NAME, "arguments": ARGUMENTS}}
-    return {"role": "assistant", "content": "", "tool_calls": [call] * calls}
 
 
 def _written(plain: str, calling: str) -> str | None:
@@ -83,8 +75,8 @@ def _find_json(written: str) -> tuple[int, int, tuple[str, str, str], bool] | No
             value, end = DECODER.raw_decode(written, brace.start())
         except ValueError:
             continue
-        key = next((key for key in ARGUMENT_KEYS if value.get(key) == ARGUMENTS), None)
-        if value.get("name") != NAME or key is None:
+        key = next((key for key in ARGUMENT_KEYS if value.get(key) == PROBE_ARGUMENTS), None)
+        if value.get("name") != PROBE_NAME or key is None:
             continue
         parts = _parts(written[brace.start() : end])
         return None if parts is None else (brace.start(), end, parts, len(value) > 2)
@@ -92,14 +84,14 @@ def _find_json(written: str) -> tuple[int, int, tuple[str, str, str], bool] | No
 
 
 def _parts(call: str) -> tuple[str, str, str] | None:
-    pattern = rf'(.*"name"\s*:\s*)"{NAME}"(.*:\s*)(?:\{{\s*"finery"\s*:\s*1\s*\}})(.*)'
+    pattern = rf'(.*"name"\s*:\s*)"{PROBE_NAME}"(.*:\s*)(?:\{{\s*"finery"\s*:\s*1\s*\}})(.*)'
     match = re.fullmatch(pattern, call, re.DOTALL)
     return None if match is None else (match[1], match[2], match[3])
 
 
 def _between(prompts: ChatPrompts, plain: str, call: str) -> str | None:
     try:
-        two = _written(plain, prompts.text([ASKED, _calling(2)], TOOLS))
+        two = _written(plain, prompts.text([ASKED, calling_probe(2)], TOOLS))
     except NotRenderable:
         return None
     pieces = [] if two is None else two.split(call)
