@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from finery import __version__
+from finery.cli import checks
 from finery.client import FineryClient
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
@@ -330,6 +331,15 @@ class TestDoctor:
 
         assert ended.json["healthy"] is (ended.code == 0)
         assert found["server"]["state"] == found["database"]["state"] == found["core packages"]["state"] == "ok"
+
+    def test_every_package_of_the_core_is_looked_for(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        present = {name: checks.version_of(name) for name in ("fastapi", "psutil")}
+        assert None not in present.values()
+        monkeypatch.setattr(checks, "version_of", present.get)
+        found = {one.subject: one for one in checks.examine(home=home, port=free_port(), deep=False)}
+        assert found["core packages"].state is checks.State.LACKING
+        assert "aiohttp" in found["core packages"].found
+        assert "fastapi," not in found["core packages"].found
 
     def test_without_a_server(self, alone: Finery) -> None:
         ended = alone("doctor", "--port", str(free_port()))

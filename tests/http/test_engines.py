@@ -1,9 +1,12 @@
 import asyncio
 import json
+import socket
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pytest
 from starlette.requests import ClientDisconnect
@@ -12,7 +15,17 @@ from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOpti
 from finery.domain.deployments import engine_token
 from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
-from finery.http.engines import CHAT, COMPLETIONS, EngineGone, EngineRefused, Engines, EngineUnreachable, _with_name
+from finery.http import engines as engines_module
+from finery.http.engines import (
+    CHAT,
+    COMPLETIONS,
+    LARGE,
+    EngineGone,
+    EngineRefused,
+    Engines,
+    EngineUnreachable,
+    _with_name,
+)
 from finery.kit.clock import utc_now
 from tests import builders
 from tests.http.fake_engine import FakeEngine
@@ -95,9 +108,18 @@ class TestAsk:
         assert isinstance(refused(ground, engine), EngineGone)
 
     def test_nobody_there(self, ground: Ground) -> None:
-        with pytest.raises(EngineUnreachable):
-            ask(ground, served(free_port()), {})
+        port = free_port()
+        with pytest.raises(EngineUnreachable, match="does not answer: Connection refused") as gone:
+            ask(ground, served(port), {})
+        assert str(port) not in str(gone.value)
         assert ground.in_use.retire("dep-1", 0.0)
+
+    def test_whatever_can_be_said(self, engine: FakeEngine, ground: Ground) -> None:
+        """Large ones too, which are handed over in pieces."""
+        bodies: list[dict[str, Any]] = [{"prompt": 'ä 火 \U0001f525 "\\\n'}, {"prompt": "x" * (LARGE + 1)}]
+        for body in bodies:
+            ask(ground, served(engine.port), body)
+        assert [body["prompt"] for _, body in engine.asked] == [body["prompt"] for body in bodies]
 
     def test_one_that_is_unloaded_takes_no_more(self, engine: FakeEngine, ground: Ground) -> None:
         assert ground.in_use.retire("dep-1", 0.0)
@@ -113,6 +135,11 @@ def refused(ground: Ground, engine: FakeEngine) -> DomainError:
     return caught.value
 
 
+async def receive() -> Any:
+    """Of a client that stays, and says no more."""
+    await asyncio.Event().wait()
+
+
 class TestPassOn:
     @pytest.mark.parametrize("leaves_early", [False, True])
     def test_is_a_use_until_it_ends(self, engine: FakeEngine, ground: Ground, leaves_early: bool) -> None:
@@ -123,9 +150,6 @@ class TestPassOn:
                 raise OSError("the client has gone")
             assert not ground.in_use.retire("dep-1", 0.0)
             sent.append(message.get("body", b""))
-
-        async def receive() -> Any:
-            await asyncio.Event().wait()
 
         async def pass_on() -> None:
             engines = Engines(ground)
@@ -138,6 +162,109 @@ class TestPassOn:
         asyncio.run(pass_on())
         assert ground.in_use.retire("dep-1", 0.0)
         assert leaves_early or b"".join(sent).endswith(b"data: [DONE]\n\n")
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+PIECE = b"data: 1\n\n"
+CHUNK = b"%x\r\n%s\r\n" % (len(PIECE), PIECE)
+
+
+class OddEngine:
+    """Says `answer`, piece by piece, whatever it is asked, and hangs up, unless it stays until its end."""
+
+    def __init__(self, *answer: bytes, reads: bool = True, stays: bool = False) -> None:
+        self._answer, self._reads, self._stays = answer, reads, stays
+        self._over = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._thread = threading.Thread(target=self._serve)
+        self.port: int = self._listener.getsockname()[1]
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+        self._listener.close()
+
+    def end(self) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection:
+            if self._reads:
+                connection.recv(1000)
+            for piece in self._answer:
+                connection.sendall(piece)
+                time.sleep(0.1)
+            if self._stays:
+                self._over.wait(60)
+
+
+class TestOddEngines:
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engines_module, "ANSWER_SECONDS", 0.5)
+
+    @pytest.mark.parametrize(
+        ("answer", "kept"),
+        [
+            (b"", {}),
+            (b"", {"stays": True}),
+            (b"", {"stays": True, "reads": False}),
+            (b"nonsense\r\n\r\n", {}),
+            (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000 + b"\r\n\r\n", {}),
+            (b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", {}),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", {}),
+            (HEAD + CHUNK, {}),
+            (HEAD + CHUNK + b"zz\r\n", {"stays": True}),
+        ],
+        ids=["hangs up", "silent", "deaf", "no HTTP", "long head", "redirects", "short", "cut", "malformed"],
+    )
+    def test_are_gone_by_and_by(self, ground: Ground, answer: bytes, kept: dict[str, bool]) -> None:
+        async def asked() -> None:
+            engines = Engines(ground)
+            try:
+                # More than sockets hold, for the one that does not read.
+                await engines.ask(served(engine.port), CHAT, {"prompt": "x" * 2**24 if "reads" in kept else ""})
+            finally:
+                # Who does not read holds what was to be sent.
+                await asyncio.to_thread(engine.end)
+                await asyncio.sleep(0.05)
+                await engines.close()
+
+        with OddEngine(answer, **kept) as engine, pytest.raises(EngineGone) as gone:
+            asyncio.run(asyncio.wait_for(asked(), 10))
+        assert str(engine.port) not in str(gone.value)
+        assert "/v1" not in str(gone.value)
+        assert not isinstance(gone.value, EngineUnreachable)
+        assert ground.in_use.idle_seconds("dep-1") > 0.0
+
+    @pytest.mark.parametrize("stays", [False, True], ids=["cut", "silent"])
+    @pytest.mark.parametrize("version", ["2.3", "2.4"])
+    def test_an_answer_that_ends_early_is_cut_short(
+        self, ground: Ground, caplog: pytest.LogCaptureFixture, stays: bool, version: str
+    ) -> None:
+        sent: list[Any] = []
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def pass_on() -> None:
+            engines = Engines(ground)
+            answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
+            await answer({"type": "http", "asgi": {"spec_version": version}}, receive, send)
+            await engines.close()
+
+        with OddEngine(HEAD + CHUNK, stays=stays) as engine:
+            asyncio.run(asyncio.wait_for(pass_on(), 10))
+        assert b"".join(message.get("body", b"") for message in sent) == PIECE
+        # The last message of a whole answer says that there is no more.
+        assert all(message.get("more_body", True) for message in sent)
+        assert "an answer ends early" in caplog.text
+        assert ground.in_use.idle_seconds("dep-1") > 0.0
 
 
 class TestNames:
@@ -173,9 +300,11 @@ class TestAdapters:
 
         async def load(times: int) -> None:
             engines = Engines(ground)
-            for _ in range(times):
-                await engines.load_adapter(model)
-            await engines.close()
+            try:
+                for _ in range(times):
+                    await engines.load_adapter(model)
+            finally:
+                await engines.close()
 
         asyncio.run(load(3))
         assert engine.asked == [("/v1/load_lora_adapter", {"lora_name": "/a@1", "lora_path": "/a"})]

@@ -10,9 +10,10 @@ from starlette.testclient import TestClient
 from finery.contracts.permissions import Level
 from finery.db import Database
 from finery.kit.clock import utc_now
-from finery.models import ApiKeyRow, UserRow
+from finery.models import ApiKeyRow, SessionRow, UserRow
 from tests.domain.accounts import people
 from tests.http.accounts import at_address, bearer, key_of_new_user
+from tests.statements import statements
 
 ME = "/api/v1/me"
 
@@ -123,6 +124,59 @@ class TestCurrentUser:
     def test_this_machine_is_nobody_special_any_more(self, client: TestClient) -> None:
         for path in ("/jobs", "/metrics", "/docs", "/openapi.json", "/health", "/api/v1/runs", "/api/auth/me"):
             assert client.get(path).status_code == 401
+
+
+class TestMemory:
+    @pytest.mark.parametrize("way", ["key", "session"])
+    def test_who_has_just_been_here_is_not_looked_up(
+        self, client: TestClient, database: Database, key: str, token: str, way: str
+    ) -> None:
+        headers = bearer(key) if way == "key" else {"Cookie": f"finery_session={token}"}
+        name = client.get(ME, headers=headers).json()["name"]
+        # The first use was noted, which is a commit.
+        assert client.get(ME, headers=headers).json()["name"] == name
+        with statements(database) as asked:
+            assert client.get(ME, headers=headers).json()["name"] == name
+        # The route itself reads the account.
+        assert [one for one in asked if "JOIN users" in one or "setup" in one] == []
+
+    def test_no_longer_than_nothing_is_committed(
+        self, client: TestClient, database: Database, key: str, token: str
+    ) -> None:
+        cookie = {"Cookie": f"finery_session={token}"}
+        assert [client.get(ME, headers=way).status_code for way in (bearer(key), cookie) * 3] == [200] * 6
+        assert client.post("/api/v1/logout", headers=cookie).is_success
+        assert refusal(client, cookie) == (401, "session_ended")
+        with database.write() as session:
+            session.execute(update(ApiKeyRow).values(revoked_at=utc_now()))
+        assert refusal(client, bearer(key)) == (401, "key_refused")
+
+    @pytest.mark.parametrize(("way", "code"), [("key", "key_refused"), ("session", "session_ended")])
+    def test_no_longer_than_it_is_good(
+        self,
+        client: TestClient,
+        database: Database,
+        key: str,
+        token: str,
+        way: str,
+        code: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        headers = bearer(key) if way == "key" else {"Cookie": f"finery_session={token}"}
+        ends = utc_now() + timedelta(hours=1)
+        with database.write() as session:
+            session.execute(update(ApiKeyRow).values(expires_at=ends))
+            session.execute(update(SessionRow).values(expires_at=ends, last_seen_at=utc_now()))
+        assert [client.get(ME, headers=headers).status_code for _ in range(3)] == [200] * 3
+        monkeypatch.setattr("finery.domain.accounts.recognition.utc_now", lambda: ends)
+        with statements(database) as asked:
+            assert refusal(client, headers) == (401, code)
+        assert any("JOIN users" in one for one in asked)
+
+    def test_the_first_administrator_closes_the_door_at_once(self, client: TestClient, database: Database) -> None:
+        assert [client.get(ME).status_code for _ in range(2)] == [200, 200]
+        people.first_admin(database)
+        assert refusal(client, {}) == (401, "login_needed")
 
 
 class TestNoteUse:

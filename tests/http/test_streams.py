@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
-from sqlalchemy import event as sqlalchemy_event
 from starlette.testclient import TestClient
 from starlette.types import Message
 
@@ -25,6 +24,7 @@ from finery.http.waking import AsyncPulse
 from finery.kit.pulse import Pulse
 from finery.models import RunRow
 from tests import builders
+from tests.statements import statements
 
 
 class Stage:
@@ -185,8 +185,6 @@ class TestFrames:
 
     def test_a_thousand_streams_cost_one_query_a_change(self, sqlite_stage: Stage) -> None:
         stage = sqlite_stage
-        queries: list[str] = []
-        sqlalchemy_event.listen(stage.database.engine, "before_cursor_execute", lambda *found: queries.append(found[2]))
 
         async def scene() -> None:
             run = stage.run()
@@ -205,7 +203,8 @@ class TestFrames:
             assert results == [[2, 3, 4, 5, 6, 7]] * 1000
             assert len([query for query in queries if "FROM events" in query]) <= 8
 
-        play(stage, scene)
+        with statements(stage.database) as queries:
+            play(stage, scene)
 
     def test_heartbeat(self, sqlite_stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "HEARTBEAT_SECONDS", 0.05)

@@ -2,14 +2,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from finery.kit.in_use import InUse
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 100.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 class TestIdleSeconds:

@@ -21,7 +21,8 @@ from finery.scheduler.registry import LOCAL
 from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
 from tests import builders
-from tests.domain.deployments.serving import GIB, Clock, ensure, get, live, make_ground, make_model
+from tests.clock import Clock
+from tests.domain.deployments.serving import GIB, ensure, get, live, make_ground, make_model
 from tests.executors.fake import FakeExecutor, Script
 
 

@@ -86,7 +86,7 @@ def build_app(composition: Composition) -> FastAPI:
         openapi_url=None,
     )
     app.state.services = composition.services
-    for router in (*native.ROUTERS, *openai.ROUTERS, *jobs.ROUTERS, *studio.ROUTERS, docs.router):
+    for router in (*openai.ROUTERS, *native.ROUTERS, *jobs.ROUTERS, *studio.ROUTERS, docs.router):
         app.include_router(router)
     add_error_handlers(app, DIALECTS)
     app.add_middleware(Guard, settings=_guard_settings(composition.settings))

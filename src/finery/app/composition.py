@@ -22,6 +22,7 @@ from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
 from finery.http.rates import Rates
+from finery.http.remembering import Memory
 from finery.http.services import Services
 from finery.http.streams import RunStreams
 from finery.http.uploads import discard_partial_uploads
@@ -80,6 +81,7 @@ class Composition:
             waking=waking,
             streams=RunStreams(database, waking),
             engines=Engines(ground),
+            memory=Memory.of(database),
             logs=logs,
             latencies=Latencies(),
             rates=Rates(),

@@ -5,6 +5,7 @@ import importlib.util
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import subprocess
@@ -20,11 +21,7 @@ import psutil
 from finery.cli.output import size
 from finery.client import ClientError, FineryClient
 
-CORE = (
-    "fastapi", "starlette", "uvicorn", "python-multipart", "sqlalchemy", "alembic", "pydantic",
-    "pydantic-settings", "msgspec", "pyyaml", "pyarrow", "typer", "rich", "httpx", "argon2-cffi", "limits",
-    "prometheus-client", "nvidia-ml-py", "psutil",
-)  # fmt: skip
+PACKAGE = re.compile(r"[\w.-]+")
 TRAINING = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "jinja2")
 OPTIONAL = {
     "bitsandbytes": "QLoRA and 8-bit loading",
@@ -92,10 +89,12 @@ def _python() -> Finding:
 
 
 def _core_packages() -> Finding:
-    missing = [name for name in CORE if version_of(name) is None]
+    wanted = [line for line in importlib.metadata.requires("finery") or () if "extra ==" not in line]
+    core = [PACKAGE.findall(line)[0] for line in wanted]
+    missing = [name for name in core if version_of(name) is None]
     if missing:
         return Finding("core packages", State.LACKING, f"missing: {', '.join(missing)}", "pip install finery")
-    return Finding("core packages", State.OK, f"all {len(CORE)} are installed")
+    return Finding("core packages", State.OK, f"all {len(core)} are installed")
 
 
 def _training_packages() -> Finding:

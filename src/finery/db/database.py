@@ -4,6 +4,7 @@ import json
 import os
 import re
 import stat
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -34,6 +35,8 @@ class Database:
     def __init__(self, url: str, *, home: Path) -> None:
         self.url = _locate(make_url(url), home)
         self.engine = _create_engine(self.url)
+        self._commits = 0
+        self._counting = threading.Lock()
         self._writer = sessionmaker(self.engine.execution_options(writing=True), expire_on_commit=False)
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -43,11 +46,21 @@ class Database:
         is_file = self.url.get_backend_name() == "sqlite" and self.url.database not in (None, ":memory:")
         return Path(str(self.url.database)) if is_file else None
 
+    @property
+    def commits(self) -> int:
+        """How often this process has committed: what was read holds while it is as it was before the reading."""
+        return self._commits
+
     @contextmanager
     def write(self) -> Iterator[Session]:
         """A transaction that is committed at the end of the block, and rolled back when it raises."""
-        with self._writer.begin() as session:
-            yield session
+        try:
+            with self._writer.begin() as session:
+                yield session
+        finally:
+            # Also after an error: the commit itself may have failed on the way back.
+            with self._counting:
+                self._commits += 1
 
     @contextmanager
     def read(self) -> Iterator[Session]:

@@ -41,6 +41,7 @@ class DomainError(Exception):
     code: str
     """Stable, for programs: `run_not_found`."""
 
-    def __init__(self, message: str, *, flaws: Sequence[Flaw] = ()) -> None:
+    def __init__(self, message: str, *, field: str | None = None, flaws: Sequence[Flaw] = ()) -> None:
+        """`field`: the one that all of the message is about; `flaws` come besides."""
         super().__init__(message)
-        self.flaws = tuple(flaws)
+        self.flaws = (*flaws,) if field is None else (Flaw(field, message), *flaws)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import anyio
@@ -24,6 +25,8 @@ LOAD_SECONDS = 900.0
 SERVE_SECONDS = 120.0
 """How long a request by name waits for its engine; then it is told to come back, which OpenAI's clients do."""
 LOOK_SECONDS = 1.0
+LONGEST_REMEMBERED = 500
+"""Characters of a name: one model has any number of names, some of them as long as a request may be."""
 TRIES = 3
 """Of a request whose engine died or was unloaded before it took it."""
 
@@ -65,7 +68,7 @@ async def serve_and_wait(services: Services, name: str, who: Principal) -> Serve
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
         changed = services.waking.changed
-        served = await anyio.to_thread.run_sync(_find_or_ensure, services, name, who)
+        served = await _find(services, name, who)
         deployment = await _settled(services, served.deployment, SERVER, deadline)
         if deployment.status is DeploymentStatus.FAILED:
             raise ModelNotLoaded(deployment)
@@ -145,6 +148,17 @@ async def _wait_while(
         if pending(deployment):
             await wait_for_change(changed, min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
     return deployment
+
+
+async def _find(services: Services, name: str, who: Principal) -> ServedModel:
+    look = partial(_find_or_ensure, services, name, who)
+    if len(name) > LONGEST_REMEMBERED:
+        return await anyio.to_thread.run_sync(look)
+    served, key = services.memory.served, (name, who)
+    known = served.find(key)
+    if known is not None and known.stamps and not await anyio.to_thread.run_sync(deployments.demand.is_as_found, known):
+        served.forget(key)
+    return await served.recall(key, look)
 
 
 def _find_or_ensure(services: Services, name: str, who: Principal) -> ServedModel:

@@ -4,6 +4,7 @@ import ipaddress
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 
 import anyio
@@ -16,6 +17,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR, NOBODY, Principal
 from finery.domain import accounts
 from finery.domain.accounts import Recognised
 from finery.domain.accounts.errors import SetupNeeded
+from finery.domain.accounts.tokens import hash_token
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.addresses import was_forwarded
 from finery.http.guard import is_local_host
@@ -53,8 +55,9 @@ async def current_user(connection: HTTPConnection, services: CurrentServices) ->
     """Looked up once for each request. Raises LoginNeeded, CredentialsDiffer, KeyRefused, SessionEnded."""
     found: Principal | None = connection.scope.get(ASKED_BY)
     if found is None:
-        found = await anyio.to_thread.run_sync(_recognise, connection, services)
-        connection.scope[ASKED_BY] = found
+        connection.state.user = NOBODY
+        found = await _principal(connection, services)
+        connection.state.user = connection.scope[ASKED_BY] = found
     return found
 
 
@@ -102,21 +105,31 @@ def is_from_this_machine(connection: HTTPConnection) -> bool:
     return is_local_host(connection.headers.get("host", ""))
 
 
-def _recognise(connection: HTTPConnection, services: Services) -> Principal:
-    connection.state.user = NOBODY
+async def _principal(connection: HTTPConnection, services: Services) -> Principal:
+    if not await services.memory.has_accounts.recall(None, partial(_has_accounts, services)):
+        return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else NOBODY
+    recognised = await _recognise(credential_of(connection), services)
+    if recognised.is_stale:
+        await anyio.to_thread.run_sync(_note_use, services, recognised)
+    return recognised.principal
+
+
+async def _recognise(credential: Credential, services: Services) -> Recognised:
+    callers, key = services.memory.callers, (hash_token(credential.secret), credential.recognise)
+    known = callers.find(key)
+    if known is not None and known.has_ended():
+        callers.forget(key)
+    return await callers.recall(key, partial(_look_up, services, credential))
+
+
+def _has_accounts(services: Services) -> bool:
     with services.database.read() as session:
-        if accounts.has_accounts(session):
-            found = credential_of(connection)
-            recognised = found.recognise(session, found.secret)
-        else:
-            recognised = None
-    if recognised is None:
-        user = LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else NOBODY
-    else:
-        _note_use(services, recognised)
-        user = recognised.principal
-    connection.state.user = user
-    return user
+        return accounts.has_accounts(session)
+
+
+def _look_up(services: Services, credential: Credential) -> Recognised:
+    with services.database.read() as session:
+        return credential.recognise(session, credential.secret)
 
 
 def _bearer(connection: HTTPConnection) -> str | None:
@@ -130,9 +143,7 @@ def _bearer(connection: HTTPConnection) -> str | None:
 
 
 def _note_use(services: Services, recognised: Recognised) -> None:
-    """At most once a minute. No request fails for it: the next one notes it."""
-    if not recognised.is_stale:
-        return
+    """No request fails for it: the next one notes it."""
     try:
         with services.database.write() as session:
             accounts.note_use(session, recognised)

@@ -13,6 +13,7 @@ from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
 from finery.http.rates import Rates
+from finery.http.remembering import Memory
 from finery.http.streams import RunStreams
 from finery.http.waking import AsyncPulse
 from finery.kit.lines import LogReader
@@ -27,6 +28,7 @@ class Services:
     waking: AsyncPulse
     streams: RunStreams
     engines: Engines
+    memory: Memory
     logs: LogReader
     latencies: Latencies
     rates: Rates

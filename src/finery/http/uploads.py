@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 from finery.contracts.layout import HomeDirectory
 from finery.domain.datasets.blobs import NewFile
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind
 from finery.http.problems import Problem, RequestRefused
 from finery.kit.files import sync_directory, write_json
 from finery.kit.large_files import LargeFile
@@ -48,7 +48,7 @@ class UploadRefused(DomainError):
     code = "invalid_upload"
 
     def __init__(self, message: str, *, field: str = "file") -> None:
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(message, field=field)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import NotFoundError, OpenAI
+from openai import BadRequestError, NotFoundError, OpenAI
 from openai.types.fine_tuning import FineTuningJob
 
 from tests.api.openai.conftest import jsonl
@@ -214,6 +214,23 @@ class TestChat:
         with pytest.raises(Exception) as refused:  # noqa: PT011 - 404, or 400 for no name
             sdk.chat.completions.create(**{**ask, "model": name})
         assert refused.value.param == "model"  # type: ignore[attr-defined]
+
+    @pytest.mark.parametrize(
+        ("changes", "param", "code"),
+        [
+            ({"temperature": 9}, "temperature", "invalid_value"),
+            ({"stream_options": {"include_usage": True}}, "stream_options", "invalid_value"),
+            ({"tool_choice": "required"}, "tool_choice", "invalid_value"),
+            ({"extra_body": {"temprature": 1}}, "temprature", "unknown_parameter"),
+            ({"audio": {"voice": "alloy", "format": "wav"}}, "audio", "unsupported_parameter"),
+        ],
+    )
+    def test_what_cannot_be_honoured(
+        self, sdk: OpenAI, ask: dict[str, Any], changes: dict[str, Any], param: str, code: str
+    ) -> None:
+        with pytest.raises(BadRequestError) as refused:
+            sdk.chat.completions.create(**{**ask, **changes})
+        assert (refused.value.param, refused.value.code) == (param, code)
 
 
 class TestDelete:

@@ -1,9 +1,7 @@
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import event, select
+from sqlalchemy import select
 
 from finery.contracts.accounts import NewSession
 from finery.contracts.permissions import PERMISSIONS_OF_LEVEL, Level
@@ -13,18 +11,7 @@ from finery.domain.accounts.errors import SessionEnded
 from finery.kit.clock import utc_now
 from finery.models import ApiKeyRow, SessionRow
 from tests.domain.accounts import people
-
-
-@contextmanager
-def statements(database: Database) -> Iterator[list[str]]:
-    seen: list[str] = []
-
-    def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        seen.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(database.engine, "before_cursor_execute", note)
+from tests.statements import statements
 
 
 def use(database: Database, opened: NewSession) -> bool:

@@ -18,16 +18,9 @@ from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import VllmSettings
 from finery.kit.in_use import InUse
 from tests import builders
+from tests.clock import Clock
 
 GIB = 2**30
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def make_ground(

@@ -14,9 +14,9 @@ from finery.domain.ground import Ground
 from finery.domain.runs import claims
 from finery.models import DeploymentRow, EngineLeaseRow
 from tests import builders
+from tests.clock import Clock
 from tests.domain.deployments.serving import (
     GIB,
-    Clock,
     end,
     ensure,
     get,

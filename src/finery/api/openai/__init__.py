@@ -5,10 +5,10 @@ from fastapi import APIRouter
 from finery.api.openai import files, fine_tuning, inference, models, uploads, webhook_endpoints
 
 ROUTERS: tuple[APIRouter, ...] = (
+    inference.router,
     files.router,
     uploads.router,
     fine_tuning.router,
     models.router,
-    inference.router,
     webhook_endpoints.router,
 )

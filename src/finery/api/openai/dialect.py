@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path, Query
 from pydantic import BaseModel
 
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind
 from finery.http.errors import Dialect, dialect_route
 from finery.http.problems import Problem
 
@@ -28,6 +28,7 @@ CODES: Mapping[str, str] = {
     "not_found": "unknown_url",
     "invalid_request": "invalid_value",
     "invalid_run": "invalid_value",
+    "engine_refused": "invalid_value",
 }
 """The core's word → OpenAI's, where they differ."""
 PARAMETERS: Mapping[str, str] = {
@@ -43,8 +44,7 @@ class OpenAIJobNotFound(DomainError):
     code = "fine_tuning_job_not_found"
 
     def __init__(self, job_id: str) -> None:
-        message = f"there is no fine-tuning job {job_id[:100]!r}"
-        super().__init__(message, flaws=[Flaw("fine_tuning_job_id", message)])
+        super().__init__(f"there is no fine-tuning job {job_id[:100]!r}", field="fine_tuning_job_id")
 
 
 class OpenAIErrorDetail(BaseModel):

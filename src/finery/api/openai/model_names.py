@@ -20,7 +20,7 @@ class UnknownModel(DomainError):
     code = "model_not_found"
 
     def __init__(self, message: str, *, field: str = "model") -> None:
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(message, field=field)
 
 
 def refuse_unlisted(model: str, models: ModelTable, *, field: str = "model") -> None:

@@ -63,8 +63,7 @@ class WrongPassword(DomainError):
     code = "wrong_password"
 
     def __init__(self) -> None:
-        message = "the current password is wrong"
-        super().__init__(message, flaws=[Flaw("current_password", message)])
+        super().__init__("the current password is wrong", field="current_password")
 
 
 class UserNotFound(DomainError):
@@ -80,8 +79,7 @@ class UserExists(DomainError):
     code = "user_exists"
 
     def __init__(self, field: str, value: str) -> None:
-        message = f"there is a user with the {field} '{value}' already"
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(f"there is a user with the {field} '{value}' already", field=field)
 
 
 class LastAdministrator(DomainError):

@@ -31,6 +31,10 @@ class Recognised:
     """Of the session or key."""
     is_stale: bool
     """Its use was not noted for a minute: call `note_use` in a session that writes."""
+    expires_at: datetime | None
+
+    def has_ended(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= utc_now()
 
 
 def principal_of_session(session: Session, token: str) -> Recognised:
@@ -44,7 +48,7 @@ def principal_of_session(session: Session, token: str) -> Recognised:
     if found is None or found.expires_at <= now or not found.is_active:
         raise SessionEnded()
     principal = Principal(found.id, found.username, _permissions(found.levels))
-    return Recognised(principal, Means.SESSION, found.token_hash, _is_stale(found.last_seen_at, now))
+    return Recognised(principal, Means.SESSION, found.token_hash, _is_stale(found.last_seen_at, now), found.expires_at)
 
 
 def principal_of_key(session: Session, key: str) -> Recognised:
@@ -70,7 +74,7 @@ def principal_of_key(session: Session, key: str) -> Recognised:
         raise KeyRefused()
     principal = _scoped(found.id, found.username, _permissions(found.levels), found.scoped_permissions)
     principal = replace(principal, expires_at=found.expires_at)
-    return Recognised(principal, Means.KEY, found.key_id, _is_stale(found.last_used_at, now))
+    return Recognised(principal, Means.KEY, found.key_id, _is_stale(found.last_used_at, now), found.expires_at)
 
 
 def note_use(session: Session, recognised: Recognised) -> None:

@@ -1,4 +1,4 @@
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind
 
 
 class BadAuditCursor(DomainError):
@@ -6,5 +6,4 @@ class BadAuditCursor(DomainError):
     code = "bad_cursor"
 
     def __init__(self) -> None:
-        message = "the cursor is not one that this server gave; start without one"
-        super().__init__(message, flaws=[Flaw("cursor", message)])
+        super().__init__("the cursor is not one that this server gave; start without one", field="cursor")

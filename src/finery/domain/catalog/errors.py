@@ -1,4 +1,4 @@
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind
 
 
 class ModelNotFound(DomainError):
@@ -6,7 +6,7 @@ class ModelNotFound(DomainError):
     code = "model_not_found"
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, flaws=[Flaw("model_name", message)])
+        super().__init__(message, field="model_name")
 
 
 class ModelRefused(DomainError):
@@ -16,4 +16,4 @@ class ModelRefused(DomainError):
     code = "model_refused"
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, flaws=[Flaw("model_name", message)])
+        super().__init__(message, field="model_name")

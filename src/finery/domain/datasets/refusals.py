@@ -69,8 +69,7 @@ class ReferenceGone(DomainError):
     code = "dataset_gone"
 
     def __init__(self, reference: str, *, field: str) -> None:
-        message = f"{printable(reference)} was deleted while the request was looked at"
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(f"{printable(reference)} was deleted while the request was looked at", field=field)
 
 
 class DatasetUnreadable(DomainError):

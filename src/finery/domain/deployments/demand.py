@@ -11,10 +11,11 @@ from finery.contracts.permissions import Principal
 from finery.domain.catalog import ModelNotFound, resolve
 from finery.domain.deployments.errors import DemandContested
 from finery.domain.deployments.inserting import insert_row
-from finery.domain.deployments.planning import EnginePlan, plan_engine
+from finery.domain.deployments.planning import EnginePlan, are_as_they_were, plan_engine, stamps_of
 from finery.domain.deployments.rooms import GATE
 from finery.domain.deployments.rows import deployment_of
 from finery.domain.ground import Ground
+from finery.kit.paths import PathRefused
 from finery.models import DeploymentRow
 
 TRIES = 50
@@ -28,7 +29,12 @@ def find(session: Session, name: str, who: Principal, ground: Ground) -> ServedM
     """
     plan = _plan(session, name, who, ground)
     row = _row_for(session, plan)
-    return None if row is None else _served(row, name, plan)
+    return None if row is None else _served(row, name, plan, ground)
+
+
+def is_as_found(served: ServedModel) -> bool:
+    """Whether the files of what `find` has found are still those: who looks again need not ask the database for it."""
+    return are_as_they_were(served.stamps)
 
 
 def ensure(session: Session, name: str, who: Principal, ground: Ground) -> ServedModel:
@@ -41,9 +47,9 @@ def ensure(session: Session, name: str, who: Principal, ground: Ground) -> Serve
     for _ in range(TRIES):
         row = _row_for(session, plan)
         if row is not None:
-            return _served(row, name, plan)
+            return _served(row, name, plan, ground)
         with suppress(IntegrityError), session.begin_nested():
-            return _served(_insert(session, name, plan, ground), name, plan)
+            return _served(_insert(session, name, plan, ground), name, plan, ground)
     raise DemandContested(name)
 
 
@@ -78,5 +84,22 @@ def _insert(session: Session, name: str, plan: EnginePlan, ground: Ground) -> De
     )
 
 
-def _served(row: DeploymentRow, name: str, plan: EnginePlan) -> ServedModel:
-    return ServedModel(deployment=deployment_of(row), asked=name, name=plan.served_name or name, adapter=plan.adapter)
+def _served(row: DeploymentRow, name: str, plan: EnginePlan, ground: Ground) -> ServedModel:
+    return ServedModel(
+        deployment=deployment_of(row),
+        asked=name,
+        name=plan.served_name or name,
+        adapter=plan.adapter,
+        stamps={**plan.stamps, **_stamps_by_name(name, plan, ground)},
+    )
+
+
+def _stamps_by_name(name: str, plan: EnginePlan, ground: Ground) -> dict[str, str]:
+    """Of the folder on the way that its name takes, where that is another: a link may lead elsewhere by now."""
+    entry = ground.models.get(name)
+    named = name if entry is None else entry.model
+    way = str(ground.home.path / named)
+    with suppress(PathRefused):
+        if way != plan.model and str(ground.resolver.resolve(named)) == plan.model:
+            return stamps_of(way)
+    return {}

@@ -1,4 +1,4 @@
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind
 
 
 class DeploymentNotFound(DomainError):
@@ -40,8 +40,7 @@ class EngineUnavailable(DomainError):
     code = "engine_unavailable"
 
     def __init__(self, engine: str, why: str) -> None:
-        message = f"engine {engine!r} {why}"
-        super().__init__(message, flaws=[Flaw("engine", message)])
+        super().__init__(f"engine {engine!r} {why}", field="engine")
 
 
 class NotEnoughMemory(DomainError):

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,20 +31,20 @@ class EnginePlan:
     """The folder of what is loaded beside the base."""
     rank: int | None = None
     """Of adapters, up to which the engine has to have room; None: it takes none."""
-    stamps: tuple[str, ...] = field(default=())
-    """Of the files that are loaded at the start, and of the adapter's."""
+    stamps: dict[str, str] = field(default_factory=dict)
+    """Of the folders that are loaded; none for what lies in no folder."""
 
     @property
     def served_name(self) -> str | None:
         """What the engine itself calls the model; None where it answers to any name."""
         if self.engine != VLLM:
             return None
-        return self.load if self.adapter is None else f"{self.adapter}@{self.stamps[1]}"
+        return self.load if self.adapter is None else f"{self.adapter}@{self.stamps[self.adapter]}"
 
     @property
     def key(self) -> str:
         """The same for all that one engine can serve."""
-        parts = [self.engine, self.load, self.stamps[0], self.options.model_dump(), self.rank]
+        parts = [self.engine, self.load, self.stamps.get(self.load, ""), self.options.model_dump(), self.rank]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -57,13 +59,13 @@ def plan_engine(resolved: ResolvedModel, wanted: EngineChoice, options: EngineOp
         raise EngineUnavailable(VLLM, f"cannot serve this: {flaw}; choose {TRANSFORMERS!r}")
     if wanted == VLLM or (wanted == "auto" and VLLM in ground.engines and ground.machine().gpus and flaw is None):
         return _on_vllm(resolved, adapter, options)
-    return EnginePlan(TRANSFORMERS, resolved.model, resolved.model, options, stamps=(_stamp(resolved.folder),))
+    return EnginePlan(TRANSFORMERS, resolved.model, resolved.model, options, stamps=stamps_of(resolved.model))
 
 
 def _on_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: EngineOptions) -> EnginePlan:
     model = resolved.model
     if adapter is None:
-        return EnginePlan(VLLM, model, model, options, rank=COMMON_RANK, stamps=(_stamp(resolved.folder),))
+        return EnginePlan(VLLM, model, model, options, rank=COMMON_RANK, stamps=stamps_of(model))
     base = _base_of(adapter, model)
     template = _template_of(Path(model))
     if options.chat_template is None and template is not None and template != _template_of(Path(base)):
@@ -76,7 +78,7 @@ def _on_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: E
         options,
         adapter=model,
         rank=room_for(int(adapter.get("r", COMMON_RANK))),
-        stamps=(_stamp(Path(base)), _stamp(Path(model))),
+        stamps=stamps_of(base, model),
     )
 
 
@@ -129,12 +131,24 @@ def _template_of(folder: Path) -> str | None:
     return template if isinstance(template, str) else None
 
 
-def _stamp(folder: Path | None) -> str:
-    """Another one as soon as a folder holds another model: what is served must not be what lay there before."""
-    if folder is None or not folder.is_absolute():
-        return ""
+def are_as_they_were(stamps: Mapping[str, str]) -> bool:
+    """Whether each of the folders still holds what it held."""
+    return stamps == stamps_of(*stamps)
+
+
+def stamps_of(*models: str) -> dict[str, str]:
+    """By folder; what lies in none has none.
+
+    Others as soon as a folder holds another model: what is served must not be what lay there before.
+    """
+    return {model: _stamp(Path(model)) for model in models if Path(model).is_absolute()}
+
+
+def _stamp(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(found for pattern in IDENTIFYING for found in folder.glob(pattern)):
-        status = path.stat()
-        digest.update(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n".encode())
+        # One that goes away meanwhile is one that is not there.
+        with suppress(FileNotFoundError):
+            status = path.stat()
+            digest.update(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n".encode())
     return digest.hexdigest()[:16]

@@ -9,8 +9,7 @@ class FileNotFound(DomainError):
     code = "file_not_found"
 
     def __init__(self, file_id: str, *, field: str = "file_id") -> None:
-        message = f"there is no file '{printable(file_id)}'"
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(f"there is no file '{printable(file_id)}'", field=field)
 
 
 class UnknownFile(DomainError):
@@ -20,8 +19,7 @@ class UnknownFile(DomainError):
     code = "file_not_found"
 
     def __init__(self, field: str, file_id: str) -> None:
-        message = f"there is no file '{printable(file_id)}'; upload it, or name one that is there"
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(f"there is no file '{printable(file_id)}'; upload it, or name one that is there", field=field)
 
 
 class WrongPurpose(DomainError):
@@ -29,8 +27,10 @@ class WrongPurpose(DomainError):
     code = "invalid_file_purpose"
 
     def __init__(self, field: str, file_id: str, purpose: str) -> None:
-        message = f"the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'"
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(
+            f"the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'",
+            field=field,
+        )
 
 
 class FileInUse(DomainError):
@@ -38,8 +38,9 @@ class FileInUse(DomainError):
     code = "file_in_use"
 
     def __init__(self, file_id: str, run_ids: Sequence[str]) -> None:
-        message = f"the file '{file_id}' is needed by {', '.join(run_ids)}; let them end, or cancel them"
-        super().__init__(message, flaws=[Flaw("file_id", message)])
+        super().__init__(
+            f"the file '{file_id}' is needed by {', '.join(run_ids)}; let them end, or cancel them", field="file_id"
+        )
 
 
 class ResultFileStays(DomainError):
@@ -47,8 +48,10 @@ class ResultFileStays(DomainError):
     code = "file_not_deletable"
 
     def __init__(self, file_id: str) -> None:
-        message = f"the file '{printable(file_id)}' holds a job's figures, and is there as long as its job is"
-        super().__init__(message, flaws=[Flaw("file_id", message)])
+        super().__init__(
+            f"the file '{printable(file_id)}' holds a job's figures, and is there as long as its job is",
+            field="file_id",
+        )
 
 
 class InvalidFileField(DomainError):
@@ -64,8 +67,7 @@ class UploadNotFound(DomainError):
     code = "upload_not_found"
 
     def __init__(self, upload_id: str) -> None:
-        message = f"there is no upload '{printable(upload_id)}'"
-        super().__init__(message, flaws=[Flaw("upload_id", message)])
+        super().__init__(f"there is no upload '{printable(upload_id)}'", field="upload_id")
 
 
 class UploadClosed(DomainError):
@@ -73,8 +75,7 @@ class UploadClosed(DomainError):
     code = "upload_not_pending"
 
     def __init__(self, upload_id: str, status: str) -> None:
-        message = f"the upload '{upload_id}' is {status}; begin another"
-        super().__init__(message, flaws=[Flaw("upload_id", message)])
+        super().__init__(f"the upload '{upload_id}' is {status}; begin another", field="upload_id")
 
 
 class UploadTooLarge(DomainError):
@@ -82,8 +83,7 @@ class UploadTooLarge(DomainError):
     code = "too_large"
 
     def __init__(self, field: str, limit: int) -> None:
-        message = f"an upload may have {limit} bytes at most"
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(f"an upload may have {limit} bytes at most", field=field)
 
 
 class TooManyParts(DomainError):
@@ -91,8 +91,7 @@ class TooManyParts(DomainError):
     code = "too_large"
 
     def __init__(self, limit: int) -> None:
-        message = f"an upload may have {limit} parts at most; begin another, with larger ones"
-        super().__init__(message, flaws=[Flaw("data", message)])
+        super().__init__(f"an upload may have {limit} parts at most; begin another, with larger ones", field="data")
 
 
 class PartsDiffer(DomainError):
@@ -102,4 +101,4 @@ class PartsDiffer(DomainError):
     code = "upload_mismatch"
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(message, flaws=[Flaw(field, message)])
+        super().__init__(message, field=field)

@@ -53,8 +53,10 @@ class CommandsForbidden(DomainError):
     code = "commands_not_allowed"
 
     def __init__(self) -> None:
-        message = "a command runs as the server's own user, so only administrators may start one; use another recipe"
-        super().__init__(message, flaws=[Flaw("recipe", message)])
+        super().__init__(
+            "a command runs as the server's own user, so only administrators may start one; use another recipe",
+            field="recipe",
+        )
 
 
 class PythonGradersForbidden(DomainError):
@@ -74,8 +76,7 @@ class OutputTaken(DomainError):
     code = "output_dir_taken"
 
     def __init__(self, path: str, why: str) -> None:
-        message = f"output_dir {path!r} {why}; choose another output_dir"
-        super().__init__(message, flaws=[Flaw("output_dir", message)])
+        super().__init__(f"output_dir {path!r} {why}; choose another output_dir", field="output_dir")
 
 
 class IdempotencyMismatch(DomainError):
@@ -147,5 +148,4 @@ class BadCursor(DomainError):
     code = "bad_cursor"
 
     def __init__(self) -> None:
-        message = "the cursor is not one that this server gave; start without one"
-        super().__init__(message, flaws=[Flaw("cursor", message)])
+        super().__init__("the cursor is not one that this server gave; start without one", field="cursor")

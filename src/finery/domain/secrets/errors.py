@@ -26,8 +26,10 @@ class SecretsMissing(DomainError):
 
     def __init__(self, names: Sequence[str]) -> None:
         shown = ", ".join(printable(name) for name in names)
-        message = f"the run's owner has no secret named {shown}, and neither has the server; store it first"
-        super().__init__(message, flaws=[Flaw("config.secrets", message)])
+        super().__init__(
+            f"the run's owner has no secret named {shown}, and neither has the server; store it first",
+            field="config.secrets",
+        )
 
 
 class ServersCredential(DomainError):
@@ -35,8 +37,10 @@ class ServersCredential(DomainError):
     code = "servers_credential"
 
     def __init__(self, name: str, address: str) -> None:
-        message = f"{name} is the server's, and is not sent to {address} of the run's owner; store a {name} of your own"
-        super().__init__(message, flaws=[Flaw("config.secrets", message)])
+        super().__init__(
+            f"{name} is the server's, and is not sent to {address} of the run's owner; store a {name} of your own",
+            field="config.secrets",
+        )
 
 
 class SecretUnreadable(DomainError):

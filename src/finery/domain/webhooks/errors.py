@@ -67,5 +67,4 @@ class BadDeliveryCursor(DomainError):
     code = "bad_cursor"
 
     def __init__(self) -> None:
-        message = "the cursor is not one that this server gave; start without one"
-        super().__init__(message, flaws=[Flaw("cursor", message)])
+        super().__init__("the cursor is not one that this server gave; start without one", field="cursor")

@@ -1,0 +1,75 @@
+"""What requests ask of the database again and again, kept while it cannot have changed."""
+
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Generic, Self, TypeVar
+
+import anyio
+
+from finery.contracts.deployment import ServedModel
+from finery.contracts.permissions import Principal
+from finery.db import Database
+from finery.domain.accounts import Recognised
+
+SECONDS = 5.0
+"""For which something is kept at most: it bounds what another process's change could be overlooked for."""
+MOST = 1000
+
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
+class Remembered(Generic[Key, Value]):
+    """Values by key, all of them forgotten at this process's next commit, whatever it is of.
+
+    For one event loop.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+        self._database = database
+        self._clock = clock
+        self._commits = -1
+        self._values: dict[Key, tuple[float, Value]] = {}
+
+    def find(self, key: Key) -> Value | None:
+        """None: not known, or not any more."""
+        if self._commits != self._database.commits:
+            return None
+        until, value = self._values.get(key, (0.0, None))
+        return value if self._clock() < until else None
+
+    async def recall(self, key: Key, read: Callable[[], Value]) -> Value:
+        """What is known, else what `read`, called in a thread, finds. What it raises is not kept."""
+        found = self.find(key)
+        if found is not None:
+            return found
+        commits, now = self._database.commits, self._clock()
+        found = await anyio.to_thread.run_sync(read)
+        self._keep(key, found, commits, now + SECONDS)
+        return found
+
+    def forget(self, key: Key) -> None:
+        self._values.pop(key, None)
+
+    def _keep(self, key: Key, value: Value, commits: int, until: float) -> None:
+        """`commits` as they were before it was read: what was committed meanwhile it may lack."""
+        if commits < self._commits:
+            return
+        if commits > self._commits or len(self._values) >= MOST:
+            self._values.clear()
+        self._commits = commits
+        self._values[key] = (until, value)
+
+
+@dataclass(frozen=True)
+class Memory:
+    has_accounts: Remembered[None, bool]
+    callers: Remembered[Hashable, Recognised]
+    """By the hash of a key or of a session's token, and which of the two it is."""
+    served: Remembered[tuple[str, Principal], ServedModel]
+    """By the name that was asked for, and who asked."""
+
+    @classmethod
+    def of(cls, database: Database) -> Self:
+        return cls(Remembered(database), Remembered(database), Remembered(database))
