@@ -52,7 +52,7 @@ class TestProbe:
         )
         settings: dict[str, Any] = {"dataset": rows, "max_length": 768, "batch_size": 16, "max_steps": 1}
         run = make_run(tmp_path, "sft", cache=cache, probe="on", **settings)
-        process = start(run, before=LIMITED.format(spare=600_000_000))
+        process = start(run, before=LIMITED.format(spare=850_000_000))
         result = ended(run, process.wait(timeout=240))
         assert result.outcome.reason == "completed", result.outcome.message
         types = [event["type"] for event in result.events]
