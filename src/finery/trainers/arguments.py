@@ -1,6 +1,5 @@
 """From our configuration to the arguments that all of TRL's trainers share."""
 
-import importlib.util
 import json
 import os
 from dataclasses import dataclass
@@ -15,10 +14,7 @@ from finery.contracts.layout import RunDirectory
 from finery.contracts.recipes import TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
-from finery.trainers.errors import TrainingRefused
 
-REPORTERS = {"tensorboard": "tensorboard", "wandb": "wandb", "mlflow": "mlflow", "trackio": "trackio"}
-"""A reporter → the package that it needs."""
 PROJECT = "finery"
 """Where trackers put what names no project."""
 
@@ -51,8 +47,6 @@ def training_arguments(
     evaluates: bool,
     bf16: bool,
 ) -> dict[str, Any]:
-    """Raises TrainingRefused for what this machine or installation cannot do."""
-    _refuse_missing_packages(config)
     place_reports(attempt.run, config)
     return {
         "output_dir": str(checkpoints.workspace),
@@ -137,12 +131,3 @@ def lora_config(
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type=task,
     )
-
-
-def _refuse_missing_packages(config: TrainingConfig) -> None:
-    for name in config.report_to:
-        package = REPORTERS.get(name)
-        if package is not None and importlib.util.find_spec(package) is None:
-            raise TrainingRefused(f"report_to {name} needs the package {package}, which is not installed")
-    if config.optimizer == "adamw_bnb_8bit" and importlib.util.find_spec("bitsandbytes") is None:
-        raise TrainingRefused("optimizer adamw_bnb_8bit needs the package bitsandbytes, which is not installed")

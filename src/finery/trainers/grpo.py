@@ -49,7 +49,7 @@ def train(attempt: Attempt) -> Outcome:
     refuse_foreign_output(attempt.spec.output_dir)
 
     attempt.stage("loading_model", f"loading {config.model_name}")
-    base = prepare_base(attempt)
+    base = prepare_base(attempt, config)
     tokenizer = load_tokenizer(base, config)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

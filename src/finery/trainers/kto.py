@@ -47,7 +47,7 @@ def train(attempt: Attempt) -> Outcome:
         raise TrainingRefused(f"kto needs a batch_size of at least {SMALLEST_BATCH}; it compares the rows of a batch")
 
     attempt.stage("loading_model", f"loading {config.model_name}")
-    base = prepare_base(attempt)
+    base = prepare_base(attempt, config)
     tokenizer = load_tokenizer(base, config)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

@@ -1,6 +1,5 @@
 """Models and tokenizers: from safetensors only, without code of strangers."""
 
-import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -20,7 +19,7 @@ from transformers import (
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.layout import RunDirectory
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
-from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes import TrainingConfig, unmet
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
@@ -31,11 +30,13 @@ SMALL_PARAMETERS = 50_000_000
 """Below this, bf16 on a CPU costs more in casts than it saves in products (measured: 1.08 × the time of fp32)."""
 
 
-def prepare_base(attempt: Attempt) -> str:
+def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
     """A folder or hub id that loads as one plain model: built-ins are made, an earlier adapter is merged into its base.
 
-    Raises TrainingRefused.
+    Raises TrainingRefused, also for what this machine lacks.
     """
+    for field, message in unmet(config, has_gpu=bool(attempt.spec.gpus)):
+        raise TrainingRefused(f"{field}: {message}")
     model = attempt.spec.model
     if model in BUILTIN_MODELS:
         return str(ensure_builtin(model, attempt.spec.models_cache, report=lambda label: _say(attempt, label)))
@@ -107,8 +108,6 @@ def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> boo
     on_gpu = bool(attempt.spec.gpus)
     if on_gpu and not torch.cuda.is_available():
         raise TrainingRefused("this run was given a GPU, but the installed torch sees none")
-    if config.precision == "fp16" and not on_gpu:
-        raise TrainingRefused("precision fp16 needs a GPU; on a CPU choose bf16 or fp32")
     able = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()
     if config.precision == "bf16" and not able:
         raise TrainingRefused("precision bf16: this machine's processor does not compute in it; choose fp32")
@@ -140,20 +139,11 @@ def _loading_options(base: str, attempt: Attempt, config: TrainingConfig) -> dic
         # The base is frozen, so it needs no fp32 copy; the adapter keeps fp32.
         options["dtype"] = torch.float16 if config.precision == "fp16" else torch.bfloat16
     if config.load_in_4bit or config.load_in_8bit:
-        options["quantization_config"] = _quantization(attempt, config)
+        options["quantization_config"] = _quantization(config)
     return options
 
 
-def _quantization(attempt: Attempt, config: TrainingConfig) -> Any:
-    wanted = "load_in_4bit" if config.load_in_4bit else "load_in_8bit"
-    if config.load_in_4bit and config.load_in_8bit:
-        raise TrainingRefused("load_in_4bit and load_in_8bit exclude each other")
-    if not attempt.spec.gpus:
-        raise TrainingRefused(f"{wanted} needs a GPU, and this run has none")
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise TrainingRefused(f"{wanted} needs the package bitsandbytes: pip install 'finery[quantization]'")
-    if not config.use_lora:
-        raise TrainingRefused(f"{wanted} freezes the base, so it needs use_lora")
+def _quantization(config: TrainingConfig) -> Any:
     from transformers import BitsAndBytesConfig
 
     if config.load_in_8bit:

@@ -45,7 +45,7 @@ def train(attempt: Attempt) -> Outcome:
         raise TrainingRefused("sample_prompts: a reward model scores answers and gives none; leave them out")
 
     attempt.stage("loading_model", f"loading {config.model_name}")
-    base = prepare_base(attempt)
+    base = prepare_base(attempt, config)
     tokenizer = load_tokenizer(base, config)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

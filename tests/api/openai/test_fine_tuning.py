@@ -1,4 +1,6 @@
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -48,7 +50,11 @@ class TestCreateJob:
         assert (chosen.n_epochs, chosen.batch_size, chosen.learning_rate_multiplier) == (8, 4, 1.0)
         assert sdk.fine_tuning.jobs.retrieve(job.id) == job
 
-    def test_everything_that_can_be_said(self, sdk: OpenAI, training_file: str) -> None:
+    def test_everything_that_can_be_said(
+        self, sdk: OpenAI, training_file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "wandb.py").touch()
+        monkeypatch.syspath_prepend(tmp_path)
         job = sdk.fine_tuning.jobs.create(
             model=MODEL,
             training_file=training_file,
@@ -184,6 +190,12 @@ class TestBadInput:
             ({"seed": -1}, "seed", "invalid_value"),
             ({"integrations": [{"type": "comet"}]}, "integrations.0.type", "invalid_value"),
             ({"integrations": [{"type": "wandb"}]}, "integrations.0.wandb", "invalid_value"),
+            pytest.param(
+                {"integrations": [{"type": "wandb", "wandb": {"project": "p"}}]},
+                "integrations.0.type",
+                "invalid_value",
+                marks=pytest.mark.skipif(find_spec("wandb") is not None, reason="the package is there"),
+            ),
             (reinforcement({"type": "string_check"}), "method.reinforcement.grader.input", "invalid_value"),
             (reinforcement({"type": "magic"}), "method.reinforcement.grader", "invalid_value"),
             (reinforcement(CHECK | {"refrence": "x"}), "method.reinforcement.grader.refrence", "unknown_parameter"),

@@ -68,7 +68,7 @@ class TestWithServerDefaults:
             ("sft", {}, True),
             ("dpo", {}, True),
             ("sft", {"parity_check": False}, False),
-            ("sft", {"load_in_4bit": True}, False),
+            ("sft", {"use_lora": True, "load_in_4bit": True}, False),
             ("reward", {}, False),
         ],
     )

@@ -18,6 +18,7 @@ HYPERPARAMETERS: Mapping[str, str] = {
 }
 PLACES: Mapping[str, str] = {
     "grader": "method.reinforcement.grader",
+    "report_to": "integrations.0.type",
     "tracker_project": "integrations.0.wandb.project",
     "tracker_name": "integrations.0.wandb.name",
     "tracker_entity": "integrations.0.wandb.entity",

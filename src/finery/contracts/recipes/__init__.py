@@ -4,6 +4,7 @@ from finery.contracts.recipes.base import RecipeConfig, TrainingConfig
 from finery.contracts.recipes.command import CommandConfig
 from finery.contracts.recipes.grpo import GrpoConfig
 from finery.contracts.recipes.language import CptConfig, DpoConfig, KtoConfig, RewardConfig, SftConfig
+from finery.contracts.recipes.requirements import unmet
 
 RECIPES: dict[str, type[RecipeConfig]] = {
     "sft": SftConfig,
@@ -26,4 +27,5 @@ __all__ = [
     "RewardConfig",
     "SftConfig",
     "TrainingConfig",
+    "unmet",
 ]

@@ -110,6 +110,15 @@ class TrainingConfig(RecipeConfig):
     """Jinja; replaces the tokenizer's own."""
     trust_remote_code: Literal[False] = False
 
+    @field_validator("load_in_4bit", "load_in_8bit")
+    @classmethod
+    def _freezes_the_base(cls, value: bool, info: ValidationInfo) -> bool:
+        if value and info.data.get("use_lora") is False:
+            raise ValueError("it freezes the base, so it needs use_lora")
+        if value and info.data.get("load_in_4bit"):
+            raise ValueError("load_in_4bit was chosen already; leave one of them out")
+        return value
+
     @field_validator("parity_check")
     @classmethod
     def _is_served_as_trained(cls, value: bool, info: ValidationInfo) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Permission, Principal
-from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig
+from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig, unmet
 from finery.contracts.run import NewRun
 from finery.domain import secrets
 from finery.domain.catalog import resolve_model
@@ -114,6 +114,7 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     config = parse_config(new.recipe, without_auto(new.config))
     output_dir = _output_dir(config, run_id, ground)
     gpus, cpu_slots = _fit(new, ground)
+    _refuse_unmet(config, gpus)
     with Session(session.get_bind().execution_options(writing=False)) as reading:
         inputs, data = _inputs(reading, new.recipe, config, ground, who)
     notices: tuple[dict[str, Any], ...] = ()
@@ -285,6 +286,14 @@ def _refuse_taken(session: Session, path: Path, name: str, ground: Ground, who: 
         raise OutputTaken(name, "is a file")
     if path.is_dir() and any(path.iterdir()) and not (path / OUTPUT_MARKER).is_file():
         raise OutputTaken(name, "holds files that are no output of an earlier run")
+
+
+def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
+    if not isinstance(config, TrainingConfig):
+        return
+    flaws = [Flaw(field, message) for field, message in unmet(config, has_gpu=gpus > 0)]
+    if flaws:
+        raise InvalidRun(flaws)
 
 
 def _fit(new: NewRun, ground: Ground) -> tuple[int, int]:
