@@ -9,8 +9,8 @@ from finery.contracts.permissions import NOBODY, Principal
 from finery.db import Database
 from finery.domain import audit
 from finery.domain.audit import reading
-from finery.domain.audit.errors import BadAuditCursor
 from finery.domain.audit.recording import DEEPEST
+from finery.domain.cursors import BadCursor
 from finery.kit.clock import utc_now
 
 ANN = Principal("00000000-0000-0000-0000-000000000001", "ann", frozenset())
@@ -99,7 +99,7 @@ class TestListPage:
 
     @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 19])
     def test_refuses_a_cursor_that_it_did_not_give(self, database: Database, cursor: str) -> None:
-        with database.read() as session, pytest.raises(BadAuditCursor):
+        with database.read() as session, pytest.raises(BadCursor):
             audit.list_page(session, AuditFilter(), limit=1, cursor=cursor)
 
 

@@ -6,8 +6,8 @@ from finery.contracts.permissions import SERVER, Principal
 from finery.contracts.stored import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
+from finery.domain.cursors import BadCursor
 from finery.domain.datasets.refusals import (
-    BadDatasetCursor,
     DatasetInUse,
     DatasetNameTaken,
     DatasetNotYours,
@@ -130,7 +130,7 @@ class TestListPage:
 
     @pytest.mark.parametrize("cursor", ["", "x", "-1", "1" * 19, "²"])
     def test_bad_cursor(self, database: Database, cursor: str) -> None:
-        with database.read() as session, pytest.raises(BadDatasetCursor):
+        with database.read() as session, pytest.raises(BadCursor):
             datasets.list_page(session, ANN, limit=9, cursor=cursor)
 
 

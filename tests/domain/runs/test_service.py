@@ -8,9 +8,9 @@ from finery.contracts.run import NewRun, Resources, Run, RunFilter
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
+from finery.domain.cursors import BadCursor
 from finery.domain.errors import DomainError
 from finery.domain.runs.errors import (
-    BadCursor,
     IdempotencyMismatch,
     InvalidRun,
     NotReportable,

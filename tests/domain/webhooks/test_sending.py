@@ -13,9 +13,10 @@ from finery.contracts.status import RunStatus
 from finery.contracts.webhooks import Delivery, MessageState, NewWebhook, WebhookChanges
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks
+from finery.domain.cursors import BadCursor
 from finery.domain.ground import Ground
 from finery.domain.webhooks import Dispatch, Outcome
-from finery.domain.webhooks.errors import BadDeliveryCursor, DeliveryNotFound, WebhookDisabled
+from finery.domain.webhooks.errors import DeliveryNotFound, WebhookDisabled
 from finery.kit.clock import utc_now
 from finery.models import OutboxRow, WebhookMessageRow, WebhookRow
 from tests import builders
@@ -334,7 +335,7 @@ class TestListDeliveries:
 
     @pytest.mark.parametrize("cursor", ["x", "-1", "9" * 19, "１"])
     def test_a_cursor_of_ones_own(self, post: Post, ann: Principal, cursor: str) -> None:
-        with post.database.read() as session, pytest.raises(BadDeliveryCursor):
+        with post.database.read() as session, pytest.raises(BadCursor):
             webhooks.list_deliveries(session, post.webhook.id, ann, limit=2, cursor=cursor)
 
 

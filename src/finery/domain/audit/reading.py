@@ -4,7 +4,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import AuditEntry, AuditFilter, AuditPage, AuditResult
-from finery.domain.audit.errors import BadAuditCursor
+from finery.domain.cursors import parse_cursor
 from finery.kit.printable import printable
 from finery.models import AuditRow
 
@@ -12,10 +12,10 @@ EXPORT_ROWS = 1000
 
 
 def list_page(session: Session, audit_filter: AuditFilter, *, limit: int, cursor: str | None = None) -> AuditPage:
-    """Newest first. `cursor` is the `next_cursor` of the page before; raises BadAuditCursor for anything else."""
+    """Newest first. `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else."""
     query = _filtered(audit_filter).order_by(AuditRow.id.desc())
     if cursor is not None:
-        query = query.where(AuditRow.id < _parse_cursor(cursor))
+        query = query.where(AuditRow.id < parse_cursor(cursor))
     rows = session.scalars(query.limit(limit + 1)).all()
     more = len(rows) > limit > 0
     return AuditPage(
@@ -67,9 +67,3 @@ def _entry_of(row: AuditRow) -> AuditEntry:
         result=AuditResult(row.result),
         details=row.details,
     )
-
-
-def _parse_cursor(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise BadAuditCursor()
-    return int(cursor)

@@ -78,11 +78,3 @@ class DatasetUnreadable(DomainError):
 
     def __init__(self, filename: str, reason: str) -> None:
         super().__init__(f"{printable(filename)}: {reason}", flaws=[Flaw("", reason)])
-
-
-class BadDatasetCursor(DomainError):
-    kind = ErrorKind.INVALID
-    code = "bad_cursor"
-
-    def __init__(self) -> None:
-        super().__init__("cursor: give the next_cursor of the page before", flaws=[Flaw("cursor", "is no cursor")])

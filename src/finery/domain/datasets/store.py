@@ -11,9 +11,10 @@ from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED
 from finery.contracts.stored import Dataset, DatasetPage
 from finery.domain import audit
+from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.blobs import NewFile, store_blob
 from finery.domain.datasets.names import ID_PREFIX, checked_name, checked_note, name_of_file
-from finery.domain.datasets.refusals import BadDatasetCursor, DatasetInUse, DatasetNameTaken
+from finery.domain.datasets.refusals import DatasetInUse, DatasetNameTaken
 from finery.domain.datasets.rows import dataset_of, find_newest, lock_own, owned_by, owner_key, with_newest
 from finery.domain.datasets.versions import append_version
 from finery.kit.clock import utc_now
@@ -62,11 +63,11 @@ def list_page(
 ) -> DatasetPage:
     """Newest first; only those of this name, where one is given.
 
-    `cursor` is the `next_cursor` of the page before; raises BadDatasetCursor for anything else.
+    `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else.
     """
     query = with_newest(who).order_by(DatasetRow.number.desc())
     if cursor is not None:
-        query = query.where(DatasetRow.number < _parse_cursor(cursor))
+        query = query.where(DatasetRow.number < parse_cursor(cursor))
     if name is not None:
         query = query.where(DatasetRow.name == name)
     found = session.execute(query.limit(limit + 1)).all()
@@ -139,9 +140,3 @@ def _rename(session: Session, row: DatasetRow, name: str) -> None:
             row.name = name
     except IntegrityError as error:
         raise DatasetNameTaken(name) from error
-
-
-def _parse_cursor(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise BadDatasetCursor()
-    return int(cursor)

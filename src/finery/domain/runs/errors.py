@@ -141,11 +141,3 @@ class ArtifactNotFound(DomainError):
 
     def __init__(self, run_id: str, artifact_id: int) -> None:
         super().__init__(f"run {run_id!r} has no artifact {artifact_id}")
-
-
-class BadCursor(DomainError):
-    kind = ErrorKind.INVALID
-    code = "bad_cursor"
-
-    def __init__(self) -> None:
-        super().__init__("the cursor is not one that this server gave; start without one", field="cursor")

@@ -11,12 +11,13 @@ from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run, RunChanges, RunFilter, RunPage
 from finery.contracts.status import RunStatus
 from finery.domain import audit
+from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.acceptance import insert_run
-from finery.domain.runs.errors import BadCursor, NotReportable, RunIsLive
+from finery.domain.runs.errors import NotReportable, RunIsLive
 from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.replays import IdCollided, earlier_answer, request_key, resolve_conflict
@@ -71,7 +72,7 @@ def list_page(
     """Newest first. `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else."""
     query = _filtered(run_filter).where(runs_visible_to(who)).order_by(RunRow.number.desc())
     if cursor is not None:
-        query = query.where(RunRow.number < _parse_cursor(cursor))
+        query = query.where(RunRow.number < parse_cursor(cursor))
     rows = session.scalars(query.offset(offset).limit(limit + 1)).all()
     more = len(rows) > limit
     return RunPage(
@@ -141,9 +142,3 @@ def _filtered(run_filter: RunFilter) -> Select[RunRow]:
     if run_filter.without_labels:
         query = query.where(cast(RunRow.labels, String) == "{}")
     return query
-
-
-def _parse_cursor(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise BadCursor()
-    return int(cursor)

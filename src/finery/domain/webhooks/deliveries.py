@@ -15,7 +15,8 @@ from finery.contracts.webhooks import (
     DeliveryPage,
     MessageState,
 )
-from finery.domain.webhooks.errors import BadDeliveryCursor, DeliveryNotFound, WebhookDisabled
+from finery.domain.cursors import parse_cursor
+from finery.domain.webhooks.errors import DeliveryNotFound, WebhookDisabled
 from finery.domain.webhooks.payloads import DIGITS, event_id, test_body, to_text
 from finery.domain.webhooks.rows import find_row, lock_row, require_power, require_reading
 from finery.kit.clock import utc_now
@@ -34,7 +35,7 @@ def list_deliveries(
 ) -> DeliveryPage:
     """Newest first. `cursor` is the `next_cursor` of the page before.
 
-    Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, BadDeliveryCursor.
+    Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, BadCursor.
     """
     webhook = find_row(session, webhook_id, who)
     require_power(webhook, who)
@@ -43,7 +44,7 @@ def list_deliveries(
     if state is not None:
         query = query.where(WebhookMessageRow.state == state)
     if cursor is not None:
-        query = query.where(WebhookMessageRow.number < _parse_cursor(cursor))
+        query = query.where(WebhookMessageRow.number < parse_cursor(cursor))
     rows = session.scalars(query.order_by(WebhookMessageRow.number.desc()).limit(limit + 1)).all()
     more = len(rows) > limit > 0
     return DeliveryPage(
@@ -148,9 +149,3 @@ def _attempt_of(row: WebhookAttemptRow) -> DeliveryAttempt:
         response=row.response,
         milliseconds=row.milliseconds,
     )
-
-
-def _parse_cursor(cursor: str) -> int:
-    if not cursor.isascii() or not cursor.isdigit() or len(cursor) > 18:
-        raise BadDeliveryCursor()
-    return int(cursor)

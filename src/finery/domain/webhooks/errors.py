@@ -60,11 +60,3 @@ class DeliveryNotFound(DomainError):
 
     def __init__(self, message_id: str) -> None:
         super().__init__(f"there is no delivery '{printable(message_id)}' to this webhook")
-
-
-class BadDeliveryCursor(DomainError):
-    kind = ErrorKind.INVALID
-    code = "bad_cursor"
-
-    def __init__(self) -> None:
-        super().__init__("the cursor is not one that this server gave; start without one", field="cursor")
