@@ -123,21 +123,6 @@ class TestPin:
             datasets.pin(session, run.number, resolved, asked_for="dataset:rows", field="eval_dataset_path")
         assert refused.value.flaws[0].field == "eval_dataset_path"
 
-    def test_a_file_of_no_dataset_is_held_until_the_run_ends(
-        self, database: Database, home: Path, rows: Dataset
-    ) -> None:
-        resolved = resolve(database, home, "dataset:rows@1")
-        assert resolved is not None
-        alone = ResolvedDataset(resolved.path, resolved.blob, resolved.sha256, resolved.suffix, None, None)
-        run = submit(database, home)
-        with database.write() as session:
-            datasets.pin(session, run.number, alone, asked_for="alone")
-            datasets.delete(session, rows.id, ANN)
-        assert resolved.blob not in stored.sweep(database, home)
-        with database.write() as session:
-            runs.request_cancel(session, run.id, ANN)
-        assert stored.sweep(database, home) == [resolved.blob]
-
     def test_refusals_name_the_field(self, database: Database, home: Path, rows: Dataset) -> None:
         for field, text in (("dataset_path", "dataset:none"), ("eval_dataset_path", "dataset:rows@9")):
             with pytest.raises(InvalidRun) as refused:

@@ -19,7 +19,7 @@ from finery.domain.datasets.refusals import AmbiguousReference, ReferenceGone, S
 from finery.domain.datasets.rows import find_newest, find_version, owned_by, reference_to, visible_to
 from finery.domain.ground import Ground
 from finery.kit.printable import printable
-from finery.models import BlobRow, DatasetPinRow, DatasetRow, DatasetVersionRow
+from finery.models import DatasetPinRow, DatasetRow, DatasetVersionRow, FileRow
 
 IDS_SHOWN = 5
 _REFERENCE = re.compile(rf"{REFERENCE}(?P<name>[^@]+)(?:@(?P<version>[0-9]{{1,9}}))?")
@@ -34,6 +34,8 @@ class ResolvedDataset:
     dataset_id: str | None
     """None, like its version, for a file that belongs to no dataset."""
     version: int | None
+    file_id: str | None = None
+    """Of an uploaded file that belongs to no dataset."""
 
     @property
     def reference(self) -> str | None:
@@ -84,8 +86,9 @@ def pin(
         if session.scalar(kept) is None or session.scalar(version) is None:
             raise ReferenceGone(asked_for, field=field)
     else:
-        held = select(BlobRow.name).where(BlobRow.name == resolved.blob).with_for_update(read=True)
-        if session.scalar(held) is None:
+        # A file's content may outlive it: as another file's, or until it is cleared away.
+        kept = select(FileRow.id).where(FileRow.id == resolved.file_id).with_for_update(read=True)
+        if session.scalar(kept) is None:
             raise ReferenceGone(asked_for, field=field)
     session.add(
         DatasetPinRow(

@@ -28,4 +28,6 @@ def resolve_file(session: Session, text: str, who: Principal, ground: Ground, *,
         if row.purpose != Purpose.FINE_TUNE:
             raise WrongPurpose(field, text, row.purpose)
         blob = reading.scalars(select(BlobRow).where(BlobRow.name == row.blob)).one()
-        return ResolvedDataset(blob_path(ground.home, blob.name), blob.name, blob.sha256, blob.suffix, None, None)
+        return ResolvedDataset(
+            blob_path(ground.home, blob.name), blob.name, blob.sha256, blob.suffix, None, None, file_id=row.id
+        )
