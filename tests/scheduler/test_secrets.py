@@ -189,8 +189,9 @@ class TestNothingIsLeft:
         assert read_json(home / "runs" / run["id"] / "spec.json")["secrets"] == ["HF_TOKEN"]
 
     def test_of_a_training_that_fails_with_a_key_that_it_was_given_unasked(
-        self, database: Database, home: Path
+        self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         store(database, home, "cannot be loaded", "HF_TOKEN")
         config = {**training(home), "model_name": "nobody/has-this-model"}
         run = self.carry_out(home, {"recipe": "sft", "config": config}, "cannot be loaded")

@@ -8,6 +8,8 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from finery.contracts.recipes import SftConfig
+from finery.trainers.errors import TrainingRefused
 from finery.trainers.loading import prepare_base
 from tests.trainers.running import PREFERENCES, carry_out, chat, make_run, write_rows
 
@@ -113,4 +115,8 @@ class TestPrepareBase:
         from finery.trainers.attempt import open_attempt
 
         run = make_run(tmp_path, "sft", cache=cache, model="org/model")
-        assert prepare_base(open_attempt(run, RunSpec.model_validate_json(run.spec.read_bytes()))) == "org/model"
+        attempt = open_attempt(run, RunSpec.model_validate_json(run.spec.read_bytes()))
+        config = SftConfig.model_validate(attempt.spec.config)
+        assert prepare_base(attempt, config) == "org/model"
+        with pytest.raises(TrainingRefused, match="precision: fp16 needs a GPU"):
+            prepare_base(attempt, config.model_copy(update={"precision": "fp16"}))

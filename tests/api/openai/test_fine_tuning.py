@@ -164,8 +164,6 @@ class TestBadInput:
             ({"suffx": "a"}, "suffx", "unknown_parameter"),
             ({"suffix": "x" * 65}, "suffix", "invalid_value"),
             ({"suffix": "a:b"}, "suffix", "invalid_value"),
-            ({"model": "finery/tiny-lama"}, "model", "model_not_found"),
-            ({"model": "../../etc"}, "model", "model_not_found"),
             ({"training_file": "file-none"}, "training_file", "file_not_found"),
             ({"validation_file": "file-none"}, "validation_file", "file_not_found"),
             ({"method": {"type": "magic"}}, "method.type", "invalid_value"),
@@ -219,9 +217,24 @@ class TestBadInput:
         assert refused.value.type == "invalid_request_error"
         assert list(sdk.fine_tuning.jobs.list()) == []
 
-    @pytest.mark.parametrize("model", ["gpt-4o", "gpt-4o-mini-2024-07-18", "o4-mini", "babbage-002"])
+    @pytest.mark.parametrize("model", ["gpt-4o", "GPT-4o-mini", "o4-mini", "babbage-002", "tiny-llama", "file-abc"])
     def test_a_model_that_nothing_stands_for(self, sdk: OpenAI, training_file: str, model: str) -> None:
         with pytest.raises(NotFoundError, match=r"models\.yaml") as refused:
+            sdk.fine_tuning.jobs.create(model=model, training_file=training_file)
+        assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
+
+    @pytest.mark.parametrize(
+        ("model", "reason"),
+        [
+            ("finery/tiny-lama", "did you mean 'finery/tiny-llama'"),
+            ("../../etc", "lies outside"),
+            ("ftjob-0123", "no finished run"),
+            ("ft:gpt-3.5-turbo:my-org:custom:7p4lURel", "no fine-tuned model"),
+            ("ft:finery/tiny-llama:finery::0123:ckpt-step-1", "no fine-tuned model"),
+        ],
+    )
+    def test_a_model_that_is_not_there(self, sdk: OpenAI, training_file: str, model: str, reason: str) -> None:
+        with pytest.raises(NotFoundError, match=reason) as refused:
             sdk.fine_tuning.jobs.create(model=model, training_file=training_file)
         assert (refused.value.param, refused.value.code) == ("model", "model_not_found")
 
@@ -236,7 +249,8 @@ class TestBadInput:
         request = {"model": MODEL, "training_file": upload(sdk, [TASK] * 3), **reinforcement(judge)}
         with pytest.raises(NotFoundError, match=r"models\.yaml") as refused:
             sdk.post("/fine_tuning/jobs", cast_to=object, body=request)
-        assert (refused.value.param, refused.value.code) == ("method.reinforcement.grader.model", "model_not_found")
+        place = "method.reinforcement.grader" + (".graders.judge" if is_one_of_several else "")
+        assert (refused.value.param, refused.value.code) == (f"{place}.model", "model_not_found")
 
     def test_a_file_for_another_purpose(self, sdk: OpenAI) -> None:
         with pytest.raises(BadRequestError) as refused:

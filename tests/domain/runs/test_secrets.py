@@ -67,13 +67,13 @@ class TestCreate:
 class TestClaim:
     def test_names_owner_and_secrets(self, database: Database, home: Path, ann: Principal) -> None:
         put(database, home, "MY_KEY", ann)
-        new = builders.sft(home, config={"report_to": ["wandb"], "secrets": ["MY_KEY"]})
+        new = builders.sft(home, config={"model_name": "org/model", "secrets": ["MY_KEY"]})
         create(database, home, new, ann)
         with database.write() as session:
             claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=3)
         assert claim is not None
         assert (claim.owner_id, claim.secrets) == (ann.user_id, ["MY_KEY"])
-        assert claim.customary_secrets == ["WANDB_API_KEY", "WANDB_BASE_URL"]
+        assert claim.customary_secrets == ["HF_TOKEN"]
         with database.read() as session:
             [live] = attempts.list_live(session)
-        assert (live.owner_id, live.secrets) == (ann.user_id, ["MY_KEY", "WANDB_API_KEY", "WANDB_BASE_URL"])
+        assert (live.owner_id, live.secrets) == (ann.user_id, ["MY_KEY", "HF_TOKEN"])

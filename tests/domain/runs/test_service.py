@@ -225,3 +225,5 @@ class TestMetrics:
             found = runs.metrics(session, "a", LOCAL_ADMINISTRATOR, points=10)
         assert [row["step"] for row in found if row["type"] == "progress"] == list(range(10, 101, 10))
         assert [row["step"] for row in found if row["type"] == "evaluation"] == [50]
+        with database.read() as session:
+            assert len(runs.metrics(session, "a", LOCAL_ADMINISTRATOR, points=None)) == 101

@@ -319,7 +319,7 @@ class TestToolChoice:
         stray = refused(engine, messages=[*messages, {"role": "tool", "tool_call_id": "b", "content": ""}])
         assert stray["param"] == "messages[2].tool_call_id"
         calls[0]["function"] = {"name": "forge", "arguments": "{"}
-        assert refused(engine, messages=messages)["param"] == "messages[1].tool_calls[0].arguments"
+        assert refused(engine, messages=messages)["param"] == "messages[1].tool_calls[0].function.arguments"
 
     def test_bad_parameters_are_named(self, engine: Engine) -> None:
         tool = {"type": "function", "function": {"name": "bad", "parameters": {"not": {}}}}

@@ -16,7 +16,6 @@ from finery.http.files import file_range
 from finery.http.permission import PermissionMissing
 
 RESULTS = "fine-tune-results"
-ALL_POINTS = 10_000
 MOST_NEW_SIZES = 100
 MOST_NEW_BYTES = 1 << 20
 """Contents that are written for one page only to tell their sizes; where they are more, the page ends early."""
@@ -98,7 +97,7 @@ def _measure(session: Session, result: files.Result, who: Principal) -> int:
 
 
 def _csv(session: Session, result: files.Result, who: Principal) -> bytes:
-    return results_csv(runs.metrics(session, result.run_id, who, points=ALL_POINTS))
+    return results_csv(runs.metrics(session, result.run_id, who, points=None))
 
 
 def _to_file(result: files.Result, size: int) -> FileObject:

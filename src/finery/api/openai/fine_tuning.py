@@ -5,10 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, IdempotencyKey, JobId, OpenAIRoute, RetryCount, is_retry
-from finery.api.openai.fine_tuning_mapping import to_job, to_new_run
+from finery.api.openai.fine_tuning_mapping import models_named, to_job, to_new_run
 from finery.api.openai.fine_tuning_pages import checkpoint_page, controlled, event_page, job_filter, job_page, job_run
 from finery.api.openai.fine_tuning_places import named_as_sent
 from finery.api.openai.fine_tuning_schemas import CheckpointPage, CreateJobRequest, EventPage, FineTuningJob, JobPage
+from finery.api.openai.model_names import check_models
 from finery.api.openai.pages import known_only
 from finery.contracts.status import RunStatus
 from finery.domain import runs
@@ -36,7 +37,8 @@ def create_fine_tuning_job(
     retried: RetryCount = None,
 ) -> FineTuningJob:
     """A job whose data are bad is there, and has failed: its `error` and its events say why."""
-    new = to_new_run(body, idempotency_key, ground.models, is_retry=is_retry(retried))
+    new = to_new_run(body, idempotency_key, is_retry=is_retry(retried))
+    check_models(session, models_named(body), ground, user)
     with named_as_sent(body):
         return to_job(runs.create(session, new, ground, user))
 

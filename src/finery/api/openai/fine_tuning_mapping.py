@@ -1,7 +1,8 @@
 """Between fine-tuning jobs and the core's runs."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 from finery.api.openai.fine_tuning_schemas import (
@@ -14,9 +15,8 @@ from finery.api.openai.fine_tuning_schemas import (
     ReinforcementHyperparameters,
     Wandb,
 )
-from finery.api.openai.model_names import refuse_unlisted
+from finery.contracts.graders import MOST_GRADERS
 from finery.contracts.model_names import JOB_PREFIX, ORGANIZATION, fine_tuned_name
-from finery.contracts.model_table import ModelTable
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
@@ -53,13 +53,17 @@ ERROR_CODES = {
 }
 
 
-def to_new_run(request: CreateJobRequest, idempotency_key: str | None, models: ModelTable, *, is_retry: bool) -> NewRun:
-    """Raises RequestRefused for what contradicts itself, UnknownModel."""
-    refuse_unlisted(request.model, models)
+def models_named(request: CreateJobRequest) -> dict[str, str]:
+    """A place in the request → the model named there: the one that is trained, and those that judge it."""
+    named = {"model": request.model}
+    if request.method is not None and request.method.reinforcement is not None:
+        named |= _judges_named(request.method.reinforcement.grader)
+    return named
+
+
+def to_new_run(request: CreateJobRequest, idempotency_key: str | None, *, is_retry: bool) -> NewRun:
+    """Raises RequestRefused for what contradicts itself."""
     method = _method_of(request)
-    if method.reinforcement is not None:
-        for judge in _judges_named(method.reinforcement.grader):
-            refuse_unlisted(judge, models, field="method.reinforcement.grader.model")
     return NewRun(
         id_prefix=JOB_PREFIX,
         source=SOURCE,
@@ -125,12 +129,17 @@ def _method_of(request: CreateJobRequest) -> Method:
     return request.method
 
 
-def _judges_named(grader: Mapping[str, Any]) -> Iterator[str]:
+def _judges_named(grader: Mapping[str, Any]) -> dict[str, str]:
     """The models of graders that ask one, before anybody has looked at what else the client wrote there."""
-    several = grader.get("graders")
-    for part in (grader, *(several.values() if isinstance(several, dict) else ())):
-        if isinstance(part, dict) and part.get("type") == "score_model" and isinstance(part.get("model"), str):
-            yield part["model"]
+    place, several = "method.reinforcement.grader", grader.get("graders")
+    parts = {place: grader}
+    if isinstance(several, dict):
+        parts |= {f"{place}.graders.{name}": part for name, part in islice(several.items(), MOST_GRADERS)}
+    return {
+        f"{place}.model": part["model"]
+        for place, part in parts.items()
+        if isinstance(part, dict) and part.get("type") == "score_model" and isinstance(part.get("model"), str)
+    }
 
 
 def _config(request: CreateJobRequest, method: Method) -> dict[str, Any]:

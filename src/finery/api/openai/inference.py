@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_names import named_model, unknown_model
+from finery.api.openai.pages import known_only
 from finery.http.deploying import pass_on_by_name
 from finery.http.described import in_type
 from finery.http.engines import CHAT, COMPLETIONS
@@ -30,7 +31,13 @@ CompletionBody = Annotated[
 ]
 ANSWERS = in_type("application/json", "text/event-stream")
 
-router = APIRouter(prefix=PREFIX, route_class=OpenAIRoute, tags=["openai: inference"], responses=ERRORS)
+router = APIRouter(
+    prefix=PREFIX,
+    route_class=OpenAIRoute,
+    tags=["openai: inference"],
+    responses=ERRORS,
+    dependencies=[Depends(known_only)],
+)
 
 
 @router.post("/chat/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
@@ -38,8 +45,8 @@ async def create_chat_completion(
     request: Request, body: ChatBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
     """Streamed where `stream` is true."""
-    with unknown_model():
-        name = named_model(body, services.ground.models)
+    name = named_model(body)
+    with unknown_model(name, services.ground.models):
         return await pass_on_by_name(request, services, name, user, CHAT, body)
 
 
@@ -48,6 +55,6 @@ async def create_completion(
     request: Request, body: CompletionBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
     """Streamed where `stream` is true."""
-    with unknown_model():
-        name = named_model(body, services.ground.models)
+    name = named_model(body)
+    with unknown_model(name, services.ground.models):
         return await pass_on_by_name(request, services, name, user, COMPLETIONS, body)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from sqlalchemy.orm import Session
 
-from finery.api.openai.model_names import UnknownModel, refuse_unlisted, unknown_model
+from finery.api.openai.model_names import UnknownModel, find_model
 from finery.api.openai.model_schemas import Model, ModelList
 from finery.contracts.deployment import ModelInfo
 from finery.contracts.layout import HomeDirectory
@@ -25,15 +25,13 @@ def to_list(models: Iterable[ModelInfo]) -> ModelList:
 
 def described(session: Session, name: str, ground: Ground, who: Principal) -> Model:
     """Of what is here under that name, be it listed or not. Raises UnknownModel."""
-    refuse_unlisted(name, ground.models)
-    with unknown_model():
-        found = catalog.resolve(session, name, ground, who)
+    found = find_model(session, name, ground, who)
     listed = {model.name: model for model in catalog.list_models(session, ground, who)}
     if name in listed:
         return _told(listed[name])
     if found.is_on_hub:
         raise UnknownModel(
-            f"{name[:200]!r} is no model of this server; as a hub's name it can be trained and asked, "
+            f"{name[:200]!r} is no model of this server; as a hub's name it can be trained and deployed, "
             "and whether the hub has it shows then"
         )
     return Model(id=name, created=0, owned_by=ORGANIZATION)

@@ -1,18 +1,21 @@
 """The names of models in requests, and what is said where nothing has such a name."""
 
-import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from finery.contracts.model_table import ModelTable
-from finery.domain.catalog import ModelNotFound, ModelRefused
-from finery.domain.errors import DomainError, ErrorKind, Flaw
-from finery.http.problems import RequestRefused, invalid_request
+from sqlalchemy.orm import Session
 
-_OPENAIS = re.compile(
-    r"(gpt-\d|gpt-oss|chatgpt|o\d(-|$)|davinci|babbage|curie|ada(-|$)|text-|codex|computer-use)[^/]*$"
-)
+from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.model_table import ModelTable
+from finery.contracts.permissions import Principal
+from finery.db.reading import reading_beside
+from finery.domain import catalog
+from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused
+from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.ground import Ground
+from finery.http.problems import RequestRefused, invalid_request
+from finery.kit.suggest import nearest
 
 
 class UnknownModel(DomainError):
@@ -23,31 +26,55 @@ class UnknownModel(DomainError):
         super().__init__(message, field=field)
 
 
-def refuse_unlisted(model: str, models: ModelTable, *, field: str = "model") -> None:
-    """OpenAI's own models are here only where an administrator has said what stands for them. Raises UnknownModel."""
-    if _OPENAIS.match(model) and model not in models:
-        known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
-        raise UnknownModel(
-            f"no model here stands for {model!r}: add it to the server's model table (models.yaml); {known}",
-            field=field,
-        )
+def find_model(
+    session: Session, name: str, ground: Ground, who: Principal, *, field: str = "model"
+) -> catalog.ResolvedModel:
+    """What stands for that name. Raises UnknownModel.
+
+    A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
+    administrator has said what stands for them.
+    """
+    with unknown_model(name, ground.models, field=field):
+        found = catalog.resolve(session, name, ground, who)
+    if found.is_on_hub and found.entry is None and "/" not in name:
+        raise _unlisted(name, ground.models, field)
+    return found
 
 
-def named_model(body: Mapping[str, Any], models: ModelTable) -> str:
-    """Raises RequestRefused, UnknownModel."""
+def check_models(session: Session, named: Mapping[str, str], ground: Ground, who: Principal) -> None:
+    """`named`: a place in the request → the name that stands there. Raises UnknownModel."""
+    with reading_beside(session) as reading:
+        for field, name in named.items():
+            find_model(reading, name, ground, who, field=field)
+
+
+def named_model(body: Mapping[str, Any]) -> str:
+    """Raises RequestRefused."""
     name = body.get("model")
     if not isinstance(name, str) or not 0 < len(name) <= 4096:
         raise RequestRefused(
             invalid_request([Flaw("model", "is needed: the name of a model, as /v1/models lists them")])
         )
-    refuse_unlisted(name, models)
     return name
 
 
 @contextmanager
-def unknown_model() -> Iterator[None]:
+def unknown_model(name: str, models: ModelTable, *, field: str = "model") -> Iterator[None]:
     """Here a model that is not there is a 404, as OpenAI's clients expect."""
     try:
         yield
+    except ModelOnHub as error:
+        raise (UnknownModel(str(error), field=field) if "/" in name else _unlisted(name, models, field)) from error
     except (ModelNotFound, ModelRefused) as error:
-        raise UnknownModel(str(error)) from error
+        raise UnknownModel(str(error), field=field) from error
+
+
+def _unlisted(name: str, models: ModelTable, field: str) -> UnknownModel:
+    near = nearest(name, [*models, *BUILTIN_MODELS])
+    hint = f" (did you mean {near!r}?)" if near else ""
+    known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
+    return UnknownModel(
+        f"no model here stands for {name[:200]!r}{hint}: add it to the server's model table "
+        f"(models.yaml; {known}), or name a hub's model as organization/name",
+        field=field,
+    )

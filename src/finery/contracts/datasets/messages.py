@@ -175,7 +175,7 @@ def _weight(item: JsonObject, role: Role, field: str) -> bool:
         return role == "assistant"
     if role != "assistant":
         raise RowRefused(f"{field}.weight", "only an assistant's message has a weight")
-    if weight not in (0, 1):
+    if weight not in (0, 1) or isinstance(weight, bool):
         raise RowRefused(f"{field}.weight", "must be 0 or 1")
     return bool(weight)
 
@@ -188,6 +188,8 @@ def _add_optional(message: Message, item: JsonObject, field: str) -> None:
     if (call_id := item.get("tool_call_id")) is not None:
         message["tool_call_id"] = read_text(call_id, f"{field}.tool_call_id")
     if calls := _read_calls(item, field):
+        if message["role"] != "assistant":
+            raise RowRefused(f"{field}.tool_calls", "only an assistant's message calls tools")
         message["tool_calls"] = calls
 
 
@@ -198,17 +200,22 @@ def _read_calls(item: JsonObject, field: str) -> list[ToolCall]:
     if calls is None:
         return []
     field = f"{field}.tool_calls"
-    return [_read_call(call, f"{field}[{index}]") for index, call in enumerate(read_list(calls, field))]
+    read = [_read_call(call, f"{field}[{index}]") for index, call in enumerate(read_list(calls, field))]
+    ids: set[str] = set()
+    for index, call in enumerate(read):
+        if (call_id := call.get("id")) in ids:
+            raise RowRefused(f"{field}[{index}].id", "is the id of another call in this message")
+        if call_id is not None:
+            ids.add(call_id)
+    return read
 
 
 def _read_call(call: object, field: str) -> ToolCall:
     if not isinstance(call, dict):
         raise RowRefused(field, f"must be an object, not {kind_of(call)}")
-    function = call.get("function") or call
-    if not isinstance(function, dict):
-        raise RowRefused(f"{field}.function", f"must be an object, not {kind_of(function)}")
-    name = read_text(function.get("name"), f"{field}.name")
-    arguments = _read_arguments(function.get("arguments"), f"{field}.arguments")
+    function, place = _function_of(call, field)
+    name = read_text(function.get("name"), f"{place}.name")
+    arguments = _read_arguments(function.get("arguments"), f"{place}.arguments")
     read: ToolCall = {"type": "function", "function": {"name": name, "arguments": arguments}}
     if isinstance(call.get("id"), str):
         read["id"] = call["id"]
@@ -237,11 +244,23 @@ def _call_message(value: object, field: str) -> Message:
 def _read_tool(tool: object, field: str) -> JsonObject:
     if not isinstance(tool, dict):
         raise RowRefused(field, f"must be an object, not {kind_of(tool)}")
-    function = tool.get("function")
-    if not isinstance(function, dict):
-        function = tool
-    read_text(function.get("name"), f"{field}.name")
+    function, place = _function_of(tool, field)
+    read_text(function.get("name"), f"{place}.name")
     return {"type": "function", "function": function}
+
+
+def _function_of(holder: JsonObject, field: str) -> tuple[JsonObject, str]:
+    """What a tool or a call says of its function, and where that stands: under `function`, or beside its name."""
+    function = holder.get("function")
+    if function is None:
+        if "name" not in holder:
+            raise RowRefused(f"{field}.function", "missing")
+        return holder, field
+    if not isinstance(function, dict):
+        raise RowRefused(f"{field}.function", f"must be an object, not {kind_of(function)}")
+    if holder.get("type") not in (None, "function"):
+        raise RowRefused(f"{field}.type", "must be function: no other kind of tool is known")
+    return function, f"{field}.function"
 
 
 def _parsed(text: str, field: str) -> object:

@@ -3,6 +3,7 @@
 from finery.contracts.graders.formula import Formula, FormulaFailed, FormulaRefused
 from finery.contracts.graders.templates import FieldMissing, item_paths, render, sample_of
 from finery.contracts.graders.types import (
+    MOST_GRADERS,
     Grader,
     GraderError,
     MultiGrader,
@@ -20,6 +21,7 @@ from finery.contracts.graders.types import (
 )
 
 __all__ = [
+    "MOST_GRADERS",
     "FieldMissing",
     "Formula",
     "FormulaFailed",

@@ -9,6 +9,10 @@ class ModelNotFound(DomainError):
         super().__init__(message, field="model_name")
 
 
+class ModelOnHub(ModelNotFound):
+    """It might be a hub's, and nothing here stands for it."""
+
+
 class ModelRefused(DomainError):
     """It is there, but it cannot be used; the message says why and what to do."""
 

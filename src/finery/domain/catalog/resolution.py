@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.builtin import BUILTIN_MODELS
-from finery.contracts.model_names import FineTuned, parse_fine_tuned
+from finery.contracts.model_names import JOB_PREFIX, FineTuned, parse_fine_tuned
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.permissions import SERVER, Principal
 from finery.contracts.status import RunStatus
@@ -69,7 +69,7 @@ def _find(session: Session, name: str, ground: Ground, who: Principal) -> str:
         return str(_loadable(folder, name))
     if (output := _output_of_run(session, name, who)) is not None and not is_hidden(session, output, who, ground):
         return str(_loadable(output, name))
-    if is_free and HUB_ID.fullmatch(name) and not _is_below_home(name, ground):
+    if is_free and HUB_ID.fullmatch(name) and not name.startswith(JOB_PREFIX) and not _is_below_home(name, ground):
         return name
     raise ModelNotFound(
         f"model {name[:200]!r} is no name of the administrator's, no built-in model, no folder here, no finished run "

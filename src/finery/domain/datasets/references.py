@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.files import FILE_PREFIX
 from finery.contracts.permissions import Principal
 from finery.contracts.stored import REFERENCE
+from finery.db.reading import reading_beside
 from finery.domain.datasets.blobs import blob_path
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.refusals import AmbiguousReference, ReferenceGone, StoredDatasetNotFound
@@ -60,7 +61,7 @@ def resolve_reference(session: Session, text: str, who: Principal, ground: Groun
     found = _REFERENCE.fullmatch(text)
     if found is None:
         raise StoredDatasetNotFound(text.removeprefix(REFERENCE))
-    with Session(session.get_bind().execution_options(writing=False)) as reading:
+    with reading_beside(session) as reading:
         dataset_id = _find_id(reading, found["name"], who)
         row, version, blob = find_newest(reading, dataset_id, who)
         if found["version"] is not None:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import EngineOptions, ServedModel
 from finery.contracts.permissions import Principal
-from finery.domain.catalog import ModelNotFound, resolve
+from finery.domain.catalog import ModelOnHub, resolve
 from finery.domain.deployments.errors import DemandContested
 from finery.domain.deployments.inserting import insert_row
 from finery.domain.deployments.planning import EnginePlan, are_as_they_were, plan_engine, stamps_of
@@ -57,7 +57,7 @@ def _plan(session: Session, name: str, who: Principal, ground: Ground) -> Engine
     resolved = resolve(session, name, ground, who)
     if resolved.is_on_hub and resolved.entry is None:
         # A misspelt name would begin a download that nobody asked for.
-        raise ModelNotFound(
+        raise ModelOnHub(
             f"model {name[:200]!r} is not here; models on a hub are served once they are deployed, "
             "or named by the administrator"
         )

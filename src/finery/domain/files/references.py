@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.files import FILE_PREFIX, Purpose
 from finery.contracts.permissions import Principal
+from finery.db.reading import reading_beside
 from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.blobs import blob_path
 from finery.domain.files.errors import FileNotFound, UnknownFile, WrongPurpose
@@ -20,7 +21,7 @@ def resolve_file(session: Session, text: str, who: Principal, ground: Ground, *,
     """
     if not text.startswith(FILE_PREFIX) or "/" in text:
         return None
-    with Session(session.get_bind().execution_options(writing=False)) as reading:
+    with reading_beside(session) as reading:
         try:
             row = find_row(reading, text, who)
         except FileNotFound as error:

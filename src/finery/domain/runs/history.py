@@ -44,8 +44,10 @@ def list_events_backwards(
     return [_event_of(found, run_id) for found in rows]
 
 
-def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> list[dict[str, Any]]:
-    """The figures in order, thinned out evenly to about `points` training rows; evaluations are all kept."""
+def metrics(session: Session, run_id: str, who: Principal, *, points: int | None) -> list[dict[str, Any]]:
+    """The figures in order, thinned out evenly to about `points` training rows, unless it is None; evaluations are all
+    kept.
+    """
     row = find_row(session, run_id, who)
     mine = EventRow.run_number == row.number
     total = session.scalar(select(func.count()).where(mine, EventRow.type == EventType.PROGRESS)) or 0
@@ -60,7 +62,7 @@ def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> li
         .where(mine, EventRow.type.in_(FIGURES))
         .subquery()
     )
-    stride = max(1, -(-total // max(1, points)))
+    stride = 1 if points is None else max(1, -(-total // max(1, points)))
     kept = (numbered.c.type == EventType.EVALUATION) | ((total - numbered.c.rank) % stride == 0)
     query = select(numbered.c.type, numbered.c.at, numbered.c.data).where(kept).order_by(numbered.c.sequence)
     return [{"type": type_, "at": at, **data} for type_, at, data in session.execute(query)]

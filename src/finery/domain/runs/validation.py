@@ -13,6 +13,7 @@ from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig, unmet
 from finery.contracts.run import NewRun
+from finery.db.reading import reading_beside
 from finery.domain import secrets
 from finery.domain.catalog import resolve_model
 from finery.domain.datasets import ResolvedDataset
@@ -115,7 +116,7 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     output_dir = _output_dir(config, run_id, ground)
     gpus, cpu_slots = _fit(new, ground)
     _refuse_unmet(config, gpus)
-    with Session(session.get_bind().execution_options(writing=False)) as reading:
+    with reading_beside(session) as reading:
         inputs, data = _inputs(reading, new.recipe, config, ground, who)
     notices: tuple[dict[str, Any], ...] = ()
     if isinstance(config, TrainingConfig) and data is not None:

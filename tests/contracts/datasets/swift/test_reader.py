@@ -174,6 +174,13 @@ class TestSwiftReader:
         row = reader.read(json.dumps({"messages": [USER, odd]}).encode())
         assert row is None or examined(row) is None
 
+    @pytest.mark.parametrize(("ids", "is_odd"), [(("a", "a"), True), (("", ""), True), (("a", "b"), False)])
+    def test_leaves_calls_with_one_id_to_the_long_way(self, ids: tuple[str, str], is_odd: bool) -> None:
+        calling = CALLING | {"tool_calls": [CALL | {"id": call_id} for call_id in ids]}
+        row = SwiftReader("sft").read(json.dumps({"messages": [USER, calling]}).encode())
+        assert row is not None
+        assert (examined(row) is None) is is_odd
+
     def test_leaves_odd_tools_to_the_long_way(self) -> None:
         row = SwiftReader("sft").read(json.dumps(RICH_ROWS[1] | {"tools": [{"function": {}}]}).encode())
         assert row is not None

@@ -133,7 +133,7 @@ class _Calls:
             is_plain = is_plain and not waiting
             if type(message) is _Assistant and message.tool_calls is not None:
                 waiting = [call.id for call in message.tool_calls]
-                if not self._add(message.tool_calls, texts):
+                if _are_repeated(waiting) or not self._add(message.tool_calls, texts):
                     return None
             elif message.content is None:
                 return None
@@ -154,6 +154,13 @@ class _Calls:
         if is_unanswered:
             self.unanswered.append(index)
         return stray is None
+
+
+def _are_repeated(ids: Sequence[str | None]) -> bool:
+    if len(ids) < 2:
+        return False
+    known = [call_id for call_id in ids if call_id is not None]
+    return len(set(known)) < len(known)
 
 
 def _step(message: _Message) -> Step:
