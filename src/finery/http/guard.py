@@ -113,7 +113,8 @@ class Guard:
         if scope["method"] in SAFE_METHODS:
             return None
         if not self._is_declared(scope, headers):
-            return Problem(415, "unsupported_media_type", "send JSON, with the header Content-Type: application/json")
+            message = "send JSON, with the header Content-Type: application/json; a file as multipart/form-data"
+            return Problem(415, "unsupported_media_type", message)
         if _declared_length(headers) > self._limit(headers):
             return _too_large(self._limit(headers))
         return None

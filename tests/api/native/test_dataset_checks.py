@@ -51,6 +51,13 @@ class TestCheck:
     def test_what_cannot_be_checked(self, client: TestClient, home: Path, fields: dict[str, str]) -> None:
         answer = check(client, **({"path": write(home, ROW)} | fields))
         assert answer.status_code == 422
+        assert str(home) not in answer.text
+
+    @pytest.mark.parametrize("field", ["path", "validation_path"])
+    def test_what_is_not_there_is_named_as_it_was_sent(self, client: TestClient, home: Path, field: str) -> None:
+        error = check(client, **({"path": write(home, ROW)} | {field: "none.jsonl"})).json()["error"]
+        assert (error["code"], error["errors"][0]["field"]) == ("dataset_not_found", field)
+        assert error["message"].startswith("there is no dataset at none.jsonl")
 
     def test_a_stored_dataset(self, client: TestClient) -> None:
         files = {"file": ("rows.jsonl", json.dumps(ROW).encode())}

@@ -182,8 +182,14 @@ class TestListFiles:
         assert [file.id for file in sdk.files.list(purpose="user_data")] == [wanted]
         assert list(sdk.files.list(purpose="fine-tune-results")) == []
 
+    def test_fields_of_a_part_that_nobody_reads(self, sdk: OpenAI, base_url: str) -> None:
+        address = f"{base_url}/v1/uploads/{begin(sdk, 10)}/parts"
+        answer = httpx.post(address, files={"data": ("a", b"x" * 10)}, data={"foo": "1"})
+        error = answer.json()["error"]
+        assert (answer.status_code, error["param"], error["code"]) == (400, "foo", "unknown_parameter")
+
     def test_unknown_after(self, sdk: OpenAI) -> None:
-        with pytest.raises(NotFoundError) as refused:
+        with pytest.raises(BadRequestError) as refused:
             sdk.files.list(after="file-nothing")
         assert refused.value.param == "after"
 
@@ -226,7 +232,7 @@ class TestListResults:
 
     def test_unknown_after(self, sdk: OpenAI, training_file: str) -> None:
         for unknown in ("file-results-none", training_file):
-            with pytest.raises(NotFoundError) as refused:
+            with pytest.raises(BadRequestError) as refused:
                 sdk.files.list(purpose="fine-tune-results", after=unknown)
             assert refused.value.param == "after"
 

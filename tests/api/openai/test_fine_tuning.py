@@ -111,6 +111,7 @@ class TestCreateJob:
                     "hyperparameters": {"eval_interval": 7, "eval_samples": 2, "n_epochs": 1, "compute_multiplier": 1},
                 },
             },
+            validation_file=upload(sdk, [TASK | {"answer": "B"}] * 2),
         )
         assert job.status == "queued"
         assert job.method is not None
@@ -166,6 +167,9 @@ class TestBadInput:
             ({"suffix": "a:b"}, "suffix", "invalid_value"),
             ({"training_file": "file-none"}, "training_file", "file_not_found"),
             ({"validation_file": "file-none"}, "validation_file", "file_not_found"),
+            ({"training_file": "dataset:none"}, "training_file", "file_not_found"),
+            ({"training_file": "none.jsonl"}, "training_file", "file_not_found"),
+            ({"training_file": "/etc/passwd"}, "training_file", "invalid_value"),
             ({"method": {"type": "magic"}}, "method.type", "invalid_value"),
             ({"method": {"type": "dpo", "supervised": {}}}, "method.supervised", "invalid_value"),
             ({"method": {"type": "reinforcement"}}, "method.reinforcement", "invalid_value"),
@@ -202,6 +206,7 @@ class TestBadInput:
                 "method.reinforcement.hyperparameters.compute_multiplier",
                 "unsupported_parameter",
             ),
+            (reinforcement(CHECK, eval_interval=4), "validation_file", "invalid_value"),
             (reinforcement(CHECK, batch_size=4), "method.reinforcement.hyperparameters.batch_size", "invalid_value"),
         ],
     )
@@ -215,6 +220,7 @@ class TestBadInput:
             sdk.post("/fine_tuning/jobs", cast_to=object, body=request)
         assert (refused.value.param, refused.value.code) == (param, code)
         assert refused.value.type == "invalid_request_error"
+        assert "dataset_path" not in refused.value.message
         assert list(sdk.fine_tuning.jobs.list()) == []
 
     @pytest.mark.parametrize("model", ["gpt-4o", "GPT-4o-mini", "o4-mini", "babbage-002", "tiny-llama", "file-abc"])
@@ -308,6 +314,10 @@ class TestBadFile:
         assert (job.status, job.training_file, job.validation_file) == ("failed", training_file, bad)
         assert job.error is not None
         assert (job.error.code, job.error.param) == ("invalid_validation_file", "validation_file")
+        told = [event for event in sdk.fine_tuning.jobs.list_events(job.id) if event.level == "error"]
+        assert told[0].message == job.error.message
+        assert {event.data["param"] for event in told[1:]} == {"validation_file"}  # type: ignore[index]
+        assert all(event.message.startswith("validation data: ") for event in told[1:])
         assert job.error.message.startswith(f"{bad}: ")
 
     def test_a_length_that_leaves_no_token_to_learn(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:

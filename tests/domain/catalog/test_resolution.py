@@ -66,9 +66,12 @@ class TestAliases:
         run_id = train(database, home, ANN)
         assert found(database, "house", named(home, house=run_id), BOB) == str(home / "outputs" / "m")
 
-    def test_of_what_is_not_there(self, database: Database, home: Path) -> None:
-        with pytest.raises(ModelNotFound, match="'finery/tiny-lama'"):
+    def test_of_what_is_not_there(self, database: Database, home: Path, caplog: pytest.LogCaptureFixture) -> None:
+        """The user hears of the name that they sent, the administrator's log of what stands behind it."""
+        with pytest.raises(ModelNotFound, match="for 'house' is not here") as refused:
             found(database, "house", named(home, house="finery/tiny-lama"))
+        assert "tiny-lama" not in str(refused.value)
+        assert "models.yaml: house: there is no built-in model 'finery/tiny-lama'" in caplog.text
 
 
 class TestFineTunedNames:

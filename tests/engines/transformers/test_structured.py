@@ -208,6 +208,7 @@ class TestBadSchema:
         error = refused(engine, response_format=json_schema(schema))
         assert error["param"] == "response_format.json_schema.schema"
         assert named in error["message"]
+        assert "%json" not in error["message"]
 
     def test_depth_is_bounded(self, engine: Engine) -> None:
         schema: dict[str, Any] = {"type": "string"}

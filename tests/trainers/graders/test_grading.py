@@ -105,7 +105,7 @@ class TestPython:
         grading.close()
         assert [grade.score for grade in grades] == [1.0, 0.0]
         assert [(flaw.error, flaw.message) for flaw in grades[1].flaws] == [
-            (GraderError.PYTHON, "ZeroDivisionError: division by zero")
+            (GraderError.PYTHON, "ZeroDivisionError in line 2 of the program")
         ]
 
     def test_one_that_cannot_be_loaded_leaves_nothing_open(self) -> None:

@@ -56,8 +56,9 @@ class TestGrade:
             ("return True", "grade gave bool, not a number"),
             ("return float('nan')", "not finite"),
             ("return [1]", "grade gave no number"),
-            ("return item['nothing']", "KeyError: 'nothing'"),
-            ("raise SystemExit(0)", "SystemExit: 0"),
+            ("return item['nothing']", "KeyError in line 4 of the program$"),
+            ("raise SystemExit(0)", "SystemExit in line 4 of the program$"),
+            ("raise ValueError(item)", "ValueError in line 4 of the program$"),
             ("return 10 ** 400", "OverflowError"),
             ("return grade(sample, item)", "RecursionError"),
         ],
@@ -144,15 +145,15 @@ class TestLimits:
     )
     def test_processes_and_network(self, body: str, program: Make) -> None:
         grader = program(f"def grade(sample, item):\n    {body}\n    return 1")
-        with pytest.raises(ProgramFailed, match=r"not permitted|not allowed|BlockingIOError"):
+        with pytest.raises(ProgramFailed, match=r"^(PermissionError|BlockingIOError|ValueError) in line 2"):
             grader.grade(SAMPLE, ITEM)
 
     @pytest.mark.parametrize(
         ("body", "reason"),
         [
-            ("import threading; threading.Thread(target=int).start()", "can't start new thread"),
+            ("import threading; threading.Thread(target=int).start()", "RuntimeError"),
             ("import asyncio; asyncio.run(asyncio.sleep(0))", "PermissionError"),
-            ("import tempfile; tempfile.TemporaryFile()", "No usable temporary directory"),
+            ("import tempfile; tempfile.TemporaryFile()", "FileNotFoundError"),
             ("import dill", "PermissionError"),
         ],
     )

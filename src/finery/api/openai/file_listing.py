@@ -7,6 +7,7 @@ from finery.api.openai.file_mapping import to_file, to_page
 from finery.api.openai.file_schemas import FileObject, FilePage
 from finery.api.openai.fine_tuning_events import results_csv
 from finery.api.openai.fine_tuning_mapping import SOURCE, result_file_id, run_of_result_file
+from finery.api.openai.pages import unknown_after
 from finery.api.openai.result_sizes import ResultSizes
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Permission, Principal
@@ -25,11 +26,14 @@ _sizes = ResultSizes(limit=100_000)
 def file_page(
     session: Session, who: Principal, *, purpose: str | None, after: str | None, limit: int, newest_first: bool
 ) -> FilePage:
-    if purpose == RESULTS:
-        return _result_page(session, who, after=after, limit=limit, newest_first=newest_first)
-    found, has_more = files.list_page(
-        session, who, purpose=purpose, after=after, limit=limit, newest_first=newest_first
-    )
+    try:
+        if purpose == RESULTS:
+            return _result_page(session, who, after=after, limit=limit, newest_first=newest_first)
+        found, has_more = files.list_page(
+            session, who, purpose=purpose, after=after, limit=limit, newest_first=newest_first
+        )
+    except FileNotFound as error:
+        raise unknown_after(after or "") from error
     return to_page([to_file(file) for file in found], has_more)
 
 

@@ -1,6 +1,7 @@
 """Between OpenAI's files and the core's."""
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from finery.api.openai.file_schemas import FileObject, FilePage, UploadObject, UploadPartObject
@@ -14,7 +15,7 @@ FILE_FIELDS = {
     "expires_after[anchor]": {"type": "string"},
     "expires_after[seconds]": {"type": "integer"},
 }
-_NUMBER = re.compile(r"\d{1,9}")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 def to_file(file: StoredFile) -> FileObject:
@@ -58,10 +59,15 @@ def purpose_of(upload: Upload) -> str:
     """Raises RequestRefused."""
     if "purpose" not in upload.fields:
         raise _refused("purpose", "is needed")
-    unknown = sorted(upload.fields.keys() - FILE_FIELDS.keys())
-    if unknown:
-        raise _refused(unknown[0], f"unknown key; known: {', '.join(['file', *FILE_FIELDS])}")
+    known_fields_only(upload, "file", FILE_FIELDS)
     return upload.fields["purpose"]
+
+
+def known_fields_only(upload: Upload, part: str, fields: Collection[str] = ()) -> None:
+    """`part`: the one that holds the file. Raises RequestRefused for a field that nobody reads."""
+    unknown = sorted(upload.fields.keys() - set(fields))
+    if unknown:
+        raise _refused(unknown[0], f"unknown key; known: {', '.join([part, *fields])}")
 
 
 def lifetime_of(upload: Upload) -> int | None:

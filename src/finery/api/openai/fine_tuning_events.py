@@ -5,7 +5,8 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
-from finery.api.openai.fine_tuning_mapping import name_of
+from finery.api.openai.dialect import PARAMETERS
+from finery.api.openai.fine_tuning_mapping import EVALUATION_REFUSED, name_of
 from finery.api.openai.fine_tuning_schemas import CheckpointMetrics, JobCheckpoint, JobEvent
 from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import Event, EventType
@@ -102,7 +103,8 @@ def _status(data: Mapping[str, Any], run: Run) -> Told:
     if word == "succeeded":
         return "info", f"The job has successfully completed. New fine-tuned model: {name_of(run)}", {}
     if word == "failed":
-        return "error", str(data.get("message") or run.error or "The job failed"), {}
+        message = str(data.get("message") or run.error or "The job failed")
+        return "error", message.removeprefix(EVALUATION_REFUSED), {}
     if word == "queued" and run.status is RunStatus.FAILED and not run.attempt:
         # Its data were refused: it never stood in the queue.
         return "info", "The job was created", {}
@@ -137,7 +139,9 @@ def _checkpoint(data: Mapping[str, Any], run: Run) -> Told:
 
 
 def _notice(data: Mapping[str, Any], _: Run) -> Told:
-    extra = {key: value for key, value in data.items() if key not in ("level", "message")}
+    extra = {key: value for key, value in data.items() if key not in ("level", "message", "setting")}
+    if (parameter := PARAMETERS.get(str(data.get("setting")))) is not None:
+        extra["param"] = parameter
     return LEVELS.get(str(data.get("level")), "info"), str(data.get("message")), extra
 
 

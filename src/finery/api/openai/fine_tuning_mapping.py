@@ -167,6 +167,10 @@ def _config(request: CreateJobRequest, method: Method) -> dict[str, Any]:
         )
     if method.reinforcement is not None:
         config |= _reinforcement(method.reinforcement)
+        if request.validation_file is None and config.keys() & {"eval_steps", "eval_generations"}:
+            raise _refused(
+                "validation_file", "is what eval_interval and eval_samples are for: name one, or leave them out"
+            )
     for integration in request.integrations or []:
         config |= _tracker(integration.wandb)
     return config

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 
+from finery.api.openai.dialect import PARAMETERS
 from finery.api.openai.fine_tuning_schemas import CreateJobRequest
 from finery.domain.errors import DomainError
 
@@ -28,10 +29,14 @@ PLACES: Mapping[str, str] = {
 
 @contextmanager
 def named_as_sent(request: CreateJobRequest) -> Iterator[None]:
-    """An error that leaves the block names the places of the request."""
+    """An error that leaves the block names the places of the request, also where its message begins with one."""
     try:
         yield
     except DomainError as error:
+        message = str(error)
+        for flaw in error.flaws:
+            if flaw.field and message.startswith(f"{flaw.field}: "):
+                error.args = (_place(flaw.field, request) + message.removeprefix(flaw.field),)
         error.flaws = tuple(replace(flaw, field=_place(flaw.field, request)) for flaw in error.flaws)
         raise
 
@@ -40,7 +45,7 @@ def _place(field: str, request: CreateJobRequest) -> str:
     name, dot, rest = field.partition(".")
     if name in HYPERPARAMETERS:
         return f"{_hyperparameters(request)}.{HYPERPARAMETERS[name]}"
-    return PLACES.get(name, name) + dot + rest
+    return PLACES.get(name, PARAMETERS.get(name, name)) + dot + rest
 
 
 def _hyperparameters(request: CreateJobRequest) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute, RetryCount, is_retry
-from finery.api.openai.file_mapping import form_documentation, to_part, to_upload
+from finery.api.openai.file_mapping import form_documentation, known_fields_only, to_part, to_upload
 from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRequest, UploadObject, UploadPartObject
 from finery.api.openai.pages import known_only
 from finery.domain import files
@@ -56,6 +56,7 @@ async def add_upload_part(
     """Parts may come in any order and side by side."""
     part = await receive_upload(request, ground.home.blobs, parts=("data",))
     try:
+        known_fields_only(part, "data")
         add = partial(files.add_part, home=ground.home, who=changes.user, is_retry=is_retry(retried))
         return to_part(await changes.make(lambda session: add(session, upload_id, part)))
     finally:

@@ -98,9 +98,16 @@ def recipes_for(shape: Shape) -> list[str]:
     return [recipe for recipe, shapes in SHAPES_OF_RECIPE.items() if shape in shapes]
 
 
-def misplaced(shape: Shape) -> RowRefused:
-    """The refusal of a row that fits another recipe."""
-    return RowRefused("", f"is of shape {shape.value}, which serves {' and '.join(recipes_for(shape))}")
+def misplaced(shape: Shape, wanted: Iterable[Shape] = ()) -> RowRefused:
+    """The refusal of a row that fits another recipe; `wanted`: what would fit this one."""
+    needed = f"; needed here: {_keys_of(wanted)}" if wanted else ""
+    return RowRefused("", f"is of shape {shape.value}, which serves {' and '.join(recipes_for(shape))}{needed}")
+
+
+def _keys_of(shapes: Iterable[Shape]) -> str:
+    """The plainest first."""
+    ordered = sorted(shapes, key=lambda shape: (shape in FEEDBACK_SHAPES, shape in PREFERENCE_SHAPES))
+    return "; or ".join(", ".join(KEYS[shape]) for shape in ordered)
 
 
 def shape_of(row: JsonObject, among: Iterable[Shape] = KEYS) -> Shape:
@@ -132,10 +139,9 @@ def _unshaped(row: JsonObject, shapes: tuple[Shape, ...]) -> RowRefused:
     others = (shape for shape in KEYS if shape is not Shape.PROMPT)
     other = next((shape for shape in others if all(_has(row, key) for key in KEYS[shape])), None)
     if other and not (len(missing) == 1 and set(KEYS[other]) < set(KEYS[nearest])):
-        return misplaced(other)
+        return misplaced(other, shapes)
     if len(missing) == len(KEYS[nearest]):
-        known = "; ".join(", ".join(KEYS[shape]) for shape in shapes)
-        return RowRefused("", f"has the keys of no shape; one of these is needed: {known}")
+        return RowRefused("", f"has the keys of no shape; one of these is needed: {_keys_of(shapes)}")
     if missing[0] == LABEL and (unreadable := [key for key in LABEL_KEYS if row.get(key) is not None]):
         return RowRefused(unreadable[0], "must be true or false")
     return RowRefused(missing[0], f"missing; a row of shape {nearest.value} needs {', '.join(KEYS[nearest])}")

@@ -1,5 +1,6 @@
 """From the name of a model to what a trainer or an engine can load."""
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ from finery.domain.places import is_hidden, maker_of
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
 from finery.models import RunRow
+
+log = logging.getLogger(__name__)
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
 DESCRIPTIONS = ("config.json", "adapter_config.json")
@@ -54,8 +57,15 @@ def resolve(session: Session, name: str, ground: Ground, who: Principal) -> Reso
     entry = ground.models.get(name)
     if entry is None:
         return ResolvedModel(_find(session, name, ground, who))
-    # Whoever may use models may use those that the administrator has named, also a run's that is private.
-    return ResolvedModel(_find(session, entry.model, ground, SERVER), entry)
+    try:
+        # Whoever may use models may use those that the administrator has named, also a run's that is private.
+        return ResolvedModel(_find(session, entry.model, ground, SERVER), entry)
+    except (ModelNotFound, ModelRefused) as error:
+        log.warning("models.yaml: %s: %s", name, error)
+        raise ModelNotFound(
+            f"what the administrator's table (models.yaml) names for {name!r} is not here, or cannot be used; "
+            "the server's log says why"
+        ) from error
 
 
 def _find(session: Session, name: str, ground: Ground, who: Principal) -> str:

@@ -11,8 +11,9 @@ class DatasetNotFound(DomainError):
     kind = ErrorKind.INVALID
     code = "dataset_not_found"
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"there is no dataset at {path}: give a data file, or a folder with a dataset_info.json")
+    def __init__(self, path: Path | str, *, field: str | None = None) -> None:
+        message = f"there is no dataset at {path}: give a data file, or a folder with a dataset_info.json"
+        super().__init__(message, field=field)
 
 
 class DatasetRefused(DomainError):

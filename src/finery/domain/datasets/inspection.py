@@ -49,8 +49,8 @@ def find(session: Session, asked: Asked, who: Principal, ground: Ground) -> Foun
         )
     validation = asked.validation_path
     return Found(
-        path=_located(session, asked.path, who, ground),
-        validation=None if validation is None else _located(session, validation, who, ground),
+        path=_located(session, "path", asked.path, who, ground),
+        validation=None if validation is None else _located(session, "validation_path", validation, who, ground),
         model=None if asked.model is None else resolve_model(session, asked.model, ground, who),
     )
 
@@ -73,26 +73,28 @@ def inspect(asked: Asked, found: Found, ground: Ground) -> DatasetCheck:
 
 def told(session: Session, check: DatasetCheck, asked: Asked, who: Principal, ground: Ground) -> DatasetCheck:
     """With the files as they were named. Raises DatasetNotFound where a folder's entry led to what is hidden."""
-    _refuse_hidden(session, check.file, who, ground)
+    _refuse_hidden(session, check.file, "path", asked.path, who, ground)
     update: dict[str, object] = {"file": Path(asked.path)}
     if check.overlap is not None:
-        _refuse_hidden(session, check.overlap.file, who, ground)
+        _refuse_hidden(session, check.overlap.file, "validation_path", asked.validation_path or "", who, ground)
         update["overlap"] = check.overlap.model_copy(update={"file": Path(asked.validation_path or "")})
     return check.model_copy(update=update)
 
 
-def _located(session: Session, text: str, who: Principal, ground: Ground) -> Path:
+def _located(session: Session, field: str, text: str, who: Principal, ground: Ground) -> Path:
     stored = resolve_reference(session, text, who, ground)
     if stored is not None:
         return stored.path
     try:
         path = ground.resolver.resolve(text)
     except PathRefused as error:
-        raise DatasetRefused(str(error), flaws=[Flaw("path", str(error))]) from error
-    _refuse_hidden(session, path, who, ground)
+        raise DatasetRefused(str(error), flaws=[Flaw(field, str(error))]) from error
+    if not path.exists():
+        raise DatasetNotFound(text, field=field)
+    _refuse_hidden(session, path, field, text, who, ground)
     return path
 
 
-def _refuse_hidden(session: Session, path: Path, who: Principal, ground: Ground) -> None:
+def _refuse_hidden(session: Session, path: Path, field: str, text: str, who: Principal, ground: Ground) -> None:
     if is_hidden(session, path, who, ground):
-        raise DatasetNotFound(path)
+        raise DatasetNotFound(text, field=field)

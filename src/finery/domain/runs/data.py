@@ -22,11 +22,12 @@ from finery.domain.datasets.check import state_of_rows
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measuring import refuse_misfit
 from finery.domain.datasets.measuring_briefly import measure_briefly
+from finery.domain.datasets.refusals import StoredDatasetNotFound
 from finery.domain.errors import DomainError, Flaw
 from finery.domain.files import resolve_file
 from finery.domain.ground import Ground
 from finery.domain.places import is_hidden
-from finery.domain.runs.errors import InvalidRun
+from finery.domain.runs.errors import InvalidRun, NoSuchData
 from finery.kit.paths import PathRefused
 
 TRAINING, EVALUATION = "dataset_path", "eval_dataset_path"
@@ -143,6 +144,8 @@ def _located(
     uploaded = resolve_file(session, text, who, ground, field=name)
     try:
         stored = uploaded or resolve_reference(session, text, who, ground)
+    except StoredDatasetNotFound as error:
+        raise NoSuchData([Flaw(name, str(error))]) from error
     except DomainError as error:
         raise InvalidRun([Flaw(name, str(error))]) from error
     if stored is None:
@@ -174,8 +177,8 @@ def _named(field: str, text: str, path: Path) -> Iterator[None]:
         yield
 
 
-def _no_dataset(field: str, text: str) -> InvalidRun:
-    return InvalidRun([Flaw(field, f"there is no file or folder {text[:200]!r}; upload it, or name one that is there")])
+def _no_dataset(field: str, text: str) -> NoSuchData:
+    return NoSuchData([Flaw(field, f"there is no file or folder {text[:200]!r}; upload it, or name one that is there")])
 
 
 def _usable(path: Path, config: TrainingConfig, report: DatasetReport) -> int:

@@ -48,6 +48,12 @@ class InvalidRun(DomainError):
         super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message + more, flaws=flaws)
 
 
+class NoSuchData(InvalidRun):
+    """What it would learn from, or be evaluated on, is not here."""
+
+    code = "dataset_not_found"
+
+
 class CommandsForbidden(DomainError):
     kind = ErrorKind.FORBIDDEN
     code = "commands_not_allowed"

@@ -55,7 +55,8 @@ def resume(session: Session, run_id: str, who: Principal) -> Run:
     """Queue a paused run again. Raises RunFinished, IntentRefused when it is not paused."""
     row = _controllable(session, run_id, who)
     if row.status != RunStatus.PAUSED:
-        raise IntentRefused(run_id, f"is {row.status}; only a paused run can be resumed")
+        state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
+        raise IntentRefused(run_id, f"is {state}; only a paused run can be resumed")
     change_status(session, row, RunStatus.QUEUED)
     return run_of(row)
 

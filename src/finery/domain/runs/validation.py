@@ -23,6 +23,10 @@ from finery.domain.ground import Ground
 from finery.domain.places import is_anothers_output, is_hidden
 from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
+    EVALUATION,
+    TRAINING,
+    WORDS,
+    EvaluationRefused,
     RunData,
     find_data,
     measured_notices,
@@ -144,8 +148,10 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: G
     config = parse_config(new.recipe, without_auto(new.config))
     if isinstance(config, TrainingConfig):
         resolve_model(session, config.model_name, ground, who)
+    setting = EVALUATION if isinstance(error, EvaluationRefused) else TRAINING
+    told = {"level": "error", "code": error.code, "setting": setting}
     notices = tuple(
-        {"level": "error", "code": error.code, "message": _line(flaw), "line": flaw.line, "field": flaw.field}
+        {**told, "message": f"{WORDS[setting]}: {_line(flaw)}", "line": flaw.line, "field": flaw.field}
         for flaw in error.flaws
     )
     return Plan(run_id=_run_id(new), config=dict(new.config), notices=notices, refusal=str(error))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LIMITS: dict[str, Any] = {"step_lexer_fuel": 50_000, "step_max_items": 20_000, "max_lexer_states": 20_000}
 # Room for one space or an indented line, never for white space without end.
 WHITE_SPACE = {"whitespace_pattern": r" |\n[ \t]{0,32}", "whitespace_flexible": True}
+QUOTED = re.compile(r"\n\s*\d+ \| .*", re.DOTALL)
 WHERE = re.compile(r"^at \d+\(\d+\): failed to compile JSON schema: ")
 MAX_REASON = 300
 
@@ -124,6 +125,6 @@ def json_rule(schema: dict[str, Any]) -> str:
 
 
 def one_line(error: object) -> str:
-    """The reason alone: where in the grammar made of the request it lies says nothing to the reader."""
-    text = " ".join(str(error).split())
+    """The reason alone: the grammar made of the request, and where in it the fault lies, say nothing to the reader."""
+    text = " ".join(QUOTED.sub("", str(error)).split())
     return WHERE.sub("", text)[:MAX_REASON].rstrip(".")

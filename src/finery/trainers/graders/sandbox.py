@@ -21,6 +21,7 @@ import resource
 import runpy
 import struct
 import sys
+import traceback
 from collections.abc import Iterator
 from typing import Any
 
@@ -117,27 +118,34 @@ def main(program: str, limits: dict[str, Any]) -> None:
     _tell(answers, ready=True, guards=guards)
     for line in requests:
         _allow_seconds(limits["cpu_seconds"])
-        _tell(answers, **_graded(grade, **json.loads(line)))
+        _tell(answers, **_graded(grade, program, **json.loads(line)))
 
 
-def _graded(grade: Any, sample: Any, item: Any) -> dict[str, Any]:
+def _graded(grade: Any, program: str, sample: Any, item: Any) -> dict[str, Any]:
     try:
         score = grade(sample, item)
     except BaseException as error:  # noqa: BLE001 - as above
-        return {"error": _reason(error)}
+        return {"error": _place_of(error, program)}
     # numpy's numbers are floats or know how to become one; True and text are no scores.
     if isinstance(score, bool | str | bytes) or score is None:
         return {"error": f"grade gave {type(score).__name__}, not a number"}
     try:
         number = float(score)
     except BaseException as error:  # noqa: BLE001 - a stranger's object may raise anything
-        return {"error": f"grade gave no number: {_reason(error)}"}
+        return {"error": f"grade gave no number: {_place_of(error, program)}"}
     return {"score": number} if math.isfinite(number) else {"error": "grade gave a number that is not finite"}
 
 
 def _tell(answers: Any, **answer: Any) -> None:
     answers.write(json.dumps(answer) + "\n")
     answers.flush()
+
+
+def _place_of(error: BaseException, program: str) -> str:
+    """What kind it is and where the program raised it. Its text may hold what the row says, which goes into no log."""
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == program]
+    where = f" in line {lines[-1]} of the program" if lines else ""
+    return type(error).__name__[:LONGEST_REASON] + where
 
 
 def _reason(error: BaseException) -> str:
