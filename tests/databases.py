@@ -8,15 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from sqlalchemy import Connection, Engine, create_engine, inspect, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
+
+import finery.models  # noqa: F401 - its tables
+from finery.db import Base
 
 DEFAULT_URLS = {
     "postgres": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
     "mysql": "mysql+pymysql://root@127.0.0.1:3306/test",
 }
-CHANGED = "alembic_version"
 
 
 @cache
@@ -68,25 +70,40 @@ def scratch(name: str, suffix: str) -> Scratch:
 
 
 def empty(engine: Engine) -> None:
-    """All rows gone, and keys counted from 1 again."""
+    """All rows gone, and keys counted from 1 again.
+
+    Rows are deleted: to truncate every table takes ten times as long.
+    """
     with engine.begin() as connection:
-        tables = [table for table in inspect(connection).get_table_names() if table != CHANGED]
-        _EMPTIERS[connection.dialect.name](connection, tables)
+        _EMPTIERS[connection.dialect.name](connection)
 
 
-def _empty_postgres(connection: Connection, tables: list[str]) -> None:
+def _tables() -> list[str]:
+    """Those that refer to others come first."""
+    return [table.name for table in reversed(Base.metadata.sorted_tables)]
+
+
+def _empty_postgres(connection: Connection) -> None:
     connection.execute(text("SET LOCAL lock_timeout = '20s'"))
-    connection.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY CASCADE"))
+    connection.execute(text("SET LOCAL synchronous_commit = off"))
+    for table in _tables():
+        connection.execute(text(f"DELETE FROM {table}"))
+    used = "SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences WHERE last_value IS NOT NULL"
+    for sequence in connection.scalars(text(used)).all():
+        connection.execute(text(f"ALTER SEQUENCE {sequence} RESTART"))
 
 
-def _empty_mysql(connection: Connection, tables: list[str]) -> None:
+def _empty_mysql(connection: Connection) -> None:
     connection.execute(text("SET FOREIGN_KEY_CHECKS = 0"))
-    for table in tables:
-        connection.execute(text(f"TRUNCATE TABLE {table}"))
+    for table in _tables():
+        connection.execute(text(f"DELETE FROM {table}"))
+    used = "SELECT table_name FROM information_schema.tables WHERE table_schema = DATABASE() AND auto_increment > 1"
+    for table in connection.scalars(text(used)).all():
+        connection.execute(text(f"ALTER TABLE {table} AUTO_INCREMENT = 1"))
     connection.execute(text("SET FOREIGN_KEY_CHECKS = 1"))
 
 
-_EMPTIERS: dict[str, Callable[[Connection, list[str]], None]] = {
+_EMPTIERS: dict[str, Callable[[Connection], None]] = {
     "postgresql": _empty_postgres,
     "mysql": _empty_mysql,
     "mariadb": _empty_mysql,
