@@ -1,7 +1,6 @@
 """A tiny model on disk, and the real engine serving it."""
 
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -16,6 +15,7 @@ import pytest
 
 from finery.engines.base import EngineOptions
 from finery.engines.transformers.engine import TransformersEngine
+from tests import ports
 from tests.engines.tiny import make_adapter, make_model
 
 ROOT = Path(__file__).parents[2]
@@ -85,12 +85,7 @@ def adapter_folder(model_folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def free_port() -> Callable[[], int]:
-
-    def find() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            return int(listener.getsockname()[1])
-
-    return find
+    return ports.free_port
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 finery.app.settings."""
 
 import argparse
+import gc
 import os
 import sys
 
@@ -18,6 +19,8 @@ def main() -> int:
     except SettingsError as error:
         print(f"finery server: {error}", file=sys.stderr)
         return 2
+    # Nearly all that is made from here on stays; to look through it while it grows took a fifth of a start.
+    gc.set_threshold(100_000)
     if options.reload:
         return _serve_reloading(settings.host, settings.port)
     from finery.app.serve import serve

@@ -6,27 +6,30 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import Scope
 
 from finery import __version__
 from finery.api import jobs, native, openai, studio
-from finery.api.jobs.dialect import JOBS
-from finery.api.native.dialect import NATIVE, PREFIX
-from finery.api.openai.dialect import OPENAI
+from finery.api.jobs.dialect import JOBS, JobsError
+from finery.api.native.dialect import NATIVE, PREFIX, ApiError
+from finery.api.openai.dialect import OPENAI, OpenAIError
 from finery.api.openai.dialect import PREFIX as OPENAI_PREFIX
 from finery.api.studio.dialect import PREFIX as STUDIO_PREFIX
-from finery.api.studio.dialect import STUDIO
+from finery.api.studio.dialect import STUDIO, StudioError
 from finery.app.composition import Composition
 from finery.app.settings import Settings, load_settings
 from finery.domain.accounts.tokens import KEY_PREFIX
 from finery.http import docs
 from finery.http.addresses import TrustedProxies, is_every_address
+from finery.http.described import shapes
 from finery.http.errors import DialectTable, add_error_handlers
 from finery.http.guard import Guard, GuardSettings, host_names
 from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
+from finery.http.permission import WAYS_IN, needs_login
 from finery.http.problems import Problem
 
 DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a trained, tested, served model out."
@@ -40,6 +43,7 @@ DIALECTS = DialectTable(
         ("", JOBS),
     )
 )
+ERROR_SHAPES = (ApiError, JobsError, OpenAIError, StudioError)
 CORS_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "X-API-Key"]
 CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After"]
@@ -50,12 +54,22 @@ class Application(FastAPI):
         """Without the answer that FastAPI gives to bad parameters by itself: each dialect has its own, and names it."""
         if self.openapi_schema is None:
             document = super().openapi()
+            document["components"]["schemas"] |= shapes(ERROR_SHAPES)
+            self._tell_ways_in(document)
             for operation in (each for path in document["paths"].values() for each in path.values()):
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]
             for name in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(name, None)
         return super().openapi()
+
+    def _tell_ways_in(self, document: dict[str, Any]) -> None:
+        document["components"]["securitySchemes"] = WAYS_IN
+        for route in iter_route_contexts(self.routes):
+            if isinstance(route.original_route, APIRoute) and route.include_in_schema and needs_login(route.dependant):
+                for method in route.methods or ():
+                    operation = document["paths"][str(route.path_format)][method.lower()]
+                    operation["security"] = [{name: []} for name in WAYS_IN]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:

@@ -21,7 +21,7 @@ from finery.domain.accounts.tokens import hash_token
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.addresses import was_forwarded
 from finery.http.guard import is_local_host
-from finery.http.services import CurrentServices, Services
+from finery.http.services import Services, current_services
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +51,12 @@ class Credential:
     recognise: Callable[[Session, str], Recognised]
 
 
-async def current_user(connection: HTTPConnection, services: CurrentServices) -> Principal:
+async def current_user(connection: HTTPConnection) -> Principal:
     """Looked up once for each request. Raises LoginNeeded, CredentialsDiffer, KeyRefused, SessionEnded."""
     found: Principal | None = connection.scope.get(ASKED_BY)
     if found is None:
         connection.state.user = NOBODY
-        found = await _principal(connection, services)
+        found = await _principal(connection, await current_services(connection))
         connection.state.user = connection.scope[ASKED_BY] = found
     return found
 

@@ -1,16 +1,15 @@
 """Whether who asks may."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from fastapi import Depends, Security
-from fastapi.security import APIKeyCookie, APIKeyHeader, HTTPBearer
+from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection
 
 from finery.contracts.permissions import NOBODY, Permission, Principal
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.identity import SESSION_COOKIE, CurrentUser, current_user, is_loopback
-from finery.http.services import current_services
 
 __all__ = ["Allow", "AllowEveryone", "CurrentUser", "Permission", "current_user", "is_loopback"]
 
@@ -31,19 +30,21 @@ class PermissionMissing(DomainError):
         super().__init__(f"this needs the permission '{permission}'")
 
 
-BEARER = HTTPBearer(scheme_name="bearer", description="An API key", auto_error=False)
-KEY_HEADER = APIKeyHeader(name="X-API-Key", scheme_name="x-api-key", description="An API key", auto_error=False)
-COOKIE = APIKeyCookie(
-    name=SESSION_COOKIE, scheme_name="session", description="The session that a login opened", auto_error=False
-)
+WAYS_IN: Mapping[str, Mapping[str, str]] = {
+    "bearer": {"type": "http", "description": "An API key", "scheme": "bearer"},
+    "x-api-key": {"type": "apiKey", "description": "An API key", "in": "header", "name": "X-API-Key"},
+    "session": {
+        "type": "apiKey",
+        "description": "The session that a login opened",
+        "in": "cookie",
+        "name": SESSION_COOKIE,
+    },
+}
+"""As the API's document tells them. Not by FastAPI's classes: it would look at each of them anew for every route."""
 
 
-async def documented_ways_in(
-    _bearer: Annotated[object, Security(BEARER)],
-    _header: Annotated[object, Security(KEY_HEADER)],
-    _cookie: Annotated[object, Security(COOKIE)],
-) -> None:
-    """Tells the API's documentation that one of these is needed. `current_user` looks at them itself."""
+def needs_login(dependant: Dependant) -> bool:
+    return any(isinstance(found.call, Allow) or needs_login(found) for found in dependant.dependencies)
 
 
 @dataclass(frozen=True)
@@ -52,12 +53,12 @@ class Allow:
 
     permission: Permission
 
-    async def __call__(self, user: CurrentUser, _: Annotated[None, Depends(documented_ways_in)]) -> Principal:
+    async def __call__(self, user: CurrentUser) -> Principal:
         return self._checked(user)
 
     async def admit(self, connection: HTTPConnection) -> None:
         """The same, where nothing of the body is to be read before."""
-        self._checked(await current_user(connection, await current_services(connection)))
+        self._checked(await current_user(connection))
 
     def _checked(self, user: Principal) -> Principal:
         if user.may(self.permission):

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 from finery.contracts.permissions import Principal
 from finery.http.auditing import note_change
 from finery.http.identity import CurrentUser
-from finery.http.services import CurrentServices, Services
+from finery.http.services import CurrentServices, Services, current_services
 from finery.kit.failpoints import failpoint
 
 Result = TypeVar("Result")
@@ -42,8 +42,8 @@ class Changes:
             return work(session)
 
 
-async def current_changes(connection: HTTPConnection, services: CurrentServices, user: CurrentUser) -> Changes:
-    return Changes(connection, services, user)
+async def current_changes(connection: HTTPConnection, user: CurrentUser) -> Changes:
+    return Changes(connection, await current_services(connection), user)
 
 
 CurrentChanges = Annotated[Changes, Depends(current_changes)]

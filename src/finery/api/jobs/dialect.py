@@ -6,6 +6,7 @@ from fastapi import Header, Path
 from pydantic import BaseModel
 
 from finery.domain.errors import ErrorKind
+from finery.http.described import errors
 from finery.http.errors import Dialect, dialect_route
 from finery.http.problems import Problem
 
@@ -35,9 +36,7 @@ JobsRoute = dialect_route(JOBS)
 ModelRoute = dialect_route(Dialect(to_error, {ErrorKind.INVALID: 400}))
 """Inference: a path that is no model is a 400."""
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": JobsError} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
-}
+ERRORS = errors(JobsError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
 
 JobId = Annotated[str, Path(min_length=1, max_length=128)]
 IdempotencyKey = Annotated[

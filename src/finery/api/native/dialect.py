@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Header, Path
 from pydantic import BaseModel
 
+from finery.http.described import errors
 from finery.http.errors import Dialect, dialect_route
 from finery.http.problems import Problem
 
@@ -35,10 +36,8 @@ def to_error(problem: Problem) -> dict[str, Any]:
 NATIVE = Dialect(to_error)
 NativeRoute = dialect_route(NATIVE)
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ApiError} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
-}
-TOO_MANY: dict[int | str, dict[str, Any]] = {429: {"model": ApiError}}
+ERRORS = errors(ApiError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
+TOO_MANY = errors(ApiError, 429)
 
 RunId = Annotated[str, Path(min_length=1, max_length=128)]
 DeploymentId = Annotated[str, Path(min_length=1, max_length=64)]

@@ -7,6 +7,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel
 
 from finery.domain.errors import DomainError, ErrorKind
+from finery.http.described import errors
 from finery.http.errors import Dialect, dialect_route
 from finery.http.problems import Problem
 
@@ -78,9 +79,7 @@ def _parameter_of(problem: Problem) -> str | None:
 OPENAI = Dialect(to_error, {ErrorKind.INVALID: 400, ErrorKind.FINISHED: 400}, {422: 400})
 OpenAIRoute = dialect_route(OPENAI)
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": OpenAIError} for status in (400, 401, 403, 404, 409, 413, 415, 429, 503)
-}
+ERRORS = errors(OpenAIError, 400, 401, 403, 404, 409, 413, 415, 429, 503)
 
 RetryCount = Annotated[
     str | None,

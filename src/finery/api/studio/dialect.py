@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import BaseModel
 
+from finery.http.described import errors
 from finery.http.errors import Dialect, dialect_route
 from finery.http.problems import Problem
 
@@ -30,10 +31,8 @@ def to_error(problem: Problem) -> dict[str, Any]:
 STUDIO = Dialect(to_error)
 StudioRoute = dialect_route(STUDIO)
 
-ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": StudioError} for status in (400, 401, 403, 404, 409, 413, 415, 422, 503)
-}
-TOO_MANY: dict[int | str, dict[str, Any]] = {429: {"model": StudioError}}
+ERRORS = errors(StudioError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
+TOO_MANY = errors(StudioError, 429)
 
 UserId = Annotated[str, Path(min_length=1, max_length=64)]
 KeyId = Annotated[str, Path(min_length=1, max_length=64)]
