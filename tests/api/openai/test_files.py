@@ -215,8 +215,8 @@ class TestListResults:
         """The sizes of the contents that were written."""
         sizes: list[int] = []
 
-        def write(points: Iterable[Mapping[str, Any]]) -> bytes:
-            content = results_csv(points)
+        def write(figures: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+            content = results_csv(figures)
             sizes.append(len(content))
             return content
 

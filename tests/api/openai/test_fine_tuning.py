@@ -1,3 +1,5 @@
+import shutil
+import struct
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -155,6 +157,21 @@ class TestCreateJob:
             ids = set(pool.map(create, range(50)))
         assert len(ids) == 1
         assert len(list(sdk.fine_tuning.jobs.list())) == 1
+
+    @pytest.mark.parametrize("header", ["Idempotency-Key", "X-Stainless-Retry-Count"])
+    def test_asked_again_when_the_model_is_gone(
+        self, sdk: OpenAI, training_file: str, composition: Composition, header: str
+    ) -> None:
+        folder = composition.settings.home / "base"
+        folder.mkdir()
+        (folder / "config.json").write_text("{}")
+        (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
+        asked: dict[str, Any] = {"model": "base", "training_file": training_file, "extra_headers": {header: "1"}}
+        first = sdk.fine_tuning.jobs.create(**asked)
+        shutil.rmtree(folder)
+        assert sdk.fine_tuning.jobs.create(**asked).id == first.id
+        with pytest.raises(NotFoundError):
+            sdk.fine_tuning.jobs.create(model="base", training_file=training_file)
 
 
 class TestBadInput:

@@ -232,6 +232,26 @@ FLAWS: dict[str, tuple[dict[str, Any], str, str]] = {
         "conversations[1].value",
         "names no call",
     ),
+    "sharegpt calls with one id": (
+        {
+            "conversations": [
+                {"from": "human", "value": "u"},
+                {"from": "function_call", "value": '[{"id": "a", "name": "f"}, {"id": "a", "name": "g"}]'},
+            ]
+        },
+        "conversations[1].value[1].id",
+        "another call",
+    ),
+    "call of another type, flat": (
+        {"messages": [USER, ANSWER | {"tool_calls": [{"type": "custom", "name": "f"}]}]},
+        "messages[1].tool_calls[0].type",
+        "must be function",
+    ),
+    "old call of the user": (
+        {"messages": [USER | {"function_call": {"name": "f"}}, ANSWER]},
+        "messages[0].function_call",
+        "only an assistant",
+    ),
     "tools no JSON": ({"messages": [USER, ANSWER], "tools": "f"}, "tools", "must be a list"),
     "tool without name": (
         {"messages": [USER, ANSWER], "tools": [{"function": {}}]},

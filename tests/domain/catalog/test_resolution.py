@@ -11,6 +11,7 @@ from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.catalog import ModelNotFound, ModelRefused, ResolvedModel, resolve, resolve_model
+from finery.domain.catalog.resolution import warn_of_entry
 from finery.domain.ground import Ground
 from finery.models import RunRow
 from tests import builders
@@ -68,6 +69,7 @@ class TestAliases:
 
     def test_of_what_is_not_there(self, database: Database, home: Path, caplog: pytest.LogCaptureFixture) -> None:
         """The user hears of the name that they sent, the administrator's log of what stands behind it."""
+        warn_of_entry.cache_clear()
         with pytest.raises(ModelNotFound, match="for 'house' is not here") as refused:
             found(database, "house", named(home, house="finery/tiny-lama"))
         assert "tiny-lama" not in str(refused.value)

@@ -35,6 +35,12 @@ class TestWithoutAuto:
     def test_only_what_is_to_be_chosen_goes(self) -> None:
         assert without_auto({"num_epochs": "auto", "precision": "auto", "seed": 1}) == {"precision": "auto", "seed": 1}
 
+    def test_a_base_in_4_bits_is_learned_by_an_adapter(self) -> None:
+        asked = {"use_lora": "auto", "load_in_4bit": True}
+        assert without_auto(asked) == {"use_lora": True, "load_in_4bit": True}
+        chosen = choose_values(asked, recipe="sft", rows=9, model="finery/tiny-llama", entry=None)
+        assert chosen == {"use_lora": True}
+
 
 class TestParametersOf:
     def test_of_each_kind(self, tmp_path: Path) -> None:

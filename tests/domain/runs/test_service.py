@@ -226,4 +226,6 @@ class TestMetrics:
         assert [row["step"] for row in found if row["type"] == "progress"] == list(range(10, 101, 10))
         assert [row["step"] for row in found if row["type"] == "evaluation"] == [50]
         with database.read() as session:
-            assert len(runs.metrics(session, "a", LOCAL_ADMINISTRATOR, points=None)) == 101
+            everything = list(runs.iter_figures(session, "a", LOCAL_ADMINISTRATOR))
+        assert [data["step"] for _, data in everything] == [*range(1, 51), 50, *range(51, 101)]
+        assert everything[50] == ("evaluation", {"step": 50, "loss": 1.0})

@@ -55,10 +55,14 @@ class TestGrade:
             ("return None", "grade gave NoneType, not a number"),
             ("return True", "grade gave bool, not a number"),
             ("return float('nan')", "not finite"),
-            ("return [1]", "grade gave no number"),
+            ("return [1]", "grade gave list, not a number: TypeError"),
             ("return item['nothing']", "KeyError in line 4 of the program$"),
             ("raise SystemExit(0)", "SystemExit in line 4 of the program$"),
             ("raise ValueError(item)", "ValueError in line 4 of the program$"),
+            (
+                "E = type('E', (Exception,), {'__traceback__': property(lambda _: 1 / 0)}); raise E()",
+                "E( in line 4 of the program)?$",
+            ),
             ("return 10 ** 400", "OverflowError"),
             ("return grade(sample, item)", "RecursionError"),
         ],
@@ -74,6 +78,7 @@ class TestGrade:
         [
             ("import no_such_module\ndef grade(sample, item): return 1", "ModuleNotFoundError"),
             ("grade = 1", "grade is no function"),
+            ("def grade(sample): return 1", "TypeError: too many positional arguments"),
             ("score = 1", "KeyError"),
             ("raise SystemExit", "SystemExit"),
             ("import os\nos._exit(4)", "ended with exit code 4"),

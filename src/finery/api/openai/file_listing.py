@@ -101,7 +101,7 @@ def _measure(session: Session, result: files.Result, who: Principal) -> int:
 
 
 def _csv(session: Session, result: files.Result, who: Principal) -> bytes:
-    return results_csv(runs.metrics(session, result.run_id, who, points=None))
+    return results_csv(runs.iter_figures(session, result.run_id, who))
 
 
 def _to_file(result: files.Result, size: int) -> FileObject:

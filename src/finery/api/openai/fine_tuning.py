@@ -38,9 +38,12 @@ def create_fine_tuning_job(
 ) -> FineTuningJob:
     """A job whose data are bad is there, and has failed: its `error` and its events say why."""
     new = to_new_run(body, idempotency_key, is_retry=is_retry(retried))
-    check_models(session, models_named(body), ground, user)
     with named_as_sent(body):
-        return to_job(runs.create(session, new, ground, user))
+        return to_job(
+            runs.create(
+                session, new, ground, user, check=lambda: check_models(session, models_named(body), ground, user)
+            )
+        )
 
 
 @router.get("", dependencies=[READ])

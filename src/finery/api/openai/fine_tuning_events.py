@@ -2,6 +2,8 @@
 
 import csv
 import io
+import math
+from array import array
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
@@ -79,20 +81,31 @@ def checkpoint_id(run_id: str, step: int) -> str:
     return f"ftckpt_{run_id}_{step}"
 
 
-def results_csv(points: Iterable[Mapping[str, Any]]) -> bytes:
-    """One line a step; the evaluation's figures stand on the line of the step that it followed."""
-    rows: dict[int, dict[str, Any]] = {}
-    for point in points:
-        row = rows.setdefault(int(point.get("step") or 0), {})
-        prefix, accuracy = ("train", "train_accuracy")
-        if point["type"] == EventType.EVALUATION:
-            prefix, accuracy = ("valid", "valid_mean_token_accuracy")
-        row[f"{prefix}_loss"], row[accuracy] = point.get("loss"), point.get("token_accuracy")
+def results_csv(figures: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+    """One line a step; the evaluation's figures stand on the line of the step that it followed. `figures`: an event's
+    type and its data, of which some 100 bytes a step are kept at a time.
+    """
+    place_of: dict[int, int] = {}
+    columns = tuple(array("d") for _ in RESULT_COLUMNS[1:])
+    for type_, data in figures:
+        step = int(data.get("step") or 0)
+        place = place_of.setdefault(step, len(place_of))
+        if place == len(columns[0]):
+            for column in columns:
+                column.append(math.nan)
+        loss, accuracy = columns[2:] if type_ == EventType.EVALUATION else columns[:2]
+        loss[place], accuracy[place] = _number(data.get("loss")), _number(data.get("token_accuracy"))
     text = io.StringIO()
-    writer = csv.DictWriter(text, RESULT_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({"step": step, **rows[step]} for step in sorted(rows))
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(RESULT_COLUMNS)
+    for step in sorted(place_of):
+        values = (column[place_of[step]] for column in columns)
+        writer.writerow([step, *(None if math.isnan(value) else value for value in values)])
     return text.getvalue().encode()
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
 
 
 Told = tuple[Literal["info", "warn", "error"], str, dict[str, Any]]

@@ -27,7 +27,7 @@ class UnknownModel(DomainError):
 
 
 def find_model(
-    session: Session, name: str, ground: Ground, who: Principal, *, field: str = "model"
+    session: Session, name: str, ground: Ground, who: Principal, *, field: str = "model", is_trained: bool = False
 ) -> catalog.ResolvedModel:
     """What stands for that name. Raises UnknownModel.
 
@@ -37,7 +37,7 @@ def find_model(
     with unknown_model(name, ground.models, field=field):
         found = catalog.resolve(session, name, ground, who)
     if found.is_on_hub and found.entry is None and "/" not in name:
-        raise _unlisted(name, ground.models, field)
+        raise _unlisted(name, ground.models, field, is_trained=is_trained)
     return found
 
 
@@ -45,7 +45,7 @@ def check_models(session: Session, named: Mapping[str, str], ground: Ground, who
     """`named`: a place in the request → the name that stands there. Raises UnknownModel."""
     with reading_beside(session) as reading:
         for field, name in named.items():
-            find_model(reading, name, ground, who, field=field)
+            find_model(reading, name, ground, who, field=field, is_trained=True)
 
 
 def named_model(body: Mapping[str, Any]) -> str:
@@ -69,12 +69,14 @@ def unknown_model(name: str, models: ModelTable, *, field: str = "model") -> Ite
         raise UnknownModel(str(error), field=field) from error
 
 
-def _unlisted(name: str, models: ModelTable, field: str) -> UnknownModel:
+def _unlisted(name: str, models: ModelTable, field: str, *, is_trained: bool = False) -> UnknownModel:
+    """A hub's model can be named where it is to be trained, and nowhere else."""
     near = nearest(name, [*models, *BUILTIN_MODELS])
     hint = f" (did you mean {near!r}?)" if near else ""
     known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
+    remedy = ", or name a hub's model as organization/name" if is_trained else ""
     return UnknownModel(
         f"no model here stands for {name[:200]!r}{hint}: add it to the server's model table "
-        f"(models.yaml; {known}), or name a hub's model as organization/name",
+        f"(models.yaml; {known}){remedy}",
         field=field,
     )

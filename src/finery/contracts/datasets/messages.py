@@ -189,7 +189,8 @@ def _add_optional(message: Message, item: JsonObject, field: str) -> None:
         message["tool_call_id"] = read_text(call_id, f"{field}.tool_call_id")
     if calls := _read_calls(item, field):
         if message["role"] != "assistant":
-            raise RowRefused(f"{field}.tool_calls", "only an assistant's message calls tools")
+            key = "tool_calls" if item.get("function_call") is None else "function_call"
+            raise RowRefused(f"{field}.{key}", "only an assistant's message calls tools")
         message["tool_calls"] = calls
 
 
@@ -199,8 +200,11 @@ def _read_calls(item: JsonObject, field: str) -> list[ToolCall]:
     calls = item.get("tool_calls")
     if calls is None:
         return []
-    field = f"{field}.tool_calls"
-    read = [_read_call(call, f"{field}[{index}]") for index, call in enumerate(read_list(calls, field))]
+    return _read_each_call(read_list(calls, f"{field}.tool_calls"), f"{field}.tool_calls")
+
+
+def _read_each_call(calls: list[Any], field: str) -> list[ToolCall]:
+    read = [_read_call(call, f"{field}[{index}]") for index, call in enumerate(calls)]
     ids: set[str] = set()
     for index, call in enumerate(read):
         if (call_id := call.get("id")) in ids:
@@ -235,10 +239,10 @@ def _read_arguments(value: object, field: str) -> JsonObject:
 def _call_message(value: object, field: str) -> Message:
     """ShareGPT's function_call: JSON text of one call or of a list of them."""
     parsed = _parsed(value, field) if isinstance(value, str) else value
-    calls = parsed if isinstance(parsed, list) else [parsed]
+    calls = _read_each_call(parsed, field) if isinstance(parsed, list) else [_read_call(parsed, field)]
     if not calls:
         raise RowRefused(field, "names no call")
-    return {"role": "assistant", "content": "", "tool_calls": [_read_call(call, field) for call in calls]}
+    return {"role": "assistant", "content": "", "tool_calls": calls}
 
 
 def _read_tool(tool: object, field: str) -> JsonObject:
@@ -252,14 +256,14 @@ def _read_tool(tool: object, field: str) -> JsonObject:
 def _function_of(holder: JsonObject, field: str) -> tuple[JsonObject, str]:
     """What a tool or a call says of its function, and where that stands: under `function`, or beside its name."""
     function = holder.get("function")
+    if holder.get("type") not in (None, "function"):
+        raise RowRefused(f"{field}.type", "must be function: no other kind of tool is known")
     if function is None:
         if "name" not in holder:
             raise RowRefused(f"{field}.function", "missing")
         return holder, field
     if not isinstance(function, dict):
         raise RowRefused(f"{field}.function", f"must be an object, not {kind_of(function)}")
-    if holder.get("type") not in (None, "function"):
-        raise RowRefused(f"{field}.type", "must be function: no other kind of tool is known")
     return function, f"{field}.function"
 
 

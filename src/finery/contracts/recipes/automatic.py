@@ -9,7 +9,7 @@ The rule, with N parameters of the model and R rows of data (docs/automatic.md s
   3e-3 (Schulman et al., "LoRA Without Regret", 2025, find the factor ten). Preference methods take a twentieth,
   reinforcement a tenth.
 - max_length: the model's context, at most 8192 tokens; 1024 where it is unknown.
-- method: adapters (LoRA) from 200 million parameters on, full training below.
+- method: adapters (LoRA) from 200 million parameters on, and for a base in 4 or 8 bits; full training below.
 """
 
 from collections.abc import Callable, Mapping
@@ -47,9 +47,16 @@ def choose(
 ) -> dict[str, Any]:
     """The values for the keys of `config` that have a rule and say `auto`; other keys are left alone."""
     asked = [key for key, value in config.items() if key in RULES and value == AUTO]
-    uses_lora = parameters >= ADAPTERS_FROM if config.get("use_lora") == AUTO else bool(config.get("use_lora"))
+    uses_lora = bool(config.get("use_lora"))
+    if config.get("use_lora") == AUTO:
+        uses_lora = parameters >= ADAPTERS_FROM or freezes_base(config)
     facts = Facts(recipe, rows, parameters, uses_lora, context)
     return {key: RULES[key](facts) for key in asked}
+
+
+def freezes_base(config: Mapping[str, Any]) -> bool:
+    """A base in 4 or 8 bits cannot be trained itself."""
+    return config.get("load_in_4bit") is True or config.get("load_in_8bit") is True
 
 
 def epochs_of(facts: Facts) -> int:

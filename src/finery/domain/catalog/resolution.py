@@ -3,6 +3,7 @@
 import logging
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from sqlalchemy import select
@@ -61,11 +62,17 @@ def resolve(session: Session, name: str, ground: Ground, who: Principal) -> Reso
         # Whoever may use models may use those that the administrator has named, also a run's that is private.
         return ResolvedModel(_find(session, entry.model, ground, SERVER), entry)
     except (ModelNotFound, ModelRefused) as error:
-        log.warning("models.yaml: %s: %s", name, error)
+        warn_of_entry(name, str(error))
         raise ModelNotFound(
             f"what the administrator's table (models.yaml) names for {name!r} is not here, or cannot be used; "
             "the server's log says why"
         ) from error
+
+
+@lru_cache(maxsize=1000)
+def warn_of_entry(name: str, reason: str) -> None:
+    """Once: clients ask again and again."""
+    log.warning("models.yaml: %s: %s", name, reason)
 
 
 def _find(session: Session, name: str, ground: Ground, who: Principal) -> str:

@@ -3,6 +3,7 @@
 from finery.domain.runs.checkpoints import get_checkpoint, list_checkpoints
 from finery.domain.runs.history import (
     get_artifact,
+    iter_figures,
     list_artifacts,
     list_events,
     list_events_backwards,
@@ -21,6 +22,7 @@ __all__ = [
     "get",
     "get_artifact",
     "get_checkpoint",
+    "iter_figures",
     "list_artifacts",
     "list_checkpoints",
     "list_events",

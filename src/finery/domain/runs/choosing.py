@@ -10,7 +10,7 @@ from typing import Any
 from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import TrainingConfig
-from finery.contracts.recipes.automatic import AUTO, RULES, choose
+from finery.contracts.recipes.automatic import AUTO, RULES, choose, freezes_base
 from finery.kit.weights import count_parameters, parameters_in_name
 
 ASSUMED_PARAMETERS = 1_000_000_000
@@ -20,7 +20,10 @@ CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
 
 def without_auto(config: Mapping[str, Any]) -> dict[str, Any]:
     """What can be parsed before the data are known: the recipe's defaults stand for what is to be chosen."""
-    return {key: value for key, value in config.items() if not _is_auto(key, value)}
+    parsed = {key: value for key, value in config.items() if not _is_auto(key, value)}
+    if config.get("use_lora") == AUTO and freezes_base(config):
+        parsed["use_lora"] = True
+    return parsed
 
 
 def choose_values(

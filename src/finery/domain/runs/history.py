@@ -1,6 +1,6 @@
 """What a run left behind: events, figures, artifacts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlalchemy import func, select
@@ -18,6 +18,8 @@ from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow
 
 FIGURES = (EventType.PROGRESS, EventType.EVALUATION)
+FIGURES_AT_ONCE = 1000
+"""So many are held in memory."""
 
 
 def list_events(session: Session, run_id: str, who: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
@@ -44,10 +46,8 @@ def list_events_backwards(
     return [_event_of(found, run_id) for found in rows]
 
 
-def metrics(session: Session, run_id: str, who: Principal, *, points: int | None) -> list[dict[str, Any]]:
-    """The figures in order, thinned out evenly to about `points` training rows, unless it is None; evaluations are all
-    kept.
-    """
+def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> list[dict[str, Any]]:
+    """The figures in order, thinned out evenly to about `points` training rows; evaluations are all kept."""
     row = find_row(session, run_id, who)
     mine = EventRow.run_number == row.number
     total = session.scalar(select(func.count()).where(mine, EventRow.type == EventType.PROGRESS)) or 0
@@ -62,10 +62,23 @@ def metrics(session: Session, run_id: str, who: Principal, *, points: int | None
         .where(mine, EventRow.type.in_(FIGURES))
         .subquery()
     )
-    stride = 1 if points is None else max(1, -(-total // max(1, points)))
+    stride = max(1, -(-total // max(1, points)))
     kept = (numbered.c.type == EventType.EVALUATION) | ((total - numbered.c.rank) % stride == 0)
     query = select(numbered.c.type, numbered.c.at, numbered.c.data).where(kept).order_by(numbered.c.sequence)
     return [{"type": type_, "at": at, **data} for type_, at, data in session.execute(query)]
+
+
+def iter_figures(session: Session, run_id: str, who: Principal) -> Iterator[tuple[str, dict[str, Any]]]:
+    """All of them in order, each with its event's type; read piece by piece, while nothing else is asked for."""
+    row = find_row(session, run_id, who)
+    query = (
+        select(EventRow.type, EventRow.data)
+        .where(EventRow.run_number == row.number, EventRow.type.in_(FIGURES))
+        .order_by(EventRow.sequence)
+        .execution_options(yield_per=FIGURES_AT_ONCE)
+    )
+    for found in session.execute(query):
+        yield found.type, found.data
 
 
 def list_artifacts(session: Session, run_id: str, who: Principal) -> list[Artifact]:

@@ -1,6 +1,7 @@
 """Runs: accepted, found, listed, changed, reported on, deleted."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Select, String, cast, func, select
@@ -28,15 +29,20 @@ from finery.kit.clock import utc_now
 from finery.models import RunRow
 
 
-def create(session: Session, new: NewRun, ground: Ground, who: Principal) -> Run:
+def create(
+    session: Session, new: NewRun, ground: Ground, who: Principal, *, check: Callable[[], None] | None = None
+) -> Run:
     """Check a request against its data and the machine, and accept it as theirs: durable once the transaction commits.
 
-    Asked again with the same idempotency key, it answers with the run of the first time. Raises InvalidRun,
-    DatasetRefused, RunExists, OutputTaken, IdempotencyMismatch, StillWorkedOn.
+    Asked again with the same idempotency key, it answers with the run of the first time. `check`: what a dialect asks
+    for besides, of a request that was not answered before; it raises a DomainError. Raises InvalidRun, DatasetRefused,
+    RunExists, OutputTaken, IdempotencyMismatch, StillWorkedOn.
     """
     if new.idempotency_key is None:
         wait_for_first(session, request_key(new, who), is_retry=new.is_retry)
     try:
+        if check is not None:
+            check()
         # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
         plan = plan_run(session, new, ground, who)
     except DomainError as error:

@@ -13,6 +13,7 @@ a line of JSON. What it gives up, each for good:
 
 import contextlib
 import ctypes
+import inspect
 import json
 import math
 import os
@@ -112,6 +113,7 @@ def main(program: str, limits: dict[str, Any]) -> None:
     try:
         grade = runpy.run_path(program)["grade"]
         assert callable(grade), "grade is no function"
+        _check_signature(grade)
     except BaseException as error:  # noqa: BLE001 - the program is a stranger's: whatever it raises is its answer
         _tell(answers, error=_reason(error))
         return
@@ -132,7 +134,7 @@ def _graded(grade: Any, program: str, sample: Any, item: Any) -> dict[str, Any]:
     try:
         number = float(score)
     except BaseException as error:  # noqa: BLE001 - a stranger's object may raise anything
-        return {"error": f"grade gave no number: {_place_of(error, program)}"}
+        return {"error": f"grade gave {type(score).__name__}, not a number: {_place_of(error, program)}"}
     return {"score": number} if math.isfinite(number) else {"error": "grade gave a number that is not finite"}
 
 
@@ -143,9 +145,22 @@ def _tell(answers: Any, **answer: Any) -> None:
 
 def _place_of(error: BaseException, program: str) -> str:
     """What kind it is and where the program raised it. Its text may hold what the row says, which goes into no log."""
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == program]
-    where = f" in line {lines[-1]} of the program" if lines else ""
-    return type(error).__name__[:LONGEST_REASON] + where
+    kind = type(error).__name__[:LONGEST_REASON]
+    try:
+        frames = list(traceback.walk_tb(error.__traceback__))
+    except BaseException:  # noqa: BLE001 - a stranger's error may have a traceback of its own making
+        return kind
+    lines = [line for frame, line in frames if frame.f_code.co_filename == program]
+    return f"{kind} in line {lines[-1]} of the program" if lines else kind
+
+
+def _check_signature(grade: Any) -> None:
+    """Raises TypeError for one that cannot be called with a sample and an item."""
+    try:
+        signature = inspect.signature(grade)
+    except ValueError:
+        return
+    signature.bind(None, None)
 
 
 def _reason(error: BaseException) -> str:
