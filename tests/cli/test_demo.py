@@ -37,6 +37,7 @@ def ended_statuses(client: FineryClient) -> list[DeploymentStatus]:
 
 
 class TestDemo:
+    @pytest.mark.thorough
     def test_the_model_answers_as_taught(self, alone: Finery, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRAINING_DB_URL", "sqlite:///somebody-elses.db")
         ended = alone("demo", "--home", str(home), "--json", seconds=500)

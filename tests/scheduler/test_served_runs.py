@@ -79,7 +79,8 @@ class TestNames:
         with pytest.raises(Exception, match="context is 128 tokens"):
             sdk.chat.completions.create(model="my-chat", messages=long)
 
-    @pytest.mark.parametrize("lora", [pytest.param(False, marks=pytest.mark.thorough), True])
+    @pytest.mark.thorough
+    @pytest.mark.parametrize("lora", [False, True])
     def test_a_finished_model_and_its_checkpoints(self, sdk: OpenAI, lora: bool) -> None:
         run_id = submit(sdk, use_lora=lora, output_dir=f"outputs/{lora}", learning_rate=1e-2)
         wait(sdk, run_id, until=lambda run: run["status"] == "succeeded")

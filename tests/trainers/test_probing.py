@@ -43,7 +43,7 @@ class TestProbe:
         steps = [[{**step, **dict.fromkeys(fading)} for step in run.of("progress")] for run in (without, probed)]
         assert steps[0] == steps[1]
 
-    @pytest.mark.slow
+    @pytest.mark.thorough
     def test_memory_runs_out_before_the_first_step(self, tmp_path: Path, cache: Path) -> None:
         """The long rows come last: without a probe, there would be steps before they do."""
         short, long = "iron and fire ", "iron and fire " * 300

@@ -56,7 +56,7 @@ class TestWarmStart:
 class TestSeveralProcesses:
     """As on two GPUs, with the CPU in their place: torchrun, two ranks, one model."""
 
-    @pytest.mark.slow
+    @pytest.mark.thorough
     def test_pause_and_resume(self, tmp_path: Path, cache: Path, tiny_llama: Path) -> None:
         run = make_run(tmp_path, "sft", cache=cache, max_steps=12, batch_size=4)
         process = start(run, before=LAUNCHER)
