@@ -139,4 +139,12 @@ class TestMain:
     def test_what_cannot_be_read_is_an_answer(self, tiny_llama: Path, cache: Path, tmp_path: Path) -> None:
         question = request(tmp_path / "none.jsonl", "sft", cache).model_dump_json().encode()
         answer = ask_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
-        assert json.loads(answer) == {"refused": "none.jsonl: cannot be read: No such file or directory"}
+        refused = "none.jsonl: cannot be read: No such file or directory"
+        assert json.loads(answer) == {"refused": refused, "would_fail": False}
+
+    def test_a_template_without_end_or_measure(self, tiny_llama: Path, cache: Path) -> None:
+        template = {"chat_template": "{{ 'a' * 9999999999 }}"}
+        question = request(INSTRUCTIONS, "sft", cache, config=template).model_dump_json().encode()
+        answer = ask_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
+        refused = "the chat template takes more than 1 GiB of memory; choose another chat_template"
+        assert json.loads(answer) == {"refused": refused, "would_fail": True}

@@ -3,6 +3,7 @@
 The libraries that do the work are given to it, since a server without a training stack reads this module too.
 """
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -60,6 +61,14 @@ class TemplateRenderer(Protocol):
     ) -> tuple[list[str], list[Any]]: ...
 
 
+RAISED_BY_TEMPLATES = (
+    *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
+    # Of macros that call themselves, and of expressions that are nested too deeply.
+    *(RecursionError, SyntaxError),
+)
+MOST_ADDED, MOST_REPEATED = 2**20, 16
+"""Characters that a template may add to its messages, beside so many copies of them: each becomes a token at worst, of
+which a tokenizer keeps more than a hundred bytes."""
 PROBE_NAME = "finery_probe"
 PROBE_ARGUMENTS = {"finery": 1}
 
@@ -73,6 +82,10 @@ def calling_probe(calls: int = 1) -> dict[str, Any]:
 
 class NotRenderable(ValueError):
     """The chat template refuses the messages, or would drop a part of them; the message repeats its words."""
+
+
+class TemplateOutOfBounds(NotRenderable):
+    """Rendering takes more than any template for chats needs. It would with the next messages, too."""
 
 
 class CallsLeftOut(NotRenderable):
@@ -89,7 +102,7 @@ class ChatPrompts:
         """`template_error`: what `render` raises beside Python's own errors."""
         self._tokenizer = tokenizer
         self._render = render
-        self._refusals = (template_error, TypeError, ValueError, LookupError)
+        self._refusals = (template_error, *RAISED_BY_TEMPLATES)
         self._writes_calls: dict[str, bool] = {}
         """Of templates."""
 
@@ -157,9 +170,21 @@ class ChatPrompts:
                 **options,
                 **self._tokenizer.special_tokens_map,
             )
+        except NotRenderable:
+            raise
         except self._refusals as error:
             raise NotRenderable(f"the chat template refuses the messages: {error}") from error
+        _check_length(texts[0], given, tools)
         return texts[0], [(start, end) for start, end in spans[0]] if spans else []
+
+
+def _check_length(text: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> None:
+    """Raises TemplateOutOfBounds."""
+    if len(text) <= MOST_ADDED:
+        return
+    given = len(json.dumps([messages, tools], ensure_ascii=False))
+    if len(text) > MOST_ADDED + MOST_REPEATED * given:
+        raise TemplateOutOfBounds(f"the chat template makes {len(text):,} characters of messages with {given:,}")
 
 
 def end_tokens(declared: int | Iterable[int] | None, of_tokenizer: int | None) -> frozenset[int]:

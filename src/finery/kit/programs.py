@@ -15,12 +15,21 @@ PASSED = frozenset(
 )
 """What such a program gets of our environment: where things are, and no secret."""
 
+ENDS: Mapping[int, str] = {
+    signal.SIGXCPU: "it took more time of the processor than it may",
+    signal.SIGABRT: "it was ended by signal SIGABRT, mostly for want of memory",
+    signal.SIGKILL: "it was ended by signal SIGKILL, mostly for want of memory",
+}
+
 
 class ProgramFailed(RuntimeError):
-    """It ended with another code than 0; the message is the last line that it wrote to its standard error."""
+    """It ended with another code than 0; the message is the last line that it wrote to its standard error.
+
+    By a signal it says nothing: of our own programs, those with bounds end so when they come to them.
+    """
 
     def __init__(self, code: int, last_words: str) -> None:
-        super().__init__(last_words or f"it ended with code {code}")
+        super().__init__(ENDS.get(-code) or last_words or f"it ended with code {code}")
         self.code = code
 
 

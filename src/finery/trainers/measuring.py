@@ -21,13 +21,14 @@ from finery.contracts.datasets.report import MAX_NAMED
 from finery.contracts.datasets.rows import Example
 from finery.contracts.datasets.signatures import texts_of
 from finery.contracts.recipes import RECIPES, DpoConfig, SftConfig, TrainingConfig
+from finery.kit.limits import confine
 from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
 from finery.kit.text import GZIP_MAGIC
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.loading import load_tokenizer
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import TemplateRefused, Unmarkable
 
 PACKED_RATIO = 5
 """So many times its size is what a gzipped or Parquet file is taken to hold."""
@@ -35,7 +36,13 @@ SHORTEST_TOLD = 4
 """A reason that repeats a text of a row, if it is not shorter than this, is told without it."""
 
 
+MEMORY_BYTES = 2 * 2**30
+"""Beside what the libraries take: a rendering has its own bound, and a row's tokens are small beside it."""
+CPU_SECONDS = 300
+
+
 def main() -> int:
+    confine(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     request = MeasurementRequest.model_validate_json(sys.stdin.buffer.read())
     print(answer(request).model_dump_json())
     return 0
@@ -44,6 +51,10 @@ def main() -> int:
 def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
     try:
         return measure(request)
+    except TemplateRefused as error:
+        return MeasurementRefused(refused=str(error), would_fail=True)
+    except MemoryError:
+        return MeasurementRefused(refused=f"measuring takes more than {MEMORY_BYTES / 2**30:g} GiB of memory")
     except (TrainingRefused, InfoRefused, UnreadableTable) as error:
         return MeasurementRefused(refused=str(error))
     except OSError as error:

@@ -1,16 +1,21 @@
 """From messages to text, with the places that are learned marked in it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from finery.contracts.datasets import Conversation, Message
-from finery.contracts.prompting import CallsLeftOut, ChatPrompts, NotRenderable, Span
+from finery.contracts.datasets import Conversation
+from finery.contracts.prompting import CallsLeftOut, ChatPrompts, NotRenderable, Span, TemplateOutOfBounds
+from finery.kit.limits import TookTooLong, bounded
+from finery.trainers.errors import TrainingRefused
 
+MEMORY_BYTES = 2**30
+CPU_SECONDS = 10.0
+"""Of one rendering, which ordinarily takes a ten-thousandth of that."""
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -18,8 +23,12 @@ class Unmarkable(ValueError):
     """The template renders this conversation in a way in which the learned parts cannot be found exactly."""
 
 
+class TemplateRefused(TrainingRefused):
+    """The chat template fails on the bounds of a rendering, and so would with every row."""
+
+
 def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
-    return ChatPrompts(tokenizer, render_jinja_template, template_error=TemplateError)
+    return ChatPrompts(tokenizer, _render, template_error=TemplateError)
 
 
 class Renderer:
@@ -31,15 +40,19 @@ class Renderer:
     def has_marks(self, tools: list[dict[str, Any]] | None) -> bool:
         return bool(GENERATION.search(self._prompts.template(tools)))
 
-    def text(self, messages: Sequence[Message], tools: list[dict[str, Any]] | None, *, prompt: bool = False) -> str:
-        """`prompt`: end with what precedes an answer. Raises Unmarkable when the template refuses the messages."""
+    def text(
+        self, messages: Sequence[Mapping[str, Any]], tools: list[dict[str, Any]] | None, *, prompt: bool = False
+    ) -> str:
+        """`prompt`: end with what precedes an answer. Raises Unmarkable when the template refuses the messages, and
+        TemplateRefused.
+        """
         try:
             return self._prompts.text(messages, tools, prompt=prompt)
         except NotRenderable as error:
             raise _unmarkable(error) from error
 
     def learned(self, row: Conversation) -> tuple[str, list[Span]]:
-        """The text of a conversation and the spans of its learned turns. Raises Unmarkable."""
+        """The text of a conversation and the spans of its learned turns. Raises Unmarkable, TemplateRefused."""
         if self.has_marks(row.tools):
             return self._by_marks(row)
         return self._by_prefixes(row)
@@ -73,6 +86,25 @@ class Renderer:
         return text, spans
 
 
-def _unmarkable(error: NotRenderable) -> Unmarkable:
+def _unmarkable(error: NotRenderable) -> Unmarkable | TemplateRefused:
+    if isinstance(error, TemplateOutOfBounds):
+        return TemplateRefused(f"{error}; choose another chat_template")
     remedy = "; name one that writes them as chat_template" if isinstance(error, CallsLeftOut) else ""
     return Unmarkable(f"{error}{remedy}")
+
+
+def _render(
+    conversations: list[list[dict[str, Any]]], tools: Any, *, chat_template: str, **options: Any
+) -> tuple[list[str], list[Any]]:
+    """As transformers does it, in bounds: a template is a program of whoever wrote it. Raises TemplateOutOfBounds."""
+    try:
+        with bounded(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS):
+            rendered: tuple[list[str], list[Any]] = render_jinja_template(
+                conversations, tools, chat_template=chat_template, **options
+            )
+            return rendered
+    except MemoryError:
+        # Without its cause, whose frames hold what was made so far.
+        raise TemplateOutOfBounds(f"the chat template takes more than {MEMORY_BYTES / 2**30:g} GiB of memory") from None
+    except TookTooLong:
+        raise TemplateOutOfBounds(f"the chat template takes more than {CPU_SECONDS:g} seconds") from None

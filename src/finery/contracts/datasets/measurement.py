@@ -93,6 +93,8 @@ class MeasurementRefused(Frozen):
     """What the program says where the model or the file cannot be read."""
 
     refused: str
+    would_fail: bool = False
+    """Whether every training on it would end with the same words."""
 
 
 MEASURED: TypeAdapter[Measurement | MeasurementRefused] = TypeAdapter(Measurement | MeasurementRefused)

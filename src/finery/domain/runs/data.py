@@ -105,6 +105,8 @@ def measured_notices(data: RunData, *, config: TrainingConfig, model: str, groun
         match found:
             case None:
                 return ()
+            case MeasurementRefused(refused=reason, would_fail=True):
+                raise DatasetRefused.for_file(data.dataset, reason)
             case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
                 message = f"{WORDS[TRAINING]}: not measured in the model's tokens: {reason}"
                 level = "info" if isinstance(found, NotMeasured) else "warning"

@@ -14,6 +14,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.errors import TrainingRefused, is_disk_full
 from finery.trainers.loading import base_of_adapter, is_adapter, refuse_pickles
+from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
 
 ROWS_AT_ONCE = 16
 
@@ -27,10 +28,7 @@ class ModelJudge:
         """The same ones for the same conversations: what is random in them is drawn from the grader's own seed, and
         the training's own draws go on as if no judge had been asked.
         """
-        prompts = [
-            self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-            for messages in conversations
-        ]
+        prompts = [self._prompt(messages) for messages in conversations]
         devices = [self._model.device] if self._model.device.type == "cuda" else []
         with torch.random.fork_rng(devices=devices), torch.no_grad():
             torch.manual_seed(grader.sampling_params.seed)
@@ -39,6 +37,13 @@ class ModelJudge:
                 for start in range(0, len(prompts), ROWS_AT_ONCE)
                 for answer in self._answers(prompts[start : start + ROWS_AT_ONCE], grader)
             ]
+
+    def _prompt(self, messages: list[dict[str, str]]) -> str:
+        """Raises TrainingRefused."""
+        try:
+            return Renderer(prompts_of(self._tokenizer)).text(messages, None, prompt=True)
+        except Unmarkable as error:
+            raise TrainingRefused(f"grader: {error}") from error
 
     def _answers(self, prompts: list[str], grader: ScoreModelGrader) -> list[str]:
         sampling = grader.sampling_params
