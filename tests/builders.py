@@ -33,9 +33,9 @@ def ground(home: Path, *, gpus: int = 0, cpu_slots: int = 2) -> Ground:
 
 
 def command(*argv: str, **fields: Any) -> NewRun:
-    """A run of the `command` recipe; `output_dir`, `environment` and `secrets` go into its configuration."""
+    """A run of the `command` recipe; what its configuration knows (see below) goes there."""
     config: dict[str, Any] = {"argv": list(argv or ("true",))}
-    for key in ("output_dir", "environment", "secrets"):
+    for key in ("output_dir", "environment", "secrets", "restartable"):
         if key in fields:
             config[key] = fields.pop(key)
     return NewRun(**{"source": "native", "recipe": "command", "config": config, **fields})

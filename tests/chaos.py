@@ -25,7 +25,7 @@ from sqlalchemy import func, select
 from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run, RunFilter
-from finery.contracts.status import FINISHED, RunStatus
+from finery.contracts.status import FINISHED, Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.kit.files import read_json
@@ -152,10 +152,10 @@ def verdict(chaos: Chaos, *, shims_died: bool) -> bool:
         "accepted but not there": sum(run_id not in by_id for run_id in chaos.accepted.values()),
         "there twice": sum(count > 1 for count in Counter(run.name for run in found).values()),
         "never ended": sum(run.status not in FINISHED for run in found),
-        "wrong end": sum(_is_wrong(run, chaos.cancelled) for run in found),
+        "wrong end": sum(_is_wrong(run, chaos.cancelled, shims_died) for run in found),
         "not exactly one terminal event": sum(ends != 1 for ends, _ in events.values()),
         "gap in the event numbers": sum(not whole for _, whole in events.values()),
-        "carried out twice": 0 if shims_died else sum(count > 1 for count in times.values()),
+        "carried out twice": sum(count > 1 for count in times.values()),
         "succeeded without being carried out": sum(
             run.status is RunStatus.SUCCEEDED and times[run.name] == 0 for run in found
         ),
@@ -185,8 +185,11 @@ def _ends(database: Database, run_id: str) -> tuple[int, bool]:
     return ends, [one.sequence for one in events] == list(range(1, len(events) + 1))
 
 
-def _is_wrong(run: Run, cancelled: set[str]) -> bool:
+def _is_wrong(run: Run, cancelled: set[str], shims_died: bool) -> bool:
     expected = RunStatus.CANCELLED if run.id in cancelled else RunStatus.SUCCEEDED
+    if shims_died and run.id not in cancelled and run.reason is Reason.LOST:
+        # It was under way when its shim was killed, and a program is never started a second time.
+        return False
     # A cancel whose answer was lost with the server may have been accepted.
     return run.status is not expected and run.status is not RunStatus.CANCELLED
 

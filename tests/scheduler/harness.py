@@ -80,6 +80,10 @@ class Harness:
         with self.database.read() as session:
             return runs.get(session, run_id, LOCAL_ADMINISTRATOR)
 
+    def events(self, run_id: str) -> list[EventType]:
+        with self.database.read() as session:
+            return [event.type for event in runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)]
+
     def wait_for(self, run_id: str, *statuses: RunStatus, timeout: float = DEADLINE_SECONDS) -> Run:
         deadline = time.monotonic() + timeout
         while (run := self.get(run_id)).status not in statuses:

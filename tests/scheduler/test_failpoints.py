@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
@@ -34,6 +35,9 @@ PROGRAM = "import time; open('ran', 'a').write('x'); time.sleep(0.3); print('sai
 class TestList:
     def test_every_failpoint_has_its_test(self) -> None:
         assert REQUEST | SERVER | WEBHOOKS | SHIM == FAILPOINTS
+
+    def test_every_place_of_the_shim_has_its_end(self) -> None:
+        assert {name for name, _ in AFTER_THE_SHIM} == SHIM
 
     def test_every_failpoint_stands_in_the_code(self) -> None:
         source = Path(__file__).resolve().parents[2] / "src" / "finery"
@@ -85,7 +89,7 @@ class TestServerKilled:
     def test_the_second_attempt_ends_once(self, harness: Harness, name: str) -> None:
         """The shim dies while no server runs; then the server dies on the second attempt's way."""
         program = "import os, time; n = os.path.exists('ran'); open('ran', 'a').write('x'); time.sleep(0 if n else 600)"
-        run_id = harness.submit(builders.command(sys.executable, "-c", program))
+        run_id = harness.submit(builders.command(sys.executable, "-c", program, restartable=True))
         harness.start()
         harness.wait_for(run_id, RunStatus.RUNNING)
         while not (harness.home / "ran").exists():
@@ -101,12 +105,26 @@ class TestServerKilled:
         harness.assert_promises(run_id)
 
 
+SUCCEEDED, LOST = (RunStatus.SUCCEEDED, Reason.COMPLETED), (RunStatus.FAILED, Reason.LOST)
+AFTER_THE_SHIM: dict[tuple[str, bool], tuple[tuple[RunStatus, Reason], int, set[str]]] = {
+    # Nothing had begun: it is started once more, whatever its configuration says.
+    ("shim.locked", False): (SUCCEEDED, 2, {"x"}),
+    # It was under way, and the kernel ended it with its shim.
+    ("shim.started", False): (LOST, 1, {"", "x"}),
+    ("shim.started", True): (SUCCEEDED, 2, {"x", "xx"}),
+    # Its trainer had told the end.
+    ("shim.exited", False): (SUCCEEDED, 1, {"x"}),
+    ("shim.before_exit_file", True): (SUCCEEDED, 1, {"x"}),
+}
+"""Where the shim died and whether the program is restartable → how its run ends, in which attempt, after what."""
+
+
 @THOROUGHLY_ON_ALL
 class TestShimKilled:
-    @pytest.mark.parametrize("name", sorted(SHIM))
+    @pytest.mark.parametrize(("name", "restartable"), sorted(AFTER_THE_SHIM))
     @pytest.mark.parametrize("server_too", [False, True])
-    def test_the_run_ends_once(self, harness: Harness, name: str, server_too: bool) -> None:
-        run_id = harness.submit(builders.command(sys.executable, "-c", PROGRAM))
+    def test_the_run_ends_once(self, harness: Harness, name: str, restartable: bool, server_too: bool) -> None:
+        run_id = harness.submit(builders.command(sys.executable, "-c", PROGRAM, restartable=restartable))
         harness.start(f"{name}=kill")
         if server_too:
             while not Path(f"{harness.home / 'fired'}.{name}").exists():
@@ -114,5 +132,9 @@ class TestShimKilled:
             harness.kill()
             harness.start()
         run = harness.wait_for_end(run_id)
-        assert (run.status, run.attempt) == (RunStatus.SUCCEEDED, 2)
+        end, attempt, ran = AFTER_THE_SHIM[name, restartable]
+        assert ((run.status, run.reason), run.attempt) == (end, attempt)
+        path = harness.home / "ran"
+        assert (path.read_text() if path.exists() else "") in ran
+        assert harness.events(run_id).count(EventType.RESULT) == int(run.status is RunStatus.SUCCEEDED)
         harness.assert_promises(run_id)

@@ -144,7 +144,7 @@ class TestFaults:
     def test_the_shim_is_killed(self, harness: Harness, server_too: bool) -> None:
         harness.start()
         code = "import os, time; first = not os.path.exists('seen'); open('seen', 'w'); time.sleep(600 if first else 0)"
-        run_id = harness.submit(builders.command(sys.executable, "-c", code))
+        run_id = harness.submit(builders.command(sys.executable, "-c", code, restartable=True))
         harness.wait_for(run_id, RunStatus.RUNNING)
         while not (harness.home / "seen").exists():
             time.sleep(0.02)
@@ -157,10 +157,12 @@ class TestFaults:
         assert (run.status, run.attempt) == (RunStatus.SUCCEEDED, 2)
         harness.assert_promises(run_id)
 
-    def test_another_boot(self, harness: Harness) -> None:
+    @pytest.mark.parametrize("restartable", [False, True])
+    def test_another_boot(self, harness: Harness, restartable: bool) -> None:
         """The machine restarted: the record names a boot that is over, and no process of it can live."""
         harness.start()
-        run_id = harness.submit(builders.command(sys.executable, "-c", "import time; time.sleep(1)"))
+        wanted = builders.command(sys.executable, "-c", "import time; time.sleep(1)", restartable=restartable)
+        run_id = harness.submit(wanted)
         harness.wait_for(run_id, RunStatus.RUNNING)
         harness.kill()
         os.kill(shim_pid(harness.home, run_id), signal.SIGKILL)
@@ -170,7 +172,26 @@ class TestFaults:
         record.write_text(text.replace(boot, "00000000-0000-0000-0000-000000000000"))
         harness.start()
         run = harness.wait_for_end(run_id)
-        assert (run.status, run.attempt) == (RunStatus.SUCCEEDED, 2)
+        expected = (RunStatus.SUCCEEDED, None, 2) if restartable else (RunStatus.FAILED, Reason.LOST, 1)
+        assert (run.status, run.reason if not restartable else None, run.attempt) == expected
+
+    @pytest.mark.parametrize("restartable", [False, True])
+    def test_a_command_that_a_shutdown_ended(self, harness: Harness, restartable: bool) -> None:
+        """SIGTERM that nobody here sent: what was paid once is not paid again, unless it says that it may be."""
+        harness.start()
+        code = (
+            "import os, time; first = not os.path.exists('ran'); open('ran', 'a').write('x'); time.sleep(600 * first)"
+        )
+        run_id = harness.submit(builders.command(sys.executable, "-c", code, restartable=restartable))
+        harness.wait_for(run_id, RunStatus.RUNNING)
+        while not (harness.home / "ran").exists():
+            time.sleep(0.01)
+        os.kill(trainer_pid(harness.home, run_id), signal.SIGTERM)
+        run = harness.wait_for_end(run_id)
+        assert run.status is (RunStatus.SUCCEEDED if restartable else RunStatus.FAILED)
+        assert (harness.home / "ran").read_text() == ("xx" if restartable else "x")
+        assert restartable or "restartable" in (run.error or "")
+        harness.assert_promises(run_id)
 
     def test_a_held_trainer_is_flagged(self, harness: Harness) -> None:
         harness.start()
@@ -204,7 +225,7 @@ class TestFaults:
         """The second attempt's start clears old requests away; one that came in that moment must still arrive."""
         harness.start("submit.claimed=sleep:0.5")
         code = "import os, time; open(f'ran{os.path.exists(\"ran\")}', 'w'); open('ran', 'w'); time.sleep(600)"
-        run_id = harness.submit(builders.command(sys.executable, "-c", code))
+        run_id = harness.submit(builders.command(sys.executable, "-c", code, restartable=True))
         harness.wait_for(run_id, RunStatus.RUNNING)
         while not (harness.home / "ran").exists():
             time.sleep(0.02)

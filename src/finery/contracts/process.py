@@ -92,9 +92,13 @@ class Exited(Frozen):
 
 
 class Lost(Frozen):
-    """Nothing minds the attempt any more and no account of its end exists."""
+    """Nothing minds the attempt any more, and whoever did left no account of its end."""
 
     detail: str
+    began: bool = True
+    """False where it is certain that its process never began, and that it never will."""
+    exit: Exit | None = None
+    """What the trainer itself had said of its end before its minder was gone; nobody saw how its process ended."""
 
 
 class Unknown(Frozen):
@@ -107,19 +111,22 @@ Observation = Starting | Alive | Exited | Lost | Unknown
 
 
 def judge(ending: Exit) -> tuple[Reason, str | None]:
-    """The reason for an attempt's end, and the message for its user."""
+    """The reason for an attempt's end, and the message for its user.
+
+    A whole outcome is the last thing that a trainer writes, after all that it leaves behind. So it holds whatever
+    became of the process afterwards: one that crashed while it left the interpreter has done its work all the same.
+    """
     if ending.start_error is not None:
         return Reason.START_FAILED, ending.start_error
-    if ending.timed_out:
+    outcome = ending.outcome
+    if ending.timed_out and (outcome is None or outcome.reason not in (Reason.COMPLETED, Reason.STOPPED)):
         return Reason.TIMEOUT, "the run reached its time limit"
-    if ending.outcome is not None and (ending.exit_code == 0 or not _is_good(ending.outcome.reason)):
-        return ending.outcome.reason, ending.outcome.message
+    if outcome is not None:
+        return outcome.reason, outcome.message
+    if ending.terminated and ending.started_at is None:
+        return Reason.LOST, "it was asked to end before it began"
     if ending.signal is not None:
         return Reason.ERROR, f"the trainer was ended by signal {ending.signal}"
     if ending.exit_code == 0:
         return Reason.LOST, "the trainer ended without saying how"
     return Reason.ERROR, f"the trainer ended with exit code {ending.exit_code}"
-
-
-def _is_good(reason: Reason) -> bool:
-    return reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED)

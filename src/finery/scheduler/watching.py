@@ -79,18 +79,24 @@ class Watcher:
             self._drain(attempt, handle)
             self._count_lines(attempt)
             failpoint("watch.exit_seen")
-            self._end(attempt, *judge(observation.exit), observation.exit)
+            self._end(attempt, *judge(observation.exit), observation.exit, observation.exit.started_at is not None)
         elif isinstance(observation, Lost):
-            self._sweep(handle)
-            self._drain(attempt, handle)
-            self._end(attempt, Reason.LOST, observation.detail, None)
+            self._lost(attempt, handle, observation)
+
+    def _lost(self, attempt: LiveAttempt, handle: Handle, observation: Lost) -> None:
+        if self._sweep(handle):
+            # What was killed may have said how it ended just before, or lives still: the next pass looks once more.
+            return
+        self._drain(attempt, handle)
+        self._count_lines(attempt)
+        reason, message = judge(observation.exit) if observation.exit else (Reason.LOST, observation.detail)
+        self._end(attempt, reason, message, observation.exit, observation.began)
 
     def _was_launched(self, attempt: LiveAttempt) -> bool:
         return self._ground.home.run(attempt.run_id).attempt(attempt.ref.attempt).launch.exists()
 
-    def _sweep(self, handle: Handle) -> None:
-        if isinstance(self._executor, Sweepable):
-            self._executor.sweep(handle)
+    def _sweep(self, handle: Handle) -> int:
+        return self._executor.sweep(handle) if isinstance(self._executor, Sweepable) else 0
 
     def _give_back(self, attempt: LiveAttempt) -> None:
         # Its environment may be on disk already.
@@ -143,7 +149,7 @@ class Watcher:
         except NotYet:
             return b""
 
-    def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None) -> None:
+    def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None, began: bool) -> None:
         if redact := self._redactors.of(attempt):
             message = message and redact(message)
             ending = ending and _redacted(ending, redact)
@@ -154,6 +160,7 @@ class Watcher:
                 reason=reason,
                 message=message,
                 ending=ending,
+                began=began,
                 max_lost=self._settings.max_lost,
             )
         self._redactors.forget(attempt.ref)

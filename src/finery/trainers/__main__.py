@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> int:
     if attempt.is_main:
         attempt.remove_scratch()
         attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
+        # Last: where the outcome is, all that it tells of is on the disk, and the run is not carried out again.
+        attempt.reporter.sync()
         write_atomically(attempt.directory.outcome, outcome.model_dump_json().encode())
     return 0 if outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED) else 1
 

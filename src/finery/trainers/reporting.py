@@ -35,6 +35,11 @@ class Reporter:
         if os.write(self._descriptor, line) != len(line):
             raise OSError(28, "No space left on device", "events.jsonl")
 
+    def sync(self) -> None:
+        """Have the disk hold every event that was told so far."""
+        if not self._silent:
+            os.fsync(self._descriptor)
+
     def stage(self, stage: str, label: str) -> None:
         self.event(EventType.STAGE, {"stage": stage, "label": label})
         self.log(label)

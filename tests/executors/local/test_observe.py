@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from finery.contracts.layout import AttemptDirectory
-from finery.contracts.process import Alive, Exit, Exited, Lost, Starting
+from finery.contracts.process import Alive, Exit, Exited, Lost, Starting, judge
+from finery.contracts.status import Reason
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.observe import START_ALLOWANCE_SECONDS
 from finery.kit.files import write_json
@@ -57,6 +58,33 @@ class TestStranger:
         assert stranger.is_alive()
 
 
+class TestToldByTrainer:
+    def test_is_the_end_where_the_shim_is_gone(
+        self, executor: LocalExecutor, tmp_path: Path, stranger: Identity
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        files = attempt_files(wanted)
+        forge(files, {**stranger.describe(), "start_time": 1}, {**stranger.describe(), "start_time": 1})
+        write_json(files.outcome, {"reason": "completed", "figures": {"loss": 0.25}})
+        seen = executor.poll(bare(wanted))
+        assert isinstance(seen, Lost)
+        assert seen.exit is not None
+        assert judge(seen.exit) == (Reason.COMPLETED, None)
+        assert (seen.began, seen.exit.exit_code, seen.exit.started_at) == (True, None, 1.0)
+
+    @pytest.mark.parametrize("torn", ["", '{"reason": "comp', "[]", '{"reason": "splendid"}', '{"figures": {}}'])
+    def test_a_torn_one_says_nothing(
+        self, executor: LocalExecutor, tmp_path: Path, stranger: Identity, torn: str
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        files = attempt_files(wanted)
+        forge(files, {**stranger.describe(), "start_time": 1}, {**stranger.describe(), "start_time": 1})
+        files.outcome.write_text(torn)
+        seen = executor.poll(bare(wanted))
+        assert isinstance(seen, Lost)
+        assert (seen.began, seen.exit) == (True, None)
+
+
 class TestRecord:
     def test_of_a_living_shim_is_alive(self, executor: LocalExecutor, tmp_path: Path, stranger: Identity) -> None:
         wanted = launch(tmp_path, "sleep")
@@ -90,5 +118,7 @@ class TestNoRecord:
         files = attempt_files(wanted)
         files.path.mkdir(parents=True)
         write_json(files.launch, {"mark": wanted.mark, "submitted": {"boot_id": boot, "uptime": uptime() - age}})
-        assert isinstance(executor.poll(bare(wanted)), kind)
+        seen = executor.poll(bare(wanted))
+        assert isinstance(seen, kind)
+        assert not isinstance(seen, Lost) or not seen.began
         assert files.terminate.exists() == (kind is Lost)

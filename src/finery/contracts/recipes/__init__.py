@@ -1,6 +1,6 @@
 """The recipes and their typed configurations."""
 
-from finery.contracts.recipes.base import RecipeConfig, TrainingConfig
+from finery.contracts.recipes.base import RecipeConfig, TrainingConfig, may_start_again
 from finery.contracts.recipes.command import CommandConfig
 from finery.contracts.recipes.grpo import GrpoConfig
 from finery.contracts.recipes.language import CptConfig, DpoConfig, KtoConfig, RewardConfig, SftConfig
@@ -27,5 +27,6 @@ __all__ = [
     "RewardConfig",
     "SftConfig",
     "TrainingConfig",
+    "may_start_again",
     "unmet",
 ]

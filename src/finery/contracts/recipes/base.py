@@ -1,6 +1,6 @@
 """What every recipe's configuration shares."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -32,6 +32,12 @@ class RecipeConfig(PlainNumbers):
     def customary_secrets(self, model: str) -> list[str]:
         """What the run is given besides, where it is stored. `model`: as it was resolved, empty where there is none."""
         return []
+
+
+def may_start_again(recipe: type[RecipeConfig], config: dict[str, Any]) -> bool:
+    """Whether a run that has begun may be started once more: one that does not go on where it was does all of its work
+    again, deploys or pays twice, unless its configuration says that this does no harm."""
+    return recipe.resumable or config.get("restartable") is True
 
 
 class TrainingConfig(RecipeConfig):

@@ -18,6 +18,8 @@ class CommandConfig(RecipeConfig):
     working_directory: PathText | None = None
     """Default: the home."""
     environment: Annotated[dict[str, str], Field(max_length=200)] = {}
+    restartable: bool = False
+    """Whether it may be started a second time when its process was killed, or nobody saw how it ended."""
 
     @field_validator("argv")
     @classmethod

@@ -9,10 +9,13 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType, TrainerEvent
 from finery.contracts.process import Exit, Handle
+from finery.contracts.recipes import RECIPES, may_start_again
 from finery.contracts.status import STATUS_OF_REASON, Intent, Reason, RunStatus
 from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import from_epoch, utc_now
 from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
+
+ONCE = "what it has done is not known, and nothing starts it a second time but a configuration with restartable: true"
 
 
 @dataclass(frozen=True)
@@ -99,16 +102,19 @@ def finish(
     message: str | None,
     ending: Exit | None,
     max_lost: int,
+    began: bool = True,
 ) -> RunStatus | None:
     """End the attempt and decide what becomes of its run; None when the attempt is no longer ours.
 
     An accepted cancel always wins. A run that was lost, or that saved and ended without being asked to, is queued
-    again, `max_lost` times without a checkpoint in between.
+    again, `max_lost` times without a checkpoint in between. `began`: False where its process certainly never did.
     """
     row = _owned(session, ref)
     if row is None:
         return None
-    to, reason = _decide(row, reason, ending, max_lost)
+    to, reason = _decide(row, reason, ending, began, max_lost)
+    if to is RunStatus.FAILED and reason is Reason.LOST and began and not _may_start_again(row):
+        message = f"{message or 'a signal that nobody here sent asked it to end'}; {ONCE}"
     attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
     attempt.exit = ending.model_dump(mode="json") if ending else None
     attempt.reason = reason
@@ -119,7 +125,7 @@ def finish(
     return to
 
 
-def _decide(row: RunRow, reason: Reason, ending: Exit | None, max_lost: int) -> tuple[RunStatus, Reason]:
+def _decide(row: RunRow, reason: Reason, ending: Exit | None, began: bool, max_lost: int) -> tuple[RunStatus, Reason]:
     asked_to_end = ending is not None and ending.terminated
     if row.intent == Intent.CANCEL:
         return RunStatus.CANCELLED, Reason.CANCELLED
@@ -127,8 +133,14 @@ def _decide(row: RunRow, reason: Reason, ending: Exit | None, max_lost: int) -> 
         return RunStatus.PAUSED, Reason.PAUSED
     if reason not in (Reason.LOST, Reason.PAUSED):
         return STATUS_OF_REASON[reason], reason
+    if began and not _may_start_again(row):
+        return RunStatus.FAILED, Reason.LOST
     row.lost_count += 1
     return (RunStatus.QUEUED if row.lost_count <= max_lost else RunStatus.FAILED), Reason.LOST
+
+
+def _may_start_again(row: RunRow) -> bool:
+    return may_start_again(RECIPES[row.recipe], row.config)
 
 
 def give_back(session: Session, ref: AttemptRef, message: str) -> None:

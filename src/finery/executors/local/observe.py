@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from finery.contracts.layout import AttemptDirectory
-from finery.contracts.process import Alive, Exit, Exited, Lost, Observation, Starting
+from finery.contracts.process import Alive, Exit, Exited, Lost, Observation, Outcome, Starting
 from finery.kit.files import read_json, write_json
 from finery.kit.processes import Identity, boot_id, uptime
 
@@ -70,8 +70,19 @@ def _recorded(attempt: AttemptDirectory) -> Observation | None:
     if exit is not None:
         return Exited(exit=exit)
     if record is not None and alive is None:
-        return Lost(detail="the process that minded the attempt is gone, and left no account of its end")
+        detail = "the process that minded the attempt is gone, and left no account of its end"
+        return Lost(detail=detail, exit=_told_by_trainer(attempt, record))
     return alive
+
+
+def _told_by_trainer(attempt: AttemptDirectory, record: Record) -> Exit | None:
+    """The end as the trainer's own outcome tells it; None where there is no whole one."""
+    try:
+        outcome = Outcome.model_validate(read_json(attempt.outcome))
+        written = attempt.outcome.stat().st_mtime
+    except (ValidationError, FileNotFoundError):
+        return None
+    return Exit(exit_code=None, started_at=record.started_at, finished_at=written, outcome=outcome)
 
 
 def _expected(attempt: AttemptDirectory, spawned: Identity | None) -> Observation | None:
@@ -99,4 +110,6 @@ def _verdict(attempt: AttemptDirectory) -> Observation:
         return Starting()
     finally:
         os.close(descriptor)
-    return recorded or Lost(detail="the process that should mind the attempt ended before it began")
+    # The record is written before the process may begin, so that without one none has.
+    detail = "the process that should mind the attempt ended before it began"
+    return recorded or Lost(detail=detail, began=attempt.shim.exists())
