@@ -1,5 +1,7 @@
 import re
+import shutil
 import socket
+import sqlite3
 import threading
 import time
 from pathlib import Path
@@ -7,7 +9,9 @@ from typing import Any
 
 import httpx
 
+from finery import __version__
 from finery.db import Database
+from finery.migrations import HEAD
 from tests.domain.accounts import people
 from tests.ports import free_port
 from tests.servers import RunningServer
@@ -61,9 +65,28 @@ class TestRefusals:
         assert (code, said.count("\n")) == (4, 1)
         assert "secret" not in said
 
+    def test_schema_of_a_newer_version(self, home: Path, sqlite_template: Path) -> None:
+        said = refused_with_schema(home, sqlite_template, "0412")
+        assert f"its schema 0412 is of a newer Finery, and this one, {__version__}, knows {HEAD} and older" in said
+
+    def test_schema_of_another_program(self, home: Path, sqlite_template: Path) -> None:
+        assert "another program's" in refused_with_schema(home, sqlite_template, "ae1027a6acf")
+
     def test_no_setting(self, home: Path) -> None:
         code, said = refused(home, FINERY_PROT="8001")
         assert (code, said) == (2, "finery server: FINERY_PROT is no setting; did you mean FINERY_PORT?\n")
+
+
+def refused_with_schema(home: Path, template: Path, version: str) -> str:
+    """What was said, in one line, of a database whose schema claims that version."""
+    shutil.copy(template, home / "training.db")
+    connection = sqlite3.connect(home / "training.db")
+    connection.execute("UPDATE alembic_version SET version_num = ?", (version,))
+    connection.commit()
+    connection.close()
+    code, said = refused(home)
+    assert (code, said.count("\n")) == (4, 1)
+    return said
 
 
 class TestRemoteSetup:
@@ -89,8 +112,6 @@ def token_shown(home: Path) -> str | None:
 
 class TestServing:
     def test_tables_exist_after_the_first_start(self, server: RunningServer) -> None:
-        import sqlite3
-
         with sqlite3.connect(server.home / "training.db") as connection:
             found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         connection.close()

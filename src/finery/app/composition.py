@@ -4,12 +4,11 @@ import os
 import secrets
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from finery.api.openai.webhook_events import EVENTS
 from finery.app.errors import StartRefused
 from finery.app.machine import MachineReader
 from finery.app.models_file import read_model_table
+from finery.app.patience import Patience
 from finery.app.settings import Settings
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
@@ -34,7 +33,7 @@ from finery.kit.locks import FileLock, LockTaken
 from finery.kit.paths import PathResolver
 from finery.kit.pulse import Pulse
 from finery.kit.secretbox import SecretBox
-from finery.migrations import upgrade
+from finery.migrations import SchemaUnknown, check_schema, upgrade
 from finery.scheduler import Scheduler, SchedulerSettings
 
 LOCK_SECONDS = 0.5
@@ -70,6 +69,7 @@ class Composition:
         self._home = home
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
+        self._patience = Patience(database)
         self._ground = ground
         self._pulse = pulse
         self._scheduler: Scheduler | None = None
@@ -101,8 +101,8 @@ class Composition:
             self.setup_token = secrets.token_urlsafe(32)
 
     def has_accounts(self) -> bool:
-        with self._database.read() as session:
-            return accounts.has_accounts(session)
+        """For the start. Raises StartRefused."""
+        return self._patience.ask(self._look_for_accounts)
 
     def start(self) -> None:
         """Take the home, bring the schema up to date, settle what an earlier server left, start the loops.
@@ -112,21 +112,14 @@ class Composition:
         if self._scheduler is not None:
             return
         self.open()
-        discard_partial_uploads(self._home)
-        remove_leftovers(self._home.uploads)
-        with self._database.read() as session:
-            datasets.remove_strays(session, self._home)
-            files.remove_stray_parts(session, self._home)
-        with self._database.write() as session:
-            outputs.remove_forgotten(session, self._home)
-        settings = SchedulerSettings(
-            warm_start=self.settings.warm_start,
-            grace_seconds=self.settings.stop_grace_seconds,
-            engine_idle_seconds=self.settings.engine_idle_seconds,
-        )
-        scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)
-        scheduler.start()
-        self._scheduler = scheduler
+        try:
+            discard_partial_uploads(self._home)
+            remove_leftovers(self._home.uploads)
+            self._patience.ask(self._remove_strays)
+            self._patience.ask(self._remove_forgotten)
+            self._start_scheduler()
+        except OSError as error:
+            raise self._home_unusable(error) from error
 
     def stop(self) -> None:
         """Runs and engines go on."""
@@ -143,15 +136,42 @@ class Composition:
         except LockTaken as error:
             raise StartRefused(f"the home {self._home.path} is in use by {error.holder}") from error
         except OSError as error:
-            raise StartRefused(f"the home {self._home.path} cannot be used: {error.strerror}") from error
+            raise self._home_unusable(error) from error
 
     def _open_database(self) -> None:
         try:
-            upgrade(self._database)
-        except SQLAlchemyError as error:
+            self._patience.ask(lambda: check_schema(self._database))
+            self._patience.ask(lambda: upgrade(self._database))
+        except SchemaUnknown as error:
             url = self._database.url.render_as_string(hide_password=True)
-            reason = str(error).splitlines()[0]
-            raise StartRefused(f"the database {url} cannot be used: {reason}") from error
+            raise StartRefused(f"the database {url} cannot be used: {error}") from error
+
+    def _look_for_accounts(self) -> bool:
+        with self._database.read() as session:
+            return accounts.has_accounts(session)
+
+    def _remove_strays(self) -> None:
+        with self._database.read() as session:
+            datasets.remove_strays(session, self._home)
+            files.remove_stray_parts(session, self._home)
+
+    def _remove_forgotten(self) -> None:
+        with self._database.write() as session:
+            outputs.remove_forgotten(session, self._home)
+
+    def _start_scheduler(self) -> None:
+        settings = SchedulerSettings(
+            warm_start=self.settings.warm_start,
+            grace_seconds=self.settings.stop_grace_seconds,
+            engine_idle_seconds=self.settings.engine_idle_seconds,
+        )
+        scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)
+        self._patience.ask(scheduler.start)
+        self._scheduler = scheduler
+
+    def _home_unusable(self, error: OSError) -> StartRefused:
+        where = f" ({error.filename})" if error.filename is not None else ""
+        return StartRefused(f"the home {self._home.path} cannot be used: {error.strerror or error}{where}")
 
     def _warm_start(self) -> str:
         return "off" if self._scheduler is None else self._scheduler.warm_start

@@ -36,10 +36,15 @@ def serve(settings: Settings, *, as_json: bool = False) -> int:
         return _refuse(EXIT_USAGE, str(error))
     except OSError as error:
         return _refuse(EXIT_PORT_TAKEN, f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}")
-    if as_json:
-        _tell(settings, listener)
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with listener:
+        if as_json:
+            _tell(settings, listener)
+        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        return _serve_on(listener, settings, tls)
+
+
+def _serve_on(listener: socket.socket, settings: Settings, tls: ssl.SSLContext | None) -> int:
     try:
         composition = Composition(settings)
     except StartRefused as error:
@@ -50,6 +55,7 @@ def serve(settings: Settings, *, as_json: bool = False) -> int:
         check_door(composition, listener)
         composition.start()
     except StartRefused as error:
+        composition.stop()
         return _refuse(EXIT_NOT_STARTED, str(error))
     except DoorClosed as error:
         composition.stop()

@@ -4,14 +4,22 @@ from pathlib import Path
 
 from sqlalchemy import inspect, text
 
+from finery import __version__
 from finery.db import Database
 
 HEAD = "0008"
 
 
+class SchemaUnknown(Exception):
+    """The schema is none that this version can work with, or bring up to date. The message is one line."""
+
+
 def upgrade(database: Database) -> None:
-    """Bring the schema to HEAD; quick, and without importing Alembic, when it is there already."""
-    if _current(database) == HEAD:
+    """Bring the schema to HEAD; quick, and without importing Alembic, when it is there already.
+
+    Raises SchemaUnknown.
+    """
+    if check_schema(database) == HEAD:
         return
     from alembic import command
     from alembic.config import Config
@@ -23,8 +31,21 @@ def upgrade(database: Database) -> None:
         command.upgrade(config, "head")
 
 
-def _current(database: Database) -> str | None:
+def check_schema(database: Database) -> str | None:
+    """The schema's version; None for an empty database. Raises SchemaUnknown where no migration leads on from it."""
     with database.engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if found is None or found == HEAD or found in _known_versions():
+        return found
+    if found.isdigit():
+        raise SchemaUnknown(
+            f"its schema {found} is of a newer Finery, and this one, {__version__}, knows {HEAD} and older: start the "
+            "newer one, or restore the backup from before the upgrade"
+        )
+    raise SchemaUnknown(f"its schema {found!r} is another program's: give Finery a database of its own")
+
+
+def _known_versions() -> set[str]:
+    return {path.name.split("_")[0] for path in (Path(__file__).parent / "versions").glob("[0-9]*.py")}
