@@ -14,14 +14,33 @@ import msgspec
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from finery.kit.fair_semaphore import FairSemaphore, Permit
+
 BUSY_SECONDS = 30
+TURN_SECONDS = 20.0
+"""For which a transaction that writes may wait until it can begin."""
+WRITERS = 8
+"""Transactions that write at once, where the database takes more than one: more would only wait for each other's rows,
+each with a thread and a connection of its own."""
+LOCK_SECONDS = 10
+"""For which a statement may wait for a row that another transaction holds."""
+IDLE_SECONDS = 60
+"""After which the database ends a transaction that asks nothing: whoever has begun it hangs, and holds rows."""
 _to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 """Refuses NaN and infinities, which the databases' JSON does not know; made once, since it is used for each value."""
 _QUOTED_VALUE = re.compile(r"(entry|value:?) '.*' (for (?:key|column|function))", re.DOTALL)
 """Where MariaDB and MySQL quote a row's value: it may hold quotes itself, so the last one ends it."""
+
+
+class _ThreadsTransaction(threading.local):
+    """The turn of the transaction that this thread has begun to write, from its first statement to its end."""
+
+    is_open: bool = False
+    permit: Permit | None = None
 
 
 class Database:
@@ -30,6 +49,10 @@ class Database:
     SQLite: write-ahead log, and each writing transaction begins IMMEDIATE, since one that reads first and then
     writes fails at once when another writer came between, whatever the time-out. The others run at READ COMMITTED,
     so that what a concurrent request committed is seen after a unique index has spoken.
+
+    Writers take turns in the order in which they come: one at a time on SQLite, whose own lock is polled and therefore
+    passes some by, and WRITERS at a time elsewhere. A transaction begins and ends in one thread, so that none waits
+    with its turn for a thread that those hold who wait for the turn.
     """
 
     def __init__(self, url: str, *, home: Path) -> None:
@@ -37,6 +60,10 @@ class Database:
         self.engine = _create_engine(self.url)
         self._commits = 0
         self._counting = threading.Lock()
+        self._turns = FairSemaphore(1 if self.url.get_backend_name() == "sqlite" else WRITERS)
+        self._thread = _ThreadsTransaction()
+        # Before the listener that begins SQLite's transaction: whoever waits here holds no lock.
+        event.listen(self.engine, "begin", self._take_turn, insert=True)
         self._writer = sessionmaker(self.engine.execution_options(writing=True), expire_on_commit=False)
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
 
@@ -53,11 +80,20 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that is committed at the end of the block, and rolled back when it raises."""
+        """A transaction that is committed at the end of the block, and rolled back when it raises.
+
+        It begins with the first statement, which waits for its turn. Raises sqlalchemy's TimeoutError when that does
+        not come within TURN_SECONDS, and RuntimeError inside of another block of this thread: it would wait for itself.
+        """
+        if self._thread.is_open:
+            raise RuntimeError("a transaction that writes was begun inside of another one of the same thread")
+        self._thread.is_open = True
         try:
             with self._writer.begin() as session:
                 yield session
         finally:
+            self._thread.is_open = False
+            self._give_turn_back()
             # Also after an error: the commit itself may have failed on the way back.
             with self._counting:
                 self._commits += 1
@@ -67,8 +103,26 @@ class Database:
         with self._reader() as session:
             yield session
 
+    @property
+    def longest_write(self) -> float:
+        """For how many seconds the oldest of the transactions that write has been going on; 0 when there is none."""
+        return self._turns.longest_held()
+
     def dispose(self) -> None:
         self.engine.dispose()
+
+    def _take_turn(self, connection: Connection) -> None:
+        # Migrations begin without `write`: nobody else is there yet.
+        if not self._thread.is_open or not connection.get_execution_options().get("writing", False):
+            return
+        self._thread.permit = self._turns.acquire(TURN_SECONDS)
+        if self._thread.permit is None:
+            raise DatabaseTimeout(f"for {TURN_SECONDS:g} seconds other transactions were before this one")
+
+    def _give_turn_back(self) -> None:
+        permit, self._thread.permit = self._thread.permit, None
+        if permit is not None:
+            self._turns.release(permit)
 
 
 def _locate(url: URL, home: Path) -> URL:
@@ -110,7 +164,40 @@ def _create_engine(url: URL) -> Engine:
         json_deserializer=msgspec.json.decode,
     )
     event.listen(engine, "handle_error", _hide_values)
+    event.listen(engine, "connect", _LIMITERS[url.get_backend_name()])
     return engine
+
+
+def _limit_postgres(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    _execute_all(
+        connection,
+        f"SET lock_timeout = '{LOCK_SECONDS}s'",
+        f"SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'",
+    )
+
+
+def _limit_mysql(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    _execute_all(connection, f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}")
+    raw: Any = connection
+    if "MariaDB" in raw.get_server_info():
+        # MySQL has nothing like it.
+        _execute_all(connection, f"SET SESSION idle_transaction_timeout = {IDLE_SECONDS}")
+
+
+_LIMITERS: dict[str, Callable[[DBAPIConnection, ConnectionPoolEntry], None]] = {
+    "postgresql": _limit_postgres,
+    "mysql": _limit_mysql,
+    "mariadb": _limit_mysql,
+}
+
+
+def _execute_all(connection: DBAPIConnection, *statements: str) -> None:
+    cursor = connection.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
+    # What is set inside of a transaction that is rolled back would be forgotten.
+    connection.commit()
 
 
 def _hide_values(context: ExceptionContext) -> None:
@@ -155,10 +242,8 @@ def _make_private(_dialect: Dialect, _record: ConnectionPoolEntry | None, words:
 def _prepare_sqlite(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
     raw: Any = connection
     raw.isolation_level = None
-    cursor = raw.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}")
+    _execute_all(connection, *(f"PRAGMA {pragma}" for pragma in pragmas))
 
 
 def _begin_sqlite(connection: Connection) -> None:

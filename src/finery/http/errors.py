@@ -22,6 +22,7 @@ from finery.http.auditing import note_denial
 from finery.http.body import StrictRequest
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
+from finery.http.session import gate_of, in_one_hop
 from finery.kit.locations import path_in
 from finery.kit.suggest import nearest
 
@@ -54,6 +55,10 @@ class DialectRoute(APIRoute):
 
     dialect: ClassVar[Dialect]
 
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        self._gate = gate_of(endpoint)
+        super().__init__(path, in_one_hop(endpoint), **options)
+
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
         needed = [each.dependency for each in self.dependencies if isinstance(each.dependency, Allow)]
@@ -62,7 +67,14 @@ class DialectRoute(APIRoute):
         async def handle(request: Request) -> Response:
             for permission in needed:
                 await permission.admit(request)
-            return await handler(StrictRequest(request.scope, request.receive, most_bytes=most_bytes))
+            strict = StrictRequest(request.scope, request.receive, most_bytes=most_bytes)
+            if self._gate is None:
+                return await handler(strict)
+            if self.body_field is not None:
+                # Before the place in line, which no slow client is to hold.
+                await strict.body()
+            async with self._gate.entered():
+                return await handler(strict)
 
         return handle
 

@@ -1,22 +1,25 @@
-"""One request, one transaction, committed before the response is sent."""
+"""One request, one transaction, begun and committed in one hop of one thread, before the response is sent."""
 
+import functools
+import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
-import anyio
 from fastapi import Depends
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from finery.contracts.permissions import Principal
+from finery.http.admission import READS, SUBMISSIONS, WRITES, Lane, in_thread
 from finery.http.auditing import note_change
 from finery.http.identity import CurrentUser
 from finery.http.services import CurrentServices, Services, current_services
 from finery.kit.failpoints import failpoint
 
 Result = TypeVar("Result")
+Endpoint = Callable[..., Any]
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class Changes:
             yield session
             note_change(session, self.connection, self.services, self.user)
 
-    async def make(self, work: Callable[[Session], Result]) -> Result:
-        return await anyio.to_thread.run_sync(self._make, work)
+    async def make(self, work: Callable[[Session], Result], lane: Lane = WRITES) -> Result:
+        return await lane.run(lambda: self._make(work))
 
     def _make(self, work: Callable[[Session], Result]) -> Result:
         with self.begin() as session:
@@ -47,16 +50,6 @@ async def current_changes(connection: HTTPConnection, user: CurrentUser) -> Chan
 
 
 CurrentChanges = Annotated[Changes, Depends(current_changes)]
-
-
-def write_session(changes: CurrentChanges) -> Iterator[Session]:
-    with changes.begin() as session:
-        yield session
-
-
-def read_session(services: CurrentServices) -> Iterator[Session]:
-    with services.database.read() as session:
-        yield session
 
 
 @contextmanager
@@ -75,6 +68,71 @@ def transact(services: Services, work: Callable[[Session], Result]) -> Result:
         return work(session)
 
 
-# With the default scope FastAPI would commit after the response was sent: an accepted run could be lost.
-WriteSession = Annotated[Session, Depends(write_session, scope="function")]
-ReadSession = Annotated[Session, Depends(read_session, scope="function")]
+@dataclass(frozen=True)
+class SessionOf:
+    """Marks a route's parameter as a session, and says in which lane the route is worked on."""
+
+    lane: Lane
+    begins: Any
+    """An annotated dependency whose value `open` takes."""
+    open: Callable[[Any], AbstractContextManager[Session]]
+    is_gated: bool = True
+    """Whether the request waits for its place before its body is understood, which costs time, too. Not where the body
+    is a file: whoever sends one slowly is not to hold a place."""
+
+
+def _read(services: Services) -> AbstractContextManager[Session]:
+    return services.database.read()
+
+
+ReadSession = Annotated[Session, SessionOf(READS, CurrentServices, _read)]
+WriteSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin)]
+SubmitSession = Annotated[Session, SessionOf(SUBMISSIONS, CurrentChanges, Changes.begin)]
+"""Of a route that looks at data and models before it writes."""
+UploadSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin, is_gated=False)]
+"""Of a route that receives a file before it writes."""
+
+
+def session_parameter(endpoint: Endpoint) -> tuple[str, SessionOf] | None:
+    """The parameter of a route's function that is to be its session."""
+    for name, parameter in inspect.signature(endpoint).parameters.items():
+        for mark in getattr(parameter.annotation, "__metadata__", ()):
+            if isinstance(mark, SessionOf):
+                return name, mark
+    return None
+
+
+def in_one_hop(endpoint: Endpoint) -> Endpoint:
+    """A route's function as FastAPI is to call it: its session begins and ends in the thread that the function runs in.
+
+    A dependency with `yield` would do that in three hops into one pool of threads. Under a burst, those who wait to
+    begin then hold every thread, and whoever must commit gets none: nothing moves any more.
+    """
+    found = session_parameter(endpoint)
+    if found is None:
+        return endpoint
+    name, mark = found
+
+    @functools.wraps(endpoint)
+    async def run(**arguments: Any) -> Any:
+        begun = arguments.pop(name)
+
+        def work() -> Any:
+            with mark.open(begun) as session:
+                return endpoint(**arguments, **{name: session})
+
+        return await (in_thread(work) if mark.is_gated else mark.lane.run(work))
+
+    signature = inspect.signature(endpoint)
+    parameters = [
+        each.replace(annotation=mark.begins) if each.name == name else each for each in signature.parameters.values()
+    ]
+    # FastAPI goes by the signature: in place of the session it gives what the session is begun with.
+    vars(run)["__signature__"] = signature.replace(parameters=parameters)
+    return run
+
+
+def gate_of(endpoint: Endpoint) -> Lane | None:
+    """Where requests to the route wait before they are understood; None: nowhere."""
+    found = session_parameter(endpoint)
+    return found[1].lane if found is not None and found[1].is_gated else None

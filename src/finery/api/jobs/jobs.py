@@ -11,7 +11,7 @@ from finery.api.jobs.schemas import Job, JobCancelled, JobLogs, NewJob, StatusRe
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
-from finery.http.session import ReadSession, WriteSession
+from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 MAX_JOBS = 1000
 READ = Depends(Allow(Permission.RUNS_READ))
@@ -40,7 +40,7 @@ def list_jobs(
 
 @router.post("/jobs", dependencies=[WRITE], status_code=201, response_model=Job)
 def create_job(
-    body: NewJob, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    body: NewJob, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:  # fmt: skip
     return to_job(runs.create(session, external_run(body, idempotency_key), ground, user))

@@ -8,7 +8,7 @@ from finery.api.jobs.schemas import Accepted, DpoRequest, SftRequest, UploadedFi
 from finery.domain import audit, runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
-from finery.http.session import CurrentChanges, WriteSession
+from finery.http.session import CurrentChanges, SubmitSession
 from finery.http.uploads import FILE_FORM, keep_upload, receive_upload
 
 router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ERRORS)
@@ -16,7 +16,7 @@ router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ER
 
 @router.post("/train/sft", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_sft(
-    body: SftRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    body: SftRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
     return to_accepted(runs.create(session, sft_run(body, idempotency_key), ground, user))
@@ -24,7 +24,7 @@ def start_sft(
 
 @router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_dpo(
-    body: DpoRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    body: DpoRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
     return to_accepted(runs.create(session, dpo_run(body, idempotency_key), ground, user))

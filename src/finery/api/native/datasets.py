@@ -22,7 +22,7 @@ from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse
 from finery.http.described import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
-from finery.http.session import ReadSession, WriteSession
+from finery.http.session import ReadSession, UploadSession, WriteSession
 from finery.http.uploads import file_form
 
 READ = Depends(Allow(Permission.DATASETS_READ))
@@ -54,7 +54,7 @@ Located = Annotated[VersionFile, Depends(located)]
 
 @router.post("", dependencies=[WRITE], status_code=201, openapi_extra=NEW)
 def create_dataset(
-    upload: ReceivedUpload, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    upload: ReceivedUpload, session: UploadSession, ground: CurrentGround, user: CurrentUser
 ) -> StoredDataset:
     """Without `name`, it is called as its file; a file of the same name again becomes the next version."""
     form = parse_fields(NewDatasetForm, upload.fields)
@@ -86,7 +86,7 @@ def delete_dataset(dataset_id: DatasetId, session: WriteSession, user: CurrentUs
 
 @router.post("/{dataset_id}/versions", dependencies=[WRITE], status_code=201, openapi_extra=file_form(**NOTE))
 def add_version(
-    dataset_id: DatasetId, upload: ReceivedUpload, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    dataset_id: DatasetId, upload: ReceivedUpload, session: UploadSession, ground: CurrentGround, user: CurrentUser
 ) -> DatasetVersion:
     form = parse_fields(NewVersionForm, upload.fields)
     return datasets.add_version(session, dataset_id, upload, who=user, home=ground.home, note=form.note)

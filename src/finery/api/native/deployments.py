@@ -14,7 +14,7 @@ from finery.http.deploying import pass_on_to
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
-from finery.http.session import ReadSession, WriteSession
+from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.DEPLOYMENTS_READ))
 WRITE = Depends(Allow(Permission.DEPLOYMENTS_WRITE))
@@ -35,7 +35,7 @@ EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of
 
 @router.post("/deployments", dependencies=[WRITE], status_code=201)
 def create_deployment(
-    body: CreateDeploymentRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    body: CreateDeploymentRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser
 ) -> Deployment:
     return deployments.create(session, to_new_deployment(body), ground, user)
 

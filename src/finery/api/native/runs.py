@@ -13,7 +13,7 @@ from finery.contracts.status import RunStatus
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
-from finery.http.session import ReadSession, WriteSession
+from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
 WRITE = Depends(Allow(Permission.RUNS_WRITE))
@@ -29,7 +29,7 @@ router = APIRouter(prefix=f"{PREFIX}/runs", route_class=NativeRoute, tags=["runs
 
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_run(
-    body: CreateRunRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser,
+    body: CreateRunRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Run:  # fmt: skip
     return runs.create(session, to_new_run(body, idempotency_key), ground, user)

@@ -15,7 +15,7 @@ from finery.contracts.status import RunStatus
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
-from finery.http.session import ReadSession, WriteSession
+from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
 WRITE = Depends(Allow(Permission.RUNS_WRITE))
@@ -30,7 +30,7 @@ router = APIRouter(
 @router.post("", dependencies=[WRITE, KNOWN])
 def create_fine_tuning_job(
     body: CreateJobRequest,
-    session: WriteSession,
+    session: SubmitSession,
     ground: CurrentGround,
     user: CurrentUser,
     idempotency_key: IdempotencyKey = None,

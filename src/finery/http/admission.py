@@ -1,0 +1,86 @@
+"""How many requests of a kind are worked on at once; the others wait in line, and where the line is long are sent away.
+
+A burst of requests must not take all threads, or the processor from those who only read.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import anyio
+from anyio import CapacityLimiter
+from anyio.lowlevel import RunVar
+
+from finery.http.problems import RequestRefused, unavailable
+
+Result = TypeVar("Result")
+
+_limiters: RunVar[dict["Lane", CapacityLimiter]] = RunVar("finery_lanes")
+"""Of one event loop: a limiter belongs to the one that it was made in."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lane:
+    """Requests of one kind: `at_once` of them are worked on, each in a thread, in the order in which they come."""
+
+    name: str
+    at_once: int
+    most_waiting: int = field(default=2000, kw_only=True)
+    """Beyond so many, a request is refused at once."""
+    patience_seconds: float = field(default=20.0, kw_only=True)
+    """For which a request waits in line before it is refused."""
+
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[None]:
+        """Hold one of the lane's places. Raises RequestRefused (503 with Retry-After)."""
+        limiter = self._limiter()
+        if limiter.statistics().tasks_waiting >= self.most_waiting:
+            raise self._refusal()
+        place = object()
+        try:
+            async with asyncio.timeout(self.patience_seconds):
+                await limiter.acquire_on_behalf_of(place)
+        except TimeoutError as error:
+            raise self._refusal() from error
+        try:
+            yield
+        finally:
+            limiter.release_on_behalf_of(place)
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """What `work` returns, called in a thread, once there is a place. Raises RequestRefused."""
+        async with self.entered():
+            return await in_thread(work)
+
+    def _limiter(self) -> CapacityLimiter:
+        try:
+            known = _limiters.get()
+        except LookupError:
+            known = {}
+            _limiters.set(known)
+        return known.setdefault(self, CapacityLimiter(self.at_once))
+
+    def _refusal(self) -> RequestRefused:
+        return RequestRefused(unavailable(f"the server has too many {self.name} to work on; try again in a moment"))
+
+
+READS = Lane("requests that read", 16)
+WRITES = Lane("requests that change something", 8)
+SUBMISSIONS = Lane("submissions", 8)
+"""Their data are read and their models looked at before they are written, which may take a while: a cancel is not to
+wait for that."""
+
+_threads: RunVar[CapacityLimiter] = RunVar("finery_threads")
+
+
+async def in_thread(work: Callable[[], Result]) -> Result:
+    """What `work` returns, called in a thread. For those who hold a place in a lane: that is what bounds them."""
+    try:
+        limiter = _threads.get()
+    except LookupError:
+        limiter = CapacityLimiter(math.inf)
+        _threads.set(limiter)
+    return await anyio.to_thread.run_sync(work, limiter=limiter)
