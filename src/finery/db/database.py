@@ -5,6 +5,7 @@ import os
 import re
 import stat
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from finery.kit.fair_semaphore import FairSemaphore, Permit
@@ -30,6 +31,10 @@ LOCK_SECONDS = 10
 """For which a statement may wait for a row that another transaction holds."""
 IDLE_SECONDS = 60
 """After which the database ends a transaction that asks nothing: whoever has begun it hangs, and holds rows."""
+WRITTEN = "tables_written"
+"""In a session's `info`: the names of the tables that its transaction has written to."""
+ANY, UNKNOWN = "*", "?"
+"""Stand for all tables, and for those of a statement that does not tell."""
 _to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 """Refuses NaN and infinities, which the databases' JSON does not know; made once, since it is used for each value."""
 _QUOTED_VALUE = re.compile(r"(entry|value:?) '.*' (for (?:key|column|function))", re.DOTALL)
@@ -58,7 +63,7 @@ class Database:
     def __init__(self, url: str, *, home: Path) -> None:
         self.url = _locate(make_url(url), home)
         self.engine = _create_engine(self.url)
-        self._commits = 0
+        self._commits: Counter[str] = Counter()
         self._counting = threading.Lock()
         self._turns = FairSemaphore(1 if self.url.get_backend_name() == "sqlite" else WRITERS)
         self._thread = _ThreadsTransaction()
@@ -66,6 +71,8 @@ class Database:
         event.listen(self.engine, "begin", self._take_turn, insert=True)
         self._writer = sessionmaker(self.engine.execution_options(writing=True), expire_on_commit=False)
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
+        event.listen(self._writer, "after_flush", _note_flushed)
+        event.listen(self._writer, "do_orm_execute", _note_executed)
 
     @property
     def file(self) -> Path | None:
@@ -73,10 +80,13 @@ class Database:
         is_file = self.url.get_backend_name() == "sqlite" and self.url.database not in (None, ":memory:")
         return Path(str(self.url.database)) if is_file else None
 
-    @property
-    def commits(self) -> int:
-        """How often this process has committed: what was read holds while it is as it was before the reading."""
-        return self._commits
+    def commits(self, tables: frozenset[str] | None = None) -> int:
+        """How often this process has committed, or has written to one of `tables`: what was read of them holds while
+        the number is what it was before the reading. `Session.bulk_insert_mappings` counts for no table.
+        """
+        if tables is None:
+            return self._commits[ANY]
+        return self._commits[UNKNOWN] + sum(self._commits[table] for table in tables)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -89,14 +99,14 @@ class Database:
             raise RuntimeError("a transaction that writes was begun inside of another one of the same thread")
         self._thread.is_open = True
         try:
-            with self._writer.begin() as session:
+            with self._writer(info={WRITTEN: {ANY}}) as session, session.begin():
                 yield session
         finally:
             self._thread.is_open = False
             self._give_turn_back()
             # Also after an error: the commit itself may have failed on the way back.
             with self._counting:
-                self._commits += 1
+                self._commits.update(session.info[WRITTEN])
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -166,6 +176,18 @@ def _create_engine(url: URL) -> Engine:
     event.listen(engine, "handle_error", _hide_values)
     event.listen(engine, "connect", _LIMITERS[url.get_backend_name()])
     return engine
+
+
+def _note_flushed(session: Session, _: UOWTransaction) -> None:
+    for row in (*session.new, *session.dirty, *session.deleted):
+        session.info[WRITTEN].add(row.__tablename__)
+
+
+def _note_executed(state: ORMExecuteState) -> None:
+    if state.is_select:
+        return
+    mapper = state.bind_mapper
+    state.session.info[WRITTEN].add(UNKNOWN if mapper is None else mapper.class_.__tablename__)
 
 
 def _limit_postgres(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

@@ -10,6 +10,7 @@ import anyio
 from finery.contracts.deployment import ServedModel
 from finery.contracts.permissions import Principal
 from finery.db import Database
+from finery.domain import accounts
 from finery.domain.accounts import Recognised
 
 SECONDS = 5.0
@@ -21,20 +22,28 @@ Value = TypeVar("Value")
 
 
 class Remembered(Generic[Key, Value]):
-    """Values by key, all of them forgotten at this process's next commit, whatever it is of.
+    """Values by key, all of them forgotten when this process next commits a change to the tables they were read from.
 
     For one event loop.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        tables: frozenset[str] | None = None,
+    ) -> None:
+        """`tables`: None stands for all."""
         self._database = database
         self._clock = clock
+        self._tables = tables
         self._commits = -1
         self._values: dict[Key, tuple[float, Value]] = {}
 
     def find(self, key: Key) -> Value | None:
         """None: not known, or not any more."""
-        if self._commits != self._database.commits:
+        if self._commits != self._database.commits(self._tables):
             return None
         until, value = self._values.get(key, (0.0, None))
         return value if self._clock() < until else None
@@ -44,7 +53,7 @@ class Remembered(Generic[Key, Value]):
         found = self.find(key)
         if found is not None:
             return found
-        commits, now = self._database.commits, self._clock()
+        commits, now = self._database.commits(self._tables), self._clock()
         found = await anyio.to_thread.run_sync(read)
         self._keep(key, found, commits, now + SECONDS)
         return found
@@ -72,4 +81,5 @@ class Memory:
 
     @classmethod
     def of(cls, database: Database) -> Self:
-        return cls(Remembered(database), Remembered(database), Remembered(database))
+        tables = accounts.TABLES
+        return cls(Remembered(database, tables=tables), Remembered(database, tables=tables), Remembered(database))

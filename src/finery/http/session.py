@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from fastapi import Depends
 from sqlalchemy.orm import Session
@@ -95,8 +95,9 @@ UploadSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.beg
 
 def session_parameter(endpoint: Endpoint) -> tuple[str, SessionOf] | None:
     """The parameter of a route's function that is to be its session."""
-    for name, parameter in inspect.signature(endpoint).parameters.items():
-        for mark in getattr(parameter.annotation, "__metadata__", ()):
+    annotations: dict[str, Any] = inspect.get_annotations(endpoint)
+    for name, annotation in annotations.items():
+        for mark in get_args(annotation)[1:] if get_origin(annotation) is Annotated else ():
             if isinstance(mark, SessionOf):
                 return name, mark
     return None

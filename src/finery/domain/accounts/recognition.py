@@ -13,8 +13,10 @@ from finery.domain.accounts.errors import KeyRefused, SessionEnded
 from finery.domain.accounts.logins import expiry_of
 from finery.domain.accounts.tokens import KEY_PREFIX, hash_token
 from finery.kit.clock import utc_now
-from finery.models import ApiKeyRow, SessionRow, UserRow
+from finery.models import ApiKeyRow, SessionRow, SetupRow, UserRow
 
+TABLES = frozenset(row.__tablename__ for row in (SetupRow, UserRow, SessionRow, ApiKeyRow))
+"""All that decides who comes with a request, and what they may."""
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 
