@@ -123,6 +123,8 @@ class Composition:
 
     def stop(self) -> None:
         """Runs and engines go on."""
+        # Requests start it, and a loop may be waiting for it.
+        self._ground.measurer.stop()
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None

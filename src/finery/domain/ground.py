@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from finery.contracts.datasets.measurer import Measurer
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Machine
 from finery.contracts.model_table import ModelTable
@@ -32,6 +33,8 @@ class Ground:
     """Whether runs that do not say are compared with what is served of them; see docs/parity.md."""
     engines: Mapping[str, Engine] = field(default_factory=lambda: installed_engines(VllmSettings()))
     """Those that can be started here, by name."""
+    measurer: Measurer = field(default_factory=Measurer)
+    """Tells what datasets are to models, in a process of its own."""
     in_use: InUse = field(default_factory=InUse)
     """Deployments by id: whether a request is being answered."""
     destinations: Destinations = field(default_factory=Destinations)

@@ -29,7 +29,7 @@ class ProgramFailed(RuntimeError):
     """
 
     def __init__(self, code: int, last_words: str) -> None:
-        super().__init__(ENDS.get(-code) or last_words or f"it ended with code {code}")
+        super().__init__(last_words if code > 0 and last_words else words_of_end(code))
         self.code = code
 
 
@@ -41,13 +41,12 @@ def ask_program(
     argv: Sequence[str], question: bytes, *, seconds: float, environment: Mapping[str, str] | None = None
 ) -> bytes:
     """What it printed. Raises ProgramFailed, ProgramTooSlow, and OSError where it cannot be started."""
-    passed = {name: value for name, value in os.environ.items() if name in PASSED or name.startswith("LC_")}
     with subprocess.Popen(
         argv,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env=passed | dict(environment or {}),
+        env=passed_environment() | dict(environment or {}),
         start_new_session=True,
     ) as process:
         try:
@@ -62,3 +61,13 @@ def ask_program(
         lines = words.decode(errors="replace").strip().splitlines()
         raise ProgramFailed(process.returncode, lines[-1][:500] if lines else "")
     return answer
+
+
+def words_of_end(code: int) -> str:
+    """Of a process that said nothing itself; `code` is negative for a signal."""
+    return ENDS.get(-code, f"it ended with code {code}")
+
+
+def passed_environment() -> dict[str, str]:
+    """Where things are, and no secret."""
+    return {name: value for name, value in os.environ.items() if name in PASSED or name.startswith("LC_")}

@@ -7,7 +7,7 @@ from sqlalchemy import inspect, text
 from finery import __version__
 from finery.db import Database
 
-HEAD = "0008"
+HEAD = "0011"
 
 
 class SchemaUnknown(Exception):

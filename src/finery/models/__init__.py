@@ -5,7 +5,16 @@ from finery.models.datasets import BlobRow, DatasetPinRow, DatasetRow, DatasetVe
 from finery.models.deployments import DeploymentRow, EngineLeaseRow
 from finery.models.files import FileRow, UploadPartRow, UploadRow
 from finery.models.projects import ProjectRow
-from finery.models.runs import ArtifactRow, AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
+from finery.models.runs import (
+    ArtifactRow,
+    AttemptRow,
+    EventRow,
+    LeaseRow,
+    LogRow,
+    MeasurementDueRow,
+    OutboxRow,
+    RunRow,
+)
 from finery.models.webhooks import WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "FileRow",
     "LeaseRow",
     "LogRow",
+    "MeasurementDueRow",
     "OutboxRow",
     "ProjectRow",
     "RunRow",

@@ -111,6 +111,18 @@ class EventRow(Base):
     data: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
+class MeasurementDueRow(Base):
+    """What its data are to its model was to take longer than its request should wait: it is told as an event."""
+
+    __tablename__ = "measurements_due"
+    __table_args__ = (TABLE,)
+
+    run_number: Mapped[int] = mapped_column(
+        BigKey, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    request: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
 class LogRow(Base):
     """What the server has to say of a run; the trainer's own output lies in its log file."""
 

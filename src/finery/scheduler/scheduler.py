@@ -11,6 +11,7 @@ from finery.kit.pulse import Pulse
 from finery.scheduler.cleaning import Cleaner
 from finery.scheduler.launching import QUIET
 from finery.scheduler.loop import Loop
+from finery.scheduler.measuring import LateMeasurer
 from finery.scheduler.redacting import Redactors
 from finery.scheduler.registry import make_executors
 from finery.scheduler.serving import Server
@@ -53,6 +54,7 @@ class Scheduler:
             Loop("watch", self._watcher.work, pulse, rest=0.05),
             Loop("stop", Stopper(database, ground, executors, settings).work, pulse, rest=0.05),
             Loop("serve", Server(database, ground, pulse, executors, settings).work, pulse, rest=0.1),
+            Loop("measure", LateMeasurer(database, ground, pulse).work, pulse, rest=0.05),
             Loop("webhooks", self._teller.work, pulse, rest=0.1),
             Loop("clean", Cleaner(database, ground).work, pulse, rest=1.0),
         ]

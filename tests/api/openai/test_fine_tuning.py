@@ -14,10 +14,10 @@ from finery.contracts.events import EventType
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
-from finery.domain.datasets import measuring_briefly
 from finery.domain.runs.rows import lock_row
 from finery.domain.runs.transitions import append_event, change_status
 from tests.api.openai.conftest import ROWS, jsonl
+from tests.measuring import measure_here
 
 MODEL = "finery/tiny-llama"
 
@@ -338,10 +338,7 @@ class TestBadFile:
         assert job.error.message.startswith(f"{bad}: ")
 
     def test_a_length_that_leaves_no_token_to_learn(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
-        pytest.importorskip("transformers")
-        from finery.trainers.measuring import answer
-
-        monkeypatch.setattr(measuring_briefly, "measure_apart", lambda request, **_: answer(request))
+        measure_here(monkeypatch)
         row = {"messages": [{"role": "user", "content": "many words " * 900}, {"role": "assistant", "content": "A"}]}
         bad = upload(sdk, [row])
         job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=bad)
@@ -352,10 +349,7 @@ class TestBadFile:
 
     def test_calls_that_the_models_template_leaves_out(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
         """What is left of such a row would teach the model to say nothing."""
-        pytest.importorskip("transformers")
-        from finery.trainers.measuring import answer
-
-        monkeypatch.setattr(measuring_briefly, "measure_apart", lambda request, **_: answer(request))
+        measure_here(monkeypatch)
         call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
         messages = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": None, "tool_calls": [call]}]
         job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=upload(sdk, [{"messages": messages}]))

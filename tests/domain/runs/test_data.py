@@ -1,22 +1,25 @@
 import json
+from concurrent.futures import Future
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import pytest
 
-from finery.contracts.datasets.measurement import Measurement, MeasurementRefused, MeasurementRequest, NotMeasured
+from finery.contracts.datasets.measurement import Found, MeasurementRequest
+from finery.contracts.datasets.measurer import Measurer
 from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.datasets import DatasetRefused, measuring_briefly
+from finery.domain.datasets import DatasetRefused
+from finery.domain.runs import measurements
 from finery.domain.runs.data import EvaluationRefused
 from finery.domain.runs.errors import InvalidRun
 from tests import builders
 from tests.domain.runs.test_choosing import model
+from tests.measuring import measure_here
 
 ANSWER = "an answer of some length, longer than eight tokens in any case"
 GRADER = {
@@ -50,22 +53,8 @@ def notices(database: Database, run: Run) -> dict[str, dict[str, Any]]:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[MeasurementRequest]:
-    """What the program was asked, which answers in this process: its imports take seconds."""
-    pytest.importorskip("transformers")
-    from finery.trainers.measuring import answer
-
-    asked: list[MeasurementRequest] = []
-
-    def counted(
-        request: MeasurementRequest, *, seconds: float, offline: bool
-    ) -> Measurement | NotMeasured | MeasurementRefused:
-        assert seconds <= measuring_briefly.SECONDS
-        assert offline
-        asked.append(request)
-        return answer(request)
-
-    monkeypatch.setattr(measuring_briefly, "measure_apart", counted)
-    return asked
+    """What was to be measured, which is done in this process."""
+    return measure_here(monkeypatch)
 
 
 @pytest.fixture
@@ -182,21 +171,34 @@ class TestMeasurement:
         with pytest.raises(DatasetRefused, match="max_length 8 cuts off all"):
             create(database, home, model_name="owner/model", dataset_path=data, max_length=8)
 
-    def test_a_run_does_not_wait_where_too_many_do(
+    def test_a_template_that_takes_too_much(
+        self, database: Database, home: Path, local_model: str, asked: list[MeasurementRequest]
+    ) -> None:
+        data = write(home, "d.jsonl", pair("a"))
+        with pytest.raises(DatasetRefused, match=r"d\.jsonl: the chat template takes more than 1 GiB of memory"):
+            create(database, home, model_name=local_model, dataset_path=data, chat_template="{{ 'a' * 9999999999 }}")
+
+    @pytest.mark.parametrize(("ready", "waiting"), [(False, 0), (True, 4)])
+    def test_a_run_waits_neither_for_libraries_nor_behind_others(
         self,
         database: Database,
         home: Path,
         local_model: str,
         asked: list[MeasurementRequest],
         monkeypatch: pytest.MonkeyPatch,
+        ready: bool,
+        waiting: int,
     ) -> None:
-        full = BoundedSemaphore(1)
-        full.acquire()
-        monkeypatch.setattr(measuring_briefly, "_places", full)
+        pending: Future[Found] = Future()
+        monkeypatch.setattr(Measurer, "is_ready", ready)
+        monkeypatch.setattr(Measurer, "waiting", waiting)
+        monkeypatch.setattr(Measurer, "submit", lambda *_: pending)
         run = create(database, home, model_name=local_model, dataset_path=write(home, "d.jsonl", pair("a")))
-        assert run.status is RunStatus.QUEUED
-        assert notices(database, run)["not_measured"]["level"] == "info"
-        assert asked == []
+        assert (run.status, notices(database, run)) == (RunStatus.QUEUED, {})
+        with database.read() as session:
+            due = measurements.next_due(session)
+        assert due is not None
+        assert (due.run_id, due.request is not None) == (run.id, True)
 
 
 class TestTooFewRowsForABatch:

@@ -97,6 +97,7 @@ class MeasurementRefused(Frozen):
     """Whether every training on it would end with the same words."""
 
 
+Found = Measurement | NotMeasured | MeasurementRefused
 MEASURED: TypeAdapter[Measurement | MeasurementRefused] = TypeAdapter(Measurement | MeasurementRefused)
 
 

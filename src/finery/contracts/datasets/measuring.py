@@ -3,13 +3,7 @@
 import importlib.util
 import sys
 
-from finery.contracts.datasets.measurement import (
-    MEASURED,
-    Measurement,
-    MeasurementRefused,
-    MeasurementRequest,
-    NotMeasured,
-)
+from finery.contracts.datasets.measurement import MEASURED, Found, MeasurementRequest, NotMeasured
 from finery.kit.programs import ProgramFailed, ProgramTooSlow, ask_program
 
 STACK = ("torch", "transformers", "peft", "datasets")
@@ -26,13 +20,10 @@ QUIET = {
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
-def measure_apart(
-    request: MeasurementRequest, *, seconds: float = SECONDS, offline: bool = False
-) -> Measurement | NotMeasured | MeasurementRefused:
+def measure_apart(request: MeasurementRequest, *, seconds: float = SECONDS, offline: bool = False) -> Found:
     """Takes some seconds for the imports alone, and about one per MB of rows. `offline`: asks no hub for anything."""
-    missing = [name for name in STACK if importlib.util.find_spec(name) is None]
-    if missing:
-        return NotMeasured(reason=f"the training stack is not installed here ({missing[0]} is missing)")
+    if (missing := missing_library()) is not None:
+        return NotMeasured(reason=f"the training stack is not installed here ({missing} is missing)")
     argv = [sys.executable, "-P", "-m", "finery.trainers.measuring"]
     environment = QUIET | OFFLINE if offline else QUIET
     try:
@@ -42,3 +33,8 @@ def measure_apart(
     except (ProgramFailed, OSError) as error:
         return NotMeasured(reason=f"measuring failed: {error}")
     return MEASURED.validate_json(answer.splitlines()[-1])
+
+
+def missing_library() -> str | None:
+    """The first of the training stack that is not installed here."""
+    return next((name for name in STACK if importlib.util.find_spec(name) is None), None)

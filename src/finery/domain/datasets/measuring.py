@@ -3,12 +3,14 @@
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 from pydantic import ValidationError
 
 from finery.contracts.datasets.measurement import (
     MEASURED_RECIPES,
+    Found,
     Measurement,
     MeasurementRefused,
     MeasurementRequest,
@@ -25,6 +27,9 @@ from finery.kit.files import write_atomically
 FORMAT = 1
 """Of what is kept; a number of its own for each way of counting."""
 KEPT = 500
+CHECKS_AT_ONCE = 4
+
+_turns = BoundedSemaphore(CHECKS_AT_ONCE)
 
 
 def measure(
@@ -72,7 +77,7 @@ def try_to_measure(
     ground: Ground,
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
-) -> Measurement | NotMeasured | MeasurementRefused:
+) -> Found:
     """As `measure`, but what is wrong is the answer."""
     if recipe not in MEASURED_RECIPES:
         return NotMeasured(reason=f"{recipe} is not measured; {', '.join(MEASURED_RECIPES)} are")
@@ -85,38 +90,45 @@ def try_to_measure(
         max_length=max_length,
         config=config or {},
     )
-    return kept_or_made(request, ground, measure_apart)
+    return kept_or_made(request, ground, _in_turn)
 
 
-Found = Measurement | NotMeasured | MeasurementRefused
+def _in_turn(request: MeasurementRequest) -> Found:
+    """A process for each would take the machine's memory, and a thread for each those of other requests."""
+    if not _turns.acquire(blocking=False):
+        return NotMeasured(reason="too many other datasets are being measured; ask again later")
+    try:
+        return measure_apart(request)
+    finally:
+        _turns.release()
 
 
 def kept_or_made(request: MeasurementRequest, ground: Ground, make: Callable[[MeasurementRequest], Found]) -> Found:
     """Only what was measured is kept: another time may be better. Raises DatasetNotFound and DatasetRefused."""
-    file = _file_of(request, ground)
-    if (kept := _kept(file)) is not None:
+    file = file_of(request, ground)
+    if (kept := kept_in(file)) is not None:
         return kept
     found = make(request)
+    keep(file, found)
+    return found
+
+
+def keep(file: Path, found: Found) -> None:
     if isinstance(found, Measurement):
         file.parent.mkdir(parents=True, exist_ok=True)
         _forget_oldest(file.parent)
         write_atomically(file, found.model_dump_json().encode())
-    return found
 
 
-def kept_measurement(request: MeasurementRequest, ground: Ground) -> Measurement | None:
-    """Raises DatasetNotFound and DatasetRefused."""
-    return _kept(_file_of(request, ground))
-
-
-def _kept(file: Path) -> Measurement | None:
+def kept_in(file: Path) -> Measurement | None:
     try:
         return Measurement.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
 
-def _file_of(request: MeasurementRequest, ground: Ground) -> Path:
+def file_of(request: MeasurementRequest, ground: Ground) -> Path:
+    """Where it is kept. Raises DatasetNotFound and DatasetRefused."""
     rows = state_of_rows(request.dataset, request.entry)
     state = [FORMAT, request.model_dump_json(), rows, _state_of_model(request.model)]
     return ground.home.state / "measurements" / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"

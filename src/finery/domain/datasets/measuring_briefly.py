@@ -1,32 +1,28 @@
-"""What a dataset is to a model, while a request for a run waits for it: in bounded time, and asking no hub."""
+"""What a dataset is to a model, for a run: asking no hub, and while its request waits only where that is short."""
 
 import os
-import time
 from collections.abc import Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 from finery.contracts.builtin import BUILTIN_MODELS
-from finery.contracts.datasets.measurement import (
-    BUDGET_BYTES,
-    MEASURED_RECIPES,
-    MeasurementRequest,
-    NotMeasured,
-)
-from finery.contracts.datasets.measuring import measure_apart
+from finery.contracts.datasets.measurement import BUDGET_BYTES, MEASURED_RECIPES, Found, MeasurementRequest
+from finery.contracts.datasets.measurer import NotNow
 from finery.contracts.datasets.report import DatasetReport
-from finery.domain.datasets.measuring import Found, kept_measurement, kept_or_made
+from finery.domain.datasets.measuring import file_of, keep, kept_in
 from finery.domain.ground import Ground
 from finery.kit.text import GZIP_MAGIC
 
-SECONDS = 20.0
-"""The waiting for others included."""
+WAIT_SECONDS = 2.0
+"""Of a request's thread, which others need as well."""
+MOST_BEFORE = 3
+"""Others that wait already: past them a request does not, since its turn would hardly come in that time."""
 BRIEF_BYTES = 4 * 2**20
 """A file up to this size is measured whole, of a larger one so much."""
-AT_ONCE = 2
-WAITING = 8
-"""More than these would take the threads that other requests need."""
 ALWAYS_LEARNED = frozenset({"cpt"})
 """No template, and what is longer than max_length is learned in pieces."""
 TOKENIZER_OF_ALL = "finery/tiny-llama"
@@ -36,8 +32,12 @@ PLAIN = frozenset({".json", ".jsonl", ".csv"})
 WIDENING, TOKENS_OF_MESSAGE, TOKENS_OF_ROW = 2, 16, 64
 """So many bytes of UTF-8 at most become of a file's byte, and so many tokens stand around a message and a row."""
 
-_turns = BoundedSemaphore(AT_ONCE)
-_places = BoundedSemaphore(AT_ONCE + WAITING)
+
+@dataclass(frozen=True)
+class Postponed:
+    """It is being measured, or will be: `measure_later` waits for it."""
+
+    request: MeasurementRequest
 
 
 def measure_briefly(
@@ -49,7 +49,7 @@ def measure_briefly(
     max_length: int,
     config: Mapping[str, Any],
     ground: Ground,
-) -> Found | None:
+) -> Found | Postponed | None:
     """None where it need not be measured, or cannot be without a download.
 
     `report` is of the data at `path`, without a flaw; `config` is what else of the recipe's configuration changes how
@@ -73,24 +73,31 @@ def measure_briefly(
         # A small file is measured whole either way, and is then found where a check has measured it.
         budget_bytes=BRIEF_BYTES if report.bytes > BRIEF_BYTES else BUDGET_BYTES,
     )
-    return kept_or_made(request, ground, lambda asked: _in_turn(asked, ground))
+    file = file_of(request, ground)
+    if (kept := kept_in(file)) is not None:
+        return kept
+    waits = ground.measurer.is_ready and ground.measurer.waiting <= MOST_BEFORE
+    with suppress(NotNow, TimeoutError):
+        return _submitted(request, file, ground).result(WAIT_SECONDS if waits else 0)
+    return Postponed(request)
 
 
-def _in_turn(request: MeasurementRequest, ground: Ground) -> Found:
-    deadline = time.monotonic() + SECONDS
-    if not _places.acquire(blocking=False):
-        return NotMeasured(reason="too many other datasets are being measured")
-    try:
-        if not _turns.acquire(timeout=SECONDS):
-            return NotMeasured(reason="other datasets were being measured for too long")
-        try:
-            # Whoever had the turn before may have asked the same.
-            kept = kept_measurement(request, ground)
-            return kept or measure_apart(request, seconds=max(1.0, deadline - time.monotonic()), offline=True)
-        finally:
-            _turns.release()
-    finally:
-        _places.release()
+def measure_later(request: MeasurementRequest, ground: Ground, *, seconds: float) -> Found:
+    """What `measure_briefly` has postponed. Raises NotNow, TimeoutError, DatasetNotFound and DatasetRefused."""
+    file = file_of(request, ground)
+    return kept_in(file) or _submitted(request, file, ground).result(seconds)
+
+
+def _submitted(request: MeasurementRequest, file: Path, ground: Ground) -> "Future[Found]":
+    """Kept when it is there, whoever waits for it then. Raises NotNow."""
+    future = ground.measurer.submit(request)
+    future.add_done_callback(partial(_keep, file))
+    return future
+
+
+def _keep(file: Path, future: "Future[Found]") -> None:
+    with suppress(NotNow):
+        keep(file, future.result())
 
 
 def _surely_fits(report: DatasetReport, max_length: int) -> bool:

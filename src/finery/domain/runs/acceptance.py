@@ -15,7 +15,7 @@ from finery.domain.runs.replays import request_hash, stored_key
 from finery.domain.runs.transitions import EXTERNAL, append_event, change_status
 from finery.domain.runs.validation import Plan
 from finery.kit.clock import utc_now
-from finery.models import LogRow, OutboxRow, RunRow
+from finery.models import LogRow, MeasurementDueRow, OutboxRow, RunRow
 
 
 def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> RunRow:
@@ -59,6 +59,8 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
     session.add(OutboxRow(run_number=row.number, type="run.queued", data={"id": row.id}, created_at=now))
     for notice in plan.notices:
         append_event(session, row, EventType.NOTICE, notice)
+    if plan.measurement_due is not None:
+        session.add(MeasurementDueRow(run_number=row.number, request=plan.measurement_due.model_dump(mode="json")))
     if plan.refusal is not None:
         change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=plan.refusal)
     session.flush()

@@ -10,7 +10,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets import iter_tasks
-from finery.contracts.datasets.measurement import Measurement, MeasurementRefused, NotMeasured
+from finery.contracts.datasets.measurement import (
+    Found,
+    Measurement,
+    MeasurementRefused,
+    MeasurementRequest,
+    NotMeasured,
+)
 from finery.contracts.datasets.report import DatasetReport, RowWarning
 from finery.contracts.graders import item_paths, templates_of
 from finery.contracts.graders.templates import FieldMissing, look_up
@@ -21,7 +27,7 @@ from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_refe
 from finery.domain.datasets.check import state_of_rows
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measuring import refuse_misfit
-from finery.domain.datasets.measuring_briefly import measure_briefly
+from finery.domain.datasets.measuring_briefly import Postponed, measure_briefly
 from finery.domain.datasets.refusals import StoredDatasetNotFound
 from finery.domain.errors import DomainError, Flaw
 from finery.domain.files import resolve_file
@@ -51,6 +57,13 @@ class RunData:
     eval_dataset: Path | None = None
     pins: dict[str, ResolvedDataset] = field(default_factory=dict)
     notices: tuple[Notice, ...] = ()
+
+
+@dataclass(frozen=True)
+class Measured:
+    notices: tuple[Notice, ...] = ()
+    due: MeasurementRequest | None = None
+    """What is to be measured once the run is accepted."""
 
 
 def find_data(session: Session, recipe: str, config: TrainingConfig, ground: Ground, who: Principal) -> RunData:
@@ -85,9 +98,9 @@ def find_data(session: Session, recipe: str, config: TrainingConfig, ground: Gro
     return RunData(path, report, usable, other, pins, tuple(notices))
 
 
-def measured_notices(data: RunData, *, config: TrainingConfig, model: str, ground: Ground) -> tuple[Notice, ...]:
-    """What the model's template and max_length make of the rows, where that is not all. Takes seconds, at most some
-    twenty, when it is asked for the first time. Raises DatasetRefused where nothing is left to learn.
+def measure_data(data: RunData, *, config: TrainingConfig, model: str, ground: Ground) -> Measured:
+    """What the model's template and max_length make of the rows. Takes two seconds at most. Raises DatasetRefused where
+    nothing is left to learn.
     """
     changes: dict[str, Any] = {} if config.chat_template is None else {"chat_template": config.chat_template}
     if isinstance(config, SftConfig) and not config.completion_only_loss:
@@ -102,16 +115,25 @@ def measured_notices(data: RunData, *, config: TrainingConfig, model: str, groun
             config=changes,
             ground=ground,
         )
+    if isinstance(found, Postponed):
+        return Measured(due=found.request)
+    return Measured(() if found is None else measured_notices(found, name=config.dataset_path, path=data.dataset))
+
+
+def measured_notices(found: Found, *, name: str, path: Path) -> tuple[Notice, ...]:
+    """What is lost of the rows, where something is. `name`: what the file at `path` was named by.
+
+    Raises DatasetRefused where nothing is left to learn.
+    """
+    with named_by_reference(name, path):
         match found:
-            case None:
-                return ()
             case MeasurementRefused(refused=reason, would_fail=True):
-                raise DatasetRefused.for_file(data.dataset, reason)
+                raise DatasetRefused.for_file(path, reason)
             case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
                 message = f"{WORDS[TRAINING]}: not measured in the model's tokens: {reason}"
                 level = "info" if isinstance(found, NotMeasured) else "warning"
                 return ({"level": level, "code": "not_measured", "message": message},)
-        refuse_misfit(data.dataset, found)
+        refuse_misfit(path, found)
     return tuple(_losses(found))
 
 

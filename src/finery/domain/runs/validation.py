@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
+from finery.contracts.datasets.measurement import MeasurementRequest
 from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig, unmet
@@ -27,9 +28,10 @@ from finery.domain.runs.data import (
     TRAINING,
     WORDS,
     EvaluationRefused,
+    Measured,
     RunData,
     find_data,
-    measured_notices,
+    measure_data,
     refuse_too_few,
     resolved_path,
     rows_to_train_on,
@@ -78,6 +80,8 @@ class Plan:
     customary_secrets: tuple[str, ...] = ()
     notices: tuple[dict[str, Any], ...] = ()
     """What is told of it among its first events."""
+    measurement_due: MeasurementRequest | None = None
+    """What of its data is measured later, since its request should not wait for it."""
     refusal: str | None = None
     """Why its data were refused: it is kept, and has failed."""
 
@@ -122,9 +126,9 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     _refuse_unmet(config, gpus)
     with reading_beside(session) as reading:
         inputs, data = _inputs(reading, new.recipe, config, ground, who)
-    notices: tuple[dict[str, Any], ...] = ()
+    told = Measured()
     if isinstance(config, TrainingConfig) and data is not None:
-        config, notices = _settled(new, config, data, inputs["model"], gpus, ground)
+        config, told = _settled(new, config, data, inputs["model"], gpus, ground)
     output_name = ground.resolver.relative(output_dir)
     _refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
     secrets.require(session, config.secrets, owner_id=who.user_id)
@@ -138,7 +142,8 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
         cpu_slots=cpu_slots,
         secrets=tuple(config.secrets),
         customary_secrets=tuple(sorted({name for model in models for name in config.customary_secrets(model)})),
-        notices=notices,
+        notices=told.notices,
+        measurement_due=told.due,
         **inputs,
     )
 
@@ -206,7 +211,7 @@ def _run_id(new: NewRun) -> str:
 
 def _settled(
     new: NewRun, asked: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
-) -> tuple[TrainingConfig, tuple[dict[str, Any], ...]]:
+) -> tuple[TrainingConfig, Measured]:
     """With what `auto` stands for and what the server switches on, and what is to be told of it and of its data.
 
     Raises InvalidRun when it cannot fit, DatasetRefused when nothing of the data is left in the model's tokens.
@@ -223,7 +228,8 @@ def _settled(
         gpus=gpus,
         machine=ground.machine(),
     )
-    return config, (*chosen, *fit, *data.notices, *measured_notices(data, config=config, model=model, ground=ground))
+    measured = measure_data(data, config=config, model=model, ground=ground)
+    return config, Measured((*chosen, *fit, *data.notices, *measured.notices), measured.due)
 
 
 def _with_chosen(

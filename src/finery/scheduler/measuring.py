@@ -1,0 +1,48 @@
+"""What accepted runs' data are to their models, where their requests did not wait for it."""
+
+from finery.contracts.datasets.measurement import Found, NotMeasured
+from finery.contracts.datasets.measurer import START_SECONDS, NotNow
+from finery.db import Database
+from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
+from finery.domain.datasets.measuring_briefly import measure_later
+from finery.domain.ground import Ground
+from finery.domain.runs import measurements
+from finery.domain.runs.measurements import MeasurementDue
+from finery.kit.pulse import Pulse
+
+IDLE_SECONDS = 5.0
+AGAIN_SECONDS = 1.0
+
+
+class LateMeasurer:
+    """One after another: each has the processor to itself, beside the requests that are measured while they wait."""
+
+    def __init__(self, database: Database, ground: Ground, pulse: Pulse) -> None:
+        self._database = database
+        self._ground = ground
+        self._pulse = pulse
+
+    def work(self) -> float:
+        with self._database.read() as session:
+            due = measurements.next_due(session)
+        if due is None:
+            return IDLE_SECONDS
+        try:
+            found = self._found(due)
+        except (NotNow, TimeoutError):
+            return AGAIN_SECONDS
+        with self._database.write() as session:
+            measurements.record(session, due, found)
+        self._pulse.notify()
+        return 0.0
+
+    def _found(self, due: MeasurementDue) -> Found | DatasetRefused:
+        """Raises NotNow, TimeoutError."""
+        if due.request is None:
+            return NotMeasured(reason="it was asked for by another version of the server")
+        try:
+            return measure_later(due.request, self._ground, seconds=START_SECONDS)
+        except DatasetRefused as error:
+            return error
+        except (DatasetNotFound, OSError) as error:
+            return NotMeasured(reason=str(error))

@@ -1,0 +1,108 @@
+"""Submissions with templates of their own, measured by the real program."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from finery.contracts.datasets.measurer import NotNow
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
+from finery.contracts.run import NewRun, Run
+from finery.contracts.status import RunStatus
+from finery.db import Database
+from finery.domain import runs
+from finery.domain.datasets import DatasetRefused
+from finery.domain.datasets.measuring_briefly import WAIT_SECONDS
+from finery.domain.ground import Ground
+from finery.domain.runs import measurements
+from finery.kit.pulse import Pulse
+from finery.scheduler.measuring import IDLE_SECONDS, LateMeasurer
+from tests import builders
+from tests.domain.runs.test_choosing import model
+
+BURST = 8
+WHOLE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
+REFUSING = "{{ raise_exception('only cats may speak') }}"
+BOMB = "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}"
+
+
+@pytest.fixture
+def ground(home: Path) -> Iterator[Ground]:
+    pytest.importorskip("transformers")
+    from finery.trainers.builtin.tokenizer import train_tokenizer
+
+    model(home / "house", parameters=1000, context=256)
+    train_tokenizer().save_pretrained(home / "house")
+    builders.write_rows(home)
+    ground = builders.ground(home)
+    yield ground
+    ground.measurer.stop()
+    assert not [one for one in psutil.Process().children() if "measuring_server" in " ".join(one.cmdline())]
+
+
+def create(database: Database, ground: Ground, template: str) -> tuple[Run, float]:
+    """And the seconds that it took."""
+    began = time.monotonic()
+    config = {"model_name": "house", "dataset_path": "rows.jsonl", "chat_template": template}
+    new = NewRun(source="native", recipe="sft", config=config)
+    with database.write() as session:
+        run = runs.create(session, new, ground, LOCAL_ADMINISTRATOR)
+    return run, time.monotonic() - began
+
+
+def settle(database: Database, ground: Ground) -> None:
+    late = LateMeasurer(database, ground, Pulse())
+    while late.work() != IDLE_SECONDS:
+        pass
+
+
+def status(database: Database, run: Run) -> tuple[RunStatus, str]:
+    with database.read() as session:
+        found = runs.get(session, run.id, LOCAL_ADMINISTRATOR)
+    return found.status, found.error or ""
+
+
+class TestLateMeasurer:
+    @pytest.mark.thorough
+    def test_a_burst_is_accepted_at_once_and_measured_afterwards(self, database: Database, ground: Ground) -> None:
+        """Then, with its libraries at hand, the program answers while the next request waits."""
+        templates = [*(f"{number}{WHOLE}" for number in range(BURST)), REFUSING]
+        with ThreadPoolExecutor(BURST) as pool:
+            made = list(pool.map(lambda template: create(database, ground, template), templates))
+        assert max(seconds for _, seconds in made) < WAIT_SECONDS + 3
+        assert {run.status for run, _ in made} == {RunStatus.QUEUED}
+        settle(database, ground)
+        *good, bad = (status(database, run) for run, _ in made)
+        assert good == [(RunStatus.QUEUED, "")] * BURST
+        assert bad[0] is RunStatus.FAILED
+        assert "only cats may speak; 1 rows fail so, and no other has a token to learn" in bad[1]
+        assert ground.measurer.is_ready
+        with pytest.raises(DatasetRefused, match="only cats"):
+            create(database, ground, REFUSING + " ")
+        self._one_that_takes_too_long_holds_nobody(database, ground)
+
+    def _one_that_takes_too_long_holds_nobody(self, database: Database, ground: Ground) -> None:
+        run, seconds = create(database, ground, BOMB)
+        assert seconds < WAIT_SECONDS + 3
+        assert run.status is RunStatus.QUEUED
+        settle(database, ground)
+        assert status(database, run) == (
+            RunStatus.FAILED,
+            "rows.jsonl: the chat template takes more than 10 seconds; choose another chat_template",
+        )
+
+    def test_what_is_due_at_the_end_stays_due(self, database: Database, ground: Ground) -> None:
+        create(database, ground, REFUSING)
+        with database.read() as session:
+            due = measurements.next_due(session)
+        assert due is not None
+        assert due.request is not None
+        waited = ground.measurer.submit(due.request)
+        ground.measurer.stop()
+        with pytest.raises(NotNow):
+            waited.result()
+        with database.read() as session:
+            assert measurements.next_due(session) == due
