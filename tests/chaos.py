@@ -23,13 +23,15 @@ import httpx
 from sqlalchemy import func, select
 
 from finery.contracts.events import EventType
+from finery.contracts.layout import HomeDirectory, mark_of, process_mark
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run, RunFilter
 from finery.contracts.status import FINISHED, Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.kit.files import read_json
-from finery.kit.processes import marked
+from finery.kit.home_identity import identify_home
+from finery.kit.processes import Process, marked
 from finery.models import AttemptRow, LeaseRow
 from tests.ports import free_port
 
@@ -160,12 +162,17 @@ def verdict(chaos: Chaos, *, shims_died: bool) -> bool:
             run.status is RunStatus.SUCCEEDED and times[run.name] == 0 for run in found
         ),
         "leases left": leases + live,
-        "processes left": sum(len(marked(f"FINERY_PROCESS_MARK={run.id}/{n + 1}")) for run in found for n in range(3)),
+        "processes left": sum(len(_processes_of(chaos.home, run.id, n + 1)) for run in found for n in range(3)),
     }
     for what, count in counts.items():
         print(f"{what:38} {count}")
     print(f"{'ends':38} {dict(Counter(str(run.status) for run in found))}")
     return any(counts.values())
+
+
+def _processes_of(home: Path, run_id: str, attempt: int) -> list[Process]:
+    where = HomeDirectory(home)
+    return marked(process_mark(mark_of(identify_home(where.state), where.run(run_id).path, attempt)))
 
 
 def _wait_for_all(database: Database) -> list[Run]:

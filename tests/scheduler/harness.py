@@ -10,13 +10,15 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from finery.contracts.events import EventType
+from finery.contracts.layout import HomeDirectory, mark_of, process_mark
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.kit.files import read_json
-from finery.kit.processes import Identity, marked
+from finery.kit.home_identity import identify_home
+from finery.kit.processes import Identity, Process, marked
 from finery.models import AttemptRow, LeaseRow
 from tests import builders
 
@@ -54,8 +56,7 @@ class Harness:
         """The scheduler, then whatever it would have left running on purpose."""
         self.kill()
         for attempt in (self.home / "runs").glob("*/attempts/*"):
-            mark = f"FINERY_PROCESS_MARK={attempt.parents[1].name}/{attempt.name}"
-            for process in marked(mark):
+            for process in self.processes_of(attempt.parents[1].name, int(attempt.name)):
                 process.identity.signal(signal.SIGKILL)
             record = read_json(attempt / "shim.json") or {}
             for who in ("shim", "process"):
@@ -107,7 +108,11 @@ class Harness:
         assert [one.sequence for one in events] == list(range(1, len(events) + 1))
         assert (leases, live) == (0, 0)
         attempt = self.get(run_id).attempt
-        assert [number for number in range(1, attempt + 1) if marked(f"FINERY_PROCESS_MARK={run_id}/{number}")] == []
+        assert [number for number in range(1, attempt + 1) if self.processes_of(run_id, number)] == []
+
+    def processes_of(self, run_id: str, attempt: int) -> list[Process]:
+        where = HomeDirectory(self.home)
+        return marked(process_mark(mark_of(identify_home(where.state), where.run(run_id).path, attempt)))
 
     def _log(self) -> str:
         path = self.home / "scheduler.log"

@@ -30,6 +30,22 @@ MARK_VARIABLE = "FINERY_PROCESS_MARK"
 """Environment variable whose value marks every process of an attempt, so that strays can be found."""
 
 
+def mark_of(home_id: str, directory: Path, attempt: int) -> str:
+    """The mark of an attempt's processes; `directory` is the run's. No other home's processes have it, a copy's of this
+    home included."""
+    return f"{home_id}/{directory.name}/{attempt}"
+
+
+def process_mark(mark: str) -> str:
+    """As it stands in the environment of the attempt's process, and of all that it starts."""
+    return f"{MARK_VARIABLE}={mark}"
+
+
+def shim_mark(mark: str) -> str:
+    """As it stands in the environment of the attempt's shim, which is none of what it sweeps."""
+    return f"{MARK_VARIABLE}=shim:{mark}"
+
+
 @dataclass(frozen=True)
 class AttemptDirectory:
     path: Path

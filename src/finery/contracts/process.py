@@ -16,7 +16,7 @@ class Launch(Frozen):
     """One attempt, ready to be started."""
 
     mark: str
-    """`<run id>/<attempt>`: the value of MARK_VARIABLE in every process of the attempt."""
+    """See `layout.mark_of`: the value of MARK_VARIABLE in every process of the attempt."""
     directory: Path
     """The run directory (absolute)."""
     attempt: int

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from finery.contracts.datasets.measurer import Measurer
 from finery.contracts.layout import HomeDirectory
@@ -12,6 +13,7 @@ from finery.engines.base import Engine
 from finery.engines.registry import installed_engines
 from finery.engines.vllm.settings import VllmSettings
 from finery.kit.destinations import Destinations
+from finery.kit.home_identity import identify_home
 from finery.kit.in_use import InUse
 from finery.kit.paths import PathResolver
 from finery.kit.secretbox import SecretBox
@@ -41,3 +43,8 @@ class Ground:
     """Where webhooks may be sent."""
     event_makers: tuple[EventMaker, ...] = ()
     """The words of the APIs that tell webhooks of runs, beside the neutral ones."""
+
+    @cached_property
+    def home_id(self) -> str:
+        """Made at its first use, which is after the home was taken. Raises OSError."""
+        return identify_home(self.home.state)

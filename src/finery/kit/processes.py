@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Process:
 
     @property
     def identity(self) -> "Identity":
-        return Identity(self.pid, self.start_time, boot_id())
+        return Identity(self.pid, self.start_time, boot_id(), pid_namespace())
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,8 @@ class Identity:
     pid: int
     start_time: int
     boot_id: str
+    namespace: int | None = None
+    """In which the number holds: containers count their processes each from 1. None: not known."""
 
     @classmethod
     def of(cls, pid: int) -> "Identity":
@@ -58,16 +60,22 @@ class Identity:
     def parse(cls, value: Any) -> "Identity | None":
         """The identity that `describe` wrote; None for anything else."""
         try:
-            return cls(int(value["pid"]), int(value["start_time"]), str(value["boot_id"]))
-        except (KeyError, TypeError, ValueError):
+            namespace = value.get("namespace")
+            return cls(
+                int(value["pid"]),
+                int(value["start_time"]),
+                str(value["boot_id"]),
+                None if namespace is None else int(namespace),
+            )
+        except (AttributeError, KeyError, TypeError, ValueError):
             return None
 
-    def describe(self) -> dict[str, int | str]:
-        return {"pid": self.pid, "start_time": self.start_time, "boot_id": self.boot_id}
+    def describe(self) -> dict[str, int | str | None]:
+        return asdict(self)
 
     def look(self) -> Process | None:
-        """The process while it is there, dead but unreaped included."""
-        if self.boot_id != boot_id():
+        """The process while it is there to be seen from here, dead but unreaped included."""
+        if self.boot_id != boot_id() or self.namespace not in (None, pid_namespace()):
             return None
         process = look(self.pid)
         return process if process is not None and process.start_time == self.start_time else None
@@ -76,8 +84,9 @@ class Identity:
         process = self.look()
         return process is not None and not process.is_dead
 
-    def signal(self, number: int) -> bool:
-        """Send a signal to exactly this process; False when it is gone (or a stranger has its number)."""
+    def signal(self, number: int, *, mark: str | None = None) -> bool:
+        """Send a signal to exactly this process; False when it is gone (or a stranger has its number), and when its
+        environment lacks `mark` (`NAME=value`)."""
         try:
             descriptor = os.pidfd_open(self.pid)
         except (ProcessLookupError, OverflowError, ValueError):
@@ -89,7 +98,7 @@ class Identity:
             return False
         try:
             # The descriptor holds the process, so what is verified here is what gets the signal.
-            if not self.is_alive():
+            if not self.is_alive() or (mark is not None and not is_marked(self.pid, mark)):
                 return False
             signal.pidfd_send_signal(descriptor, number)
         except ProcessLookupError:
@@ -102,6 +111,11 @@ class Identity:
 @functools.cache
 def boot_id() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@functools.cache
+def pid_namespace() -> int:
+    return os.stat("/proc/self/ns/pid").st_ino
 
 
 def uptime() -> float:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.layout import mark_of
 from finery.contracts.process import Launch
 from finery.domain import deployments
 from finery.domain.deployments import LiveDeployment
@@ -27,7 +28,7 @@ def render_engine_launch(
     load = loaded(one)
     options = _options(one, device, load, _write_template(one, directory.path), ground)
     return Launch(
-        mark=f"{deployment.id}/{one.attempt}",
+        mark=mark_of(ground.home_id, directory.path, one.attempt),
         directory=directory.path,
         attempt=one.attempt,
         argv=[*_preparation(load, home.models), *engine.command(options)],

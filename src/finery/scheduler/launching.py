@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from finery.contracts.layout import HomeDirectory
+from finery.contracts.layout import HomeDirectory, mark_of
 from finery.contracts.machine import Machine
 from finery.contracts.process import Launch
 from finery.contracts.spec import RunSpec
@@ -29,7 +29,7 @@ QUIET: dict[str, str] = {
 
 
 def render_launch(
-    claim: Claim, home: HomeDirectory, machine: Machine, grace_seconds: float, secrets: Mapping[str, str]
+    claim: Claim, home: HomeDirectory, home_id: str, machine: Machine, grace_seconds: float, secrets: Mapping[str, str]
 ) -> Launch:
     """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses.
 
@@ -44,7 +44,7 @@ def render_launch(
     _mend_last_line(directory.events)
     _forget_controls(directory.control)
     return Launch(
-        mark=f"{claim.run_id}/{claim.ref.attempt}",
+        mark=mark_of(home_id, directory.path, claim.ref.attempt),
         directory=directory.path,
         attempt=claim.ref.attempt,
         argv=[sys.executable, "-m", TRAINERS, str(directory.path)],

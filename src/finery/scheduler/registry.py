@@ -7,5 +7,5 @@ from finery.executors.local.warm_parent import WarmParent
 LOCAL = "local"
 
 
-def make_executors(warm: WarmParent | None) -> dict[str, Executor]:
-    return {LOCAL: LocalExecutor(warm=warm)}
+def make_executors(warm: WarmParent | None, home_id: str) -> dict[str, Executor]:
+    return {LOCAL: LocalExecutor(warm=warm, home_id=home_id)}

@@ -42,7 +42,7 @@ class Scheduler:
     ) -> None:
         self._pulse = pulse
         self._warm = _make_warm_parent(ground, settings)
-        executors = make_executors(self._warm)
+        executors = make_executors(self._warm, ground.home_id)
         redactors = Redactors(database, ground)
         submitter = Submitter(database, ground, pulse, executors, settings, redactors)
         self._watcher = Watcher(

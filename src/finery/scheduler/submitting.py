@@ -72,7 +72,7 @@ class Submitter:
             given = self._secrets_of(claim)
             redact = self._redactors.remember(claim.ref, given.values())
             machine, grace = self._ground.machine(), self._settings.grace_seconds
-            launch = render_launch(claim, self._ground.home, machine, grace, given)
+            launch = render_launch(claim, self._ground.home, self._ground.home_id, machine, grace, given)
             failpoint("submit.rendered")
             handle = self._executors[LOCAL].submit(launch)
         except (SubmitFailed, DomainError, OSError) as error:

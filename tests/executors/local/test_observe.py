@@ -1,20 +1,23 @@
 """States that no honest shim leaves: forged files, another boot, a pid that is a stranger's now."""
 
+import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from finery.contracts.layout import AttemptDirectory
+from finery.contracts.layout import AttemptDirectory, mark_of
 from finery.contracts.process import Alive, Exit, Exited, Lost, Starting, judge
 from finery.contracts.status import Reason
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.observe import START_ALLOWANCE_SECONDS
-from finery.kit.files import write_json
+from finery.kit.files import read_json, write_json
+from finery.kit.locks import FileLock
 from finery.kit.processes import Identity, boot_id, uptime
-from tests.executors.builders import attempt_files, bare, launch
+from tests.executors.builders import attempt_files, bare, launch, until_started
 
 
 @pytest.fixture
@@ -36,7 +39,9 @@ def forge(files: AttemptDirectory, shim: dict[str, Any], process: dict[str, Any]
 
 
 class TestStranger:
-    @pytest.mark.parametrize("change", [{"start_time": 1}, {"boot_id": "11111111-2222-3333-4444-555555555555"}])
+    @pytest.mark.parametrize(
+        "change", [{}, {"start_time": 1}, {"boot_id": "11111111-2222-3333-4444-555555555555"}, {"namespace": 1}]
+    )
     def test_is_neither_taken_for_the_attempt_nor_signalled(
         self, executor: LocalExecutor, tmp_path: Path, stranger: Identity, change: dict[str, Any]
     ) -> None:
@@ -56,6 +61,24 @@ class TestStranger:
         forge(attempt_files(wanted), gone, {**stranger.describe(), "start_time": 1})
         assert executor.sweep(bare(wanted)) == 0
         assert stranger.is_alive()
+
+
+class TestCopy:
+    """Of a home beside its original, with a copy of the record of a process that lives there."""
+
+    def test_neither_takes_nor_touches_what_the_original_runs(self, tmp_path: Path) -> None:
+        original, copy = tmp_path / "original" / "r", tmp_path / "copy" / "r"
+        wanted = launch(original, "sleep", mark=mark_of("original", original, 1))
+        here, there = LocalExecutor(home_id="original"), LocalExecutor(home_id="copy")
+        handle = here.submit(wanted)
+        until_started(here, handle)
+        shutil.copytree(original, copy)
+        copied = handle.model_copy(update={"directory": copy})
+        assert isinstance(there.poll(copied), Lost)
+        there.stop(copied, 0)
+        assert there.sweep(copied) == 0
+        assert isinstance(here.poll(handle), Alive)
+        assert here.sweep(handle) > 0
 
 
 class TestToldByTrainer:
@@ -89,7 +112,21 @@ class TestRecord:
     def test_of_a_living_shim_is_alive(self, executor: LocalExecutor, tmp_path: Path, stranger: Identity) -> None:
         wanted = launch(tmp_path, "sleep")
         forge(attempt_files(wanted), stranger.describe(), stranger.describe())
-        assert executor.poll(bare(wanted)) == Alive(started_at=1.0)
+        with FileLock(attempt_files(wanted).lock):
+            assert executor.poll(bare(wanted)) == Alive(started_at=1.0)
+
+    def test_of_a_shim_that_cannot_be_seen_from_here_is_alive(
+        self, executor: LocalExecutor, tmp_path: Path, stranger: Identity
+    ) -> None:
+        """The server's container was made anew; the home, and with it the shim's lock, is the same."""
+        wanted = launch(tmp_path, "sleep")
+        elsewhere = replace(stranger, namespace=1).describe()
+        forge(attempt_files(wanted), elsewhere, elsewhere)
+        with FileLock(attempt_files(wanted).lock):
+            assert executor.poll(bare(wanted)) == Alive(started_at=1.0)
+            executor.stop(bare(wanted), 7.0)
+        assert stranger.is_alive()
+        assert read_json(attempt_files(wanted).terminate) == {"grace_seconds": 7.0}
 
     def test_with_an_account_has_ended_whatever_lives(
         self, executor: LocalExecutor, tmp_path: Path, stranger: Identity

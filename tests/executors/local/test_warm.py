@@ -131,6 +131,7 @@ class TestForkedTrainer:
         [trainer] = children(shim)
         assert is_marked(trainer.pid, f"FINERY_PROCESS_MARK={wanted.mark}")
         assert not is_marked(shim, f"FINERY_PROCESS_MARK={wanted.mark}")
+        assert is_marked(shim, f"FINERY_PROCESS_MARK=shim:{wanted.mark}")
         executor.sweep(handle)
 
     @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Attempts as processes of this machine, each minded by a shim that outlives the server."""
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -15,12 +16,14 @@ from finery.contracts.layout import (
     MARK_VARIABLE,
     AttemptDirectory,
     RunDirectory,
+    mark_of,
+    shim_mark,
 )
 from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, Unknown
 from finery.executors.base import NotYet, SubmitFailed
 from finery.executors.local.environment import base_environment, failpoint_environment, tracking_environment
 from finery.executors.local.leftovers import of_dead_shim, sweep
-from finery.executors.local.observe import Record, look, read_exit
+from finery.executors.local.observe import Record, is_minded, look, read_exit
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.files import read_json, write_json
 from finery.kit.processes import Identity, boot_id, uptime
@@ -35,9 +38,13 @@ PACKAGE_ROOT = str(Path(__file__).resolve().parents[3])
 class LocalExecutor:
     """See executors.base for what each verb promises. Nothing is remembered here: files and the kernel are asked."""
 
-    def __init__(self, python: str = sys.executable, warm: WarmParent | None = None) -> None:
+    def __init__(
+        self, python: str = sys.executable, warm: WarmParent | None = None, home_id: str | None = None
+    ) -> None:
+        """`home_id`: whose attempts are ours; those of a copied directory are not. None: whatever it is given."""
         self._python = python
         self._warm = warm
+        self._home_id = home_id
         self._unreaped: set[int] = set()
         self._writing = threading.Lock()
 
@@ -48,14 +55,15 @@ class LocalExecutor:
                 environment = _write(launch, attempt)
             if attempt.exit.exists() or attempt.shim.exists():
                 return Handle(directory=launch.directory, attempt=launch.attempt)
-            shim = self._fork(launch, environment, attempt) or self._spawn(attempt)
+            shim = self._fork(launch, environment, attempt) or self._spawn(launch, attempt)
         except OSError as error:
             # A warm parent that did not answer may have forked all the same.
             with contextlib.suppress(OSError):
                 write_json(attempt.terminate, {"grace_seconds": 0.0})
             _forget_environment(attempt)
             raise SubmitFailed(f"the process could not be started on this machine: {error}") from error
-        return Handle(directory=launch.directory, attempt=launch.attempt, details={"shim": shim.describe()})
+        details = {"shim": shim.describe(), "mark": launch.mark}
+        return Handle(directory=launch.directory, attempt=launch.attempt, details=details)
 
     def poll(self, handle: Handle) -> Observation:
         try:
@@ -74,9 +82,14 @@ class LocalExecutor:
         attempt.path.mkdir(parents=True, exist_ok=True)
         write_json(attempt.terminate, {"grace_seconds": grace_seconds})
         # A shim that is not on record yet looks for the request itself; a signal could end it in its own start.
-        record = Record.read(attempt)
-        if record is not None and not record.shim.signal(signal.SIGTERM):
+        record, mark = Record.read(attempt), _mark(handle)
+        if record is None or mark is None:
+            return
+        if not is_minded(attempt):
             self.sweep(handle)
+        else:
+            # To hasten it, where it can be seen from here: it looks for the request now and then.
+            record.shim.signal(signal.SIGTERM, mark=shim_mark(mark))
 
     def read(self, handle: Handle, file: str, offset: int, limit: int) -> bytes:
         path = _inside(handle.directory, file)
@@ -101,11 +114,11 @@ class LocalExecutor:
 
     def sweep(self, handle: Handle) -> int:
         attempt = _attempt(handle)
-        record = Record.read(attempt)
+        record, mark = Record.read(attempt), _mark(handle)
         shim, process = (record.shim, record.process) if record else (_spawned(handle), None)
-        launch = read_json(attempt.launch)
-        mark = None if launch is None else f"{MARK_VARIABLE}={launch['mark']}"
-        killed = sweep(lambda: of_dead_shim(shim, process, mark), SWEEP_SECONDS)
+        killed: set[Identity] = set()
+        if mark is not None and self._is_ours(handle, mark):
+            killed = sweep(functools.partial(of_dead_shim, shim, process, mark), SWEEP_SECONDS)
         _forget_environment(attempt)
         self._reap()
         return len(killed)
@@ -116,14 +129,19 @@ class LocalExecutor:
         pid = self._warm.fork(attempt.path)
         return None if pid is None else _identity(pid)
 
-    def _spawn(self, attempt: AttemptDirectory) -> Identity:
+    def _is_ours(self, handle: Handle, mark: str) -> bool:
+        """An attempt from before marks named their home has the shorter one."""
+        named = mark_of(self._home_id or "", handle.directory, handle.attempt)
+        return self._home_id is None or mark in (named, f"{handle.directory.name}/{handle.attempt}")
+
+    def _spawn(self, launch: Launch, attempt: AttemptDirectory) -> Identity:
         """Start the shim with a session, standard streams and environment of its own; the rest it sees to itself."""
         nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)
         pid = os.posix_spawn(
             self._python,
             # Neither site-packages nor the working directory: it needs this package and the standard library.
             [self._python, "-S", "-P", "-m", "finery.executors.local.shim", str(attempt.path)],
-            {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT},
+            {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT, **_shown(launch)},
             file_actions=[nothing, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)],
             setsid=True,
             setsigmask=(),
@@ -172,6 +190,19 @@ def _forget_environment(attempt: AttemptDirectory) -> None:
 
 def _attempt(handle: Handle) -> AttemptDirectory:
     return RunDirectory(handle.directory).attempt(handle.attempt)
+
+
+def _mark(handle: Handle) -> str | None:
+    """None where nothing says it: then nothing of the attempt can be told from strangers'."""
+    launch = read_json(_attempt(handle).launch)
+    mark = handle.details.get("mark") if launch is None else launch["mark"]
+    return None if mark is None else str(mark)
+
+
+def _shown(launch: Launch) -> dict[str, str]:
+    """What tells the shim from other shims, also from that of a copied directory's original."""
+    name, _, value = shim_mark(launch.mark).partition("=")
+    return {name: value}
 
 
 def _spawned(handle: Handle) -> Identity | None:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 
+from finery.contracts.layout import process_mark, shim_mark
 from finery.kit.processes import Identity, Process, descendants, is_marked, processes
 
 ROUND_SECONDS = 0.01
@@ -32,18 +33,24 @@ def below_shim(session: int, mark: str) -> list[Process]:
         for process in there
         if not process.is_dead
         and process.pid != own
-        and (process.pid in below or process.session == session or is_marked(process.pid, mark))
+        and (process.pid in below or process.session == session or is_marked(process.pid, process_mark(mark)))
     ]
 
 
-def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str | None) -> list[Process]:
+def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str) -> list[Process]:
     """What provably belongs to an attempt whose shim minds it no more (or is to be ended with it).
 
-    Once the leader is gone its number may name another's session, so its members then need the mark.
+    A record alone proves nothing: it may be a copy, of another home's. So whoever it names needs the attempt's mark,
+    too. Once the leader is gone its number may name another's session, so its members then need the mark.
     """
     own = os.getpid()
     there = list(processes())
-    roots = [identity.pid for identity in (shim, process) if identity is not None and identity.look() is not None]
+    named = ((shim, shim_mark(mark)), (process, process_mark(mark)))
+    roots = [
+        identity.pid
+        for identity, sign in named
+        if identity is not None and identity.look() is not None and is_marked(identity.pid, sign)
+    ]
     session = process.pid if process is not None and process.pid in roots else None
     below = {child.pid for root in roots for child in descendants(root, there)} | set(roots)
     left = [
@@ -51,7 +58,7 @@ def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str | No
         for found in there
         if not found.is_dead
         and found.pid != own
-        and (found.pid in below or found.session == session or (mark is not None and is_marked(found.pid, mark)))
+        and (found.pid in below or found.session == session or is_marked(found.pid, process_mark(mark)))
     ]
     # The shim first: one that saw its process die would still write an account.
     return sorted(left, key=lambda found: shim is None or found.pid != shim.pid)

@@ -36,7 +36,7 @@ class Record:
 
 def look(attempt: AttemptDirectory, spawned: Identity | None) -> Observation:
     """`spawned` is the shim that the submission started, where it is known."""
-    return _recorded(attempt) or _expected(attempt, spawned) or _verdict(attempt)
+    return _recorded(attempt, is_minded=is_minded(attempt)) or _expected(attempt, spawned) or _verdict(attempt)
 
 
 def read_exit(attempt: AttemptDirectory) -> Exit | None:
@@ -58,14 +58,31 @@ def _without_outcome(value: dict[str, object]) -> Exit | None:
         return None
 
 
-def _recorded(attempt: AttemptDirectory) -> Observation | None:
+def is_minded(attempt: AttemptDirectory) -> bool:
+    """Whether a shim lives that minds the attempt in this very directory. It holds the lock for as long as it does,
+    also where it cannot be seen: in another container that shares the home. Where the record of a copied directory
+    names the shim of the original, nobody holds the copy's lock."""
+    try:
+        descriptor = os.open(attempt.lock, os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _recorded(attempt: AttemptDirectory, *, is_minded: bool) -> Observation | None:
     record = Record.read(attempt)
-    if record is not None and record.shim.is_alive():
+    if record is not None and is_minded:
         process = record.process.look()
         alive = Alive(started_at=record.started_at, stopped=process is not None and process.is_stopped)
     else:
         alive = None
-    # After the shim was looked for: it writes the account first and ends then.
+    # After the lock was looked at: the shim writes the account first and ends then.
     exit = read_exit(attempt)
     if exit is not None:
         return Exited(exit=exit)
@@ -103,7 +120,7 @@ def _verdict(attempt: AttemptDirectory) -> Observation:
     descriptor = os.open(attempt.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        recorded = _recorded(attempt)
+        recorded = _recorded(attempt, is_minded=False)
         if recorded is None and not attempt.terminate.exists():
             write_json(attempt.terminate, {"grace_seconds": 0.0})
     except BlockingIOError:

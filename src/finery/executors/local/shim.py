@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.layout import MARK_VARIABLE, AttemptDirectory
+from finery.contracts.layout import AttemptDirectory
 from finery.executors.local import oom, prctl
 from finery.executors.local.ending import Ending, ExitFile
 from finery.executors.local.leftovers import below_shim, sweep
@@ -208,8 +208,7 @@ class _Attempt:
             process.identity.signal(number)
 
     def _sweep(self) -> int:
-        mark = f"{MARK_VARIABLE}={self._launch['mark']}"
-        return len(sweep(lambda: below_shim(self._process.pid, mark), SWEEP_SECONDS))
+        return len(sweep(lambda: below_shim(self._process.pid, self._launch["mark"]), SWEEP_SECONDS))
 
     def _outcome(self) -> dict[str, Any] | None:
         outcome = read_json(self._files.outcome)

@@ -11,6 +11,7 @@ import atexit
 import contextlib
 import gc
 import importlib
+import json
 import os
 import runpy
 import signal
@@ -22,7 +23,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from finery.contracts.layout import MARK_VARIABLE, AttemptDirectory
+from finery.contracts.layout import MARK_VARIABLE, AttemptDirectory, shim_mark
 from finery.executors.local import prctl
 from finery.executors.local.channel import read_line, write_line
 from finery.executors.local.shim import mind
@@ -68,7 +69,7 @@ def run_module(launch: dict[str, Any], environment: dict[str, str], errors: int)
     """The warm start: make the forked child what a fresh `python -m warm_entry` would be, and run that."""
     os.environ.clear()
     os.environ.update(environment)
-    _show_mark(environment[MARK_VARIABLE])
+    _show_mark(f"{MARK_VARIABLE}={environment[MARK_VARIABLE]}")
     prctl.set_name("finery-trainer")
     sys.argv = [launch["warm_entry"], *launch["argv"][-1:]]
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0, closefd=False), _text(1), _text(2)
@@ -122,17 +123,21 @@ def _fork_shim(attempt: AttemptDirectory, channel: socket.socket) -> int:
         os.setsid()
         os.chdir("/")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        _show_mark(shim_mark(json.loads(attempt.launch.read_bytes())["mark"]))
         mind(attempt, run_module)
     finally:
         os._exit(0)
 
 
-def _show_mark(mark: str) -> None:
-    """Put the mark where other processes look for it: /proc shows the environment that the parent was started with."""
-    name = f"{MARK_VARIABLE}=".encode()
-    shown = Path("/proc/self/environ").read_bytes()
-    begin = shown.index(name) + len(name)
-    room = shown.index(b"\0", begin) - begin
+def _show_mark(shown: str) -> None:
+    """Put `NAME=value` where other processes look for it: /proc shows the environment that the parent was started with.
+
+    The trainer's own is shorter than its shim's, which it finds there.
+    """
+    name, _, mark = shown.partition("=")
+    there = Path("/proc/self/environ").read_bytes()
+    begin = there.index(f"{name}=".encode()) + len(name) + 1
+    room = there.index(b"\0", begin) - begin
     if len(mark.encode()) > room:
         raise ValueError(f"the mark {mark!r} is longer than {room} bytes")
     env_start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47])

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from finery.contracts.layout import MARK_VARIABLE
+from finery.contracts.layout import MARK_VARIABLE, shim_mark
 from finery.executors.local.channel import read_line, write_line
 from finery.executors.local.environment import base_environment, early, failpoint_environment
 
@@ -79,7 +79,7 @@ class WarmParent:
             self.ready
             and argv[:1] == [self._python]
             and early(environment) == early(self._environment)
-            and len(environment[MARK_VARIABLE].encode()) <= MARK_BYTES
+            and len(shim_mark(environment[MARK_VARIABLE]).encode()) <= MARK_BYTES
         )
 
     def fork(self, attempt_directory: Path, timeout: float = 2.0) -> int | None:
