@@ -123,6 +123,13 @@ def restless_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servin
         yield serving
 
 
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """Ends an engine that does not answer for a second and a half."""
+    with running(make_home(tmp_path_factory.mktemp("impatient")), FINERY_ENGINE_SILENCE_SECONDS="1.5") as serving:
+        yield serving
+
+
 @pytest.fixture
 def serving(patient_server: Serving) -> Serving:
     """Without any engine."""
@@ -330,6 +337,29 @@ def process_of(serving: Serving, deployment_id: str) -> int:
     answer = serving.client.post(path, json={"prompt": "x"})
     assert answer.status_code == 200, answer.text
     return int(json.loads(answer.json()["choices"][0]["text"])["process"])
+
+
+class TestHang:
+    def test_on_demand_what_waits_is_told_and_the_next_request_has_a_fresh_one(self, impatient: Serving) -> None:
+        first = impatient.told("my-base")
+        os.kill(first["process"], signal.SIGSTOP)
+        answer = impatient.chat("my-base", user="60")
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["error"]["code"] == "engine_gone"
+        assert answer.headers["Retry-After"]
+        assert is_gone(first["process"])
+        assert impatient.told("my-base")["process"] != first["process"]
+        old = impatient.deployments()[1]
+        assert (old["status"], old["error"]) == ("failed", "the engine did not answer for 1.5 seconds and was ended")
+
+    def test_what_was_deployed_by_hand_comes_back(self, impatient: Serving) -> None:
+        deployment_id = impatient.deploy("base")
+        impatient.wait_for(deployment_id, "running")
+        process = process_of(impatient, deployment_id)
+        os.kill(process, signal.SIGSTOP)
+        assert "did not answer" in impatient.wait_for(deployment_id, "starting")["error"]
+        impatient.wait_for(deployment_id, "running")
+        assert process_of(impatient, deployment_id) != process
 
 
 class TestHub:

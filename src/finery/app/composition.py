@@ -166,6 +166,7 @@ class Composition:
             warm_start=self.settings.warm_start,
             grace_seconds=self.settings.stop_grace_seconds,
             engine_idle_seconds=self.settings.engine_idle_seconds,
+            engine_silence_seconds=self.settings.engine_silence_seconds,
         )
         scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)
         self._patience.ask(scheduler.start)

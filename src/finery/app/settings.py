@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     """YAML, the administrator's names for base models; None: `models.yaml` in home, where there is one."""
     engine_idle_seconds: float = Field(default=900.0, ge=0.0, le=31_536_000.0)
     """After which an engine that a request for its model started is unloaded; 0: never."""
+    engine_silence_seconds: float = Field(default=60.0, ge=1.0, le=31_536_000.0)
+    """After which a running engine that does not answer is ended, and started again where it is still wanted."""
     vllm_python: Path | None = None
     """The Python of the environment that vLLM is installed in."""
     vllm_command: str = DEFAULT_COMMAND

@@ -22,12 +22,15 @@ from finery.kit.pulse import Pulse
 from finery.kit.redaction import Redactor
 from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, loaded, render_engine_launch
 from finery.scheduler.loop import each_alone
+from finery.scheduler.probes import FEWEST_FAILURES, Probes
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
 log = logging.getLogger(__name__)
 
 HEALTH_TIMEOUT_SECONDS = 2.0
+HUNG_GRACE_SECONDS = 1.0
+"""For one that does not answer; a process that is stopped hears no SIGTERM."""
 USES_SECONDS = 10.0
 """Between two notes of when engines were used."""
 
@@ -50,6 +53,13 @@ class Server:
         self._settings = settings
         self._settled = False
         self._noted_at = time.monotonic()
+        self._probes = Probes(
+            self._answers,
+            every_seconds=min(settings.engine_probe_seconds, settings.engine_silence_seconds / FEWEST_FAILURES),
+            silence_seconds=settings.engine_silence_seconds,
+        )
+        self._hung: dict[str, int] = {}
+        """Deployments and the attempts of theirs that are being ended, since they do not answer."""
 
     def work(self) -> float:
         self._settle()
@@ -58,6 +68,7 @@ class Server:
         for one in live:
             with each_alone(f"deployment {one.deployment.id}"):
                 self._look(one)
+        self._probes.keep_only([one.deployment.id for one in live])
         self._make_room_for_runs(live)
         self._note_uses()
         return self._settings.poll_seconds if live else self._settings.idle_seconds
@@ -126,6 +137,8 @@ class Server:
             self._executor.stop(handle, STOP_GRACE_SECONDS)
         elif isinstance(observation, Alive) and one.deployment.status is DeploymentStatus.STARTING:
             self._ask_health(one, token, handle)
+        elif one.deployment.status is DeploymentStatus.RUNNING and self._probes.is_hung(one):
+            self._end_hung(one, handle)
         elif one.deployment.on_demand and one.deployment.status is DeploymentStatus.RUNNING:
             self._unload_idle(one)
 
@@ -139,6 +152,24 @@ class Server:
         elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
             self._executor.stop(handle, STOP_GRACE_SECONDS)
+
+    def _end_hung(self, one: LiveDeployment, handle: Handle) -> None:
+        """What waits for it hears of its end at once, since its connections end with it."""
+        if self._hung.get(one.deployment.id) != one.attempt:
+            log.error("deployment %s %s and is ended", one.deployment.id, self._silence())
+        self._hung[one.deployment.id] = one.attempt
+        self._executor.stop(handle, HUNG_GRACE_SECONDS)
+
+    def _silence(self) -> str:
+        return f"did not answer for {self._settings.engine_silence_seconds:g} seconds"
+
+    def _answers(self, one: LiveDeployment, seconds: float) -> bool:
+        engine, port = self._ground.engines.get(one.deployment.engine), one.deployment.port
+        if engine is None or port is None:
+            # It runs from an earlier start of the server, which knew its engine.
+            return True
+        token = deployments.engine_token(one.deployment.id, self._ground)
+        return engine.health(port, token, seconds) is not None
 
     def _healthy_device(self, one: LiveDeployment) -> str | None:
         engine = self._ground.engines.get(one.deployment.engine)
@@ -201,6 +232,8 @@ class Server:
 
     def _why(self, one: LiveDeployment, message: str | None) -> str:
         """The engine's own last words, which name the cause, before the bare exit code."""
+        if self._hung.pop(one.deployment.id, None) == one.attempt:
+            return f"the engine {self._silence()} and was ended"
         path = self._ground.home.deployment_log(one.deployment.id)
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if not lines:

@@ -19,3 +19,7 @@ class SchedulerSettings:
     """How long an engine may take to answer for the first time."""
     engine_idle_seconds: float = 900.0
     """After which an engine on demand is unloaded; 0: never."""
+    engine_probe_seconds: float = 5.0
+    """Between two questions to a running engine whether it answers."""
+    engine_silence_seconds: float = 60.0
+    """After which a running engine that does not answer is ended, and started again where it is still wanted."""

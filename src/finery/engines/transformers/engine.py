@@ -1,8 +1,8 @@
 """How this engine is started and asked for its health. Loads no framework."""
 
+import http.client
 import json
 import sys
-import urllib.error
 import urllib.request
 
 from finery.engines.base import EngineOptions
@@ -41,5 +41,5 @@ class TransformersEngine:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=seconds) as answer:
                 return str(json.load(answer)["device"])
-        except (OSError, urllib.error.URLError, ValueError, KeyError, TypeError):
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             return None

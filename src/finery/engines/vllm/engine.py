@@ -1,5 +1,5 @@
+import http.client
 import json
-import urllib.error
 import urllib.request
 
 from finery.engines.base import EngineOptions
@@ -52,7 +52,7 @@ class VllmEngine:
                 pass
             with urllib.request.build_opener().open(listing, timeout=seconds) as answer:
                 return "" if json.load(answer)["data"] else None
-        except (OSError, urllib.error.URLError, ValueError, KeyError, TypeError):
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             return None
 
 
