@@ -9,6 +9,7 @@ executor.reachable = False                         # poll answers Unknown, the o
 executor.refuse = "no memory"                      # submit raises SubmitFailed
 """
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,7 @@ class Script:
 
     exit_code: int | None = None
     start_error: str | None = None
+    start_errno: int | None = None
     outcome: Outcome | None = None
     ignores_sigterm: bool = False
     exit_code_on_sigterm: int | None = None
@@ -63,6 +65,8 @@ class FakeExecutor:
         self.swept: list[Handle] = []
         self.reachable = True
         self.refuse: str | None = None
+        self.lacks: int | None = None
+        """An errno: submit raises SubmitFailed because of it."""
         self._script = script
         self._clock = clock
         self._lock = threading.RLock()
@@ -75,6 +79,8 @@ class FakeExecutor:
             self._reach()
             if self.refuse is not None:
                 raise SubmitFailed(self.refuse)
+            if self.lacks is not None:
+                raise SubmitFailed("the process could not be started") from OSError(self.lacks, os.strerror(self.lacks))
             handle = Handle(directory=launch.directory, attempt=launch.attempt, details={"fake": True})
             if _key(handle) not in self._attempts:
                 self._start(handle, launch)
@@ -164,7 +170,7 @@ class FakeExecutor:
         if _key(handle) in self._graces:
             attempt.end(self._clock(), signal=15, terminated=True, started_at=None)
         elif script.start_error is not None:
-            attempt.end(self._clock(), start_error=script.start_error, started_at=None)
+            attempt.end(self._clock(), start_error=script.start_error, start_errno=script.start_errno, started_at=None)
         else:
             for name, data in script.files.items():
                 self.write(handle, name, data)

@@ -4,13 +4,16 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from finery.contracts.layout import RunDirectory
-from finery.contracts.process import Made
+from finery.contracts.process import Exit, Made, Outcome, judge
 from finery.contracts.spec import RunSpec
+from finery.contracts.status import Reason
+from tests.small_disk import fill, small_disk
 from tests.trainers.running import Ended, carry_out, ended, start, wait_until
 
 
@@ -79,3 +82,39 @@ class TestCommand:
         os.kill(process.pid, signal.SIGTERM)
         result: Ended = ended(run, process.wait(timeout=10))
         assert (result.code, result.outcome.reason) == (0, "paused")
+
+
+class TestFullDisk:
+    """Log, events and outcome lie on it."""
+
+    @pytest.fixture
+    def place(self, tmp_path: Path) -> Iterator[Path]:
+        with small_disk(tmp_path / "small", "1m") as place:
+            yield place
+
+    @pytest.mark.parametrize(("filled", "reason"), [("filler", "completed"), ("run/events.jsonl", "disk_full")])
+    def test_the_outcome_is_told(self, place: Path, filled: str, reason: str) -> None:
+        """Where its last event still found room, the work is done; where not, that is what ended it."""
+        run = make(place, sys.executable, "-c", FILLS, filled)
+        start(run).wait(timeout=60)
+        assert Outcome.model_validate_json(run.attempt(1).outcome.read_bytes()).reason == reason
+
+    def test_the_exit_code_tells_where_nothing_else_can(self, place: Path) -> None:
+        run = make(place, "true")
+        (place / "run" / "attempts" / "1").mkdir(parents=True)
+        (place / "run" / "log.txt").touch()
+        fill(place)
+        code = start(run).wait(timeout=60)
+        assert not run.attempt(1).outcome.exists()
+        assert judge(Exit(exit_code=code, started_at=1.0, finished_at=2.0))[0] is Reason.DISK_FULL
+
+
+FILLS = """
+import sys
+try:
+    with open(sys.argv[1], "ab", buffering=0) as file:
+        while file.write(b"x" * 4096) == 4096:
+            pass
+except OSError:
+    pass
+"""

@@ -141,6 +141,11 @@ class HomeDirectory:
         return self.path / "datasets" / "parts"
 
     @property
+    def reserve(self) -> Path:
+        """Space on the disk for what must get through (kit.disk_reserve)."""
+        return self.state / "reserve"
+
+    @property
     def state(self) -> Path:
         """The server's own small files: its lock, the warm parent's socket."""
         return self.path / ".finery"

@@ -66,6 +66,8 @@ class Exit(Frozen):
     """None when a signal ended it, or when it could not be started."""
     signal: int | None = None
     start_error: str | None = None
+    start_errno: int | None = None
+    """The system's number of that error, where it had one."""
     terminated: bool = False
     """True when SIGTERM was sent on request."""
     timed_out: bool = False
@@ -109,6 +111,9 @@ class Unknown(Frozen):
 
 Observation = Starting | Alive | Exited | Lost | Unknown
 
+DISK_FULL_EXIT_CODE = 74
+"""EX_IOERR: a trainer that cannot even write its outcome, or its log, says so with it."""
+
 
 def judge(ending: Exit) -> tuple[Reason, str | None]:
     """The reason for an attempt's end, and the message for its user.
@@ -125,6 +130,8 @@ def judge(ending: Exit) -> tuple[Reason, str | None]:
         return outcome.reason, outcome.message
     if ending.terminated and ending.started_at is None:
         return Reason.LOST, "it was asked to end before it began"
+    if ending.exit_code == DISK_FULL_EXIT_CODE:
+        return Reason.DISK_FULL, "the disk was full, so that the trainer could not even write how it ended"
     if ending.signal is not None:
         return Reason.ERROR, f"the trainer was ended by signal {ending.signal}"
     if ending.exit_code == 0:

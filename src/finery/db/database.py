@@ -19,6 +19,8 @@ from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from finery.contracts.layout import HomeDirectory
+from finery.kit.disk_reserve import DiskReserve
 from finery.kit.fair_semaphore import FairSemaphore, Permit
 
 BUSY_SECONDS = 30
@@ -35,6 +37,8 @@ WRITTEN = "tables_written"
 """In a session's `info`: the names of the tables that its transaction has written to."""
 ANY, UNKNOWN = "*", "?"
 """Stand for all tables, and for those of a statement that does not tell."""
+_RESERVE = "disk_reserve"
+"""In a session's `info`: the space that is kept back."""
 _to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
 """Refuses NaN and infinities, which the databases' JSON does not know; made once, since it is used for each value."""
 _QUOTED_VALUE = re.compile(r"(entry|value:?) '.*' (for (?:key|column|function))", re.DOTALL)
@@ -69,7 +73,10 @@ class Database:
         self._thread = _ThreadsTransaction()
         # Before the listener that begins SQLite's transaction: whoever waits here holds no lock.
         event.listen(self.engine, "begin", self._take_turn, insert=True)
-        self._writer = sessionmaker(self.engine.execution_options(writing=True), expire_on_commit=False)
+        self.reserve = DiskReserve(HomeDirectory(home).reserve)
+        self._writer = sessionmaker(
+            self.engine.execution_options(writing=True), expire_on_commit=False, info={_RESERVE: self.reserve}
+        )
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
         event.listen(self._writer, "after_flush", _note_flushed)
         event.listen(self._writer, "do_orm_execute", _note_executed)
@@ -133,6 +140,16 @@ class Database:
         permit, self._thread.permit = self._thread.permit, None
         if permit is not None:
             self._turns.release(permit)
+
+
+def make_room(session: Session) -> None:
+    """Let this transaction, and the files that follow from it, get through on a full disk: give up the reserve.
+
+    For what ends or removes something, and thereby helps: a cancel, a run's end, a deletion.
+    """
+    reserve: DiskReserve | None = session.info.get(_RESERVE)
+    if reserve is not None:
+        reserve.give_up_if_short()
 
 
 def _locate(url: URL, home: Path) -> URL:

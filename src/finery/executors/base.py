@@ -47,7 +47,8 @@ class Executor(Protocol):
         """Ask the attempt to end: SIGTERM now, SIGKILL to all of it after `grace_seconds`.
 
         The request is durable, also for an attempt that was not started yet. Repeating it can only bring the end
-        nearer. Silent when the attempt has ended or was never there. Raises Unreachable.
+        nearer. Silent when the attempt has ended or was never there.
+        Raises Unreachable, and OSError where the request could not be kept: repeat it then.
         """
         ...
 

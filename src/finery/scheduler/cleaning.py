@@ -18,6 +18,7 @@ class Cleaner:
         self._ground = ground
 
     def work(self) -> float:
+        self._database.reserve.fill()
         self._remove_expired_files()
         self._remove_unused_files()
         with self._database.read() as session:

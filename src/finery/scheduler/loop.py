@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from finery.executors.base import Unreachable
 from finery.kit.pulse import Pulse
+from finery.scheduler.complaints import Complaints
 
 log = logging.getLogger(__name__)
 
@@ -18,10 +18,12 @@ BUSY_SHARE = 4
 """So many times as long as a pass took, a loop rests: when changes come in a storm, looking at them takes a fifth of
 its thread's time, and the requests that bring them get the rest."""
 LONGEST_REST_SECONDS = 0.2
+LONGEST_RETRY_SECONDS = 5.0
+"""Not longer: when the database is back, what became of the runs meanwhile should be seen soon."""
 
 
 @contextmanager
-def each_alone(what: str) -> Iterator[None]:
+def each_alone(what: str, complaints: Complaints) -> Iterator[None]:
     """What is wrong with one run must not keep the loop from the others: it is logged, and tried again next time.
 
     A database that does not answer concerns all of them, and ends the pass.
@@ -30,17 +32,17 @@ def each_alone(what: str) -> Iterator[None]:
         yield
     except SQLAlchemyError:
         raise
-    except Unreachable as error:
-        log.warning("%s: %s", what, error)
-    except Exception:
-        log.exception("%s could not be looked after; the next pass tries again", what)
+    except Exception as error:  # noqa: BLE001 - the loop's edge: whatever is wrong, the others are looked after
+        complaints.failed(what, error)
+    else:
+        complaints.went_well(what)
 
 
 class Loop:
     """Runs `work` until it is stopped. `work` returns how many seconds it may wait for the next pass.
 
-    A pass that raises is logged, and tried again after a second: what it left undone is still on record, so that the
-    next pass finds it.
+    A pass that raises is logged, and tried again after a second, and less often when it goes on: what it left undone is
+    still on record, so that the next pass finds it.
     """
 
     def __init__(self, name: str, work: Callable[[], float], pulse: Pulse, *, rest: float) -> None:
@@ -51,6 +53,7 @@ class Loop:
         self._pulse = pulse
         self._rest = rest
         self._stopping = threading.Event()
+        self._complaints = Complaints(log)
         self._thread = threading.Thread(target=self._run, name=f"finery-{name}", daemon=True)
 
     def start(self) -> None:
@@ -72,9 +75,13 @@ class Loop:
                 self._pulse.wait(seen, wait)
 
     def _pass(self) -> float:
+        what = f"the {self._name} loop"
         try:
-            return self._work()
-        except Exception:
-            log.exception("the %s loop failed; it goes on in %s s", self._name, RETRY_SECONDS)
-            self._stopping.wait(RETRY_SECONDS)
+            wait = self._work()
+        except Exception as error:  # noqa: BLE001 - the thread's edge: a loop that ends is never started again
+            failures = self._complaints.failed(what, error)
+            # No pulse cuts this short: on a machine that is short of something many come, and each pass costs.
+            self._stopping.wait(min(RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS))
             return 0.0
+        self._complaints.went_well(what)
+        return wait

@@ -8,6 +8,7 @@ from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
+from finery.scheduler.back_off import BackOff, probe
 from finery.scheduler.cleaning import Cleaner
 from finery.scheduler.launching import QUIET
 from finery.scheduler.loop import Loop
@@ -44,9 +45,10 @@ class Scheduler:
         self._warm = _make_warm_parent(ground, settings)
         executors = make_executors(self._warm, ground.home_id)
         redactors = Redactors(database, ground)
-        submitter = Submitter(database, ground, pulse, executors, settings, redactors)
+        back_off = BackOff(lambda: probe(ground.home.state))
+        submitter = Submitter(database, ground, pulse, executors, settings, redactors, back_off)
         self._watcher = Watcher(
-            database, ground, pulse, executors, settings, redactors, lambda: submitter.is_busy, logs
+            database, ground, pulse, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
         self._teller = Teller(database, ground, pulse, settings)
         self._loops = [

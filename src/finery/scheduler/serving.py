@@ -20,6 +20,7 @@ from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
 from finery.kit.redaction import Redactor
+from finery.scheduler.complaints import Complaints
 from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, loaded, render_engine_launch
 from finery.scheduler.loop import each_alone
 from finery.scheduler.probes import FEWEST_FAILURES, Probes
@@ -51,6 +52,7 @@ class Server:
         self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
+        self._complaints = Complaints(log)
         self._settled = False
         self._noted_at = time.monotonic()
         self._probes = Probes(
@@ -66,7 +68,7 @@ class Server:
         with self._database.read() as session:
             live = deployments.list_live(session)
         for one in live:
-            with each_alone(f"deployment {one.deployment.id}"):
+            with each_alone(f"deployment {one.deployment.id}", self._complaints):
                 self._look(one)
         self._probes.keep_only([one.deployment.id for one in live])
         self._make_room_for_runs(live)

@@ -1,5 +1,7 @@
 """What was asked of live runs is carried to them."""
 
+import logging
+
 from finery.contracts.status import Intent, RunStatus
 from finery.db import Database
 from finery.domain.ground import Ground
@@ -7,10 +9,13 @@ from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Controllable, Executor
 from finery.kit.failpoints import failpoint
+from finery.scheduler.complaints import Complaints
 from finery.scheduler.loop import each_alone
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.watching import handle_of
+
+log = logging.getLogger(__name__)
 
 
 class Stopper:
@@ -23,13 +28,14 @@ class Stopper:
         self._ground = ground
         self._executor = executors[LOCAL]
         self._settings = settings
+        self._complaints = Complaints(log)
         self._delivered: set[tuple[AttemptRef, Intent]] = set()
 
     def work(self) -> float:
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            with each_alone(f"run {attempt.run_id}"):
+            with each_alone(f"run {attempt.run_id}", self._complaints):
                 self._carry(attempt)
         self._delivered = {(ref, intent) for ref, intent in self._delivered if any(ref == one.ref for one in live)}
         return self._settings.poll_seconds if live else self._settings.idle_seconds

@@ -2,6 +2,8 @@
 
 import logging
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from finery.contracts.process import Handle
 from finery.contracts.status import Reason
 from finery.db import Database
@@ -10,10 +12,12 @@ from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
-from finery.executors.base import Executor, SubmitFailed
+from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.failpoints import failpoint
 from finery.kit.pulse import Pulse
 from finery.kit.redaction import NOTHING
+from finery.kit.shortages import is_shortage
+from finery.scheduler.back_off import BackOff
 from finery.scheduler.launching import render_launch
 from finery.scheduler.redacting import Redactors
 from finery.scheduler.registry import LOCAL
@@ -31,6 +35,7 @@ class Submitter:
         executors: dict[str, Executor],
         settings: SchedulerSettings,
         redactors: Redactors,
+        back_off: BackOff,
     ) -> None:
         self._database = database
         self._ground = ground
@@ -38,24 +43,28 @@ class Submitter:
         self._executors = executors
         self._settings = settings
         self._redactors = redactors
+        self._back_off = back_off
         self._busy = False
+        self._owed: list[tuple[Claim, str | None]] = []
+        """Claims that are to be given back, and what their users are told."""
 
     @property
     def is_busy(self) -> bool:
-        """True from before a claim until its handle is stored."""
-        return self._busy
+        """True from before a claim until its handle is stored, or the claim given back."""
+        return self._busy or bool(self._owed)
 
     def work(self) -> float:
         """Start everything that fits now."""
         self._busy = True
         try:
-            while (claim := self._claim()) is not None:
+            self._give_back_owed()
+            while not (wait := self._back_off.seconds()) and (claim := self._claim()) is not None:
                 failpoint("submit.claimed")
                 self._pulse.notify()
                 self._submit(claim)
         finally:
             self._busy = False
-        return self._settings.idle_seconds
+        return min(wait or self._settings.idle_seconds, self._settings.idle_seconds)
 
     def _claim(self) -> Claim | None:
         machine = self._ground.machine()
@@ -75,9 +84,13 @@ class Submitter:
             launch = render_launch(claim, self._ground.home, self._ground.home_id, machine, grace, given)
             failpoint("submit.rendered")
             handle = self._executors[LOCAL].submit(launch)
-        except (SubmitFailed, DomainError, OSError) as error:
-            self._start_failed(claim, redact(str(error)))
+        except (SubmitFailed, DomainError, OSError, SQLAlchemyError) as error:
+            if is_shortage(error) or isinstance(error, SQLAlchemyError):
+                self._put_back(claim, redact(str(error).partition("\n")[0]))
+            else:
+                self._start_failed(claim, redact(str(error)))
             return
+        self._back_off.end()
         failpoint("submit.submitted")
         self._record(claim, handle)
         failpoint("submit.recorded")
@@ -101,6 +114,24 @@ class Submitter:
         if not owned:
             log.warning("run %s was taken over while it was being started", claim.run_id)
         self._pulse.notify()
+
+    def _put_back(self, claim: Claim, why: str) -> None:
+        """Nothing of the run has begun: whatever the machine lacks now, the run has not failed."""
+        self._owed.append((claim, self._back_off.begin(claim.run_id, why)))
+        self._give_back_owed()
+
+    def _give_back_owed(self) -> None:
+        """Raises where that, too, needs what the machine lacks: the next pass does it."""
+        while self._owed:
+            claim, message = self._owed[0]
+            executor = self._executors[LOCAL]
+            if isinstance(executor, Sweepable):
+                executor.sweep(Handle(directory=self._ground.home.run(claim.run_id).path, attempt=claim.ref.attempt))
+            with self._database.write() as session:
+                attempts.give_back(session, claim.ref, message)
+            self._redactors.forget(claim.ref)
+            self._owed.pop(0)
+            self._pulse.notify()
 
     def _start_failed(self, claim: Claim, message: str) -> None:
         log.error("run %s could not be started: %s", claim.run_id, message)

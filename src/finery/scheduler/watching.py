@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, judge
 from finery.contracts.status import Reason, RunStatus
-from finery.db import Database
+from finery.db import Database, make_room
 from finery.domain.ground import Ground
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
@@ -15,6 +15,9 @@ from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
 from finery.kit.redaction import Redactor
+from finery.kit.shortages import SHORTAGES
+from finery.scheduler.back_off import BackOff
+from finery.scheduler.complaints import Complaints
 from finery.scheduler.event_lines import parse_events
 from finery.scheduler.loop import each_alone
 from finery.scheduler.redacting import Redactors
@@ -38,6 +41,7 @@ class Watcher:
         settings: SchedulerSettings,
         redactors: Redactors,
         is_submitting: Callable[[], bool],
+        back_off: BackOff,
         logs: LogReader | None = None,
     ) -> None:
         """`logs` counts the lines of live runs' logs as they grow, so that nobody who asks later waits for it."""
@@ -46,8 +50,10 @@ class Watcher:
         self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
+        self._complaints = Complaints(log)
         self._redactors = redactors
         self._is_submitting = is_submitting
+        self._back_off = back_off
         self._logs = logs
         self._flagged: set[AttemptRef] = set()
 
@@ -60,7 +66,7 @@ class Watcher:
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            with each_alone(f"run {attempt.run_id}"):
+            with each_alone(f"run {attempt.run_id}", self._complaints):
                 self._look(attempt)
         self._flagged &= {attempt.ref for attempt in live}
         return self._settings.poll_seconds if live else self._settings.idle_seconds
@@ -69,14 +75,16 @@ class Watcher:
         if attempt.handle is None and self._is_submitting():
             return
         if attempt.handle is None and not self._was_launched(attempt):
-            self._give_back(attempt)
+            self._give_back(attempt, "the server ended before the run was started")
             return
         handle = handle_of(attempt, self._ground)
         observation = self._executor.poll(handle)
         if isinstance(observation, Alive):
             self._alive(attempt, handle, observation)
+        elif isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
+            self._give_back(attempt, self._back_off.begin(attempt.run_id, observation.exit.start_error or ""))
         elif isinstance(observation, Exited):
-            self._drain(attempt, handle)
+            self._drain(attempt, handle, at_end=True)
             self._count_lines(attempt)
             failpoint("watch.exit_seen")
             self._end(attempt, *judge(observation.exit), observation.exit, observation.exit.started_at is not None)
@@ -87,7 +95,7 @@ class Watcher:
         if self._sweep(handle):
             # What was killed may have said how it ended just before, or lives still: the next pass looks once more.
             return
-        self._drain(attempt, handle)
+        self._drain(attempt, handle, at_end=True)
         self._count_lines(attempt)
         reason, message = judge(observation.exit) if observation.exit else (Reason.LOST, observation.detail)
         self._end(attempt, reason, message, observation.exit, observation.began)
@@ -98,12 +106,12 @@ class Watcher:
     def _sweep(self, handle: Handle) -> int:
         return self._executor.sweep(handle) if isinstance(self._executor, Sweepable) else 0
 
-    def _give_back(self, attempt: LiveAttempt) -> None:
+    def _give_back(self, attempt: LiveAttempt, message: str | None) -> None:
         # Its environment may be on disk already.
         self._sweep(handle_of(attempt, self._ground))
         self._redactors.forget(attempt.ref)
         with self._database.write() as session:
-            attempts.give_back(session, attempt.ref, "the server ended before the run was started")
+            attempts.give_back(session, attempt.ref, message)
         self._pulse.notify()
 
     def _alive(self, attempt: LiveAttempt, handle: Handle, observation: Alive) -> None:
@@ -119,8 +127,8 @@ class Watcher:
         elif not observation.stopped:
             self._flagged.discard(attempt.ref)
 
-    def _drain(self, attempt: LiveAttempt, handle: Handle) -> None:
-        """Store every whole line that the trainer wrote since the last time."""
+    def _drain(self, attempt: LiveAttempt, handle: Handle, *, at_end: bool = False) -> None:
+        """Store every whole line that the trainer wrote since the last time; at its end on a full disk, too."""
         offset = attempt.events_offset
         redact = self._redactors.of(attempt)
         while data := self._read(handle, offset):
@@ -131,6 +139,8 @@ class Watcher:
                 events = [event.model_copy(update={"data": redact.within(event.data)}) for event in events]
             failpoint("watch.read")
             with self._database.write() as session:
+                if at_end:
+                    make_room(session)
                 ours = attempts.record_events(session, attempt.ref, start=offset, end=offset + taken, events=events)
             failpoint("watch.stored")
             if not ours:

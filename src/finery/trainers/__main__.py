@@ -1,5 +1,6 @@
 """`python -m finery.trainers RUN_DIR`: carry out the run described there, or go on with it."""
 
+import contextlib
 import io
 import os
 import sys
@@ -8,14 +9,21 @@ from pathlib import Path
 
 from finery.contracts.datasets import InfoRefused, RowRefused
 from finery.contracts.layout import RunDirectory
-from finery.contracts.process import Outcome
+from finery.contracts.process import DISK_FULL_EXIT_CODE, Outcome
 from finery.contracts.spec import RunSpec
 from finery.contracts.status import Reason
-from finery.kit.files import write_atomically
+from finery.kit.reserved_file import ReservedFile
 from finery.kit.tables import BrokenRow, UnreadableTable
 from finery.trainers.attempt import Attempt, open_attempt
 from finery.trainers.concealing import conceal_output
-from finery.trainers.errors import Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, reason_of
+from finery.trainers.errors import (
+    Diverged,
+    OutOfMemory,
+    PausedBeforeTraining,
+    TrainingRefused,
+    is_disk_full,
+    reason_of,
+)
 from finery.trainers.registry import TRAINERS
 from finery.trainers.several import carry_out_on_several
 
@@ -38,18 +46,42 @@ def main(arguments: list[str]) -> int:
         return 2
     _be_quiet()
     run = RunDirectory(Path(arguments[0]).resolve())
+    try:
+        outcome = _run(run)
+    except OSError as error:
+        if not is_disk_full(error):
+            raise
+        _drop_output()
+        return DISK_FULL_EXIT_CODE
+    return 0 if outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED) else 1
+
+
+def _run(run: RunDirectory) -> Outcome:
+    """Carry out, and write the account of it. Raises OSError when the disk is too full for that."""
     attempt = open_attempt(run, RunSpec.model_validate_json(run.spec.read_bytes()))
+    outcome_file = ReservedFile(attempt.directory.outcome)
+    if attempt.is_main:
+        outcome_file.reserve()
     if attempt.redact:
         conceal_output(attempt.redact)
     attempt.controls.watch_sigterm()
     outcome = _without_secrets(_carry_out(attempt), attempt)
     if attempt.is_main:
         attempt.remove_scratch()
-        attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
+        # The log may be full where the outcome has its space already.
+        with contextlib.suppress(OSError):
+            attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
         # Last: where the outcome is, all that it tells of is on the disk, and the run is not carried out again.
         attempt.reporter.sync()
-        write_atomically(attempt.directory.outcome, outcome.model_dump_json().encode())
-    return 0 if outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED) else 1
+        outcome_file.write(outcome.model_dump_json().encode())
+    return outcome
+
+
+def _drop_output() -> None:
+    """What a full disk did not take would be written once more at the interpreter's end, and change its exit code."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    for standard in (1, 2):
+        os.dup2(nothing, standard)
 
 
 def _carry_out(attempt: Attempt) -> Outcome:
@@ -59,7 +91,8 @@ def _carry_out(attempt: Attempt) -> Outcome:
         return TRAINERS[attempt.spec.recipe](attempt)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever happened, the outcome must name it
         if not isinstance(error, EXPECTED):
-            traceback.print_exc(file=sys.stdout)
+            with contextlib.suppress(OSError):
+                traceback.print_exc(file=sys.stdout)
         message = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
         return Outcome(reason=reason_of(error), message=message)
 

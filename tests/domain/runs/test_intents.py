@@ -1,15 +1,19 @@
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
-from finery.contracts.status import RunStatus
+from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished, RunNotFound
 from tests import builders
+from tests.small_disk import fill, small_disk
 
 
 @pytest.fixture
@@ -103,3 +107,51 @@ class TestRequestCheckpoint:
         with pytest.raises(IntentRefused):
             with database.write() as session:
                 runs.request_checkpoint(session, queued, LOCAL_ADMINISTRATOR)
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+class TestFullDisk:
+    """The others' disk is their own affair; what follows from a cancel in the home is tests/executors/local's."""
+
+    @pytest.fixture
+    def full(self, database: Database, tmp_path: Path) -> Iterator[Database]:
+        """A home with a run that has started, on a disk that is full by now."""
+        with small_disk(tmp_path / "small", "24m") as place:
+            shutil.copy(str(database.file), place / "training.db")
+            found = Database("sqlite:///training.db", home=place)
+            (place / ".finery").mkdir()
+            assert found.reserve.fill()
+            with found.write() as session:
+                runs.create(session, builders.sft(place, id="r"), builders.ground(place), LOCAL_ADMINISTRATOR)
+            with found.write() as session:
+                claims.claim_next(session, builders.machine(), executor="local", max_passed=20)
+            # Nor is there room left in the write-ahead log.
+            with found.engine.connect() as connection:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            fill(place)
+            yield found
+            found.dispose()
+
+    def test_a_cancel_gets_through_and_its_end_too(self, full: Database) -> None:
+        with full.write() as session:
+            runs.request_cancel(session, "r", LOCAL_ADMINISTRATOR)
+        with full.read() as session:
+            [live] = attempts.list_live(session)
+        with full.write() as session:
+            attempts.finish(session, live.ref, reason=Reason.DISK_FULL, message=None, ending=None, max_lost=5)
+        with full.read() as session:
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).status is RunStatus.CANCELLED
+
+    def test_the_end_of_a_run_gets_through(self, full: Database) -> None:
+        with full.read() as session:
+            [live] = attempts.list_live(session)
+        with full.write() as session:
+            attempts.finish(session, live.ref, reason=Reason.DISK_FULL, message=None, ending=None, max_lost=5)
+        with full.read() as session:
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).reason is Reason.DISK_FULL
+
+    def test_nothing_else_takes_the_reserve(self, full: Database) -> None:
+        with pytest.raises(OperationalError, match="full"):
+            with full.write() as session:
+                runs.request_checkpoint(session, "r", LOCAL_ADMINISTRATOR)
+        assert full.reserve.fill()

@@ -1,5 +1,6 @@
 """The shim's faults: each of its deaths, and each way in which a program may refuse to go."""
 
+import errno
 import json
 import os
 import shutil
@@ -26,6 +27,7 @@ from tests.executors.builders import (
     until_is,
     until_started,
 )
+from tests.small_disk import fill, small_disk
 
 
 @pytest.fixture
@@ -242,13 +244,8 @@ class TestFailpoints:
 class TestFullDisk:
     @pytest.fixture
     def small_disk(self, tmp_path: Path) -> Iterator[Path]:
-        place = tmp_path / "small"
-        place.mkdir()
-        mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", place], capture_output=True)
-        if mounted.returncode != 0:
-            pytest.skip("a small disk needs the right to mount one")
-        yield place
-        subprocess.run(["umount", "-l", place], check=True)
+        with small_disk(tmp_path / "small", "512k") as place:
+            yield place
 
     def test_the_end_is_told_on_it(self, executor: LocalExecutor, small_disk: Path) -> None:
         wanted = launch(small_disk, "sleep")
@@ -269,10 +266,22 @@ class TestFullDisk:
         filler = fill(small_disk)
         handle = executor.submit(wanted)
         assert isinstance(executor.poll(handle), Starting)
+        until((files.path / ".exit.json.reserve").exists)
         time.sleep(0.3)
         filler.unlink()
         ending = until_exited(executor, handle)
         assert "No space left" in str(ending.start_error)
+        assert ending.start_errno == errno.ENOSPC
+
+    def test_a_stop_reaches_who_runs_on_it(self, executor: LocalExecutor, small_disk: Path) -> None:
+        """The request cannot be kept, which is said; the process that fills the disk is asked to end all the same."""
+        wanted = launch(small_disk, "sleep")
+        handle = executor.submit(wanted)
+        until_started(executor, handle)
+        fill(small_disk)
+        with pytest.raises(OSError, match="No space left"):
+            executor.stop(handle, 30)
+        assert until_exited(executor, handle).signal == 15
 
 
 class TestItself:
@@ -328,14 +337,3 @@ class TestTornExit:
         attempt_files(wanted).exit.write_text(torn)
         until_is(executor, handle, Lost)
         assert not isinstance(executor.poll(bare(wanted)), Exited)
-
-
-def fill(disk: Path) -> Path:
-    filler = disk / "filler"
-    with filler.open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096) == 4096:
-                pass
-        except OSError:
-            pass
-    return filler

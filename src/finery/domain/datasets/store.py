@@ -10,6 +10,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED
 from finery.contracts.stored import Dataset, DatasetPage
+from finery.db import make_room
 from finery.domain import audit
 from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.blobs import NewFile, store_blob
@@ -104,6 +105,7 @@ def delete(session: Session, dataset_id: str, who: Principal) -> None:
     )
     if run_ids := session.scalars(query).all():
         raise DatasetInUse(row.name, run_ids)
+    make_room(session)
     session.delete(row)
     session.flush()
 

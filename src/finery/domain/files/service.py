@@ -11,6 +11,7 @@ from finery.contracts.files import FILE_PREFIX, LONGEST_LIFE, SHORTEST_LIFE, Pur
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED
+from finery.db import make_room
 from finery.domain import audit
 from finery.domain.datasets.blobs import NewFile, blob_path, store_blob
 from finery.domain.files.errors import FileInUse, FileNotFound, InvalidFileField
@@ -115,6 +116,7 @@ def delete(session: Session, file_id: str, who: Principal) -> None:
     needing = {run_id for run_id, field, config in session.execute(query) if config.get(field) == file_id}
     if needing:
         raise FileInUse(file_id, sorted(needing)[:RUNS_SHOWN])
+    make_room(session)
     session.delete(row)
     session.flush()
 

@@ -11,6 +11,7 @@ from finery.contracts.events import EventType, TrainerEvent
 from finery.contracts.process import Exit, Handle
 from finery.contracts.recipes import RECIPES, may_start_again
 from finery.contracts.status import STATUS_OF_REASON, Intent, Reason, RunStatus
+from finery.db import make_room
 from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import from_epoch, utc_now
 from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
@@ -112,6 +113,7 @@ def finish(
     row = _owned(session, ref)
     if row is None:
         return None
+    make_room(session)
     to, reason = _decide(row, reason, ending, began, max_lost)
     if to is RunStatus.FAILED and reason is Reason.LOST and began and not _may_start_again(row):
         message = f"{message or 'a signal that nobody here sent asked it to end'}; {ONCE}"
@@ -143,11 +145,12 @@ def _may_start_again(row: RunRow) -> bool:
     return may_start_again(RECIPES[row.recipe], row.config)
 
 
-def give_back(session: Session, ref: AttemptRef, message: str) -> None:
-    """Queue a claimed run again whose process was never started."""
+def give_back(session: Session, ref: AttemptRef, message: str | None) -> None:
+    """Queue a claimed run again whose process was never started; it does not count as lost."""
     row = _owned(session, ref)
     if row is None:
         return
+    make_room(session)
     if row.intent == Intent.CANCEL:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
     elif row.intent == Intent.PAUSE:

@@ -9,6 +9,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RECIPES
 from finery.contracts.run import Run
 from finery.contracts.status import Intent, Reason, RunStatus
+from finery.db import make_room
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.rows import lock_row
@@ -20,6 +21,7 @@ from finery.models import RunRow
 def request_cancel(session: Session, run_id: str, who: Principal) -> Run:
     """Cancelled at once when nothing runs yet, else as soon as its process is gone. Raises RunFinished."""
     row = _unfinished(session, run_id, who)
+    make_room(session)
     if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
         set_intent(session, row, Intent.CANCEL)
     else:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
+from finery.db import make_room
 from finery.domain.places import maker_of
 from finery.domain.runs.errors import ModelInUse, RunIsLive
 from finery.domain.runs.rows import lock_row
@@ -54,6 +55,7 @@ def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirec
     folder = row.spec.get("output_dir")
     if folder is None:
         return None
+    make_room(session)
     is_its_own = maker_of(Path(folder)) == run_id
     forgotten = ForgottenOutput(run_id, Path(folder), home.run(run_id).checkpoints)
     if is_its_own:

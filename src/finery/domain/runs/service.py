@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run, RunChanges, RunFilter, RunPage
 from finery.contracts.status import RunStatus
+from finery.db import make_room
 from finery.domain import audit
 from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.errors import DatasetRefused
@@ -116,6 +117,7 @@ def delete(session: Session, run_id: str, ground: Ground, who: Principal) -> Non
     row = lock_row(session, run_id, who)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
+    make_room(session)
     session.delete(row)
     session.flush()
     if row.recipe != EXTERNAL:

@@ -1,15 +1,13 @@
 """The account of an attempt's end: `exit.json`, written even when the disk has become full meanwhile."""
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from finery.kit.files import sync_directory
+from finery.kit.reserved_file import ReservedFile
 
-RESERVED_BYTES = 64 * 1024
 RETRY_SECONDS = 0.5
 
 
@@ -20,6 +18,7 @@ class Ending:
     exit_code: int | None = None
     signal: int | None = None
     start_error: str | None = None
+    start_errno: int | None = None
     terminated: bool = False
     timed_out: bool = False
     swept: int = 0
@@ -33,16 +32,11 @@ class ExitFile:
     """Takes its space on the disk at the beginning, so that the end can be told on a full one."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._reserve = path.with_name(f".{path.name}.reserve")
+        self._file = ReservedFile(path)
 
     def reserve(self) -> None:
         """Raises OSError when the disk is full already."""
-        descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
-        finally:
-            os.close(descriptor)
+        self._file.reserve()
 
     def write(self, ending: Ending, patience_seconds: float) -> None:
         """Put the account in place, whole or not at all; try again until `patience_seconds` have passed.
@@ -53,20 +47,10 @@ class ExitFile:
         deadline = time.monotonic() + patience_seconds
         while True:
             try:
-                return self._write_once(data)
+                return self._file.write(data)
             except FileNotFoundError:
                 raise
             except OSError:
                 if time.monotonic() >= deadline:
                     raise
                 time.sleep(RETRY_SECONDS)
-
-    def _write_once(self, data: bytes) -> None:
-        descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT, 0o644)
-        with os.fdopen(descriptor, "r+b") as file:
-            file.write(data)
-            file.truncate()
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(self._reserve, self._path)
-        sync_directory(self._path.parent)

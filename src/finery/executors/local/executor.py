@@ -58,8 +58,12 @@ class LocalExecutor:
             shim = self._fork(launch, environment, attempt) or self._spawn(launch, attempt)
         except OSError as error:
             # A warm parent that did not answer may have forked all the same.
-            with contextlib.suppress(OSError):
+            try:
                 write_json(attempt.terminate, {"grace_seconds": 0.0})
+            except OSError:
+                # On a full disk nothing can be written, but removed: without its launch no shim starts anything.
+                with contextlib.suppress(OSError):
+                    attempt.launch.unlink()
             _forget_environment(attempt)
             raise SubmitFailed(f"the process could not be started on this machine: {error}") from error
         details = {"shim": shim.describe(), "mark": launch.mark}
@@ -79,10 +83,16 @@ class LocalExecutor:
         attempt = _attempt(handle)
         if read_exit(attempt) is not None:
             return
-        attempt.path.mkdir(parents=True, exist_ok=True)
-        write_json(attempt.terminate, {"grace_seconds": grace_seconds})
-        # A shim that is not on record yet looks for the request itself; a signal could end it in its own start.
         record, mark = Record.read(attempt), _mark(handle)
+        try:
+            attempt.path.mkdir(parents=True, exist_ok=True)
+            write_json(attempt.terminate, {"grace_seconds": grace_seconds})
+        except OSError:
+            # On a full disk the request cannot be kept, but made: who fills the disk is told to end all the same.
+            if record is not None and mark is not None:
+                record.process.signal(signal.SIGTERM, mark=mark)
+            raise
+        # A shim that is not on record yet looks for the request itself; a signal could end it in its own start.
         if record is None or mark is None:
             return
         if not is_minded(attempt):

@@ -103,6 +103,7 @@ class _Attempt:
             self._start(_read(self._files.environment), become)
         except (OSError, ValueError, StartFailed) as error:
             self._ending.start_error = str(error)
+            self._ending.start_errno = error.errno if isinstance(error, OSError | StartFailed) else None
             return self._ending
         failpoint("shim.started")
         self._wait()

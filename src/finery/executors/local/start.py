@@ -21,6 +21,10 @@ closed once the program has begun. Raises OSError or ValueError when it cannot b
 class StartFailed(Exception):
     """The program could not be started; the message names it."""
 
+    def __init__(self, message: str, errno: int | None) -> None:
+        super().__init__(message)
+        self.errno = errno
+
 
 @dataclass(frozen=True)
 class Held:
@@ -36,7 +40,8 @@ class Held:
         os.close(self.gate)
         message = _read_all(self.errors)
         if message:
-            raise StartFailed(message.decode(errors="replace"))
+            number, _, words = message.decode(errors="replace").partition(" ")
+            raise StartFailed(words, int(number) or None)
 
     def drop(self) -> None:
         """Have it end before it has begun."""
@@ -112,10 +117,11 @@ def _prepare(log_file: Path, working_directory: Path) -> None:
 
 
 def _describe(error: OSError | ValueError) -> str:
+    """The system's number of the error, or 0; then words."""
     if isinstance(error, OSError):
         place = f": {error.filename!r}" if error.filename is not None else ""
-        return f"{error.strerror}{place}"
-    return str(error)
+        return f"{error.errno or 0} {error.strerror}{place}"
+    return f"0 {error}"
 
 
 def _read_all(descriptor: int) -> bytes:

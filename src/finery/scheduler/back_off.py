@@ -1,0 +1,80 @@
+"""While the machine is short of something, nothing is started: later, and less and less often, it is tried again."""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+FIRST_SECONDS = 1.0
+LONGEST_SECONDS = 60.0
+PROBED_BYTES = 1 << 20
+PROBED_DESCRIPTORS = 16
+
+
+class BackOff:
+    """One episode of shortage: it begins with the first start that met one, and is over with the first that did not.
+
+    Each episode has one line in the log at its beginning and one at its end.
+    """
+
+    def __init__(self, probe: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
+        """`probe` raises OSError while it is of no use to try: a try takes a claim, and shows in the run's events."""
+        self._probe = probe
+        self._clock = clock
+        self._began = 0.0
+        self._tries = 0
+        self._next = 0.0
+        self._told: set[str] = set()
+
+    def begin(self, run_id: str, why: str) -> str | None:
+        """A start met a shortage. What to tell the run's user; None when they were told in this episode."""
+        if self._tries == 0:
+            self._began = self._clock()
+            log.warning("run %s waits, as every start does now: %s", run_id, why)
+        self._wait_longer()
+        if run_id in self._told:
+            return None
+        self._told.add(run_id)
+        return f"it waits until the machine has what a start needs: {why}"
+
+    def end(self) -> None:
+        """A start went well."""
+        if self._tries:
+            log.info("runs start again after %.0f s and %d tries", self._clock() - self._began, self._tries)
+        self._tries = 0
+        self._told.clear()
+
+    def seconds(self) -> float:
+        """For how long nothing should be started; 0: it may be tried now."""
+        if self._tries == 0:
+            return 0.0
+        if self._clock() >= self._next:
+            try:
+                self._probe()
+            except OSError:
+                self._wait_longer()
+        return max(0.0, self._next - self._clock())
+
+    def _wait_longer(self) -> None:
+        self._next = self._clock() + min(FIRST_SECONDS * 2**self._tries, LONGEST_SECONDS)
+        # Beyond the longest wait, counting on makes only the power larger.
+        self._tries += 1
+
+
+def probe(folder: Path) -> None:
+    """Take for a moment what a start takes: some space in `folder`, some descriptors. Raises OSError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"probe-{os.getpid()}"
+    opened = []
+    try:
+        opened = [os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)]
+        os.posix_fallocate(opened[0], 0, PROBED_BYTES)
+        for _ in range(PROBED_DESCRIPTORS):
+            opened.append(os.dup(opened[0]))
+    finally:
+        for descriptor in opened:
+            os.close(descriptor)
+        path.unlink(missing_ok=True)
