@@ -266,7 +266,7 @@ class TestFullDisk:
         filler = fill(small_disk)
         handle = executor.submit(wanted)
         assert isinstance(executor.poll(handle), Starting)
-        until((files.path / ".exit.json.reserve").exists)
+        until(lambda: files.exit.exists() or (files.path / ".exit.json.reserve").exists())
         time.sleep(0.3)
         filler.unlink()
         ending = until_exited(executor, handle)

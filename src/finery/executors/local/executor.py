@@ -90,7 +90,7 @@ class LocalExecutor:
         except OSError:
             # On a full disk the request cannot be kept, but made: who fills the disk is told to end all the same.
             if record is not None and mark is not None:
-                record.process.signal(signal.SIGTERM, mark=mark)
+                record.process.signal(signal.SIGTERM, mark=f"{MARK_VARIABLE}={mark}")
             raise
         # A shim that is not on record yet looks for the request itself; a signal could end it in its own start.
         if record is None or mark is None:
