@@ -1,3 +1,4 @@
+import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -8,9 +9,11 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from finery.http.body import LARGE, StrictRequest, parse_json
+from finery.http.body import EXPLAINED, LARGE, JsonBounds, StrictRequest, parse_json
 from finery.http.problems import RequestRefused
 from tests.http.accounts import BASE_URL, SETUP
+
+SMALL = JsonBounds(values=8, keys=3, key_characters=5, depth=3)
 
 
 class TestParseJson:
@@ -37,6 +40,56 @@ class TestParseJson:
         with pytest.raises(RequestRefused) as caught:
             parse_json(data)
         assert caught.value.problem.status == 422
+        assert says in caught.value.problem.message
+
+    @pytest.mark.parametrize(
+        ("data", "says"),
+        [
+            (b"[1,2,3,4,5,6,7,8,9]", "more than 8 values"),
+            (b"[{},{},{},[],[]]", "more than 8 values"),
+            (b'{"a":1,"b":2,"c":3,"d":4}', "4 keys; at most 3"),
+            (b'[{"a":1,"b":2,"c":3,"d":4}]', "4 keys; at most 3"),
+            (b'{"abcdef": 1}', "more than 5 characters"),
+            (b"[[[[]]]]", "more than 3 deep"),
+            (b'[{"a":[1]}]', "more than 3 deep"),
+            (b'["' + b'","' * 40 + b'"]', "more than 8 values"),
+        ],
+    )
+    def test_refuses_what_is_beyond_its_bounds(self, data: bytes, says: str) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            parse_json(data, SMALL)
+        assert says in caught.value.problem.message
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"a": 1, "b": 2, "c": 3},
+            {"abcde": ["[[[[{{{{,,,,::::", '"', "\\", '\\"', '",",",",', 'a\\\\"b']},
+            [[[]]],
+            "," * 100,
+        ],
+    )
+    def test_what_stands_in_a_text_does_not_count(self, value: object) -> None:
+        assert parse_json(json.dumps(value).encode(), SMALL) == value
+
+    @pytest.mark.parametrize("shift", range(5))
+    @pytest.mark.parametrize("text", ['",', '\\",', '\\\\",', "\\\\\\", "x"])
+    def test_where_it_is_cut_for_the_scan_changes_nothing(
+        self, text: str, shift: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("finery.http.body.SCANNED", 7)
+        value = {"a" * shift: [text * 9, {}, 1, text]}
+        assert parse_json(json.dumps(value).encode(), SMALL) == value
+        with pytest.raises(RequestRefused, match="values"):
+            parse_json(json.dumps([value, text, text, text]).encode(), SMALL)
+
+    @pytest.mark.parametrize(
+        ("end", "says"),
+        [(b'"b": 1, "b": 1}', "twice"), (b'"b": tru}', "no JSON"), (b'"b": "\\udc00"}', "no JSON")],
+    )
+    def test_of_a_large_one_less_is_explained(self, end: bytes, says: str) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            parse_json(b'{"a": "' + b"x" * EXPLAINED + b'", ' + end)
         assert says in caught.value.problem.message
 
     @pytest.mark.parametrize(

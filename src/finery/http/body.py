@@ -1,29 +1,63 @@
-"""JSON bodies, read strictly: what two parsers could understand differently is refused."""
+"""JSON bodies, read strictly and at a bounded cost: what two parsers could understand differently is refused, and so is
+what would take long to look at."""
 
 import json
 import math
-import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
+import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
 from finery.http.problems import Problem, RequestRefused, unreadable_body
 
-MAX_DEPTH = 100
-LARGE = 256 << 10
-"""Bytes that take long enough to parse for other requests to feel it."""
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+LARGE = 64 << 10
+"""Bytes that take long enough to look at for other requests to feel it."""
+SCANNED = 256 << 10
+"""Bytes that are looked at in one step."""
+EXPLAINED = 1 << 20
+"""Bytes of a broken body of which it is still told exactly where it is broken."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class JsonBounds:
+    """What a body may consist of, however few bytes that takes. Text is not bounded here: it costs little per byte.
+
+    A dependency of routes where others than these hold: `dependencies=[Depends(JsonBounds(values=100_000))]`.
+    """
+
+    values: int = 20_000
+    """Objects, lists and what they hold, keys aside. pydantic looks at them on the event loop, and may have several
+    complaints about each."""
+    keys: int = 1_000
+    """Of one object."""
+    key_characters: int = 500
+    depth: int = 100
+
+    async def __call__(self) -> None:
+        """Nothing: the body has been read by then."""
+
+
+CONVERSATION = JsonBounds(values=100_000)
+"""Of bodies that are handed on to an engine, which checks them in a thread."""
 
 
 class StrictRequest(Request):
     """Its body is JSON, of at most `most_bytes` where that is given. Files are streamed, and never come this way."""
 
-    def __init__(self, scope: Scope, receive: Receive, *, most_bytes: int | None = None) -> None:
+    def __init__(
+        self, scope: Scope, receive: Receive, *, most_bytes: int | None = None, bounds: JsonBounds | None = None
+    ) -> None:
         super().__init__(scope, receive)
         self._most_bytes = most_bytes
+        self._bounds = bounds or JsonBounds()
         self._whole: bytes | None = None
 
     async def body(self) -> bytes:
@@ -31,11 +65,11 @@ class StrictRequest(Request):
         if self._whole is None:
             self._refuse_other_types()
             self._whole = await self._read()
+            _body_bytes.set(len(self._whole))
         return self._whole
 
     async def json(self) -> Any:
-        data = await self.body()
-        return parse_json(data) if len(data) < LARGE else await anyio.to_thread.run_sync(parse_json, data)
+        return await beside_loop(parse_json, await self.body(), self._bounds)
 
     async def _read(self) -> bytes:
         read = bytearray()
@@ -53,19 +87,106 @@ class StrictRequest(Request):
             raise RequestRefused(Problem(415, "unsupported_media_type", message))
 
 
-def parse_json(data: bytes) -> Any:
-    """Raises RequestRefused for what is no JSON, for duplicate keys, NaN, 1e400, lone surrogates, deep nesting."""
+_body_bytes = ContextVar("body_bytes", default=0)
+
+
+async def beside_loop(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+    """The result of work on a request's body: in a thread where the body is large, at once where that would cost more
+    than the work itself."""
+    if _body_bytes.get() < LARGE:
+        return work(*args, **kwargs)
+    return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs))
+
+
+def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
+    """Raises RequestRefused for what is beyond the bounds or no JSON, for duplicate keys, NaN, 1e400, lone surrogates.
+
+    The bounds on values come first: they are counted in the bytes, and nothing is made of them before.
+    """
+    bounds = bounds or JsonBounds()
+    pairs = _count_pairs(data, bounds)
     try:
-        value = json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+        value = msgspec.json.decode(data)
     except RecursionError as error:
-        raise unreadable_body(f"the JSON is nested more than {MAX_DEPTH} deep") from error
-    except ValueError as error:
-        raise unreadable_body(f"the body is no JSON: {_reason(error)}") from error
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH and _is_deeper(value, MAX_DEPTH):
-        raise unreadable_body(f"the JSON is nested more than {MAX_DEPTH} deep")
-    if _SURROGATE.search(data) and not _is_encodable(value):
-        raise unreadable_body("the JSON holds half of a surrogate pair, which is no character")
+        raise _too_deep(bounds) from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _explained(data, error) from error
+    if _count_keys(value, bounds) < pairs:
+        raise _explained(data, None)
     return value
+
+
+def _count_pairs(data: bytes, bounds: JsonBounds) -> int:
+    """How many keys stand in the text, repeated ones too. Raises RequestRefused for too many values."""
+    pairs = values = strings = 0
+    for outside, quotes in _outside_of_strings(data):
+        pairs += outside.count(b":")
+        values += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
+        strings += quotes // 2
+        # Every string is a value or a key.
+        if values > bounds.values or strings > 2 * bounds.values:
+            raise unreadable_body(f"the JSON holds more than {bounds.values} values; send less at once")
+    return pairs
+
+
+def _outside_of_strings(data: bytes) -> Iterator[tuple[bytes, int]]:
+    """What stands outside of the strings, and how many quotation marks bound these, piece by piece: each step is one
+    pass of C code, during which no other thread runs."""
+    is_inside, rest = False, b""
+    for start in range(0, len(data), SCANNED):
+        piece = rest + data[start : start + SCANNED]
+        # A backslash that escapes what comes in the next piece goes with it.
+        is_cut = (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
+        piece, rest = (piece[:-1], b"\\") if is_cut else (piece, b"")
+        bare = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
+        yield b"".join(bare[int(is_inside) :: 2]), len(bare) - 1
+        is_inside ^= len(bare) % 2 == 0
+
+
+def _count_keys(value: Any, bounds: JsonBounds) -> int:
+    """How many keys were kept. Raises RequestRefused for what is nested too deep, and for too many or too long keys."""
+    count, level = 0, [value]
+    for _ in range(bounds.depth):
+        for found in level:
+            if isinstance(found, dict):
+                count += len(found)
+                _check_keys(found, bounds)
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return count
+    raise _too_deep(bounds)
+
+
+def _check_keys(found: dict[str, Any], bounds: JsonBounds) -> None:
+    if len(found) > bounds.keys:
+        raise unreadable_body(f"an object has {len(found)} keys; at most {bounds.keys} are read")
+    if any(len(key) > bounds.key_characters for key in found):
+        raise unreadable_body(f"a key has more than {bounds.key_characters} characters")
+
+
+def _children(value: Any) -> Iterator[Any]:
+    if isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, list):
+        yield from value
+
+
+def _too_deep(bounds: JsonBounds) -> RequestRefused:
+    return unreadable_body(f"the JSON is nested more than {bounds.depth} deep")
+
+
+def _explained(data: bytes, error: Exception | None) -> RequestRefused:
+    """What is wrong with it, in the words of a slower parser that says more. No error: a key occurs twice."""
+    if len(data) > EXPLAINED:
+        return unreadable_body("a key occurs twice in one object" if error is None else f"the body is no JSON: {error}")
+    try:
+        json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
+    except RequestRefused as refusal:
+        return refusal
+    except (ValueError, RecursionError) as found:
+        return unreadable_body(f"the body is no JSON: {_reason(found)}")
+    # The one thing that this parser takes and the other does not.
+    return unreadable_body("the JSON holds half of a surrogate pair, which is no character")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -88,31 +209,7 @@ def _finite(text: str) -> float:
     return number
 
 
-def _reason(error: ValueError) -> str:
+def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"{error.msg} in line {error.lineno}, column {error.colno}"
     return "it is not valid UTF-8" if isinstance(error, UnicodeDecodeError) else "it holds a number that is too long"
-
-
-def _is_deeper(value: Any, depth: int) -> bool:
-    level = [value]
-    for _ in range(depth):
-        level = [child for parent in level for child in _children(parent)]
-        if not level:
-            return False
-    return True
-
-
-def _children(value: Any) -> Iterator[Any]:
-    if isinstance(value, dict):
-        yield from value.values()
-    elif isinstance(value, list):
-        yield from value
-
-
-def _is_encodable(value: Any) -> bool:
-    try:
-        json.dumps(value, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -1,8 +1,9 @@
 """Stored datasets, where an answer takes longer than a session should be open."""
 
 from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
 
 from fastapi import Depends
@@ -14,7 +15,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.stored import DatasetDiff, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
-from finery.domain.errors import Flaw
+from finery.domain.flaws import gather
 from finery.http.files import file_range
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import CurrentGround, Services
@@ -43,7 +44,7 @@ def parse_fields(model: type[Form], fields: Mapping[str, str]) -> Form:
         return model.model_validate(dict(fields))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        flaws = [_flaw(model, str(detail["loc"][0]), detail["type"], detail["msg"]) for detail in details]
+        flaws = gather(details, lambda detail: [*detail["loc"]], partial(_message, model))
         raise RequestRefused(invalid_request(flaws)) from error
 
 
@@ -74,8 +75,8 @@ def content(found: VersionFile, wanted: str | None) -> Response:
     return answer
 
 
-def _flaw(model: type[BaseModel], name: str, kind: str, message: str) -> Flaw:
-    if kind != "extra_forbidden":
-        return Flaw(name[:80], message)
-    close = nearest(name, list(model.model_fields))
-    return Flaw(name[:80], "unknown field" + (f"; did you mean {close!r}?" if close else ""))
+def _message(model: type[BaseModel], detail: Mapping[str, Any], path: list[str | int], suggests: bool) -> str:
+    if detail["type"] != "extra_forbidden":
+        return str(detail["msg"])
+    close = nearest(str(path[0]), model.model_fields) if suggests else None
+    return "unknown field" + (f"; did you mean {close!r}?" if close else "")

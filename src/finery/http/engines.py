@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
@@ -19,6 +20,7 @@ from finery.domain.ground import Ground
 from finery.engines.registry import check_request
 from finery.engines.transformers.wire import RequestRefused
 from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
+from finery.http.body import beside_loop
 
 if TYPE_CHECKING:
     import aiohttp
@@ -100,7 +102,7 @@ class Engines:
 
     async def ask(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The whole answer. Raises EngineNotReady, EngineGone, EngineRefused."""
-        served = _checked(target, path, body)
+        served = await beside_loop(_checked, target, path, body)
         found: dict[str, Any] = json.loads(await self._exchange(served.deployment, path, _renamed(body, served)))
         return found if served.name == served.asked else {**found, "model": served.asked}
 
@@ -109,7 +111,7 @@ class Engines:
 
         Raises EngineNotReady, EngineGone, EngineRefused.
         """
-        served = _checked(target, path, body)
+        served = await beside_loop(_checked, target, path, body)
         response = await self._send(served.deployment, path, _renamed(body, served))
         media_type = response.headers.get("Content-Type", "application/json")
         chunks = _pieces(served.deployment, response)
@@ -147,12 +149,13 @@ class Engines:
         if deployment.status is not DeploymentStatus.RUNNING or deployment.port is None:
             raise EngineNotReady(deployment)
         url = f"http://127.0.0.1:{deployment.port}{path}"
+        data = await beside_loop(_encoded, body)
         if not self._ground.in_use.begin(deployment.id):
             raise EngineUnreachable(deployment, "it is being unloaded")
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 response = await self._opened().post(
-                    url, data=_encoded(body), headers=self._headers(deployment.id), allow_redirects=False
+                    url, data=data, headers=self._headers(deployment.id), allow_redirects=False
                 )
         except (aiohttp.ClientError, TimeoutError) as error:
             self._ground.in_use.end(deployment.id)
@@ -221,7 +224,7 @@ async def _pieces(deployment: Deployment, response: "aiohttp.ClientResponse") ->
 
 
 def _encoded(body: dict[str, Any]) -> bytes | io.BytesIO:
-    encoded = json.dumps(body, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    encoded = msgspec.json.encode(body)
     return io.BytesIO(encoded) if len(encoded) > LARGE else encoded
 
 

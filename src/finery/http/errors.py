@@ -2,7 +2,7 @@
 
 import errno
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, cast, get_args
 
@@ -16,14 +16,17 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind
+from finery.domain.flaws import Flaws, gather
 from finery.engines.leaving import CLIENT_CLOSED_REQUEST
+from finery.http.attempts import AtMost
 from finery.http.auditing import note_denial
-from finery.http.body import StrictRequest
+from finery.http.body import JsonBounds, StrictRequest
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import gate_of, in_one_hop
 from finery.kit.locations import path_in
+from finery.kit.printable import printable
 from finery.kit.suggest import nearest
 
 log = logging.getLogger(__name__)
@@ -61,13 +64,15 @@ class DialectRoute(APIRoute):
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
-        needed = [each.dependency for each in self.dependencies if isinstance(each.dependency, Allow)]
-        most_bytes = None if needed else MOST_OF_ANYBODY
+        asked = [each.dependency for each in self.dependencies]
+        needed = [each for each in asked if isinstance(each, Allow | AtMost)]
+        most_bytes = None if any(isinstance(each, Allow) for each in needed) else MOST_OF_ANYBODY
+        bounds = next((each for each in asked if isinstance(each, JsonBounds)), JsonBounds())
 
         async def handle(request: Request) -> Response:
-            for permission in needed:
-                await permission.admit(request)
-            strict = StrictRequest(request.scope, request.receive, most_bytes=most_bytes)
+            for condition in needed:
+                await condition.admit(request)
+            strict = StrictRequest(request.scope, request.receive, most_bytes=most_bytes, bounds=bounds)
             if self._gate is None:
                 return await handler(strict)
             if self.body_field is not None:
@@ -191,32 +196,26 @@ def _allowed_methods(request: Request) -> set[str]:
     return methods
 
 
-def _flaws(request: Request, error: RequestValidationError) -> Iterator[Flaw]:
-    """One for each place: what the members of a union say of it is told together."""
-    told: dict[str, list[str]] = {}
-    for detail in error.errors():
+def _flaws(request: Request, error: RequestValidationError) -> Flaws:
+    def locate(detail: Mapping[str, Any]) -> list[str | int]:
         place, *location = detail["loc"]
         sent = error.body if place == "body" else None
-        path = path_in(sent, location, is_missing=detail["type"] == "missing")
-        messages = told.setdefault(".".join(map(str, path)), [])
-        message = _message(request, detail, place, path)
-        if message not in messages:
-            messages.append(message)
-    for name, messages in told.items():
-        yield Flaw(name, "; or: ".join(messages))
+        return path_in(sent, location, is_missing=detail["type"] == "missing")
 
+    def describe(detail: Mapping[str, Any], path: list[str | int], suggests: bool) -> str:
+        if detail["type"] == "extra_forbidden":
+            known = _known_keys(request, detail["loc"][0], path[:-1]) if suggests else []
+            return _unknown_key(str(path[-1]), known)
+        if detail["type"] == "missing" and not path:
+            return "the request needs a body"
+        return str(detail["msg"])
 
-def _message(request: Request, detail: Mapping[str, Any], place: str, path: list[str | int]) -> str:
-    if detail["type"] == "extra_forbidden":
-        return _unknown_key(str(path[-1]), _known_keys(request, place, path[:-1]))
-    if detail["type"] == "missing" and not path:
-        return "the request needs a body"
-    return str(detail["msg"]).removeprefix("Value error, ")
+    return gather(error.errors(), locate, describe)
 
 
 def _unknown_key(key: str, known: list[str]) -> str:
     close = nearest(key, known)
-    return f"unknown key {key[:80]!r}" + (f"; did you mean {close!r}?" if close else "")
+    return f"unknown key {printable(key)!r}" + (f"; did you mean {close!r}?" if close else "")
 
 
 def _known_keys(request: Request, place: str, path: list[Any]) -> list[str]:

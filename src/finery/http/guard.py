@@ -35,6 +35,8 @@ TRANSPORT_SECURITY = "max-age=31536000"
 POLICY_VIOLATION = 1008
 LEAST_RATE = 1024
 """Bytes a second, of a body, averaged."""
+MAX_PARAMETERS = 200
+"""Of an address."""
 NO_PROXIES = TrustedProxies()
 
 
@@ -97,6 +99,8 @@ class Guard:
         scope = connection.scope
         if not self._is_known_host(connection.headers.get("host", "")):
             return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
+        if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
+            return Problem(400, "too_many_parameters", f"an address has at most {MAX_PARAMETERS} parameters")
         if self._has_key(scope["query_string"]):
             return Problem(
                 400,

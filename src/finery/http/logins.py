@@ -24,7 +24,6 @@ from finery.domain.accounts.logins import REMEMBERED
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.addresses import client_address, is_secure
 from finery.http.identity import SESSION_COOKIE, is_from_this_machine, session_token
-from finery.http.rates import LOGINS, SETUPS
 from finery.http.services import CurrentServices, Services
 from finery.http.session import transaction
 from finery.kit.printable import printable
@@ -62,16 +61,14 @@ class Entrance:
     services: Services
 
     async def log_in(self, login: str, password: str, *, remember: bool) -> NewSession:
-        """Raises RequestRefused (429), LoginRefused, SetupNeeded."""
-        self.services.rates.check(LOGINS, self._address)
+        """Raises LoginRefused, SetupNeeded."""
         return await self._open(login, password, remember=remember)
 
     async def set_up(self, new: NewUser, password: str, setup_token: str | None) -> NewSession:
         """The first administrator, logged in.
 
-        Raises RequestRefused (429), SetupDone, SetupOnThisMachineOnly, SetupTokenWrong, InvalidAccount.
+        Raises SetupDone, SetupOnThisMachineOnly, SetupTokenWrong, InvalidAccount.
         """
-        self.services.rates.check(SETUPS, self._address)
         admin = new.model_copy(update={"password": password})
         await _in_password_thread(lambda: self._create_first_admin(admin, setup_token))
         return await self._open(new.username, password, remember=False)

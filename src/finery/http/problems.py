@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from starlette.exceptions import HTTPException
 
 from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.flaws import Flaws
 
 STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.INVALID: 422,
@@ -47,12 +48,9 @@ def domain_problem(error: DomainError, statuses: Mapping[ErrorKind, int]) -> Pro
     return Problem(status, error.code, str(error), error.flaws, HEADERS.get(error.kind, {}))
 
 
-def invalid_request(flaws: Iterable[Flaw]) -> Problem:
-    found = tuple(flaws)
-    first = found[0]
-    more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    message = f"{first.field}: {first.message}" if first.field else first.message
-    return Problem(422, "invalid_request", message + more, found)
+def invalid_request(flaws: Flaws | Iterable[Flaw]) -> Problem:
+    found = flaws if isinstance(flaws, Flaws) else Flaws.of(flaws)
+    return Problem(422, "invalid_request", found.summary, found.told)
 
 
 def unavailable(message: str) -> Problem:

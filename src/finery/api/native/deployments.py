@@ -10,6 +10,7 @@ from finery.api.native.mapping import to_new_deployment
 from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
 from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
+from finery.http.body import CONVERSATION
 from finery.http.deploying import pass_on_to
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -19,6 +20,7 @@ from finery.http.session import ReadSession, SubmitSession, WriteSession
 READ = Depends(Allow(Permission.DEPLOYMENTS_READ))
 WRITE = Depends(Allow(Permission.DEPLOYMENTS_WRITE))
 USE = Depends(Allow(Permission.MODELS_USE))
+LONG = Depends(CONVERSATION)
 
 router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["deployments"], responses=ERRORS)
 
@@ -62,12 +64,12 @@ def stop_deployment(deployment_id: DeploymentId, session: WriteSession, user: Cu
     return deployments.request_stop(session, deployment_id, user)
 
 
-@router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE], response_model=None)
+@router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE, LONG], response_model=None)
 async def chat(request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
     return await pass_on_to(request, services, deployment, CHAT, body)
 
 
-@router.post("/deployments/{deployment_id}/completions", dependencies=[USE], response_model=None)
+@router.post("/deployments/{deployment_id}/completions", dependencies=[USE, LONG], response_model=None)
 async def complete(
     request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices
 ) -> Response:

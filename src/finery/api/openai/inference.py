@@ -8,6 +8,7 @@ from starlette.responses import Response
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_names import named_model, unknown_model
 from finery.api.openai.pages import known_only
+from finery.http.body import CONVERSATION
 from finery.http.deploying import pass_on_by_name
 from finery.http.described import in_type
 from finery.http.engines import CHAT, COMPLETIONS
@@ -15,6 +16,7 @@ from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
 
 USE = Depends(Allow(Permission.MODELS_USE))
+LONG = Depends(CONVERSATION)
 ChatBody = Annotated[
     dict[str, Any],
     Body(
@@ -40,7 +42,7 @@ router = APIRouter(
 )
 
 
-@router.post("/chat/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
+@router.post("/chat/completions", dependencies=[USE, LONG], response_model=None, responses=ANSWERS)
 async def create_chat_completion(
     request: Request, body: ChatBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
@@ -50,7 +52,7 @@ async def create_chat_completion(
         return await pass_on_by_name(request, services, name, user, CHAT, body)
 
 
-@router.post("/completions", dependencies=[USE], response_model=None, responses=ANSWERS)
+@router.post("/completions", dependencies=[USE, LONG], response_model=None, responses=ANSWERS)
 async def create_completion(
     request: Request, body: CompletionBody, services: CurrentServices, user: CurrentUser
 ) -> Response:

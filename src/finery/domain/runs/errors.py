@@ -2,6 +2,7 @@ from collections.abc import Sequence
 
 from finery.contracts.status import RunStatus
 from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.flaws import Flaws
 
 
 class RunNotFound(DomainError):
@@ -42,10 +43,9 @@ class InvalidRun(DomainError):
     kind = ErrorKind.INVALID
     code = "invalid_run"
 
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
-        first = flaws[0]
-        more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
-        super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message + more, flaws=flaws)
+    def __init__(self, flaws: Flaws | Sequence[Flaw]) -> None:
+        found = flaws if isinstance(flaws, Flaws) else Flaws.of(flaws)
+        super().__init__(found.summary, flaws=found.told)
 
 
 class NoSuchData(InvalidRun):

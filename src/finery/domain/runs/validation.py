@@ -20,6 +20,7 @@ from finery.domain.catalog import resolve_model
 from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import Flaw
+from finery.domain.flaws import Flaws, gather
 from finery.domain.ground import Ground
 from finery.domain.places import is_anothers_output, is_hidden
 from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
@@ -42,6 +43,7 @@ from finery.domain.runs.grading import resolve_judges
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.ids import is_safe_id, long_id, short_id
 from finery.kit.locations import path_in
+from finery.kit.printable import printable
 from finery.kit.suggest import nearest
 
 COMMAND = "command"
@@ -175,26 +177,26 @@ def parse_config(recipe: str, config: dict[str, Any]) -> RecipeConfig:
         raise InvalidRun([Flaw("config", "it is nested too deeply")]) from error
 
 
-def flaws_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> list[Flaw]:
+def flaws_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> Flaws:
     """One flaw per field; what the user sent is not repeated in it."""
-    told: dict[str, list[str]] = {}
-    for detail in error.errors(include_url=False, include_input=False):
-        path = path_in(sent, detail["loc"], is_missing=detail["type"] == "missing")
-        field = ".".join(map(str, path))
-        unknown = detail["type"] == "extra_forbidden"
-        if unknown and len(path) > 1:
-            message = "unknown key"
-        else:
-            message = _unknown("key", field, model.model_fields) if unknown else detail["msg"]
-        messages = told.setdefault(field, [])
-        if message not in messages:
-            messages.append(message.removeprefix("Value error, "))
-    return [Flaw(field, "; or: ".join(messages)) for field, messages in told.items()]
+
+    def locate(detail: Mapping[str, Any]) -> list[str | int]:
+        return path_in(sent, detail["loc"], is_missing=detail["type"] == "missing")
+
+    def describe(detail: Mapping[str, Any], path: list[str | int], suggests: bool) -> str:
+        if detail["type"] != "extra_forbidden":
+            return str(detail["msg"])
+        if len(path) > 1 or not suggests:
+            return "unknown key"
+        return _unknown("key", str(path[0]), model.model_fields)
+
+    return gather(error.errors(include_url=False, include_input=False), locate, describe)
 
 
 def _unknown(what: str, word: str, known: Any) -> str:
     near = nearest(word, known)
-    return f"unknown {what} {word[:80]!r}" + (f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}")
+    hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}"
+    return f"unknown {what} {printable(word)!r}{hint}"
 
 
 def _external_id(new: NewRun) -> str:

@@ -10,6 +10,7 @@ from pydantic_core import ErrorDetails
 
 from finery.engines.transformers.wire_types import (
     UNION_TAGS,
+    ManyOf,
     Message,
     NamedChoice,
     ResponseFormat,
@@ -74,7 +75,7 @@ class GenerationRequest(WireModel):
 
 
 class ChatRequest(GenerationRequest):
-    messages: Annotated[list[Message], Field(min_length=1)]
+    messages: Annotated[ManyOf[Message], Field(min_length=1)]
     max_completion_tokens: int | None = Field(None, ge=1)
     logprobs: bool | None = None
     top_logprobs: int | None = Field(None, ge=0, le=20)
@@ -103,7 +104,7 @@ TokenId = Annotated[int, Field(ge=0)]
 
 
 class CompletionRequest(GenerationRequest):
-    prompt: str | list[str] | list[TokenId] | list[list[TokenId]]
+    prompt: str | ManyOf[str] | ManyOf[TokenId] | ManyOf[ManyOf[TokenId]]
     logprobs: int | None = Field(None, ge=0, le=5)
 
 

@@ -1,9 +1,13 @@
 """The parts of a request: messages, tools, formats of the answer."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
+
+Item = TypeVar("Item")
+ManyOf = Annotated[list[Item], Field(fail_fast=True)]
+"""One bad item is told of, and one refuses the request: a hundred thousand would take a second to collect."""
 
 
 class WireModel(BaseModel):
@@ -21,7 +25,7 @@ class TextPart(WireModel):
     text: str
 
 
-Content = str | list[TextPart]
+Content = str | ManyOf[TextPart]
 
 
 class SpokenMessage(WireModel):
@@ -47,7 +51,7 @@ class AssistantMessage(WireModel):
     role: Literal["assistant"]
     content: Content | None = None
     name: str | None = None
-    tool_calls: list[CallInMessage] | None = None
+    tool_calls: ManyOf[CallInMessage] | None = None
     refusal: None = None
     audio: None = None
     function_call: None = None

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, TokenId, read_fields
-from finery.engines.transformers.wire_types import AssistantMessage, SpokenMessage, ToolMessage, WireModel
+from finery.engines.transformers.wire_types import AssistantMessage, ManyOf, SpokenMessage, ToolMessage, WireModel
 
 RESERVED = frozenset({"chat_template", "tokenize", "conversation", "messages", "tools", "documents"})
 """Arguments of the rendering itself, not of the template."""
@@ -32,7 +32,7 @@ class StructuredOutputs(WireModel):
 
     json_: Annotated[str | dict[str, Any] | None, Field(alias="json")] = None
     regex: str | None = None
-    choice: list[str] | None = None
+    choice: ManyOf[str] | None = None
     grammar: str | None = None
     json_object: bool | None = None
     disable_any_whitespace: bool | None = None
@@ -46,13 +46,13 @@ class VllmParameters(WireModel):
     min_p: float | None = Field(None, ge=0, le=1)
     min_tokens: int | None = Field(None, ge=0)
     ignore_eos: bool | None = None
-    stop_token_ids: list[TokenId] | None = None
+    stop_token_ids: ManyOf[TokenId] | None = None
     include_stop_str_in_output: bool | None = None
     skip_special_tokens: bool | None = None
     spaces_between_special_tokens: bool | None = None
     add_special_tokens: bool | None = None
-    bad_words: list[str] | None = None
-    allowed_token_ids: list[TokenId] | None = None
+    bad_words: ManyOf[str] | None = None
+    allowed_token_ids: ManyOf[TokenId] | None = None
     logit_bias: dict[str, float] | None = None
     prompt_logprobs: int | None = Field(None, ge=0, le=20)
     truncate_prompt_tokens: int | None = Field(None, ge=-1)

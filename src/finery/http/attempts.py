@@ -1,0 +1,27 @@
+"""How often an address may try what needs no login."""
+
+from dataclasses import dataclass
+
+from limits import RateLimitItem
+from starlette.requests import HTTPConnection
+
+from finery.http.addresses import client_address
+from finery.http.services import current_services
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """A dependency that answers 429 to the address that asks too often: `dependencies=[Depends(AtMost(LOGINS))]`."""
+
+    limit: RateLimitItem
+
+    async def __call__(self) -> None:
+        """Nothing: by then it has been counted."""
+
+    async def admit(self, connection: HTTPConnection) -> None:
+        """Counts the attempt before anything of its body is read: also a body that cannot be read is one.
+
+        Raises RequestRefused.
+        """
+        services = await current_services(connection)
+        services.rates.check(self.limit, client_address(connection, services.proxies))

@@ -1,0 +1,54 @@
+from typing import Any
+
+from finery.domain.errors import Flaw
+from finery.domain.flaws import MAX_CHARACTERS, MAX_FLAWS, MAX_MESSAGE, MAX_SUGGESTIONS, Flaws, gather
+
+
+def unknown(count: int, *, name: str = "key") -> list[dict[str, Any]]:
+    return [{"type": "extra_forbidden", "loc": (f"{name}{number}",), "msg": "no"} for number in range(count)]
+
+
+def told(details: list[dict[str, Any]], message: str = "wrong") -> Flaws:
+    return gather(details, lambda detail: [*detail["loc"]], lambda *_: message)
+
+
+class TestGather:
+    def test_tells_each_place_once(self) -> None:
+        details = [
+            {"type": "int", "loc": ("a", 1), "msg": "Value error, no number"},
+            {"type": "str", "loc": ("a", 1), "msg": "no text"},
+            {"type": "str", "loc": ("a", 1), "msg": "no text"},
+            {"type": "str", "loc": ("b",), "msg": "no text"},
+        ]
+        found = gather(details, lambda detail: [*detail["loc"]], lambda detail, *_: detail["msg"])
+        assert found == Flaws((Flaw("a.1", "no number; or: no text"), Flaw("b", "no text")))
+        assert found.summary == "a.1: no number; or: no text (and 1 more)"
+
+    def test_counts_what_it_does_not_tell(self) -> None:
+        found = told(unknown(7000))
+        assert len(found.told) == MAX_FLAWS
+        assert found.more == 7000 - MAX_FLAWS
+        assert found.summary == "key0: wrong (and 6999 more)"
+
+    def test_describes_no_more_than_it_tells(self) -> None:
+        suggests: list[bool] = []
+        gather(unknown(500), lambda detail: [*detail["loc"]], lambda *asked: str(suggests.append(asked[2])))
+        assert suggests == [True] * MAX_SUGGESTIONS + [False] * (MAX_FLAWS - MAX_SUGGESTIONS)
+
+    def test_bounds_its_text(self) -> None:
+        found = told(unknown(100, name="n" * 10_000), "m" * 100_000)
+        assert sum(len(flaw.message) for flaw in found.told) <= MAX_CHARACTERS + MAX_MESSAGE
+        assert max(len(flaw.field) for flaw in found.told) == 100
+        assert len(found.summary) < 3000
+
+    def test_a_union_of_many_members_is_bounded_too(self) -> None:
+        details = [{"type": "x", "loc": ("a",), "msg": f"{number}" * 500} for number in range(100)]
+        found = gather(details, lambda detail: [*detail["loc"]], lambda detail, *_: detail["msg"])
+        assert len(found.told[0].message) <= MAX_CHARACTERS + MAX_MESSAGE
+
+
+class TestOf:
+    def test_takes_a_list(self) -> None:
+        flaws = [Flaw(f"f{number}", "no") for number in range(30)]
+        assert Flaws.of(flaws) == Flaws(tuple(flaws[:MAX_FLAWS]), 10)
+        assert Flaws.of(flaws[:1]).summary == "f0: no"
