@@ -1,15 +1,20 @@
 import os
 import stat
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import JSON, insert, literal, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy import JSON, delete, insert, literal, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as DatabaseTimeout
 
 from finery.db import Database
+from finery.db.topics import Topic, announce, run_topic
 from finery.kit.clock import utc_now
 from finery.models import UserRow
 
@@ -95,3 +100,118 @@ class TestFile:
             session.execute(select(1))
         database.dispose()
         assert stat.S_IMODE((home / "old.db").stat().st_mode) == 0o640
+
+
+class TestTopics:
+    """A commit tells what it was about."""
+
+    @pytest.fixture
+    def heard(self, database: Database) -> list[frozenset[str] | None]:
+        heard: list[frozenset[str] | None] = []
+        database.on_commit(heard.append)
+        return heard
+
+    def test_the_tables_of_rows_and_of_statements(self, database: Database, heard: list[frozenset[str] | None]) -> None:
+        with database.write() as session:
+            session.add(UserRow(**user()))
+        with database.write() as session:
+            session.execute(update(UserRow).values(is_active=False))
+        with database.write() as session:
+            session.execute(delete(UserRow))
+        assert heard == [frozenset({"users"})] * 3
+
+    def test_what_was_announced(self, database: Database, heard: list[frozenset[str] | None]) -> None:
+        with database.write() as session:
+            announce(session, Topic.QUEUE, run_topic(7))
+        assert heard == [frozenset({"queue", "run:7"})]
+
+    def test_a_statement_that_does_not_tell_concerns_all(
+        self, database: Database, heard: list[frozenset[str] | None]
+    ) -> None:
+        with database.write() as session:
+            session.execute(text("DELETE FROM users"))
+        assert heard == [None]
+
+    def test_nothing_of_what_was_rolled_back(self, database: Database, heard: list[frozenset[str] | None]) -> None:
+        with pytest.raises(IntegrityError), database.write() as session:
+            session.execute(insert(UserRow), [user(), user()])
+        assert heard == []
+
+
+class TestTurns:
+    def test_one_transaction_inside_of_another_is_refused(self, database: Database) -> None:
+        with database.write() as session:
+            session.execute(select(UserRow)).all()
+            with pytest.raises(RuntimeError, match="inside of another"), database.write():
+                pass
+
+    def test_who_waits_too_long_is_told(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("finery.db.database.TURN_SECONDS", 0.05)
+        with ExitStack() as others:
+            for sessions in [hold_turn(database, others) for _ in range(database.writers)]:
+                assert sessions
+            with pytest.raises(DatabaseTimeout, match="other transactions"), database.write() as session:
+                session.execute(select(UserRow)).all()
+        with database.write() as session:
+            session.execute(select(UserRow)).all()
+
+    def test_none_waits_before_its_first_statement(self, database: Database) -> None:
+        """What is looked at before, beside the transaction, holds nobody up."""
+        with ExitStack() as others, database.write():
+            for _ in range(database.writers):
+                hold_turn(database, others)
+
+    def test_how_long_the_oldest_has_been_going_on(self, database: Database) -> None:
+        assert database.longest_write == 0.0
+        with ExitStack() as others:
+            hold_turn(database, others)
+            assert database.longest_write > 0.0
+        assert database.longest_write == 0.0
+
+
+class TestLimits:
+    """A transaction that hangs, here or in another program, holds nobody up for ever."""
+
+    def test_a_row_that_stays_locked(
+        self, database: Database, urls: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if database.engine.dialect.name == "sqlite":
+            pytest.skip("has no locks on rows")
+        monkeypatch.setattr("finery.db.database.LOCK_SECONDS", 1)
+        with database.write() as session:
+            session.add(UserRow(**user()))
+        other = Database(database.url.render_as_string(hide_password=False), home=Path("/nonexistent"))
+        with database.write() as session:
+            session.execute(update(UserRow).values(is_active=False))
+            with in_thread() as pool:
+                failed = pool.submit(touch, other)
+                assert isinstance(failed.exception(timeout=30), OperationalError)
+        other.dispose()
+
+
+def touch(database: Database) -> None:
+    with database.write() as session:
+        session.execute(update(UserRow).values(is_active=True))
+
+
+@contextmanager
+def in_thread() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+def hold_turn(database: Database, until: ExitStack) -> bool:
+    """Begin a transaction in a thread of its own, which ends with `until`."""
+    has_begun, may_end = Event(), Event()
+
+    def hold() -> None:
+        with database.write() as session:
+            session.execute(select(UserRow)).all()
+            has_begun.set()
+            may_end.wait(60)
+
+    thread = Thread(target=hold)
+    thread.start()
+    until.callback(thread.join, 60)
+    until.callback(may_end.set)
+    return has_begun.wait(30)

@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from finery.db import Database
+from finery.db.topics import announce
 from finery.http.remembering import MOST, SECONDS, Remembered
 from tests.clock import Clock
 
@@ -46,6 +48,30 @@ class Counter:
 
 def recall(remembered: Remembered[str, int], key: str, read: Callable[[], int]) -> int:
     return asyncio.run(remembered.recall(key, read))
+
+
+class TestTables:
+    """What was read of some tables is kept while others change."""
+
+    def write(self, database: Database, table: str) -> None:
+        with database.write() as session:
+            announce(session, table)
+
+    def test_forgotten_with_its_own(self, database: Database, clock: Clock) -> None:
+        remembered: Remembered[str, int] = Remembered(database, clock, tables=frozenset({"users", "api_keys"}))
+        read = Counter()
+        recall(remembered, "a", read)
+        self.write(database, "events")
+        assert remembered.find("a") == 1
+        self.write(database, "api_keys")
+        assert remembered.find("a") is None
+
+    def test_forgotten_with_what_nobody_knows(self, database: Database, clock: Clock) -> None:
+        remembered: Remembered[str, int] = Remembered(database, clock, tables=frozenset({"users"}))
+        recall(remembered, "a", Counter())
+        with database.write() as session:
+            session.execute(text("CREATE TABLE unheard_of (id INTEGER)"))
+        assert remembered.find("a") is None
 
 
 class TestRecall:

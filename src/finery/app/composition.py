@@ -47,6 +47,7 @@ class Composition:
         pulse = Pulse()
         waking = AsyncPulse(pulse)
         database = Database(settings.database_url, home=settings.home)
+        database.on_commit(pulse.notify)
         private = [home.state, home.blobs, *([database.file] if database.file else [])]
         resolver = PathResolver(settings.home, [Path(root) for root in settings.allowed_roots], private)
         machine = MachineReader(cpu_slots=settings.cpu_slots)

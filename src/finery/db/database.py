@@ -16,10 +16,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import TimeoutError as DatabaseTimeout
-from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from finery.contracts.layout import HomeDirectory
+from finery.db.topics import TOPICS, UNKNOWN, note_executed, note_flushed
 from finery.kit.disk_reserve import DiskReserve
 from finery.kit.fair_semaphore import FairSemaphore, Permit
 
@@ -33,10 +34,6 @@ LOCK_SECONDS = 10
 """For which a statement may wait for a row that another transaction holds."""
 IDLE_SECONDS = 60
 """After which the database ends a transaction that asks nothing: whoever has begun it hangs, and holds rows."""
-WRITTEN = "tables_written"
-"""In a session's `info`: the names of the tables that its transaction has written to."""
-ANY, UNKNOWN = "*", "?"
-"""Stand for all tables, and for those of a statement that does not tell."""
 _RESERVE = "disk_reserve"
 """In a session's `info`: the space that is kept back."""
 _to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
@@ -67,19 +64,25 @@ class Database:
     def __init__(self, url: str, *, home: Path) -> None:
         self.url = _locate(make_url(url), home)
         self.engine = _create_engine(self.url)
-        self._commits: Counter[str] = Counter()
+        self._commits = 0
+        self._commits_of: Counter[str] = Counter()
         self._counting = threading.Lock()
-        self._turns = FairSemaphore(1 if self.url.get_backend_name() == "sqlite" else WRITERS)
+        self.writers = 1 if self.url.get_backend_name() == "sqlite" else WRITERS
+        """How many transactions may write at once."""
+        self._turns = FairSemaphore(self.writers)
         self._thread = _ThreadsTransaction()
-        # Before the listener that begins SQLite's transaction: whoever waits here holds no lock.
-        event.listen(self.engine, "begin", self._take_turn, insert=True)
+        event.listen(self.engine, "begin", self._take_turn)
+        if self.url.get_backend_name() == "sqlite":
+            # After it: whoever waits for a turn holds no lock.
+            event.listen(self.engine, "begin", _begin_sqlite)
         self.reserve = DiskReserve(HomeDirectory(home).reserve)
         self._writer = sessionmaker(
             self.engine.execution_options(writing=True), expire_on_commit=False, info={_RESERVE: self.reserve}
         )
         self._reader = sessionmaker(self.engine, expire_on_commit=False)
-        event.listen(self._writer, "after_flush", _note_flushed)
-        event.listen(self._writer, "do_orm_execute", _note_executed)
+        event.listen(self._writer, "after_flush", note_flushed)
+        event.listen(self._writer, "do_orm_execute", note_executed)
+        self._listeners: list[Callable[[frozenset[str] | None], None]] = []
 
     @property
     def file(self) -> Path | None:
@@ -92,8 +95,12 @@ class Database:
         the number is what it was before the reading. `Session.bulk_insert_mappings` counts for no table.
         """
         if tables is None:
-            return self._commits[ANY]
-        return self._commits[UNKNOWN] + sum(self._commits[table] for table in tables)
+            return self._commits
+        return self._commits_of[UNKNOWN] + sum(self._commits_of[table] for table in tables)
+
+    def on_commit(self, listener: Callable[[frozenset[str] | None], None]) -> None:
+        """Have `listener` called after each commit, in its thread, with the topics of what was committed; None: all."""
+        self._listeners.append(listener)
 
     @contextmanager
     def write(self) -> Iterator[Session]:
@@ -105,15 +112,19 @@ class Database:
         if self._thread.is_open:
             raise RuntimeError("a transaction that writes was begun inside of another one of the same thread")
         self._thread.is_open = True
+        topics: set[str] = set()
         try:
-            with self._writer(info={WRITTEN: {ANY}}) as session, session.begin():
+            with self._writer(info={TOPICS: topics}) as session, session.begin():
                 yield session
         finally:
             self._thread.is_open = False
             self._give_turn_back()
             # Also after an error: the commit itself may have failed on the way back.
             with self._counting:
-                self._commits.update(session.info[WRITTEN])
+                self._commits += 1
+                self._commits_of.update(topics)
+        for listener in self._listeners:
+            listener(None if UNKNOWN in topics else frozenset(topics))
 
     @contextmanager
     def read(self) -> Iterator[Session]:
@@ -177,7 +188,6 @@ def _create_engine(url: URL) -> Engine:
         )
         event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
     engine = create_engine(
         url,
@@ -193,18 +203,6 @@ def _create_engine(url: URL) -> Engine:
     event.listen(engine, "handle_error", _hide_values)
     event.listen(engine, "connect", _LIMITERS[url.get_backend_name()])
     return engine
-
-
-def _note_flushed(session: Session, _: UOWTransaction) -> None:
-    for row in (*session.new, *session.dirty, *session.deleted):
-        session.info[WRITTEN].add(row.__tablename__)
-
-
-def _note_executed(state: ORMExecuteState) -> None:
-    if state.is_select:
-        return
-    mapper = state.bind_mapper
-    state.session.info[WRITTEN].add(UNKNOWN if mapper is None else mapper.class_.__tablename__)
 
 
 def _limit_postgres(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:

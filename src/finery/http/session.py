@@ -54,12 +54,11 @@ CurrentChanges = Annotated[Changes, Depends(current_changes)]
 
 @contextmanager
 def transaction(services: Services) -> Iterator[Session]:
-    """Committed at the end of the block; then everybody who waits for a change is woken."""
+    """Committed at the end of the block; then those are woken who wait for such a change."""
     with services.database.write() as session:
         yield session
         failpoint("runs.before_commit")
     failpoint("runs.accepted")
-    services.pulse.notify()
 
 
 def transact(services: Services, work: Callable[[Session], Result]) -> Result:

@@ -22,6 +22,7 @@ from finery.contracts.permissions import SERVER
 from finery.contracts.run import Run
 from finery.contracts.status import FINISHED
 from finery.db import Database
+from finery.db.topics import run_topic
 from finery.domain import runs
 from finery.domain.runs.errors import RunNotFound
 from finery.http.waking import AsyncPulse, wait_for_change
@@ -109,6 +110,7 @@ class RunFeed:
         self.streams = 0
         self.changed = asyncio.Event()
         self.is_closed = False
+        self._topic = run_topic(run.number)
         self._head = run.last_sequence
         self._window: deque[Frame] = deque(maxlen=WINDOW)
         self._database = database
@@ -130,13 +132,14 @@ class RunFeed:
 
     def close(self) -> None:
         self.is_closed = True
+        self._waking.forget(self._topic)
         self._task.cancel()
         self._tell()
 
     async def _watch(self) -> None:
         try:
             while True:
-                changed = self._waking.changed
+                changed = self._waking.changed_in(self._topic)
                 try:
                     found = await self._load(self._head)
                 except SQLAlchemyError as error:

@@ -3,29 +3,41 @@
 import asyncio
 from collections.abc import Callable
 
-from finery.kit.pulse import Pulse
+from finery.kit.pulse import Pulse, Topics
 
 
 class AsyncPulse:
-    """Between `attach` and `detach`, each pulse sets the event that `changed` was when it came."""
+    """Between `attach` and `detach`, each pulse sets the events of those whom it concerns."""
 
     def __init__(self, pulse: Pulse) -> None:
         self._pulse = pulse
         self._changed = asyncio.Event()
+        self._by_topic: dict[str, asyncio.Event] = {}
         self._leave: Callable[[], None] | None = None
 
     @property
     def changed(self) -> asyncio.Event:
-        """Take it, look at the state, then wait for it: what happens meanwhile is not missed."""
+        """The event of the next pulse, whatever it concerns.
+
+        Take it, look at the state, then wait for it: what happens meanwhile is not missed.
+        """
         return self._changed
+
+    def changed_in(self, topic: str) -> asyncio.Event:
+        """The same, of the next pulse that concerns `topic`."""
+        return self._by_topic.setdefault(topic, asyncio.Event())
+
+    def forget(self, topic: str) -> None:
+        """Nobody will ask for it any more."""
+        self._by_topic.pop(topic, None)
 
     def attach(self) -> None:
         """In the event loop whose coroutines wait."""
         loop = asyncio.get_running_loop()
 
-        def wake() -> None:
+        def wake(topics: Topics | None) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(self._fire)
+                loop.call_soon_threadsafe(self._fire, topics)
 
         self._leave = self._pulse.listen(wake)
 
@@ -34,9 +46,12 @@ class AsyncPulse:
             self._leave()
             self._leave = None
 
-    def _fire(self) -> None:
+    def _fire(self, topics: Topics | None) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+        concerned = list(self._by_topic) if topics is None else topics & self._by_topic.keys()
+        for topic in concerned:
+            self._by_topic.pop(topic).set()
 
 
 async def wait_for_change(changed: asyncio.Event, seconds: float) -> bool:

@@ -53,6 +53,11 @@ class FairSemaphore:
             else:
                 self._free += 1
 
+    @property
+    def waiting(self) -> int:
+        """How many threads wait for a permit."""
+        return len(self._waiting)
+
     def longest_held(self) -> float:
         """For how many seconds the oldest holder has had its permit; 0 when nobody holds one."""
         with self._lock:

@@ -45,12 +45,14 @@ class Loop:
     still on record, so that the next pass finds it.
     """
 
-    def __init__(self, name: str, work: Callable[[], float], pulse: Pulse, *, rest: float) -> None:
+    def __init__(
+        self, name: str, work: Callable[[], float], pulse: Pulse, *, rest: float, topics: frozenset[str] | None = None
+    ) -> None:
         """`rest` seconds pass between two passes at least, so that many pulses at once cost one pass; more after a pass
-        that took long, see BUSY_SHARE."""
+        that took long, see BUSY_SHARE. `topics`: those that wake it; None: all."""
         self._name = name
         self._work = work
-        self._pulse = pulse
+        self._changes = pulse.subscribe(topics)
         self._rest = rest
         self._stopping = threading.Event()
         self._complaints = Complaints(log)
@@ -68,11 +70,12 @@ class Loop:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            seen, began = self._pulse.count, time.monotonic()
+            self._changes.clear()
+            began = time.monotonic()
             wait = self._pass()
             took = time.monotonic() - began
             if not self._stopping.wait(max(self._rest, min(BUSY_SHARE * took, LONGEST_REST_SECONDS))):
-                self._pulse.wait(seen, wait)
+                self._changes.wait(wait)
 
     def _pass(self) -> float:
         what = f"the {self._name} loop"

@@ -3,6 +3,7 @@
 import logging
 
 from finery.db import Database
+from finery.db.topics import Topic
 from finery.domain.ground import Ground
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
@@ -25,6 +26,13 @@ from finery.scheduler.webhooks import Teller
 log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 10.0
+
+# What wakes each loop: tables that are written to, and what the domain announces (see db/topics.py).
+SUBMIT = frozenset({Topic.QUEUE, "leases", "engine_leases"})
+WATCH = frozenset({"attempts"})
+SERVE = frozenset({Topic.QUEUE, "deployments", "engine_leases"})
+WEBHOOKS = frozenset({"outbox", "webhooks", "webhook_messages"})
+CLEAN = frozenset({"artifacts", "blobs", "datasets", "dataset_versions", "dataset_pins", "files", "uploads"})
 
 
 class Scheduler:
@@ -51,14 +59,17 @@ class Scheduler:
             database, ground, pulse, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
         self._teller = Teller(database, ground, pulse, settings)
+        stopper = Stopper(database, ground, executors, settings)
+        server = Server(database, ground, pulse, executors, settings)
+        measurer = LateMeasurer(database, ground, pulse)
         self._loops = [
-            Loop("submit", submitter.work, pulse, rest=0.01),
-            Loop("watch", self._watcher.work, pulse, rest=0.05),
-            Loop("stop", Stopper(database, ground, executors, settings).work, pulse, rest=0.05),
-            Loop("serve", Server(database, ground, pulse, executors, settings).work, pulse, rest=0.1),
-            Loop("measure", LateMeasurer(database, ground, pulse).work, pulse, rest=0.05),
-            Loop("webhooks", self._teller.work, pulse, rest=0.1),
-            Loop("clean", Cleaner(database, ground).work, pulse, rest=1.0),
+            Loop("submit", submitter.work, pulse, rest=0.01, topics=SUBMIT),
+            Loop("watch", self._watcher.work, pulse, rest=0.05, topics=WATCH),
+            Loop("stop", stopper.work, pulse, rest=0.05, topics=frozenset({Topic.INTENTS})),
+            Loop("serve", server.work, pulse, rest=0.1, topics=SERVE),
+            Loop("measure", measurer.work, pulse, rest=0.05, topics=frozenset({Topic.QUEUE})),
+            Loop("webhooks", self._teller.work, pulse, rest=0.1, topics=WEBHOOKS),
+            Loop("clean", Cleaner(database, ground).work, pulse, rest=1.0, topics=CLEAN),
         ]
 
     @property

@@ -8,6 +8,7 @@ from finery.contracts.events import EventType
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun
 from finery.contracts.status import Reason, RunStatus
+from finery.db.topics import Topic, announce
 from finery.domain.datasets import pin
 from finery.domain.ground import Ground
 from finery.domain.places import hash_output
@@ -55,6 +56,8 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
     for field, stored in plan.pins.items():
         pin(session, row.number, stored, asked_for=str(plan.config[field]), field=field)
     append_event(session, row, EventType.STATUS, {"to": RunStatus.QUEUED})
+    if new.recipe != EXTERNAL:
+        announce(session, Topic.QUEUE)
     session.add(LogRow(run_number=row.number, timestamp=now, level="INFO", message="accepted and queued"))
     session.add(OutboxRow(run_number=row.number, type="run.queued", data={"id": row.id}, created_at=now))
     for notice in plan.notices:

@@ -12,6 +12,7 @@ from finery.contracts.process import Exit, Handle
 from finery.contracts.recipes import RECIPES, may_start_again
 from finery.contracts.status import STATUS_OF_REASON, Intent, Reason, RunStatus
 from finery.db import make_room
+from finery.db.topics import announce, run_topic
 from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import from_epoch, utc_now
 from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
@@ -206,6 +207,7 @@ def _live(row: RunRow, handle: dict[str, Any] | None) -> LiveAttempt:
 
 
 def _store(session: Session, row: RunRow, events: list[TrainerEvent]) -> None:
+    announce(session, run_topic(row.number))
     first = row.last_sequence + 1
     row.last_sequence += len(events)
     session.bulk_insert_mappings(

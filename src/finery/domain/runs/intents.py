@@ -10,6 +10,7 @@ from finery.contracts.recipes import RECIPES
 from finery.contracts.run import Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.db import make_room
+from finery.db.topics import Topic, announce
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.rows import lock_row
@@ -70,6 +71,7 @@ def request_checkpoint(session: Session, run_id: str, who: Principal) -> Run:
         raise IntentRefused(run_id, f"is {row.status}; only a running run can save a checkpoint")
     if "checkpoint" not in row.controls:
         row.controls, row.updated_at = [*row.controls, "checkpoint"], utc_now()
+        announce(session, Topic.INTENTS)
     return run_of(row)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType
 from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
+from finery.db.topics import Topic, announce, run_topic
 from finery.domain.runs.errors import TransitionRefused
 from finery.kit.clock import epoch_now, utc_now
 from finery.models import AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
@@ -36,6 +37,7 @@ def change_status(
     if to.is_finished:
         row.finished_at, row.reason, row.error, row.output_key = now, reason, message, None
         row.cleaned_at = now
+    _announce(session, row, to)
     data = {"from": source, "to": to, "reason": reason, "message": message}
     append_event(session, row, EventType.STATUS, {key: value for key, value in data.items() if value is not None})
     session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))
@@ -47,12 +49,14 @@ def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
     if row.intent == intent:
         return
     row.intent, row.updated_at = intent, utc_now()
+    announce(session, Topic.INTENTS)
     append_event(session, row, EventType.INTENT, {"intent": intent})
 
 
 def append_event(session: Session, row: RunRow, type: EventType, data: dict[str, Any], at: float | None = None) -> None:
     """Give the event the next number of its locked run."""
     row.last_sequence += 1
+    announce(session, run_topic(row.number))
     session.add(
         EventRow(
             run_number=row.number,
@@ -63,6 +67,16 @@ def append_event(session: Session, row: RunRow, type: EventType, data: dict[str,
             data=data,
         )
     )
+
+
+def _announce(session: Session, row: RunRow, to: RunStatus) -> None:
+    if row.recipe == EXTERNAL:
+        return
+    # Also where it has left the queue, or let its devices go: the next one's way may be free.
+    announce(session, Topic.QUEUE)
+    if to is RunStatus.RUNNING:
+        # What was asked of it before it ran is carried to it now.
+        announce(session, Topic.INTENTS)
 
 
 def _let_go(session: Session, row: RunRow) -> None:
