@@ -69,6 +69,12 @@ def scratch(name: str, suffix: str) -> Scratch:
     return Scratch(name, base_url(name).set(database=f"finery_test_{suffix}"))
 
 
+def empty_at(url: str) -> None:
+    engine = create_engine(url)
+    empty(engine)
+    engine.dispose()
+
+
 def empty(engine: Engine) -> None:
     """All rows gone, and keys counted from 1 again.
 

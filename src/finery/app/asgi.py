@@ -36,6 +36,7 @@ DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a traine
 DIALECTS = DialectTable(
     (
         ("/healthz", NATIVE),
+        ("/readyz", NATIVE),
         ("/metrics", NATIVE),
         (PREFIX, NATIVE),
         (STUDIO_PREFIX, STUDIO),

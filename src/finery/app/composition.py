@@ -21,6 +21,7 @@ from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
 from finery.http.rates import Rates
+from finery.http.readiness import Readiness
 from finery.http.remembering import Memory
 from finery.http.services import Services
 from finery.http.streams import RunStreams
@@ -86,6 +87,7 @@ class Composition:
             logs=logs,
             latencies=Latencies(),
             rates=Rates(),
+            readiness=Readiness(database),
             proxies=TrustedProxies.parse(settings.trusted_proxies),
             warm_start=self._warm_start,
             setup_token=lambda: self.setup_token,

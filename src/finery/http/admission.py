@@ -30,7 +30,7 @@ class Lane:
     at_once: int
     most_waiting: int = field(default=2000, kw_only=True)
     """Beyond so many, a request is refused at once."""
-    patience_seconds: float = field(default=20.0, kw_only=True)
+    patience_seconds: float = field(default=60.0, kw_only=True)
     """For which a request waits in line before it is refused."""
 
     @asynccontextmanager

@@ -13,6 +13,7 @@ from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
 from finery.http.rates import Rates
+from finery.http.readiness import Readiness
 from finery.http.remembering import Memory
 from finery.http.streams import RunStreams
 from finery.http.waking import AsyncPulse
@@ -32,6 +33,7 @@ class Services:
     logs: LogReader
     latencies: Latencies
     rates: Rates
+    readiness: Readiness
     proxies: TrustedProxies
     warm_start: Callable[[], str]
     """Whether trainings start warm now: `ready`, `starting`, `off`."""

@@ -135,3 +135,7 @@ class System(Machine):
 
 class Healthy(BaseModel):
     status: str = "ok"
+
+
+class Ready(BaseModel):
+    status: str = "ready"

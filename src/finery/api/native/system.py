@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.api.native.mapping import to_system
-from finery.api.native.schemas import Healthy, System
+from finery.api.native.schemas import Healthy, Ready, System
 from finery.domain import runs
 from finery.http.described import in_type
 from finery.http.exposition import CONTENT_TYPE, exposition
@@ -20,7 +20,15 @@ router = APIRouter(route_class=NativeRoute, tags=["system"], responses=ERRORS)
 
 @router.get("/healthz", dependencies=[Depends(AllowEveryone())])
 async def healthz() -> Healthy:
+    """The process lives, whatever its database does: whoever restarts it when this is not answered asks here."""
     return Healthy()
+
+
+@router.get("/readyz", dependencies=[Depends(AllowEveryone())])
+async def readyz(services: CurrentServices) -> Ready:
+    """It can do its work: whoever sends it requests asks here. 503 while its database does not answer."""
+    await services.readiness.check()
+    return Ready()
 
 
 @router.get(f"{PREFIX}/system", dependencies=[READ])

@@ -1,0 +1,41 @@
+"""Whether the server can do what it is there for: for whoever sends it requests, and takes them away again."""
+
+import asyncio
+
+import anyio
+from sqlalchemy import text
+
+from finery.db import Database
+from finery.http.problems import RequestRefused, unavailable
+
+LOOK_SECONDS = 3.0
+"""For which the database may take to answer the smallest of questions."""
+STUCK_SECONDS = 15.0
+"""A transaction takes milliseconds; one that has written for so long holds all others up."""
+
+
+class Readiness:
+    """Looks at the database for all who ask at the same time. For one event loop."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._look: asyncio.Task[None] | None = None
+
+    async def check(self) -> None:
+        """Raises RequestRefused (503) while the database does not answer, or a transaction that writes hangs."""
+        age = self._database.longest_write
+        if age > STUCK_SECONDS:
+            raise RequestRefused(unavailable(f"a transaction has held the database for {age:.0f} seconds"))
+        # A look that hangs is waited for by the next ones, too: each with a thread of its own, they would pile up.
+        if self._look is None or self._look.done():
+            self._look = asyncio.create_task(self._ask())
+        done, _ = await asyncio.wait({self._look}, timeout=LOOK_SECONDS)
+        if not done or self._look.exception() is not None:
+            raise RequestRefused(unavailable("the database does not answer"))
+
+    async def _ask(self) -> None:
+        await anyio.to_thread.run_sync(self._select, limiter=anyio.CapacityLimiter(1))
+
+    def _select(self) -> None:
+        with self._database.read() as session:
+            session.execute(text("SELECT 1"))

@@ -1,0 +1,77 @@
+import asyncio
+import threading
+
+import pytest
+
+from finery.http.admission import Lane
+from finery.http.problems import RequestRefused
+
+
+class TestLane:
+    def test_so_many_at_once(self) -> None:
+        lane, inside, most = Lane("requests", 3), [], [0]
+        lock = threading.Lock()
+
+        def work() -> None:
+            with lock:
+                inside.append(1)
+                most[0] = max(most[0], len(inside))
+            with lock:
+                inside.pop()
+
+        async def burst() -> None:
+            await asyncio.gather(*(lane.run(work) for _ in range(100)))
+
+        asyncio.run(burst())
+        assert most[0] <= 3
+        assert not inside
+
+    def test_in_the_order_in_which_they_came(self) -> None:
+        lane, order = Lane("requests", 1), list[int]()
+
+        async def burst() -> None:
+            await asyncio.gather(*(lane.run(lambda number=number: order.append(number)) for number in range(50)))  # type: ignore[misc]
+
+        asyncio.run(burst())
+        assert order == list(range(50))
+
+    def test_a_long_line_is_refused_at_once(self) -> None:
+        lane, may_end = Lane("requests", 1, most_waiting=2), threading.Event()
+
+        async def burst() -> None:
+            working = [asyncio.create_task(lane.run(lambda: may_end.wait(30))) for _ in range(3)]
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            with pytest.raises(RequestRefused) as refused:
+                await lane.run(may_end.set)
+            assert refused.value.problem.status == 503
+            assert refused.value.problem.headers["Retry-After"]
+            may_end.set()
+            await asyncio.gather(*working)
+
+        asyncio.run(burst())
+
+    def test_who_waits_too_long_is_refused(self) -> None:
+        lane, may_end = Lane("requests", 1, patience_seconds=0.05), threading.Event()
+
+        async def burst() -> None:
+            first = asyncio.create_task(lane.run(lambda: may_end.wait(30)))
+            await asyncio.sleep(0)
+            with pytest.raises(RequestRefused, match="too many requests"):
+                await lane.run(may_end.set)
+            may_end.set()
+            await first
+            # Its place is free again.
+            await lane.run(may_end.set)
+
+        asyncio.run(burst())
+
+    def test_what_is_raised_frees_the_place(self) -> None:
+        lane = Lane("requests", 1, patience_seconds=0.5)
+
+        async def twice() -> None:
+            for _ in range(2):
+                with pytest.raises(ZeroDivisionError):
+                    await lane.run(lambda: 1 / 0)
+
+        asyncio.run(twice())

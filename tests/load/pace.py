@@ -1,0 +1,15 @@
+"""How slow the machine is just now: bounds on time are multiplied by it, so that they hold beside other work."""
+
+import time
+
+REFERENCE_SECONDS = 0.042
+"""What the loop takes on a quiet machine of the kind that docs/benchmarks.md names."""
+STEPS = 1_000_000
+
+
+def slowness() -> float:
+    """1 on a quiet machine, 3 where this process gets a third of a core."""
+    began, total = time.perf_counter(), 0
+    for step in range(STEPS):
+        total += step
+    return max(1.0, (time.perf_counter() - began) / REFERENCE_SECONDS)
