@@ -80,8 +80,8 @@ class TestLaunch:
     def test_environment_follows_the_lease(self, database: Database, home: Path) -> None:
         bench = Bench(database, home, gpus=2)
         first, second = bench.start("a", 10 * GIB), bench.start("b", 10 * GIB)
-        launches = {launch.mark: launch for launch in bench.executor.submitted}
-        found = [launches[f"{one}/1"].environment for one in (first, second)]
+        launches = {launch.directory.name: launch for launch in bench.executor.submitted}
+        found = [launches[one].environment for one in (first, second)]
         assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["0", "1"]
         assert found[0]["TOKEN"] == deployments.engine_token(first, bench.ground) != found[1]["TOKEN"]
         assert bench.engine.started[0].memory_share == pytest.approx(10 / 16, abs=0.01)
@@ -182,4 +182,5 @@ class TestCrash:
         monkeypatch.setattr("finery.scheduler.serving.utc_now", lambda: found.restart_at)
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.RUNNING
-        assert [launch.mark for launch in bench.executor.submitted] == [f"{deployment_id}/1", f"{deployment_id}/2"]
+        started = [(launch.directory.name, launch.attempt) for launch in bench.executor.submitted]
+        assert started == [(deployment_id, 1), (deployment_id, 2)]
