@@ -1,5 +1,7 @@
 """How an attempt's end is read."""
 
+import signal
+
 import pytest
 
 from finery.contracts.process import Exit, Outcome, judge
@@ -30,3 +32,18 @@ class TestJudge:
 
     def test_an_end_without_an_account_is_no_success(self) -> None:
         assert judge(ended(exit_code=0))[0] is Reason.LOST
+
+    @pytest.mark.parametrize(
+        ("number", "reason"),
+        [
+            (signal.SIGKILL, Reason.KILLED),
+            (signal.SIGTERM, Reason.KILLED),
+            (signal.SIGUSR1, Reason.KILLED),
+            (signal.SIGSEGV, Reason.ERROR),
+            (signal.SIGABRT, Reason.ERROR),
+            (signal.SIGBUS, Reason.ERROR),
+        ],
+    )
+    def test_who_sent_the_signal(self, number: int, reason: Reason) -> None:
+        found, message = judge(ended(signal=number))
+        assert (found, f"signal {number}" in (message or "")) == (reason, True)

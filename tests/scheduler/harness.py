@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -84,6 +85,11 @@ class Harness:
     def events(self, run_id: str) -> list[EventType]:
         with self.database.read() as session:
             return [event.type for event in runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)]
+
+    def data(self, run_id: str, type: EventType) -> list[dict[str, Any]]:
+        with self.database.read() as session:
+            events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)
+        return [event.data for event in events if event.type is type]
 
     def wait_for(self, run_id: str, *statuses: RunStatus, timeout: float = DEADLINE_SECONDS) -> Run:
         deadline = time.monotonic() + timeout

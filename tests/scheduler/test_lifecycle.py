@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain import runs
@@ -136,8 +137,26 @@ class TestFaults:
         began = time.monotonic()
         run = harness.wait_for_end(run_id)
         assert time.monotonic() - began < 5
-        assert (run.status, run.reason) == (RunStatus.FAILED, Reason.ERROR)
+        assert (run.status, run.reason) == (RunStatus.FAILED, Reason.KILLED)
         assert "signal 9" in (run.error or "")
+        harness.assert_promises(run_id)
+
+    @pytest.mark.thorough
+    def test_a_training_that_is_killed_goes_on(self, harness: Harness) -> None:
+        """In the middle, after a checkpoint: it does its remaining steps, and tells its result once."""
+        harness.start()
+        settings = {"max_steps": 60, "save_steps": 2, "batch_size": 1, "max_length": 64}
+        run_id = harness.submit(builders.sft(harness.home, config=settings))
+        folder = harness.home / "runs" / run_id / "checkpoints"
+        harness.wait_for(run_id, RunStatus.RUNNING)
+        while not list(folder.glob("checkpoint-*")):
+            time.sleep(0.05)
+        os.kill(trainer_pid(harness.home, run_id), signal.SIGKILL)
+        run = harness.wait_for_end(run_id, timeout=240)
+        assert (run.status, run.attempt) == (RunStatus.SUCCEEDED, 2)
+        steps = harness.data(run_id, EventType.PROGRESS)
+        assert steps[-1]["step"] == 60
+        assert harness.events(run_id).count(EventType.RESULT) == 1
         harness.assert_promises(run_id)
 
     @pytest.mark.parametrize("server_too", [False, True])

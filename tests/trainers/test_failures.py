@@ -11,6 +11,9 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
+from finery.contracts.process import Outcome
+from finery.kit.files import write_json
+from finery.trainers.__main__ import main
 from finery.trainers.arguments import BatchShape
 from tests.trainers.running import (
     FEEDBACK,
@@ -19,6 +22,7 @@ from tests.trainers.running import (
     chat,
     ended,
     make_run,
+    read_events,
     start,
     write_rows,
 )
@@ -68,6 +72,29 @@ class TestOutOfMemory:
         assert all(data["batch_size"] * data["gradient_accumulation_steps"] == 16 for data in notices)
         free = carry_out(make_run(tmp_path / "free", "sft", cache=cache, **settings))
         assert result.losses() == pytest.approx(free.losses(), rel=1e-5)
+
+    @pytest.mark.parametrize(("before", "after"), [((4, 1), (2, 2)), ((1, 1), None)])
+    def test_half_the_batch_after_the_kernel_ended_it(
+        self,
+        tmp_path: Path,
+        cache: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        before: tuple[int, int],
+        after: tuple[int, int] | None,
+    ) -> None:
+        run = make_run(tmp_path, "sft", cache=cache, batch_size=before[0], max_steps=1)
+        run.attempt(1).path.mkdir(parents=True)
+        outcome = {"reason": "oom", "message": "the kernel ended the process"}
+        write_json(run.attempt(1).exit, {"signal": 9, "outcome": outcome})
+        monkeypatch.setenv("FINERY_ATTEMPT_DIR", str(run.attempt(2).path))
+        main([str(run.path)])
+        ending = Outcome.model_validate_json(run.attempt(2).outcome.read_bytes())
+        notices = [event["data"] for event in read_events(run) if event["data"].get("code") == "out_of_memory"]
+        if after is None:
+            assert (ending.reason, notices) == ("oom", [])
+        else:
+            assert ending.reason == "completed"
+            assert [(one["batch_size"], one["gradient_accumulation_steps"]) for one in notices] == [after]
 
     @pytest.mark.slow
     def test_too_little_for_one_row(self, tmp_path: Path, cache: Path) -> None:

@@ -16,6 +16,7 @@ A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the t
     attempts/K/exit.json        the truth about the end          (shim)
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ CONTROL_VALIDATE = "validate"
 CONTROL_STOP = "stop"
 CONTROL_PAUSE = "pause"
 
+WHOLE_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 OUTPUT_MARKER = "finery.json"
 """The file by which an output directory is known as one of ours, so that it may be replaced; it names the run."""
 MARK_VARIABLE = "FINERY_PROCESS_MARK"
@@ -98,6 +100,14 @@ class RunDirectory:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    def last_checkpoint(self) -> Path | None:
+        """The last whole one: what has such a name is whole."""
+        try:
+            found = [(WHOLE_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.iterdir()]
+        except FileNotFoundError:
+            return None
+        return max(((int(match[1]), path) for match, path in found if match), default=(0, None))[1]
 
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.path / "attempts" / str(number))

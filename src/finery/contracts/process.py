@@ -1,5 +1,6 @@
 """What the server and an executor say to each other about a supervised process."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,19 @@ class Unknown(Frozen):
 
 Observation = Starting | Alive | Exited | Lost | Unknown
 
+FROM_OUTSIDE = frozenset(
+    {
+        signal.SIGHUP,
+        signal.SIGINT,
+        signal.SIGQUIT,
+        signal.SIGKILL,
+        signal.SIGTERM,
+        signal.SIGUSR1,
+        signal.SIGUSR2,
+    }
+)
+"""Signals that a program does not bring upon itself, as it does SIGSEGV, SIGBUS or SIGABRT: an operator, a shutdown, a
+cluster that wants its machine back, or a guard of its memory sends them."""
 DISK_FULL_EXIT_CODE = 74
 """EX_IOERR: a trainer that cannot even write its outcome, or its log, says so with it."""
 
@@ -132,6 +146,8 @@ def judge(ending: Exit) -> tuple[Reason, str | None]:
         return Reason.LOST, "it was asked to end before it began"
     if ending.exit_code == DISK_FULL_EXIT_CODE:
         return Reason.DISK_FULL, "the disk was full, so that the trainer could not even write how it ended"
+    if ending.signal in FROM_OUTSIDE:
+        return Reason.KILLED, f"signal {ending.signal} from outside ended the trainer"
     if ending.signal is not None:
         return Reason.ERROR, f"the trainer was ended by signal {ending.signal}"
     if ending.exit_code == 0:

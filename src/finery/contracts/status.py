@@ -81,7 +81,9 @@ class Reason(StrEnum):
     PAUSED = "paused"
     """It was asked to pause, and saved a checkpoint."""
     ERROR = "error"
-    """The trainer failed by itself: bad data, NaN, a crash, a signal."""
+    """The trainer failed by itself: bad data, NaN, a crash."""
+    KILLED = "killed"
+    """A signal from outside ended it, which nobody here had sent."""
     OOM = "oom"
     """It ran out of device or machine memory."""
     CANCELLED = "cancelled"
@@ -103,6 +105,7 @@ STATUS_OF_REASON: dict[Reason, RunStatus] = {
     Reason.STOPPED: RunStatus.SUCCEEDED,
     Reason.PAUSED: RunStatus.PAUSED,
     Reason.ERROR: RunStatus.FAILED,
+    Reason.KILLED: RunStatus.FAILED,
     Reason.OOM: RunStatus.FAILED,
     Reason.INVALID_DATA: RunStatus.FAILED,
     Reason.CANCELLED: RunStatus.CANCELLED,
@@ -111,3 +114,27 @@ STATUS_OF_REASON: dict[Reason, RunStatus] = {
     Reason.START_FAILED: RunStatus.FAILED,
     Reason.DISK_FULL: RunStatus.FAILED,
 }
+
+
+class Recovery(StrEnum):
+    """What is tried before a run fails, as often as `max_lost` allows without a checkpoint in between."""
+
+    NONE = "none"
+    """It would end in the same way once more."""
+    CHECKPOINT = "checkpoint"
+    """It goes on from its last whole checkpoint. Without one it fails: whoever killed it may have meant it."""
+    RESTART = "restart"
+    """It goes on from its last whole checkpoint, or else begins anew."""
+    SMALLER_BATCH = "smaller_batch"
+    """As RESTART, with half the batch; see trainers.fitting."""
+
+
+RECOVERY_OF_REASON: dict[Reason, Recovery] = {
+    Reason.LOST: Recovery.RESTART,
+    # Nobody had asked for it: a machine that shuts down sends SIGTERM, and the trainer saves.
+    Reason.PAUSED: Recovery.RESTART,
+    Reason.KILLED: Recovery.CHECKPOINT,
+    # Where the kernel ended it. A trainer that says so itself has tried the smallest batch.
+    Reason.OOM: Recovery.SMALLER_BATCH,
+}
+"""The others have none. docs/ARCHITECTURE.md has the table by causes."""

@@ -160,6 +160,7 @@ class Watcher:
             return b""
 
     def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None, began: bool) -> None:
+        has_checkpoint = self._ground.home.run(attempt.run_id).last_checkpoint() is not None
         if redact := self._redactors.of(attempt):
             message = message and redact(message)
             ending = ending and _redacted(ending, redact)
@@ -171,6 +172,7 @@ class Watcher:
                 message=message,
                 ending=ending,
                 began=began,
+                has_checkpoint=has_checkpoint,
                 max_lost=self._settings.max_lost,
             )
         self._redactors.forget(attempt.ref)

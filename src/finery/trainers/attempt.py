@@ -7,6 +7,8 @@ from pathlib import Path
 
 from finery.contracts.layout import AttemptDirectory, RunDirectory
 from finery.contracts.spec import RunSpec
+from finery.contracts.status import Reason
+from finery.kit.files import read_json
 from finery.kit.redaction import NOTHING, Redactor
 from finery.trainers.concealing import redactor_of_environment
 from finery.trainers.controls import Controls
@@ -26,6 +28,18 @@ class Attempt:
     processes: int
     redact: Redactor = NOTHING
     """Takes the run's secrets out of a text."""
+
+    @property
+    def number(self) -> int:
+        """1 for the run's first."""
+        return int(self.directory.path.name)
+
+    @property
+    def kernel_ended_the_last(self) -> bool:
+        """Whether the kernel ended the attempt before this one, since the machine's memory was used up."""
+        ending = read_json(self.run.attempt(self.number - 1).exit)
+        outcome = ending.get("outcome") if isinstance(ending, dict) and ending.get("signal") is not None else None
+        return isinstance(outcome, dict) and outcome.get("reason") == Reason.OOM
 
     @property
     def is_main(self) -> bool:

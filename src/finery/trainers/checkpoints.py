@@ -2,26 +2,24 @@
 
 import json
 import os
-import re
 import shutil
 from pathlib import Path
 
+from finery.contracts.layout import WHOLE_CHECKPOINT
 from finery.kit.files import sync_directory, write_json
 from finery.trainers.attempt import Attempt
-
-WHOLE = re.compile(r"checkpoint-(\d+)")
 
 
 class Checkpoints:
     def __init__(self, attempt: Attempt, keep: int) -> None:
+        self._run = attempt.run
         self._folder = attempt.run.checkpoints
         self._keep = keep
         self.workspace = attempt.checkpoint_workspace
 
     def latest(self) -> Path | None:
         """The last whole checkpoint."""
-        numbered = self._numbered()
-        return numbered[-1][1] if numbered else None
+        return self._run.last_checkpoint()
 
     def tokens_of(self, checkpoint: Path) -> int:
         """How many tokens had been learned from; the trainers themselves count from 0 after a resume."""
@@ -49,7 +47,7 @@ class Checkpoints:
         return whole
 
     def _numbered(self) -> list[tuple[int, Path]]:
-        found = [(WHOLE.fullmatch(path.name), path) for path in self._folder.iterdir()]
+        found = [(WHOLE_CHECKPOINT.fullmatch(path.name), path) for path in self._folder.iterdir()]
         return sorted((int(match[1]), path) for match, path in found if match)
 
 

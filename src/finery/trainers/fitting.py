@@ -42,7 +42,7 @@ def fit(
     """Raises Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, OSError."""
     if checkpoints.remove_torn():
         attempt.reporter.notice("torn_checkpoint", "an unfinished checkpoint was removed", level="info")
-    shape = _first_shape(attempt, config)
+    shape = _first_shape(attempt, config, smallest_batch)
     while True:
         fitted = _try(attempt, config, checkpoints, build, shape)
         if fitted is not None:
@@ -76,16 +76,19 @@ def _try(
     return Fitted(trainer, callback.ending, _figures(trainer, callback, time.monotonic() - start))
 
 
-def _first_shape(attempt: Attempt, config: TrainingConfig) -> BatchShape:
-    """The configured one, or the smaller one that this run has needed before."""
+def _first_shape(attempt: Attempt, config: TrainingConfig, smallest_batch: int) -> BatchShape:
+    """The configured one, or the smaller one that this run has needed before; half of it where the kernel ended the
+    attempt before this one. Raises OutOfMemory when there is no smaller one."""
     configured = BatchShape(config.batch_size, config.gradient_accumulation_steps)
-    noted = read_json(attempt.batch_file)
-    if noted is None:
-        return configured
-    shape = BatchShape(**noted)
+    noted = read_json(attempt.batch_file) or {}
+    shape = BatchShape(noted["size"], noted["accumulation"]) if noted else configured
     if shape.product != configured.product:
-        return configured
-    _tell_smaller_batch(attempt, configured, shape)
+        shape = configured
+    # Another process of this attempt may have halved it already.
+    if attempt.kernel_ended_the_last and noted.get("attempt") != attempt.number:
+        shape = _smaller(attempt, shape, smallest_batch)
+    if shape != configured:
+        _tell_smaller_batch(attempt, configured, shape)
     return shape
 
 
@@ -93,14 +96,20 @@ def _after_out_of_memory(attempt: Attempt, shape: BatchShape, smallest_batch: in
     gc.collect()
     if attempt.spec.gpus:
         torch.cuda.empty_cache()
-    smaller = shape.smaller(smallest_batch)
-    if smaller is None:
-        raise OutOfMemory(f"out of memory with a batch of {shape.size}; choose a smaller model or max_length")
-    write_json(attempt.batch_file, asdict(smaller))
+    smaller = _smaller(attempt, shape, smallest_batch)
     if attempt.processes > 1:
         # The other ranks wait in a collective that this one will never join: all must begin again.
         raise OutOfMemory(f"out of memory with a batch of {shape.size} on each GPU")
     _tell_smaller_batch(attempt, shape, smaller)
+    return smaller
+
+
+def _smaller(attempt: Attempt, shape: BatchShape, smallest_batch: int) -> BatchShape:
+    """Noted for the run's other attempts and processes. Raises OutOfMemory."""
+    smaller = shape.smaller(smallest_batch)
+    if smaller is None:
+        raise OutOfMemory(f"out of memory with a batch of {shape.size}; choose a smaller model or max_length")
+    write_json(attempt.batch_file, {**asdict(smaller), "attempt": attempt.number})
     return smaller
 
 

@@ -29,9 +29,13 @@ def claim_again(database: Database) -> AttemptRef:
     return claim.ref
 
 
-def finish(database: Database, ref: AttemptRef, reason: Reason, ending: Exit | None = None) -> RunStatus | None:
+def finish(
+    database: Database, ref: AttemptRef, reason: Reason, ending: Exit | None = None, *, has_checkpoint: bool = False
+) -> RunStatus | None:
     with database.write() as session:
-        return attempts.finish(session, ref, reason=reason, message="why", ending=ending, max_lost=2)
+        return attempts.finish(
+            session, ref, reason=reason, message="why", ending=ending, max_lost=2, has_checkpoint=has_checkpoint
+        )
 
 
 def status_events(database: Database) -> list[str]:
@@ -55,6 +59,7 @@ class TestFinish:
             (Reason.STOPPED, RunStatus.SUCCEEDED),
             (Reason.ERROR, RunStatus.FAILED),
             (Reason.OOM, RunStatus.FAILED),
+            (Reason.KILLED, RunStatus.FAILED),
             (Reason.TIMEOUT, RunStatus.FAILED),
             (Reason.START_FAILED, RunStatus.FAILED),
             (Reason.DISK_FULL, RunStatus.FAILED),
@@ -109,6 +114,34 @@ class TestFinish:
             assert finish(database, ref, Reason.LOST) is RunStatus.QUEUED
             ref = claim_again(database)
 
+    def test_what_was_killed_goes_on_from_its_checkpoint_so_often(self, database: Database, ref: AttemptRef) -> None:
+        ending = Exit(exit_code=None, signal=9, started_at=1.0, finished_at=2.0)
+        for _ in range(2):
+            assert finish(database, ref, Reason.KILLED, ending, has_checkpoint=True) is RunStatus.QUEUED
+            ref = claim_again(database)
+        assert finish(database, ref, Reason.KILLED, ending, has_checkpoint=True) is RunStatus.FAILED
+        with database.read() as session:
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).reason is Reason.KILLED
+
+    @pytest.mark.parametrize("has_checkpoint", [False, True])
+    def test_what_the_kernel_ended_for_memory_begins_with_less(
+        self, database: Database, ref: AttemptRef, has_checkpoint: bool
+    ) -> None:
+        ending = Exit(exit_code=None, signal=9, started_at=1.0, finished_at=2.0)
+        assert finish(database, ref, Reason.OOM, ending, has_checkpoint=has_checkpoint) is RunStatus.QUEUED
+
+    @pytest.mark.parametrize("reason", [Reason.ERROR, Reason.OOM, Reason.TIMEOUT, Reason.DISK_FULL])
+    def test_a_checkpoint_helps_nobody_who_failed_by_himself(
+        self, database: Database, ref: AttemptRef, reason: Reason
+    ) -> None:
+        ending = Exit(exit_code=1, started_at=1.0, finished_at=2.0)
+        assert finish(database, ref, reason, ending, has_checkpoint=True) is RunStatus.FAILED
+
+    def test_a_pause_that_was_asked_for_and_then_it_was_killed(self, database: Database, ref: AttemptRef) -> None:
+        with database.write() as session:
+            runs.request_pause(session, "r", LOCAL_ADMINISTRATOR)
+        assert finish(database, ref, Reason.KILLED, has_checkpoint=True) is RunStatus.PAUSED
+
     def test_artifacts_are_recorded_with_their_size(self, database: Database, ref: AttemptRef, home: Path) -> None:
         (home / "model.safetensors").write_bytes(b"12345")
         artifact = Made(name="model.safetensors", type="model", path=str(home / "model.safetensors"))
@@ -117,6 +150,43 @@ class TestFinish:
         with database.read() as session:
             found = runs.list_artifacts(session, "r", LOCAL_ADMINISTRATOR)
         assert [(one.name, one.size_bytes, one.sha256) for one in found] == [("model.safetensors", 5, None)]
+
+
+class TestFinishCommand:
+    @pytest.mark.parametrize(
+        ("reason", "restartable", "status"),
+        [
+            (Reason.LOST, False, RunStatus.FAILED),
+            (Reason.LOST, True, RunStatus.QUEUED),
+            (Reason.KILLED, False, RunStatus.FAILED),
+            (Reason.KILLED, True, RunStatus.QUEUED),
+            (Reason.PAUSED, False, RunStatus.FAILED),
+            (Reason.PAUSED, True, RunStatus.QUEUED),
+            (Reason.OOM, True, RunStatus.FAILED),
+            (Reason.ERROR, True, RunStatus.FAILED),
+        ],
+    )
+    def test_is_started_again_only_if_it_says_so(
+        self, database: Database, home: Path, reason: Reason, restartable: bool, status: RunStatus
+    ) -> None:
+        with database.write() as session:
+            wanted = builders.command("true", id="r", restartable=restartable)
+            runs.create(session, wanted, builders.ground(home), LOCAL_ADMINISTRATOR)
+        ending = Exit(exit_code=None, signal=9, started_at=1.0, finished_at=2.0)
+        assert finish(database, claim_again(database), reason, ending) is status
+        with database.read() as session:
+            error = runs.get(session, "r", LOCAL_ADMINISTRATOR).error or ""
+        assert ("restartable: true" in error) == (status is RunStatus.FAILED and not restartable)
+
+    def test_that_never_began_is_started_in_any_case(self, database: Database, home: Path) -> None:
+        with database.write() as session:
+            runs.create(session, builders.command("true", id="r"), builders.ground(home), LOCAL_ADMINISTRATOR)
+        ref = claim_again(database)
+        with database.write() as session:
+            found = attempts.finish(
+                session, ref, reason=Reason.LOST, message=None, ending=None, max_lost=2, began=False
+            )
+        assert found is RunStatus.QUEUED
 
 
 class TestRecordEvents:

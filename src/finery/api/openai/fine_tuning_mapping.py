@@ -49,6 +49,7 @@ ERROR_CODES = {
     Reason.TIMEOUT: "time_limit_reached",
     Reason.DISK_FULL: "disk_full",
     Reason.LOST: "worker_lost",
+    Reason.KILLED: "worker_lost",
     Reason.START_FAILED: "start_failed",
 }
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.events import EventType, TrainerEvent
 from finery.contracts.process import Exit, Handle
 from finery.contracts.recipes import RECIPES, may_start_again
-from finery.contracts.status import STATUS_OF_REASON, Intent, Reason, RunStatus
+from finery.contracts.status import RECOVERY_OF_REASON, STATUS_OF_REASON, Intent, Reason, Recovery, RunStatus
 from finery.db import make_room
 from finery.db.topics import announce, run_topic
 from finery.domain.runs.transitions import append_event, change_status
@@ -105,18 +105,22 @@ def finish(
     ending: Exit | None,
     max_lost: int,
     began: bool = True,
+    has_checkpoint: bool = False,
 ) -> RunStatus | None:
     """End the attempt and decide what becomes of its run; None when the attempt is no longer ours.
 
-    An accepted cancel always wins. A run that was lost, or that saved and ended without being asked to, is queued
-    again, `max_lost` times without a checkpoint in between. `began`: False where its process certainly never did.
+    An accepted cancel always wins. Where RECOVERY_OF_REASON knows a way the run is queued again, `max_lost` times
+    without a checkpoint in between. `began`: False where its process certainly never did. `has_checkpoint`: whether
+    there is a whole one to go on from.
     """
     row = _owned(session, ref)
     if row is None:
         return None
     make_room(session)
-    to, reason = _decide(row, reason, ending, began, max_lost)
-    if to is RunStatus.FAILED and reason is Reason.LOST and began and not _may_start_again(row):
+    is_once = began and not _may_start_again(row)
+    can_recover = not is_once and _can_recover(row, reason, ending, has_checkpoint)
+    to, reason = _decide(row, reason, ending, can_recover, max_lost)
+    if to is RunStatus.FAILED and is_once and reason in (Reason.LOST, Reason.KILLED):
         message = f"{message or 'a signal that nobody here sent asked it to end'}; {ONCE}"
     attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
     attempt.exit = ending.model_dump(mode="json") if ending else None
@@ -128,18 +132,33 @@ def finish(
     return to
 
 
-def _decide(row: RunRow, reason: Reason, ending: Exit | None, began: bool, max_lost: int) -> tuple[RunStatus, Reason]:
-    asked_to_end = ending is not None and ending.terminated
+def _decide(
+    row: RunRow, reason: Reason, ending: Exit | None, can_recover: bool, max_lost: int
+) -> tuple[RunStatus, Reason]:
     if row.intent == Intent.CANCEL:
         return RunStatus.CANCELLED, Reason.CANCELLED
-    if row.intent == Intent.PAUSE and (reason in (Reason.PAUSED, Reason.LOST) or asked_to_end):
+    asked_to_end = ending is not None and ending.terminated
+    if row.intent == Intent.PAUSE and (reason in (Reason.PAUSED, Reason.LOST, Reason.KILLED) or asked_to_end):
         return RunStatus.PAUSED, Reason.PAUSED
-    if reason not in (Reason.LOST, Reason.PAUSED):
-        return STATUS_OF_REASON[reason], reason
-    if began and not _may_start_again(row):
-        return RunStatus.FAILED, Reason.LOST
-    row.lost_count += 1
-    return (RunStatus.QUEUED if row.lost_count <= max_lost else RunStatus.FAILED), Reason.LOST
+    # A pause that nobody had asked for is no status that a run may stay in.
+    told = Reason.LOST if reason is Reason.PAUSED else reason
+    if can_recover and row.lost_count < max_lost:
+        row.lost_count += 1
+        return RunStatus.QUEUED, told
+    return STATUS_OF_REASON[told], told
+
+
+def _can_recover(row: RunRow, reason: Reason, ending: Exit | None, has_checkpoint: bool) -> bool:
+    match RECOVERY_OF_REASON.get(reason, Recovery.NONE):
+        case Recovery.RESTART:
+            return True
+        case Recovery.CHECKPOINT:
+            # What does not go on where it was has no checkpoint; that it may be restarted was asked before.
+            return has_checkpoint or not RECIPES[row.recipe].resumable
+        case Recovery.SMALLER_BATCH:
+            return RECIPES[row.recipe].resumable and ending is not None and ending.signal is not None
+        case Recovery.NONE:
+            return False
 
 
 def _may_start_again(row: RunRow) -> bool:
