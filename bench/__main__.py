@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Callable
 
-from bench import check, jobs, logs, recovery, serving, startup, training, uploads
+from bench import bursts, check, jobs, logs, recovery, serving, startup, training, uploads
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
     "jobs": jobs.main,
+    "bursts": bursts.main,
     "logs": logs.main,
     "check": check.main,
     "recovery": recovery.main,

@@ -14,7 +14,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.db import Database
 from finery.domain import accounts, datasets, files
 from finery.domain.ground import Ground
-from finery.domain.runs import outputs
+from finery.domain.runs import outputs, removal
 from finery.engines.registry import installed_engines
 from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
@@ -163,6 +163,7 @@ class Composition:
     def _remove_forgotten(self) -> None:
         with self._database.write() as session:
             outputs.remove_forgotten(session, self._home)
+            removal.settle_removals(session, self._home)
 
     def _start_scheduler(self) -> None:
         settings = SchedulerSettings(

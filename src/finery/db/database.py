@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from finery.contracts.layout import HomeDirectory
+from finery.db.endings import ENDINGS, Endings, carry_out
 from finery.db.topics import TOPICS, UNKNOWN, note_executed, note_flushed
 from finery.kit.disk_reserve import DiskReserve
 from finery.kit.fair_semaphore import FairSemaphore, Permit
@@ -113,9 +114,12 @@ class Database:
             raise RuntimeError("a transaction that writes was begun inside of another one of the same thread")
         self._thread.is_open = True
         topics: set[str] = set()
+        endings = Endings()
+        behind = endings.rolled_back
         try:
-            with self._writer(info={TOPICS: topics}) as session, session.begin():
+            with self._writer(info={TOPICS: topics, ENDINGS: endings}) as session, session.begin():
                 yield session
+            behind = endings.committed
         finally:
             self._thread.is_open = False
             self._give_turn_back()
@@ -123,6 +127,7 @@ class Database:
             with self._counting:
                 self._commits += 1
                 self._commits_of.update(topics)
+            carry_out(behind)
         for listener in self._listeners:
             listener(None if UNKNOWN in topics else frozenset(topics))
 

@@ -1,6 +1,5 @@
 """Runs: accepted, found, listed, changed, reported on, deleted."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from finery.domain.runs.acceptance import insert_run
 from finery.domain.runs.errors import NotReportable, RunIsLive
 from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.mapping import run_of
+from finery.domain.runs.removal import remove_with
 from finery.domain.runs.replays import IdCollided, earlier_answer, request_key, resolve_conflict
 from finery.domain.runs.rows import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
@@ -123,8 +123,7 @@ def delete(session: Session, run_id: str, ground: Ground, who: Principal) -> Non
     session.delete(row)
     session.flush()
     if row.recipe != EXTERNAL:
-        shutil.rmtree(ground.home.run(row.id).path, ignore_errors=True)
-        ground.home.run_log(row.id).unlink(missing_ok=True)
+        remove_with(session, row.id, ground.home)
 
 
 def count_by_status(session: Session) -> dict[RunStatus, int]:
