@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from finery.app.connections import MAX_HEAD_BYTES, Connection, ConnectionLimits
+from finery.app.connections import MAX_HEAD_BYTES, MAX_HEADERS, Connection, ConnectionLimits
 from tests.servers import RunningServer
 
 HEAD_SECONDS = 0.5
@@ -96,6 +96,29 @@ class TestHead:
         answer = read_all(client)
         assert answer.startswith(b"HTTP/1.1 431 ")
         assert error_of(answer)["code"] == "headers_too_large"
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            b"X: " + b"x" * 40_000 + b"\r\n",
+            b"X:" + b" " * 40_000 + b"x\r\n",
+            b"X: 1\r\n" * (MAX_HEADERS + 1),
+            b"X: " + b"x" * (MAX_HEAD_BYTES - len(ASK) - 4) + b"\r\n",
+        ],
+        ids=["long", "padded", "many", "one byte too many"],
+    )
+    def test_that_is_too_large_and_comes_whole(self, client: socket.socket, headers: bytes) -> None:
+        client.sendall(ASK[:-2] + headers + b"\r\n")
+        answer = read_all(client)
+        assert answer.startswith(b"HTTP/1.1 431 ")
+        assert error_of(answer)["code"] == "headers_too_large"
+
+    def test_that_is_just_large_enough(self, client: socket.socket) -> None:
+        rest = MAX_HEAD_BYTES - len(ASK) - len(b"X: \r\n")
+        client.sendall(ASK[:-2] + b"X: " + b"x" * rest + b"\r\n\r\n")
+        client.sendall(ASK[:-2] + b"X: 1\r\n" * (MAX_HEADERS - 1) + b"\r\n")
+        # The connection is closed because nobody asks again.
+        assert read_all(client).count(b"HTTP/1.1 200") == 2
 
     def test_trailers_that_never_end(self, client: socket.socket) -> None:
         client.sendall(

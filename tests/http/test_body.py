@@ -72,6 +72,19 @@ class TestParseJson:
     def test_what_stands_in_a_text_does_not_count(self, value: object) -> None:
         assert parse_json(json.dumps(value).encode(), SMALL) == value
 
+    @pytest.mark.parametrize(
+        ("value", "field"),
+        [("a\0", ""), ({"a": {"b": [1, "\0"]}}, "a.b.1"), ({"a": {"b\0c": 1}}, "a.b\\x00c")],
+    )
+    def test_a_nul_is_named(self, value: object, field: str) -> None:
+        with pytest.raises(RequestRefused) as caught:
+            parse_json(json.dumps(value).encode())
+        assert [flaw.field for flaw in caught.value.problem.flaws] == [field]
+        assert parse_json(json.dumps(value).encode(), JsonBounds(nul=True)) == value
+
+    def test_the_spelling_of_a_nul_is_none(self) -> None:
+        assert parse_json(b'{"a": "\\\\u0000"}') == {"a": "\\u0000"}
+
     @pytest.mark.parametrize("shift", range(5))
     @pytest.mark.parametrize("text", ['",', '\\",', '\\\\",', "\\\\\\", "x"])
     def test_where_it_is_cut_for_the_scan_changes_nothing(

@@ -26,13 +26,42 @@ class TestHost:
         assert client.get("/healthz", headers={"Host": host}).status_code == 200
 
     @pytest.mark.parametrize(
-        "host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "", "[", "a b"]
+        "host",
+        [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "",
+            "[",
+            "a b",
+            "evil@127.0.0.1",
+            "evil.example:80@localhost:8001",
+            "localhost/evil.example",
+            "localhost?evil.example",
+            "localhost#evil.example",
+            "localhost:99999",
+            "localhost:evil",
+        ],
     )
     def test_foreign_host_is_refused_in_the_dialects_shape(self, client: TestClient, host: str) -> None:
         answer = client.get("/jobs", headers={"Host": host})
         assert answer.status_code == 421
         assert "FINERY_ALLOWED_HOSTS" in answer.json()["detail"]
         assert client.get("/api/v1/runs", headers={"Host": host}).json()["error"]["code"] == "unknown_host"
+
+
+class TestAddress:
+    @pytest.mark.parametrize(
+        ("address", "code"),
+        [
+            ("/api/v1/runs?" + "&".join(["a=1"] * 201), "too_many_parameters"),
+            ("/api/v1/runs/a%00b", "malformed_address"),
+            ("/api/v1/runs?label=a%00", "malformed_address"),
+        ],
+    )
+    def test_refused(self, client: TestClient, address: str, code: str) -> None:
+        answer = client.get(address)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
 
 
 class TestOrigin:

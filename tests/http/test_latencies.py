@@ -14,7 +14,17 @@ class TestLatencyMiddleware:
         asyncio.run(
             LatencyMiddleware(answer, latencies)({"type": "http", "method": method, "headers": []}, nothing, discard)
         )
-        assert set(latencies.snapshot()) == {Served(expected, "none", 501)}
+        assert set(latencies.snapshot().by_route) == {Served(expected, "none", "5xx")}
+
+
+class TestLatencies:
+    def test_a_snapshot_does_not_change(self) -> None:
+        latencies = Latencies()
+        latencies.add(Served("GET", "/", "2xx"), 0.02)
+        before = latencies.snapshot()
+        latencies.add(Served("GET", "/", "2xx"), 0.02)
+        assert before.by_route[Served("GET", "/", "2xx")].count == 1
+        assert dict(before.by_status["2xx"].buckets())["0.025"] == 1
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:

@@ -14,7 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finery.kit import tables, text
-from finery.kit.tables import BrokenRow, DamagedFile, Row, TableFormat, UnknownFormat, scan_rows, sniff, stream_rows
+from finery.kit.tables import (
+    BrokenRow,
+    DamagedFile,
+    Row,
+    TableFormat,
+    UnknownFormat,
+    UnreadableTable,
+    scan_rows,
+    sniff,
+    stream_rows,
+)
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 
@@ -383,3 +393,43 @@ class TestImport:
     def test_pyarrow_is_not_imported_until_it_is_needed(self) -> None:
         code = "import sys, finery.kit.tables; sys.exit('pyarrow' in sys.modules)"
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class TestPackedTooTightly:
+    """A few bytes can stand for any number of rows."""
+
+    @pytest.fixture(autouse=True)
+    def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(text, "FREE_BYTES", 1 << 18)
+
+    @pytest.mark.parametrize(
+        ("name", "content"),
+        [
+            ("a.jsonl.gz", b'{"a": "x"}\n' * 100_000),
+            ("a.json.gz", b'[{"a": "x"}' + b',{"a": "x"}' * 100_000 + b"]"),
+            ("a.csv.gz", b"a\n" + b"x\n" * 100_000),
+            ("a.jsonl.gz", b'{"a": "' + b"x" * 10_000_000 + b'"}'),
+        ],
+        ids=["lines", "array", "cells", "one row"],
+    )
+    def test_gzip(self, tmp_path: Path, name: str, content: bytes) -> None:
+        path = write(tmp_path, name, gzip.compress(content))
+        rows = scan_rows(path)
+        with pytest.raises(UnreadableTable, match="give it unpacked"):
+            list(rows)
+        assert list(scan_rows(write(tmp_path, name.removesuffix(".gz"), content)))
+
+    def test_parquet(self, tmp_path: Path) -> None:
+        import pyarrow
+        from pyarrow import parquet
+
+        path = tmp_path / "a.parquet"
+        parquet.write_table(pyarrow.table({"a": pyarrow.array([None] * 200_000, pyarrow.string())}), path)
+        with pytest.raises(UnreadableTable, match="give it unpacked"):
+            list(scan_rows(path))
+
+    def test_text_that_repeats_a_lot_is_read(self, tmp_path: Path) -> None:
+        row = json.dumps({"system": "You are a helpful assistant. " * 100, "prompt": "12345678"}).encode()
+        lines = b"".join(row.replace(b"12345678", b"%08d" % number) + b"\n" for number in range(5_000))
+        path = write(tmp_path, "a.jsonl.gz", gzip.compress(lines))
+        assert sum(1 for _ in scan_rows(path)) == 5_000

@@ -25,6 +25,7 @@ from finery.app.bodies import ANSWERING, Gathering, read_large_pieces, skip_midd
 from finery.http.problems import Problem, unavailable
 
 MAX_HEAD_BYTES = 32 * 1024
+MAX_HEADERS = 100
 SURPLUS = 256
 """So many beyond the limit hear why they are turned away; the next are cut off without a word."""
 SURPLUS_SECONDS = 2.0
@@ -41,7 +42,11 @@ _TWO_LENGTHS = Problem(
     # A proxy may go by the other one, and take for a second request what we take for a body.
     "a body has Content-Length or Transfer-Encoding, not both",
 )
-_LARGE_HEAD = Problem(431, "headers_too_large", f"address and headers take more than {MAX_HEAD_BYTES} bytes")
+_LARGE_HEAD = Problem(
+    431,
+    "headers_too_large",
+    f"address and headers take more than {MAX_HEAD_BYTES} bytes, or are more than {MAX_HEADERS} lines",
+)
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,23 @@ class Parser(h11.Connection):
     """Refuses what h11 lets pass, before any middleware could answer it as a request like others."""
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        before = self._unread() if self.their_state is h11.IDLE else 0
         event = super().next_event()
-        if isinstance(event, h11.Request) and {name for name, _ in event.headers} >= LENGTHS:
-            raise TwoLengths(_TWO_LENGTHS.message)
+        if isinstance(event, h11.Request):
+            # h11 bounds a head only while it waits for the rest of it.
+            self._refuse_large(event, before - self._unread())
+            if {name for name, _ in event.headers} >= LENGTHS:
+                raise TwoLengths(_TWO_LENGTHS.message)
+        elif isinstance(event, h11.EndOfMessage):
+            self._refuse_large(event, sum(len(name) + len(value) for name, value in event.headers))
         return event
+
+    def _unread(self) -> int:
+        return len(self.trailing_data[0])
+
+    def _refuse_large(self, event: h11.Request | h11.EndOfMessage, size: int) -> None:
+        if size > MAX_HEAD_BYTES or len(event.headers) > MAX_HEADERS:
+            raise h11.RemoteProtocolError(_LARGE_HEAD.message, error_status_hint=_LARGE_HEAD.status)
 
 
 class Connection(H11Protocol):

@@ -13,7 +13,10 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from finery.http.problems import Problem, RequestRefused, unreadable_body
+from finery.domain.errors import Flaw
+from finery.domain.flaws import MAX_FIELD
+from finery.http.problems import Problem, RequestRefused, invalid_request, unreadable_body
+from finery.kit.printable import printable
 
 LARGE = 64 << 10
 """Bytes that take long enough to look at for other requests to feel it."""
@@ -40,12 +43,14 @@ class JsonBounds:
     """Of one object."""
     key_characters: int = 500
     depth: int = 100
+    nul: bool = False
+    """Whether a text may hold the character NUL. PostgreSQL stores none; SQLite would."""
 
     async def __call__(self) -> None:
         """Nothing: the body has been read by then."""
 
 
-CONVERSATION = JsonBounds(values=100_000)
+CONVERSATION = JsonBounds(values=100_000, nul=True)
 """Of bodies that are handed on to an engine, which checks them in a thread."""
 
 
@@ -113,6 +118,9 @@ def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
         raise _explained(data, error) from error
     if _count_keys(value, bounds) < pairs:
         raise _explained(data, None)
+    if not bounds.nul and b"\\u0000" in data and (place := _place_of_nul(value)) is not None:
+        message = "holds the character NUL, which cannot be stored; leave it out"
+        raise RequestRefused(invalid_request([Flaw(printable(place, limit=MAX_FIELD), message)]))
     return value
 
 
@@ -169,6 +177,25 @@ def _children(value: Any) -> Iterator[Any]:
         yield from value.values()
     elif isinstance(value, list):
         yield from value
+
+
+def _place_of_nul(value: Any, place: str = "") -> str | None:
+    match value:
+        case str():
+            return place if "\0" in value else None
+        case dict():
+            children = [(key, found, "\0" in key) for key, found in value.items()]
+        case list():
+            children = [(str(index), found, False) for index, found in enumerate(value)]
+        case _:
+            return None
+    for name, found, is_bad in children:
+        path = f"{place}.{name}" if place else name
+        if is_bad:
+            return path
+        if (inner := _place_of_nul(found, path)) is not None:
+            return inner
+    return None
 
 
 def _too_deep(bounds: JsonBounds) -> RequestRefused:

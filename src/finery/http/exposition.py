@@ -29,7 +29,12 @@ class _Figures:
     latencies: Latencies
 
     def collect(self) -> "Iterator[Metric]":
-        from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, InfoMetricFamily
+        from prometheus_client.core import (
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+            InfoMetricFamily,
+            SummaryMetricFamily,
+        )
 
         yield InfoMetricFamily("finery", "The server.", value={"version": __version__})
         runs = GaugeMetricFamily("finery_runs", "Runs by status.", labels=["status"])
@@ -40,9 +45,16 @@ class _Figures:
         yield GaugeMetricFamily("finery_queue_depth", "Runs that wait for a lease.", value=waiting)
         live = sum(count for status, count in self.runs_by_status.items() if status.is_live)
         yield GaugeMetricFamily("finery_runs_with_leases", "Runs that hold GPUs or CPU slots.", value=live)
-        served = HistogramMetricFamily(
-            "finery_http_request_seconds", "Time to the start of an answer.", labels=["method", "route", "status"]
+        latencies = self.latencies.snapshot()
+        seconds = HistogramMetricFamily(
+            "finery_http_request_seconds", "Time to the start of an answer.", labels=["status"]
         )
-        for key, found in self.latencies.snapshot().items():
-            served.add_metric([key.method, key.route, str(key.status)], found.buckets(), sum_value=found.total)
-        yield served
+        for answered, found in sorted(latencies.by_status.items()):
+            seconds.add_metric([answered], found.buckets(), sum_value=found.total)
+        yield seconds
+        routes = SummaryMetricFamily(
+            "finery_http_route_seconds", "The same, by route.", labels=["method", "route", "status"]
+        )
+        for key, sums in latencies.by_route.items():
+            routes.add_metric([key.method, key.route, key.status], count_value=sums.count, sum_value=sums.total)
+        yield routes

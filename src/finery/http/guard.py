@@ -99,6 +99,8 @@ class Guard:
         scope = connection.scope
         if not self._is_known_host(connection.headers.get("host", "")):
             return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return Problem(400, "malformed_address", "an address must not hold the character NUL")
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             return Problem(400, "too_many_parameters", f"an address has at most {MAX_PARAMETERS} parameters")
         if self._has_key(scope["query_string"]):
@@ -186,10 +188,13 @@ def is_local_host(value: str) -> bool:
 
 
 def _host_name(value: str) -> str:
+    """In lower case, without a port; empty where the value is anything but a name or address and a port."""
     try:
-        return urlsplit(f"//{value}").hostname or ""
+        parts = urlsplit(f"//{value}")
+        is_bare = parts.netloc == value and "@" not in value and parts.port != 0
     except ValueError:
         return ""
+    return (parts.hostname or "") if is_bare else ""
 
 
 def _with_headers(send: Send, added: dict[str, str]) -> Send:

@@ -1,5 +1,6 @@
-"""How long requests took, by route; counted here so that the metrics library is loaded only when somebody asks."""
+"""How long requests took, by status and by route. The metrics library is loaded only when somebody asks for them."""
 
+import copy
 import threading
 import time
 from bisect import bisect_left
@@ -33,25 +34,41 @@ class Histogram:
         return found
 
 
+@dataclass
+class Sum:
+    count: int = 0
+    total: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.count += 1
+        self.total += seconds
+
+
 @dataclass(frozen=True)
 class Served:
     method: str
     route: str
-    status: int
+    status: str
+    """Its class: `2xx`."""
 
 
+@dataclass
 class Latencies:
-    def __init__(self) -> None:
-        self._histograms: defaultdict[Served, Histogram] = defaultdict(Histogram)
-        self._lock = threading.Lock()
+    """A histogram of a dozen lines for each class of statuses, and two lines for each route: with a histogram for each
+    route, the whole would be half a megabyte at every scrape."""
+
+    by_status: defaultdict[str, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
+    by_route: defaultdict[Served, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     def add(self, served: Served, seconds: float) -> None:
         with self._lock:
-            self._histograms[served].add(seconds)
+            self.by_status[served.status].add(seconds)
+            self.by_route[served].add(seconds)
 
-    def snapshot(self) -> dict[Served, Histogram]:
+    def snapshot(self) -> "Latencies":
         with self._lock:
-            return {served: Histogram([*found.counts], found.total) for served, found in self._histograms.items()}
+            return Latencies(copy.deepcopy(self.by_status), copy.deepcopy(self.by_route))
 
 
 class LatencyMiddleware:
@@ -69,7 +86,7 @@ class LatencyMiddleware:
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.start":
-                served = Served(_method(scope), _route_path(scope), message["status"])
+                served = Served(_method(scope), _route_path(scope), f"{message['status'] // 100}xx")
                 self._latencies.add(served, time.perf_counter() - began)
             await send(message)
 

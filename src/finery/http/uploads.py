@@ -254,6 +254,8 @@ def _parser(boundary: bytes) -> Multipart:
 
 
 def _text(name: str, value: bytearray) -> str:
+    if 0 in value:
+        raise UploadRefused("holds the character NUL, which cannot be stored; leave it out", field=name)
     try:
         return value.decode()
     except UnicodeDecodeError as error:

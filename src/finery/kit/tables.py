@@ -14,6 +14,8 @@ import msgspec
 
 from finery.kit.text import (
     HEAD_BYTES,
+    PackedTooTightly,
+    Unpacking,
     as_utf8,
     guess_encoding,
     open_unpacked,
@@ -95,7 +97,7 @@ def scan_rows(path: Path, *, taker: Taker | None = None) -> Iterator[Row | Broke
     `taker` is offered the bytes of JSON rows first. Raises UnreadableTable and OSError.
     """
     with open_unpacked(path) as file:
-        chunks = _undamaged(read_chunks(file))
+        chunks = _undamaged(read_chunks(file, Unpacking(path)))
         head = next(chunks, b"")
         table = sniff(head[:HEAD_BYTES], path.name)
         if table is not TableFormat.PARQUET:
@@ -164,6 +166,8 @@ def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from chunks
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DamagedFile("the gzip stream is damaged or cut off") from error
+    except PackedTooTightly as error:
+        raise UnreadableTable(str(error)) from error
 
 
 class _TakesNone:
@@ -408,12 +412,15 @@ def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
     import pyarrow
     from pyarrow import parquet
 
-    number = 0
+    number, unpacking = 0, Unpacking(path)
     try:
         with parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, use_threads=False):
+                unpacking.take(content_bytes=batch.nbytes, rows=batch.num_rows)
                 for value in batch.to_pylist():
                     number += 1
                     yield Row(number, number, value, sum(len(str(cell)) for cell in value.values()))
     except pyarrow.ArrowException as error:
         raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error
+    except PackedTooTightly as error:
+        raise UnreadableTable(str(error)) from error

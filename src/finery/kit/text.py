@@ -10,6 +10,10 @@ from typing import BinaryIO
 CHUNK_BYTES = 1 << 16
 """Small enough to stay in a core's own cache while its lines are read; four times as much makes copies dearer."""
 HEAD_BYTES = 4096
+MAX_RATIO = 100
+FREE_BYTES = 64 << 20
+"""May come out of any file."""
+ROW_WEIGHT = 128
 GZIP_MAGIC = b"\x1f\x8b"
 NOT_UTF8 = b"\xff"
 
@@ -23,6 +27,28 @@ _MARKS = (
 )
 
 
+class PackedTooTightly(ValueError):
+    """A file that unpacks to so much more than itself that nobody is to wait for it; the message is for the user."""
+
+
+class Unpacking:
+    """Weighs what comes out of a file against the file's own size: a few bytes can stand for any number of rows.
+
+    A row weighs more than its text: a hundred small ones cost as much time as a large one, and what all rows repeat
+    (a system prompt of some kilobytes) packs to almost nothing in honest files, too.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._allowed = max(FREE_BYTES, MAX_RATIO * path.stat().st_size)
+        self._weight = 0
+
+    def take(self, *, content_bytes: int, rows: int) -> None:
+        """Raises PackedTooTightly."""
+        self._weight += content_bytes // 4 + ROW_WEIGHT * rows
+        if self._weight > self._allowed:
+            raise PackedTooTightly("it is packed so tightly that it may hold anything: give it unpacked")
+
+
 def open_unpacked(path: Path) -> BinaryIO:
     """The file's bytes, gunzipped where they are gzipped (the content decides, not the name)."""
     reader = io.BufferedReader(io.FileIO(path), CHUNK_BYTES)
@@ -31,8 +57,11 @@ def open_unpacked(path: Path) -> BinaryIO:
     return reader
 
 
-def read_chunks(file: BinaryIO) -> Iterator[bytes]:
+def read_chunks(file: BinaryIO, unpacking: Unpacking) -> Iterator[bytes]:
+    """Raises PackedTooTightly."""
     while chunk := file.read(CHUNK_BYTES):
+        # A row of JSON has a line of its own or not; one of CSV has no brace.
+        unpacking.take(content_bytes=len(chunk), rows=chunk.count(b"\n") + chunk.count(b"{"))
         yield chunk
 
 

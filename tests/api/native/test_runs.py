@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from finery.client.answers import ArtifactList, DeploymentList, EventList, LogSlice, LogTail, ModelList, UploadedDataset
@@ -10,10 +11,12 @@ from finery.contracts.machine import Machine
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run, RunPage
 from finery.domain import runs
+from finery.http.latencies import Served
 from finery.http.services import Services
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, RunRow
 from tests import builders
+from tests.security.routes import permissions_of_routes
 
 RUNS = "/api/v1/runs"
 COMMAND = {"recipe": "command", "config": {"argv": ["true"]}}
@@ -262,7 +265,18 @@ class TestOthers:
         text = client.get("/metrics").text
         assert 'finery_runs{status="queued"} 1.0' in text
         assert "finery_queue_depth 1.0" in text
-        assert 'finery_http_request_seconds_count{method="POST",route="/api/v1/runs",status="201"} 1.0' in text
+        assert 'finery_http_route_seconds_count{method="POST",route="/api/v1/runs",status="2xx"} 1.0' in text
+        assert 'finery_http_request_seconds_bucket{le="10.0",status="2xx"} 1.0' in text
+
+    def test_metrics_stay_small_whatever_was_asked(self, app: FastAPI, client: TestClient) -> None:
+        latencies = app.state.services.latencies
+        for name in permissions_of_routes(app):
+            method, _, route = name.partition(" ")
+            for status in ("2xx", "4xx", "5xx"):
+                latencies.add(Served(method, route, status), 0.1)
+        for method in ("GET", "BREW", "X" * 1000):
+            client.request(method, f"/nowhere/{method}")
+        assert len(client.get("/metrics").content) <= 100_000
 
     def test_docs_need_no_internet(self, client: TestClient) -> None:
         page = client.get("/docs").text

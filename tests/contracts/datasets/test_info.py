@@ -37,6 +37,12 @@ class TestOpenSource:
 
 
 class TestResolveEntry:
+    @pytest.mark.parametrize("name", ["a\0b", "x" * 300, "\ud800", "circle/d.jsonl"])
+    def test_a_name_that_no_file_can_have(self, tmp_path: Path, name: str) -> None:
+        (tmp_path / "circle").symlink_to("circle")
+        with pytest.raises(InfoRefused, match=r"demo\.file_name"):
+            source_of(tmp_path, file_name=name)
+
     def test_the_only_entry_needs_no_name(self, tmp_path: Path) -> None:
         folder = folder_with(tmp_path, demo={"file_name": "d.jsonl"})
         assert resolve_entry(folder, None).file == tmp_path.resolve() / "d.jsonl"

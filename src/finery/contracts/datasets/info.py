@@ -225,9 +225,14 @@ _PLAIN = {"extra_forbidden": "not supported", "missing": "missing"}
 
 def _file_of(folder: Path, name: str, entry: Entry) -> Path:
     """Inside the folder, links followed."""
-    file = (folder / entry.file_name).resolve()
+    try:
+        file = (folder / entry.file_name).resolve()
+        is_file = file.is_file()
+    except (OSError, RuntimeError, ValueError) as error:
+        # A name that is too long, links in a circle, a NUL, half of a surrogate pair.
+        raise InfoRefused(f"{INFO_NAME}: {name}.file_name is no usable name of a file") from error
     if not file.is_relative_to(folder.resolve()):
         raise InfoRefused(f"{INFO_NAME}: {name}.file_name leads out of the folder")
-    if not file.is_file():
+    if not is_file:
         raise InfoRefused(f"{INFO_NAME}: {name}.file_name names no file in the folder")
     return file
