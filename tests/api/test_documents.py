@@ -74,15 +74,19 @@ def make_gpt2(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("model") / "gpt2"
-    make_gpt2(folder)
-    return folder
+def hub_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the hub's client, which has fetched `gpt2` already."""
+    cache = tmp_path_factory.mktemp("hub")
+    folder = cache / "models--gpt2"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0a1b")
+    make_gpt2(folder / "snapshots" / "0a1b")
+    return cache
 
 
 @pytest.fixture
-def home(tmp_path: Path, model: Path) -> Path:
-    """What the guide takes for granted: a model, and data."""
+def home(tmp_path: Path) -> Path:
+    """What the guide takes for granted: data, and a folder for outputs."""
     home = tmp_path / "home"
     (home / "data").mkdir(parents=True)
     rows = [{"instruction": f"Say {number}", "input": "", "output": f"It is {number}."} for number in range(4)]
@@ -90,15 +94,13 @@ def home(tmp_path: Path, model: Path) -> Path:
     (home / "data" / "train.json").write_text(json.dumps(rows))
     (home / "data" / "my_dataset.json").write_text(json.dumps(rows))
     (home / "data" / "preference_train.json").write_text(json.dumps(pairs))
-    (home / "gpt2").symlink_to(model)
     (home / "outputs").mkdir()
     return home
 
 
 @pytest.fixture
-def server(home: Path, model: Path) -> Iterator[RunningServer]:
-    roots = {"FINERY_ALLOWED_ROOTS": str(model.parent), "HF_HUB_OFFLINE": "1"}
-    with RunningServer(home, **roots) as server:
+def server(home: Path, hub_cache: Path) -> Iterator[RunningServer]:
+    with RunningServer(home, HF_HUB_CACHE=str(hub_cache), HF_HUB_OFFLINE="1") as server:
         yield server
 
 

@@ -41,7 +41,7 @@ def served(services: Services, name: str, who: Principal = LEAD) -> str:
 
 
 class TestServeAndWait:
-    @pytest.mark.parametrize("name", [TINY, "m"])
+    @pytest.mark.parametrize("name", [TINY, "./m"])
     def test_asks_the_database_once(self, services: Services, home: Path, name: str) -> None:
         make_model(home, "m")
         found = running(services, name)
@@ -54,15 +54,15 @@ class TestServeAndWait:
         self, services: Services, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         make_model(home, "m")
-        found = running(services, "m")
-        assert served(services, "m") == found.id
+        found = running(services, "./m")
+        assert served(services, "./m") == found.id
         (home / "m" / "model.safetensors").write_bytes(b"\1" * 65)
         monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
-            served(services, "m")
-        other = running(services, "m")
+            served(services, "./m")
+        other = running(services, "./m")
         assert other.id != found.id
-        assert served(services, "m") == other.id
+        assert served(services, "./m") == other.id
 
     @pytest.mark.parametrize("is_alias", [False, True])
     def test_not_the_engine_of_what_a_link_led_to(self, services: Services, home: Path, is_alias: bool) -> None:
@@ -71,9 +71,9 @@ class TestServeAndWait:
         link = home / "latest"
         link.symlink_to("v1")
         if is_alias:
-            entry = BaseModelEntry(model="latest")
+            entry = BaseModelEntry(model="./latest")
             services = replace(services, ground=replace(services.ground, models={"chat": entry}))
-        name = "chat" if is_alias else "latest"
+        name = "chat" if is_alias else "./latest"
         found = running(services, name)
         assert served(services, name) == found.id
         link.unlink()
@@ -81,7 +81,7 @@ class TestServeAndWait:
             with pytest.raises(ModelNotFound):
                 served(services, name)
         link.symlink_to("v2")
-        other = running(services, "v2")
+        other = running(services, "./v2")
         assert served(services, name) == other.id
 
     def test_names_of_any_length_are_not_kept(self, services: Services, home: Path) -> None:

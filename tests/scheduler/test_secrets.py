@@ -192,6 +192,12 @@ class TestNothingIsLeft:
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+        # In the cache there is a version of it, and nothing in that.
+        cached = home / "hub" / "models--nobody--has-this-model"
+        (cached / "snapshots" / "0a1b").mkdir(parents=True)
+        (cached / "refs").mkdir()
+        (cached / "refs" / "main").write_text("0a1b")
         store(database, home, "cannot be loaded", "HF_TOKEN")
         config = {**training(home), "model_name": "nobody/has-this-model"}
         run = self.carry_out(home, {"recipe": "sft", "config": config}, "cannot be loaded")

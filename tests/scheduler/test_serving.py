@@ -89,8 +89,8 @@ def make_home(home: Path) -> Path:
     make_adapter(home / "own-template", home / "base", template=TEMPLATE)
     make_base(home / "huge", size=2**42)
     names = ("base", "one", "two", "large", "own-template", "huge")
-    entries: dict[str, dict[str, object]] = {f"my-{name}": {"model": name, "engine": "vllm"} for name in names}
-    entries["my-told"] = {"model": "base", "engine": "vllm", "max_context": 64, "chat_template": TEMPLATE}
+    entries: dict[str, dict[str, object]] = {f"my-{name}": {"model": f"./{name}", "engine": "vllm"} for name in names}
+    entries["my-told"] = {"model": "./base", "engine": "vllm", "max_context": 64, "chat_template": TEMPLATE}
     (home / "models.yaml").write_text(json.dumps({"models": entries}))
     return home
 
@@ -201,7 +201,7 @@ class TestOnDemand:
         assert answer.json()["error"]["param"] == param
 
     def test_so_it_is_where_a_deployment_is_asked(self, serving: Serving) -> None:
-        deployment_id = serving.deploy("base")
+        deployment_id = serving.deploy("./base")
         serving.wait_for(deployment_id, "running")
         path = f"/api/v1/deployments/{deployment_id}/completions"
         answer = serving.client.post(path, json={"prompt": "x", "suffix": "y"})
@@ -242,13 +242,13 @@ class TestAdapters:
         assert [one["chat_template"] for one in told] == [None, None, TEMPLATE]
 
     def test_by_hand(self, serving: Serving) -> None:
-        deployment_id = serving.deploy("one")
+        deployment_id = serving.deploy("./one")
         serving.wait_for(deployment_id, "running")
         path = f"/api/v1/deployments/{deployment_id}/chat/completions"
         answer = serving.client.post(path, json={"messages": USER}).json()
-        assert answer["model"] == "one"
+        assert answer["model"] == "./one"
         assert json.loads(answer["choices"][0]["message"]["content"])["adapter"] == str(serving.server.home / "one")
-        refused = serving.client.post(path, json={"model": "two", "messages": USER})
+        refused = serving.client.post(path, json={"model": "./two", "messages": USER})
         assert (refused.status_code, refused.json()["error"]["errors"][0]["field"]) == (422, "model")
 
 
@@ -264,7 +264,7 @@ class TestIdling:
         assert restless.told("my-base", user="2.5")["process"] == restless.told("my-base")["process"]
 
     def test_what_was_deployed_by_hand_stays(self, restless: Serving) -> None:
-        deployment_id = restless.deploy("base")
+        deployment_id = restless.deploy("./base")
         restless.wait_for(deployment_id, "running")
         restless.told("my-one")
         [on_demand] = [one for one in restless.live() if one["on_demand"]]
@@ -293,7 +293,7 @@ class TestCrash:
         assert told["process"] != first["process"]
 
     def test_what_was_deployed_by_hand_comes_back(self, serving: Serving) -> None:
-        deployment_id = serving.deploy("base")
+        deployment_id = serving.deploy("./base")
         for crash in range(2):
             serving.wait_for(deployment_id, "running")
             process = process_of(serving, deployment_id)
@@ -306,7 +306,7 @@ class TestCrash:
         assert process_of(serving, deployment_id) != process
 
     def test_with_its_minder_gone_nothing_of_it_is_left(self, serving: Serving) -> None:
-        deployment_id = serving.deploy("base")
+        deployment_id = serving.deploy("./base")
         serving.wait_for(deployment_id, "running")
         process = process_of(serving, deployment_id)
         os.kill(psutil.Process(process).ppid(), signal.SIGKILL)
@@ -317,7 +317,7 @@ class TestCrash:
 
     def test_one_that_never_ran_does_not(self, home: Path) -> None:
         with running(make_home(home), command=f"{COMMAND} --fails 'CUDA is missing'") as serving:
-            found = serving.wait_for(serving.deploy("base"), "failed")
+            found = serving.wait_for(serving.deploy("./base"), "failed")
             assert found["error"] == "CUDA is missing"
             answer = serving.chat("my-base")
             assert answer.status_code == 400
@@ -367,7 +367,7 @@ class TestHub:
         with running(make_home(home)) as serving:
             serving.client.put("/api/v1/secrets/HF_TOKEN", json={"value": HUB_TOKEN}).raise_for_status()
             assert environment_of(serving, "somebody/gated-0.5B")["HF_TOKEN"] == HUB_TOKEN
-            assert "HF_TOKEN" not in environment_of(serving, "base")
+            assert "HF_TOKEN" not in environment_of(serving, "./base")
 
     def test_no_error_tells_the_token(self, home: Path) -> None:
         with running(make_home(home), command=f"{COMMAND} --fails 'no access with {HUB_TOKEN}'") as serving:

@@ -50,7 +50,10 @@ class Composition:
         database = Database(settings.database_url, home=settings.home)
         database.on_commit(pulse.notify)
         private = [home.state, home.blobs, *([database.file] if database.file else [])]
-        resolver = PathResolver(settings.home, [Path(root) for root in settings.allowed_roots], private)
+        output_roots = tuple(settings.home / root for root in settings.output_roots)
+        resolver = PathResolver(
+            settings.home, [*(Path(root) for root in settings.allowed_roots), *output_roots], private
+        )
         machine = MachineReader(cpu_slots=settings.cpu_slots)
         logs = LogReader(home.state / "line-counts")
         ground = Ground(
@@ -58,6 +61,7 @@ class Composition:
             resolver=resolver,
             machine=machine,
             secrets=SecretBox(home.state),
+            output_roots=output_roots,
             max_upload_bytes=settings.max_upload_bytes,
             allow_python_graders=settings.allow_python_graders,
             parity_check=settings.parity_check,

@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     database_url: str = Field(default="sqlite:///./training.db", validation_alias="TRAINING_DB_URL")
     allowed_roots: TextList = []
     """Directories beside home that requests may name, separated by colons."""
+    output_roots: TextList = []
+    """Directories beside home's `outputs` below which runs may put their models, separated by colons."""
     allowed_hosts: TextList = []
     """Names of this server beside localhost, separated by commas."""
     allowed_origins: TextList = []
@@ -91,7 +93,7 @@ class Settings(BaseSettings):
     """Networks of one's own that webhooks may reach, separated by commas: `10.1.0.0/16,127.0.0.1`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
-    @field_validator("allowed_roots", mode="before")
+    @field_validator("allowed_roots", "output_roots", mode="before")
     @classmethod
     def _split_paths(cls, value: Any) -> Any:
         return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value

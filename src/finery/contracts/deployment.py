@@ -44,6 +44,8 @@ class NewDeployment(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_name: str
+    is_path: bool = False
+    """Whether that stood in a field for paths: a folder that is there is meant then, whatever a hub has."""
     slot: str | None = None
     """A role that one deployment of an owner holds at a time; what held it is stopped."""
     options: EngineOptions = EngineOptions()

@@ -5,6 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from finery.contracts.text import PLAIN
+
 AliasName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@-]*$")]
 MOST = 1000
 
@@ -18,8 +20,8 @@ class BaseModelEntry(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
-    model: Annotated[str, Field(min_length=1, max_length=4096)]
-    """A built-in model, a folder, a run's id, or a hub id; never another alias."""
+    model: Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
+    """A built-in model, a folder (`./folder`), a run's id, or a hub id; never another alias."""
     description: str = Field(default="", max_length=500)
     max_length: int | None = Field(default=None, ge=8, le=1_048_576)
     """Tokens per row of training data."""

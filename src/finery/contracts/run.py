@@ -7,8 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.status import Intent, Reason, RunStatus
+from finery.contracts.text import PLAIN
 
-LabelText = Annotated[str, Field(max_length=200)]
+EXTERNAL = "external"
+"""In place of a recipe: carried out elsewhere, and only told of here."""
+LabelText = Annotated[str, Field(max_length=200), PLAIN]
 
 
 class Resources(PlainNumbers):
@@ -76,7 +79,7 @@ class RunChanges(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     shared: bool | None = None
-    name: str | None = Field(default=None, max_length=200)
+    name: LabelText | None = None
     labels: dict[LabelText, LabelText] | None = Field(default=None, max_length=50)
     """All of them: they replace those before."""
 

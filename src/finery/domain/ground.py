@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from finery.contracts.datasets.measurer import Measurer
 from finery.contracts.layout import HomeDirectory
@@ -28,6 +29,8 @@ class Ground:
     secrets: SecretBox
     models: ModelTable = field(default_factory=dict)
     """The administrator's names for base models."""
+    output_roots: tuple[Path, ...] = ()
+    """Absolute; beside the home's `outputs`, where runs may put their models."""
     max_upload_bytes: int = 8 * 2**30
     allow_python_graders: bool = False
     """Whether a run may bring a program that gives its answers their scores."""

@@ -13,7 +13,12 @@ def printable(text: str, *, limit: int = 80) -> str:
 
 def is_printable(text: str) -> bool:
     """Spaces of any script are; controls, surrogates and marks of direction are not."""
-    return not any(map(_is_hidden, text))
+    return first_hidden(text) is None
+
+
+def first_hidden(text: str) -> int | None:
+    """Where the first character stands that is not printable."""
+    return next((index for index, character in enumerate(text) if _is_hidden(character)), None)
 
 
 def _is_hidden(character: str) -> bool:

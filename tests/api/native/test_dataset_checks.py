@@ -75,7 +75,7 @@ class TestCheck:
         assert "is not installed here" in found["measurement"]["reason"]
 
     def test_an_unknown_model(self, client: TestClient, home: Path) -> None:
-        assert check(client, write(home, ROW), model="finery/nothing").status_code == 422
+        assert check(client, write(home, ROW), model="finery/nothing").status_code == 404
 
     def test_what_is_anothers_is_not_there(self, client: TestClient, home: Path) -> None:
         services: Services = client.app.state.services  # type: ignore[attr-defined]

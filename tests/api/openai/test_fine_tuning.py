@@ -166,12 +166,12 @@ class TestCreateJob:
         folder.mkdir()
         (folder / "config.json").write_text("{}")
         (folder / "model.safetensors").write_bytes(struct.pack("<Q", 2) + b"{}")
-        asked: dict[str, Any] = {"model": "base", "training_file": training_file, "extra_headers": {header: "1"}}
+        asked: dict[str, Any] = {"model": "./base", "training_file": training_file, "extra_headers": {header: "1"}}
         first = sdk.fine_tuning.jobs.create(**asked)
         shutil.rmtree(folder)
         assert sdk.fine_tuning.jobs.create(**asked).id == first.id
         with pytest.raises(NotFoundError):
-            sdk.fine_tuning.jobs.create(model="base", training_file=training_file)
+            sdk.fine_tuning.jobs.create(model="./base", training_file=training_file)
 
 
 class TestBadInput:

@@ -3,16 +3,19 @@ import json
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
+from finery.contracts.hub_names import ONE_WORD_NAMES
 from finery.contracts.model_table import parse_model_table
 from finery.contracts.permissions import Principal
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.catalog import ModelNotFound, ModelRefused, ResolvedModel, resolve, resolve_model
+from finery.domain.catalog import ModelAmbiguous, ModelNotFound, ModelRefused, ResolvedModel, resolve, resolve_model
 from finery.domain.catalog.resolution import warn_of_entry
+from finery.domain.errors import ErrorKind
 from finery.domain.ground import Ground
+from finery.domain.places import hash_output
 from finery.models import RunRow
 from tests import builders
 from tests.domain.principals import ANN, BOB, LEAD
@@ -34,7 +37,7 @@ def train(
     new = builders.sft(home, config={"output_dir": f"outputs/{fields.get('id', 'm')}"}, **fields)
     with database.write() as session:
         run = runs.create(session, new, builders.ground(home), who)
-        session.execute(update(RunRow).where(RunRow.id == run.id).values(status=status))
+        session.execute(update(RunRow).where(RunRow.id == run.id).values(status=status, output_key=None))
     if status is RunStatus.SUCCEEDED:
         make_model(home / str(run.output_dir), run.id)
     make_model(home / "runs" / run.id / "checkpoints" / "checkpoint-4")
@@ -117,3 +120,116 @@ class TestFineTunedNames:
         (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
         with pytest.raises(ModelRefused, match="pickled"):
             found(database, f"ft:m:finery:s:{run_id}:ckpt-step-4", builders.ground(home), ANN)
+
+
+class TestOneMeaning:
+    """A run's id, then a path that says so, then the hub; what could be two things is refused and both are named."""
+
+    @pytest.mark.parametrize("who", [ANN, BOB, LEAD], ids=lambda who: who.name)
+    @pytest.mark.parametrize("shared", [True, False])
+    def test_a_runs_output_takes_no_name_from_the_hub(
+        self, database: Database, home: Path, who: Principal, shared: bool
+    ) -> None:
+        """As left by a version that let outputs lie anywhere in the home."""
+        set_output(database, home, train(database, home, ANN, shared=shared), "meta-llama/Llama-3.2-1B")
+        ground = builders.ground(home)
+        assert found(database, "meta-llama/Llama-3.2-3B", ground, who) == "meta-llama/Llama-3.2-3B"
+        if who is BOB and not shared:
+            assert found(database, "meta-llama/Llama-3.2-1B", ground, who) == "meta-llama/Llama-3.2-1B"
+            return
+        with pytest.raises(ModelAmbiguous, match="could be several") as refused:
+            found(database, "meta-llama/Llama-3.2-1B", ground, who)
+        told = str(refused.value)
+        assert "'./meta-llama/Llama-3.2-1B' for the folder" in told
+        assert "'hf://meta-llama/Llama-3.2-1B' for the hub's" in told
+        assert found(database, "hf://meta-llama/Llama-3.2-1B", ground, who) == "meta-llama/Llama-3.2-1B"
+        assert found(database, "./meta-llama/Llama-3.2-1B", ground, who) == str(home / "meta-llama/Llama-3.2-1B")
+
+    @pytest.mark.parametrize("who", [ANN, LEAD], ids=lambda who: who.name)
+    def test_a_folder_named_as_a_run(self, database: Database, home: Path, who: Principal) -> None:
+        run_id = train(database, home, ANN)
+        assert found(database, run_id, builders.ground(home), who) == str(home / "outputs" / "m")
+        make_model(home / run_id)
+        with pytest.raises(ModelAmbiguous, match=f"'outputs/m' for the run's model, './{run_id}' for the folder"):
+            found(database, run_id, builders.ground(home), who)
+
+    def test_a_path_that_says_so(self, database: Database, home: Path) -> None:
+        folder = make_model(home / "teams" / "base")
+        ground = builders.ground(home)
+        for name in ("./teams/base", "./teams/../teams/base/", str(folder), "outputs/../teams/base"):
+            assert found(database, name, ground) == str(folder)
+        make_model(home / "teams" / "a" / "b")
+        assert found(database, "teams/a/b", ground) == str(home / "teams/a/b"), "no hub's id has two slashes"
+        with pytest.raises(ModelRefused, match=r"write './teams'"):
+            found(database, "teams", ground)
+
+    def test_a_field_for_paths(self, database: Database, home: Path) -> None:
+        ground = builders.ground(home)
+        make_model(home / "teams" / "base")
+        make_model(home / "gpt2")
+        with database.read() as session:
+            for name in ("teams/base", "gpt2"):
+                assert resolve(session, name, ground, ANN, is_path=True).model == str(home / name)
+            assert resolve(session, "teams/other", ground, ANN, is_path=True).model == "teams/other"
+            for name in ("teams/base", "gpt2"):
+                with pytest.raises(ModelAmbiguous, match=f"'./{name}' for the folder"):
+                    resolve(session, name, ground, ANN)
+
+    def test_old_names_of_the_hub(self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+        ground = builders.ground(home)
+        assert found(database, "gpt2", ground) == "openai-community/gpt2"
+        cache_model(home / "hub", "gpt2")
+        assert found(database, "gpt2", ground) == "gpt2", "what is in the cache needs no hub"
+        cache_model(home / "hub", "openai-community/gpt2")
+        assert found(database, "gpt2", ground) == "openai-community/gpt2"
+
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [("gpt3", "did you mean 'gpt2'"), ("ftjob-12", "no finished run"), ("deadbeef", "no model is called")],
+    )
+    def test_any_other_word(self, database: Database, home: Path, name: str, says: str) -> None:
+        with pytest.raises(ModelNotFound, match=says) as refused:
+            found(database, name, builders.ground(home))
+        assert refused.value.kind is ErrorKind.NOT_FOUND
+
+    @pytest.mark.parametrize("name", ["nobody/none", "gpt2", "hf://nobody/none"])
+    def test_nobodys_where_no_hub_is_asked(
+        self, database: Database, home: Path, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+        with pytest.raises(ModelNotFound, match="HF_HUB_OFFLINE") as refused:
+            found(database, name, builders.ground(home))
+        assert refused.value.kind is ErrorKind.NOT_FOUND
+        cache_model(home / "hub", ONE_WORD_NAMES.get(name, "nobody/none"))
+        assert "/" in found(database, name, builders.ground(home))
+
+    @pytest.mark.parametrize("name", ["hf://", "hf://a/b/c", "hf:///etc", "hf://../x", "hf://one"])
+    def test_no_hubs_id(self, database: Database, home: Path, name: str) -> None:
+        with pytest.raises(ModelNotFound, match="organization/name"):
+            found(database, name, builders.ground(home))
+
+    @pytest.mark.parametrize("name", ["gpt2\n", " gpt2", "a/b\u202e", "finery/tiny-llama\u200b", "./m\t", "\u2066m"])
+    def test_what_is_not_seen(self, database: Database, home: Path, name: str) -> None:
+        with pytest.raises(ModelRefused, match=r"leave (it|that) out"):
+            found(database, name, builders.ground(home))
+
+
+def set_output(database: Database, home: Path, run_id: str, name: str) -> None:
+    """The run's model lies there instead."""
+    with database.write() as session:
+        row = session.scalars(select(RunRow).where(RunRow.id == run_id)).one()
+        folder = home / name
+        folder.parent.mkdir(parents=True)
+        Path(row.spec["output_dir"]).rename(folder)
+        row.output_dir, row.output_hash = name, hash_output(name)
+        row.spec = {**row.spec, "output_dir": str(folder)}
+
+
+def cache_model(cache: Path, hub_id: str) -> None:
+    """As the hub's client leaves it."""
+    folder = cache / f"models--{hub_id.replace('/', '--')}"
+    (folder / "refs").mkdir(parents=True)
+    (folder / "refs" / "main").write_text("0a1b")
+    make_model(folder / "snapshots" / "0a1b")

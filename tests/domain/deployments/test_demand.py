@@ -85,9 +85,9 @@ class TestEnsure:
     def test_a_folder_that_holds_another_model_by_now(self, database: Database, home: Path) -> None:
         ground = make_ground(home)
         model = Path(make_model(home, "m"))
-        first = ensure(database, "m", ground)
+        first = ensure(database, "./m", ground)
         (model / "model.safetensors").write_bytes(b"\1" * 65)
-        assert ensure(database, "m", ground).id != first.id
+        assert ensure(database, "./m", ground).id != first.id
 
     def test_a_hub_model_only_by_a_name_of_the_administrators(self, database: Database, home: Path) -> None:
         ground = make_ground(home, ram_bytes=64 * GIB, models={"chat": "org/model-0.5B"})
@@ -99,9 +99,9 @@ class TestEnsure:
         ground = make_ground(home, ram_bytes=GIB)
         make_model(home, "m", 2 * GIB)
         with pytest.raises(
-            NotEnoughMemory, match=r"'m' needs about [4-6]\.\d GiB, which are not free: 1\.0 GiB of main"
+            NotEnoughMemory, match=r"'\./m' needs about [4-6]\.\d GiB, which are not free: 1\.0 GiB of main"
         ):
-            ensure(database, "m", ground)
+            ensure(database, "./m", ground)
 
 
 class TestAdapters:
@@ -111,7 +111,7 @@ class TestAdapters:
         for name in ("one", "two"):
             make_adapter(home, name, base)
         with database.write() as session:
-            served = [deployments.demand.ensure(session, name, ANN, ground) for name in ("base", "one", "two")]
+            served = [deployments.demand.ensure(session, name, ANN, ground) for name in ("./base", "./one", "./two")]
         assert len({one.deployment.id for one in served}) == 1
         assert [one.adapter for one in served] == [None, str(home / "one"), str(home / "two")]
         assert [one.name.split("@")[0] for one in served] == [base, str(home / "one"), str(home / "two")]
@@ -121,37 +121,37 @@ class TestAdapters:
         ground = make_ground(home, gpus=1, vllm=True)
         adapter = Path(make_adapter(home, "one", make_model(home, "base")))
         with database.write() as session:
-            first = deployments.demand.ensure(session, "one", ANN, ground)
+            first = deployments.demand.ensure(session, "./one", ANN, ground)
             (adapter / "adapter_model.safetensors").write_bytes(b"\1" * 65)
-            second = deployments.demand.ensure(session, "one", ANN, ground)
+            second = deployments.demand.ensure(session, "./one", ANN, ground)
         assert first.deployment.id == second.deployment.id
         assert first.name != second.name
 
     def test_have_engines_of_their_own_elsewhere(self, database: Database, home: Path) -> None:
         ground = make_ground(home)
         base = make_model(home, "base")
-        found = {ensure(database, name, ground).id for name in (make_adapter(home, "one", base), "base")}
+        found = {ensure(database, name, ground).id for name in (make_adapter(home, "one", base), "./base")}
         assert len(found) == 2
 
 
 class TestEngineChoice:
     def test_vllm_where_it_is_and_a_gpu(self, database: Database, home: Path) -> None:
         make_model(home, "m")
-        assert ensure(database, "m", make_ground(home, gpus=1, vllm=True)).engine == "vllm"
-        assert ensure(database, "m", make_ground(home, gpus=1)).engine == "transformers"
+        assert ensure(database, "./m", make_ground(home, gpus=1, vllm=True)).engine == "vllm"
+        assert ensure(database, "./m", make_ground(home, gpus=1)).engine == "transformers"
 
     def test_by_name(self, database: Database, home: Path) -> None:
         make_model(home, "m")
-        entry = {"model": "m", "engine": "vllm"}
+        entry = {"model": "./m", "engine": "vllm"}
         assert ensure(database, "chat", make_ground(home, vllm=True, models={"chat": entry})).engine == "vllm"
         with pytest.raises(EngineUnavailable, match="'vllm' is not installed here"):
             ensure(database, "chat", make_ground(home, models={"chat": entry}))
 
     def test_what_vllm_cannot_serve(self, database: Database, home: Path) -> None:
         make_adapter(home, "dora", make_model(home, "base"), use_dora=True)
-        models = {"chat": {"model": "dora", "engine": "vllm"}}
+        models = {"chat": {"model": "./dora", "engine": "vllm"}}
         ground = make_ground(home, gpus=1, vllm=True, models=models)
-        assert ensure(database, "dora", ground).engine == "transformers"
+        assert ensure(database, "./dora", ground).engine == "transformers"
         with pytest.raises(EngineUnavailable, match="cannot serve this: its adapter is a DoRA"):
             ensure(database, "chat", ground)
 
@@ -162,8 +162,8 @@ class TestEngineChoice:
         (base / "tokenizer_config.json").write_text('{"chat_template": "A"}')
         (same / "chat_template.jinja").write_text("A")
         (other / "chat_template.jinja").write_text("B")
-        assert ensure(database, "same", ground).options.chat_template is None
-        assert ensure(database, "other", ground).options.chat_template == "B"
+        assert ensure(database, "./same", ground).options.chat_template is None
+        assert ensure(database, "./other", ground).options.chat_template == "B"
 
 
 class TestIdle:

@@ -70,6 +70,16 @@ class TestMemoryNeed:
         assert small < 4 * GIB < 13 * GIB < unknown
         assert memory_need("finery/tiny-llama", None, EngineOptions(), ground) < 2 * GIB
 
+    def test_of_what_is_in_the_hubs_cache_as_it_is(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
+        cached = home / "hub" / "models--gpt2"
+        for folder in ("refs", "snapshots"):
+            (cached / folder).mkdir(parents=True)
+        (cached / "refs" / "main").write_text("0a1b")
+        make_model(cached / "snapshots" / "0a1b", 1000)
+        for model in ("gpt2", make_adapter(home, "a", "gpt2")):
+            assert memory_need(model, None, EngineOptions(max_context=256), builders.ground(home)) < 2 * GIB
+
 
 class TestCacheBytes:
     def test_several_whole_contexts(self, home: Path) -> None:

@@ -65,7 +65,7 @@ def local_model(home: Path) -> str:
 
     model(home / "house", parameters=1000, context=256)
     train_tokenizer().save_pretrained(home / "house")
-    return "house"
+    return "./house"
 
 
 class TestWarnings:

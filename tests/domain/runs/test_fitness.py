@@ -140,13 +140,13 @@ class TestCheckFit:
 class TestPlanRun:
     def test_is_refused_before_anything_is_taken(self, database: Database, home: Path) -> None:
         model(home / "big", parameters=BILLION * 10)
-        new = builders.sft(home, config={"model_name": "big"}, resources=Resources(gpus=1))
+        new = builders.sft(home, config={"model_name": "./big"}, resources=Resources(gpus=1))
         with database.write() as session, pytest.raises(InvalidRun, match="model_name: even a batch of 1 needs"):
             runs.create(session, new, builders.ground(home, gpus=1), LOCAL_ADMINISTRATOR)
 
     def test_a_notice_is_among_the_first_events(self, database: Database, home: Path) -> None:
         model(home / "middling", parameters=1_100_000_000)
-        new = builders.sft(home, config={"model_name": "middling", "precision": "fp32", "batch_size": 1})
+        new = builders.sft(home, config={"model_name": "./middling", "precision": "fp32", "batch_size": 1})
         with database.write() as session:
             run = runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
             events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR)

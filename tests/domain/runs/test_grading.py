@@ -15,7 +15,7 @@ from tests import builders
 
 CHECK = {"type": "string_check", "input": "{{ sample.output_text }}", "reference": "{{ item.answer }}"}
 PYTHON = {"type": "python", "source": "def grade(sample, item):\n    return 1"}
-JUDGE = {"type": "score_model", "model": "judge", "input": [{"role": "user", "content": "{{ sample.output_text }}"}]}
+JUDGE = {"type": "score_model", "model": "./judge", "input": [{"role": "user", "content": "{{ sample.output_text }}"}]}
 
 
 def grpo(home: Path, grader: dict[str, Any]) -> NewRun:
@@ -76,7 +76,7 @@ class TestJudges:
         }
         with database.write() as session:
             plan = plan_run(session, grpo(home, multi), builders.ground(home), LOCAL_ADMINISTRATOR)
-        assert plan.spec()["judges"] == {"judge": str(folder), "finery/tiny-qwen": "finery/tiny-qwen"}
+        assert plan.spec()["judges"] == {"./judge": str(folder), "finery/tiny-qwen": "finery/tiny-qwen"}
 
     @pytest.mark.parametrize("model", ["finery/tiny-qwem", "outputs/none", "../x"])
     def test_one_that_is_not_there_names_its_field(self, database: Database, home: Path, model: str) -> None:
@@ -86,9 +86,10 @@ class TestJudges:
 
     def test_one_on_a_hub_gets_the_hubs_token(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            judged = plan_run(session, grpo(home, JUDGE), builders.ground(home), LOCAL_ADMINISTRATOR)
+            judge = JUDGE | {"model": "owner/judge"}
+            judged = plan_run(session, grpo(home, judge), builders.ground(home), LOCAL_ADMINISTRATOR)
             checked = grpo(home, CHECK | {"operation": "eq"})
             plain = plan_run(session, checked, builders.ground(home), LOCAL_ADMINISTRATOR)
-        assert judged.judges == {"judge": "judge"}
+        assert judged.judges == {"owner/judge": "owner/judge"}
         assert "HF_TOKEN" in judged.customary_secrets
         assert "HF_TOKEN" not in plain.customary_secrets

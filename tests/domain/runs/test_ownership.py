@@ -216,7 +216,8 @@ class TestOutput:
         kind, text = refusal(database, home, builders.command(output_dir=name), BOB)
         assert (kind, "'r'" in text) == (OutputTaken, False)
         create(database, home, builders.command(output_dir="outputs/t_u"), BOB)
-        create(database, home, builders.command(output_dir=name), ANN)
+        # Its owner meant the one folder that they named, and hears what else would go.
+        assert refusal(database, home, builders.command(output_dir=name), ANN)[1].count("holds the output of run 'r'")
 
     @pytest.mark.parametrize("name", ["huggingface/hub/models--a--b/snapshots/main", "models.yaml", "models.yaml/x"])
     def test_what_the_server_reads_is_no_output(self, database: Database, home: Path, name: str) -> None:
@@ -232,6 +233,6 @@ class TestOutput:
     ) -> None:
         create(database, home, builders.command(id="anns-run", output_dir="outputs/x"), ANN)
         # The check came before the other's commit: the unique index speaks.
-        monkeypatch.setattr("finery.domain.runs.validation.is_anothers_output", lambda *_: False)
+        monkeypatch.setattr("finery.domain.runs.output_dirs.is_anothers_output", lambda *_: False)
         kind, text = refusal(database, home, builders.command(output_dir="outputs/x"), BOB)
         assert (kind, "anns-run" in text) == (OutputTaken, False)

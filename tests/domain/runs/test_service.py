@@ -78,7 +78,7 @@ class TestCreate:
         (home / "old" / "config.json").write_text("{}")
         (home / "old" / "pytorch_model.bin").write_bytes(b"\x80")
         with pytest.raises(DomainError, match="safetensors"):
-            create(database, home, builders.sft(home, config={"model_name": "old"}))
+            create(database, home, builders.sft(home, config={"model_name": "./old"}))
 
     def test_unknown_recipe(self, database: Database, home: Path) -> None:
         with pytest.raises(InvalidRun, match="did you mean 'sft'"):
@@ -118,10 +118,10 @@ class TestCreate:
         create(database, home, builders.command(id="b", output_dir="outputs/x"))
 
     def test_a_strangers_folder_is_not_overwritten(self, database: Database, home: Path) -> None:
-        (home / "thesis").mkdir()
-        (home / "thesis" / "chapter.txt").write_text("mine")
+        (home / "outputs" / "thesis").mkdir(parents=True)
+        (home / "outputs" / "thesis" / "chapter.txt").write_text("mine")
         with pytest.raises(OutputTaken):
-            create(database, home, builders.command(output_dir="thesis"))
+            create(database, home, builders.command(output_dir="outputs/thesis"))
 
     def test_a_drawn_id_that_is_taken_is_drawn_again(
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch

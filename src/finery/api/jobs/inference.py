@@ -57,7 +57,7 @@ async def load_model(
     load_in_8bit: bool = False, load_in_4bit: bool = False,
 ) -> ModelLoaded:  # fmt: skip
     options = EngineOptions(load_in_8bit=load_in_8bit, load_in_4bit=load_in_4bit)
-    new = NewDeployment(model_name=model_path, slot=SLOT, options=options)
+    new = NewDeployment(model_name=model_path, is_path=True, slot=SLOT, options=options)
     return to_model_loaded(await deploy_and_wait(changes, new))
 
 

@@ -16,7 +16,7 @@ from finery.api.jobs.schemas import (
     StatusWord,
     UploadedFile,
 )
-from finery.contracts.run import NewRun, Run, RunFilter
+from finery.contracts.run import EXTERNAL, NewRun, Run, RunFilter
 from finery.contracts.status import RunStatus
 from finery.domain.ground import Ground
 from finery.http.logs import log_json
@@ -25,7 +25,6 @@ from finery.kit.lines import LogView
 
 TRAIN = "train"
 REGISTRY = "registry"
-EXTERNAL = "external"
 
 TRAIN_WORDS: Mapping[RunStatus, str] = {
     RunStatus.QUEUED: "pending",

@@ -3,10 +3,11 @@
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.recipes import DpoConfig, SftConfig
-from finery.contracts.recipes.base import PathText
+from finery.contracts.recipes.base import PlainPath
+from finery.contracts.text import PLAIN
 
 BatchSize = Annotated[int, Field(ge=1, le=128)]
 LearningRate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
@@ -15,7 +16,7 @@ LearningRate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
 class SftRequest(SftConfig):
     """Every further key of the SFT recipe may be given, too."""
 
-    output_dir: PathText
+    output_dir: PlainPath
     num_epochs: Annotated[int, Field(ge=1, le=100)] = 3
     batch_size: BatchSize = 4
     learning_rate: LearningRate = 2e-5
@@ -25,7 +26,7 @@ class SftRequest(SftConfig):
 class DpoRequest(DpoConfig):
     """Every further key of the DPO recipe may be given, too."""
 
-    output_dir: PathText
+    output_dir: PlainPath
     num_epochs: Annotated[int, Field(ge=1, le=10)] = 1
     batch_size: BatchSize = 4
     learning_rate: LearningRate = 5e-7
@@ -44,18 +45,10 @@ class NewJob(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    job_id: Annotated[str, Field(min_length=1, max_length=128)]
+    job_id: Annotated[str, Field(min_length=1, max_length=128), PLAIN]
     model_name: Annotated[str, Field(min_length=1, max_length=4096)]
     dataset: Annotated[str, Field(min_length=1, max_length=4096)]
     hyperparameters: dict[str, Any] = {}
-
-    @field_validator("job_id")
-    @classmethod
-    def _bare(cls, job_id: str) -> str:
-        """MariaDB takes ids for equal that differ in spaces at the end."""
-        if job_id != job_id.strip():
-            raise ValueError("an id neither begins nor ends with a space")
-        return job_id
 
 
 class ReportedStatus(StrEnum):

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from finery.contracts.numbers import PlainNumbers
+from finery.contracts.text import PLAIN
 
 Auto = Literal["auto"]
 Epochs = Annotated[int, Field(ge=1, le=1000)] | Auto
@@ -14,7 +15,7 @@ Beta = Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] | Auto
 FileId = Annotated[str, Field(min_length=1, max_length=200)]
 MetadataKey = Annotated[str, Field(min_length=1, max_length=64, pattern=r'^[^"\\]+$')]
 MetadataValue = Annotated[str, Field(max_length=512)]
-Suffix = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:/\x00-\x1f\x7f]+$")]
+Suffix = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:/\x00-\x1f\x7f]+$"), PLAIN]
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 

@@ -11,7 +11,7 @@ from finery.contracts.model_table import ModelTable
 from finery.contracts.permissions import Principal
 from finery.db.reading import reading_beside
 from finery.domain import catalog
-from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused
+from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.errors import DomainError, ErrorKind, Flaw
 from finery.domain.ground import Ground
 from finery.http.problems import RequestRefused, invalid_request
@@ -34,7 +34,7 @@ def find_model(
     A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
     administrator has said what stands for them.
     """
-    with unknown_model(name, ground.models, field=field):
+    with unknown_model(name, ground.models, field=field, is_trained=is_trained):
         found = catalog.resolve(session, name, ground, who)
     if found.is_on_hub and found.entry is None and "/" not in name:
         raise _unlisted(name, ground.models, field, is_trained=is_trained)
@@ -59,19 +59,21 @@ def named_model(body: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def unknown_model(name: str, models: ModelTable, *, field: str = "model") -> Iterator[None]:
+def unknown_model(name: str, models: ModelTable, *, field: str = "model", is_trained: bool = False) -> Iterator[None]:
     """Here a model that is not there is a 404, as OpenAI's clients expect."""
     try:
         yield
-    except ModelOnHub as error:
-        raise (UnknownModel(str(error), field=field) if "/" in name else _unlisted(name, models, field)) from error
+    except (ModelOnHub, WordUnknown) as error:
+        if "/" in name:
+            raise UnknownModel(str(error), field=field) from error
+        raise _unlisted(name, models, field, is_trained=is_trained) from error
     except (ModelNotFound, ModelRefused) as error:
         raise UnknownModel(str(error), field=field) from error
 
 
 def _unlisted(name: str, models: ModelTable, field: str, *, is_trained: bool = False) -> UnknownModel:
     """A hub's model can be named where it is to be trained, and nowhere else."""
-    near = nearest(name, [*models, *BUILTIN_MODELS])
+    near = nearest(name[:200], [*models, *BUILTIN_MODELS])
     hint = f" (did you mean {near!r}?)" if near else ""
     known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
     remedy = ", or name a hub's model as organization/name" if is_trained else ""

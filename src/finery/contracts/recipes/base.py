@@ -7,11 +7,14 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
 from finery.contracts.recipes.variables import CUSTOMARY, check_secret_name
+from finery.contracts.text import PLAIN
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
+PlainPath = Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
+"""Of what is made or named for others to see."""
 SecretName = Annotated[str, AfterValidator(check_secret_name)]
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -24,8 +27,8 @@ class RecipeConfig(PlainNumbers):
     resumable: ClassVar[bool] = True
     """Whether a paused run goes on where it was; one that would begin anew cannot be paused."""
 
-    output_dir: PathText | None = None
-    """Where the finished model goes; `outputs/<run id>` when absent."""
+    output_dir: PlainPath | None = None
+    """Where the finished model goes, below `outputs/`; `outputs/<run id>` when absent."""
     secrets: Annotated[list[SecretName], Field(max_length=20)] = []
     """Secrets of the run's owner, or else of the server. Each becomes the environment variable of its name."""
 
@@ -43,8 +46,8 @@ def may_start_again(recipe: type[RecipeConfig], config: dict[str, Any]) -> bool:
 class TrainingConfig(RecipeConfig):
     """A recipe that trains a language model on a dataset."""
 
-    model_name: PathText
-    """A built-in model, a local folder, an earlier run's id or output_dir, or a hub id."""
+    model_name: PlainPath
+    """A built-in model, a folder (`./folder`), an earlier run's id or output_dir, or a hub id."""
     dataset_path: PathText
     """A file (`.json`, `.jsonl`, `.csv`, `.parquet`, also `.gz`), or a folder with a `dataset_info.json`."""
     dataset_name: str | None = Field(default=None, max_length=200)

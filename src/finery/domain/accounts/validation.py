@@ -48,8 +48,8 @@ def check_password(password: str, *, username: str, field: str = "password") -> 
 
 def check_title(name: str) -> str:
     """Of a key, or of a person: the complaint, or nothing."""
-    if not 1 <= len(name) <= LONGEST_NAME or not is_printable(name):
-        return f"must be 1 to {LONGEST_NAME} printable characters"
+    if not 1 <= len(name) <= LONGEST_NAME or not is_printable(name) or name != name.strip():
+        return f"must be 1 to {LONGEST_NAME} printable characters, without blanks at its ends"
     return ""
 
 

@@ -1,7 +1,17 @@
 """The models that can be named: built in, on disk, made by a run, or on a hub."""
 
-from finery.domain.catalog.errors import ModelNotFound, ModelOnHub, ModelRefused
+from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.catalog.listing import list_models
 from finery.domain.catalog.resolution import ResolvedModel, resolve, resolve_model
 
-__all__ = ["ModelNotFound", "ModelOnHub", "ModelRefused", "ResolvedModel", "list_models", "resolve", "resolve_model"]
+__all__ = [
+    "ModelAmbiguous",
+    "ModelNotFound",
+    "ModelOnHub",
+    "ModelRefused",
+    "ResolvedModel",
+    "WordUnknown",
+    "list_models",
+    "resolve",
+    "resolve_model",
+]

@@ -2,7 +2,7 @@ from finery.domain.errors import DomainError, ErrorKind
 
 
 class ModelNotFound(DomainError):
-    kind = ErrorKind.INVALID
+    kind = ErrorKind.NOT_FOUND
     code = "model_not_found"
 
     def __init__(self, message: str) -> None:
@@ -13,6 +13,10 @@ class ModelOnHub(ModelNotFound):
     """It might be a hub's, and nothing here stands for it."""
 
 
+class WordUnknown(ModelNotFound):
+    """A single word that is nobody's name."""
+
+
 class ModelRefused(DomainError):
     """It is there, but it cannot be used; the message says why and what to do."""
 
@@ -21,3 +25,9 @@ class ModelRefused(DomainError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, field="model_name")
+
+
+class ModelAmbiguous(ModelRefused):
+    """The name has two meanings; the message says how to write each."""
+
+    code = "model_ambiguous"

@@ -1,7 +1,12 @@
-"""From the name of a model to what a trainer or an engine can load."""
+"""From the name of a model to what a trainer or an engine can load.
+
+A name means one thing to whoever says it (decision 0013): an administrator's name first, then what Finery made
+(built-in and fine-tuned models, a run by its id), then a path that says that it is one, then the hub. A folder beside
+these takes no name from them: what could be either is refused, and the message says how each is written.
+"""
 
 import logging
-import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -10,23 +15,28 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.builtin import BUILTIN_MODELS
-from finery.contracts.model_names import JOB_PREFIX, FineTuned, parse_fine_tuned
+from finery.contracts.hub_names import HUB_ID, HUB_SCHEME, ONE_WORD_NAMES
+from finery.contracts.model_names import JOB_PREFIX, FineTuned, fine_tuned_name, parse_fine_tuned
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.permissions import SERVER, Principal
+from finery.contracts.run import EXTERNAL
 from finery.contracts.status import RunStatus
-from finery.domain.catalog.errors import ModelNotFound, ModelRefused
+from finery.contracts.text import check_plain
+from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelRefused, WordUnknown
+from finery.domain.catalog.folders import loadable
 from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
 from finery.domain.places import is_hidden, maker_of
+from finery.kit.hub_cache import cached_snapshot, is_offline
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
 from finery.models import RunRow
 
 log = logging.getLogger(__name__)
 
-HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?")
-DESCRIPTIONS = ("config.json", "adapter_config.json")
-PICKLES = ("pytorch_model*.bin", "adapter_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+PATH_STARTS = ("/", "./", "../", "~", "outputs/", "runs/", "models/")
+"""Of names that are paths: the signs of one, and the home's own folders that hold models."""
+SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -53,11 +63,16 @@ def resolve_model(session: Session, name: str, ground: Ground, who: Principal) -
     return resolve(session, name, ground, who).model
 
 
-def resolve(session: Session, name: str, ground: Ground, who: Principal) -> ResolvedModel:
-    """The same, with what the administrator says of the name."""
+def resolve(session: Session, name: str, ground: Ground, who: Principal, *, is_path: bool = False) -> ResolvedModel:
+    """The same, with what the administrator says of the name.
+
+    `is_path`: the field is one for paths, so that a folder that is there is meant, also where a hub has a model of the
+    same spelling.
+    """
+    _refuse_unseen(name)
     entry = ground.models.get(name)
     if entry is None:
-        return ResolvedModel(_find(session, name, ground, who))
+        return ResolvedModel(_find(session, name, ground, who, is_path=is_path))
     try:
         # Whoever may use models may use those that the administrator has named, also a run's that is private.
         return ResolvedModel(_find(session, entry.model, ground, SERVER), entry)
@@ -75,31 +90,47 @@ def warn_of_entry(name: str, reason: str) -> None:
     log.warning("models.yaml: %s: %s", name, reason)
 
 
-def _find(session: Session, name: str, ground: Ground, who: Principal) -> str:
+def says_path(name: str) -> bool:
+    """Whether it can only be a path: it begins as one, or has slashes and is no hub's id."""
+    return name.startswith(PATH_STARTS) or ("/" in name and HUB_ID.fullmatch(name) is None)
+
+
+def _find(session: Session, name: str, ground: Ground, who: Principal, *, is_path: bool = False) -> str:
     if name.startswith("finery/"):
         return _builtin(name)
     if name.startswith("ft:"):
         return _fine_tuned(session, name, ground, who)
-    folder = _local_folder(name, ground)
-    is_free = folder is None or not is_hidden(session, folder, who, ground)
-    if folder is not None and is_free:
-        return str(_loadable(folder, name))
-    if (output := _output_of_run(session, name, who)) is not None and not is_hidden(session, output, who, ground):
-        return str(_loadable(output, name))
-    if is_free and HUB_ID.fullmatch(name) and not name.startswith(JOB_PREFIX) and not _is_below_home(name, ground):
-        return name
-    raise ModelNotFound(
-        f"model {name[:200]!r} is no name of the administrator's, no built-in model, no folder here, no finished run "
-        "and no hub id"
-    )
+    if name.startswith(HUB_SCHEME):
+        return _on_hub(name.removeprefix(HUB_SCHEME))
+    folder = _visible_folder(session, name, ground, who)
+    run = None if "/" in name else _run_named(session, name, who)
+    if run is not None:
+        _refuse_ambiguous(name, _ways_to_say(name, run, folder))
+        return str(loadable(_output_of(session, run, ground, who), name))
+    if folder is not None and (is_path or says_path(name)):
+        return str(loadable(folder, name))
+    if says_path(name):
+        raise ModelNotFound(f"there is no folder here {name[:SHOWN]!r} that you may see")
+    if folder is not None:
+        _refuse_folder(name)
+    if "/" not in name and name not in ONE_WORD_NAMES:
+        raise _unknown_word(name, ground)
+    return _on_hub(name)
+
+
+def _refuse_unseen(name: str) -> None:
+    try:
+        check_plain(name)
+    except ValueError as error:
+        raise ModelRefused(f"model {name[:SHOWN]!r}: {error}") from error
 
 
 def _builtin(name: str) -> str:
     if name in BUILTIN_MODELS:
         return name
-    near = nearest(name, BUILTIN_MODELS)
+    near = nearest(name[:SHOWN], BUILTIN_MODELS)
     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(BUILTIN_MODELS)}"
-    raise ModelNotFound(f"there is no built-in model {name[:100]!r}; {hint}")
+    raise ModelNotFound(f"there is no built-in model {name[:SHOWN]!r}; {hint}")
 
 
 def _fine_tuned(session: Session, name: str, ground: Ground, who: Principal) -> str:
@@ -107,57 +138,98 @@ def _fine_tuned(session: Session, name: str, ground: Ground, who: Principal) -> 
     found = parse_fine_tuned(name)
     row = None if found is None else _run_of(session, found, who)
     if found is None or row is None or row.spec.get("output_dir") is None:
-        raise ModelNotFound(f"there is no fine-tuned model {name[:200]!r}")
+        raise ModelNotFound(f"there is no fine-tuned model {name[:SHOWN]!r}")
     if found.step is not None:
         folder = ground.home.run(row.id).checkpoints / f"checkpoint-{found.step}"
         if not folder.is_dir():
             raise ModelNotFound(f"run {row.id!r} has no checkpoint of step {found.step}, or not any more")
-        return str(_loadable(folder, name))
-    output = _output_of(row)
-    if is_hidden(session, output, who, ground):
-        raise ModelNotFound(f"there is no fine-tuned model {name[:200]!r}")
-    return str(_loadable(output, name))
+        return str(loadable(folder, name))
+    return str(loadable(_output_of(session, row, ground, who), name))
 
 
 def _run_of(session: Session, found: FineTuned, who: Principal) -> RunRow | None:
     return session.scalars(select(RunRow).where(RunRow.id.in_(found.run_ids), runs_visible_to(who))).first()
 
 
-def _local_folder(name: str, ground: Ground) -> Path | None:
+def _visible_folder(session: Session, name: str, ground: Ground, who: Principal) -> Path | None:
+    """What is there of that name, a file also; None where `who` may not see it. Raises ModelRefused."""
     try:
         path = ground.resolver.resolve(name)
     except PathRefused as error:
-        raise ModelNotFound(str(error)) from error
-    return None if path == ground.home.path.resolve() or not path.exists() else path
+        raise ModelRefused(str(error)) from error
+    if path == ground.home.path.resolve() or not path.exists() or is_hidden(session, path, who, ground):
+        return None
+    return path
 
 
-def _loadable(path: Path, name: str) -> Path:
-    if path.is_file():
-        raise ModelRefused(f"model {name!r} is a file; name the folder that holds it and its config.json")
-    if not any((path / description).is_file() for description in DESCRIPTIONS):
-        raise ModelNotFound(f"folder {name!r} holds no model: neither config.json nor adapter_config.json is in it")
-    if next(path.glob("*.safetensors"), None) is not None:
-        return path
-    if any(next(path.glob(pattern), None) is not None for pattern in PICKLES):
-        raise ModelRefused(f"model {name!r} holds pickled weights, which can run code; convert them to safetensors")
-    raise ModelNotFound(f"folder {name!r} holds no weights: no .safetensors file is in it")
+def _run_named(session: Session, name: str, who: Principal) -> RunRow | None:
+    """The run of that id that makes a model."""
+    row = session.scalars(select(RunRow).where(RunRow.id == name, runs_visible_to(who))).one_or_none()
+    return None if row is None or row.recipe == EXTERNAL else row
 
 
-def _output_of_run(session: Session, run_id: str, who: Principal) -> Path | None:
-    row = session.scalars(select(RunRow).where(RunRow.id == run_id, runs_visible_to(who))).one_or_none()
-    return None if row is None or row.spec.get("output_dir") is None else _output_of(row)
-
-
-def _output_of(row: RunRow) -> Path:
+def _output_of(session: Session, row: RunRow, ground: Ground, who: Principal) -> Path:
     if row.status != RunStatus.SUCCEEDED:
         raise ModelNotFound(f"run {row.id!r} is {row.status}; only a succeeded run has a model to give")
-    output = Path(row.spec["output_dir"])
+    named = row.spec.get("output_dir")
+    if named is None or is_hidden(session, Path(named), who, ground):
+        raise ModelNotFound(f"the model of run {row.id!r} is there no more")
+    output = Path(named)
     if (holder := maker_of(output)) not in (None, row.id):
         raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")
     return output
 
 
-def _is_below_home(name: str, ground: Ground) -> bool:
-    """True for `outputs/x` where home has a folder `outputs`: that is a path to nothing, not a hub id."""
-    first, slash, _ = name.partition("/")
-    return bool(slash) and (first == "outputs" or (ground.home.path / first).is_dir())
+def _ways_to_say(name: str, run: RunRow, folder: Path | None) -> dict[str, str]:
+    """What the name could mean beside the run, by how each is written."""
+    meanings = {run.output_dir or fine_tuned_name("", None, run.id): "the run's model"}
+    if folder is not None:
+        meanings[f"./{name}"] = "the folder"
+    if name in ONE_WORD_NAMES:
+        meanings[ONE_WORD_NAMES[name]] = "the hub's model"
+    return meanings
+
+
+def _refuse_ambiguous(name: str, meanings: dict[str, str]) -> None:
+    if len(meanings) > 1:
+        told = ", ".join(f"{written!r} for {meant}" for written, meant in meanings.items())
+        raise ModelAmbiguous(f"model {name[:SHOWN]!r} could be several: write {told}")
+
+
+def _refuse_folder(name: str) -> None:
+    """A folder is there, but the name does not say that it is one."""
+    hub = name if "/" in name else ONE_WORD_NAMES.get(name)
+    if hub is None:
+        raise ModelRefused(f"model {name[:SHOWN]!r} is no name of a model; for the folder write './{name[:SHOWN]}'")
+    _refuse_ambiguous(name, {f"./{name}": "the folder", f"{HUB_SCHEME}{hub}": "the hub's model"})
+
+
+def _on_hub(name: str) -> str:
+    """The id under which the hub's client finds it: an old name's is the new one's, unless only the old is in the
+    cache. Raises ModelNotFound where it is known that nobody has it.
+    """
+    hub_id = ONE_WORD_NAMES.get(name, name)
+    if HUB_ID.fullmatch(hub_id) is None:
+        raise ModelNotFound(f"{name[:SHOWN]!r} is no id of a hub's model, which is organization/name")
+    if cached_snapshot(hub_id) is not None:
+        return hub_id
+    if cached_snapshot(name) is not None:
+        return name
+    if is_offline():
+        raise ModelNotFound(
+            f"model {name[:SHOWN]!r} is not in this machine's cache of the hub, and the server asks no hub "
+            "(HF_HUB_OFFLINE); fetch it there, or name a folder"
+        )
+    return hub_id
+
+
+def _unknown_word(name: str, ground: Ground) -> ModelNotFound:
+    if name.startswith(JOB_PREFIX):
+        return ModelNotFound(f"there is no finished run {name[:SHOWN]!r}")
+    known: Iterable[str] = [*ground.models, *BUILTIN_MODELS, *ONE_WORD_NAMES]
+    near = nearest(name[:SHOWN], known)
+    hint = f"did you mean {near!r}? " if near else ""
+    return WordUnknown(
+        f"no model is called {name[:SHOWN]!r}: {hint}A hub's model is named organization/name, a folder ./folder, "
+        "a run by its id, and GET /v1/models lists what else there is"
+    )

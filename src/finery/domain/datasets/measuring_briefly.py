@@ -1,6 +1,5 @@
 """What a dataset is to a model, for a run: asking no hub, and while its request waits only where that is short."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -15,6 +14,7 @@ from finery.contracts.datasets.measurer import NotNow
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets.measuring import file_of, keep, kept_in
 from finery.domain.ground import Ground
+from finery.kit.hub_cache import cached_snapshot
 from finery.kit.text import GZIP_MAGIC
 
 WAIT_SECONDS = 2.0
@@ -123,23 +123,9 @@ def _here(model: str) -> str | None:
         return TOKENIZER_OF_ALL
     folder = Path(model)
     if not folder.is_absolute():
-        cached = _cached(model)
-        return None if cached is None else str(cached)
+        cached = cached_snapshot(model)
+        return str(cached) if cached is not None and _has_tokenizer(cached) else None
     return model if _has_tokenizer(folder) else None
-
-
-def _cached(hub_id: str) -> Path | None:
-    """The newest snapshot that the hub's client keeps, where trainers find it too."""
-    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    home = Path(os.environ.get("HF_HOME") or caches / "huggingface")
-    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
-    folder = cache / f"models--{hub_id.replace('/', '--')}"
-    try:
-        commit = (folder / "refs" / "main").read_text().strip()
-    except OSError:
-        return None
-    snapshot = folder / "snapshots" / commit
-    return snapshot if commit.isalnum() and _has_tokenizer(snapshot) else None
 
 
 def _has_tokenizer(folder: Path) -> bool:

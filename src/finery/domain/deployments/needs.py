@@ -7,6 +7,7 @@ from typing import Any
 from finery.contracts.builtin import BUILTIN_MODELS, BUILTIN_PARAMETERS
 from finery.contracts.deployment import EngineOptions
 from finery.domain.ground import Ground
+from finery.kit.hub_cache import cached_snapshot
 from finery.kit.machine import computes_bfloat16
 from finery.kit.weights import count_parameters, parameters_in_name
 
@@ -27,7 +28,7 @@ BYTES_PER_PARAMETER = {"8bit": 1.1, "4bit": 0.65}
 def cache_bytes(model: str, options: EngineOptions, ground: Ground) -> int:
     """For the keys and values of all requests at once: several whole contexts, within bounds."""
     most = MOST_CACHE_BYTES[_kind(ground)]
-    config = _config_of(_folder_of(model, ground))
+    config = _config_of(model, ground)
     if config is None:
         return min(UNKNOWN_CACHE_BYTES, most)
     longest = int(config.get("max_position_embeddings") or UNKNOWN_CONTEXT)
@@ -56,7 +57,7 @@ def _weight_bytes(model: str, options: EngineOptions, ground: Ground, *, deep: i
     parameters = _parameters(model, folder)
     if options.load_in_4bit or options.load_in_8bit:
         return parameters * BYTES_PER_PARAMETER["4bit" if options.load_in_4bit else "8bit"]
-    if _kind(ground) == "ram" and not (_dtype(_config_of(folder)) == "bfloat16" and computes_bfloat16()):
+    if _kind(ground) == "ram" and not (_dtype(_config_of(model, ground)) == "bfloat16" and computes_bfloat16()):
         # The engine widens the weights, whatever is stored.
         return parameters * 4.0
     return float(_file_bytes(folder)) if folder is not None else parameters * 2.0
@@ -71,7 +72,9 @@ def _parameters(model: str, folder: Path | None) -> int:
 def _folder_of(model: str, ground: Ground) -> Path | None:
     """Where its files are, if they are here."""
     path = ground.home.models / model if model in BUILTIN_MODELS else Path(model)
-    return path if path.is_absolute() and path.is_dir() else None
+    if not path.is_absolute():
+        return cached_snapshot(model)
+    return path if path.is_dir() else None
 
 
 def _base_of(folder: Path) -> str | None:
@@ -83,13 +86,12 @@ def _base_of(folder: Path) -> str | None:
     return str(folder / base) if (folder / base).is_dir() else base
 
 
-def _config_of(folder: Path | None) -> dict[str, Any] | None:
-    """Of the base, where the folder holds an adapter; of the text part, where the model has several."""
-    if folder is None:
-        return None
-    base = _base_of(folder)
-    plain = folder if base is None else Path(base)
-    config = _read(plain / "config.json") if plain.is_absolute() else None
+def _config_of(model: str, ground: Ground) -> dict[str, Any] | None:
+    """Of the base, where it is an adapter; of the text part, where the model has several."""
+    folder = _folder_of(model, ground)
+    base = None if folder is None else _base_of(folder)
+    plain = folder if base is None else _folder_of(base, ground)
+    config = None if plain is None else _read(plain / "config.json")
     text = None if config is None else config.get("text_config")
     return text if isinstance(text, dict) else config
 

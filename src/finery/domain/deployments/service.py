@@ -30,7 +30,8 @@ def create(session: Session, new: NewDeployment, ground: Ground, who: Principal)
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable, NotEnoughMemory, NoFreePort, SlotContested.
     """
-    plan = plan_engine(resolve(session, new.model_name, ground, who), new.engine, new.options, ground)
+    resolved = resolve(session, new.model_name, ground, who, is_path=new.is_path)
+    plan = plan_engine(resolved, new.engine, new.options, ground)
     if new.slot is not None:
         # Who waits here goes on with a slot's true holder; without it, two that failed at MariaDB's unique index
         # would each keep a shared lock on the holder's entry: a deadlock.

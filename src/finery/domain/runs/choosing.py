@@ -11,6 +11,7 @@ from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.automatic import AUTO, RULES, choose, freezes_base
+from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
 
 ASSUMED_PARAMETERS = 1_000_000_000
@@ -66,8 +67,8 @@ def parameters_of(model: str) -> int:
     """Of a built-in model, a folder, or a hub id."""
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_PARAMETERS[model]
-    folder = Path(model)
-    if folder.is_absolute():
+    folder = _folder_of(model)
+    if folder is not None:
         base = _base_of_adapter(folder)
         return parameters_of(base) if base is not None else count_parameters(folder) or ASSUMED_PARAMETERS
     return parameters_in_name(model) or ASSUMED_PARAMETERS
@@ -77,8 +78,8 @@ def context_of(model: str) -> int | None:
     """Tokens; None where nothing here says it."""
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_CONTEXT
-    folder = Path(model)
-    if not folder.is_absolute():
+    folder = _folder_of(model)
+    if folder is None:
         return None
     base = _base_of_adapter(folder)
     if base is not None:
@@ -89,8 +90,8 @@ def context_of(model: str) -> int | None:
 
 def description_of(model: str) -> tuple[dict[str, Any], int] | None:
     """What its config.json says, and its parameters, where its files are here and can be read; an adapter's base's."""
-    folder = Path(model)
-    if not folder.is_absolute():
+    folder = _folder_of(model)
+    if folder is None:
         return None
     base = _base_of_adapter(folder)
     if base is not None:
@@ -117,6 +118,12 @@ def _presets(entry: BaseModelEntry | None) -> dict[str, Any]:
     if entry.method != AUTO:
         presets["use_lora"] = entry.method == "lora"
     return {key: value for key, value in presets.items() if value is not None}
+
+
+def _folder_of(model: str) -> Path | None:
+    """Where its files are, also of a hub's model that is in the cache."""
+    path = Path(model)
+    return path if path.is_absolute() else cached_snapshot(model)
 
 
 def _base_of_adapter(folder: Path) -> str | None:

@@ -6,13 +6,12 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType
+from finery.contracts.run import EXTERNAL as EXTERNAL
 from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
 from finery.db.topics import Topic, announce, run_topic
 from finery.domain.runs.errors import TransitionRefused
 from finery.kit.clock import epoch_now, utc_now
 from finery.models import AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
-
-EXTERNAL = "external"
 
 
 def change_status(

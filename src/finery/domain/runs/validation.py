@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import MeasurementRequest
-from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig, unmet
 from finery.contracts.run import NewRun
@@ -22,7 +21,7 @@ from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import Flaw
 from finery.domain.flaws import Flaws, gather
 from finery.domain.ground import Ground
-from finery.domain.places import is_anothers_output, is_hidden
+from finery.domain.places import is_hidden
 from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
     EVALUATION,
@@ -37,9 +36,10 @@ from finery.domain.runs.data import (
     resolved_path,
     rows_to_train_on,
 )
-from finery.domain.runs.errors import CommandsForbidden, InvalidRun, OutputTaken
+from finery.domain.runs.errors import CommandsForbidden, InvalidRun
 from finery.domain.runs.fitness import check_fit
 from finery.domain.runs.grading import resolve_judges
+from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.ids import is_safe_id, long_id, short_id
 from finery.kit.locations import path_in
@@ -47,18 +47,6 @@ from finery.kit.printable import printable
 from finery.kit.suggest import nearest
 
 COMMAND = "command"
-RESERVED_FOLDERS = (
-    "runs",
-    "deployments",
-    "models",
-    "models.yaml",
-    "huggingface",
-    ".finery",
-    "deploy_logs",
-    "outputs/training_logs",
-    "data/uploads",
-    "datasets/blobs",
-)
 
 
 @dataclass(frozen=True)
@@ -123,7 +111,7 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
         raise CommandsForbidden()
     run_id = _run_id(new)
     config = parse_config(new.recipe, without_auto(new.config))
-    output_dir = _output_dir(config, run_id, ground)
+    output_dir = output_dir_of(config, run_id, ground)
     gpus, cpu_slots = _fit(new, ground)
     _refuse_unmet(config, gpus)
     with reading_beside(session) as reading:
@@ -132,9 +120,11 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     if isinstance(config, TrainingConfig) and data is not None:
         config, told = _settled(new, config, data, inputs["model"], gpus, ground)
     output_name = ground.resolver.relative(output_dir)
-    _refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
+    refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
     secrets.require(session, config.secrets, owner_id=who.user_id)
     models = [inputs.get("model") or "", *inputs.get("judges", {}).values()]
+    read = [*models, inputs.get("dataset"), inputs.get("eval_dataset")]
+    refuse_own_inputs(output_dir, config.output_dir or output_name, read)
     return Plan(
         run_id=run_id,
         config=config.model_dump(mode="json") | _references(inputs.get("pins", {})),
@@ -281,26 +271,6 @@ def _inputs(
 def _references(pins: Mapping[str, ResolvedDataset]) -> dict[str, str]:
     """With their versions, so that the run's configuration means the same for ever."""
     return {name: stored.reference for name, stored in pins.items() if stored.reference is not None}
-
-
-def _output_dir(config: RecipeConfig, run_id: str, ground: Ground) -> Path:
-    name = config.output_dir or f"outputs/{run_id}"
-    path = resolved_path("output_dir", name, ground)
-    home = ground.home.path.resolve()
-    reserved = [home / folder for folder in RESERVED_FOLDERS]
-    if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
-        raise InvalidRun([Flaw("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
-    return path
-
-
-def _refuse_taken(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
-    """First whether it is another's: then nothing of what it holds is told."""
-    if is_anothers_output(session, path, who, ground):
-        raise OutputTaken(name, "is taken")
-    if path.is_file():
-        raise OutputTaken(name, "is a file")
-    if path.is_dir() and any(path.iterdir()) and not (path / OUTPUT_MARKER).is_file():
-        raise OutputTaken(name, "holds files that are no output of an earlier run")
 
 
 def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:

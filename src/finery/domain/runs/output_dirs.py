@@ -1,0 +1,124 @@
+"""Where a run may put its model: in a place for outputs, and over nothing that anybody still needs."""
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from finery.contracts.layout import OUTPUT_MARKER
+from finery.contracts.permissions import Principal
+from finery.contracts.recipes import RecipeConfig
+from finery.contracts.status import RunStatus
+from finery.domain.errors import Flaw
+from finery.domain.ground import Ground
+from finery.domain.ownership import runs_visible_to
+from finery.domain.places import is_anothers_output
+from finery.domain.runs.data import resolved_path
+from finery.domain.runs.errors import InvalidRun, OutputTaken
+from finery.kit.paths import PathRefused
+from finery.models import RunRow
+
+OUTPUTS = "outputs"
+"""The home's own folder for them."""
+RESERVED_FOLDERS = (
+    "runs",
+    "deployments",
+    "models",
+    "models.yaml",
+    "huggingface",
+    ".finery",
+    "deploy_logs",
+    "outputs/training_logs",
+    "data/uploads",
+    "datasets/blobs",
+)
+DESCRIPTIONS = ("config.json", "adapter_config.json")
+
+
+def output_dir_of(config: RecipeConfig, run_id: str, ground: Ground) -> Path:
+    """Absolute, links followed. Raises InvalidRun for what lies in no place for outputs.
+
+    A folder anywhere else could be taken for a model of the hub, for a run, or for a base that many begin from.
+    """
+    name = config.output_dir or f"{OUTPUTS}/{run_id}"
+    path = resolved_path("output_dir", name, ground)
+    home = ground.home.path.resolve()
+    reserved = [home / folder for folder in RESERVED_FOLDERS]
+    if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
+        raise InvalidRun([Flaw("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
+    if _root_of(path, ground) is None:
+        allowed = ", ".join(f"{ground.resolver.relative(root)}/" for root in _roots(ground))
+        message = f"{name!r} is no place for outputs: name a folder below {allowed}, as {OUTPUTS}/{path.name}"
+        raise InvalidRun([Flaw("output_dir", f"{message}; an administrator allows others (FINERY_OUTPUT_ROOTS)")])
+    return path
+
+
+def refuse_taken(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
+    """First whether it is another's: then nothing of what it holds is told. Raises OutputTaken."""
+    if is_anothers_output(session, path, who, ground):
+        raise OutputTaken(name, "is taken")
+    if path.is_file():
+        raise OutputTaken(name, "is a file")
+    if path.is_dir() and any(path.iterdir()) and not (path / OUTPUT_MARKER).is_file():
+        raise OutputTaken(name, "holds files that are no output of an earlier run")
+    if _is_in_base(path, ground):
+        raise OutputTaken(name, "lies in the folder of a model")
+    _refuse_around(session, path, name, ground, who)
+    _refuse_base(session, path, name, who)
+
+
+def refuse_own_inputs(path: Path, name: str, inputs: Iterable[Path | str | None]) -> None:
+    """What is read must not be replaced by what is written. Raises OutputTaken."""
+    for read in (Path(each) for each in inputs if each):
+        if read.is_absolute() and (read.is_relative_to(path) or path.is_relative_to(read)):
+            raise OutputTaken(name, "is where the run reads its own model or data from, which would be replaced")
+
+
+def _roots(ground: Ground) -> list[Path]:
+    found = []
+    for root in (ground.home.path / OUTPUTS, *ground.output_roots):
+        # The home's own may be a link to where nobody may write.
+        with suppress(PathRefused):
+            found.append(ground.resolver.resolve(str(root)))
+    return found
+
+
+def _root_of(path: Path, ground: Ground) -> Path | None:
+    return next((root for root in _roots(ground) if path != root and path.is_relative_to(root)), None)
+
+
+def _is_in_base(path: Path, ground: Ground) -> bool:
+    """Whether a folder around it is a model that no run has put there."""
+    root = _root_of(path, ground)
+    around = [folder for folder in path.parents if root is not None and folder.is_relative_to(root)]
+    return any(
+        (folder / description).is_file() and not (folder / OUTPUT_MARKER).is_file()
+        for folder in around
+        for description in DESCRIPTIONS
+    )
+
+
+def _refuse_around(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
+    """Who replaces a folder replaces all that is below, and means only the one that is named."""
+    below = RunRow.output_dir.startswith(f"{ground.resolver.relative(path)}/", autoescape=True)
+    query = select(RunRow.id).where(below, RunRow.output_hash.is_not(None), runs_visible_to(who)).limit(1)
+    if (inner := session.scalars(query).first()) is not None:
+        raise OutputTaken(name, f"holds the output of run {inner!r}")
+
+
+def _refuse_base(session: Session, path: Path, name: str, who: Principal) -> None:
+    """An adapter is nothing without the base that it was trained on."""
+    if not path.is_dir():
+        return
+    query = select(RunRow.id, RunRow.spec, runs_visible_to(who)).where(
+        RunRow.status == RunStatus.SUCCEEDED,
+        RunRow.output_hash.is_not(None),
+        RunRow.spec["model"].as_string() == str(path),
+    )
+    for run_id, spec, is_visible in session.execute(query):
+        output = spec.get("output_dir")
+        if output is not None and output != str(path) and (Path(output) / "adapter_config.json").is_file():
+            needing = f"of run {run_id!r}" if is_visible else "of somebody's run"
+            raise OutputTaken(name, f"is the base that the adapter {needing} cannot do without")

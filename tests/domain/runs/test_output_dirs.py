@@ -1,0 +1,109 @@
+"""Where runs may put their models: nobody else's is touched, and nothing that is needed is lost."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from finery.contracts.permissions import Principal
+from finery.contracts.run import Run
+from finery.contracts.status import RunStatus
+from finery.db import Database
+from finery.domain import runs
+from finery.domain.errors import DomainError
+from finery.domain.runs.errors import InvalidRun, OutputTaken
+from finery.kit.paths import PathResolver
+from finery.models import RunRow
+from tests import builders
+from tests.domain.catalog.test_resolution import make_model, train
+from tests.domain.principals import ANN, BOB, LEAD
+
+
+def create(
+    database: Database, home: Path, output_dir: str, who: Principal = ANN, *, root: Path | None = None, **config: str
+) -> Run:
+    ground = builders.ground(home)
+    if root is not None:
+        ground = dataclasses.replace(ground, resolver=PathResolver(home, [root]), output_roots=(root,))
+    with database.write() as session:
+        new = builders.sft(home, config={"output_dir": output_dir, **config})
+        return runs.create(session, new, ground, who)
+
+
+def refusal(database: Database, home: Path, output_dir: str, who: Principal = ANN, **config: str) -> tuple[type, str]:
+    with pytest.raises(DomainError) as refused:
+        create(database, home, output_dir, who, **config)
+    assert [flaw.field for flaw in refused.value.flaws] == ["output_dir"]
+    return type(refused.value), str(refused.value)
+
+
+class TestPlaces:
+    @pytest.mark.parametrize(
+        "name", ["meta-llama/Llama-3.2-1B", "gpt2", "./x", "data", "link/x", "outputs/../x", "outputs"]
+    )
+    @pytest.mark.parametrize("who", [ANN, LEAD], ids=lambda who: who.name)
+    def test_not_beside_outputs(self, database: Database, home: Path, name: str, who: Principal) -> None:
+        (home / "elsewhere").mkdir()
+        (home / "link").symlink_to(home / "elsewhere")
+        kind, says = refusal(database, home, name, who)
+        assert kind is InvalidRun
+        assert "the server itself uses" in says or "name a folder below outputs/" in says
+        assert not any((home / "elsewhere").iterdir())
+
+    @pytest.mark.parametrize("name", ["outputs/x", "./outputs/a/b", "outputs/meta-llama/Llama-3.2-1B"])
+    def test_below_outputs(self, database: Database, home: Path, name: str) -> None:
+        assert create(database, home, name).output_dir == name.removeprefix("./")
+
+    def test_where_an_administrator_allows(self, database: Database, home: Path, tmp_path: Path) -> None:
+        root = tmp_path / "team"
+        assert create(database, home, f"{root}/x", root=root).output_dir == f"{root}/x"
+        with pytest.raises(InvalidRun, match=f"below outputs/, {root}/"):
+            create(database, home, "x", root=root)
+        with pytest.raises(InvalidRun, match="no place for outputs"):
+            create(database, home, str(root), root=root)
+
+    def test_not_inside_of_a_base(self, database: Database, home: Path, tmp_path: Path) -> None:
+        base = make_model(tmp_path / "team" / "base")
+        with pytest.raises(OutputTaken, match="lies in the folder of a model"):
+            create(database, home, f"{base}/x", root=tmp_path / "team")
+        with pytest.raises(OutputTaken, match="holds files"):
+            create(database, home, str(base), root=tmp_path / "team")
+
+    @pytest.mark.parametrize("name", ["outputs/a\u202eb", "outputs/a\n", " outputs/a", "outputs/\u200b"])
+    def test_no_hidden_characters(self, database: Database, home: Path, name: str) -> None:
+        assert "leave" in refusal(database, home, name)[1]
+
+
+class TestInputs:
+    def test_not_over_its_own_model(self, database: Database, home: Path) -> None:
+        train(database, home, ANN)
+        for name in ("outputs/m", "outputs/m/next"):
+            assert "reads its own model" in refusal(database, home, name, model_name="outputs/m")[1]
+        assert create(database, home, "outputs/m").output_dir == "outputs/m", "from another model it is replaced"
+
+    def test_not_over_its_own_data(self, database: Database, home: Path) -> None:
+        train(database, home, ANN)
+        (home / "outputs" / "m" / "rows.jsonl").write_text(builders.ROW)
+        assert "reads its own" in refusal(database, home, "outputs/m", dataset_path="outputs/m/rows.jsonl")[1]
+
+    @pytest.mark.parametrize("who", [ANN, BOB], ids=lambda who: who.name)
+    def test_not_over_the_base_of_an_adapter(self, database: Database, home: Path, who: Principal) -> None:
+        base = train(database, home, ANN, shared=True)
+        with database.write() as session:
+            new = builders.sft(home, config={"output_dir": "outputs/adapter", "model_name": base})
+            adapter = runs.create(session, new, builders.ground(home), who)
+        succeed(database, adapter.id)
+        folder = make_model(home / "outputs" / "adapter", adapter.id)
+        (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(home / "outputs/m")}))
+        kind, says = refusal(database, home, "outputs/m")
+        assert kind is OutputTaken
+        assert f"of run {adapter.id!r}" in says if who is ANN else "of somebody's run" in says
+        (folder / "adapter_config.json").unlink()
+        create(database, home, "outputs/m")
+
+
+def succeed(database: Database, run_id: str) -> None:
+    with database.write() as session:
+        session.execute(update(RunRow).where(RunRow.id == run_id).values(status=RunStatus.SUCCEEDED, output_key=None))
