@@ -109,7 +109,7 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"dataset_path": "~/x.json"}, "dataset_path", "home"),
     ({"dataset_path": "../x.json"}, "dataset_path", "outside"),
     ({"dataset_path": "to_etc/passwd"}, "dataset_path", "outside"),
-    ({"dataset_path": "a\0b"}, "dataset_path", "path"),
+    ({"dataset_path": "a\0b"}, "dataset_path", "NUL"),
     ({"dataset_path": "x" * 5000}, "dataset_path", "4096"),
     ({"output_dir": "../out"}, "output_dir", "outside"),
     ({"output_dir": "/etc/out"}, "output_dir", "outside"),

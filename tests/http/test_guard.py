@@ -52,16 +52,16 @@ class TestHost:
 
 class TestAddress:
     @pytest.mark.parametrize(
-        ("address", "code"),
+        ("address", "status", "code"),
         [
-            ("/api/v1/runs?" + "&".join(["a=1"] * 201), "too_many_parameters"),
-            ("/api/v1/runs/a%00b", "malformed_address"),
-            ("/api/v1/runs?label=a%00", "malformed_address"),
+            ("/api/v1/runs?" + "&".join(["a=1"] * 201), 400, "too_many_parameters"),
+            ("/api/v1/runs/a%00b", 404, "not_found"),
+            ("/api/v1/runs?label=a%00", 422, "invalid_request"),
         ],
     )
-    def test_refused(self, client: TestClient, address: str, code: str) -> None:
+    def test_refused(self, client: TestClient, address: str, status: int, code: str) -> None:
         answer = client.get(address)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (400, code)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
 
 
 class TestOrigin:

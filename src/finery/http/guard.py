@@ -99,8 +99,11 @@ class Guard:
         scope = connection.scope
         if not self._is_known_host(connection.headers.get("host", "")):
             return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            return Problem(400, "malformed_address", "an address must not hold the character NUL")
+        if "\0" in scope["path"]:
+            # Of some databases it is not even asked.
+            return Problem(404, "not_found", "there is nothing at this address")
+        if b"%00" in scope["query_string"]:
+            return Problem(422, "invalid_request", "an address must not hold the character NUL")
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
             return Problem(400, "too_many_parameters", f"an address has at most {MAX_PARAMETERS} parameters")
         if self._has_key(scope["query_string"]):
