@@ -1,7 +1,9 @@
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from starlette.testclient import TestClient
 
 from finery.http.admission import Lane
 from finery.http.problems import RequestRefused
@@ -75,3 +77,20 @@ class TestLane:
                     await lane.run(lambda: 1 / 0)
 
         asyncio.run(twice())
+
+
+class TestWorkedOnIn:
+    def test_studies_do_not_keep_others_out(self, client: TestClient) -> None:
+        """More checks are under way than there are threads for all, and who else asks is answered."""
+        may_end = threading.Event()
+
+        def hang(*_: object) -> None:
+            may_end.wait(60)
+
+        with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(60) as pool:
+            patch.setattr("finery.api.native.dataset_checks.check_data", hang)
+            for _ in range(60):
+                pool.submit(client.post, "/api/v1/datasets/check", json={"path": "rows.jsonl"})
+            assert client.get("/api/v1/runs").status_code == 200
+            assert client.get("/api/v1/system").status_code == 200
+            may_end.set()

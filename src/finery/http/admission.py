@@ -4,11 +4,12 @@ A burst of requests must not take all threads, or the processor from those who o
 """
 
 import asyncio
+import functools
 import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 from anyio import CapacityLimiter
@@ -73,7 +74,25 @@ SUBMISSIONS = Lane("submissions", 8)
 """Their data are read and their models looked at before they are written, which may take a while: a cancel is not to
 wait for that."""
 
+LOOK_UPS = Lane("look-ups of who asks", 8)
+"""Of their own, so that nobody is kept out by what those who came in before are doing."""
+STUDIES = Lane("studies of data", 3, most_waiting=100)
+"""Each reads a whole file, which takes a processor for seconds."""
+
 _threads: RunVar[CapacityLimiter] = RunVar("finery_threads")
+
+
+def worked_on_in(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., Any]]:
+    """A decorator of a route's synchronous function without a session, which is then called in a thread of `lane`."""
+
+    def wrap(endpoint: Callable[..., Result]) -> Callable[..., Any]:
+        @functools.wraps(endpoint)
+        async def run(**arguments: Any) -> Result:
+            return await lane.run(lambda: endpoint(**arguments))
+
+        return run
+
+    return wrap
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:

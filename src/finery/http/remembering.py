@@ -5,13 +5,12 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Generic, Self, TypeVar
 
-import anyio
-
 from finery.contracts.deployment import ServedModel
 from finery.contracts.permissions import Principal
 from finery.db import Database
 from finery.domain import accounts
 from finery.domain.accounts import Recognised
+from finery.http.admission import LOOK_UPS
 
 SECONDS = 5.0
 """For which something is kept at most: it bounds what another process's change could be overlooked for."""
@@ -54,7 +53,7 @@ class Remembered(Generic[Key, Value]):
         if found is not None:
             return found
         commits, now = self._database.commits(self._tables), self._clock()
-        found = await anyio.to_thread.run_sync(read)
+        found = await LOOK_UPS.run(read)
         self._keep(key, found, commits, now + SECONDS)
         return found
 

@@ -9,6 +9,7 @@ from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.numbers import PlainNumbers
 from finery.domain.datasets.inspection import Asked
+from finery.http.admission import STUDIES, worked_on_in
 from finery.http.dataset_checks import check_data
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
@@ -33,6 +34,7 @@ class CheckDatasetRequest(PlainNumbers):
 
 
 @router.post("/check", dependencies=[Depends(Allow(Permission.DATASETS_READ))])
+@worked_on_in(STUDIES)
 def check_dataset(body: CheckDatasetRequest, services: CurrentServices, user: CurrentUser) -> DatasetCheck:
     """What is wrong with the data is the answer: `ok` says whether a run may train on it."""
     return check_data(services, _asked(body), user)

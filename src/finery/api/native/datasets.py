@@ -18,6 +18,7 @@ from finery.api.native.schemas import (
 from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
+from finery.http.admission import STUDIES, worked_on_in
 from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
 from finery.http.described import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -106,17 +107,20 @@ def restore_version(
 
 
 @router.get("/{dataset_id}/preview", dependencies=[READ])
+@worked_on_in(STUDIES)
 def preview_rows(found: Located, rows: Rows = 20, offset: Offset = 0) -> Preview:
     return datasets.preview(found.path, offset=offset, limit=rows, filename=found.version.filename)
 
 
 @router.get("/{dataset_id}/statistics", dependencies=[READ])
+@worked_on_in(STUDIES)
 def get_statistics(found: Located, services: CurrentServices) -> Statistics:
     """Counted at the first request, which takes as long as the file is read."""
     return statistics_of(services, found)
 
 
 @router.get("/{dataset_id}/diff", dependencies=[READ])
+@worked_on_in(STUDIES)
 def compare_versions(
     dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, old: OldVersion, new: Version = None
 ) -> DatasetDiff:
