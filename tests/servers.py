@@ -27,6 +27,8 @@ class RunningServer:
         self.environment = environment
         self.tls: ssl.SSLContext | None = None
         """How its certificate is checked, of a server that speaks TLS."""
+        self.prefix: list[str] = []
+        """What its command line begins with: a program that starts it in a world of its own."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -65,7 +67,7 @@ class RunningServer:
     def launch(self) -> subprocess.Popen[bytes]:
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FINERY_")}
         environment = {"PYTHONPATH": str(ROOT / "src"), "FINERY_WARM_START": "off", **self.environment}
-        argv = [sys.executable, "-m", "finery.app", "--home", str(self.home), "--port", str(self.port)]
+        argv = [*self.prefix, sys.executable, "-m", "finery.app", "--home", str(self.home), "--port", str(self.port)]
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 argv, env={**inherited, **environment}, stdout=log, stderr=log, start_new_session=True

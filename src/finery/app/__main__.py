@@ -1,4 +1,5 @@
-"""The server: `python -m finery.app [--host H] [--port P] [--home DIR] [--remote-setup] [--json] [--reload]`; see
+"""The server: `python -m finery.app [--host H] [--port P] [--home DIR] [--remote-setup] [--take-over]
+[--json] [--reload]`; see
 finery.app.settings."""
 
 import argparse
@@ -11,7 +12,7 @@ from finery.app.settings import SettingsError, load_settings
 
 def main() -> int:
     options = _parse()
-    for name in ("host", "port", "home", "remote_setup"):
+    for name in ("host", "port", "home", "remote_setup", "take_over"):
         if vars(options)[name] is not None:
             os.environ[f"FINERY_{name.upper()}"] = vars(options)[name]
     try:
@@ -38,6 +39,12 @@ def _parse() -> argparse.Namespace:
         action="store_const",
         const="true",
         help="let the first administrator be made over the network, with a token that is shown once",
+    )
+    parser.add_argument(
+        "--take-over",
+        action="store_const",
+        const="true",
+        help="carry on with the runs of the home that this one was copied from, or follows; nothing may run there",
     )
     output = parser.add_mutually_exclusive_group()
     output.add_argument("--json", action="store_true", help="print address, home and process id on stdout")

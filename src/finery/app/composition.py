@@ -1,11 +1,14 @@
 """Everything that a server consists of, put together."""
 
+import logging
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 from finery.api.openai.webhook_events import EVENTS
 from finery.app.errors import StartRefused
+from finery.app.lease import LeaseKeeper
 from finery.app.machine import MachineReader
 from finery.app.models_file import read_model_table
 from finery.app.patience import Patience
@@ -13,6 +16,7 @@ from finery.app.settings import Settings
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
 from finery.domain import accounts, datasets, files
+from finery.domain.change_of_home import settle_home
 from finery.domain.ground import Ground
 from finery.domain.runs import outputs, removal
 from finery.engines.registry import installed_engines
@@ -34,8 +38,10 @@ from finery.kit.locks import FileLock, LockTaken
 from finery.kit.paths import PathResolver
 from finery.kit.pulse import Pulse
 from finery.kit.secretbox import SecretBox
-from finery.migrations import SchemaUnknown, check_schema, upgrade
+from finery.migrations import LEASED_SINCE, SchemaUnknown, check_schema, upgrade
 from finery.scheduler import Scheduler, SchedulerSettings
+
+log = logging.getLogger(__name__)
 
 LOCK_SECONDS = 0.5
 
@@ -76,6 +82,8 @@ class Composition:
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
         self._patience = Patience(database)
+        self._keeper = LeaseKeeper(database, ground.lease, self._patience)
+        self._on_lost: Callable[[], None] = lambda: None
         self._ground = ground
         self._pulse = pulse
         self._scheduler: Scheduler | None = None
@@ -98,14 +106,24 @@ class Composition:
         )
 
     def open(self) -> None:
-        """Take the home, bring the schema up to date, see whether there is an administrator. Raises StartRefused."""
+        """Take home and database, bring the schema up to date, see whether there is an administrator.
+
+        Raises StartRefused.
+        """
         if self._is_open:
             return
         self._take_home()
         self._open_database()
+        self._patience.ask(self._settle_home)
         self._is_open = True
         if self.settings.remote_setup and not self.has_accounts():
             self.setup_token = secrets.token_urlsafe(32)
+
+    def when_lost(self, end: Callable[[], None]) -> None:
+        """Have `end` called, maybe from another thread, when another server has taken the database over."""
+        self._on_lost = end
+        if self._keeper.is_lost:
+            end()
 
     def has_accounts(self) -> bool:
         """For the start. Raises StartRefused."""
@@ -135,6 +153,7 @@ class Composition:
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None
+        self._keeper.give_back()
         self._database.dispose()
         self._lock.release()
         self._is_open = False
@@ -142,6 +161,8 @@ class Composition:
     def _take_home(self) -> None:
         try:
             self._lock.acquire(patience=LOCK_SECONDS)
+            # Before anything is asked of it: under the lock there is one who may draw it.
+            _ = self._ground.home_id
         except LockTaken as error:
             raise StartRefused(f"the home {self._home.path} is in use by {error.holder}") from error
         except OSError as error:
@@ -149,11 +170,31 @@ class Composition:
 
     def _open_database(self) -> None:
         try:
-            self._patience.ask(lambda: check_schema(self._database))
+            version = self._patience.ask(lambda: check_schema(self._database))
+            is_leased = version is not None and version >= LEASED_SINCE
+            if is_leased:
+                # First: another server may be at work with the schema as it is.
+                self._take_database()
             self._patience.ask(lambda: upgrade(self._database))
+            if not is_leased:
+                self._take_database()
         except SchemaUnknown as error:
             url = self._database.url.render_as_string(hide_password=True)
             raise StartRefused(f"the database {url} cannot be used: {error}") from error
+
+    def _take_database(self) -> None:
+        self._keeper.take(self._home.path, self._ground.home_id, lambda: self._on_lost())
+
+    def _settle_home(self) -> None:
+        with self._database.write() as session:
+            settled = settle_home(session, self._ground.home_id, take_over=self.settings.take_over)
+        if settled.runs_held or settled.deployments_ended:
+            log.warning(
+                "%d runs of another home are held, and %d deployments have ended; what runs there is left alone. "
+                "Resume what is to be carried out here, or start once with --take-over once nothing runs there",
+                settled.runs_held - settled.runs_resumed,
+                settled.deployments_ended,
+            )
 
     def _look_for_accounts(self) -> bool:
         with self._database.read() as session:

@@ -9,6 +9,7 @@ import socket
 import ssl
 import stat
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,6 +26,7 @@ THRESHOLDS = (700, 10, 10)
 EXIT_USAGE = 2
 EXIT_PORT_TAKEN = 3
 EXIT_NOT_STARTED = 4
+"""Also of one that another server has replaced at its database."""
 
 
 def serve(settings: Settings, *, as_json: bool = False) -> int:
@@ -60,8 +62,7 @@ def _serve_on(listener: socket.socket, settings: Settings, tls: ssl.SSLContext |
     except DoorClosed as error:
         composition.stop()
         return _refuse(EXIT_USAGE, str(error))
-    _run(composition, listener, tls)
-    return 0
+    return _run(composition, listener, tls)
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:
@@ -96,7 +97,8 @@ def _tell(settings: Settings, listener: socket.socket) -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
-def _run(composition: Composition, listener: socket.socket, tls: ssl.SSLContext | None) -> None:
+def _run(composition: Composition, listener: socket.socket, tls: ssl.SSLContext | None) -> int:
+    """The exit code."""
     # What was loaded stays: looking through it again and again would hold requests up for a tenth of a second.
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)
@@ -104,9 +106,17 @@ def _run(composition: Composition, listener: socket.socket, tls: ssl.SSLContext 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = Server(build_app(composition), composition.settings, tls, composition.services.streams)
+    lost = threading.Event()
+
+    def end() -> None:
+        lost.set()
+        server.should_exit = True
+
+    composition.when_lost(end)
     announce(composition, listener)
     warn_of_readers(composition.settings.home)
     server.run(sockets=[listener])
+    return EXIT_NOT_STARTED if lost.is_set() else 0
 
 
 def _refuse(code: int, reason: str) -> int:

@@ -58,6 +58,8 @@ class Settings(BaseSettings):
     """Addresses or networks of the proxies whose X-Forwarded headers are believed, separated by commas."""
     remote_setup: bool = False
     """Whether the first administrator may be made over the network, with a token that is shown once at the start."""
+    take_over: bool = False
+    """Whether this home carries on with the runs of the one that served the database before; for one start."""
     tls_certificate: Path | None = None
     """PEM: the server's certificate, then those between it and the authority's."""
     tls_key: Path | None = None

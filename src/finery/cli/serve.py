@@ -22,6 +22,12 @@ def serve(
         bool,
         typer.Option("--remote-setup", help="Let the first administrator be made over the network, with a token."),
     ] = False,
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over", help="Carry on with the runs of the home that this one replaces; nothing may run there."
+        ),
+    ] = False,
     reload: Annotated[bool, typer.Option("--reload", help="Start anew when the code changes (development).")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -33,7 +39,7 @@ def serve(
     With --json the address, home and process id are printed on stdout as one line; the log goes to stderr.
     """
     command = server_command(host=host, port=port, home=home)
-    wanted = {"--remote-setup": remote_setup, "--reload": reload, "--json": as_json}
+    wanted = {"--remote-setup": remote_setup, "--take-over": take_over, "--reload": reload, "--json": as_json}
     command += [option for option, is_wanted in wanted.items() if is_wanted]
     os.execv(command[0], command)
 

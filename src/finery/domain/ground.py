@@ -10,6 +10,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Machine
 from finery.contracts.model_table import ModelTable
 from finery.contracts.run_events import EventMaker
+from finery.domain.server_lease import ServerLease
 from finery.engines.base import Engine
 from finery.engines.registry import installed_engines
 from finery.engines.vllm.settings import VllmSettings
@@ -44,6 +45,8 @@ class Ground:
     """Deployments by id: whether a request is being answered."""
     destinations: Destinations = field(default_factory=Destinations)
     """Where webhooks may be sent."""
+    lease: ServerLease = field(default_factory=ServerLease)
+    """On the database."""
     event_makers: tuple[EventMaker, ...] = ()
     """The words of the APIs that tell webhooks of runs, beside the neutral ones."""
 

@@ -7,7 +7,9 @@ from sqlalchemy import inspect, text
 from finery import __version__
 from finery.db import Database
 
-HEAD = "0011"
+HEAD = "0012"
+LEASED_SINCE = "0012"
+"""The first schema that says which server serves it."""
 
 
 class SchemaUnknown(Exception):

@@ -15,6 +15,7 @@ from finery.models.runs import (
     OutboxRow,
     RunRow,
 )
+from finery.models.servers import ServerLeaseRow
 from finery.models.webhooks import WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "ProjectRow",
     "RunRow",
     "SecretRow",
+    "ServerLeaseRow",
     "SessionRow",
     "SetupRow",
     "UploadPartRow",

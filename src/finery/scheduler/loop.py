@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from finery.domain.server_lease import LeaseLost
 from finery.kit.pulse import Pulse
 from finery.scheduler.complaints import Complaints
 
@@ -30,7 +31,7 @@ def each_alone(what: str, complaints: Complaints) -> Iterator[None]:
     """
     try:
         yield
-    except SQLAlchemyError:
+    except (SQLAlchemyError, LeaseLost):
         raise
     except Exception as error:  # noqa: BLE001 - the loop's edge: whatever is wrong, the others are looked after
         complaints.failed(what, error)
@@ -81,6 +82,10 @@ class Loop:
         what = f"the {self._name} loop"
         try:
             wait = self._work()
+        except LeaseLost:
+            # The server is about to end; it says so itself.
+            self._stopping.set()
+            return 0.0
         except Exception as error:  # noqa: BLE001 - the thread's edge: a loop that ends is never started again
             failures = self._complaints.failed(what, error)
             # No pulse cuts this short: on a machine that is short of something many come, and each pass costs.

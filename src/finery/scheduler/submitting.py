@@ -72,6 +72,7 @@ class Submitter:
             if not claims.may_start(session, machine):
                 return None
         with self._database.write() as session:
+            self._ground.lease.check(session)
             return claims.claim_next(session, machine, executor=LOCAL, max_passed=self._settings.max_passed)
 
     def _submit(self, claim: Claim) -> None:
@@ -83,6 +84,7 @@ class Submitter:
             machine, grace = self._ground.machine(), self._settings.grace_seconds
             launch = render_launch(claim, self._ground.home, self._ground.home_id, machine, grace, given)
             failpoint("submit.rendered")
+            self._confirm_lease()
             handle = self._executors[LOCAL].submit(launch)
         except (SubmitFailed, DomainError, OSError, SQLAlchemyError) as error:
             if is_shortage(error) or isinstance(error, SQLAlchemyError):
@@ -112,7 +114,8 @@ class Submitter:
         with self._database.write() as session:
             owned = attempts.record_handle(session, claim.ref, handle)
         if not owned:
-            log.warning("run %s was taken over while it was being started", claim.run_id)
+            log.warning("run %s was taken over while it was being started; it is ended here", claim.run_id)
+            self._end(handle)
         self._pulse.notify()
 
     def _put_back(self, claim: Claim, why: str) -> None:
@@ -132,6 +135,18 @@ class Submitter:
             self._redactors.forget(claim.ref)
             self._owed.pop(0)
             self._pulse.notify()
+
+    def _confirm_lease(self) -> None:
+        """This server may have slept since the claim: then somebody else may have the run. Raises LeaseLost."""
+        if not self._ground.lease.is_sure:
+            with self._database.read() as session:
+                self._ground.lease.check(session)
+
+    def _end(self, handle: Handle) -> None:
+        """Nobody else knows of it."""
+        executor = self._executors[LOCAL]
+        if isinstance(executor, Sweepable):
+            executor.sweep(handle)
 
     def _start_failed(self, claim: Claim, message: str) -> None:
         log.error("run %s could not be started: %s", claim.run_id, message)

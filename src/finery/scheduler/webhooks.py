@@ -85,6 +85,7 @@ class Teller:
                 if not webhooks.has_news(session):
                     return
             with self._database.write() as session:
+                self._ground.lease.check(session)
                 count = webhooks.fan_out(session, self._ground, limit=BATCH)
             failpoint("webhooks.fanned_out")
             if count < BATCH:
@@ -107,6 +108,7 @@ class Teller:
 
     def _claim(self, number: int, limit: int) -> list[Dispatch]:
         with self._database.write() as session:
+            self._ground.lease.check(session)
             return webhooks.claim(session, number, self._now(), limit=limit)
 
     def _start(self, dispatch: Dispatch) -> None:

@@ -73,6 +73,7 @@ def list_live(session: Session) -> list[LiveDeployment]:
 def claim(session: Session, deployment_id: str, ground: Ground) -> Claim | None:
     """Take a deployment that is ours to start, and its memory. None when somebody else was first, when it shall stop,
     and while its memory is not free; one that waits for it too long fails."""
+    ground.lease.check(session)
     session.execute(GATE)
     row = lock_row(session, deployment_id)
     if row.token is not None or row.finished_at is not None or row.stop_requested:

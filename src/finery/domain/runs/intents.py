@@ -61,6 +61,8 @@ def resume(session: Session, run_id: str, who: Principal) -> Run:
         state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
         raise IntentRefused(run_id, f"is {state}; only a paused run can be resumed")
     change_status(session, row, RunStatus.QUEUED)
+    # Those of a run that was held since another home had it.
+    row.reason = row.error = None
     return run_of(row)
 
 
