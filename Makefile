@@ -12,7 +12,7 @@ CASES ?= 3000
 SEED ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-thorough check format bench test-chaos test-fuzz audit constraints clean
+.PHONY: help setup demo test test-thorough check format bench test-load test-chaos test-fuzz audit constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -27,7 +27,7 @@ demo: $(READY) ## Train a tiny model on the CPU, then ask it what it learned
 
 test: $(READY) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" narrow them)
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 -m "not thorough" $(PYTEST_ARGS) $(TESTS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 -m "not thorough and not load" $(PYTEST_ARGS) $(TESTS)
 
 test-thorough: $(READY) ## Run the tests that take minutes: served as trained, the server killed everywhere
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
@@ -45,6 +45,10 @@ format: $(READY) ## Let ruff rewrite what it can
 
 bench: $(READY) ## Print the tables of docs/benchmarks.md, measured here
 	@$(PYTHON) -m bench
+
+test-load: $(READY) ## Bursts, slow clients, full disks, lost databases, on a real server (minutes; not in CI)
+	@services="$$(tools/services.sh start)" && eval "$$services" && \
+	$(PYTHON) -m pytest --durations 15 -m load $(PYTEST_ARGS) tests/load
 
 test-chaos: $(READY) ## Kill the server at random while runs flow (minutes; not in CI)
 	@$(PYTHON) -m tests.chaos

@@ -2,14 +2,12 @@
 
 import asyncio
 
-import pytest
-
 from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.domain import runs
 from tests.load.client import Burst, Client, burst
-from tests.load.conftest import World
-from tests.load.kinds import on_each_database
+from tests.load.kinds import LOAD, on_each_database
+from tests.load.world import World
 
 AT_ONCE = 500
 ANSWERED_SECONDS = 10.0
@@ -18,7 +16,7 @@ READ_SECONDS = 1.0
 LIST = "/jobs?limit=20"
 SLEEP = {"recipe": "command", "config": {"argv": ["sleep", "600"]}}
 
-pytestmark = [pytest.mark.load, pytest.mark.xdist_group("load")]
+pytestmark = LOAD
 
 
 def assert_quick(found: Burst) -> None:
