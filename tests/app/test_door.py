@@ -132,3 +132,13 @@ class TestOpenFiles:
         monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
         assert self.allowed(opened, 4096) == 1024 - SURPLUS - OTHER_FILES
         assert "FINERY_MAX_CONNECTIONS=4096" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("files", [32, 64, 200, 700, 1024, 4000])
+    def test_leave_room_for_the_servers_own(
+        self, opened: Any, monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], files: int
+    ) -> None:
+        monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
+        composition = opened(max_connections=4096)
+        found = Server(composition, composition.settings, None, composition.services.streams).limits
+        assert found.connections >= 1
+        assert min(OTHER_FILES, files * 4 // 5) <= files - found.connections - found.surplus <= OTHER_FILES

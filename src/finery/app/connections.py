@@ -27,7 +27,7 @@ from finery.http.problems import Problem, unavailable
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
 SURPLUS = 256
-"""So many beyond the limit hear why they are turned away; the next are cut off without a word."""
+"""So many beyond the limit are heard before they are turned away; the next are not."""
 SURPLUS_SECONDS = 2.0
 LEAST_READ = 16 * 1024
 """Bytes, in the time that an answer may lie unread."""
@@ -53,6 +53,7 @@ _LARGE_HEAD = Problem(
 class ConnectionLimits:
     connections: int
     head_seconds: float
+    surplus: int = SURPLUS
     unread_seconds: float = 60.0
     """For which a client may take next to nothing of what waits for it."""
 
@@ -109,8 +110,10 @@ class Connection(H11Protocol):
         read_large_pieces(transport)
         surplus = len(self.connections) - self._limits.connections
         self._is_surplus = surplus > 0
-        if surplus > SURPLUS:
-            transport.abort()
+        if surplus > self._limits.surplus:
+            # Whoever has not asked yet may see a reset in its place.
+            transport.write(_response(_FULL))
+            transport.close()
             return
         self._expect_within(SURPLUS_SECONDS if self._is_surplus else self._limits.head_seconds)
 

@@ -1,7 +1,9 @@
 """The HTTP server: uvicorn, with bounds on connections and an end that waits for no stream."""
 
 import asyncio
+import errno
 import functools
+import logging
 import math
 import resource
 import socket
@@ -9,6 +11,7 @@ import ssl
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -17,12 +20,18 @@ from finery.app.connections import SURPLUS, Connection, ConnectionLimits
 from finery.app.settings import Settings
 from finery.app.tls import HANDSHAKE_SECONDS, Handshakes
 from finery.http.streams import RunStreams
+from finery.kit.seldom import Seldom
 
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 5
 """For requests that are being answered; streams end at once."""
 OTHER_FILES = 512
-"""Databases, logs, uploads, engines' connections: what is open beside the clients' connections."""
+"""Databases, logs, uploads, engines' connections: what is open beside the clients' connections. Where fewer files are
+allowed, four fifths of them: answering a request opens up to three more, and a server at rest has twenty."""
+SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+SHORTAGE_SECONDS = 60.0
+
+log = logging.getLogger(__name__)
 
 
 class Server(uvicorn.Server):
@@ -30,7 +39,8 @@ class Server(uvicorn.Server):
         super().__init__(_config(app, settings))
         self._tls = tls
         self._streams = streams
-        self.limits = ConnectionLimits(_allowed_connections(settings.max_connections), settings.head_timeout_seconds)
+        connections, surplus = _allowed_connections(settings.max_connections)
+        self.limits = ConnectionLimits(connections, settings.head_timeout_seconds, surplus)
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -39,20 +49,25 @@ class Server(uvicorn.Server):
         if self.lifespan.should_exit:
             sys.exit(uvicorn.config.STARTUP_FAILURE)
         self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(ShortageReports())
         protocol: Callable[[], asyncio.Protocol] = functools.partial(
             Connection, self.config, self.server_state, self.lifespan.state, self.limits, self._loop
         )
         if self._tls is not None:
             seconds = min(HANDSHAKE_SECONDS, self.limits.head_seconds)
             protocol = Handshakes(self._tls, protocol, seconds=seconds, room=self._room).begin
-        self.servers = [
-            await self._loop.create_server(protocol, sock=listener, backlog=BACKLOG) for listener in sockets or []
-        ]
+        # asyncio takes as many connections at once as the backlog says, and all of them before it reads from one: no
+        # more than those which can be told at once that they are too many.
+        at_once = max(1, min(BACKLOG, self.limits.surplus // 2))
+        self.servers = []
+        for listener in sockets or []:
+            self.servers.append(await self._loop.create_server(protocol, sock=listener, backlog=at_once))
+            listener.listen(BACKLOG)
         self.started = True
 
     def _room(self) -> int:
         """For handshakes."""
-        return self.limits.connections + SURPLUS - len(self.server_state.connections)
+        return self.limits.connections + self.limits.surplus - len(self.server_state.connections)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Open event streams are ended: they would hold the server for the whole grace."""
@@ -75,19 +90,37 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
     )
 
 
-def _allowed_connections(wanted: int) -> int:
-    """As many as wanted, or as the system's limit on open files leaves; that is raised as far as it may be."""
+class ShortageReports:
+    """The event loop's exception handler: one line in a while where asyncio has one for each connection that it cannot
+    take for want of descriptors, a hundred thousand in a minute. It tries again every second."""
+
+    def __init__(self) -> None:
+        self._seldom = Seldom(SHORTAGE_SECONDS)
+
+    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in SHORTAGES:
+            loop.default_exception_handler(context)
+        elif self._seldom.is_due():
+            log.error("connections wait, the next lines about it are left out: %s", error.strerror)
+
+
+def _allowed_connections(wanted: int) -> tuple[int, int]:
+    """As many as wanted, or as the system's limit on open files leaves, which is raised as far as it may be; and how
+    many more hear that they are too many."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + SURPLUS + OTHER_FILES
     if hard != resource.RLIM_INFINITY:
         needed = min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    allowed = max(needed - SURPLUS - OTHER_FILES, 1)
+    left = needed - min(OTHER_FILES, needed * 4 // 5)
+    surplus = min(SURPLUS, left // 2)
+    allowed = max(left - surplus, 1)
     if allowed < wanted:
         print(
             f"finery server: {hard} open files are allowed, so it takes {allowed} connections at once in place of "
             f"FINERY_MAX_CONNECTIONS={wanted}: raise the limit (`ulimit -Hn`; LimitNOFILE of a unit)",
             file=sys.stderr,
         )
-    return allowed
+    return min(allowed, wanted), surplus

@@ -27,6 +27,7 @@ from finery.http.problems import Problem, RequestRefused, domain_problem, invali
 from finery.http.session import gate_of, in_one_hop
 from finery.kit.locations import path_in
 from finery.kit.printable import printable
+from finery.kit.seldom import Seldom
 from finery.kit.suggest import nearest
 
 log = logging.getLogger(__name__)
@@ -157,6 +158,7 @@ def _failure(error: Exception) -> Problem:
     return _INTERNAL
 
 
+_put_off = Seldom(10.0)
 _DISK_FULL = Problem(507, "disk_full", "the server's disk is full; free some space and try again")
 _INTERNAL = Problem(500, "internal_error", "the server failed at this request; its log says why")
 _BUSY_ERRORS = ("OperationalError", "InterfaceError", "TimeoutError", "DisconnectionError")
@@ -173,7 +175,8 @@ _CODES = {
 
 def _database_problem(error: SQLAlchemyError) -> Problem:
     if type(error).__name__ in _BUSY_ERRORS:
-        log.warning("a request was put off: %s", error)
+        if _put_off.is_due():
+            log.warning("a request was put off, the next lines about it are left out: %s", error)
         return unavailable("the database is busy or out of reach; nothing was changed, try again in a moment")
     return _failure(error)
 
