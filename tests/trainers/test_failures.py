@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -221,3 +222,26 @@ class TestRefusals:
 
 def run_log(folder: Path) -> str:
     return "".join(path.read_text(errors="replace") for path in folder.rglob("*.json*") if path.name != "rows.jsonl")
+
+
+class TestChangedData:
+    """A checkpoint says how many rows were read, not which."""
+
+    def test_is_named_when_a_training_goes_on(self, tmp_path: Path, cache: Path) -> None:
+        rows = [chat(f"{n}?", f"{n}!") for n in range(8)]
+        data = write_rows(tmp_path / "rows.jsonl", rows)
+        settings: dict[str, Any] = {"dataset": data, "batch_size": 1, "save_steps": 1}
+        assert carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=1, **settings)).code == 0
+        # Written once more as it was: only its time has changed.
+        os.utime(data, (1.0, 1.0))
+        assert carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=2, **settings)).code == 0
+        write_rows(data, [*rows[1:], chat("new?", "new!")])
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=3, **settings))
+        assert (result.code, result.outcome.reason) == (1, "error")
+        assert f"{data} was changed" in (result.outcome.message or "")
+
+    def test_is_learned_from_where_nothing_was_saved(self, tmp_path: Path, cache: Path) -> None:
+        data = write_rows(tmp_path / "rows.jsonl", [chat("a?", "a!")] * 4)
+        run = make_run(tmp_path, "sft", cache=cache, dataset=data, max_steps=1)
+        write_json(run.data, {str(data): {"size": 1, "mtime_ns": 1, "sha256": "0" * 64}})
+        assert carry_out(run).code == 0

@@ -133,9 +133,12 @@ def pause(run_id: RunId, as_json: JsonOption = False) -> None:
 
 @app.command()
 def resume(run_id: RunId, as_json: JsonOption = False) -> None:
-    """Queue a paused run again; it goes on from its checkpoint."""
+    """Queue a paused run again. One that has ended goes on from its last checkpoint as a new run."""
     with server() as client:
-        _answer(client.resume_run(run_id), as_json)
+        run = client.resume_run(run_id)
+        if run.id != run_id and not as_json:
+            print(f"Run {run_id} has ended; run {run.id} goes on from its last checkpoint")
+        _answer(run, as_json)
 
 
 @app.command()

@@ -158,6 +158,7 @@ class FineryClient:
         return self._ask(run_id, "pause")
 
     def resume_run(self, run_id: str) -> Run:
+        """Of a run that has ended, the new run that goes on from its last checkpoint."""
         return self._ask(run_id, "resume")
 
     def stop_run(self, run_id: str) -> Run:

@@ -6,7 +6,8 @@ A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the t
     events.jsonl                what the trainer appends: one JSON object a line (see contracts.events)
     control/                    requests to the trainer: empty files `checkpoint`, `validate`, `stop`, `pause`
     checkpoints/checkpoint-N/   whole checkpoints only
-    encoded/, base/, batch.json the trainer's own: tokens, a merged base, the batch size that fits
+    encoded/, base/             the trainer's own: tokens, a merged base
+    batch.json, data.json       the batch size that fits, and what the data files were when the training began (trainer)
     attempts/K/launch.json      what the shim starts            (written by the server)
     attempts/K/environment.json the process's whole environment, mode 0600, until it has begun (server)
     attempts/K/shim.lock        locked while the shim lives      (shim)
@@ -100,6 +101,14 @@ class RunDirectory:
     @property
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
+
+    @property
+    def batch(self) -> Path:
+        return self.path / "batch.json"
+
+    @property
+    def data(self) -> Path:
+        return self.path / "data.json"
 
     def last_checkpoint(self) -> Path | None:
         """The last whole one: what has such a name is whole."""

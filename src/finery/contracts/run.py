@@ -69,6 +69,8 @@ class NewRun(BaseModel):
     is_retry: bool = False
     """Whether the client says that it has sent this before: without a key, an equal request of the last minutes that
     was accepted is the answer."""
+    resumed_from: str | None = None
+    """The ended run whose last checkpoint it begins from."""
     keep_refused: bool = False
     """Whether a run whose data are bad is kept, failed, instead of refused."""
 
@@ -110,6 +112,8 @@ class Run(BaseModel):
     reason: Reason | None
     error: str | None
     attempt: int
+    resumed_from: str | None = None
+    """The ended run whose last checkpoint it began from."""
     progress: Progress
     model_name: str | None
     dataset: str | None

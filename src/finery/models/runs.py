@@ -54,6 +54,8 @@ class RunRow(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str | None] = mapped_column(String(32))
     """Drawn at each claim; who holds an older one no longer owns the run."""
+    resumed_from: Mapped[str | None] = mapped_column(String(128), index=True)
+    """The ended run whose last checkpoint it begins from; it may have been deleted since."""
     lost_count: Mapped[int] = mapped_column(default=0)
     events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
     last_sequence: Mapped[int] = mapped_column(default=0)

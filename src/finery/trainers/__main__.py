@@ -10,12 +10,14 @@ from pathlib import Path
 from finery.contracts.datasets import InfoRefused, RowRefused
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import DISK_FULL_EXIT_CODE, Outcome
+from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.contracts.spec import RunSpec
 from finery.contracts.status import Reason
 from finery.kit.reserved_file import ReservedFile
 from finery.kit.tables import BrokenRow, UnreadableTable
 from finery.trainers.attempt import Attempt, open_attempt
 from finery.trainers.concealing import conceal_output
+from finery.trainers.data_state import refuse_changed_data
 from finery.trainers.errors import (
     Diverged,
     OutOfMemory,
@@ -88,6 +90,10 @@ def _carry_out(attempt: Attempt) -> Outcome:
     try:
         if len(attempt.spec.gpus) > 1 and attempt.processes == 1 and attempt.spec.recipe != "command":
             return carry_out_on_several(attempt)
+        config = RECIPES[attempt.spec.recipe].model_validate(attempt.spec.config)
+        # Where there are several processes, the one that started them has looked.
+        if isinstance(config, TrainingConfig) and attempt.processes == 1:
+            refuse_changed_data(attempt, config)
         return TRAINERS[attempt.spec.recipe](attempt)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever happened, the outcome must name it
         if not isinstance(error, EXPECTED):

@@ -58,7 +58,7 @@ class Attempt:
     @property
     def batch_file(self) -> Path:
         """The smaller batch that fitted into memory, for the run's other attempts and processes."""
-        return self.run.path / "batch.json"
+        return self.run.batch
 
     @property
     def partial_output(self) -> Path:

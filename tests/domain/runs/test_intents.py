@@ -61,11 +61,11 @@ class TestRequestCancel:
 
 
 class TestRequestPause:
-    def test_queued_then_resumed(self, database: Database, queued: str) -> None:
+    def test_queued_then_resumed(self, database: Database, home: Path, queued: str) -> None:
         with database.write() as session:
             assert runs.request_pause(session, queued, LOCAL_ADMINISTRATOR).status is RunStatus.PAUSED
         with database.write() as session:
-            assert runs.resume(session, queued, LOCAL_ADMINISTRATOR).status is RunStatus.QUEUED
+            assert runs.resume(session, queued, LOCAL_ADMINISTRATOR, builders.ground(home)).status is RunStatus.QUEUED
 
     def test_a_command_refuses(self, database: Database, home: Path) -> None:
         with database.write() as session:
@@ -86,13 +86,6 @@ class TestRequestPause:
         with pytest.raises(NotControllable):
             with database.write() as session:
                 runs.request_pause(session, "job-001", LOCAL_ADMINISTRATOR)
-
-
-class TestResume:
-    def test_only_a_paused_run(self, database: Database, queued: str) -> None:
-        with pytest.raises(IntentRefused):
-            with database.write() as session:
-                runs.resume(session, queued, LOCAL_ADMINISTRATOR)
 
 
 class TestRequestCheckpoint:

@@ -71,8 +71,9 @@ def pause_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
 
 
 @router.post("/{run_id}/resume", dependencies=[WRITE])
-def resume_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
-    return runs.resume(session, run_id, user)
+def resume_run(run_id: RunId, session: SubmitSession, ground: CurrentGround, user: CurrentUser) -> Run:
+    """Of a run that has ended, a new run that begins from the last whole checkpoint; its `resumed_from` names this."""
+    return runs.resume(session, run_id, user, ground)
 
 
 @router.post("/{run_id}/stop", dependencies=[WRITE])

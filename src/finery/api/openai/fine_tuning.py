@@ -1,5 +1,6 @@
 """`/v1/fine_tuning/jobs`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -77,10 +78,15 @@ def pause_fine_tuning_job(
 
 @router.post("/{fine_tuning_job_id}/resume", dependencies=[WRITE, KNOWN])
 def resume_fine_tuning_job(
-    fine_tuning_job_id: JobId, session: WriteSession, user: CurrentUser, retried: RetryCount = None
+    fine_tuning_job_id: JobId,
+    session: SubmitSession,
+    ground: CurrentGround,
+    user: CurrentUser,
+    retried: RetryCount = None,
 ) -> FineTuningJob:
+    """Of a job that has ended, a new job, which begins from its last checkpoint."""
     done = {RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING} if is_retry(retried) else set()
-    return to_job(controlled(session, fine_tuning_job_id, user, runs.resume, done=done))
+    return to_job(controlled(session, fine_tuning_job_id, user, partial(runs.resume, ground=ground), done=done))
 
 
 @router.get("/{fine_tuning_job_id}/events", dependencies=[READ, KNOWN])

@@ -43,6 +43,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
         status=RunStatus.QUEUED,
         controls=[],
         attempt=0,
+        resumed_from=new.resumed_from,
         last_sequence=0,
         progress={"fraction": 0.0},
         output_key=plan.output_key,

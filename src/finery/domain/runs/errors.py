@@ -101,6 +101,16 @@ class RunFinished(DomainError):
         super().__init__(f"run {run_id!r} has already ended: {status}")
 
 
+class NothingToResume(DomainError):
+    """The run has ended, and nothing of it is left that another could go on from."""
+
+    kind = ErrorKind.FINISHED
+    code = "nothing_to_resume"
+
+    def __init__(self, run_id: str, why: str) -> None:
+        super().__init__(f"run {run_id!r} {why}")
+
+
 class TransitionRefused(DomainError):
     kind = ErrorKind.CONFLICT
     code = "transition_refused"

@@ -54,18 +54,6 @@ def request_stop(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def resume(session: Session, run_id: str, who: Principal) -> Run:
-    """Queue a paused run again. Raises RunFinished, IntentRefused when it is not paused."""
-    row = _controllable(session, run_id, who)
-    if row.status != RunStatus.PAUSED:
-        state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
-        raise IntentRefused(run_id, f"is {state}; only a paused run can be resumed")
-    change_status(session, row, RunStatus.QUEUED)
-    # Those of a run that was held since another home had it.
-    row.reason = row.error = None
-    return run_of(row)
-
-
 def request_checkpoint(session: Session, run_id: str, who: Principal) -> Run:
     """Have a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
     row = _controllable(session, run_id, who)

@@ -23,6 +23,7 @@ def run_of(row: RunRow) -> Run:
         reason=Reason(row.reason) if row.reason else None,
         error=row.error,
         attempt=row.attempt,
+        resumed_from=row.resumed_from,
         progress=Progress(**row.progress),
         model_name=row.model_name,
         dataset=row.dataset,

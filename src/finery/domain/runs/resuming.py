@@ -1,0 +1,144 @@
+"""Going on: a paused run is queued again; one that has ended lends its last checkpoint to a new run."""
+
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from finery.contracts.layout import RunDirectory
+from finery.contracts.permissions import Principal
+from finery.contracts.recipes import RECIPES
+from finery.contracts.run import NewRun, Resources, Run
+from finery.contracts.status import Intent, RunStatus
+from finery.db.reading import reading_beside
+from finery.domain.ground import Ground
+from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
+from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToResume
+from finery.domain.runs.mapping import run_of
+from finery.domain.runs.rows import find_row, lock_row
+from finery.domain.runs.service import create
+from finery.domain.runs.transitions import EXTERNAL, change_status
+from finery.kit.files import sync_directory
+from finery.models import RunRow
+
+_PREFIXED = re.compile(r"(.+-)[0-9a-f]{24}")
+
+
+def resume(session: Session, run_id: str, who: Principal, ground: Ground) -> Run:
+    """Queue a paused run again. Of one that has ended, accept a new run with its configuration and data, which begins
+    from its last whole checkpoint; asked again while that is unfinished, answer with that.
+
+    Raises RunNotFound, NotYours, NotControllable, IntentRefused while it is under way, NothingToResume, and what
+    `create` raises of the new run.
+    """
+    with reading_beside(session) as reading:
+        found = _successor(reading, find_row(reading, run_id, who), who, ground)
+    if found is None:
+        return _queue_again(session, run_id, who)
+    return found if isinstance(found, Run) else _accept(session, found, who, ground)
+
+
+@dataclass(frozen=True)
+class _Successor:
+    new: NewRun
+    requested: dict[str, object]
+    """As the run before was asked for."""
+    before: RunDirectory
+    checkpoint: Path
+
+
+def _queue_again(session: Session, run_id: str, who: Principal) -> Run:
+    row = lock_row(session, run_id, who)
+    if row.status != RunStatus.PAUSED:
+        state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
+        raise IntentRefused(run_id, f"is {state}; only a run that is paused or has ended can be resumed")
+    change_status(session, row, RunStatus.QUEUED)
+    # Those of a run that was held since another home had it.
+    row.reason = row.error = None
+    return run_of(row)
+
+
+def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) -> _Successor | Run | None:
+    """What is to follow on an ended run, or follows on it already. None: it has not ended."""
+    if not may_write_run(who, row.owner_id):
+        raise NotYours("run", row.id)
+    if row.recipe == EXTERNAL:
+        raise NotControllable(row.id)
+    if not RunStatus(row.status).is_finished:
+        return None
+    query = select(RunRow).where(RunRow.resumed_from == row.id, runs_visible_to(who)).order_by(RunRow.number)
+    others = reading.scalars(query).all()
+    if others and not RunStatus(others[-1].status).is_finished:
+        return run_of(others[-1])
+    if not RECIPES[row.recipe].resumable:
+        raise NothingToResume(row.id, f"is a {row.recipe}, which would begin anew; submit it again instead")
+    before = ground.home.run(row.id)
+    checkpoint = before.last_checkpoint()
+    if checkpoint is None:
+        raise NothingToResume(row.id, "left no whole checkpoint to go on from; submit it again instead")
+    # Two that ask at once draw the same key, and both are answered with the same run.
+    return _Successor(_request(row, f"resume {row.id} {len(others)}"), dict(row.requested), before, checkpoint)
+
+
+def _request(row: RunRow, key: str) -> NewRun:
+    """Its configuration as it was validated: there stored data are named with their version."""
+    prefix = _PREFIXED.fullmatch(row.id)
+    return NewRun(
+        id_prefix=prefix[1] if prefix else "",
+        source=row.source,
+        recipe=row.recipe,
+        config=row.config,
+        name=row.name,
+        labels=row.labels,
+        priority=row.priority,
+        resources=Resources(gpus=row.gpus_requested, cpu_slots=max(1, row.cpu_slots)),
+        time_limit_seconds=row.time_limit_seconds,
+        shared=row.shared,
+        idempotency_key=key,
+        resumed_from=row.id,
+    )
+
+
+def _accept(session: Session, successor: _Successor, who: Principal, ground: Ground) -> Run:
+    run = create(session, successor.new, ground, who)
+    directory = ground.home.run(run.id)
+    if directory.path.exists():
+        # Somebody else's request was first.
+        return run
+    # Only a commit that fails is still to come; what it was to name is of no use then.
+    event.listen(session, "after_rollback", lambda _: shutil.rmtree(directory.path, ignore_errors=True), once=True)
+    _lend(successor, directory)
+    row = lock_row(session, run.id, who)
+    row.requested = dict(successor.requested)
+    return run_of(row)
+
+
+def _lend(successor: _Successor, directory: RunDirectory) -> None:
+    """Give the new run the checkpoint before its request is answered: what happens to the run before is no matter."""
+    partial = directory.checkpoints / ".lent"
+    directory.checkpoints.mkdir(parents=True)
+    try:
+        shutil.copytree(successor.checkpoint, partial, copy_function=_link)
+    except (FileNotFoundError, shutil.Error) as error:
+        raise NothingToResume(successor.new.resumed_from or "", "has lost its checkpoint just now") from error
+    for name in (successor.before.batch, successor.before.data):
+        if name.exists():
+            shutil.copy2(name, directory.path)
+    for folder, _, _ in os.walk(partial):
+        sync_directory(Path(folder))
+    os.rename(partial, directory.checkpoints / successor.checkpoint.name)
+    sync_directory(directory.checkpoints)
+    sync_directory(directory.path)
+    sync_directory(directory.path.parent)
+
+
+def _link(source: str, target: str) -> None:
+    """A checkpoint's files are never changed, only replaced, so that two runs may share their space."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
