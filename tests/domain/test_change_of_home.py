@@ -93,7 +93,7 @@ class TestSettleHome:
         run_id = submit(database, home)
         settle(database, "second")
         with database.write() as session:
-            runs.resume(session, run_id, LOCAL_ADMINISTRATOR)
+            runs.resume(session, run_id, LOCAL_ADMINISTRATOR, builders.ground(home))
         run = get(database, run_id)
         assert (run.status, run.reason, run.error) == (RunStatus.QUEUED, None, None)
 

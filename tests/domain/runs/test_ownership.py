@@ -35,7 +35,7 @@ WRITES: dict[str, Act] = {
     "request_stop": lambda session, run_id, home, who: runs.request_stop(session, run_id, who),
     "request_pause": lambda session, run_id, home, who: runs.request_pause(session, run_id, who),
     "request_checkpoint": lambda session, run_id, home, who: runs.request_checkpoint(session, run_id, who),
-    "resume": lambda session, run_id, home, who: runs.resume(session, run_id, who),
+    "resume": lambda session, run_id, home, who: runs.resume(session, run_id, who, builders.ground(home)),
     "report": lambda session, run_id, home, who: runs.report(session, run_id, RunStatus.RUNNING, None, who),
     "change": lambda session, run_id, home, who: runs.change(session, run_id, RunChanges(shared=True), who),
     "delete": lambda session, run_id, home, who: runs.delete(session, run_id, builders.ground(home), who),
