@@ -15,6 +15,7 @@ ARCHIVE_CALLS = {"unpack_archive", "extractall"}
 # Each follows links or `~` in a path that does not come from a request; it says which.
 FOLLOWERS = {
     "kit/paths.py": "this is the path resolver",
+    "app/lease.py": "the operator's own home, and the database's file, which has one lock whatever it is called",
     "app/settings.py": "the operator's own home",
     "app/serve.py": "the operator's own home, shown to the operator",
     "cli/": "folders and files of the person who runs the command",

@@ -98,6 +98,23 @@ class TestScans:
         assert sleeper.pid not in {process.pid for process in processes.marked("A_MARK=x/")}
         assert not processes.is_marked(2**22 + 1, "A_MARK=x/1")
 
+    def test_shown(self, sleeper: subprocess.Popen[bytes]) -> None:
+        assert processes.shown(sleeper.pid, "A_MARK") == "x/1"
+        assert processes.shown(sleeper.pid, "A_MAR") is None
+        assert processes.shown(2**22 + 1, "A_MARK") is None
+
+    @pytest.mark.parametrize("wrong", ["A_MARK=x/2", "A_MARK=shim:x/1"])
+    def test_who_lacks_the_mark_is_not_signalled(self, sleeper: subprocess.Popen[bytes], wrong: str) -> None:
+        identity = Identity.of(sleeper.pid)
+        assert not identity.signal(signal.SIGKILL, mark=wrong)
+        assert identity.is_alive()
+        assert identity.signal(signal.SIGKILL, mark="A_MARK=x/1")
+
+    def test_a_number_of_another_namespace_is_nobody_here(self, sleeper: subprocess.Popen[bytes]) -> None:
+        identity = replace(Identity.of(sleeper.pid), namespace=1)
+        assert not identity.is_alive()
+        assert not identity.signal(signal.SIGKILL)
+
 
 class TestUptime:
     def test_is_shared_by_all_processes(self) -> None:

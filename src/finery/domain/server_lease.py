@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, Connection, literal_column, select, update
 from sqlalchemy.orm import Session
 
+from finery.db import Database
 from finery.db.upserts import insert_or_leave
 from finery.models import ServerLeaseRow
 
@@ -92,6 +93,12 @@ class ServerLease:
         query = select(ServerLeaseRow.token).where(ServerLeaseRow.id == ONLY_ROW).with_for_update(read=True)
         if session.scalar(query) != self._token:
             raise LeaseLost
+
+    def confirm(self, database: Database) -> None:
+        """Ask the database whether it still holds, unless it certainly does. Raises LeaseLost."""
+        if not self.is_sure:
+            with database.read() as session:
+                self.check(session)
 
     @property
     def is_sure(self) -> bool:

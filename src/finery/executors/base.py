@@ -1,5 +1,6 @@
 """What every executor does: four verbs, each at once and repeatable; more powers are protocols of their own."""
 
+from collections.abc import Collection
 from typing import Protocol, runtime_checkable
 
 from finery.contracts.process import Handle, Launch, Observation
@@ -82,5 +83,17 @@ class Sweepable(Protocol):
 
         Waits for their end, at most some seconds. Call it after Lost and before the next attempt; 0 means that
         nothing is left. Never touches a process that it cannot prove to be the attempt's. Raises Unreachable.
+        """
+        ...
+
+
+@runtime_checkable
+class StraySweepable(Protocol):
+    """Can end what no record leads to any more."""
+
+    def sweep_strays(self, live: Collection[str]) -> int:
+        """SIGKILL every process of this home's attempts whose mark is not among `live`; return how many there were.
+
+        Their minders end by themselves then. Call it while nothing is being submitted.
         """
         ...

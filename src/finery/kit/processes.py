@@ -178,10 +178,20 @@ def group_members(group: int) -> list[Process]:
 
 def is_marked(pid: int, mark: str) -> bool:
     """Whether the process was started with `mark` (`NAME=value`) in its environment; False when that cannot be read."""
-    with contextlib.suppress(OSError):
-        with open(f"/proc/{pid}/environ", "rb") as file:
-            return mark.encode() in file.read().split(b"\0")
-    return False
+    return mark.encode() in _environment(pid)
+
+
+def shown(pid: int, name: str) -> str | None:
+    """The value of a variable that the process was started with; None when it has none, or that cannot be read."""
+    sign = f"{name}=".encode()
+    found = next((entry for entry in _environment(pid) if entry.startswith(sign)), None)
+    return None if found is None else found[len(sign) :].decode(errors="replace")
+
+
+def _environment(pid: int) -> list[bytes]:
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
+        return file.read().split(b"\0")
+    return []
 
 
 def marked(mark: str) -> list[Process]:

@@ -1,10 +1,15 @@
 """The loops, put together."""
 
 import logging
+from collections.abc import Callable
 
+from finery.contracts.layout import mark_of
 from finery.db import Database
 from finery.db.topics import Topic
+from finery.domain.deployments import list_live
 from finery.domain.ground import Ground
+from finery.domain.runs import attempts
+from finery.executors.base import StraySweepable
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
@@ -49,6 +54,8 @@ class Scheduler:
         settings: SchedulerSettings,
         logs: LogReader | None = None,
     ) -> None:
+        self._database = database
+        self._ground = ground
         self._pulse = pulse
         self._warm = _make_warm_parent(ground, settings)
         executors = make_executors(self._warm, ground.home_id)
@@ -62,14 +69,18 @@ class Scheduler:
         stopper = Stopper(database, ground, executors, settings)
         server = Server(database, ground, pulse, executors, settings)
         measurer = LateMeasurer(database, ground, pulse)
+        self._executors = executors
+        works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [
+            ("submit", submitter.work, 0.01, SUBMIT),
+            ("watch", self._watcher.work, 0.05, WATCH),
+            ("stop", stopper.work, 0.05, frozenset({Topic.INTENTS})),
+            ("serve", server.work, 0.1, SERVE),
+            ("measure", measurer.work, 0.05, frozenset({Topic.QUEUE})),
+            ("webhooks", self._teller.work, 0.1, WEBHOOKS),
+            ("clean", Cleaner(database, ground).work, 1.0, CLEAN),
+        ]
         self._loops = [
-            Loop("submit", submitter.work, pulse, rest=0.01, topics=SUBMIT),
-            Loop("watch", self._watcher.work, pulse, rest=0.05, topics=WATCH),
-            Loop("stop", stopper.work, pulse, rest=0.05, topics=frozenset({Topic.INTENTS})),
-            Loop("serve", server.work, pulse, rest=0.1, topics=SERVE),
-            Loop("measure", measurer.work, pulse, rest=0.05, topics=frozenset({Topic.QUEUE})),
-            Loop("webhooks", self._teller.work, pulse, rest=0.1, topics=WEBHOOKS),
-            Loop("clean", Cleaner(database, ground).work, pulse, rest=1.0, topics=CLEAN),
+            Loop(name, self._while_ours(work), pulse, rest=rest, topics=topics) for name, work, rest, topics in works
         ]
 
     @property
@@ -82,6 +93,7 @@ class Scheduler:
     def start(self) -> None:
         """Settle what an earlier server left, then start the loops."""
         self._watcher.work()
+        self._sweep_strays()
         failpoint("boot.reconciled")
         if self._warm is not None:
             self._warm.start()
@@ -98,6 +110,26 @@ class Scheduler:
         self._teller.stop()
         if self._warm is not None:
             self._warm.close()
+
+    def _while_ours(self, work: Callable[[], float]) -> Callable[[], float]:
+        """Whoever slept asks first whether another server has replaced it: then no pass begins any more."""
+
+        def pass_while_ours() -> float:
+            self._ground.lease.confirm(self._database)
+            return work()
+
+        return pass_while_ours
+
+    def _sweep_strays(self) -> None:
+        """What this home started, and what is not live any more: another home had the database meanwhile."""
+        home, home_id = self._ground.home, self._ground.home_id
+        with self._database.read() as session:
+            runs = [(home.run(one.run_id).path, one.ref.attempt) for one in attempts.list_live(session)]
+            engines = [(home.deployment(one.deployment.id).path, one.attempt) for one in list_live(session)]
+        live = {mark_of(home_id, directory, attempt) for directory, attempt in (*runs, *engines)}
+        for executor in self._executors.values():
+            if isinstance(executor, StraySweepable) and (count := executor.sweep_strays(live)):
+                log.warning("%d processes of runs and engines that are not live here any more were ended", count)
 
 
 def _make_warm_parent(ground: Ground, settings: SchedulerSettings) -> WarmParent | None:

@@ -84,7 +84,8 @@ class Submitter:
             machine, grace = self._ground.machine(), self._settings.grace_seconds
             launch = render_launch(claim, self._ground.home, self._ground.home_id, machine, grace, given)
             failpoint("submit.rendered")
-            self._confirm_lease()
+            # This server may have slept since the claim: then somebody else may have the run.
+            self._ground.lease.confirm(self._database)
             handle = self._executors[LOCAL].submit(launch)
         except (SubmitFailed, DomainError, OSError, SQLAlchemyError) as error:
             if is_shortage(error) or isinstance(error, SQLAlchemyError):
@@ -135,12 +136,6 @@ class Submitter:
             self._redactors.forget(claim.ref)
             self._owed.pop(0)
             self._pulse.notify()
-
-    def _confirm_lease(self) -> None:
-        """This server may have slept since the claim: then somebody else may have the run. Raises LeaseLost."""
-        if not self._ground.lease.is_sure:
-            with self._database.read() as session:
-                self._ground.lease.check(session)
 
     def _end(self, handle: Handle) -> None:
         """Nobody else knows of it."""

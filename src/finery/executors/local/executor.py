@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
 from finery.contracts.layout import (
@@ -22,7 +23,7 @@ from finery.contracts.layout import (
 from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, Unknown
 from finery.executors.base import NotYet, SubmitFailed
 from finery.executors.local.environment import base_environment, failpoint_environment, tracking_environment
-from finery.executors.local.leftovers import of_dead_shim, sweep
+from finery.executors.local.leftovers import of_dead_shim, of_no_record, sweep
 from finery.executors.local.observe import Record, is_minded, look, read_exit
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.files import read_json, write_json
@@ -132,6 +133,11 @@ class LocalExecutor:
         _forget_environment(attempt)
         self._reap()
         return len(killed)
+
+    def sweep_strays(self, live: Collection[str]) -> int:
+        if self._home_id is None:
+            return 0
+        return len(sweep(functools.partial(of_no_record, f"{self._home_id}/", live), SWEEP_SECONDS))
 
     def _fork(self, launch: Launch, environment: dict[str, str], attempt: AttemptDirectory) -> Identity | None:
         if launch.warm_entry is None or self._warm is None or not self._warm.suits(launch.argv, environment):

@@ -3,10 +3,10 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
-from finery.contracts.layout import process_mark, shim_mark
-from finery.kit.processes import Identity, Process, descendants, is_marked, processes
+from finery.contracts.layout import MARK_VARIABLE, process_mark, shim_mark
+from finery.kit.processes import Identity, Process, descendants, is_marked, processes, shown
 
 ROUND_SECONDS = 0.01
 
@@ -62,3 +62,15 @@ def of_dead_shim(shim: Identity | None, process: Identity | None, mark: str) -> 
     ]
     # The shim first: one that saw its process die would still write an account.
     return sorted(left, key=lambda found: shim is None or found.pid != shim.pid)
+
+
+def of_no_record(prefix: str, live: Collection[str]) -> list[Process]:
+    """Whose mark begins with `prefix`, a home's, and is none of `live`. Shims have another, and see to the rest."""
+    return [
+        process
+        for process in processes()
+        if (mark := shown(process.pid, MARK_VARIABLE)) is not None
+        and mark.startswith(prefix)
+        and mark not in live
+        and not process.is_dead
+    ]
