@@ -131,6 +131,7 @@ class TestHead:
         client.sendall(b"\x16\x03\x01 nonsense\r\n\r\n")
         answer = read_all(client)
         assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        assert b"\r\nX-Request-Id: req_" in answer
         assert error_of(answer)["code"] == "malformed_request"
 
 

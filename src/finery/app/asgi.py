@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from finery import __version__
 from finery.api import jobs, native, openai, studio
@@ -31,6 +31,8 @@ from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
 from finery.http.permission import WAYS_IN, needs_login
 from finery.http.problems import Problem
+from finery.http.request_ids import HEADER as REQUEST_ID
+from finery.http.request_ids import RequestIds
 
 DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a trained, tested, served model out."
 DIALECTS = DialectTable(
@@ -46,11 +48,16 @@ DIALECTS = DialectTable(
 )
 ERROR_SHAPES = (ApiError, JobsError, OpenAIError, StudioError)
 CORS_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "X-API-Key"]
-CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After"]
+CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "X-API-Key", REQUEST_ID]
+CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After", REQUEST_ID]
 
 
 class Application(FastAPI):
+    def build_middleware_stack(self) -> ASGIApp:
+        """Also around what answers with a 500 where everything else has failed: Starlette puts that outside of all that
+        is added by `add_middleware`."""
+        return RequestIds(LatencyMiddleware(super().build_middleware_stack(), self.state.services.latencies))
+
     def openapi(self) -> dict[str, Any]:
         """Without the answer that FastAPI gives to bad parameters by itself: each dialect has its own, and names it."""
         if self.openapi_schema is None:
@@ -108,7 +115,6 @@ def build_app(composition: Composition) -> FastAPI:
     app.add_middleware(Guard, settings=_guard_settings(composition.settings))
     if composition.settings.allowed_origins:
         _allow_origins(app, composition.settings.allowed_origins)
-    app.add_middleware(LatencyMiddleware, latencies=composition.services.latencies)
     return app
 
 

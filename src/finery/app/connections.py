@@ -23,6 +23,7 @@ from uvicorn.server import ServerState
 from finery.api.native.dialect import to_error
 from finery.app.bodies import ANSWERING, Gathering, read_large_pieces, skip_middle
 from finery.http.problems import Problem, unavailable
+from finery.http.request_ids import HEADER, new_request_id
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
@@ -223,6 +224,7 @@ def _response(problem: Problem) -> bytes:
         "Content-Length": str(len(body)),
         "X-Content-Type-Options": "nosniff",
         "Connection": "close",
+        HEADER: new_request_id(),
         **problem.headers,
     }
     lines = [f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}", *map(": ".join, headers.items())]
