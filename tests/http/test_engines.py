@@ -79,6 +79,28 @@ def ask(ground: Ground, target: ServedModel | Deployment, body: dict[str, Any], 
     return asyncio.run(asked())
 
 
+class TestMetrics:
+    @pytest.mark.parametrize("status", [200, 400, 500])
+    def test_nothing_is_left_waiting(self, engine: FakeEngine, ground: Ground, status: int) -> None:
+        engine.status = status
+
+        async def work() -> tuple[int, int]:
+            engines = Engines(ground)
+            try:
+                with suppress(DomainError):
+                    await engines.ask(served(engine.port), CHAT, {"model": "chat"})
+                with suppress(DomainError):
+                    answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
+                    assert (engines.metrics.waiting, status) == (1, 200)
+                    # The client is gone before anything of it is read.
+                    answer._leave()  # type: ignore[attr-defined]
+                return engines.metrics.waiting, engines.metrics.answering
+            finally:
+                await engines.close()
+
+        assert asyncio.run(work()) == (0, 0)
+
+
 class TestAsk:
     def test_with_the_engines_name_and_token(self, engine: FakeEngine, ground: Ground) -> None:
         answer = ask(ground, served(engine.port), {"model": "chat"})

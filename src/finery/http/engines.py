@@ -21,6 +21,7 @@ from finery.engines.registry import check_request
 from finery.engines.transformers.wire import RequestRefused
 from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
 from finery.http.body import beside_loop
+from finery.http.engine_metrics import EngineMetrics, Exchange, is_stream
 
 if TYPE_CHECKING:
     import aiohttp
@@ -90,6 +91,7 @@ class Engines:
     """One pool of connections for all of them, opened at the first request."""
 
     def __init__(self, ground: Ground) -> None:
+        self.metrics = EngineMetrics()
         self._ground = ground
         self._session: aiohttp.ClientSession | None = None
         self._tokens: dict[str, str] = {}
@@ -103,7 +105,13 @@ class Engines:
     async def ask(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The whole answer. Raises EngineNotReady, EngineGone, EngineRefused."""
         served = await beside_loop(_checked, target, path, body)
-        found: dict[str, Any] = json.loads(await self._exchange(served.deployment, path, _renamed(body, served)))
+        exchange = self.metrics.begin()
+        try:
+            answer = await self._exchange(served.deployment, path, _renamed(body, served))
+            exchange.take(answer)
+        finally:
+            exchange.end()
+        found: dict[str, Any] = json.loads(answer)
         return found if served.name == served.asked else {**found, "model": served.asked}
 
     async def pass_on(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> Response:
@@ -112,12 +120,17 @@ class Engines:
         Raises EngineNotReady, EngineGone, EngineRefused.
         """
         served = await beside_loop(_checked, target, path, body)
-        response = await self._send(served.deployment, path, _renamed(body, served))
+        exchange = self.metrics.begin()
+        try:
+            response = await self._send(served.deployment, path, _renamed(body, served))
+        except BaseException:
+            exchange.end()
+            raise
         media_type = response.headers.get("Content-Type", "application/json")
-        chunks = _pieces(served.deployment, response)
+        chunks = exchange.watch(_pieces(served.deployment, response), is_stream=is_stream(media_type))
         if served.name != served.asked:
             chunks = _with_name(chunks, served)
-        return EngineAnswer(chunks, partial(self._leave, served.deployment, response), media_type)
+        return EngineAnswer(chunks, partial(self._leave, served.deployment, response, exchange), media_type)
 
     async def load_adapter(self, served: ServedModel) -> None:
         """Have the adapter loaded, if the model is one and its engine has not.
@@ -188,7 +201,11 @@ class Engines:
             raise EngineRefused(message, param=param, code=code)
         raise EngineGone(deployment, message)
 
-    def _leave(self, deployment: Deployment, response: "aiohttp.ClientResponse") -> None:
+    def _leave(
+        self, deployment: Deployment, response: "aiohttp.ClientResponse", exchange: Exchange | None = None
+    ) -> None:
+        if exchange is not None:
+            exchange.end()
         self._ground.in_use.end(deployment.id)
         # One that has been read to its end has given its connection back already.
         response.close()

@@ -6,9 +6,9 @@ from starlette.responses import Response
 from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.api.native.mapping import to_system
 from finery.api.native.schemas import Healthy, Ready, System
-from finery.domain import runs
+from finery.domain import deployments, runs
 from finery.http.described import in_type
-from finery.http.exposition import CONTENT_TYPE, exposition
+from finery.http.exposition import CONTENT_TYPE, Figures, exposition
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.services import CurrentServices
 from finery.http.session import ReadSession
@@ -39,5 +39,10 @@ def describe_system(services: CurrentServices) -> System:
 @router.get("/metrics", dependencies=[READ], response_class=Response, responses=in_type("text/plain"))
 def metrics(session: ReadSession, services: CurrentServices) -> Response:
     """For Prometheus."""
-    text = exposition(runs.count_by_status(session), services.latencies)
-    return Response(text, media_type=CONTENT_TYPE)
+    figures = Figures(
+        runs.count_by_status(session),
+        deployments.count_by_status(session),
+        services.latencies,
+        services.engines.metrics,
+    )
+    return Response(exposition(figures), media_type=CONTENT_TYPE)

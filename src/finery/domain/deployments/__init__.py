@@ -14,13 +14,14 @@ from finery.domain.deployments.lifecycle import (
     record_handle,
     unload,
 )
-from finery.domain.deployments.service import change, create, get, in_slot, list_all, request_stop
+from finery.domain.deployments.service import change, count_by_status, create, get, in_slot, list_all, request_stop
 
 __all__ = [
     "Claim",
     "LiveDeployment",
     "change",
     "claim",
+    "count_by_status",
     "create",
     "demand",
     "end",

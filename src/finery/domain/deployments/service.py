@@ -2,11 +2,11 @@
 
 from contextlib import suppress
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import Deployment, DeploymentChanges, NewDeployment
+from finery.contracts.deployment import Deployment, DeploymentChanges, DeploymentStatus, NewDeployment
 from finery.contracts.permissions import Principal
 from finery.domain import audit
 from finery.domain.catalog import resolve
@@ -52,6 +52,12 @@ def list_all(session: Session, who: Principal) -> list[Deployment]:
     """Newest first, the 500 newest at most."""
     query = select(DeploymentRow).where(deployments_visible_to(who)).order_by(DeploymentRow.created_at.desc())
     return [deployment_of(row) for row in session.scalars(query.limit(500))]
+
+
+def count_by_status(session: Session) -> dict[DeploymentStatus, int]:
+    """Of everyone's."""
+    counted = session.execute(select(DeploymentRow.status, func.count()).group_by(DeploymentRow.status))
+    return {DeploymentStatus(status): count for status, count in counted}
 
 
 def in_slot(session: Session, slot: str, who: Principal) -> Deployment | None:
