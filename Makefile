@@ -10,9 +10,12 @@ TESTS ?= tests
 PYTEST_ARGS ?=
 CASES ?= 3000
 SEED ?= 1
+SHARD ?= 1/1
+MINUTES ?=
+SOAK_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-thorough check format bench test-load test-chaos test-fuzz audit constraints clean
+.PHONY: help setup demo test test-thorough check format bench test-load test-soak test-fuzz audit constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -50,8 +53,9 @@ test-load: $(READY) ## Bursts, slow clients, full disks, lost databases, on a re
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
 	$(PYTHON) -m pytest --durations 15 -m load $(PYTEST_ARGS) tests/load
 
-test-chaos: $(READY) ## Kill the server at random while runs flow (minutes; not in CI)
-	@$(PYTHON) -m tests.chaos
+test-soak: $(READY) ## Kill server, shims, trainers, engines for hours, counted (SHARD=1/4 MINUTES=30 SOAK_ARGS="--kind server")
+	@services="$$(tools/services.sh start)" && eval "$$services" && eval "$$(tools/services.sh faketime)" && \
+	$(PYTHON) -m tests.soak --shard $(SHARD) $(if $(MINUTES),--minutes $(MINUTES)) $(SOAK_ARGS)
 
 test-fuzz: $(READY) ## 3,000 odd requests to the whole API as administrator, and as viewer (SEED=2, CASES=500)
 	@$(PYTHON) -m tests.fuzz --as admin --cases $(CASES) --seed $(SEED)

@@ -4,6 +4,7 @@
 #   services.sh start   prints shell assignments (FINERY_TEST_DATABASES and the two URLs) for eval;
 #                       what it did goes to stderr
 #   services.sh stop    ends the servers that `start` started, and removes their data
+#   services.sh faketime    installs the library that sets the clocks of `make test-soak`, and prints its path likewise
 #
 # A URL that is already in the environment is taken as it is. Else a server that lets us in without
 # a password on its usual port is used. Else one of our own is started on a port of its own, with
@@ -175,11 +176,23 @@ stop() {
     rm -rf "$state"
 }
 
+faketime() {
+    local library
+    library="/usr/lib/$(uname -m)-linux-gnu/faketime/libfaketimeMT.so.1"
+    if [ -n "${FINERY_TEST_FAKETIME:-}" ]; then
+        library="$FINERY_TEST_FAKETIME"
+    elif [ ! -e "$library" ] && ! install_packages faketime; then
+        say "faketime: not found and could not be installed; the rounds with jumps of the clock are left out."
+    fi
+    printf 'export FINERY_TEST_FAKETIME=%q\n' "$library"
+}
+
 case "${1:-start}" in
 start) start ;;
 stop) stop ;;
+faketime) faketime ;;
 *)
-    say "Usage: services.sh start|stop"
+    say "Usage: services.sh start|stop|faketime"
     exit 2
     ;;
 esac

@@ -1,0 +1,164 @@
+"""Every promise, counted after a round: all zero, or something is broken."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from finery.contracts.events import Event, EventType
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR
+from finery.contracts.run import Run, RunFilter
+from finery.contracts.status import FINISHED, Reason, RunStatus
+from finery.db import Database
+from finery.domain import runs
+from finery.kit.processes import Process
+from finery.models import AttemptRow, EngineLeaseRow, LeaseRow
+from tests.soak.clients import Clients
+from tests.soak.world import World, open_database
+
+DRAIN_SECONDS = 240.0
+PARTING_SECONDS = 15.0
+"""For which a process may be seen after its run's end was told."""
+MANY = 100_000
+TRACE = "Traceback (most recent call last)"
+LOST = (Reason.LOST, Reason.KILLED)
+
+
+@dataclass
+class Verdict:
+    ends: dict[str, int]
+    broken: dict[str, int]
+    started_again: int = 0
+    told: list[str] = field(default_factory=list)
+    """What is wrong with whom."""
+
+    def blame(self, promise: str, who: list[str]) -> None:
+        self.broken[promise] = self.broken.get(promise, 0) + len(who)
+        self.told += [f"{promise}: {one}" for one in who]
+
+
+def judge(world: World, clients: Clients | None = None) -> Verdict:
+    """The server is up: what flows must end by itself."""
+    database = open_database(world)
+    try:
+        found = _wait_for_all(database)
+        verdict = Verdict(ends=dict(Counter(str(run.status) for run in found)), broken={})
+        _judge_ends(verdict, database, found)
+        _judge_leases(verdict, database)
+        if clients is not None:
+            _judge_work(verdict, world, clients, found)
+    finally:
+        database.dispose()
+    code = 0 if world.server is None else world.stop_server()
+    verdict.blame("server that did not end well", [f"exit code {code}"] if code else [])
+    verdict.blame("process left", [str(process) for process in _processes_left(world)])
+    _judge_log(verdict, world)
+    return verdict
+
+
+def _wait_for_all(database: Database) -> list[Run]:
+    deadline = time.monotonic() + DRAIN_SECONDS
+    while True:
+        with database.read() as session:
+            found = runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=MANY).runs
+        if all(run.status in FINISHED for run in found) or time.monotonic() > deadline:
+            return found
+        time.sleep(0.3)
+
+
+def events_of(database: Database, run_id: str) -> list[Event]:
+    with database.read() as session:
+        return runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=MANY)
+
+
+def _judge_ends(verdict: Verdict, database: Database, found: list[Run]) -> None:
+    events = {run.id: events_of(database, run.id) for run in found}
+    verdict.blame("never ended", [f"{run.id} is {run.status}" for run in found if run.status not in FINISHED])
+    verdict.blame("not exactly one terminal event", [run.id for run in found if _ends(events[run.id]) != 1])
+    verdict.blame(
+        "an event after the terminal one",
+        [run.id for run in found if events[run.id] and not _is_end(events[run.id][-1])],
+    )
+    verdict.blame(
+        "gap or repeat in the events' numbers",
+        [
+            run.id
+            for run in found
+            if [one.sequence for one in events[run.id]] != list(range(1, len(events[run.id]) + 1))
+        ],
+    )
+
+
+def _ends(events: list[Event]) -> int:
+    return sum(_is_end(one) for one in events)
+
+
+def _is_end(event: Event) -> bool:
+    return event.type is EventType.STATUS and RunStatus(event.data["to"]).is_finished
+
+
+def _judge_leases(verdict: Verdict, database: Database) -> None:
+    with database.read() as session:
+        leases = list(session.scalars(select(LeaseRow.device)))
+        engines = list(session.scalars(select(EngineLeaseRow.deployment_id)))
+        live = session.scalar(select(func.count()).select_from(AttemptRow).where(AttemptRow.live_run.is_not(None))) or 0
+    verdict.blame("lease left", leases + engines)
+    verdict.blame("live attempt left", ["of a run that has ended"] * live)
+
+
+def _processes_left(world: World) -> list[Process]:
+    """After the server's end: all runs had ended, so nothing of this home is under way."""
+    deadline = time.monotonic() + PARTING_SECONDS
+    while (left := world.processes()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return left
+
+
+def _judge_work(verdict: Verdict, world: World, clients: Clients, found: list[Run]) -> None:
+    by_id = {run.id: run for run in found}
+    names = Counter(run.name for run in found)
+    programs = {run.id: _program(world.folder / "ran" / str(run.name)) for run in found}
+    twice = [run for run in found if programs[run.id]["started"] > 1]
+    may_be_twice = {run.id for run in twice if _may_start_again(world, run)}
+    verdict.started_again = len(may_be_twice)
+    verdict.blame("accepted, but not there", [one for one in clients.accepted.values() if one not in by_id])
+    verdict.blame("there twice", [str(name) for name, count in names.items() if count > 1])
+    verdict.blame("carried out twice", [f"{run.id} {run.name}" for run in twice if run.id not in may_be_twice])
+    verdict.blame("wrong end", [_describe(run) for run in found if _is_wrong(world, clients, run)])
+    verdict.blame(
+        "succeeded, but not carried out",
+        [run.id for run in found if run.status is RunStatus.SUCCEEDED and not programs[run.id]["ended"]],
+    )
+    verdict.blame("answered with 500", [str(clients.answers[500])] if clients.answers[500] else [])
+    verdict.blame("refused", clients.refusals)
+
+
+def _program(path: Path) -> Counter[str]:
+    return Counter(path.read_text().split()) if path.exists() else Counter()
+
+
+def _may_start_again(world: World, run: Run) -> bool:
+    return world.victims[run.id] > 0 and Clients.is_restartable(str(run.name))
+
+
+def _describe(run: Run) -> str:
+    return f"{run.id} {run.name} ended {run.status} ({run.reason}): {run.error}"
+
+
+def _is_wrong(world: World, clients: Clients, run: Run) -> bool:
+    if run.id in clients.cancelled:
+        return run.status is not RunStatus.CANCELLED
+    if run.status is RunStatus.CANCELLED:
+        # A cancel whose answer was lost with the server may have been accepted.
+        return run.id not in clients.asked_to_cancel
+    if world.victims[run.id] and not Clients.is_restartable(str(run.name)) and run.reason in LOST:
+        # It was under way when we killed it, and a program is never started a second time.
+        return False
+    return run.status is not RunStatus.SUCCEEDED
+
+
+def _judge_log(verdict: Verdict, world: World) -> None:
+    """A kill leaves none; whatever the server lacks is told in a line."""
+    verdict.blame("trace in the log", [str(world.log)] * world.log.read_text(errors="replace").count(TRACE))
