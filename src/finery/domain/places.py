@@ -11,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Principal
+from finery.contracts.status import FINISHED, RunStatus
 from finery.domain.ground import Ground
 from finery.domain.ownership import deployments_visible_to, runs_visible_to, runs_writable_by
 from finery.kit.files import read_json
 from finery.models import DeploymentRow, RunRow
+
+UNFINISHED = [status for status in RunStatus if status not in FINISHED]
 
 
 def is_hidden(session: Session, path: Path, who: Principal, ground: Ground) -> bool:
@@ -35,9 +38,18 @@ def is_anothers_output(session: Session, path: Path, who: Principal, ground: Gro
     if who.sees_all_runs:
         return False
     theirs = runs_writable_by(who)
-    below = RunRow.output_dir.startswith(f"{ground.resolver.relative(path)}/", autoescape=True)
-    query = select(RunRow.number).where(below, RunRow.output_hash.is_not(None), ~theirs).limit(1)
+    query = select(RunRow.number).where(*has_output_below(path, ground), ~theirs).limit(1)
     return _is_in_output(session, path, ~theirs, ground) or session.scalars(query).first() is not None
+
+
+def has_output_below(path: Path, ground: Ground) -> list[ColumnElement[bool]]:
+    """The conditions on a run that its model lies, or will lie, in a folder below `path` (absolute)."""
+    below = RunRow.output_dir.startswith(f"{ground.resolver.relative(path)}/", autoescape=True)
+    if path.is_dir():
+        return [below, RunRow.output_hash.is_not(None)]
+    # Nothing lies below what is not there, but something may be about to. This is the usual case, and must not take
+    # longer with each run that ever was.
+    return [below, RunRow.status.in_(UNFINISHED), RunRow.output_hash.is_not(None)]
 
 
 def maker_of(folder: Path) -> str | None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 LONGEST_PATH, LONGEST_NAME = 4095, 255
@@ -36,17 +37,26 @@ class PathResolver:
             raise PathRefused(f"{text[:80]!r} cannot be resolved: {error}") from error
         if len(encoded) > LONGEST_PATH or any(len(name) > LONGEST_NAME for name in encoded.split(b"/")):
             raise PathRefused(f"{text[:80]!r} is too long: {LONGEST_NAME} bytes a name, {LONGEST_PATH} bytes in all")
-        if not any(path.is_relative_to(root.resolve()) for root in (self.home, *self.roots)):
+        if not any(path.is_relative_to(root) for root in self._places):
             raise PathRefused(f"{text[:80]!r} lies outside the server's home and its allowed roots")
-        if any(_belongs_to(path, kept.resolve()) for kept in self.private):
+        if any(_belongs_to(path, kept) for kept in self._kept):
             raise PathRefused(f"{text[:80]!r} is the server's own; name another file or folder")
         return path
 
     def relative(self, path: Path) -> str:
         """`path` as a request would name it: relative to home where it lies there."""
-        resolved = path.resolve()
-        home = self.home.resolve()
+        resolved, home = path.resolve(), self._places[0]
         return str(resolved.relative_to(home)) if resolved.is_relative_to(home) else str(resolved)
+
+    # Followed once: each request asks several times, and each look at a link is a call of the system for every part of
+    # the path. A home or root that becomes a link to elsewhere is so at the next start.
+    @cached_property
+    def _places(self) -> list[Path]:
+        return [place.resolve() for place in (self.home, *self.roots)]
+
+    @cached_property
+    def _kept(self) -> list[Path]:
+        return [kept.resolve() for kept in self.private]
 
 
 def _belongs_to(path: Path, kept: Path) -> bool:

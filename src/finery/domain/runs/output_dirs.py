@@ -14,7 +14,7 @@ from finery.contracts.status import RunStatus
 from finery.domain.errors import Flaw
 from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
-from finery.domain.places import is_anothers_output
+from finery.domain.places import has_output_below, is_anothers_output
 from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, OutputTaken
 from finery.kit.paths import PathRefused
@@ -102,8 +102,7 @@ def _is_in_base(path: Path, ground: Ground) -> bool:
 
 def _refuse_around(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
     """Who replaces a folder replaces all that is below, and means only the one that is named."""
-    below = RunRow.output_dir.startswith(f"{ground.resolver.relative(path)}/", autoescape=True)
-    query = select(RunRow.id).where(below, RunRow.output_hash.is_not(None), runs_visible_to(who)).limit(1)
+    query = select(RunRow.id).where(*has_output_below(path, ground), runs_visible_to(who)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
         raise OutputTaken(name, f"holds the output of run {inner!r}")
 
