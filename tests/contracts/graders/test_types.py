@@ -112,7 +112,7 @@ class TestGrader:
             ),
             (PYTHON | {"source": "def grade(sample, item:"}, "python.source", "no valid Python (line 1)"),
             (PYTHON | {"source": "def score(sample, item): return 1"}, "python.source", "must define grade"),
-            (PYTHON | {"source": "(" * 100_000}, "python.source", "no valid Python"),
+            (PYTHON | {"source": "(" * 10_000}, "python.source", "no valid Python"),
             (PYTHON | {"source": "#" * 300_000}, "python.source", "at most"),
             (MULTI | {"calculate_output": "exact + other"}, "multi.calculate_output", "names 'other'"),
             (MULTI | {"graders": {}}, "multi.graders", "at least 1"),
@@ -125,6 +125,28 @@ class TestGrader:
         found = flaws(grader)
         assert [name for name, _ in found] == [field]
         assert message in found[0][1]
+
+    @pytest.mark.parametrize(
+        ("grader", "says"),
+        [
+            ({"type": "python", "name": "p", "source": "def grade(a, b): return 1\n" + "x=1\n" * 7_000}, "20000 words"),
+            (CHECK | {"input": "{{item.a}}" * 1001}, "1000 places"),
+            ({"type": "multi", "name": "m", "calculate_output": "a", "graders": {"a": CHECK, **{
+                f"g{number}": CHECK | {"reference": "x" * 30_000} for number in range(20)
+            }}}, "in all"),
+            ({"type": "score_model", "name": "s", "model": "m", "input": [
+                {"role": "user", "content": ["x" * 90_000] * 10}
+            ]}, "in all"),
+        ],
+        ids=["words", "places", "parts", "messages"],
+    )  # fmt: skip
+    def test_its_texts_are_bounded(self, grader: dict[str, Any], says: str) -> None:
+        with pytest.raises(ValidationError, match=says):
+            GRADER.validate_python(grader)
+
+    def test_a_long_program_of_few_words_is_taken(self) -> None:
+        source = "def grade(sample, item):\n    return 1.0\n" + "# " + "explained " * 10_000
+        assert GRADER.validate_python({"type": "python", "name": "p", "source": source}).source == source
 
     def test_images_cannot_be_judged(self) -> None:
         image = {"type": "input_image", "image_url": "https://example.org/a.png"}

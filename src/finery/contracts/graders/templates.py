@@ -14,6 +14,8 @@ Path = tuple[str | int, ...]
 
 STEP = re.compile(r"""\.([\w-]+)|\[(\d{1,6})\]|\["([^"\]]+)"\]|\['([^'\]]+)'\]""")
 LONGEST_PATH = 32
+MOST_PLACES = 1000
+"""Of one template."""
 SAMPLE_FIELDS = ("output_text", "output_json", "choices")
 NOT_SAMPLED = ("output_tools", "output_audio")
 """What OpenAI's samples also have; here a sample is text, and such a place would always be empty."""
@@ -40,6 +42,8 @@ def sample_of(text: str) -> JsonObject:
 
 def check_template(text: str) -> str:
     """The text itself. Raises ValueError naming the place that is no path."""
+    if text.count("{{") > MOST_PLACES:
+        raise ValueError(f"a template has at most {MOST_PLACES} places")
     for path in paths_of(text):
         if path[0] == "sample":
             _check_sample_path(path)

@@ -5,16 +5,22 @@ import math
 import re
 from collections.abc import Iterator
 from enum import StrEnum
+from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from finery.contracts.graders.formula import FUNCTIONS, Formula
 from finery.contracts.graders.templates import check_template
 from finery.contracts.text import PLAIN
 
 LARGEST_SOURCE = 256 * 1024
+MOST_WORDS = 20_000
+"""Words and signs of a program. Python's parser reads a hundred thousand in half a second, and lets nobody else run."""
+LARGEST_TEXT = 512 * 1024
+"""Characters of all of a grader's texts, its parts' included."""
 MOST_GRADERS = 32
+WORD = re.compile(r"\w+|[^\w\s]")
 PART_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]
@@ -43,6 +49,13 @@ class _Grader(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
     name: Name = "grader"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_bounded(cls, value: Any) -> Any:
+        if _characters_in(value) > LARGEST_TEXT:
+            raise ValueError(f"a grader's texts may have {LARGEST_TEXT} characters in all")
+        return value
 
 
 class StringCheckGrader(_Grader):
@@ -154,6 +167,8 @@ class PythonGrader(_Grader):
     @field_validator("source")
     @classmethod
     def _has_grade(cls, value: str) -> str:
+        if sum(1 for _ in islice(WORD.finditer(value), MOST_WORDS + 1)) > MOST_WORDS:
+            raise ValueError(f"source has more than {MOST_WORDS} words and signs; keep long tables out of it")
         try:
             tree = ast.parse(value)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -246,6 +261,19 @@ def _templates(grader: SingleGrader) -> list[str]:
             return [text for message in grader.input for text in message.templates]
         case PythonGrader():
             return []
+
+
+def _characters_in(value: Any) -> int:
+    count, waiting = 0, [value]
+    while waiting:
+        match waiting.pop():
+            case str() as text:
+                count += len(text)
+            case dict() as found:
+                waiting.extend(found.values())
+            case list() as found:
+                waiting.extend(found)
+    return count
 
 
 def _bound_names(tree: ast.Module) -> Iterator[str]:
