@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 from openai.types.webhooks import FineTuningJobSucceededWebhookEvent
+from sqlalchemy import update
 
 from finery.api.openai.webhook_events import EVENTS
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
@@ -25,6 +26,7 @@ from finery.kit.clock import utc_now
 from finery.kit.destinations import Destinations
 from finery.kit.posting import Answer, Posts
 from finery.kit.pulse import Pulse
+from finery.models import WebhookRow
 from finery.scheduler import webhooks as teller_module
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.webhooks import AT_ONCE_TO_ONE, Teller
@@ -42,12 +44,23 @@ class Desk:
         self.database = database
         self.ground: Ground = replace(builders.ground(home), destinations=HERE, event_makers=(EVENTS,))
         self.now: datetime = utc_now()
+        self.ahead = timedelta()
+        """How far the clock is wrong; `now` includes it."""
         self.teller = self.new_teller()
 
     def new_teller(self, poster: Posts | None = None) -> Teller:
         poster = poster or Poster(self.ground.destinations, seconds=5)
         settings = SchedulerSettings()
-        return Teller(self.database, self.ground, Pulse(), settings, poster=poster, now=lambda: self.now)
+        return Teller(
+            self.database, self.ground, Pulse(), settings, poster=poster, now=lambda: self.now, uptime=self.uptime
+        )
+
+    def uptime(self) -> float:
+        return (self.now - self.ahead).timestamp()
+
+    def set_clock(self, by: timedelta) -> None:
+        self.now += by
+        self.ahead += by
 
     def webhook(self, url: str, **fields: object) -> WebhookWithSecret:
         new = NewWebhook.model_validate({"url": url, "event_types": TYPES, **fields})
@@ -372,3 +385,38 @@ class TestWork:
             desk.now += timedelta(days=31)
             desk.work()
         assert desk.deliveries(webhook) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+class TestClock:
+    """A clock that was ahead when an attempt was booked, and is put right."""
+
+    @pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(days=3650)])
+    @pytest.mark.parametrize("restarted", [False, True])
+    def test_a_retry_comes_when_it_would_have_come(self, desk: Desk, by: timedelta, restarted: bool) -> None:
+        with Receiver(Reply(500)) as receiver:
+            desk.webhook(receiver.url)
+            desk.run("r")
+            desk.work()
+            desk.set_clock(by)
+            desk.work()
+            assert len(receiver.received) == 2
+            # The next is booked five minutes ahead, by the wrong clock.
+            desk.set_clock(-by)
+            if restarted:
+                desk.teller = desk.new_teller()
+            desk.now += timedelta(minutes=4)
+            desk.work()
+            assert len(receiver.received) == 2
+            desk.now += timedelta(minutes=7)
+            desk.work()
+            assert len(receiver.received) == 3
+
+    def test_a_webhook_that_was_made_ahead_of_time_is_told(self, desk: Desk) -> None:
+        with Receiver() as receiver:
+            webhook = desk.webhook(receiver.url)
+            with desk.database.write() as session:
+                session.execute(update(WebhookRow).values(created_at=utc_now() + timedelta(days=3650)))
+            desk.run("r")
+            desk.work()
+            assert [one.state for one in desk.deliveries(webhook)] == [MessageState.DELIVERED]

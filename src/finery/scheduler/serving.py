@@ -2,6 +2,7 @@
 
 import logging
 import time
+from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -92,7 +93,11 @@ class Server:
         if one.stop_requested:
             self._finish(one, None, None)
             return
-        if one.restart_at is not None and one.restart_at > utc_now():
+        # What lies further ahead than any restart is put off was booked by a clock that was wrong.
+        if (
+            one.restart_at is not None
+            and timedelta() < one.restart_at - utc_now() <= deployments.lifecycle.LONGEST_BACKOFF
+        ):
             return
         with self._database.write() as session:
             claim = deployments.claim(session, one.deployment.id, self._ground)

@@ -12,9 +12,10 @@ from finery.db import Database
 from finery.domain import webhooks
 from finery.domain.ground import Ground
 from finery.domain.webhooks import Dispatch, Outcome
-from finery.kit.clock import utc_now
+from finery.kit.clock import SettingsOfClock, utc_now
 from finery.kit.failpoints import failpoint
 from finery.kit.posting import NotPosted, Posts
+from finery.kit.processes import uptime
 from finery.kit.pulse import Pulse
 from finery.kit.secretbox import KeyUnusable, Undecipherable
 from finery.scheduler.settings import SchedulerSettings
@@ -47,6 +48,7 @@ class Teller:
         *,
         poster: Posts | None = None,
         now: Callable[[], datetime] = utc_now,
+        uptime: Callable[[], float] = uptime,
     ) -> None:
         self._database = database
         self._ground = ground
@@ -54,6 +56,7 @@ class Teller:
         self._settings = settings
         self._poster = poster
         self._now = now
+        self._settings_of_clock = SettingsOfClock(now, uptime)
         self._has_resumed = False
         self._prune_at = now()
         self._lock = threading.Lock()
@@ -64,8 +67,9 @@ class Teller:
     def work(self) -> float:
         if not self._has_resumed:
             with self._database.write() as session:
-                webhooks.resume(session)
+                webhooks.resume(session, self._now())
             self._has_resumed = True
+        self._heed_clock()
         self._fan_out()
         for number, limit in self._next_in_turn():
             for dispatch in self._claim(number, limit):
@@ -78,6 +82,14 @@ class Teller:
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _heed_clock(self) -> None:
+        by = self._settings_of_clock.put_back()
+        if by:
+            log.warning("the clock was put back by %s; what was booked by it comes that much earlier", by)
+            self._prune_at -= by
+            with self._database.write() as session:
+                webhooks.put_back(session, self._now(), by)
 
     def _fan_out(self) -> None:
         while True:

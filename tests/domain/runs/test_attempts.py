@@ -1,7 +1,9 @@
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from finery.contracts.events import EventType, TrainerEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
@@ -11,6 +13,8 @@ from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.attempts import AttemptRef
+from finery.kit.clock import epoch_now, utc_now
+from finery.models import RunRow
 from tests import builders
 
 
@@ -238,3 +242,33 @@ class TestRecordHandle:
             assert attempts.record_handle(session, ref, handle)
         with database.read() as session:
             assert [one.handle for one in attempts.list_live(session)] == [handle]
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+class TestClock:
+    """The clock was ahead when the run was accepted, and has been put right since."""
+
+    @pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(days=3650)])
+    def test_its_moments_come_in_their_order(self, database: Database, ref: AttemptRef, ahead: timedelta) -> None:
+        accepted = utc_now() + ahead
+        with database.write() as session:
+            session.execute(update(RunRow).values(created_at=accepted, updated_at=accepted))
+        with database.write() as session:
+            attempts.mark_running(session, ref, epoch_now())
+        finish(database, ref, Reason.COMPLETED)
+        with database.read() as session:
+            run = runs.get(session, "r", LOCAL_ADMINISTRATOR)
+            events = runs.list_events(session, "r", LOCAL_ADMINISTRATOR, after=2)
+        assert run.started_at is not None
+        assert run.finished_at is not None
+        assert accepted <= run.started_at <= run.finished_at <= run.updated_at
+        assert [event.at >= accepted.timestamp() for event in events] == [True, True]
+
+    def test_external_runs_too(self, database: Database, home: Path) -> None:
+        with database.write() as session:
+            runs.create(session, builders.external("job-1"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            session.execute(update(RunRow).values(created_at=utc_now() + timedelta(hours=1)))
+        with database.write() as session:
+            run = runs.request_cancel(session, "job-1", LOCAL_ADMINISTRATOR)
+        assert run.finished_at is not None
+        assert run.created_at <= run.finished_at

@@ -346,7 +346,7 @@ class TestResume:
         first, second = post.claim(now)
         post.record(first, OK, now)
         with post.database.write() as session:
-            webhooks.resume(session)
+            webhooks.resume(session, utc_now())
         (again,) = post.claim(now)
         assert (again.message_id, again.attempt) == (second.message_id, 2)
         attempts = post.deliveries()[0].attempts

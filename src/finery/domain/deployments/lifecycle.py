@@ -15,12 +15,13 @@ from finery.domain.deployments.ports import free_port
 from finery.domain.deployments.rooms import GATE, device_of, find_room, holders, leave_room, take_room
 from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row, merge_details
 from finery.domain.ground import Ground
-from finery.kit.clock import utc_now
+from finery.kit.clock import now_after, utc_now
 from finery.models import DeploymentRow
 
 MOST_RESTARTS = 5
 RESTART_WINDOW = timedelta(minutes=10)
 FIRST_BACKOFF_SECONDS = 1.0
+LONGEST_BACKOFF = timedelta(seconds=FIRST_BACKOFF_SECONDS * 2**MOST_RESTARTS)
 ROOM_SECONDS = 120.0
 """How long an engine may wait for those to end that hold its memory."""
 
@@ -164,5 +165,5 @@ def _finish(session: Session, row: DeploymentRow, error: str | None) -> None:
     row.status = DeploymentStatus.STOPPED if row.stop_requested else DeploymentStatus.FAILED
     row.error = None if row.stop_requested else error
     row.slot = row.port = row.demand_key = None
-    row.finished_at = row.updated_at = utc_now()
+    row.finished_at = row.updated_at = now_after(row.created_at, row.started_at)
     leave_room(session, row.id)

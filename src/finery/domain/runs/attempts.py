@@ -14,7 +14,7 @@ from finery.contracts.status import RECOVERY_OF_REASON, STATUS_OF_REASON, Intent
 from finery.db import make_room
 from finery.db.topics import announce, run_topic
 from finery.domain.runs.transitions import append_event, change_status
-from finery.kit.clock import from_epoch, utc_now
+from finery.kit.clock import from_epoch, now_after, utc_now
 from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
 
 ONCE = "what it has done is not known, and nothing starts it a second time but a configuration with restartable: true"
@@ -69,7 +69,7 @@ def mark_running(session: Session, ref: AttemptRef, started_at: float) -> bool:
     row = _owned(session, ref)
     if row is None or row.status != RunStatus.STARTING:
         return False
-    row.started_at = row.started_at or from_epoch(started_at)
+    row.started_at = row.started_at or max(row.created_at, from_epoch(started_at))
     change_status(session, row, RunStatus.RUNNING)
     return True
 
@@ -245,7 +245,7 @@ def _store(session: Session, row: RunRow, events: list[TrainerEvent]) -> None:
     )
     for event in events:
         _digest(session, row, event)
-    row.updated_at = utc_now()
+    row.updated_at = now_after(row.updated_at)
 
 
 def _digest(session: Session, row: RunRow, event: TrainerEvent) -> None:

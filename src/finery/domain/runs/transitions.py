@@ -1,5 +1,6 @@
 """The one place where a run's status changes, and where its events get their numbers."""
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import delete, update
@@ -10,7 +11,7 @@ from finery.contracts.run import EXTERNAL as EXTERNAL
 from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
 from finery.db.topics import Topic, announce, run_topic
 from finery.domain.runs.errors import TransitionRefused
-from finery.kit.clock import epoch_now, utc_now
+from finery.kit.clock import now_after
 from finery.models import AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
 
 
@@ -26,12 +27,12 @@ def change_status(
     table = EXTERNAL_TRANSITIONS if row.recipe == EXTERNAL else TRANSITIONS
     if to not in table.get(source, frozenset()):
         raise TransitionRefused(row.id, source, to)
-    now = utc_now()
+    now = _now_of(row)
     row.status, row.updated_at = to, now
     if to is RunStatus.RUNNING and row.started_at is None:
         row.started_at = now
     if not to.is_live and row.recipe != EXTERNAL:
-        _let_go(session, row)
+        _let_go(session, row, now)
         row.intent = row.intent if to is RunStatus.QUEUED else None
     if to.is_finished:
         row.finished_at, row.reason, row.error, row.output_key = now, reason, message, None
@@ -47,7 +48,7 @@ def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
     """Store what was asked of a locked run; asking again for the same changes nothing."""
     if row.intent == intent:
         return
-    row.intent, row.updated_at = intent, utc_now()
+    row.intent, row.updated_at = intent, _now_of(row)
     announce(session, Topic.INTENTS)
     append_event(session, row, EventType.INTENT, {"intent": intent})
 
@@ -61,7 +62,7 @@ def append_event(session: Session, row: RunRow, type: EventType, data: dict[str,
             run_number=row.number,
             sequence=row.last_sequence,
             type=type,
-            at=epoch_now() if at is None else at,
+            at=_now_of(row).timestamp() if at is None else at,
             attempt=row.attempt,
             data=data,
         )
@@ -78,10 +79,15 @@ def _announce(session: Session, row: RunRow, to: RunStatus) -> None:
         announce(session, Topic.INTENTS)
 
 
-def _let_go(session: Session, row: RunRow) -> None:
+def _now_of(row: RunRow) -> datetime:
+    """Whatever became of the clock meanwhile, a run's moments come in their order."""
+    return now_after(row.created_at, row.started_at, row.updated_at)
+
+
+def _let_go(session: Session, row: RunRow, now: datetime) -> None:
     session.execute(delete(LeaseRow).where(LeaseRow.run_number == row.number))
     ended = update(AttemptRow).where(AttemptRow.live_run == row.number)
-    session.execute(ended.values(live_run=None, finished_at=utc_now()))
+    session.execute(ended.values(live_run=None, finished_at=now))
     row.token, row.controls = None, []
 
 

@@ -3,7 +3,17 @@
 from finery.domain.webhooks.deliveries import get_delivery, list_deliveries, replay, send_test
 from finery.domain.webhooks.fan_out import fan_out, has_news
 from finery.domain.webhooks.payloads import NEUTRAL
-from finery.domain.webhooks.sending import Dispatch, Outcome, claim, due_webhooks, next_due, prune, record, resume
+from finery.domain.webhooks.sending import (
+    Dispatch,
+    Outcome,
+    claim,
+    due_webhooks,
+    next_due,
+    prune,
+    put_back,
+    record,
+    resume,
+)
 from finery.domain.webhooks.service import change, create, delete, get, list_all, rotate_secret
 from finery.domain.webhooks.signing import sign, signature_header
 
@@ -24,6 +34,7 @@ __all__ = [
     "list_deliveries",
     "next_due",
     "prune",
+    "put_back",
     "record",
     "replay",
     "resume",

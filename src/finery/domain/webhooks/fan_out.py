@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -14,7 +14,7 @@ from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.ground import Ground
 from finery.domain.runs.mapping import run_of
 from finery.domain.webhooks.payloads import event_id, event_type, makers_of, message_id, to_text
-from finery.kit.clock import utc_now
+from finery.kit.clock import TOLERANCE, utc_now
 from finery.models import OutboxRow, RunRow, UserRow, WebhookMessageRow, WebhookRow
 
 
@@ -29,9 +29,9 @@ def fan_out(session: Session, ground: Ground, *, limit: int) -> int:
     """
     untold = select(OutboxRow).where(OutboxRow.delivered_at.is_(None))
     found = session.scalars(untold.order_by(OutboxRow.id).limit(limit).with_for_update()).all()
-    targets = list(_targets(session)) if found else []
-    runs = _runs_of(session, found) if targets else {}
     now = utc_now()
+    targets = list(_targets(session, now)) if found else []
+    runs = _runs_of(session, found) if targets else {}
     for news in found:
         news.delivered_at = now
         if news.run_number in runs:
@@ -61,7 +61,7 @@ def _runs_of(session: Session, found: Sequence[OutboxRow]) -> dict[int, Run]:
     return {row.number: run_of(row) for row in session.scalars(select(RunRow).where(RunRow.number.in_(numbers)))}
 
 
-def _targets(session: Session) -> Iterator[_Target]:
+def _targets(session: Session, now: datetime) -> Iterator[_Target]:
     """Whose owner may log in; one for everyone's runs also needs an owner who may see them, now."""
     query = (
         select(WebhookRow, UserRow.is_active, UserRow.levels)
@@ -74,7 +74,9 @@ def _targets(session: Session) -> Iterator[_Target]:
         may_all = is_servers or Permission.RUNS_ALL in permissions_of(Level(level) for level in levels)
         wants_all = row.scope == WebhookScope.ALL
         if (is_servers or is_active) and (may_all or not wants_all):
-            yield _Target(row.number, row.id, row.owner_id, wants_all, frozenset(row.event_types), row.created_at)
+            # One that was made by a clock that was ahead would hear of nothing until then.
+            since = row.created_at if row.created_at <= now + TOLERANCE else datetime.min.replace(tzinfo=UTC)
+            yield _Target(row.number, row.id, row.owner_id, wants_all, frozenset(row.event_types), since)
 
 
 def _tell(session: Session, news: OutboxRow, run: Run, targets: list[_Target], makers: tuple[EventMaker, ...]) -> None:

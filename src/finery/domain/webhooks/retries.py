@@ -18,6 +18,8 @@ DELAYS = (
 JITTER = 0.2
 LONGEST = timedelta(hours=24)
 """For which a receiver's Retry-After is honoured."""
+FURTHEST = max(DELAYS[-1] * (1 + JITTER), LONGEST)
+"""No attempt is booked further ahead by a clock that is right."""
 
 
 def delay_after(failures: int, retry_after: float | None, draw: Callable[[], float]) -> timedelta | None:

@@ -5,13 +5,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, Select, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.webhooks import MessageState, WebhookScope
-from finery.domain.webhooks.retries import delay_after
+from finery.domain.webhooks.retries import FURTHEST, delay_after
 from finery.domain.webhooks.service import cancel_waiting, disable
+from finery.kit.clock import TOLERANCE
 from finery.models import OutboxRow, UserRow, WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 CLAIM = timedelta(minutes=5)
@@ -53,8 +54,9 @@ class Outcome:
         return self.status is not None and 200 <= self.status < 300
 
 
-def resume(session: Session) -> None:
-    """At a server's start: what an earlier one had under way is due again at once."""
+def resume(session: Session, now: datetime) -> None:
+    """At a server's start: what an earlier one had under way is due again at once, and what it booked by a clock that
+    was ahead is due when it would have been by the right one."""
     query = (
         select(WebhookAttemptRow, WebhookMessageRow)
         .join(WebhookMessageRow, WebhookMessageRow.number == WebhookAttemptRow.message_number)
@@ -64,6 +66,20 @@ def resume(session: Session) -> None:
         attempt.error = INTERRUPTED
         if message.state == MessageState.PENDING and message.attempts == attempt.number:
             message.next_attempt_at = attempt.at
+    session.flush()
+    for message in session.scalars(_waiting(now)):
+        last = select(func.max(WebhookAttemptRow.at)).where(WebhookAttemptRow.message_number == message.number)
+        booked_at = session.scalar(last) or message.created_at
+        if booked_at > now + TOLERANCE and message.next_attempt_at is not None:
+            wait = message.next_attempt_at - booked_at
+            message.next_attempt_at = now + min(max(wait, timedelta()), FURTHEST)
+
+
+def put_back(session: Session, now: datetime, by: timedelta) -> None:
+    """The clock was put back: what was booked by it as it was is due that much earlier."""
+    for message in session.scalars(_waiting(now)):
+        if message.next_attempt_at is not None:
+            message.next_attempt_at = max(now, message.next_attempt_at - by)
 
 
 def due_webhooks(session: Session, now: datetime) -> list[int]:
@@ -175,4 +191,11 @@ def _fail(message: WebhookMessageRow, outcome: Outcome, now: datetime, draw: Cal
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (WebhookMessageRow.state == MessageState.PENDING, WebhookMessageRow.next_attempt_at <= now)
+    """Also what lies further ahead than anything is booked."""
+    at = WebhookMessageRow.next_attempt_at
+    return (WebhookMessageRow.state == MessageState.PENDING, or_(at <= now, at > now + FURTHEST))
+
+
+def _waiting(now: datetime) -> Select[WebhookMessageRow]:
+    at = WebhookMessageRow.next_attempt_at
+    return select(WebhookMessageRow).where(WebhookMessageRow.state == MessageState.PENDING, at > now)
