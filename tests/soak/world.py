@@ -26,6 +26,7 @@ from finery.kit.processes import Identity, Process, processes
 from tests import databases
 from tests.ports import free_port
 
+ROOT = Path(__file__).resolve().parents[2]
 SQLITE = "sqlite:///training.db"
 START_SECONDS = 120.0
 SLOTS = 4
@@ -62,7 +63,12 @@ class World:
     def start(self) -> None:
         """Begin to start the server; it is up when `wait_until_up` returns."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("FINERY_")}
-        settings = {"FINERY_WARM_START": "off", "FINERY_CPU_SLOTS": str(SLOTS), "TRAINING_DB_URL": self.url}
+        settings = {
+            "PYTHONPATH": str(ROOT / "src"),
+            "FINERY_WARM_START": "off",
+            "FINERY_CPU_SLOTS": str(SLOTS),
+            "TRAINING_DB_URL": self.url,
+        }
         command = [sys.executable, "-m", "finery.app", "--port", str(self.port), "--home", str(self.home)]
         with self.log.open("ab") as log:
             self.server = subprocess.Popen(
