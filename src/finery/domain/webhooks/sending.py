@@ -67,7 +67,7 @@ def resume(session: Session, now: datetime) -> None:
         if message.state == MessageState.PENDING and message.attempts == attempt.number:
             message.next_attempt_at = attempt.at
     session.flush()
-    for message in session.scalars(_waiting(now)):
+    for message in session.scalars(_waiting(now)).all():
         last = select(func.max(WebhookAttemptRow.at)).where(WebhookAttemptRow.message_number == message.number)
         booked_at = session.scalar(last) or message.created_at
         if booked_at > now + TOLERANCE and message.next_attempt_at is not None:
