@@ -1,7 +1,7 @@
 """Two researchers and an administrator: what a name of a model, of an output or of a job means to each, over HTTP."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from starlette.testclient import TestClient
@@ -84,3 +84,45 @@ class TestHiddenCharacters:
         # A blank inside of a path stands at neither end of the name.
         expected = {field: 201 if field == "output_dir" and text == " a" else 422 for field in wrong}
         assert {field: answer.status_code for field, answer in wrong.items()} == expected
+
+
+class TestIdsOfJobs:
+    JOB: ClassVar = {"job_id": "job-001", "model_name": "m", "dataset": "d"}
+
+    def test_each_owner_has_their_own(self, client: TestClient, keys: Keys) -> None:
+        ann, bob, root = keys["ann"], keys["bob"], keys["root2"]
+        codes = [client.post("/jobs", headers=key, json=self.JOB).status_code for key in (ann, bob, ann, root, bob)]
+        assert codes == [201, 201, 409, 201, 409]
+        client.patch("/jobs/job-001/status", headers=bob, json={"status": "running"}).raise_for_status()
+        told = {name: client.get("/jobs/job-001", headers=key).json() for name, key in keys.items()}
+        assert {name: (job["id"], job["job_id"], job["status"]) for name, job in told.items()} == {
+            "ann": ("job-001", "job-001", "queued"),
+            "bob": ("job-001", "job-001", "running"),
+            "root2": ("job-001", "job-001", "queued"),
+        }
+        assert client.delete("/jobs/job-001", headers=bob).status_code == 204
+        assert [client.get("/jobs/job-001", headers=key).status_code for key in (ann, bob)] == [200, 404]
+
+    def test_who_sees_several_hears_whose_they_are(self, client: TestClient, keys: Keys) -> None:
+        for name in ("ann", "bob"):
+            client.post("/jobs", headers=keys[name], json=self.JOB).raise_for_status()
+        answer = client.get("/jobs/job-001", headers=keys["root2"])
+        assert answer.status_code == 409
+        listed = client.get("/api/v1/runs", headers=keys["root2"]).json()["runs"]
+        assert [run["id"] for run in listed] == ["job-001", "job-001"]
+        for run, owner in zip(listed, ("bob", "ann"), strict=True):
+            assert f"'{run['uid']}' of {owner}" in answer.json()["detail"]
+            own = client.get(f"/jobs/{run['uid']}", headers=keys["root2"]).json()
+            assert (own["job_id"], own["status"]) == ("job-001", "queued")
+        cancelled = client.post(f"/api/v1/runs/{listed[0]['uid']}/cancel", headers=keys["root2"]).json()
+        assert (cancelled["status"], cancelled["owner_id"]) == ("cancelled", listed[0]["owner_id"])
+        assert client.get("/jobs/job-001", headers=keys["ann"]).json()["status"] == "queued"
+
+    def test_another_s_takes_no_name_of_a_model(self, client: TestClient, keys: Keys) -> None:
+        for run_id in ("gpt2", "house"):
+            body = {**RUN, "id": run_id, "shared": True}
+            client.post("/api/v1/runs", headers=keys["bob"], json=body).raise_for_status()
+        assert train(client, keys["ann"], model_name="gpt2").status_code == 201
+        assert train(client, keys["ann"], model_name="house").status_code == 404
+        answer = train(client, keys["bob"], model_name="gpt2")
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "model_ambiguous")

@@ -9,6 +9,7 @@ from tests.client.scripted import Scripted, as_json
 def run(**fields: Any) -> dict[str, Any]:
     return {
         "id": "ab12cd34",
+        "uid": "ab12cd34",
         "number": 1,
         "source": "native",
         "owner_id": None,

@@ -32,7 +32,8 @@ def write_model(folder: Path) -> None:
 def anns(database: Database, home: Path) -> str:
     """Ann's run `anns` has succeeded, with a model in `outputs/anns` and an earlier one in its run directory."""
     with database.write() as session:
-        runs.create(session, builders.sft(home, id="anns"), builders.ground(home), ANN)
+        runs.create(session, builders.sft(home, id="anns"), builders.ground(home), LOCAL_ADMINISTRATOR)
+        builders.hand_over(session, "anns", ANN)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
         attempts.finish(session, claim.ref, reason=Reason.COMPLETED, message=None, ending=None, max_lost=0)

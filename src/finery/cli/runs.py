@@ -221,6 +221,7 @@ def _facts(run: "Run") -> dict[str, str | None]:
     progress = run.progress
     return {
         "id": run.id,
+        "own id": None if run.uid == run.id else run.uid,
         "name": run.name,
         "recipe": run.recipe,
         "status": str(run.status) + (f" ({run.reason})" if run.reason else ""),

@@ -48,7 +48,7 @@ class NewRun(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: str | None = None
-    """Chosen by the client of a dialect that allows it; else eight hexadecimal digits are drawn."""
+    """Chosen by the client of a dialect that allows it, beside the run's own: eight hexadecimal digits, drawn."""
     id_prefix: str = ""
     """Before the id that is drawn: a dialect whose ids tell of what they are has 24 hexadecimal digits after it."""
     source: str
@@ -90,6 +90,9 @@ class Run(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: str
+    """The one that its client chose, else its own: unique among the runs of its owner."""
+    uid: str
+    """Its own: unique among all."""
     number: int
     """Grows with every run; the order of acceptance."""
     owner_id: str | None

@@ -2,8 +2,8 @@
 
 import hashlib
 
-from sqlalchemy import ColumnElement, and_, false, or_, true
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
@@ -18,6 +18,10 @@ class NotYours(DomainError):
 
     def __init__(self, what: str, id: str) -> None:
         super().__init__(f"{what} {id!r} is shared with you; only its owner may change it")
+
+
+SHOWN_ID = func.coalesce(RunRow.client_id, RunRow.id)
+"""As a run is told to those who may see it."""
 
 
 def runs_visible_to(who: Principal) -> ColumnElement[bool]:
@@ -43,6 +47,19 @@ def may_write_deployment(who: Principal, owner_id: str | None) -> bool:
 def key_of_owner(who: Principal, text: str) -> str:
     """What stands for `text` in a unique column, so that each owner has names of their own: 64 characters."""
     return text if who.user_id is None else hashlib.sha256(f"{who.user_id}\0{text}".encode()).hexdigest()
+
+
+def client_key(owner_id: str | None, client_id: str) -> str:
+    """What stands in a unique column for the id that a client chose: 64 characters."""
+    return hashlib.sha256(f"{owner_id or ''}\0{client_id}".encode()).hexdigest()
+
+
+def find_by_id(session: Session, run_id: str, who: Principal) -> RunRow | None:
+    """The one run that it can only be: the one for which they chose that id, else the one whose own id it is."""
+    key = None if who.user_id is None else client_key(who.user_id, run_id)
+    is_it = RunRow.id == run_id if key is None else or_(RunRow.id == run_id, RunRow.client_key == key)
+    rows = session.scalars(select(RunRow).where(is_it, runs_visible_to(who))).all()
+    return next((row for row in rows if row.client_key == key), None) or next(iter(rows), None)
 
 
 def _owned(column: InstrumentedAttribute[str | None], who: Principal) -> ColumnElement[bool]:

@@ -86,11 +86,11 @@ class RunStreams:
             self._leave(feed)
 
     def _join(self, run: Run) -> "RunFeed":
-        feed = self._feeds.get(run.id)
+        feed = self._feeds.get(run.uid)
         if feed is None or feed.is_closed:
             self._readers = self._readers or anyio.CapacityLimiter(READERS)
             feed = RunFeed(run, self._database, self._waking, self._readers)
-            self._feeds[run.id] = feed
+            self._feeds[run.uid] = feed
         feed.streams += 1
         return feed
 
@@ -106,7 +106,7 @@ class RunFeed:
     """Watches one run while anybody listens."""
 
     def __init__(self, run: Run, database: Database, waking: AsyncPulse, readers: anyio.CapacityLimiter) -> None:
-        self.run_id = run.id
+        self.run_id = run.uid
         self.streams = 0
         self.changed = asyncio.Event()
         self.is_closed = False

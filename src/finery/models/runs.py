@@ -21,6 +21,11 @@ class RunRow(Base):
 
     number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(128), unique=True)
+    """Its own for good: files, fine-tuned names and the server's own words go by it."""
+    client_id: Mapped[str | None] = mapped_column(String(128), index=True)
+    """The one that its client chose; several owners may have chosen the same."""
+    client_key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
+    """Hash of owner and `client_id`: each owner has ids of their own."""
     source: Mapped[str] = mapped_column(String(32))
     recipe: Mapped[str] = mapped_column(String(32))
     name: Mapped[str | None] = mapped_column(String(200))

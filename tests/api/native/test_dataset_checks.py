@@ -83,11 +83,11 @@ class TestCheck:
         keys = {name: _key(services, name) for name in ("ann", "bob")}
         config = {"model_name": "finery/tiny-llama", "dataset_path": write(home, ROW)}
         run = {"id": "anns", "recipe": "sft", "config": config}
-        client.post("/api/v1/runs", json=run, headers=keys["ann"]).raise_for_status()
-        (home / "runs" / "anns").mkdir(parents=True)
-        path = write(home, ROW, name="runs/anns/d.jsonl")
-        nowhere = check(client, "runs/anns/none.jsonl", headers=keys["ann"])
-        for text in (path, "runs/anns/none.jsonl"):
+        folder = f"runs/{client.post('/api/v1/runs', json=run, headers=keys['ann']).json()['uid']}"
+        (home / folder).mkdir(parents=True)
+        path = write(home, ROW, name=f"{folder}/d.jsonl")
+        nowhere = check(client, f"{folder}/none.jsonl", headers=keys["ann"])
+        for text in (path, f"{folder}/none.jsonl"):
             found = check(client, text, headers=keys["bob"])
             assert (found.status_code, found.json()["error"]["code"]) == (422, "dataset_not_found")
         assert found.json()["error"]["message"] == nowhere.json()["error"]["message"]

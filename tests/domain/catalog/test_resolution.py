@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 
 from finery.contracts.hub_names import ONE_WORD_NAMES
 from finery.contracts.model_table import parse_model_table
-from finery.contracts.permissions import Principal
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
@@ -36,7 +36,8 @@ def train(
     """A run whose model lies in outputs/<id>, and a checkpoint of step 4."""
     new = builders.sft(home, config={"output_dir": f"outputs/{fields.get('id', 'm')}"}, **fields)
     with database.write() as session:
-        run = runs.create(session, new, builders.ground(home), who)
+        run = runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+        builders.hand_over(session, run.id, who)
         session.execute(update(RunRow).where(RunRow.id == run.id).values(status=status, output_key=None))
     if status is RunStatus.SUCCEEDED:
         make_model(home / str(run.output_dir), run.id)

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.layout import HomeDirectory
-from finery.contracts.permissions import Principal
+from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.contracts.status import Reason
 from finery.db import Database
 from finery.domain import runs
@@ -21,7 +21,8 @@ def finished(database: Database, home: Path, run_id: str, who: Principal, output
     """A run that has put its model there."""
     with database.write() as session:
         new = builders.sft(home, id=run_id, config={"output_dir": output})
-        runs.create(session, new, builders.ground(home), who)
+        runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+        builders.hand_over(session, run_id, who)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
         attempts.finish(session, claim.ref, reason=Reason.COMPLETED, message=None, ending=None, max_lost=0)
@@ -70,7 +71,7 @@ class TestForgetOutput:
         finished(database, home, "r", ANN)
         with database.write() as session:
             runs.create(session, builders.sft(home, id="later"), builders.ground(home), ANN)
-            row = session.query(RunRow).filter_by(id="later").one()
+            row = session.query(RunRow).filter_by(client_id="later").one()
             path = str(home / "outputs" / "x" if needed == "output" else checkpoints(home, "r") / "checkpoint-5")
             row.spec = {**row.spec, **({"model": path} if use == "model" else {"judges": {"judge": path}})}
         with pytest.raises(ModelInUse, match="later"):

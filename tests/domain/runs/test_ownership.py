@@ -16,7 +16,7 @@ from finery.db import Database
 from finery.domain import runs
 from finery.domain.errors import DomainError
 from finery.domain.ownership import NotYours
-from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists, RunNotFound
+from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunAmbiguous, RunExists, RunNotFound
 from finery.models import RunRow
 from tests import builders
 from tests.domain.principals import ANN, BOB, LEAD, NO_ACCOUNT
@@ -104,10 +104,44 @@ class TestCreate:
     def test_of_nobody(self, database: Database, home: Path) -> None:
         assert create(database, home, builders.command(), LOCAL_ADMINISTRATOR).owner_id is None
 
-    def test_a_taken_id_tells_nothing_else(self, database: Database, home: Path) -> None:
-        create(database, home, builders.external("job", name="secret"), ANN)
-        kind, text = refusal(database, home, builders.external("job"), BOB)
-        assert (kind, text) == (RunExists, "a run 'job' exists already; choose another id")
+    @pytest.mark.parametrize("new", [builders.external("job"), builders.command(id="job")], ids=["external", "native"])
+    def test_each_owner_chooses_ids_of_their_own(self, database: Database, home: Path, new: NewRun) -> None:
+        made = {who.name: create(database, home, new, who) for who in (ANN, BOB)}
+        assert [run.id for run in made.values()] == ["job", "job"]
+        assert len({run.uid for run in made.values()} | {"job"}) == 3
+        for who in (ANN, BOB):
+            assert act(database, home, "get", "job", who) == made[who.name]
+            assert refusal(database, home, new, who) == (RunExists, "you have a run 'job' already; choose another id")
+            taken = builders.external(made[who.name].uid)
+            assert refusal(database, home, taken, who)[0] is RunExists
+
+    def test_who_sees_several_gets_their_own_or_hears_of_them(self, database: Database, home: Path) -> None:
+        made = {who.name: create(database, home, builders.external("job", shared=True), who) for who in (ANN, BOB)}
+        assert act(database, home, "get", "job", ANN) == made["ann"]
+        with pytest.raises(RunAmbiguous) as refused:
+            act(database, home, "get", "job", LEAD)
+        for run in made.values():
+            assert repr(run.uid) in str(refused.value)
+            assert act(database, home, "get", run.uid, LEAD) == run
+        act(database, home, "request_cancel", made["bob"].uid, LEAD)
+        assert act(database, home, "get", "job", ANN).status is RunStatus.QUEUED
+
+    def test_a_runs_own_id_goes_before_what_another_chose(self, database: Database, home: Path) -> None:
+        anns = create(database, home, builders.command(shared=True), ANN)
+        bobs = create(database, home, builders.external(anns.uid, shared=True), BOB)
+        assert act(database, home, "get", anns.uid, LEAD) == act(database, home, "get", anns.uid, ANN) == anns
+        assert act(database, home, "get", anns.uid, BOB) == bobs
+
+    def test_fifty_at_once_are_one_run_of_each(self, database: Database, home: Path) -> None:
+        def submit(number: int) -> bool:
+            try:
+                create(database, home, builders.external("job"), (ANN, BOB)[number % 2])
+            except RunExists:
+                return False
+            return True
+
+        with ThreadPoolExecutor(16) as pool:
+            assert sum(pool.map(submit, range(50))) == 2
 
 
 class TestChange:

@@ -72,7 +72,7 @@ def list_metrics(run_id: RunId, session: ReadSession, user: CurrentUser, points:
 def read_log(
     run: StoredRun, services: CurrentServices, tail: Tail = 100, offset: ByteOffset = None, limit: ByteLimit = 2**20
 ) -> Response | LogAnswer:
-    path = services.ground.home.run_log(run.id)
+    path = services.ground.home.run_log(run.uid)
     if offset is None:
         return StreamingResponse(to_tail(services.logs.tail(path, tail)), media_type="application/json")
     part = read_part(path, offset, limit, whole=run.status.is_finished)
@@ -82,7 +82,7 @@ def read_log(
 @router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse, responses=LOG)
 async def download_log(run: StoredRun, ground: CurrentGround, wanted: RangeHeader = None) -> Response:
     """The log as it was written, or a range of its bytes."""
-    return file_range(ground.home.run_log(run.id), wanted, media_type="text/plain; charset=utf-8")
+    return file_range(ground.home.run_log(run.uid), wanted, media_type="text/plain; charset=utf-8")
 
 
 @router.get("/artifacts", dependencies=[READ])

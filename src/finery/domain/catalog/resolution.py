@@ -25,7 +25,7 @@ from finery.contracts.text import check_plain
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelRefused, WordUnknown
 from finery.domain.catalog.folders import loadable
 from finery.domain.ground import Ground
-from finery.domain.ownership import runs_visible_to
+from finery.domain.ownership import find_by_id, runs_visible_to
 from finery.domain.places import is_hidden, maker_of
 from finery.kit.hub_cache import cached_snapshot, is_offline
 from finery.kit.paths import PathRefused
@@ -163,8 +163,9 @@ def _visible_folder(session: Session, name: str, ground: Ground, who: Principal)
 
 
 def _run_named(session: Session, name: str, who: Principal) -> RunRow | None:
-    """The run of that id that makes a model."""
-    row = session.scalars(select(RunRow).where(RunRow.id == name, runs_visible_to(who))).one_or_none()
+    """The run of that id that makes a model: one for which they chose it, or whose own it is."""
+    # Not by an id that another chose for a shared run: a name would come to mean something else over night.
+    row = find_by_id(session, name, who)
     return None if row is None or row.recipe == EXTERNAL else row
 
 

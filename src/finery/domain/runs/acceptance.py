@@ -11,6 +11,7 @@ from finery.contracts.status import Reason, RunStatus
 from finery.db.topics import Topic, announce
 from finery.domain.datasets import pin
 from finery.domain.ground import Ground
+from finery.domain.ownership import client_key
 from finery.domain.places import hash_output
 from finery.domain.runs.replays import request_hash, stored_key
 from finery.domain.runs.transitions import EXTERNAL, append_event, change_status
@@ -24,6 +25,8 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
     now = utc_now()
     row = RunRow(
         id=plan.run_id,
+        client_id=new.id,
+        client_key=None if new.id is None else client_key(who.user_id, new.id),
         owner_id=who.user_id,
         shared=new.shared,
         source=new.source,

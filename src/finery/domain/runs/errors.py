@@ -1,4 +1,4 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from finery.contracts.status import RunStatus
 from finery.domain.errors import DomainError, ErrorKind, Flaw
@@ -11,6 +11,17 @@ class RunNotFound(DomainError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"there is no run {run_id[:140]!r}")
+
+
+class RunAmbiguous(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "run_ambiguous"
+
+    def __init__(self, run_id: str, owners: Mapping[str, str], *, is_all: bool) -> None:
+        """`owners`: a run's own id → who chose `run_id` for it."""
+        told = ", ".join(f"{uid!r} of {owner}" for uid, owner in owners.items())
+        more = "" if is_all else ", …"
+        super().__init__(f"several runs have the id {run_id[:140]!r}: name one by its own id: {told}{more}")
 
 
 class ModelInUse(DomainError):
@@ -34,7 +45,7 @@ class RunExists(DomainError):
     code = "run_exists"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"a run {run_id!r} exists already; choose another id")
+        super().__init__(f"you have a run {run_id!r} already; choose another id")
 
 
 class InvalidRun(DomainError):

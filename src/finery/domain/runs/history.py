@@ -12,7 +12,7 @@ from finery.contracts.run import Artifact
 from finery.domain.ground import Ground
 from finery.domain.places import is_hidden, maker_of
 from finery.domain.runs.errors import ArtifactNotFound
-from finery.domain.runs.mapping import artifact_of
+from finery.domain.runs.mapping import artifact_of, shown_id
 from finery.domain.runs.rows import find_row
 from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow
@@ -31,7 +31,7 @@ def list_events(session: Session, run_id: str, who: Principal, *, after: int = 0
         .order_by(EventRow.sequence)
         .limit(limit)
     )
-    return [_event_of(found, run_id) for found in session.scalars(query)]
+    return [_event_of(found, shown_id(row)) for found in session.scalars(query)]
 
 
 def list_events_backwards(
@@ -43,7 +43,7 @@ def list_events_backwards(
     if before is not None:
         query = query.where(EventRow.sequence < before)
     rows = session.scalars(query.order_by(EventRow.sequence.desc()).limit(limit))
-    return [_event_of(found, run_id) for found in rows]
+    return [_event_of(found, shown_id(row)) for found in rows]
 
 
 def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> list[dict[str, Any]]:
@@ -92,7 +92,7 @@ def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal
     row = find_row(session, run_id, who)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
-    if found is None or _is_anothers(session, found.path, run_id, who, ground):
+    if found is None or _is_anothers(session, found.path, row.id, who, ground):
         raise ArtifactNotFound(run_id, artifact_id)
     return artifact_of(found, run_id)
 

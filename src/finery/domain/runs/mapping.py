@@ -5,7 +5,8 @@ from finery.models import ArtifactRow, RunRow
 
 def run_of(row: RunRow) -> Run:
     return Run(
-        id=row.id,
+        id=shown_id(row),
+        uid=row.id,
         number=row.number,
         owner_id=row.owner_id,
         shared=row.shared,
@@ -35,6 +36,11 @@ def run_of(row: RunRow) -> Run:
         finished_at=row.finished_at,
         last_sequence=row.last_sequence,
     )
+
+
+def shown_id(row: RunRow) -> str:
+    """The one that its client chose, where it did."""
+    return row.client_id or row.id
 
 
 def artifact_of(row: ArtifactRow, run_id: str) -> Artifact:

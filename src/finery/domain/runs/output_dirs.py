@@ -13,7 +13,7 @@ from finery.contracts.recipes import RecipeConfig
 from finery.contracts.status import RunStatus
 from finery.domain.errors import Flaw
 from finery.domain.ground import Ground
-from finery.domain.ownership import runs_visible_to
+from finery.domain.ownership import SHOWN_ID, runs_visible_to
 from finery.domain.places import has_output_below, is_anothers_output
 from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, OutputTaken
@@ -102,7 +102,7 @@ def _is_in_base(path: Path, ground: Ground) -> bool:
 
 def _refuse_around(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
     """Who replaces a folder replaces all that is below, and means only the one that is named."""
-    query = select(RunRow.id).where(*has_output_below(path, ground), runs_visible_to(who)).limit(1)
+    query = select(SHOWN_ID).where(*has_output_below(path, ground), runs_visible_to(who)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
         raise OutputTaken(name, f"holds the output of run {inner!r}")
 
@@ -111,7 +111,7 @@ def _refuse_base(session: Session, path: Path, name: str, who: Principal) -> Non
     """An adapter is nothing without the base that it was trained on."""
     if not path.is_dir():
         return
-    query = select(RunRow.id, RunRow.spec, runs_visible_to(who)).where(
+    query = select(SHOWN_ID, RunRow.spec, runs_visible_to(who)).where(
         RunRow.status == RunStatus.SUCCEEDED,
         RunRow.output_hash.is_not(None),
         RunRow.spec["model"].as_string() == str(path),

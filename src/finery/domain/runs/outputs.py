@@ -14,6 +14,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import make_room
+from finery.domain.ownership import SHOWN_ID
 from finery.domain.places import maker_of
 from finery.domain.runs.errors import ModelInUse, RunIsLive
 from finery.domain.runs.rows import lock_row
@@ -56,8 +57,8 @@ def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirec
     if folder is None:
         return None
     make_room(session)
-    is_its_own = maker_of(Path(folder)) == run_id
-    forgotten = ForgottenOutput(run_id, Path(folder), home.run(run_id).checkpoints)
+    is_its_own = maker_of(Path(folder)) == row.id
+    forgotten = ForgottenOutput(row.id, Path(folder), home.run(row.id).checkpoints)
     if is_its_own:
         _refuse_needed(session, forgotten)
         _refuse_shared(session, row)
@@ -101,7 +102,7 @@ def remove_forgotten(session: Session, home: HomeDirectory) -> None:
 
 
 def _refuse_needed(session: Session, forgotten: ForgottenOutput) -> None:
-    query = select(RunRow.id, RunRow.spec).where(RunRow.status.not_in(FINISHED))
+    query = select(SHOWN_ID, RunRow.spec).where(RunRow.status.not_in(FINISHED))
     needing = [
         run_id
         for run_id, spec in session.execute(query)
@@ -119,7 +120,7 @@ def _models_of(spec: Mapping[str, Any]) -> list[Path]:
 
 def _refuse_shared(session: Session, row: RunRow) -> None:
     below = RunRow.output_dir.startswith(f"{row.output_dir}/", autoescape=True)
-    others = session.scalars(select(RunRow.id).where(below, RunRow.output_hash.is_not(None)).limit(SHOWN)).all()
+    others = session.scalars(select(SHOWN_ID).where(below, RunRow.output_hash.is_not(None)).limit(SHOWN)).all()
     if others:
         raise ModelInUse(others)
 

@@ -4,14 +4,14 @@ import hashlib
 import json
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
-from finery.domain.ownership import key_of_owner, runs_visible_to
+from finery.domain.ownership import SHOWN_ID, client_key, key_of_owner, runs_visible_to
 from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.validation import Plan
@@ -81,16 +81,25 @@ def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: Integrity
     """What a unique index meant: a replay that came first, a taken id, or a taken output directory."""
     if (before := earlier_answer(session, new, who)) is not None:
         return before
-    if new.id is not None and _is_taken(session, new.id):
-        raise RunExists(new.id) from error
-    if new.id is None and _is_taken(session, plan.run_id):
-        raise IdCollided() from error
-    holder = select(RunRow.id).where(RunRow.output_key == plan.output_key)
+    refuse_taken_id(session, new, who)
+    if _is_taken(session, plan.run_id):
+        raise (RunExists(plan.run_id) if plan.run_id == new.id else IdCollided()) from error
+    holder = select(SHOWN_ID).where(RunRow.output_key == plan.output_key)
     if (seen := session.scalars(holder.where(runs_visible_to(who))).first()) is not None:
         raise OutputTaken(plan.output_name or "", f"belongs to the unfinished run {seen!r}") from error
     if session.scalars(holder).first() is not None:
         raise OutputTaken(plan.output_name or "", "is taken") from error
     raise error
+
+
+def refuse_taken_id(session: Session, new: NewRun, who: Principal) -> None:
+    """Of others' ids it tells nothing. Raises RunExists."""
+    if new.id is None:
+        return
+    own = RunRow.owner_id == who.user_id if who.user_id is not None else RunRow.owner_id.is_(None)
+    is_it = or_(RunRow.client_key == client_key(who.user_id, new.id), and_(RunRow.id == new.id, own))
+    if session.scalars(select(RunRow.number).where(is_it)).first() is not None:
+        raise RunExists(new.id)
 
 
 def _is_taken(session: Session, run_id: str) -> bool:

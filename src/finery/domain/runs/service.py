@@ -20,9 +20,9 @@ from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.acceptance import insert_run
 from finery.domain.runs.errors import NotReportable, RunIsLive
 from finery.domain.runs.in_flight import wait_for_first
-from finery.domain.runs.mapping import run_of
+from finery.domain.runs.mapping import run_of, shown_id
 from finery.domain.runs.removal import remove_with
-from finery.domain.runs.replays import IdCollided, earlier_answer, request_key, resolve_conflict
+from finery.domain.runs.replays import IdCollided, earlier_answer, refuse_taken_id, request_key, resolve_conflict
 from finery.domain.runs.rows import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
@@ -61,10 +61,11 @@ def get(session: Session, run_id: str, who: Principal) -> Run:
 
 
 def _accept(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> Run:
+    refuse_taken_id(session, new, who)
     try:
         with session.begin_nested():
             row = insert_run(session, new, plan, ground, who)
-        audit.name_target(session, row.id)
+        audit.name_target(session, shown_id(row))
         return run_of(row)
     except IntegrityError as error:
         try:
@@ -134,8 +135,7 @@ def count_by_status(session: Session) -> dict[RunStatus, int]:
 
 def log_path(session: Session, run_id: str, ground: Ground, who: Principal) -> Path:
     """Where the run's log is or will be; an external run has none until somebody writes there."""
-    find_row(session, run_id, who)
-    return ground.home.run_log(run_id)
+    return ground.home.run_log(find_row(session, run_id, who).id)
 
 
 def _filtered(run_filter: RunFilter) -> Select[RunRow]:

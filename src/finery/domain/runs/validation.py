@@ -104,12 +104,13 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken, SecretsMissing, PythonGradersForbidden.
     """
     if new.recipe == EXTERNAL:
-        return Plan(run_id=_external_id(new), config=new.config)
+        _check_external_id(new)
+        return Plan(run_id=_run_id(new, who), config=new.config)
     if new.id is not None and not is_safe_id(new.id):
         raise InvalidRun([Flaw("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
     if new.recipe == COMMAND and not who.may(Permission.COMMANDS_RUN):
         raise CommandsForbidden()
-    run_id = _run_id(new)
+    run_id = _run_id(new, who)
     config = parse_config(new.recipe, without_auto(new.config))
     output_dir = output_dir_of(config, run_id, ground)
     gpus, cpu_slots = _fit(new, ground)
@@ -151,7 +152,7 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: G
         {**told, "message": f"{WORDS[setting]}: {_line(flaw)}", "line": flaw.line, "field": flaw.field}
         for flaw in error.flaws
     )
-    return Plan(run_id=_run_id(new), config=dict(new.config), notices=notices, refusal=str(error))
+    return Plan(run_id=_run_id(new, who), config=dict(new.config), notices=notices, refusal=str(error))
 
 
 def parse_config(recipe: str, config: dict[str, Any]) -> RecipeConfig:
@@ -189,16 +190,20 @@ def _unknown(what: str, word: str, known: Any) -> str:
     return f"unknown {what} {printable(word)!r}{hint}"
 
 
-def _external_id(new: NewRun) -> str:
-    if new.id is None:
-        return short_id()
-    if not 1 <= len(new.id) <= 128 or "/" in new.id or not new.id.isprintable():
+def _check_external_id(new: NewRun) -> None:
+    """Raises InvalidRun."""
+    if new.id is not None and (not 1 <= len(new.id) <= 128 or "/" in new.id or not new.id.isprintable()):
         raise InvalidRun([Flaw("job_id", "an id is 1 to 128 printable characters without a slash")])
-    return new.id
 
 
-def _run_id(new: NewRun) -> str:
-    return new.id or (f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id())
+def _run_id(new: NewRun, who: Principal) -> str:
+    """Drawn, whatever id the client chose: what is made of it tells nothing of others' runs.
+
+    Where there are no accounts there are no others, and files may well go by the chosen one.
+    """
+    if who.user_id is None and new.id is not None and is_safe_id(new.id):
+        return new.id
+    return f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id()
 
 
 def _settled(
