@@ -7,7 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from tests.servers import RunningServer
 
 OWN_NAMESPACE = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
 """Numbers of processes of its own, as in a container."""
+LONG_SECONDS = 60
+"""On a loaded machine a server takes long to start."""
 PROGRAM = "import time; open('ran', 'a').write('x'); time.sleep(600)"
 
 
@@ -75,7 +78,7 @@ def copy_of(home: Path) -> Path:
     return copy
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
@@ -133,6 +136,14 @@ def run_out(url: str) -> None:
     engine.dispose()
 
 
+@contextmanager
+def ended_at_last(server: RunningServer) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        server.kill()
+
+
 class TestSharedDatabase:
     @pytest.mark.parametrize(
         "prefix",
@@ -150,13 +161,15 @@ class TestSharedDatabase:
         try:
             first.start()
             started(first, home)
-            assert second.launch().wait(30) == 4
+            second.process = second.launch()
+            assert second.process.wait(LONG_SECONDS) == 4
             said = second.log.read_text()
             assert said.count("\n") == 1
             assert f"home {home}" in said
             assert (home / "ran").read_text() == "x"
             assert not (second.home / "ran").exists()
         finally:
+            second.kill()
             first.kill()
             for process in processes_of(home):
                 process.kill()
@@ -166,7 +179,7 @@ class TestSharedDatabase:
         first = RunningServer(home, TRAINING_DB_URL=shared)
         second = RunningServer(home.with_name("second"), TRAINING_DB_URL=shared)
         second.home.mkdir()
-        with first:
+        with first, ended_at_last(second):
             assert first.process is not None
             os.kill(first.process.pid, signal.SIGSTOP)
             run_out(shared)
@@ -176,7 +189,7 @@ class TestSharedDatabase:
             body = {"recipe": "command", "config": {"argv": argv}}
             run = httpx.post(f"{second.url}/api/v1/runs", json=body).json()
             os.kill(first.process.pid, signal.SIGCONT)
-            assert first.process.wait(30) == 4
+            assert first.process.wait(LONG_SECONDS) == 4
             wait_until(lambda: (second.home / "ran").exists())
             assert get(second, run["id"])["attempt"] == 1
             assert not (home / "ran").exists()

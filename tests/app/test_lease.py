@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import Connection, create_engine, make_url
 
 from finery.app import lease as keeping
 from finery.app.composition import Composition
@@ -88,14 +88,21 @@ class TestAcrossMachines:
         self, make: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         monkeypatch.setattr(server_lease, "LEASE_SECONDS", 0.05)
-        monkeypatch.setattr(keeping, "RENEW_SECONDS", 0.3)
+        monkeypatch.setattr(keeping, "RENEW_SECONDS", 0.05)
+        taken, renew = threading.Event(), server_lease.ServerLease.renew
+
+        def after_a_sleep(lease: server_lease.ServerLease, connection: Connection) -> None:
+            assert taken.wait(30)
+            renew(lease, connection)
+
+        monkeypatch.setattr(server_lease.ServerLease, "renew", after_a_sleep)
         first, lost = make("a"), threading.Event()
         first.when_lost(lost.set)
         first.start()
-        monkeypatch.setattr(server_lease, "LEASE_SECONDS", NEVER)
         until_taken(make, "b")
         with caplog.at_level(logging.ERROR, keeping.__name__):
-            assert lost.wait(10)
+            taken.set()
+            assert lost.wait(30)
         assert len(caplog.messages) == 1
         services = first.services
         with services.database.write() as session, pytest.raises(LeaseLost):

@@ -110,7 +110,7 @@ class TestSettleHome:
     def test_external_runs_are_nobodys(self, database: Database, home: Path, first: str) -> None:
         with database.write() as session:
             runs.create(session, builders.external("e"), builders.ground(home), LOCAL_ADMINISTRATOR)
-        assert settle(database, "second") == Settled()
+        assert settle(database, "second") == Settled(is_change=True)
 
     def test_records_engines_as_ended_and_frees_what_they_held(
         self, database: Database, home: Path, first: str

@@ -12,9 +12,7 @@ from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain import runs
-from finery.domain.change_of_home import settle_home
 from finery.kit.files import read_json
-from finery.kit.home_identity import identify_home
 from tests import builders
 from tests.scheduler.harness import Harness
 
@@ -213,21 +211,6 @@ class TestFaults:
         assert (harness.home / "ran").read_text() == ("xx" if restartable else "x")
         assert restartable or "restartable" in (run.error or "")
         harness.assert_promises(run_id)
-
-    def test_what_ran_on_while_another_home_had_the_database_is_ended(self, harness: Harness) -> None:
-        run_id = harness.submit(builders.command(*SLEEP))
-        harness.start()
-        harness.wait_for(run_id, RunStatus.RUNNING)
-        harness.kill()
-        own = identify_home(harness.home / ".finery")
-        for home_id in (own, "another", own):
-            with harness.database.write() as session:
-                settle_home(session, home_id, take_over=False)
-        assert harness.processes_of(run_id, 1)
-        harness.start()
-        while harness.processes_of(run_id, 1):
-            time.sleep(0.05)
-        assert harness.get(run_id).status is RunStatus.PAUSED
 
     def test_a_held_trainer_is_flagged(self, harness: Harness) -> None:
         harness.start()

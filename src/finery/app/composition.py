@@ -83,6 +83,7 @@ class Composition:
         self._database = database
         self._patience = Patience(database)
         self._keeper = LeaseKeeper(database, ground.lease, self._patience)
+        self._has_changed = False
         self._on_lost: Callable[[], None] = lambda: None
         self._ground = ground
         self._pulse = pulse
@@ -188,6 +189,7 @@ class Composition:
     def _settle_home(self) -> None:
         with self._database.write() as session:
             settled = settle_home(session, self._ground.home_id, take_over=self.settings.take_over)
+        self._has_changed |= settled.is_change
         if settled.runs_held or settled.deployments_ended:
             log.warning(
                 "%d runs of another home are held, and %d deployments have ended; what runs there is left alone. "
@@ -215,6 +217,7 @@ class Composition:
             warm_start=self.settings.warm_start,
             grace_seconds=self.settings.stop_grace_seconds,
             engine_idle_seconds=self.settings.engine_idle_seconds,
+            sweep_strays=self._has_changed,
             engine_silence_seconds=self.settings.engine_silence_seconds,
         )
         scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)

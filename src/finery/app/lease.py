@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from finery.app.errors import StartRefused
 from finery.app.patience import Patience
 from finery.db import Database
-from finery.domain.server_lease import Holder, LeaseHeld, LeaseLost, ServerLease
+from finery.domain.server_lease import LEASE_SECONDS, Holder, LeaseHeld, LeaseLost, ServerLease
 from finery.kit.locks import FileLock, LockTaken
 from finery.kit.processes import boot_id
 
@@ -84,9 +84,9 @@ class LeaseKeeper:
         if file is None:
             return
         path = file.resolve()
-        self._file_lock = FileLock(
-            path.with_name(f"{path.name}.lock"), note=f"the server with process id {os.getpid()}"
-        )
+        if self._file_lock is None:
+            note = f"the server with process id {os.getpid()}"
+            self._file_lock = FileLock(path.with_name(f"{path.name}.lock"), note=note)
         try:
             self._file_lock.acquire(patience=LOCK_SECONDS)
         except LockTaken as error:
@@ -106,9 +106,10 @@ class LeaseKeeper:
 
     def _refusal(self, why: str) -> StartRefused:
         url = self._database.url.render_as_string(hide_password=True)
+        after = f" (after a crash its hold runs out within {LEASE_SECONDS:.0f} seconds)" if self._renews else ""
         return StartRefused(
-            f"the database {url} cannot be used: {why}; stop that server first (after a crash its hold runs out within "
-            "15 seconds), or give this one a database of its own"
+            f"the database {url} cannot be used: {why}; stop that server first{after}, or give this one a database of "
+            "its own"
         )
 
     def _keep(self, on_lost: Callable[[], None]) -> None:

@@ -11,6 +11,8 @@ from finery.domain.server_lease import lock_settled_home
 
 @dataclass(frozen=True)
 class Settled:
+    is_change: bool = False
+    """Whether another home had the database, so that what this one runs may be live no more."""
     runs_held: int = 0
     deployments_ended: int = 0
     runs_resumed: int = 0
@@ -26,6 +28,7 @@ def settle_home(session: Session, home_id: str, *, take_over: bool) -> Settled:
     before, row.settled_home_id = row.settled_home_id, home_id
     is_change = before is not None and before != home_id
     return Settled(
+        is_change=is_change,
         runs_held=runs_elsewhere.hold_all(session) if is_change else 0,
         deployments_ended=deployments_elsewhere.end_all(session) if is_change else 0,
         runs_resumed=runs_elsewhere.resume_all(session) if take_over else 0,

@@ -56,6 +56,7 @@ class Scheduler:
     ) -> None:
         self._database = database
         self._ground = ground
+        self._settings = settings
         self._pulse = pulse
         self._warm = _make_warm_parent(ground, settings)
         executors = make_executors(self._warm, ground.home_id)
@@ -93,7 +94,8 @@ class Scheduler:
     def start(self) -> None:
         """Settle what an earlier server left, then start the loops."""
         self._watcher.work()
-        self._sweep_strays()
+        if self._settings.sweep_strays:
+            self._sweep_strays()
         failpoint("boot.reconciled")
         if self._warm is not None:
             self._warm.start()

@@ -15,6 +15,8 @@ class SchedulerSettings:
     """How often in a row a run may be lost, without a checkpoint in between, and still be queued again."""
     warm_start: str = "auto"
     """`auto` (where memory allows), `on`, `off`."""
+    sweep_strays: bool = False
+    """Whether another home had the database since this one: what runs here may be live no more, and then is ended."""
     engine_start_seconds: float = 900.0
     """How long an engine may take to answer for the first time."""
     engine_idle_seconds: float = 900.0

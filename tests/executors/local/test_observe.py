@@ -17,7 +17,7 @@ from finery.executors.local.observe import START_ALLOWANCE_SECONDS
 from finery.kit.files import read_json, write_json
 from finery.kit.locks import FileLock
 from finery.kit.processes import Identity, boot_id, uptime
-from tests.executors.builders import attempt_files, bare, launch, until_started
+from tests.executors.builders import attempt_files, bare, launch, until_exited, until_started
 
 
 @pytest.fixture
@@ -79,6 +79,20 @@ class TestCopy:
         assert there.sweep(copied) == 0
         assert isinstance(here.poll(handle), Alive)
         assert here.sweep(handle) > 0
+
+
+class TestSweepStrays:
+    """What ran on while another home had the database."""
+
+    def test_ends_what_is_live_no_more_of_its_own_home_alone(self, tmp_path: Path) -> None:
+        own, other = LocalExecutor(home_id="own"), LocalExecutor(home_id="other")
+        wanted = launch(tmp_path / "r", "sleep", mark=mark_of("own", tmp_path / "r", 1))
+        handle = own.submit(wanted)
+        until_started(own, handle)
+        assert own.sweep_strays({wanted.mark}) == other.sweep_strays(set()) == 0
+        assert isinstance(own.poll(handle), Alive)
+        assert own.sweep_strays(set()) == 1
+        until_exited(own, handle)
 
 
 class TestToldByTrainer:
