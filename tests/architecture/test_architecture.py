@@ -29,6 +29,7 @@ DESCRIPTIONS = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 # Answered without a login.
 PUBLIC = {
     "GET /healthz",
+    "GET /readyz",
     "GET /api/v1/setup",
     "POST /api/v1/setup",
     "POST /api/v1/login",
