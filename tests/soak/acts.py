@@ -23,7 +23,8 @@ def restart(world: World) -> None:
     if world.random.random() < 0.75:
         world.wait_until_up()
     else:
-        time.sleep(world.random.random() * 2.0)
+        # However slow the machine is, any moment of the boot may be met, and the first one after it.
+        time.sleep(world.random.random() * 1.2 * world.boot_seconds)
 
 
 def pause(world: World, most: float = 1.2) -> None:

@@ -51,6 +51,10 @@ class World:
     victims: Counter[str] = field(default_factory=Counter)
     """How often we killed the shim or the trainer of a run (by id): a command among them may end lost."""
 
+    boot_seconds: float = 2.0
+    """What the last start took that was waited for."""
+    started_at: float = 0.0
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.port}"
@@ -69,6 +73,7 @@ class World:
             "FINERY_CPU_SLOTS": str(SLOTS),
             "TRAINING_DB_URL": self.url,
         }
+        self.started_at = time.monotonic()
         command = [sys.executable, "-m", "finery.app", "--port", str(self.port), "--home", str(self.home)]
         with self.log.open("ab") as log:
             self.server = subprocess.Popen(
@@ -81,12 +86,15 @@ class World:
 
     def wait_until_up(self) -> None:
         """Raises RoundBroken."""
+        if self._is_up():
+            return
         deadline = time.monotonic() + START_SECONDS
         while not self._is_up():
             assert self.server is not None
             if self.server.poll() is not None or time.monotonic() > deadline:
                 raise RoundBroken(f"the server did not start (exit code {self.server.poll()}); see {self.log}")
             time.sleep(0.05)
+        self.boot_seconds = time.monotonic() - self.started_at
 
     def _is_up(self) -> bool:
         try:
