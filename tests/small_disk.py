@@ -1,6 +1,7 @@
-"""A disk that a test may fill."""
+"""A disk that a test may fill, or make read-only."""
 
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,26 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
         yield place
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+@contextmanager
+def read_only(place: Path) -> Iterator[None]:
+    """A mount over `place` that takes nothing. Files that are open stay so, as on a disk whose errors made the kernel
+    turn it. Who may not mount is told so by CalledProcessError."""
+    subprocess.run(["mount", "--bind", str(place), str(place)], check=True)
+    try:
+        subprocess.run(["mount", "-o", "remount,bind,ro", str(place)], check=True)
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def may_mount() -> bool:
+    with tempfile.TemporaryDirectory() as place:
+        may = subprocess.run(["mount", "--bind", place, place], capture_output=True).returncode == 0
+        if may:
+            subprocess.run(["umount", place], check=True)
+    return may
 
 
 def fill(disk: Path) -> Path:

@@ -53,6 +53,7 @@ class TestDatabaseTrouble:
         [
             (OSError(errno.ENOSPC, "full"), 507, "disk_full"),
             (OSError(errno.EMFILE, "files"), 503, "unavailable"),
+            (OSError(errno.EROFS, "inside: secret"), 503, "unavailable"),
             (OperationalError("x", {}, sqlite3.OperationalError("database or disk is full")), 507, "disk_full"),
             (RuntimeError("inside: secret"), 500, "internal_error"),
             (OSError(errno.EIO, "inside: secret"), 500, "internal_error"),

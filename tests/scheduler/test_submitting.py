@@ -29,7 +29,7 @@ from tests.executors.fake import FakeExecutor, Script
 
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 DONE = Script(exit_code=0, outcome=Outcome(reason=Reason.COMPLETED))
-LACKING = [errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM]
+LACKING = [errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EAGAIN, errno.ENOMEM]
 
 
 @dataclass

@@ -4,9 +4,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
+from tests.small_disk import read_only
 from tests.soak.world import RoundBroken, Victims, World
 
 FIND_SECONDS = 20.0
@@ -128,16 +127,14 @@ def set_clock(world: World, seconds: int) -> None:
 def lock_home(world: World) -> bool:
     """Whoever opens a file of it to write is refused; half of the times the server is killed then, and cannot start."""
     pause(world)
-    with read_only(world):
+    with read_only(world.home):
         world.kills["read-only"] += 1
         pause(world, 2.5)
-        if world.random.random() < 0.5:
+        is_killed = world.random.random() < 0.5
+        if is_killed:
             world.kill_server()
             _expect_refusal(world)
-            restart_after = True
-        else:
-            restart_after = False
-    if restart_after:
+    if is_killed:
         world.start()
     world.wait_until_up()
     return True
@@ -154,15 +151,3 @@ def _expect_refusal(world: World) -> None:
     said = world.log.read_bytes()[before:].decode(errors="replace")
     if code != NOT_STARTED or ("Read-only" not in said and "readonly" not in said):
         raise RoundBroken(f"a server on a read-only home ended with {code}: {said[-500:]}")
-
-
-@contextmanager
-def read_only(world: World) -> Iterator[None]:
-    """A mount lies over the home. Files that are open stay so, as on a disk whose errors made the kernel turn it."""
-    home = str(world.home)
-    subprocess.run(["mount", "--bind", home, home], check=True)
-    try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", home], check=True)
-        yield
-    finally:
-        subprocess.run(["umount", "-l", home], check=True)

@@ -2,13 +2,11 @@
 
 import importlib.util
 import os
-import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
+from tests.small_disk import may_mount
 from tests.soak import acts, following
 from tests.soak.clients import Clients
 from tests.soak.engines import SILENCE_SECONDS, Engine
@@ -114,7 +112,7 @@ def lacking(kind: str) -> str | None:
     """What this machine has not that a kind needs."""
     if kind == "clock" and not Path(_faketime()).exists():
         return f"the library of the package faketime ({FAKETIME} names it)"
-    if kind == "read-only" and not _may_mount():
+    if kind == "read-only" and not may_mount():
         return "the right to mount"
     if (kind == "engine" or kind.startswith("train-")) and importlib.util.find_spec("torch") is None:
         return "torch"
@@ -124,12 +122,3 @@ def lacking(kind: str) -> str | None:
 def _faketime() -> str:
     usual = f"/usr/lib/{os.uname().machine}-linux-gnu/faketime/libfaketimeMT.so.1"
     return os.environ.get(FAKETIME, usual)
-
-
-@cache
-def _may_mount() -> bool:
-    with tempfile.TemporaryDirectory() as place:
-        may = subprocess.run(["mount", "--bind", place, place], capture_output=True).returncode == 0
-        if may:
-            subprocess.run(["umount", place], check=True)
-    return may

@@ -156,6 +156,9 @@ def _is_wrong(world: World, clients: Clients, run: Run) -> bool:
     if world.victims[run.id] and not Clients.is_restartable(str(run.name)) and run.reason in LOST:
         # It was under way when we killed it, and a program is never started a second time.
         return False
+    if world.kills["read-only"] and run.reason is Reason.DISK_FULL:
+        # What was under way ends with an error that names the disk; what was not waits.
+        return False
     return run.status is not RunStatus.SUCCEEDED
 
 

@@ -13,7 +13,7 @@ from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Exit, Made, Outcome, judge
 from finery.contracts.spec import RunSpec
 from finery.contracts.status import Reason
-from tests.small_disk import fill, small_disk
+from tests.small_disk import fill, may_mount, read_only, small_disk
 from tests.trainers.running import Ended, carry_out, ended, start, wait_until
 
 
@@ -107,6 +107,19 @@ class TestFullDisk:
         code = start(run).wait(timeout=60)
         assert not run.attempt(1).outcome.exists()
         assert judge(Exit(exit_code=code, started_at=1.0, finished_at=2.0))[0] is Reason.DISK_FULL
+
+    @pytest.mark.skipif(not may_mount(), reason="needs the right to mount")
+    def test_one_that_is_read_only_is_told_likewise(self, tmp_path: Path) -> None:
+        run = make(tmp_path, "true")
+        go = tmp_path / "go"
+        process = start(run, before=f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.01)")
+        with read_only(run.path):
+            go.touch()
+            code = process.wait(timeout=60)
+        assert not run.attempt(1).outcome.exists()
+        reason, message = judge(Exit(exit_code=code, started_at=1.0, finished_at=2.0))
+        assert reason is Reason.DISK_FULL
+        assert "read-only" in str(message)
 
 
 FILLS = """

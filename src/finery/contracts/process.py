@@ -145,7 +145,7 @@ def judge(ending: Exit) -> tuple[Reason, str | None]:
     if ending.terminated and ending.started_at is None:
         return Reason.LOST, "it was asked to end before it began"
     if ending.exit_code == DISK_FULL_EXIT_CODE:
-        return Reason.DISK_FULL, "the disk was full, so that the trainer could not even write how it ended"
+        return Reason.DISK_FULL, "the disk was full or read-only, so that the trainer could not even write how it ended"
     if ending.signal in FROM_OUTSIDE:
         return Reason.KILLED, f"signal {ending.signal} from outside ended the trainer"
     if ending.signal is not None:

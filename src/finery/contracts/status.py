@@ -97,7 +97,7 @@ class Reason(StrEnum):
     INVALID_DATA = "invalid_data"
     """Its data were refused before it was queued."""
     DISK_FULL = "disk_full"
-    """The disk was full."""
+    """The disk was full, or took nothing since it was read-only."""
 
 
 STATUS_OF_REASON: dict[Reason, RunStatus] = {

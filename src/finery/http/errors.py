@@ -144,6 +144,8 @@ def problem_of(request: Request, error: Exception) -> Problem:
             return _database_problem(error)
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return _DISK_FULL
+        case OSError(errno=errno.EROFS):
+            return unavailable("the server's disk is read-only; try again when its operator has put that right")
         case OSError(errno=errno.EMFILE | errno.ENFILE):
             return unavailable("the server has too many files open; try again in a moment")
         case OSError():

@@ -3,9 +3,10 @@
 import errno
 
 SHORTAGES = frozenset(
-    {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM}
+    {errno.EMFILE, errno.ENFILE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EAGAIN, errno.ENOMEM}
 )  # fmt: skip
-"""Errors of descriptors, disk, processes and memory that others use up now and give back later."""
+"""Errors of descriptors, disk, processes and memory that others use up now and give back later. A disk is read-only
+when the kernel has met errors on it, or while somebody makes a snapshot: an operator puts it right."""
 
 
 def is_shortage(error: BaseException | None) -> bool:

@@ -4,12 +4,15 @@ import errno
 
 from finery.contracts.status import Reason
 
-DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+# A file system that became read-only takes nothing any more either, and is no fault of the training.
+DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 DISK_FULL_WORDS = (
     "No space left on device",
     "Disk quota exceeded",
+    "Read-only file system",
     "os error 28)",
     "os error 27)",
+    "os error 30)",
     "PytorchStreamWriter failed writing",
 )
 """The writers of tensors are not Python and raise no OSError; their words are all there is."""
