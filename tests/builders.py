@@ -1,5 +1,7 @@
 """Builders with explicit defaults."""
 
+import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +63,15 @@ def sft(home: Path, *, config: dict[str, Any] | None = None, **fields: Any) -> N
     write_rows(home)
     base = {"model_name": "finery/tiny-llama", "dataset_path": "rows.jsonl"}
     return NewRun(**{"source": "native", "recipe": "sft", "config": {**base, **(config or {})}, **fields})
+
+
+def write_weights(path: Path, size: int = 0, *, parameters: int | None = None) -> None:
+    """A whole file with so many bytes of weights in 16 bits, or so many in 32, which take no room on disk."""
+    kind, count, width = ("F16", size // 2, 2) if parameters is None else ("F32", parameters, 4)
+    header = json.dumps({"w": {"dtype": kind, "shape": [count], "data_offsets": [0, count * width]}}).encode()
+    with path.open("wb") as file:
+        file.write(struct.pack("<Q", len(header)) + header)
+        file.truncate(8 + len(header) + count * width)
 
 
 def hand_over(session: Session, run_id: str, who: Principal) -> None:

@@ -1,5 +1,6 @@
 """Two researchers and an administrator: what a name of a model, of an output or of a job means to each, over HTTP."""
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -8,7 +9,7 @@ from starlette.testclient import TestClient
 
 from finery.contracts.permissions import Level
 from tests.api.test_ownership import Keys, key_of
-from tests.builders import RUN, write_rows
+from tests.builders import RUN, write_rows, write_weights
 from tests.domain.accounts import people
 
 HUBS = "meta-llama/Llama-3.2-1B"
@@ -126,3 +127,28 @@ class TestIdsOfJobs:
         assert train(client, keys["ann"], model_name="house").status_code == 404
         answer = train(client, keys["bob"], model_name="gpt2")
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "model_ambiguous")
+
+
+class TestFolders:
+    @pytest.mark.timeout(60)
+    def test_what_holds_a_reader_is_refused_at_once(self, client: TestClient, keys: Keys, home: Path) -> None:
+        deep = '{"a":' * 50_000 + "1" + "}" * 50_000
+        for name in ("piped", "deep", "data"):
+            (home / name).mkdir()
+            (home / name / "config.json").write_text(deep if name == "deep" else "{}")
+        os.mkfifo(home / "piped" / "model.safetensors")
+        write_weights(home / "deep" / "model.safetensors")
+        os.mkfifo(home / "data" / "dataset_info.json")
+        os.mkfifo(home / "rows.pipe")
+        for name in ("./piped", "./deep"):
+            answers = [
+                train(client, keys["ann"], model_name=name),
+                client.post("/load_model", headers=keys["ann"], params={"model_path": name}),
+                client.post("/v1/chat/completions", headers=keys["ann"], json={"model": name, "messages": []}),
+            ]
+            assert [answer.status_code for answer in answers] == [422, 400, 404]
+            told = "model.safetensors" if name == "./piped" else "config.json"
+            assert all(told in answer.text for answer in answers)
+        for path in ("rows.pipe", "data"):
+            answer = train(client, keys["ann"], dataset_path=path)
+            assert (answer.status_code, "GiB" in answer.text) == (422, False)

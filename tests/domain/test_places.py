@@ -25,7 +25,7 @@ BAD_ROW = '{"secret": "of ann"}\n'
 def write_model(folder: Path) -> None:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"0")
+    builders.write_weights(folder / "model.safetensors")
 
 
 @pytest.fixture

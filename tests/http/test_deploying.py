@@ -15,6 +15,7 @@ from finery.http import deploying
 from finery.http.deploying import StillLoading, serve_and_wait
 from finery.http.services import Services
 from finery.models import RunRow
+from tests import builders
 from tests.domain.catalog.test_resolution import train
 from tests.domain.deployments.serving import end, ensure, make_model, start
 from tests.domain.principals import ANN, BOB, LEAD
@@ -56,7 +57,7 @@ class TestServeAndWait:
         make_model(home, "m")
         found = running(services, "./m")
         assert served(services, "./m") == found.id
-        (home / "m" / "model.safetensors").write_bytes(b"\1" * 65)
+        builders.write_weights(home / "m" / "model.safetensors", 128)
         monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
             served(services, "./m")

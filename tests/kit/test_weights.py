@@ -1,10 +1,13 @@
 import json
+import os
 import struct
 from pathlib import Path
 
 import pytest
 
-from finery.kit.weights import count_parameters, parameters_in_name
+from finery.kit.files import NotRegular
+from finery.kit.weights import WeightsRefused, check_weights, count_parameters, parameters_in_name
+from tests.builders import write_weights
 
 
 def write(path: Path, shapes: dict[str, list[int]]) -> None:
@@ -27,6 +30,70 @@ class TestCountParameters:
 
     def test_no_file_gives_none(self, tmp_path: Path) -> None:
         assert count_parameters(tmp_path) is None
+
+
+def packed(header: object, data: bytes = b"") -> bytes:
+    text = header if isinstance(header, bytes) else json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def tensor(start: int, end: int, shape: list[object], dtype: str = "F32") -> dict[str, object]:
+    return {"dtype": dtype, "shape": shape, "data_offsets": [start, end]}
+
+
+class TestCheckWeights:
+    @pytest.mark.parametrize(
+        ("header", "size"),
+        [
+            ({}, 0),
+            ({"a": tensor(0, 8, [2]), "b": tensor(8, 10, [1], "BF16"), "__metadata__": {"format": "pt"}}, 10),
+            ({"b": tensor(4, 8, []), "a": tensor(0, 4, [1]), "none": tensor(4, 4, [0, 7])}, 8),
+            ({"a": tensor(0, 3, [6], "F4")}, 3),
+        ],
+    )
+    def test_whole(self, tmp_path: Path, header: object, size: int) -> None:
+        (tmp_path / "w.safetensors").write_bytes(packed(header, b"0" * size))
+        check_weights(tmp_path / "w.safetensors")
+
+    @pytest.mark.parametrize(
+        ("data", "says"),
+        [
+            (b"", "empty"),
+            (b"1234567", "too short"),
+            (b"\x80\x04\x95" + b"pickled model" * 9, "no safetensors file"),
+            (struct.pack("<Q", 2**62), "cut off"),
+            (packed(b"nope"), "no JSON"),
+            (packed(b"[]"), "no JSON object"),
+            (packed(b'{"a":' * 50_000 + b"1" + b"}" * 50_000), "nested too deeply"),
+            (packed(b"[" * 100_000), "no JSON"),
+            (packed({"a": tensor(0, 4, [1])}), "not whole"),
+            (packed({"a": tensor(0, 4, [1])}, b"0" * 3), "not whole"),
+            (packed({"a": tensor(0, 4, [1])}, b"0" * 5), "not whole"),
+            (packed({"a": tensor(0, 4, [2])}, b"0" * 4), "another number of bytes"),
+            (packed({"a": tensor(4, 8, [1])}, b"0" * 8), "bytes between"),
+            (packed({"a": tensor(0, 8, [2]), "b": tensor(4, 8, [1])}, b"0" * 8), "overlap"),
+            (packed({"a": tensor(4, 0, [-1])}, b"0" * 4), "no count"),
+            (packed({"a": tensor(0, 4, [True])}, b"0" * 4), "no count"),
+            (packed({"a": tensor(0, 4, [1], "F33")}, b"0" * 4), "in no way of the format"),
+            (packed({"a": [1]}), "in no way of the format"),
+            (packed({"a": {"shape": [1]}}), "in no way of the format"),
+        ],
+    )
+    def test_refused(self, tmp_path: Path, data: bytes, says: str) -> None:
+        (tmp_path / "w.safetensors").write_bytes(data)
+        with pytest.raises(WeightsRefused, match=says):
+            check_weights(tmp_path / "w.safetensors")
+
+    def test_a_pipe_holds_nobody(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "w.safetensors")
+        with pytest.raises(NotRegular, match="no regular file"):
+            check_weights(tmp_path / "w.safetensors")
+        assert count_parameters(tmp_path) is None
+
+    def test_of_the_builders(self, tmp_path: Path) -> None:
+        write_weights(tmp_path / "w.safetensors", parameters=10**12)
+        check_weights(tmp_path / "w.safetensors")
+        assert count_parameters(tmp_path) == 10**12
 
 
 class TestParametersInName:

@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests import builders
 from tests.servers import RunningServer
 
 STANDIN = Path(__file__).resolve().parents[1] / "engines" / "vllm" / "standin.py"
@@ -98,15 +99,13 @@ def make_home(home: Path) -> Path:
 def make_base(folder: Path, size: int = 64) -> None:
     folder.mkdir()
     (folder / "config.json").write_text('{"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}')
-    with (folder / "model.safetensors").open("wb") as file:
-        # Unreadable as weights, so that it counts as many bytes as it has; on disk it takes none.
-        file.truncate(size)
+    builders.write_weights(folder / "model.safetensors", size)
 
 
 def make_adapter(folder: Path, base: Path, rank: int = 8, template: str | None = None) -> None:
     folder.mkdir()
     (folder / "adapter_config.json").write_text(json.dumps({"r": rank, "base_model_name_or_path": str(base)}))
-    (folder / "adapter_model.safetensors").write_bytes(b"\0" * 64)
+    builders.write_weights(folder / "adapter_model.safetensors", 64)
     if template is not None:
         (folder / "chat_template.jinja").write_text(template)
 
@@ -180,7 +179,7 @@ class TestOnDemand:
 
     def test_another_model_in_its_place_is_served_by_another_engine(self, serving: Serving) -> None:
         first = serving.told("my-base")
-        (serving.server.home / "base" / "model.safetensors").write_bytes(b"\1" * 64)
+        builders.write_weights(serving.server.home / "base" / "model.safetensors", 128)
         assert serving.told("my-base")["process"] != first["process"]
 
     @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ STATE_BYTES = {
 }
 ANSWERS_OF_ROW = {"dpo": 2, "kto": 2, "reward": 2}
 """Sequences that one row of a batch becomes: chosen and rejected, or an answer and another one's to compare with."""
+MOST_COUNTED = 2**24
+"""Layers, units, words: what a model's maker wrote beyond that is no model's."""
 GATED = frozenset({"silu", "swish"})
 """Activations of feed-forward blocks that multiply two projections."""
 
@@ -90,7 +92,8 @@ class Estimate:
 
 def shape_of(config: Mapping[str, Any], parameters: int) -> ModelShape | None:
     """From a model's config.json, in the words of Llama's or of GPT-2's; None where it says too little."""
-    text: Mapping[str, Any] = config.get("text_config") or config
+    nested = config.get("text_config")
+    text: Mapping[str, Any] = nested if isinstance(nested, Mapping) and nested else config
     hidden, layers = _first(text, "hidden_size", "n_embd", "d_model"), _first(text, "num_hidden_layers", "n_layer")
     vocabulary, heads = _first(text, "vocab_size"), _first(text, "num_attention_heads", "n_head")
     if hidden is None or layers is None or vocabulary is None or heads is None:
@@ -103,7 +106,7 @@ def shape_of(config: Mapping[str, Any], parameters: int) -> ModelShape | None:
         vocabulary=vocabulary,
         intermediate=_first(text, "intermediate_size", "n_inner") or 4 * hidden,
         key_values=(_first(text, "num_key_value_heads") or heads) * head,
-        is_gated=text.get("hidden_act") in GATED,
+        is_gated=str(text.get("hidden_act")) in GATED,
     )
 
 
@@ -193,4 +196,5 @@ def _tokens(training: Training) -> int:
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int | None:
-    return next((config[name] for name in names if isinstance(config.get(name), int)), None)
+    found = (config.get(name) for name in names)
+    return next((number for number in found if type(number) is int and 0 < number <= MOST_COUNTED), None)

@@ -1,4 +1,8 @@
-"""How large a model is, told by the headers of its files: no weight is read."""
+"""A model's files of weights, told by their headers: what they hold and whether that is whole. No weight is read.
+
+The format: 8 bytes, little-endian, the length of a JSON object that gives each tensor's `dtype`, `shape` and
+`data_offsets`; the bytes after it belong to the tensors without a gap (https://github.com/huggingface/safetensors#format).
+"""
 
 import json
 import math
@@ -7,23 +11,54 @@ import struct
 from pathlib import Path
 from typing import Any
 
-LONGEST_HEADER = 100 << 20
+from finery.kit.files import open_regular
+
+LONGEST_HEADER = 32 << 20
+"""The format allows 100 MB; a hundred thousand tensors take half of this."""
+LENGTH_BYTES = 8
+BITS = {
+    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
+    **dict.fromkeys(("F32", "I32", "U32"), 32),
+    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
+    **dict.fromkeys(("BOOL", "I8", "U8", "F8_E5M2", "F8_E4M3", "F8_E8M0", "F8_E4M3FNUZ", "F8_E5M2FNUZ"), 8),
+    **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
+    "F4": 4,
+}
+"""Of a number, by the format's name for its kind."""
 _SIZE_IN_NAME = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([bBmM])(?![A-Za-z0-9])")
 
 
-def count_parameters(folder: Path) -> int | None:
-    """Over all `.safetensors` files of a folder; None when there is none that can be read.
+class WeightsRefused(ValueError):
+    """The message names the file, and what of it cannot be."""
 
-    The format: 8 bytes, little-endian, the length of a JSON object that gives each tensor's `shape`
-    (https://github.com/huggingface/safetensors#format).
-    """
+
+def count_parameters(folder: Path) -> int | None:
+    """Over all `.safetensors` files of a folder; None when there is none that can be read."""
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            total += sum(math.prod(tensor["shape"]) for tensor in _tensors(path))
-        except (OSError, ValueError, KeyError, TypeError, struct.error):
+            total += sum(math.prod(tensor["shape"]) for tensor in _header(path)[0].values())
+        except (OSError, ValueError, KeyError, TypeError):
             return None
     return total or None
+
+
+def check_weights(path: Path) -> None:
+    """Raises WeightsRefused for a file that is not whole, or not of this format; OSError where it cannot be read."""
+    tensors, size = _header(path)
+    try:
+        spans = sorted(_span(path, name, tensor) for name, tensor in tensors.items())
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise WeightsRefused(f"{path.name} describes a tensor in no way of the format: {error}"[:300]) from error
+    end = 0
+    for start, stop in spans:
+        if start != end:
+            raise WeightsRefused(f"{path.name} has tensors that overlap, or bytes between them")
+        end = stop
+    if end != size:
+        raise WeightsRefused(
+            f"{path.name} has {size:,} bytes of weights, and its header tells of {end:,}: it is not whole"
+        )
 
 
 def parameters_in_name(name: str) -> int | None:
@@ -34,12 +69,35 @@ def parameters_in_name(name: str) -> int | None:
     return int(float(found[1]) * (1_000_000_000 if found[2] in "bB" else 1_000_000))
 
 
-def _tensors(path: Path) -> list[dict[str, Any]]:
-    with path.open("rb") as file:
-        (length,) = struct.unpack("<Q", file.read(8))
-        if length > LONGEST_HEADER:
-            raise ValueError(f"{path} has no header of a usable size")
-        header = json.loads(file.read(length))
-        if not isinstance(header, dict):
-            raise ValueError(f"{path} has no header")
-    return [tensor for name, tensor in header.items() if name != "__metadata__"]
+def _header(path: Path) -> tuple[dict[str, Any], int]:
+    """The tensors by name, and how many bytes come after the header. Raises OSError, WeightsRefused."""
+    with open_regular(path) as file:
+        size = file.seek(0, 2) - LENGTH_BYTES
+        file.seek(0)
+        if size < 0:
+            raise WeightsRefused(f"{path.name} is empty, or too short to be weights")
+        (length,) = struct.unpack("<Q", file.read(LENGTH_BYTES))
+        if length > min(size, LONGEST_HEADER):
+            raise WeightsRefused(f"{path.name} has no header of a usable size: it is cut off, or no safetensors file")
+        header = _parsed(path, file.read(length))
+    header.pop("__metadata__", None)
+    return header, size - length
+
+
+def _parsed(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        header = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise WeightsRefused(f"{path.name} has a header that is no JSON, or nested too deeply") from error
+    if not isinstance(header, dict):
+        raise WeightsRefused(f"{path.name} has a header that is no JSON object")
+    return header
+
+
+def _span(path: Path, name: str, tensor: dict[str, Any]) -> tuple[int, int]:
+    (start, stop), shape, bits = tensor["data_offsets"], tensor["shape"], BITS[tensor["dtype"]]
+    if not all(type(number) is int and number >= 0 for number in (start, stop, *shape)):
+        raise WeightsRefused(f"{path.name}: tensor {name[:100]!r} has an offset or a side that is no count")
+    if (stop - start) * 8 != math.prod(shape) * bits:
+        raise WeightsRefused(f"{path.name}: tensor {name[:100]!r} has another number of bytes than its shape needs")
+    return start, stop

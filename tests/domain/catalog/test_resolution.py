@@ -24,7 +24,7 @@ from tests.domain.principals import ANN, BOB, LEAD
 def make_model(folder: Path, run_id: str | None = None) -> Path:
     folder.mkdir(parents=True)
     (folder / "config.json").write_text("{}")
-    (folder / "model.safetensors").write_bytes(b"")
+    builders.write_weights(folder / "model.safetensors")
     if run_id is not None:
         (folder / "finery.json").write_text(json.dumps({"run_id": run_id}))
     return folder

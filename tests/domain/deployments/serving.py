@@ -62,12 +62,11 @@ def make_model(home: Path, name: str, size: int = 64, ground: Ground | None = No
     folder.mkdir()
     (folder / "config.json").write_text('{"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}')
     weights = folder / "model.safetensors"
-    weights.touch()
+    builders.write_weights(weights)
     if ground is not None:
         each = 1 if ground.machine().gpus else 2
         size = (size - memory_need(str(folder), None, EngineOptions(), ground)) // each
-    with weights.open("wb") as file:
-        file.truncate(size)
+    builders.write_weights(weights, size)
     return str(folder)
 
 
@@ -76,7 +75,7 @@ def make_adapter(home: Path, name: str, base: str, **settings: object) -> str:
     folder.mkdir()
     config = {"r": 8, "base_model_name_or_path": base, **settings}
     (folder / "adapter_config.json").write_text(json.dumps(config))
-    (folder / "adapter_model.safetensors").write_bytes(b"\0" * 64)
+    builders.write_weights(folder / "adapter_model.safetensors", 64)
     return str(folder)
 
 

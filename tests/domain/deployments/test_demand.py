@@ -9,6 +9,7 @@ from finery.db import Database
 from finery.domain import deployments
 from finery.domain.catalog import ModelNotFound
 from finery.domain.deployments.errors import DeploymentNotFound, EngineUnavailable, NotEnoughMemory
+from tests import builders
 from tests.domain.catalog.test_resolution import train
 from tests.domain.deployments.serving import (
     GIB,
@@ -86,7 +87,7 @@ class TestEnsure:
         ground = make_ground(home)
         model = Path(make_model(home, "m"))
         first = ensure(database, "./m", ground)
-        (model / "model.safetensors").write_bytes(b"\1" * 65)
+        builders.write_weights(model / "model.safetensors", 128)
         assert ensure(database, "./m", ground).id != first.id
 
     def test_a_hub_model_only_by_a_name_of_the_administrators(self, database: Database, home: Path) -> None:
@@ -122,7 +123,7 @@ class TestAdapters:
         adapter = Path(make_adapter(home, "one", make_model(home, "base")))
         with database.write() as session:
             first = deployments.demand.ensure(session, "./one", ANN, ground)
-            (adapter / "adapter_model.safetensors").write_bytes(b"\1" * 65)
+            builders.write_weights(adapter / "adapter_model.safetensors", 128)
             second = deployments.demand.ensure(session, "./one", ANN, ground)
         assert first.deployment.id == second.deployment.id
         assert first.name != second.name

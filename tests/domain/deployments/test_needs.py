@@ -53,10 +53,11 @@ class TestMemoryNeed:
     def test_an_adapter_needs_its_base_too(self, home: Path) -> None:
         base = make_model(home / "m", BILLION)
         adapter = Path(make_adapter(home, "a", str(base)))
+        size = (adapter / "adapter_model.safetensors").stat().st_size
         ground = builders.ground(home, gpus=1)
         alone = memory_need(str(base), None, EngineOptions(), ground)
-        assert memory_need(str(adapter), None, EngineOptions(), ground) == alone + 2 * 64
-        assert memory_need(str(base), str(adapter), EngineOptions(), ground) == alone + 64
+        assert memory_need(str(adapter), None, EngineOptions(), ground) == alone + 2 * size
+        assert memory_need(str(base), str(adapter), EngineOptions(), ground) == alone + size
 
     def test_adapters_on_each_other_end_somewhere(self, home: Path) -> None:
         for one, other in (("a", "b"), ("b", "a")):
@@ -96,7 +97,18 @@ class TestCacheBytes:
         assert cache_bytes(model, EngineOptions(), builders.ground(home)) == 2 * GIB
         assert cache_bytes(model, EngineOptions(), builders.ground(home, gpus=1)) == 16 * GIB
 
-    @pytest.mark.parametrize("text", ["", "[]", '{"text_config": {"hidden_size": 64}}', '{"n_head": 2, "n_embd": 8}'])
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "[]",
+            '{"text_config": {"hidden_size": 64}}',
+            '{"n_head": 2, "n_embd": 8}',
+            '{"hidden_size": "x", "num_attention_heads": [], "max_position_embeddings": {}}',
+            '{"hidden_size": 1e999, "num_attention_heads": 0, "num_hidden_layers": -5, "head_dim": true}',
+            '{"a":' * 50_000 + "1" + "}" * 50_000,
+        ],
+    )
     def test_whatever_the_configuration_holds(self, home: Path, text: str) -> None:
         (home / "m").mkdir()
         (home / "m" / "config.json").write_text(text)

@@ -1,5 +1,4 @@
 import json
-import struct
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,8 +24,7 @@ ALL = {"num_epochs": "auto", "batch_size": "auto", "learning_rate": "auto", "use
 
 def model(folder: Path, *, parameters: int, context: int | None = None) -> str:
     folder.mkdir(parents=True)
-    header = json.dumps({"w": {"dtype": "F32", "shape": [parameters], "data_offsets": [0, 0]}}).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header)
+    builders.write_weights(folder / "model.safetensors", parameters=parameters)
     (folder / "config.json").write_text(json.dumps({} if context is None else {"max_position_embeddings": context}))
     return str(folder)
 

@@ -68,7 +68,7 @@ class TestJudges:
         folder = home / "judge"
         folder.mkdir()
         (folder / "config.json").write_text("{}")
-        (folder / "model.safetensors").touch()
+        builders.write_weights(folder / "model.safetensors")
         multi = {
             "type": "multi",
             "graders": {"a": JUDGE, "b": JUDGE | {"model": "finery/tiny-qwen"}},

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from finery.contracts.datasets.messages import kind_of
 from finery.contracts.datasets.rows import JsonObject, RowRefused
+from finery.kit.files import NotRegular, open_regular
 
 INFO_NAME = "dataset_info.json"
 MAX_INFO_BYTES = 16 * 2**20
@@ -193,9 +194,13 @@ def _roles(tags: Tags) -> dict[str, str]:
 
 def _read_info(path: Path) -> dict[str, Any]:
     try:
-        if path.stat().st_size > MAX_INFO_BYTES:
+        with open_regular(path) as file:
+            data = file.read(MAX_INFO_BYTES + 1)
+        if len(data) > MAX_INFO_BYTES:
             raise InfoRefused(f"{INFO_NAME} is larger than {MAX_INFO_BYTES // 2**20} MiB")
-        entries = json.loads(path.read_text("utf-8-sig"))
+        entries = json.loads(data.decode("utf-8-sig"))
+    except NotRegular as error:
+        raise InfoRefused(f"{error.strerror}; put a file in its place") from error
     except FileNotFoundError as error:
         raise InfoRefused(f"the folder has no {INFO_NAME}; name a data file in it instead") from error
     except (ValueError, RecursionError) as error:

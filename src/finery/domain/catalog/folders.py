@@ -1,21 +1,94 @@
-"""Whether a folder holds a model that can be loaded."""
+"""Whether a folder holds a model that can be loaded, told by its files' heads."""
 
+import stat
+from collections.abc import Hashable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
+from finery.kit.files import read_bounded_json
+from finery.kit.weights import WeightsRefused, check_weights
 
 DESCRIPTIONS = ("config.json", "adapter_config.json")
+INDEX = "*.safetensors.index.json"
 PICKLES = ("pytorch_model*.bin", "adapter_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+MOST_FILES = 10_000
+MOST_SHARDS = 2000
+"""Of the largest models that are published there are some 200."""
 
 
 def loadable(path: Path, name: str) -> Path:
-    """`path` itself. Raises ModelNotFound, ModelRefused."""
+    """`path` itself. Raises ModelNotFound, ModelRefused naming the file that cannot be used."""
     if path.is_file():
         raise ModelRefused(f"model {name!r} is a file; name the folder that holds it and its config.json")
-    if not any((path / description).is_file() for description in DESCRIPTIONS):
-        raise ModelNotFound(f"folder {name!r} holds no model: neither config.json nor adapter_config.json is in it")
-    if next(path.glob("*.safetensors"), None) is not None:
-        return path
-    if any(next(path.glob(pattern), None) is not None for pattern in PICKLES):
-        raise ModelRefused(f"model {name!r} holds pickled weights, which can run code; convert them to safetensors")
-    raise ModelNotFound(f"folder {name!r} holds no weights: no .safetensors file is in it")
+    if not path.is_dir():
+        raise ModelRefused(f"model {name!r} is neither a file nor a folder")
+    try:
+        _check_kinds(path, name)
+        descriptions = [path / description for description in DESCRIPTIONS if (path / description).is_file()]
+        if not descriptions:
+            raise ModelNotFound(f"folder {name!r} holds no model: neither config.json nor adapter_config.json is in it")
+        _check_weights(path, name)
+        for description in descriptions:
+            if not isinstance(read_bounded_json(description), dict):
+                raise ModelRefused(f"model {name!r}: {description.name} is no JSON object")
+    except ValueError as error:
+        raise ModelRefused(f"model {name!r}: {error}") from error
+    except OSError as error:
+        raise ModelRefused(f"model {name!r}: cannot be read: {error.strerror}") from error
+    return path
+
+
+def _check_kinds(folder: Path, name: str) -> None:
+    """A pipe among the files would hold whoever opens it."""
+    for number, path in enumerate(folder.iterdir()):
+        if number == MOST_FILES:
+            raise ModelRefused(f"model {name!r} has more than {MOST_FILES:,} files in its folder")
+        mode = _mode(path)
+        if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            raise ModelRefused(f"model {name!r}: {path.name} is neither a file nor a folder")
+
+
+def _mode(path: Path) -> int | None:
+    """None: a link to nothing, which whoever needs it misses."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return None
+
+
+def _check_weights(folder: Path, name: str) -> None:
+    shards = sorted(folder.glob("*.safetensors"))
+    if not shards:
+        if any(next(folder.glob(pattern), None) is not None for pattern in PICKLES):
+            raise ModelRefused(f"model {name!r} holds pickled weights, which can run code; convert them to safetensors")
+        raise ModelNotFound(f"folder {name!r} holds no weights: no .safetensors file is in it")
+    if len(shards) > MOST_SHARDS:
+        raise ModelRefused(f"model {name!r} has more than {MOST_SHARDS:,} files of weights")
+    missing = sorted(set(_indexed(folder)) - {shard.name for shard in shards})
+    if missing:
+        raise ModelRefused(f"model {name!r}: its index names {missing[0][:100]!r}, which is not there")
+    for shard in shards:
+        status = shard.stat()
+        if (flaw := _flaw(shard, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))) is not None:
+            raise ModelRefused(f"model {name!r}: {flaw}")
+
+
+@lru_cache(maxsize=4096)
+def _flaw(shard: Path, _state: Hashable) -> str | None:
+    """Looked at once for a file that stays as it is: models are named with each request."""
+    try:
+        check_weights(shard)
+    except WeightsRefused as error:
+        return str(error)
+    return None
+
+
+def _indexed(folder: Path) -> Iterator[str]:
+    """The files of weights that the indexes name."""
+    for path in folder.glob(INDEX):
+        index = read_bounded_json(path, limit=64 * 2**20)
+        files = index.get("weight_map") if isinstance(index, dict) else None
+        if not isinstance(files, dict) or not all(isinstance(file, str) for file in files.values()):
+            raise ValueError(f"{path.name} has no weight_map of names")
+        yield from files.values()

@@ -1,12 +1,12 @@
 """How much memory an engine will take, told from the model's files before it is started."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from finery.contracts.builtin import BUILTIN_MODELS, BUILTIN_PARAMETERS
 from finery.contracts.deployment import EngineOptions
 from finery.domain.ground import Ground
+from finery.kit.files import read_bounded_json
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.machine import computes_bfloat16
 from finery.kit.weights import count_parameters, parameters_in_name
@@ -19,6 +19,7 @@ UNKNOWN_CACHE_BYTES = 2**30
 UNKNOWN_PARAMETERS = 7_000_000_000
 """Of a model on a hub whose name does not say."""
 UNKNOWN_CONTEXT = 2048
+MOST_COUNTED = 2**24
 DEEPEST = 4
 """Adapters on adapters."""
 BYTES_PER_PARAMETER = {"8bit": 1.1, "4bit": 0.65}
@@ -31,7 +32,7 @@ def cache_bytes(model: str, options: EngineOptions, ground: Ground) -> int:
     config = _config_of(model, ground)
     if config is None:
         return min(UNKNOWN_CACHE_BYTES, most)
-    longest = int(config.get("max_position_embeddings") or UNKNOWN_CONTEXT)
+    longest = _count(config, "max_position_embeddings", default=UNKNOWN_CONTEXT)
     context = min(options.max_context or longest, longest)
     # The engine's pages hold 256 tokens, and it needs one of them at least for each context.
     return max(min(CACHED_CONTEXTS * (context + 256) * _cache_bytes_per_token(config), most), 2**20)
@@ -98,12 +99,18 @@ def _config_of(model: str, ground: Ground) -> dict[str, Any] | None:
 
 def _cache_bytes_per_token(config: dict[str, Any]) -> int:
     """A key and a value in each layer, two bytes a number (four where the weights are float32)."""
-    layers = int(config.get("num_hidden_layers") or config.get("n_layer") or 32)
-    hidden = int(config.get("hidden_size") or config.get("n_embd") or 4096)
-    heads = int(config.get("num_attention_heads") or config.get("n_head") or 32)
-    size = int(config.get("head_dim") or hidden // heads)
+    layers = _count(config, "num_hidden_layers", "n_layer", default=32)
+    hidden = _count(config, "hidden_size", "n_embd", default=4096)
+    heads = _count(config, "num_attention_heads", "n_head", default=32)
+    size = _count(config, "head_dim", default=max(1, hidden // heads))
     width = 2 if _dtype(config).endswith("16") else 4
-    return 2 * layers * int(config.get("num_key_value_heads") or heads) * size * width
+    return 2 * layers * _count(config, "num_key_value_heads", default=heads) * size * width
+
+
+def _count(config: dict[str, Any], *names: str, default: int) -> int:
+    """Whoever made the model may have written anything there."""
+    found = (config.get(name) for name in names)
+    return next((number for number in found if type(number) is int and 0 < number <= MOST_COUNTED), default)
 
 
 def _dtype(config: dict[str, Any] | None) -> str:
@@ -117,7 +124,7 @@ def _file_bytes(folder: Path) -> int:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads(path.read_bytes())
+        found = read_bounded_json(path)
     except (OSError, ValueError):
         return None
     return found if isinstance(found, dict) else None

@@ -14,6 +14,7 @@ from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.ground import Ground
 from finery.engines.registry import TRANSFORMERS, VLLM
 from finery.engines.vllm.adapters import COMMON_RANK, CONFIG, adapter_flaw, read_config, room_for
+from finery.kit.files import LARGEST_JSON, open_regular, read_bounded_json
 
 IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
 """Files by whose change a folder holds another model."""
@@ -121,11 +122,12 @@ def _template_of(folder: Path) -> str | None:
     if not folder.is_absolute():
         return None
     try:
-        return (folder / "chat_template.jinja").read_text(encoding="utf-8")
+        with open_regular(folder / "chat_template.jinja") as file:
+            return file.read(LARGEST_JSON).decode("utf-8")
     except (OSError, ValueError):
         pass
     try:
-        template = json.loads((folder / "tokenizer_config.json").read_bytes()).get("chat_template")
+        template = read_bounded_json(folder / "tokenizer_config.json").get("chat_template")
     except (OSError, ValueError, AttributeError):
         return None
     return template if isinstance(template, str) else None

@@ -2,7 +2,6 @@
 contracts.recipes.automatic, and what the server's settings switch on.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.automatic import AUTO, RULES, choose, freezes_base
+from finery.kit.files import read_bounded_json
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
 
@@ -85,7 +85,8 @@ def context_of(model: str) -> int | None:
     if base is not None:
         return context_of(base)
     config = _json(folder / "config.json")
-    return next((config[key] for key in CONTEXT_KEYS if isinstance(config.get(key), int)), None)
+    found = (config.get(key) for key in CONTEXT_KEYS)
+    return next((number for number in found if type(number) is int and number > 0), None)
 
 
 def description_of(model: str) -> tuple[dict[str, Any], int] | None:
@@ -133,7 +134,7 @@ def _base_of_adapter(folder: Path) -> str | None:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        found = read_bounded_json(path)
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

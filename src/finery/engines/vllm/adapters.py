@@ -1,8 +1,9 @@
 """LoRA adapters that vLLM takes while it serves their base."""
 
-import json
 from pathlib import Path
 from typing import Any
+
+from finery.kit.files import read_bounded_json
 
 LOAD_PATH = "/v1/load_lora_adapter"
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -24,7 +25,7 @@ def is_loaded_already(status: int, message: str) -> bool:
 
 def read_config(folder: Path) -> dict[str, Any]:
     """Raises OSError, ValueError."""
-    found: dict[str, Any] = json.loads((folder / CONFIG).read_bytes())
+    found: dict[str, Any] = read_bounded_json(folder / CONFIG)
     return found
 
 
@@ -40,7 +41,9 @@ def adapter_flaw(config: dict[str, Any]) -> str | None:
         return "its adapter reaches experts (target_parameters)"
     if config.get("bias", "none") != "none":
         return "its adapter holds biases"
-    if int(config.get("r", 0)) > RANKS[-1]:
+    if type(config.get("r", 0)) is not int:
+        return "its adapter's rank is no number"
+    if config.get("r", 0) > RANKS[-1]:
         return f"its adapter's rank is above {RANKS[-1]}"
     return None
 
