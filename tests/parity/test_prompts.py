@@ -1,5 +1,6 @@
 """A prompt has the same tokens where a model is trained, sampled and served."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from finery.contracts.datasets import Conversation, Message, Text
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
 from finery.engines.transformers import prompts as serving
+from finery.engines.transformers.renderers import Renderers
 from finery.engines.transformers.wire import ChatRequest
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
@@ -23,7 +25,16 @@ def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
 
 
 def served(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]]) -> list[int]:
-    return serving.render_chat(ChatRequest.model_validate({"messages": messages}), tokenizer)
+    async def rendered() -> list[int]:
+        renderers = Renderers()
+        renderers.start()
+        try:
+            request = ChatRequest.model_validate({"messages": messages})
+            return await serving.render_chat(request, tokenizer, renderers)
+        finally:
+            await renderers.stop()
+
+    return asyncio.run(rendered())
 
 
 def learned_after(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> list[int]:

@@ -40,10 +40,9 @@ class TestBounds:
             renderer.text(MESSAGES, None)
         assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1.2 * 2**20
 
-    def test_time(
-        self, tokenizer: PreTrainedTokenizerBase, renderer: Renderer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_time(self, tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(rendering, "CPU_SECONDS", 0.5)
+        renderer = Renderer(prompts_of(tokenizer))
         endless = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
         tokenizer.chat_template = endless
         with pytest.raises(TemplateRefused, match=r"takes more than 0\.5 seconds"):

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+from finery.kit import limits
+
 FALLBACK_CHAT_TEMPLATE: str = """\
 {%- for message in messages -%}
     {%- if message['role'] == 'system' -%}
@@ -88,6 +90,28 @@ class TemplateOutOfBounds(NotRenderable):
     """Rendering takes more than any template for chats needs. It would with the next messages, too."""
 
 
+def bounded(render: TemplateRenderer, *, memory_bytes: int, cpu_seconds: float) -> TemplateRenderer:
+    """The same, but what it takes has a bound: a template is a program of whoever wrote it.
+
+    The bounds are those of `kit.limits.bounded`. What it gives raises TemplateOutOfBounds besides.
+    """
+
+    def rendered(
+        conversations: list[list[dict[str, Any]]], tools: Any, *, chat_template: str, **options: Any
+    ) -> tuple[list[str], list[Any]]:
+        try:
+            with limits.bounded(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds):
+                return render(conversations, tools, chat_template=chat_template, **options)
+        except MemoryError:
+            # Without its cause, whose frames hold what was made so far.
+            message = f"the chat template takes more than {memory_bytes / 2**30:g} GiB of memory"
+            raise TemplateOutOfBounds(message) from None
+        except limits.TookTooLong:
+            raise TemplateOutOfBounds(f"the chat template takes more than {cpu_seconds:g} seconds") from None
+
+    return rendered
+
+
 class CallsLeftOut(NotRenderable):
     def __init__(self) -> None:
         super().__init__("the chat template leaves out tool calls")
@@ -97,14 +121,20 @@ class ChatPrompts:
     """Chats and texts as one model meets them."""
 
     def __init__(
-        self, tokenizer: Tokenizer, render: TemplateRenderer, *, template_error: type[Exception] = ValueError
+        self,
+        tokenizer: Tokenizer,
+        render: TemplateRenderer,
+        *,
+        template_error: type[Exception] = ValueError,
+        writes_calls: dict[str, bool] | None = None,
     ) -> None:
-        """`template_error`: what `render` raises beside Python's own errors."""
+        """`template_error`: what `render` raises beside Python's own errors. `writes_calls`: what is found out of
+        templates, kept for the next one.
+        """
         self._tokenizer = tokenizer
         self._render = render
         self._refusals = (template_error, *RAISED_BY_TEMPLATES)
-        self._writes_calls: dict[str, bool] = {}
-        """Of templates."""
+        self._writes_calls: dict[str, bool] = {} if writes_calls is None else writes_calls
 
     def template(self, tools: Sequence[Any] | None = None) -> str:
         """A tokenizer may have one for chats with tools besides."""

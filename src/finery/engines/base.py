@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
+MODEL_UNLOADABLE = 3
+"""The exit code of our own engines where the model is at fault; any other end before the first answer may be chance."""
 Dtype = Literal["auto", "float32", "bfloat16"]
 Quantization = Literal["8bit", "4bit"]
 

@@ -9,8 +9,14 @@ from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from finery.contracts.datasets import Conversation
-from finery.contracts.prompting import CallsLeftOut, ChatPrompts, NotRenderable, Span, TemplateOutOfBounds
-from finery.kit.limits import TookTooLong, bounded
+from finery.contracts.prompting import (
+    CallsLeftOut,
+    ChatPrompts,
+    NotRenderable,
+    Span,
+    TemplateOutOfBounds,
+    bounded,
+)
 from finery.trainers.errors import TrainingRefused
 
 MEMORY_BYTES = 2**30
@@ -28,7 +34,8 @@ class TemplateRefused(TrainingRefused):
 
 
 def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
-    return ChatPrompts(tokenizer, _render, template_error=TemplateError)
+    render = bounded(render_jinja_template, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
+    return ChatPrompts(tokenizer, render, template_error=TemplateError)
 
 
 class Renderer:
@@ -91,20 +98,3 @@ def _unmarkable(error: NotRenderable) -> Unmarkable | TemplateRefused:
         return TemplateRefused(f"{error}; choose another chat_template")
     remedy = "; name one that writes them as chat_template" if isinstance(error, CallsLeftOut) else ""
     return Unmarkable(f"{error}{remedy}")
-
-
-def _render(
-    conversations: list[list[dict[str, Any]]], tools: Any, *, chat_template: str, **options: Any
-) -> tuple[list[str], list[Any]]:
-    """As transformers does it, in bounds: a template is a program of whoever wrote it. Raises TemplateOutOfBounds."""
-    try:
-        with bounded(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS):
-            rendered: tuple[list[str], list[Any]] = render_jinja_template(
-                conversations, tools, chat_template=chat_template, **options
-            )
-            return rendered
-    except MemoryError:
-        # Without its cause, whose frames hold what was made so far.
-        raise TemplateOutOfBounds(f"the chat template takes more than {MEMORY_BYTES / 2**30:g} GiB of memory") from None
-    except TookTooLong:
-        raise TemplateOutOfBounds(f"the chat template takes more than {CPU_SECONDS:g} seconds") from None

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from finery.engines.transformers.demands import DemandReader, Demands
 from finery.engines.transformers.grammars import Grammars
+from finery.engines.transformers.prompts import prompts_of
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.wire import ChatRequest, RequestRefused
 from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
@@ -24,7 +25,9 @@ def tools(**function: Any) -> list[dict[str, Any]]:
 
 def read(tokenizer: PreTrainedTokenizerBase, **fields: Any) -> Demands:
     grammars = Grammars(tokenizer, vocabulary=len(tokenizer), end_tokens=[0])
-    return DemandReader(tokenizer, grammars).read(ChatRequest.model_validate({"messages": USER, **fields}))
+    return DemandReader(tokenizer, grammars, prompts_of(tokenizer)).read(
+        ChatRequest.model_validate({"messages": USER, **fields})
+    )
 
 
 def refusal(template: str, **fields: Any) -> str | None:

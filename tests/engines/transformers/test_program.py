@@ -15,8 +15,9 @@ import torch
 from peft import PeftModel
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+from finery.engines.base import MODEL_UNLOADABLE
 from tests.engines.conftest import Engine, run_to_end, running_engine
-from tests.engines.tiny import CONTEXT, make_model
+from tests.engines.tiny import CONTEXT, ENDLESS, make_model
 
 PROMPTS = [
     "The smith",
@@ -201,6 +202,21 @@ class TestStreaming:
             assert active(engine) > 0
         assert_idle_soon(engine)
 
+    @pytest.mark.thorough
+    def test_a_template_without_end_holds_nobody_else(self, engine: Engine) -> None:
+        """The one who sent it leaves before its time is over, the others hear of its bound."""
+        endless = {"messages": [{"role": "user", "content": ENDLESS}], "max_tokens": 1}
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{engine.url}/v1/chat/completions", json=endless, timeout=0.5)
+        with ThreadPoolExecutor(1) as pool:
+            waiting = pool.submit(engine.post, "chat/completions", **endless)
+            assert engine.complete(max_tokens=1)["usage"]["completion_tokens"] == 1
+            assert httpx.get(f"{engine.url}/health", timeout=10).status_code == 200
+            assert engine.post("chat/completions", messages=USER, max_tokens=1).status_code == 200
+            assert not waiting.done()
+        assert waiting.result().status_code == 400
+        assert "the chat template takes more than 5 seconds" in waiting.result().json()["error"]["message"]
+
     def test_a_client_that_leaves_without_streaming_cancels_too(self, engine: Engine) -> None:
         payload = {"prompt": "x", "max_tokens": 500, "n": 16, "temperature": 1.5}
         with pytest.raises(httpx.ReadTimeout):
@@ -347,9 +363,9 @@ def first_answer(engine: Engine) -> httpx.Response:
 
 
 class TestNoModel:
-    def test_one_line_and_exit_code_2(self, tmp_path: Path) -> None:
+    def test_one_line_and_an_exit_code_of_its_own(self, tmp_path: Path) -> None:
         done = run_to_end("--model", str(tmp_path / "none"), "--port", "0")
-        assert done.returncode == 2
+        assert done.returncode == MODEL_UNLOADABLE
         assert done.stderr.splitlines() == [
             f"finery transformers engine: cannot load {tmp_path}/none: {tmp_path}/none: no such folder."
         ]
@@ -358,7 +374,7 @@ class TestNoModel:
         folder = make_model(tmp_path / "broken")
         (folder / "model.safetensors").write_bytes(b"no tensors")
         done = run_to_end("--model", str(folder), "--port", "0")
-        assert done.returncode == 2
+        assert done.returncode == MODEL_UNLOADABLE
         assert len(done.stderr.splitlines()) == 1
         assert str(folder) in done.stderr
 

@@ -1,8 +1,11 @@
+import asyncio
+
 import pytest
 from transformers import GenerationConfig
 
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, alpaca_prompt
 from finery.engines.transformers.prompts import ModelLimits, chat_jobs, sampling_of
+from finery.engines.transformers.renderers import Renderers
 from finery.engines.transformers.wire import ChatRequest, RequestRefused
 from tests.engines.tiny import make_tokenizer
 
@@ -44,8 +47,17 @@ class TestChatJobs:
         tokenizer = make_tokenizer("{{ raise_exception('no system turn, please') }}")
         request = ChatRequest.model_validate({"messages": [SYSTEM]})
         limits = ModelLimits(context=64, vocabulary=400, defaults=GenerationConfig())
+
+        async def jobs() -> None:
+            renderers = Renderers()
+            renderers.start()
+            try:
+                await chat_jobs(request, tokenizer, limits, renderers)
+            finally:
+                await renderers.stop()
+
         with pytest.raises(RequestRefused, match="no system turn, please"):
-            chat_jobs(request, tokenizer, limits)
+            asyncio.run(jobs())
 
 
 class TestSamplingOf:

@@ -1,11 +1,12 @@
 """`python -m finery.engines.transformers --model DIR_OR_HUB_ID --port P`: serves one model until it is told to stop.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 when generation broke down, 2 when the model cannot be loaded, the port cannot
-be had or an argument is wrong.
+Exit codes: 0 after SIGTERM or SIGINT, 1 when generation broke down, 2 when it cannot start here (the port cannot be
+had, an argument is wrong, memory ran out), 3 when the model itself cannot be loaded.
 """
 
 import argparse
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -16,14 +17,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
+from finery.engines.base import MODEL_UNLOADABLE
 from finery.engines.transformers.app import EngineState, create_app
 from finery.engines.transformers.engine import VARIABLE
+from finery.engines.transformers.renderers import Renderers
 
 if TYPE_CHECKING:
     # Importing it for real loads torch, and the port has to answer before that.
     from finery.engines.transformers.serving import Service
 
 BROKEN, NOT_STARTED = 1, 2
+PASSING_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENOSPC, errno.EINTR})
+MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
+"""Of libraries, which say it in errors of several kinds."""
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 2.0
 
@@ -106,14 +112,26 @@ class EngineServer(uvicorn.Server):
 
 async def live(options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int) -> int:
     """Loads the model and watches over its generation; ends, and ends the server, only when one of them fails."""
+    renderers = Renderers()
+    renderers.start()
+    try:
+        return await live_with(renderers, options, state, server, port=port)
+    finally:
+        await renderers.stop()
+
+
+async def live_with(
+    renderers: Renderers, options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int
+) -> int:
     loop = asyncio.get_running_loop()
     # The loop's own executor would be waited for at the end, however long the loading still takes.
     loader = ThreadPoolExecutor(max_workers=1)
     try:
-        state.service = await loop.run_in_executor(loader, load, options, state.name, loop)
+        state.service = await loop.run_in_executor(loader, load, options, state.name, renderers, loop)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is wrong with a model ends it.
         server.should_exit = True
-        return complain(f"cannot load {options.model}: {first_line(error)}")
+        code = MODEL_UNLOADABLE if is_of_the_model(error, options.model) else NOT_STARTED
+        return complain(f"cannot load {options.model}: {first_line(error)}", code=code)
     print(f"ready on port {port}", flush=True)
     while state.service.is_running():
         await asyncio.sleep(WATCH_SECONDS)
@@ -123,7 +141,7 @@ async def live(options: argparse.Namespace, state: EngineState, server: uvicorn.
     return complain("the generation thread has stopped", code=BROKEN)
 
 
-def load(options: argparse.Namespace, name: str, loop: asyncio.AbstractEventLoop) -> "Service":
+def load(options: argparse.Namespace, name: str, renderers: Renderers, loop: asyncio.AbstractEventLoop) -> "Service":
     from transformers.utils import logging
 
     from finery.engines.transformers.serving import Service
@@ -139,8 +157,21 @@ def load(options: argparse.Namespace, name: str, loop: asyncio.AbstractEventLoop
         max_context=options.max_context,
         cache_bytes=options.cache_bytes,
         kv_blocks=options.kv_blocks,
+        renderers=renderers,
         loop=loop,
     )
+
+
+def is_of_the_model(error: Exception, model: str) -> bool:
+    """Whether the next try would end the same way: not where memory, a library or the hub was wanting."""
+    from finery.engines.transformers.loading import ModelNotLoadable
+
+    if isinstance(error, ModelNotLoadable):
+        return True
+    if isinstance(error, MemoryError | ImportError) or any(words in str(error) for words in MEMORY_WORDS):
+        return False
+    passes = isinstance(error, OSError) and error.errno in PASSING_ERRNOS
+    return Path(model).is_dir() and not passes
 
 
 def first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 import hmac
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -70,13 +71,13 @@ def create_app(state: EngineState) -> FastAPI:
     async def chat_completions(request: Request) -> Response:
         chat = parse_request(ChatRequest, await request.body())
         check_name(state, chat.model)
-        return await respond(request, chat, await state.ready_service().chat(chat))
+        return await respond(request, chat, state.ready_service().chat(chat))
 
     @app.post("/v1/completions")
     async def completions(request: Request) -> Response:
         completion = parse_request(CompletionRequest, await request.body())
         check_name(state, completion.model)
-        return await respond(request, completion, await state.ready_service().completion(completion))
+        return await respond(request, completion, state.ready_service().completion(completion))
 
     return app
 
@@ -128,7 +129,11 @@ def check_name(state: EngineState, model: str | None) -> None:
         )
 
 
-async def respond(request: Request, wanted: GenerationRequest, answer: "Answer") -> Response:
+async def respond(request: Request, wanted: GenerationRequest, begun: Coroutine[Any, Any, "Answer"]) -> Response:
+    # Its prompt is being made, which may take a while, and needs nobody whose client has gone.
+    answer = await unless_disconnected(request, begun)
+    if answer is None:
+        return Response(status_code=CLIENT_CLOSED_REQUEST)
     if wanted.stream:
         return StreamingResponse(answer.events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
     body = await unless_disconnected(request, answer.whole())

@@ -7,9 +7,9 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
+from finery.contracts.prompting import ChatPrompts
 from finery.engines.transformers.calls import CallForm, CallReader, find_form, shows_tools
 from finery.engines.transformers.grammars import Grammar, GrammarRefused, Grammars, GrammarsMissing, json_rule
-from finery.engines.transformers.prompts import prompts_of
 from finery.engines.transformers.schemas import SchemaRefused, check_bounds
 from finery.engines.transformers.wire import ChatRequest, GenerationRequest, RequestRefused
 from finery.engines.transformers.wire_types import JsonObjectFormat, JsonSchemaFormat, ResponseFormat, Tool
@@ -34,10 +34,10 @@ class Demands:
 class DemandReader:
     """For one model. Safe to use on any thread."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, grammars: Grammars) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, grammars: Grammars, prompts: ChatPrompts) -> None:
         self._tokenizer = tokenizer
         self._grammars = grammars
-        self._prompts = prompts_of(tokenizer)
+        self._prompts = prompts
 
     def read(self, request: GenerationRequest) -> Demands:
         """May take a second. Raises RequestRefused."""

@@ -1,18 +1,26 @@
 """From a request to token ids and generation settings, checked against the model."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from finery.contracts.prompting import ChatPrompts, NotRenderable
+from finery.contracts.prompting import ChatPrompts, NotRenderable, bounded
 from finery.engines.transformers.conversations import messages_of, tools_of
+from finery.engines.transformers.renderer import CPU_SECONDS, MEMORY_BYTES
+from finery.engines.transformers.renderers import Renderers, chat_of
 from finery.engines.transformers.sampling import Sampling
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, RequestRefused
 
+Result = TypeVar("Result")
 COMPLETION_TOKENS = 16
+SHORT = 50_000
+"""Characters or tokens of a prompt, of which tokens are made in some hundredths of a second."""
 MAX_CHOICES = 2048
 
 
@@ -35,21 +43,27 @@ class ModelLimits:
     defaults: GenerationConfig
 
 
-def chat_jobs(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits) -> list[Job]:
+async def chat_jobs(
+    request: ChatRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits, renderers: Renderers
+) -> list[Job]:
     """Raises RequestRefused."""
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestRefused("top_logprobs needs logprobs: true.", param="top_logprobs")
     if request.max_tokens is not None and request.max_completion_tokens is not None:
         raise RequestRefused("max_tokens is the old name of max_completion_tokens; send one.", param="max_tokens")
-    prompt = render_chat(request, tokenizer)
+    prompt = await render_chat(request, tokenizer, renderers)
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
     max_tokens = request.max_completion_tokens or request.max_tokens or limits.context
     return list(jobs_for(request, [prompt], logprobs=logprobs, max_tokens=max_tokens, limits=limits, param="messages"))
 
 
-def completion_jobs(request: CompletionRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits) -> list[Job]:
+async def completion_jobs(
+    request: CompletionRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits
+) -> list[Job]:
     """Raises RequestRefused."""
-    prompts = tokenize_prompts(request.prompt, tokenizer, vocabulary=limits.vocabulary)
+    prompts = await beside_the_loop(
+        len(request.prompt), partial(tokenize_prompts, request.prompt, tokenizer, vocabulary=limits.vocabulary)
+    )
     max_tokens = request.max_tokens or COMPLETION_TOKENS
     return list(
         jobs_for(request, prompts, logprobs=request.logprobs, max_tokens=max_tokens, limits=limits, param="prompt")
@@ -57,14 +71,24 @@ def completion_jobs(request: CompletionRequest, tokenizer: PreTrainedTokenizerBa
 
 
 def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
-    return ChatPrompts(tokenizer, render_jinja_template, template_error=TemplateError)
+    """For programs that do nothing else; a server has its Renderers."""
+    render = bounded(render_jinja_template, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
+    return ChatPrompts(tokenizer, render, template_error=TemplateError)
 
 
-def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+async def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, renderers: Renderers) -> list[int]:
+    """Raises RequestRefused."""
+    messages, tools = messages_of(request), tools_of(request)
     try:
-        return prompts_of(tokenizer).chat(messages_of(request), tools_of(request))
+        text = await renderers.text(chat_of(tokenizer, messages, tools, prompt=True))
     except NotRenderable as error:
         raise RequestRefused(f"For this model, {error}", param="messages") from error
+    return await beside_the_loop(len(text), partial(prompts_of(tokenizer).ids, text))
+
+
+async def beside_the_loop(length: int, work: Callable[[], Result]) -> Result:
+    """On a thread, where `length` says that other requests would wait for it too long."""
+    return work() if length <= SHORT else await asyncio.to_thread(work)
 
 
 def tokenize_prompts(

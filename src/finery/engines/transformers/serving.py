@@ -12,6 +12,7 @@ from finery.engines.transformers.generator import BatchGenerator
 from finery.engines.transformers.grammars import Grammars
 from finery.engines.transformers.loading import Dtype, Quantization, load_model
 from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, completion_jobs
+from finery.engines.transformers.renderers import PromptsApart, Renderers
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.vocabulary import Vocabulary
 from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
@@ -29,6 +30,7 @@ class Service:
         max_context: int | None,
         cache_bytes: int | None,
         kv_blocks: int | None,
+        renderers: Renderers,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         """Loads the model, which takes seconds to minutes. Raises what load_model raises."""
@@ -36,6 +38,7 @@ class Service:
         self.name = name
         self.device = loaded.device.type
         self._tokenizer = loaded.tokenizer
+        self._renderers = renderers
         self._vocabulary = Vocabulary(loaded.tokenizer)
         self._generator = BatchGenerator(
             loaded, max_context=max_context, cache_bytes=cache_bytes, kv_blocks=kv_blocks, loop=loop
@@ -48,7 +51,7 @@ class Service:
         grammars = Grammars(
             loaded.tokenizer, vocabulary=self._limits.vocabulary, end_tokens=sorted(self._generator.end_tokens)
         )
-        self._demands = DemandReader(loaded.tokenizer, grammars)
+        self._demands = DemandReader(loaded.tokenizer, grammars, PromptsApart(loaded.tokenizer, renderers, loop))
         self._generator.start()
 
     @property
@@ -68,13 +71,13 @@ class Service:
     async def chat(self, request: ChatRequest) -> "Answer":
         """Raises RequestRefused."""
         demands = await self._demands_of(request, demanding=bool(request.offered_tools))
-        jobs = chat_jobs(request, self._tokenizer, self._limits)
+        jobs = await chat_jobs(request, self._tokenizer, self._limits, self._renderers)
         return self._answer(request, jobs, demands, ChatShape(self._vocabulary))
 
     async def completion(self, request: CompletionRequest) -> "Answer":
         """Raises RequestRefused."""
         demands = await self._demands_of(request, demanding=False)
-        jobs = completion_jobs(request, self._tokenizer, self._limits)
+        jobs = await completion_jobs(request, self._tokenizer, self._limits)
         return self._answer(request, jobs, demands, CompletionShape(self._vocabulary))
 
     async def _demands_of(self, request: GenerationRequest, *, demanding: bool) -> Demands:
