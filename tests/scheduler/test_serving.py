@@ -92,6 +92,8 @@ def make_home(home: Path) -> Path:
     names = ("base", "one", "two", "large", "own-template", "huge")
     entries: dict[str, dict[str, object]] = {f"my-{name}": {"model": f"./{name}", "engine": "vllm"} for name in names}
     entries["my-told"] = {"model": "./base", "engine": "vllm", "max_context": 64, "chat_template": TEMPLATE}
+    make_base(home / "broken")
+    entries["my-broken"] = {"model": "./broken", "engine": "transformers"}
     (home / "models.yaml").write_text(json.dumps({"models": entries}))
     return home
 
@@ -318,9 +320,53 @@ class TestCrash:
         with running(make_home(home), command=f"{COMMAND} --fails 'CUDA is missing'") as serving:
             found = serving.wait_for(serving.deploy("./base"), "failed")
             assert found["error"] == "CUDA is missing"
-            answer = serving.chat("my-base")
-            assert answer.status_code == 400
-            assert "CUDA is missing" in answer.json()["error"]["message"]
+            assert found["failure"] == "engine"
+            tried = len(serving.deployments())
+            # The second one is told without another try.
+            for _ in range(2):
+                answer = serving.chat("my-base")
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_not_started")
+                assert answer.headers["Retry-After"]
+                assert "CUDA is missing" in answer.json()["error"]["message"]
+            assert len(serving.deployments()) <= tried + 1
+
+    @pytest.mark.thorough
+    def test_a_broken_model_is_told_at_once_until_its_files_change(self, serving: Serving) -> None:
+        """By our own engine, which takes seconds to find out."""
+        first = serving.chat("my-broken")
+        began = time.monotonic()
+        second = serving.chat("my-broken")
+        assert time.monotonic() - began < 2
+        assert serving.live() == []
+        for answer in (first, second):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (400, "model_not_loaded")
+            assert answer.json()["error"]["param"] == "model"
+            assert "it is tried again when its files change" in answer.json()["error"]["message"]
+        assert serving.deployments()[0]["failure"] == "model"
+        tried = len(serving.deployments())
+        (serving.server.home / "broken" / "model.safetensors").write_bytes(b"\1" * 64)
+        assert serving.chat("my-broken").status_code == 400
+        assert len(serving.deployments()) == tried + 1
+
+    @pytest.mark.thorough
+    def test_one_that_is_killed_while_it_loads_may_come_up_the_next_time(self, home: Path) -> None:
+        with running(make_home(home), command=f"{COMMAND} --startup-seconds 60") as serving:
+            with ThreadPoolExecutor(4) as pool:
+                waiting = [pool.submit(serving.chat, "my-base") for _ in range(4)]
+                while not (loading := standins(serving.server.home)):
+                    time.sleep(0.05)
+                loading[0].kill()
+                answers = [one.result() for one in waiting]
+            for answer in answers:
+                assert (answer.status_code, answer.json()["error"]["code"]) == (503, "engine_not_started")
+                assert answer.headers["Retry-After"]
+                assert "ended by signal 9" in answer.json()["error"]["message"]
+
+
+def standins(home: Path) -> list[psutil.Process]:
+    """That serve its base."""
+    found = (one for one in psutil.process_iter(["cmdline"]) if str(STANDIN) in (one.info["cmdline"] or ()))
+    return [one for one in found if str(home / "base") in one.info["cmdline"]]
 
 
 def is_gone(process: int) -> bool:
@@ -352,7 +398,7 @@ class TestHang:
         assert (old["status"], old["error"]) == ("failed", "the engine did not answer for 1.5 seconds and was ended")
 
     def test_what_was_deployed_by_hand_comes_back(self, impatient: Serving) -> None:
-        deployment_id = impatient.deploy("base")
+        deployment_id = impatient.deploy("./base")
         impatient.wait_for(deployment_id, "running")
         process = process_of(impatient, deployment_id)
         os.kill(process, signal.SIGSTOP)

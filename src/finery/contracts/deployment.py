@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from finery.contracts.numbers import PlainNumbers
 
 EngineChoice = Literal["auto", "transformers", "vllm"]
+StartFailure = Literal["model", "engine"]
+"""On what a start failed: on the model, which no engine of this kind can load, or on the engine, which another try may
+bring up.
+"""
 
 
 class DeploymentStatus(StrEnum):
@@ -83,6 +87,8 @@ class Deployment(BaseModel):
     """Started by a request for its model's name; ends when nobody has asked for a while."""
     status: DeploymentStatus
     error: str | None
+    failure: StartFailure | None = None
+    """Of one that never answered."""
     port: int | None
     """On loopback."""
     device: str | None

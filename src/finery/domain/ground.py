@@ -15,6 +15,7 @@ from finery.engines.base import Engine
 from finery.engines.registry import installed_engines
 from finery.engines.vllm.settings import VllmSettings
 from finery.kit.destinations import Destinations
+from finery.kit.failures import Failures
 from finery.kit.home_identity import identify_home
 from finery.kit.in_use import InUse
 from finery.kit.paths import PathResolver
@@ -43,6 +44,8 @@ class Ground:
     """Tells what datasets are to models, in a process of its own."""
     in_use: InUse = field(default_factory=InUse)
     """Deployments by id: whether a request is being answered."""
+    failed_starts: Failures = field(default_factory=Failures)
+    """Of engines, by what they were to serve and how."""
     destinations: Destinations = field(default_factory=Destinations)
     """Where webhooks may be sent."""
     lease: ServerLease = field(default_factory=ServerLease)

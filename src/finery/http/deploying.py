@@ -13,6 +13,7 @@ from starlette.responses import Response
 from finery.contracts.deployment import Deployment, DeploymentStatus, NewDeployment, ServedModel
 from finery.contracts.permissions import SERVER, Principal
 from finery.domain import deployments
+from finery.domain.deployments.errors import EngineNotStarted
 from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.leaving import unless_disconnected
 from finery.http.engines import EngineUnreachable
@@ -48,13 +49,18 @@ class StillLoading(DomainError):
 
 
 async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
-    """A running deployment. Raises ModelNotLoaded, StillLoading, and what deployments.create raises."""
+    """A running deployment.
+
+    Raises ModelNotLoaded, EngineNotStarted, StillLoading, and what deployments.create raises.
+    """
     services, who = changes.services, changes.user
     deployment = await changes.make(lambda session: deployments.create(session, new, services.ground, who))
     deadline = time.monotonic() + LOAD_SECONDS
     deployment = await _settled(services, deployment, who, deadline)
     if deployment.status is DeploymentStatus.STARTING:
         raise StillLoading(deployment.model_name)
+    if deployment.failure == "engine":
+        raise EngineNotStarted(deployment.model_name, deployment.error or deployment.status)
     if deployment.status is not DeploymentStatus.RUNNING:
         raise ModelNotLoaded(deployment)
     return deployment
@@ -63,18 +69,16 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
 async def serve_and_wait(services: Services, name: str, who: Principal) -> ServedModel:
     """Where the model that `name` is to `who` is answered; its engine is started if none runs.
 
-    Raises ModelNotLoaded, StillLoading, and what deployments.demand.ensure raises.
+    Raises StillLoading, and what deployments.demand.ensure raises.
     """
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
         changed = services.waking.changed
         served = await _find(services, name, who)
         deployment = await _settled(services, served.deployment, SERVER, deadline)
-        if deployment.status is DeploymentStatus.FAILED:
-            raise ModelNotLoaded(deployment)
         if deployment.status is DeploymentStatus.RUNNING and services.ground.in_use.touch(deployment.id):
             return served.model_copy(update={"deployment": deployment})
-        # It is being unloaded; the next look finds another, or none.
+        # It is being unloaded, or did not come up; the next look finds another, or says why there is none.
         await wait_for_change(changed, LOOK_SECONDS)
     raise StillLoading(name)
 

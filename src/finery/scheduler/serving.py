@@ -7,8 +7,8 @@ from datetime import timedelta
 from sqlalchemy.exc import SQLAlchemyError
 
 from finery.contracts.builtin import BUILTIN_MODELS
-from finery.contracts.deployment import DeploymentStatus
-from finery.contracts.process import Alive, Exited, Handle, Launch, Lost, judge
+from finery.contracts.deployment import DeploymentStatus, StartFailure
+from finery.contracts.process import Alive, Exit, Exited, Handle, Launch, Lost, judge
 from finery.contracts.recipes.variables import CUSTOMARY
 from finery.db import Database
 from finery.domain import deployments, secrets
@@ -17,6 +17,8 @@ from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.runs import claims
+from finery.engines.base import MODEL_UNLOADABLE
+from finery.engines.registry import TRANSFORMERS
 from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
@@ -135,11 +137,12 @@ class Server:
         handle = one.handle or Handle(directory=directory, attempt=one.attempt)
         observation = self._executor.poll(handle)
         if isinstance(observation, Exited):
-            self._end(one, token, self._why(one, judge(observation.exit)[1]))
+            is_of_model = observation.exit.exit_code == MODEL_UNLOADABLE and one.deployment.engine == TRANSFORMERS
+            self._end(one, token, self._why(one, observation.exit), "model" if is_of_model else "engine")
         elif isinstance(observation, Lost):
             if isinstance(self._executor, Sweepable):
                 self._executor.sweep(handle)
-            self._end(one, token, observation.detail)
+            self._end(one, token, observation.detail, "engine")
         elif one.stop_requested:
             self._executor.stop(handle, STOP_GRACE_SECONDS)
         elif isinstance(observation, Alive) and one.deployment.status is DeploymentStatus.STARTING:
@@ -155,6 +158,7 @@ class Server:
             with self._database.write() as session:
                 deployments.mark_running(session, one.deployment.id, token, device)
             self._ground.in_use.touch(one.deployment.id)
+            self._ground.failed_starts.forget(one.details.get("key", ""))
             self._pulse.notify()
         elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
@@ -222,29 +226,44 @@ class Server:
             with self._database.write() as session:
                 deployments.note_uses(session, uses)
 
-    def _end(self, one: LiveDeployment, token: str, error: str) -> None:
+    def _end(self, one: LiveDeployment, token: str, error: str, failure: StartFailure) -> None:
+        """`failure`: of one that never answered."""
+        never_ran = one.deployment.started_at is None
+        if never_ran and not one.stop_requested:
+            self._note_failure(one, error, failure)
         with self._database.write() as session:
-            comes_back = deployments.end(session, one.deployment.id, token, error)
+            comes_back = deployments.end(
+                session, one.deployment.id, token, error, failure=failure if never_ran else None
+            )
         if comes_back:
             log.warning("deployment %s crashed and will be started again: %s", one.deployment.id, error)
         else:
             self._ground.in_use.forget(one.deployment.id)
         self._pulse.notify()
 
+    def _note_failure(self, one: LiveDeployment, error: str, failure: StartFailure) -> None:
+        """Before those who wait can see its end: they ask anew then, and hear of it."""
+        if "key" in one.details:
+            self._ground.failed_starts.note(one.details["key"], error, is_lasting=failure == "model")
+
     def _finish(self, one: LiveDeployment, token: str | None, error: str | None) -> None:
+        if error is not None:
+            self._note_failure(one, error, "engine")
         with self._database.write() as session:
-            deployments.finish(session, one.deployment.id, token, error)
+            deployments.finish(session, one.deployment.id, token, error, failure=None if error is None else "engine")
         self._ground.in_use.forget(one.deployment.id)
         self._pulse.notify()
 
-    def _why(self, one: LiveDeployment, message: str | None) -> str:
+    def _why(self, one: LiveDeployment, ending: Exit) -> str:
         """The engine's own last words, which name the cause, before the bare exit code."""
         if self._hung.pop(one.deployment.id, None) == one.attempt:
             return f"the engine {self._silence()} and was ended"
+        if ending.signal is not None:
+            return f"the engine was ended by signal {ending.signal}"
         path = self._ground.home.deployment_log(one.deployment.id)
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if not lines:
-            return message or "the engine ended"
+            return judge(ending)[1] or "the engine ended"
         names, owner_id = _secret_names(one), one.deployment.owner_id
         with self._database.read() as session:
             given = secrets.readable_values(session, self._ground.secrets, names, owner_id=owner_id)

@@ -8,7 +8,13 @@ from finery.contracts.deployment import Deployment, DeploymentStatus
 from finery.db import Database
 from finery.domain import deployments
 from finery.domain.catalog import ModelNotFound
-from finery.domain.deployments.errors import DeploymentNotFound, EngineUnavailable, NotEnoughMemory
+from finery.domain.deployments.errors import (
+    DeploymentNotFound,
+    EngineNotStarted,
+    EngineUnavailable,
+    ModelBroken,
+    NotEnoughMemory,
+)
 from tests import builders
 from tests.domain.catalog.test_resolution import train
 from tests.domain.deployments.serving import (
@@ -40,6 +46,22 @@ class TestEnsure:
             found = list(pool.map(ask, range(THREADS)))
         assert len({one.id for one in found}) == 1
         assert (found[0].on_demand, found[0].status) == (True, DeploymentStatus.STARTING)
+
+    def test_what_failed_just_now_is_not_started_anew(self, database: Database, home: Path) -> None:
+        ground = make_ground(home, models={"short": {"model": TINY, "max_context": 64}})
+        first = ensure(database, TINY, ground)
+        with database.read() as session:
+            [live] = deployments.list_live(session)
+        start(database, first.id, ground)
+        end(database, first.id)
+        for is_lasting, kind in ((True, ModelBroken), (False, EngineNotStarted)):
+            ground.failed_starts.note(live.details["key"], "no tensors", is_lasting=is_lasting)
+            with pytest.raises(kind, match="no tensors; "):
+                ensure(database, TINY, ground)
+        # Started differently, it may come up.
+        assert ensure(database, "short", ground).id != first.id
+        ground.failed_starts.forget(live.details["key"])
+        assert ensure(database, TINY, ground).id != first.id
 
     def test_names_of_the_same_model_share_it(self, database: Database, home: Path) -> None:
         ground = make_ground(home, models={"chat": TINY, "short": {"model": TINY, "max_context": 64}})

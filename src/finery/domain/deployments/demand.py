@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.deployment import EngineOptions, ServedModel
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import ModelOnHub, resolve
-from finery.domain.deployments.errors import DemandContested
+from finery.domain.deployments.errors import DemandContested, EngineNotStarted, ModelBroken
 from finery.domain.deployments.inserting import insert_row
 from finery.domain.deployments.planning import EnginePlan, are_as_they_were, plan_engine, stamps_of
 from finery.domain.deployments.rooms import GATE
@@ -40,7 +40,7 @@ def is_as_found(served: ServedModel) -> bool:
 def ensure(session: Session, name: str, who: Principal, ground: Ground) -> ServedModel:
     """The same, or a new one. It is the server's own: who may use it is who may see the name, each time anew.
 
-    Raises NotEnoughMemory, NoFreePort, DemandContested, and what `find` raises.
+    Raises NotEnoughMemory, NoFreePort, DemandContested, ModelBroken, EngineNotStarted, and what `find` raises.
     """
     plan = _plan(session, name, who, ground)
     session.execute(GATE)
@@ -48,6 +48,7 @@ def ensure(session: Session, name: str, who: Principal, ground: Ground) -> Serve
         row = _row_for(session, plan)
         if row is not None:
             return _served(row, name, plan, ground)
+        _refuse_failed(name, plan, ground)
         with suppress(IntegrityError), session.begin_nested():
             return _served(_insert(session, name, plan, ground), name, plan, ground)
     raise DemandContested(name)
@@ -67,6 +68,15 @@ def _plan(session: Session, name: str, who: Principal, ground: Ground) -> Engine
 
 def _row_for(session: Session, plan: EnginePlan) -> DeploymentRow | None:
     return session.scalars(select(DeploymentRow).where(DeploymentRow.demand_key == plan.key)).one_or_none()
+
+
+def _refuse_failed(name: str, plan: EnginePlan, ground: Ground) -> None:
+    """A start takes seconds to minutes, and would take them at each request. Other files, or other options, make it
+    another start. Raises ModelBroken, EngineNotStarted.
+    """
+    failure = ground.failed_starts.find(plan.key)
+    if failure is not None:
+        raise ModelBroken(name, failure) if failure.is_lasting else EngineNotStarted(name, failure.reason)
 
 
 def _insert(session: Session, name: str, plan: EnginePlan, ground: Ground) -> DeploymentRow:

@@ -1,4 +1,7 @@
+import math
+
 from finery.domain.errors import DomainError, ErrorKind
+from finery.kit.failures import Failure
 
 
 class DeploymentNotFound(DomainError):
@@ -41,6 +44,26 @@ class EngineUnavailable(DomainError):
 
     def __init__(self, engine: str, why: str) -> None:
         super().__init__(f"engine {engine!r} {why}", field="engine")
+
+
+class ModelBroken(DomainError):
+    kind = ErrorKind.INVALID
+    code = "model_not_loaded"
+
+    def __init__(self, name: str, failure: Failure) -> None:
+        super().__init__(
+            f"the model {name[:200]!r} cannot be loaded: {failure.reason}; "
+            f"it is tried again when its files change, or in {math.ceil(failure.seconds / 60)} min",
+            field="model",
+        )
+
+
+class EngineNotStarted(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "engine_not_started"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"no engine could be started for the model {name[:200]!r}: {reason}; ask again later")
 
 
 class NotEnoughMemory(DomainError):

@@ -33,7 +33,7 @@ def insert_row(
         stop_requested=False,
         port=free_port(session),
         attempt=1,
-        details={"load": plan.load, "rank": plan.rank, "need": need, **details},
+        details={"key": plan.key, "load": plan.load, "rank": plan.rank, "need": need, **details},
         created_at=now,
         updated_at=now,
         **columns,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import Deployment, DeploymentStatus
+from finery.contracts.deployment import Deployment, DeploymentStatus, StartFailure
 from finery.contracts.process import Handle
 from finery.domain.deployments.errors import NotEnoughMemory
 from finery.domain.deployments.ports import free_port
@@ -100,14 +100,17 @@ def mark_running(session: Session, deployment_id: str, token: str, device: str) 
         merge_details(row, device=device)
 
 
-def finish(session: Session, deployment_id: str, token: str | None, error: str | None) -> None:
+def finish(
+    session: Session, deployment_id: str, token: str | None, error: str | None, *, failure: StartFailure | None = None
+) -> None:
     """Its process is gone. A stop that was asked for is `stopped`, whatever the process said."""
     row = lock_row(session, deployment_id)
     if row.finished_at is None and row.token == token:
+        merge_details(row, failure=failure)
         _finish(session, row, error)
 
 
-def end(session: Session, deployment_id: str, token: str, error: str) -> bool:
+def end(session: Session, deployment_id: str, token: str, error: str, *, failure: StartFailure | None = None) -> bool:
     """Its process is gone, and nothing of it is left. True when it is to be started again: what somebody deployed by
     hand and was seen running comes back, a little later each time, at most MOST_RESTARTS times in RESTART_WINDOW."""
     row = lock_row(session, deployment_id)
@@ -115,6 +118,7 @@ def end(session: Session, deployment_id: str, token: str, error: str) -> bool:
         return False
     crashes = _crashes(row)
     if row.stop_requested or row.on_demand or row.started_at is None or len(crashes) >= MOST_RESTARTS:
+        merge_details(row, failure=failure)
         _finish(session, row, error)
         return False
     now = utc_now()

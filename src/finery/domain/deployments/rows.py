@@ -65,6 +65,7 @@ def deployment_of(row: DeploymentRow) -> Deployment:
         on_demand=row.on_demand,
         status=DeploymentStatus(row.status),
         error=row.error,
+        failure=row.details.get("failure"),
         port=row.port,
         device=row.details.get("device"),
         log_file=f"deploy_logs/{row.id}.log",
