@@ -46,7 +46,7 @@ def ground(home: Path) -> Iterator[Ground]:
 def create(database: Database, ground: Ground, template: str) -> tuple[Run, float]:
     """And the seconds that it took."""
     began = time.monotonic()
-    config = {"model_name": "house", "dataset_path": "rows.jsonl", "chat_template": template}
+    config = {"model_name": "./house", "dataset_path": "rows.jsonl", "chat_template": template}
     new = NewRun(source="native", recipe="sft", config=config)
     with database.write() as session:
         run = runs.create(session, new, ground, LOCAL_ADMINISTRATOR)
