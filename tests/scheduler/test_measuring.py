@@ -18,7 +18,6 @@ from finery.domain.datasets import DatasetRefused
 from finery.domain.datasets.measuring_briefly import WAIT_SECONDS
 from finery.domain.ground import Ground
 from finery.domain.runs import measurements
-from finery.kit.pulse import Pulse
 from finery.scheduler.measuring import IDLE_SECONDS, LateMeasurer
 from tests import builders
 from tests.domain.runs.test_choosing import model
@@ -54,7 +53,7 @@ def create(database: Database, ground: Ground, template: str) -> tuple[Run, floa
 
 
 def settle(database: Database, ground: Ground) -> None:
-    late = LateMeasurer(database, ground, Pulse())
+    late = LateMeasurer(database, ground)
     while late.work() != IDLE_SECONDS:
         pass
 

@@ -15,7 +15,6 @@ from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.kit.pulse import Pulse
 from finery.models import LeaseRow, RunRow
 from finery.scheduler.back_off import BackOff
 from finery.scheduler.redacting import Redactors
@@ -69,15 +68,13 @@ class Machine:
 
 @pytest.fixture
 def machine(database: Database, home: Path) -> Machine:
-    ground, pulse, clock = builders.ground(home), Pulse(), Clock()
+    ground, clock = builders.ground(home), Clock()
     scripts = [DONE]
     executor = FakeExecutor(lambda launch: scripts[0])
     redactors, settings = Redactors(database, ground), SchedulerSettings()
     back_off = BackOff(lambda: None, clock)
-    submitter = Submitter(database, ground, pulse, {LOCAL: executor}, settings, redactors, back_off)
-    watcher = Watcher(
-        database, ground, pulse, {LOCAL: executor}, settings, redactors, lambda: submitter.is_busy, back_off
-    )
+    submitter = Submitter(database, ground, {LOCAL: executor}, settings, redactors, back_off)
+    watcher = Watcher(database, ground, {LOCAL: executor}, settings, redactors, lambda: submitter.is_busy, back_off)
     return Machine(database, executor, clock, submitter, watcher, scripts)
 
 

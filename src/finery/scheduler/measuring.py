@@ -8,7 +8,6 @@ from finery.domain.datasets.measuring_briefly import measure_later
 from finery.domain.ground import Ground
 from finery.domain.runs import measurements
 from finery.domain.runs.measurements import MeasurementDue
-from finery.kit.pulse import Pulse
 
 IDLE_SECONDS = 5.0
 AGAIN_SECONDS = 1.0
@@ -17,10 +16,9 @@ AGAIN_SECONDS = 1.0
 class LateMeasurer:
     """One after another: each has the processor to itself, beside the requests that are measured while they wait."""
 
-    def __init__(self, database: Database, ground: Ground, pulse: Pulse) -> None:
+    def __init__(self, database: Database, ground: Ground) -> None:
         self._database = database
         self._ground = ground
-        self._pulse = pulse
 
     def work(self) -> float:
         with self._database.read() as session:
@@ -33,7 +31,6 @@ class LateMeasurer:
             return AGAIN_SECONDS
         with self._database.write() as session:
             measurements.record(session, due, found)
-        self._pulse.notify()
         return 0.0
 
     def _found(self, due: MeasurementDue) -> Found | DatasetRefused:

@@ -62,14 +62,14 @@ class Scheduler:
         executors = make_executors(self._warm, ground.home_id)
         redactors = Redactors(database, ground)
         back_off = BackOff(lambda: probe(ground.home.state))
-        submitter = Submitter(database, ground, pulse, executors, settings, redactors, back_off)
+        submitter = Submitter(database, ground, executors, settings, redactors, back_off)
         self._watcher = Watcher(
-            database, ground, pulse, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
+            database, ground, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
         self._teller = Teller(database, ground, pulse, settings)
         stopper = Stopper(database, ground, executors, settings)
         server = Server(database, ground, pulse, executors, settings)
-        measurer = LateMeasurer(database, ground, pulse)
+        measurer = LateMeasurer(database, ground)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [
             ("submit", submitter.work, 0.01, SUBMIT),

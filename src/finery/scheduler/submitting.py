@@ -14,7 +14,6 @@ from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
 from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.failpoints import failpoint
-from finery.kit.pulse import Pulse
 from finery.kit.redaction import NOTHING
 from finery.kit.shortages import is_shortage
 from finery.scheduler.back_off import BackOff
@@ -31,7 +30,6 @@ class Submitter:
         self,
         database: Database,
         ground: Ground,
-        pulse: Pulse,
         executors: dict[str, Executor],
         settings: SchedulerSettings,
         redactors: Redactors,
@@ -39,7 +37,6 @@ class Submitter:
     ) -> None:
         self._database = database
         self._ground = ground
-        self._pulse = pulse
         self._executors = executors
         self._settings = settings
         self._redactors = redactors
@@ -60,7 +57,6 @@ class Submitter:
             self._give_back_owed()
             while not (wait := self._back_off.seconds()) and (claim := self._claim()) is not None:
                 failpoint("submit.claimed")
-                self._pulse.notify()
                 self._submit(claim)
         finally:
             self._busy = False
@@ -117,7 +113,6 @@ class Submitter:
         if not owned:
             log.warning("run %s was taken over while it was being started; it is ended here", claim.run_id)
             self._end(handle)
-        self._pulse.notify()
 
     def _put_back(self, claim: Claim, why: str) -> None:
         """Nothing of the run has begun: whatever the machine lacks now, the run has not failed."""
@@ -135,7 +130,6 @@ class Submitter:
                 attempts.give_back(session, claim.ref, message)
             self._redactors.forget(claim.ref)
             self._owed.pop(0)
-            self._pulse.notify()
 
     def _end(self, handle: Handle) -> None:
         """Nobody else knows of it."""
@@ -155,4 +149,3 @@ class Submitter:
                 ending=None,
                 max_lost=self._settings.max_lost,
             )
-        self._pulse.notify()

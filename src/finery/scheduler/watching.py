@@ -13,7 +13,6 @@ from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Executor, NotYet, Sweepable
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
-from finery.kit.pulse import Pulse
 from finery.kit.redaction import Redactor
 from finery.kit.shortages import SHORTAGES
 from finery.scheduler.back_off import BackOff
@@ -36,7 +35,6 @@ class Watcher:
         self,
         database: Database,
         ground: Ground,
-        pulse: Pulse,
         executors: dict[str, Executor],
         settings: SchedulerSettings,
         redactors: Redactors,
@@ -47,7 +45,6 @@ class Watcher:
         """`logs` counts the lines of live runs' logs as they grow, so that nobody who asks later waits for it."""
         self._database = database
         self._ground = ground
-        self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
         self._complaints = Complaints(log)
@@ -112,13 +109,11 @@ class Watcher:
         self._redactors.forget(attempt.ref)
         with self._database.write() as session:
             attempts.give_back(session, attempt.ref, message)
-        self._pulse.notify()
 
     def _alive(self, attempt: LiveAttempt, handle: Handle, observation: Alive) -> None:
         if attempt.status is RunStatus.STARTING:
             with self._database.write() as session:
                 attempts.mark_running(session, attempt.ref, observation.started_at)
-            self._pulse.notify()
         self._drain(attempt, handle)
         self._count_lines(attempt)
         if observation.stopped and attempt.ref not in self._flagged:
@@ -146,7 +141,6 @@ class Watcher:
             if not ours:
                 return
             offset += taken
-            self._pulse.notify()
 
     def _count_lines(self, attempt: LiveAttempt) -> None:
         if self._logs is not None:
@@ -178,12 +172,10 @@ class Watcher:
         self._redactors.forget(attempt.ref)
         failpoint("watch.finished")
         log.info("run %s: %s (%s)", attempt.run_id, status, reason)
-        self._pulse.notify()
 
     def _notice(self, attempt: LiveAttempt, message: str) -> None:
         with self._database.write() as session:
             attempts.add_notice(session, attempt.ref, level="warning", code="trainer_held", message=message)
-        self._pulse.notify()
 
 
 def handle_of(attempt: LiveAttempt, ground: Ground) -> Handle:
