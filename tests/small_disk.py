@@ -26,9 +26,15 @@ def small_disk(place: Path, size: str) -> Iterator[Path]:
 def read_only(place: Path) -> Iterator[None]:
     """A mount over `place` that takes nothing. Files that are open stay so, as on a disk whose errors made the kernel
     turn it. Who may not mount is told so by CalledProcessError."""
-    subprocess.run(["mount", "--bind", str(place), str(place)], check=True)
+    with tempfile.TemporaryDirectory() as view:
+        # Made read-only where nobody looks: at `place` somebody could open a file before it is.
+        subprocess.run(["mount", "--bind", str(place), view], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", view], check=True)
+            subprocess.run(["mount", "--bind", view, str(place)], check=True)
+        finally:
+            subprocess.run(["umount", "-l", view], check=True)
     try:
-        subprocess.run(["mount", "-o", "remount,bind,ro", str(place)], check=True)
         yield
     finally:
         subprocess.run(["umount", "-l", str(place)], check=True)
