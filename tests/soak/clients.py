@@ -40,6 +40,7 @@ class Clients:
         self._seconds = seconds
         self._program = program
         self._over = threading.Event()
+        self._is_abandoned = False
         self._threads = [
             threading.Thread(target=self._work, args=(number, random.Random(world.random.random())), daemon=True)
             for number in range(CLIENTS)
@@ -53,7 +54,12 @@ class Clients:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.finish()
+        if error is None:
+            self.finish()
+        else:
+            # The round has come to a stop, and its server may never answer again.
+            self._over.set()
+            self._is_abandoned = True
 
     def finish(self) -> None:
         """Each client hears of what it asked last. The server is up, or soon will be."""
@@ -98,7 +104,7 @@ class Clients:
     def _insist(self, client: httpx.Client, path: str, **request: Any) -> httpx.Response:
         """Ask until there is an answer: what a client with an idempotency key may do."""
         deadline = time.monotonic() + GIVE_UP_SECONDS
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline and not self._is_abandoned:
             with contextlib.suppress(httpx.TransportError):
                 answer = client.post(path, **request)
                 if answer.status_code < 500:
