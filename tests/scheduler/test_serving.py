@@ -344,7 +344,7 @@ class TestCrash:
             assert "it is tried again when its files change" in answer.json()["error"]["message"]
         assert serving.deployments()[0]["failure"] == "model"
         tried = len(serving.deployments())
-        (serving.server.home / "broken" / "model.safetensors").write_bytes(b"\0" * 72)
+        os.utime(serving.server.home / "broken" / "model.safetensors")
         assert serving.chat("my-broken").status_code == 400
         assert len(serving.deployments()) == tried + 1
 
