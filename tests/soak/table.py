@@ -53,22 +53,28 @@ def tables(goals: Sequence[Goal], results: Sequence[Result]) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _figures(goals: Iterable[Goal], results: list[Result]) -> str:
-    lines = [
-        "| | database | done of wanted | rounds | runs accepted | rounds that broke a promise | at most, at 95 % |",
-        "|---|---|---|---|---|---|---|",
-    ]
+def _figures(goals: Sequence[Goal], results: list[Result]) -> str:
+    databases = list(dict.fromkeys(goal.database for goal in goals))
+    lines = ["| | " + " | ".join(NAMES[name] for name in databases) + " | runs |", "|---" * (len(databases) + 2) + "|"]
+    for kind in dict.fromkeys(goal.kind for goal in goals):
+        what = WHAT.get(kind) or f"`{kind.removeprefix('train-')}`: a training, killed until its end"
+        cells = [
+            _cell([goal for goal in goals if (goal.kind, goal.database) == (kind, name)], results) for name in databases
+        ]
+        accepted = sum(one.accepted for one in results if one.kind == kind)
+        lines.append(f"| {what} | {' | '.join(cells)} | {accepted} |")
+    return "\n".join(lines) + "\n"
+
+
+def _cell(goals: Iterable[Goal], results: list[Result]) -> str:
+    """What was done of what is wanted, what it broke, and the bound that follows; empty where nothing is wanted."""
     for goal in goals:
         ours = [one for one in results if (one.kind, one.database) == (goal.kind, goal.database)]
-        done, accepted = sum(one.done for one in ours), sum(one.accepted for one in ours)
-        broken = sum(one.is_broken for one in ours)
-        bound = f"{100 * upper_bound(broken, done):.2g} %" if done else "–"
-        what = WHAT.get(goal.kind) or f"`{goal.kind.removeprefix('train-')}`, a training, killed until its end"
-        lines.append(
-            f"| {what} | {NAMES[goal.database]} | {done} of {goal.wanted} | {len(ours)} | {accepted} | {broken}"
-            f" | {bound} |"
-        )
-    return "\n".join(lines) + "\n"
+        done, broken = sum(one.done for one in ours), sum(sum(one.broken.values()) for one in ours)
+        if not done:
+            return f"0 of {goal.wanted}"
+        return f"{done} of {goal.wanted}: {broken} (≤ {100 * upper_bound(broken, done):.2g} %)"
+    return ""
 
 
 def _promises(results: list[Result]) -> str:

@@ -34,22 +34,26 @@ class TestUpperBound:
 class TestTables:
     def test_say_what_was_done_of_what_is_wanted(self) -> None:
         text = table.tables([GOAL], [result(number=1), result(number=2, done=19, accepted=40)])
-        assert "| kills of the server | SQLite | 39 of 500 | 2 | 100 | 0 | 7.4 % |" in text
+        assert "| | SQLite | runs |\n" in text
+        assert "| kills of the server | 39 of 500: 0 (≤ 7.4 %) | 100 |" in text
         assert "| carried out twice | 0 | 2 |" in text
         assert "120 succeeded" in text
 
     def test_hide_no_broken_promise(self) -> None:
         text = table.tables([GOAL], [result(broken={"lease left": 3}), result(number=2, broken={"lease left": 0})])
-        assert "| 40 of 500 | 2 | 120 | 1 | 11 % |" in text
+        assert "| 40 of 500: 3 (≤ 18 %) | 120 |" in text
         assert "| lease left | 3 | 2 |" in text
 
     def test_of_a_goal_without_a_round(self) -> None:
-        assert "| kills of the server | SQLite | 0 of 500 | 0 | 0 | 0 | – |" in table.tables([GOAL], [])
+        other = Goal("shim", "mysql", wanted=100, each_round=20)
+        text = table.tables([GOAL, other], [])
+        assert "| kills of the server | 0 of 500 |  | 0 |" in text
+        assert "| kills of a shim |  | 0 of 100 | 0 |" in text
 
     def test_count_only_what_counts_and_list_what_was_mended(self) -> None:
         mended = result(number=3, broken={"wrong end": 2, "lease left": 0}, mended="0123abc")
         text = table.tables([GOAL], [result(), result(number=2, commit="abc+"), mended])
-        assert "| 20 of 500 | 1 |" in text
+        assert "| 20 of 500: 0 (≤ 14 %) | 60 |" in text
         assert "| server 3 | SQLite | abc | wrong end (2) | 0123abc |" in text
 
 
