@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, update
@@ -88,6 +89,12 @@ class TestJudge:
             "not exactly one terminal event": 1,
             "an event after the terminal one": 1,
         }
+
+    def test_an_end_before_the_beginning(self, world: World, clients: Clients, database: Database) -> None:
+        with database.write() as session:
+            first = session.get_one(RunRow, 1)
+            first.finished_at = first.created_at - timedelta(hours=1)
+        assert broken(world, clients) == {"ended before it began": 1}
 
     def test_leases(self, world: World, clients: Clients, database: Database) -> None:
         with database.write() as session:

@@ -76,6 +76,7 @@ def events_of(database: Database, run_id: str) -> list[Event]:
 def _judge_ends(verdict: Verdict, database: Database, found: list[Run]) -> None:
     events = {run.id: events_of(database, run.id) for run in found}
     verdict.blame("never ended", [f"{run.id} is {run.status}" for run in found if run.status not in FINISHED])
+    verdict.blame("ended before it began", [run.id for run in found if not _is_in_order(run)])
     verdict.blame("not exactly one terminal event", [run.id for run in found if _ends(events[run.id]) != 1])
     verdict.blame(
         "an event after the terminal one",
@@ -89,6 +90,12 @@ def _judge_ends(verdict: Verdict, database: Database, found: list[Run]) -> None:
             if [one.sequence for one in events[run.id]] != list(range(1, len(events[run.id]) + 1))
         ],
     )
+
+
+def _is_in_order(run: Run) -> bool:
+    """Whatever became of the clock meanwhile."""
+    times = [at for at in (run.created_at, run.started_at, run.finished_at) if at is not None]
+    return times == sorted(times)
 
 
 def _ends(events: list[Event]) -> int:
