@@ -17,7 +17,7 @@ import psutil
 from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
-START_SECONDS = 30.0
+START_SECONDS = 120.0
 
 
 class RunningServer:
@@ -29,6 +29,7 @@ class RunningServer:
         """How its certificate is checked, of a server that speaks TLS."""
         self.prefix: list[str] = []
         """What its command line begins with: a program that starts it in a world of its own."""
+        self.log_name = "server.log"
         self.process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -54,7 +55,7 @@ class RunningServer:
 
     @property
     def log(self) -> Path:
-        return self.home / "server.log"
+        return self.home / self.log_name
 
     def start(self) -> None:
         self.process = self.launch()

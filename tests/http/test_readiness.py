@@ -1,3 +1,4 @@
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -5,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from starlette.testclient import TestClient
 
 from finery.app.composition import Composition
@@ -53,6 +55,34 @@ class TestReadyz:
         assert [client.get("/readyz").status_code for _ in range(3)] == [503] * 3
         may_end.set()
         assert looks == [1]
+
+    def test_a_look_that_fails_late_is_no_traceback(
+        self,
+        client: TestClient,
+        composition: Composition,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+    ) -> None:
+        monkeypatch.setattr("finery.http.readiness.LOOK_SECONDS", 0.05)
+        may_end, has_ended = threading.Event(), threading.Event()
+
+        @contextmanager
+        def fail() -> Iterator[object]:
+            may_end.wait(30)
+            has_ended.set()
+            raise OperationalError("SELECT 1", None, Exception("lost connection"))
+            yield
+
+        monkeypatch.setattr(composition.services.database, "read", fail)
+        assert client.get("/readyz").status_code == 503
+        may_end.set()
+        assert has_ended.wait(30)
+        monkeypatch.undo()
+        # The next look takes the place of the one that failed.
+        while client.get("/readyz").status_code != 200:
+            pass
+        gc.collect()
+        assert "never retrieved" not in caplog.text
 
 
 @contextmanager

@@ -6,24 +6,46 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from json import loads
 from typing import Any
 
 import aiohttp
 
+from finery.contracts.status import RunStatus
 from tests.load.pace import slowness
 
 PATIENCE_SECONDS = 120.0
 """Of a client: what takes so long counts as not answered."""
 
 
+NO_ANSWER = 0
+STREAM = aiohttp.ClientTimeout(total=None, sock_read=PATIENCE_SECONDS)
+
+
 @dataclass(frozen=True)
 class Answer:
     status: int
-    """0: none came."""
+    """NO_ANSWER: none came."""
     seconds: float
     body: Any
     """What its JSON says; None where there is none."""
     headers: dict[str, str]
+    """Names in lower case."""
+
+
+@dataclass
+class Followed:
+    """What came over an event stream."""
+
+    sequences: list[int] = field(default_factory=list)
+    last: Any = None
+    """The last event."""
+    has_ended: bool = False
+    """The server has closed the stream."""
+
+    @property
+    def is_terminal(self) -> bool:
+        return self.last["type"] == "status" and RunStatus(self.last["data"]["to"]).is_finished
 
 
 class Client:
@@ -53,9 +75,40 @@ class Client:
                 is_json = answer.content_type == "application/json"
                 body = await (answer.json() if is_json else answer.read())
                 seconds = time.perf_counter() - began
-                return Answer(answer.status, seconds, body if is_json else None, dict(answer.headers))
+                headers = {name.lower(): value for name, value in answer.headers.items()}
+                return Answer(answer.status, seconds, body if is_json else None, headers)
         except (aiohttp.ClientError, TimeoutError):
-            return Answer(0, time.perf_counter() - began, None, {})
+            return Answer(NO_ANSWER, time.perf_counter() - began, None, {})
+
+    async def insist(self, method: str, path: str, json: object = None, **headers: str) -> list[Answer]:
+        """Ask again and again, as a client with an Idempotency-Key may, until it is told something else than to come
+        back; every answer, the last one included."""
+        answers = []
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answers.append(await self.ask(method, path, json, **headers))
+            if answers[-1].status not in (NO_ANSWER, 503) or time.monotonic() > deadline:
+                return answers
+            await asyncio.sleep(min(float(answers[-1].headers.get("retry-after", 0.2)), 1.0))
+
+    async def follow(self, run_id: str, *, after: int = 0, most: int | None = None) -> "Followed":
+        """Read a run's event stream until the server ends it, or until `most` events have come; then cut it off."""
+        assert self._session is not None
+        followed = Followed()
+        headers = {"Last-Event-ID": str(after)} if after else {}
+        path = f"/api/v1/runs/{run_id}/events/stream"
+        async with self._session.get(path, headers=headers, timeout=STREAM) as answer:
+            assert answer.status == 200, answer.status
+            async for line in answer.content:
+                if line.startswith(b"id: "):
+                    followed.sequences.append(int(line[4:]))
+                elif line.startswith(b"data: "):
+                    followed.last = loads(line[6:])
+                if most is not None and len(followed.sequences) == most and line == b"\n":
+                    answer.close()
+                    return followed
+        followed.has_ended = True
+        return followed
 
 
 @dataclass

@@ -16,6 +16,12 @@ def environment() -> dict[str, str]:
 
 
 @pytest.fixture
+def prefix() -> list[str]:
+    """What the server is started by, where that is a program which takes something from it."""
+    return []
+
+
+@pytest.fixture
 def url(kind: str, urls: Callable[[str], str]) -> str:
     """Of an empty database; `kind` comes from the marks in tests/load/kinds.py."""
     if kind == "sqlite":
@@ -25,7 +31,7 @@ def url(kind: str, urls: Callable[[str], str]) -> str:
 
 
 @pytest.fixture
-def world(home: Path, kind: str, url: str, environment: dict[str, str]) -> Iterator[World]:
+def world(home: Path, kind: str, url: str, environment: dict[str, str], prefix: list[str]) -> Iterator[World]:
     (home / "rows.jsonl").write_text('{"prompt": "a", "completion": "b"}\n' * 100)
-    with world_in(home, kind, url, environment) as world:
+    with world_in(home, kind, url, environment, prefix) as world:
         yield world

@@ -7,6 +7,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.domain import runs
 from tests.load.client import Burst, Client, burst
 from tests.load.kinds import LOAD, on_each_database
+from tests.load.programs import SLEEP
 from tests.load.world import World
 
 AT_ONCE = 500
@@ -14,7 +15,6 @@ ANSWERED_SECONDS = 10.0
 READ_SECONDS = 1.0
 """At the 99th percentile."""
 LIST = "/jobs?limit=20"
-SLEEP = {"recipe": "command", "config": {"argv": ["sleep", "600"]}}
 
 pytestmark = LOAD
 

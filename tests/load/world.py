@@ -3,11 +3,13 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import httpx
 import psutil
 from sqlalchemy import select
 
@@ -30,6 +32,7 @@ class World:
     home: Path
     kind: str
     server: RunningServer
+    """The one that serves; a scenario may put another in its place."""
     database: Database
     most_log_lines: int = MOST_LOG_LINES
     accepted: list[str] = field(default_factory=list)
@@ -38,10 +41,22 @@ class World:
     """Ids of runs whose cancel was answered with success."""
 
     @property
+    def process(self) -> psutil.Process:
+        """The server's."""
+        assert self.server.process is not None
+        return psutil.Process(self.server.process.pid)
+
+    @property
     def memory_bytes(self) -> int:
         """What the server holds of the machine's memory."""
-        assert self.server.process is not None
-        return int(psutil.Process(self.server.process.pid).memory_info().rss)
+        return int(self.process.memory_info().rss)
+
+    def create(self, body: dict[str, Any], **headers: str) -> str:
+        """The id of a run that the server has accepted."""
+        answer = httpx.post(f"{self.server.url}/api/v1/runs", json=body, headers=headers, timeout=30.0)
+        assert answer.status_code == 201, answer.text
+        self.accepted.append(answer.json()["id"])
+        return self.accepted[-1]
 
     def status(self, run_id: str) -> RunStatus:
         with self.database.read() as session:
@@ -58,7 +73,8 @@ class World:
         """Cancel what has not ended by itself, all at once, and wait until nothing goes on any more."""
         asyncio.run(self._cancel(self._unfinished()))
         wait_until(lambda: not self._unfinished(), "every run has ended", SETTLE_SECONDS)
-        wait_until(lambda: not processes_of(self.home), "no process is left", SETTLE_SECONDS)
+        homes = {self.home, self.server.home}
+        wait_until(lambda: not any(map(processes_of, homes)), "no process is left", SETTLE_SECONDS)
 
     def _unfinished(self) -> list[str]:
         with self.database.read() as session:
@@ -79,25 +95,28 @@ class World:
 
 
 @contextmanager
-def world_in(home: Path, kind: str, url: str, environment: Mapping[str, str]) -> Iterator[World]:
+def world_in(
+    home: Path, kind: str, url: str, environment: Mapping[str, str], prefix: Sequence[str] = ()
+) -> Iterator[World]:
     """A server on an empty home and database; when the block has ended well, every promise must hold."""
     if kind != "sqlite":
         environment = {**environment, "TRAINING_DB_URL": url}
     server = RunningServer(home, **environment)
-    database = Database(url, home=home)
+    server.prefix = list(prefix)
+    world = World(home, kind, server, Database(url, home=home))
     try:
         server.start()
-        world = World(home, kind, server, database)
         yield world
         world.settle()
         broken = world.broken()
         assert not broken, broken
-        assert server.stop() == 0, "the server does not end as it should"
+        assert world.server.stop() == 0, "the server does not end as it should"
     finally:
-        server.kill()
-        for process in processes_of(home):
-            process.identity.signal(signal.SIGKILL)
-        database.dispose()
+        for each in (server, world.server):
+            each.kill()
+            for process in processes_of(each.home):
+                process.identity.signal(signal.SIGKILL)
+        world.database.dispose()
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float) -> None:

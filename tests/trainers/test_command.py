@@ -99,6 +99,12 @@ class TestFullDisk:
         start(run).wait(timeout=60)
         assert Outcome.model_validate_json(run.attempt(1).outcome.read_bytes()).reason == reason
 
+    def test_a_program_that_fails_on_it_says_disk_full(self, place: Path) -> None:
+        run = make(place, sys.executable, "-c", f"{FILLS}\nraise SystemExit(7)", "filler")
+        start(run).wait(timeout=60)
+        outcome = Outcome.model_validate_json(run.attempt(1).outcome.read_bytes())
+        assert (outcome.reason, outcome.message) == ("disk_full", "the program ended with exit code 7 on a full disk")
+
     def test_the_exit_code_tells_where_nothing_else_can(self, place: Path) -> None:
         run = make(place, "true")
         (place / "run" / "attempts" / "1").mkdir(parents=True)

@@ -43,6 +43,8 @@ def serve(settings: Settings, *, as_json: bool = False) -> int:
             _tell(settings, listener)
         logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        # A traceback for each connection that was lost while it was given back: whoever had it was told by an error.
+        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
         return _serve_on(listener, settings, tls)
 
 

@@ -4,6 +4,7 @@ import asyncio
 
 import anyio
 from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from finery.db import Database
 from finery.http.problems import RequestRefused, unavailable
@@ -19,7 +20,7 @@ class Readiness:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._look: asyncio.Task[None] | None = None
+        self._look: asyncio.Task[bool] | None = None
 
     async def check(self) -> None:
         """Raises RequestRefused (503) while the database does not answer, or a transaction that writes hangs."""
@@ -29,13 +30,19 @@ class Readiness:
         # A look that hangs is waited for by the next ones, too: each with a thread of its own, they would pile up.
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._ask())
-        done, _ = await asyncio.wait({self._look}, timeout=LOOK_SECONDS)
-        if not done or self._look.exception() is not None:
+        # Kept: when this one goes on, a later caller may have begun the next look.
+        look = self._look
+        done, _ = await asyncio.wait({look}, timeout=LOOK_SECONDS)
+        if not done or not look.result():
             raise RequestRefused(unavailable("the database does not answer"))
 
-    async def _ask(self) -> None:
-        await anyio.to_thread.run_sync(self._select, limiter=anyio.CapacityLimiter(1))
+    async def _ask(self) -> bool:
+        return await anyio.to_thread.run_sync(self._select, limiter=anyio.CapacityLimiter(1))
 
-    def _select(self) -> None:
-        with self._database.read() as session:
-            session.execute(text("SELECT 1"))
+    def _select(self) -> bool:
+        try:
+            with self._database.read() as session:
+                session.execute(text("SELECT 1"))
+        except SQLAlchemyError:
+            return False
+        return True

@@ -4,6 +4,7 @@ import math
 import os
 import subprocess
 import time
+from pathlib import Path
 
 from finery.contracts.events import EventType
 from finery.contracts.layout import CONTROL_PAUSE, CONTROL_STOP
@@ -13,6 +14,8 @@ from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 
 LOOK_EVERY_SECONDS = 0.1
+LEAST_FREE_BYTES = 64 << 10
+"""What a full disk may have left: too little for what a program writes at once, though not nothing."""
 GRACE_SECONDS = 30.0
 """Between the SIGTERM that a request becomes and SIGKILL."""
 
@@ -36,7 +39,9 @@ def train(attempt: Attempt) -> Outcome:
     figures = {"seconds": round(time.monotonic() - started, 2)}
     if asked is None and program.returncode != 0:
         how = f"signal {-program.returncode}" if program.returncode < 0 else f"exit code {program.returncode}"
-        return Outcome(reason=Reason.ERROR, message=f"the program ended with {how}", figures=figures)
+        is_full = _is_disk_full(attempt.run.path, Path(config.working_directory or attempt.spec.home))
+        reason, beside = (Reason.DISK_FULL, " on a full disk") if is_full else (Reason.ERROR, "")
+        return Outcome(reason=reason, message=f"the program ended with {how}{beside}", figures=figures)
     attempt.reporter.event(EventType.RESULT, figures)
     message = "the program was asked to end" if asked is not None else None
     return Outcome(reason=asked or Reason.COMPLETED, message=message, figures=figures, artifacts=_artifacts(attempt))
@@ -56,6 +61,12 @@ def _mind(attempt: Attempt, program: "subprocess.Popen[bytes]") -> Reason | None
             program.kill()
         time.sleep(LOOK_EVERY_SECONDS)
     return asked
+
+
+def _is_disk_full(*places: Path) -> bool:
+    """Whether next to nothing can be written: where an exit code does not tell why a program failed, that does."""
+    found = [os.statvfs(place) for place in places]
+    return any(each.f_bavail * each.f_frsize < LEAST_FREE_BYTES for each in found)
 
 
 def _artifacts(attempt: Attempt) -> list[Made]:
