@@ -24,8 +24,8 @@ def broken_promises(
 ) -> dict[str, object]:
     """What is wrong, by promise; empty when all hold. Every run has to have ended before.
 
-    `accepted`: the ids of all runs that a client was promised. `cancelled`: of those whose cancel was answered with
-    success while they had not ended.
+    `accepted`: the ids of all runs that a client was promised, the client's own where it chose one. `cancelled`: of
+    those whose cancel was answered with success while they had not ended.
     """
     with database.read() as session:
         found = list(session.scalars(select(RunRow)))
@@ -70,9 +70,10 @@ def _environment(pid: int) -> list[bytes]:
 
 def _lost_or_doubled(found: list[RunRow], accepted: Collection[str], cancelled: Collection[str]) -> dict[str, object]:
     status_of = {row.id: row.status for row in found}
+    known = {*status_of, *(row.client_id for row in found)}
     keys = Counter((row.source, row.idempotency_key) for row in found if row.idempotency_key is not None)
     return {
-        "accepted, but not there": [run_id for run_id in accepted if run_id not in status_of],
+        "accepted, but not there": [run_id for run_id in accepted if run_id not in known],
         "promised to two clients": [run_id for run_id, times in Counter(accepted).items() if times > 1],
         "twice for one Idempotency-Key": [key for key, times in keys.items() if times > 1],
         "not ended": [row.id for row in found if not RunStatus(row.status).is_finished],

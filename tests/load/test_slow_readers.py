@@ -74,9 +74,12 @@ async def read_all(world: World, paths: list[str]) -> None:
 def large_answers(world: World) -> list[str]:
     """Their addresses: a list, a log and an event stream, each more than the system keeps for a client."""
     with world.database.write() as session:
-        for number in range(JOBS):
-            runs.create(session, builders.external(f"job-{number}"), builders.ground(world.home), LOCAL_ADMINISTRATOR)
-    log = HomeDirectory(world.home).run_log("job-0")
+        ground = builders.ground(world.home)
+        made = [
+            runs.create(session, builders.external(f"job-{number}"), ground, LOCAL_ADMINISTRATOR)
+            for number in range(JOBS)
+        ]
+    log = HomeDirectory(world.home).run_log(made[0].uid)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("wb") as file:
         for _ in range(LOG_BYTES >> 20):
