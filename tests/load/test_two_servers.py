@@ -98,7 +98,6 @@ def take_over(server: RunningServer) -> None:
         return server.is_healthy()
 
     wait_until(is_up, "the second server serves", START_SECONDS + LEASE_SECONDS)
-    assert "is served by" in server.log.read_text(), "it was not refused before"
 
 
 async def create(server: RunningServer, marks: Path, name: str) -> list[Answer]:
