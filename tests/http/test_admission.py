@@ -1,6 +1,6 @@
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import pytest
 from starlette.testclient import TestClient
@@ -88,9 +88,24 @@ class TestWorkedOnIn:
             may_end.wait(60)
 
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(60) as pool:
+            patch.setattr("finery.http.admission.STUDIES_OF_ONE", 100)
             patch.setattr("finery.api.native.dataset_checks.check_data", hang)
             for _ in range(60):
                 pool.submit(client.post, "/api/v1/datasets/check", json={"path": "rows.jsonl"})
             assert client.get("/api/v1/runs").status_code == 200
             assert client.get("/api/v1/system").status_code == 200
             may_end.set()
+
+
+class TestStudiesData:
+    def test_one_user_does_not_fill_the_line(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        may_end = threading.Event()
+        monkeypatch.setattr("finery.http.admission.STUDIES_OF_ONE", 2)
+        monkeypatch.setattr("finery.api.native.dataset_checks.check_data", lambda *_: may_end.wait(60))
+        with ThreadPoolExecutor(3) as pool:
+            sent = [pool.submit(client.post, "/api/v1/datasets/check", json={"path": "a"}) for _ in range(3)]
+            refused = next(as_completed(sent)).result()
+            may_end.set()
+        assert refused.status_code == 429
+        assert refused.headers["Retry-After"]
+        assert "2 looks at whole files" in refused.json()["error"]["message"]

@@ -83,6 +83,8 @@ def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
         log_config=None,
         log_level=settings.log_level,
         access_log=False,
+        # There are no WebSockets here, and requests for them are as any others.
+        ws="none",
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=math.ceil(settings.head_timeout_seconds),

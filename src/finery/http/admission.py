@@ -6,6 +6,7 @@ A burst of requests must not take all threads, or the processor from those who o
 import asyncio
 import functools
 import math
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,7 +16,7 @@ import anyio
 from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 
-from finery.http.problems import RequestRefused, unavailable
+from finery.http.problems import RETRY_SECONDS, Problem, RequestRefused, unavailable
 
 Result = TypeVar("Result")
 
@@ -76,8 +77,12 @@ wait for that."""
 
 LOOK_UPS = Lane("look-ups of who asks", 8)
 """Of their own, so that nobody is kept out by what those who came in before are doing."""
+GLANCES = Lane("looks into data", 4)
+"""At some rows of a file."""
 STUDIES = Lane("studies of data", 3, most_waiting=100)
 """Each reads a whole file, which takes a processor for seconds."""
+STUDIES_OF_ONE = 10
+"""Of one user, under way or waiting: nobody is to fill the line for the others."""
 
 _threads: RunVar[CapacityLimiter] = RunVar("finery_threads")
 
@@ -93,6 +98,29 @@ def worked_on_in(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., 
         return run
 
     return wrap
+
+
+def studies_data(endpoint: Callable[..., Result]) -> Callable[..., Any]:
+    """A decorator of a route's function that reads whole files; its parameter `user` says whose share it takes."""
+    under_way = Counter[str | None]()
+    study = worked_on_in(STUDIES)(endpoint)
+
+    @functools.wraps(endpoint)
+    async def run(**arguments: Any) -> Any:
+        who: str | None = arguments["user"].user_id
+        if under_way[who] >= STUDIES_OF_ONE:
+            message = f"{STUDIES_OF_ONE} looks at whole files are under way for you; wait until one has ended"
+            headers = {"Retry-After": RETRY_SECONDS}
+            raise RequestRefused(Problem(429, "too_many_requests", message, headers=headers))
+        under_way[who] += 1
+        try:
+            return await study(**arguments)
+        finally:
+            under_way[who] -= 1
+            if not under_way[who]:
+                del under_way[who]
+
+    return run
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:

@@ -5,11 +5,11 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from pydantic import ConfigDict, Field
 
-from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
+from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, NativeRoute
 from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.numbers import PlainNumbers
 from finery.domain.datasets.inspection import Asked
-from finery.http.admission import STUDIES, worked_on_in
+from finery.http.admission import studies_data
 from finery.http.dataset_checks import check_data
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
@@ -33,8 +33,8 @@ class CheckDatasetRequest(PlainNumbers):
     max_length: Annotated[int, Field(ge=8, le=1_048_576)] = 1024
 
 
-@router.post("/check", dependencies=[Depends(Allow(Permission.DATASETS_READ))])
-@worked_on_in(STUDIES)
+@router.post("/check", dependencies=[Depends(Allow(Permission.DATASETS_READ))], responses=TOO_MANY)
+@studies_data
 def check_dataset(body: CheckDatasetRequest, services: CurrentServices, user: CurrentUser) -> DatasetCheck:
     """What is wrong with the data is the answer: `ok` says whether a run may train on it."""
     return check_data(services, _asked(body), user)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response, StreamingResponse
 
-from finery.api.native.dialect import ERRORS, PREFIX, ApiError, DatasetId, NativeRoute
+from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, ApiError, DatasetId, NativeRoute
 from finery.api.native.mapping import to_stored
 from finery.api.native.schemas import (
     DatasetChanges,
@@ -18,7 +18,7 @@ from finery.api.native.schemas import (
 from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
-from finery.http.admission import STUDIES, worked_on_in
+from finery.http.admission import GLANCES, studies_data, worked_on_in
 from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
 from finery.http.described import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -107,20 +107,20 @@ def restore_version(
 
 
 @router.get("/{dataset_id}/preview", dependencies=[READ])
-@worked_on_in(STUDIES)
+@worked_on_in(GLANCES)
 def preview_rows(found: Located, rows: Rows = 20, offset: Offset = 0) -> Preview:
     return datasets.preview(found.path, offset=offset, limit=rows, filename=found.version.filename)
 
 
-@router.get("/{dataset_id}/statistics", dependencies=[READ])
-@worked_on_in(STUDIES)
-def get_statistics(found: Located, services: CurrentServices) -> Statistics:
+@router.get("/{dataset_id}/statistics", dependencies=[READ], responses=TOO_MANY)
+@studies_data
+def get_statistics(found: Located, services: CurrentServices, user: CurrentUser) -> Statistics:
     """Counted at the first request, which takes as long as the file is read."""
     return statistics_of(services, found)
 
 
-@router.get("/{dataset_id}/diff", dependencies=[READ])
-@worked_on_in(STUDIES)
+@router.get("/{dataset_id}/diff", dependencies=[READ], responses=TOO_MANY)
+@studies_data
 def compare_versions(
     dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, old: OldVersion, new: Version = None
 ) -> DatasetDiff:

@@ -1,0 +1,35 @@
+import logging
+
+from finery.app.logs import OF_CLIENTS, REPEATED_SECONDS, RepetitionFilter
+from tests.clock import Clock
+
+
+def record(message: str, name: str = OF_CLIENTS, level: int = logging.WARNING) -> logging.LogRecord:
+    return logging.LogRecord(name, level, __file__, 1, message, (), None)
+
+
+class TestRepetitionFilter:
+    def test_once_a_minute_with_a_count(self) -> None:
+        clock = Clock()
+        repetition = RepetitionFilter(clock)
+        assert [repetition.filter(record("malformed")) for _ in range(1500)] == [True, *[False] * 1499]
+        clock.now += REPEATED_SECONDS
+        again = record("malformed")
+        assert repetition.filter(again)
+        assert again.getMessage() == "malformed (1499 more since the last time)"
+
+    def test_each_message_for_itself(self) -> None:
+        repetition = RepetitionFilter(Clock())
+        assert repetition.filter(record("malformed"))
+        assert repetition.filter(record("upgrade"))
+
+    def test_what_is_not_of_clients_or_worse_is_all_told(self) -> None:
+        repetition = RepetitionFilter(Clock())
+        assert all(repetition.filter(record("lost", name="finery.scheduler")) for _ in range(3))
+        assert all(repetition.filter(record("trace", level=logging.ERROR)) for _ in range(3))
+
+    def test_what_it_remembers_is_bounded(self) -> None:
+        repetition = RepetitionFilter(Clock())
+        for number in range(10_000):
+            repetition.filter(record(f"message {number}"))
+        assert len(repetition._due) <= 100
