@@ -1,12 +1,14 @@
 """Going on from what an ended run has left."""
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
+from finery.contracts.machine import Machine
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.contracts.run import Run, RunChanges
 from finery.contracts.status import Reason, RunStatus
@@ -17,7 +19,7 @@ from finery.domain.runs import attempts, claims
 from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToResume, RunNotFound
 from finery.kit.files import write_json
 from tests import builders
-from tests.domain.principals import ANN, BOB
+from tests.domain.principals import ANN, BOB, LEAD
 
 ONE_DATABASE = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
@@ -34,10 +36,10 @@ def ended(
     """A training that has ended, with whole checkpoints of `steps`."""
     with database.write() as session:
         wanted = builders.sft(home, id="old", labels={"team": "a"}, name="first", priority=3, config=config)
-        runs.create(session, wanted, builders.ground(home), who)
+        run = runs.create(session, wanted, builders.ground(home), who)
     end(database, reason)
     for step in steps:
-        folder = home / "runs" / "old" / "checkpoints" / f"checkpoint-{step}"
+        folder = home / "runs" / run.uid / "checkpoints" / f"checkpoint-{step}"
         folder.mkdir(parents=True)
         (folder / "model.safetensors").write_text(f"weights of {step}")
     return "old"
@@ -97,6 +99,53 @@ class TestEndedRun:
         end(database, Reason.ERROR)
         assert resume(database, home, "old").id not in (first.id, "old")
 
+    def test_an_ended_one_is_never_the_answer(self, database: Database, home: Path) -> None:
+        """Whichever of them was deleted in between."""
+        ended(database, home)
+        made = ["old"]
+        for deleted in (None, None, 1, 2, 1, None):
+            if deleted is not None:
+                with database.write() as session:
+                    runs.delete(session, made.pop(deleted), builders.ground(home), LOCAL_ADMINISTRATOR)
+            new = resume(database, home, "old")
+            assert (new.status, new.id in made) == (RunStatus.QUEUED, False)
+            made.append(new.id)
+            end(database, Reason.ERROR)
+
+    def test_what_it_is_called_may_change_between_two_that_ask(self, database: Database, home: Path) -> None:
+        ended(database, home)
+        ground, first = builders.ground(home), []
+
+        def change_and_ask() -> None:
+            with database.write() as session:
+                changes = RunChanges(shared=True, name="second", labels={"team": "b"})
+                runs.change(session, "old", changes, LOCAL_ADMINISTRATOR)
+            first.append(resume(database, home, "old").id)
+
+        def machine() -> Machine:
+            """Asked for when the late one has looked, and has not begun to write."""
+            if not first:
+                other = threading.Thread(target=change_and_ask)
+                other.start()
+                other.join()
+            return ground.machine()
+
+        with database.write() as session:
+            late = runs.resume(session, "old", LOCAL_ADMINISTRATOR, replace(ground, machine=machine))
+        assert [late.id] == first
+
+    def test_another_who_may_see_it_is_answered_with_it(self, database: Database, home: Path) -> None:
+        ended(database, home, who=ANN)
+        first = resume(database, home, "old", ANN)
+        assert resume(database, home, "old", LEAD).id == first.id
+
+    def test_a_private_one_of_another_is_neither_told_nor_counted_twice(self, database: Database, home: Path) -> None:
+        ended(database, home, who=ANN)
+        of_lead = resume(database, home, "old", LEAD)
+        of_ann = resume(database, home, "old", ANN)
+        assert of_ann.id != of_lead.id
+        assert resume(database, home, "old", ANN).id == of_ann.id
+
     def test_its_own_output_directory_is_no_hindrance(self, database: Database, home: Path) -> None:
         ended(database, home, output_dir="outputs/mine")
         assert resume(database, home, "old").output_dir == "outputs/mine"
@@ -154,16 +203,16 @@ class TestEndedRun:
 class TestAtOnce:
     def test_one_new_run(self, database: Database, home: Path) -> None:
         ended(database, home)
-        barrier, found = threading.Barrier(4), []
+        barrier, found = threading.Barrier(12), []
 
         def ask() -> None:
             barrier.wait()
             found.append(resume(database, home, "old").id)
 
-        threads = [threading.Thread(target=ask) for _ in range(4)]
+        threads = [threading.Thread(target=ask) for _ in range(12)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        assert (len(found), len(set(found))) == (4, 1)
+        assert (len(found), len(set(found))) == (12, 1)
         assert sorted(path.name for path in (home / "runs").iterdir()) == sorted(["old", found[0]])

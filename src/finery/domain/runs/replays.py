@@ -40,7 +40,11 @@ def stored_key(new: NewRun, who: Principal) -> str | None:
 
 
 def earlier_answer(session: Session, new: NewRun, who: Principal) -> Run | None:
-    """The run that the same key was answered with before. Raises IdempotencyMismatch when the body differs."""
+    """The run that the same key was answered with before. Raises IdempotencyMismatch when the body differs.
+
+    The key of a resumed run is the server's own: its name, labels and sharing are those of the run before, which may
+    have been changed between two requests, and no client has sent a key that it could have mistaken.
+    """
     key = stored_key(new, who)
     if key is None:
         return _sent_before(session, new, who) if new.is_retry else None
@@ -48,7 +52,7 @@ def earlier_answer(session: Session, new: NewRun, who: Principal) -> Run | None:
     row = session.scalars(query).one_or_none()
     if row is None:
         return None
-    if row.request_hash != request_hash(new):
+    if new.resumed_from is None and row.request_hash != request_hash(new):
         raise IdempotencyMismatch()
     return run_of(row)
 

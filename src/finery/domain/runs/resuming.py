@@ -6,14 +6,14 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import event, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.layout import RunDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RECIPES
 from finery.contracts.run import NewRun, Resources, Run
-from finery.contracts.status import Intent, RunStatus
+from finery.contracts.status import FINISHED, Intent, RunStatus
 from finery.db.reading import reading_beside
 from finery.domain.ground import Ground
 from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
@@ -70,18 +70,32 @@ def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) ->
         raise NotControllable(row.id)
     if not RunStatus(row.status).is_finished:
         return None
-    query = select(RunRow).where(RunRow.resumed_from == row.id, runs_visible_to(who)).order_by(RunRow.number)
-    others = reading.scalars(query).all()
-    if others and not RunStatus(others[-1].status).is_finished:
-        return run_of(others[-1])
+    unfinished = _unfinished_successor(reading, row, who)
+    if unfinished is not None:
+        return run_of(unfinished)
     if not RECIPES[row.recipe].resumable:
         raise NothingToResume(row.id, f"is a {row.recipe}, which would begin anew; submit it again instead")
     before = ground.home.run(row.id)
     checkpoint = before.last_checkpoint()
     if checkpoint is None:
         raise NothingToResume(row.id, "left no whole checkpoint to go on from; submit it again instead")
-    # Two that ask at once draw the same key, and both are answered with the same run.
-    return _Successor(_request(row, f"resume {row.id} {len(others)}"), dict(row.requested), before, checkpoint)
+    return _Successor(_request(row, _idempotency_key(reading, row)), dict(row.requested), before, checkpoint)
+
+
+def _unfinished_successor(reading: Session, row: RunRow, who: Principal) -> RunRow | None:
+    """The newest that they may see; a private one of somebody else's is no answer to them."""
+    query = select(RunRow).where(RunRow.resumed_from == row.id, RunRow.status.not_in(FINISHED), runs_visible_to(who))
+    return reading.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
+
+
+def _idempotency_key(reading: Session, row: RunRow) -> str:
+    """The same for all that ask at once, who are thereby answered with one run, and another once a successor is there.
+
+    A count of the successors would not do: it falls when one is deleted, and the key would find an ended one. The arrow
+    is in no key of a client, since a header's characters end at U+00FF.
+    """
+    last = reading.scalar(select(func.max(RunRow.number)).where(RunRow.resumed_from == row.id))
+    return f"resume {row.id} → {last or 0}"
 
 
 def _request(row: RunRow, key: str) -> NewRun:
@@ -105,14 +119,14 @@ def _request(row: RunRow, key: str) -> NewRun:
 
 def _accept(session: Session, successor: _Successor, who: Principal, ground: Ground) -> Run:
     run = create(session, successor.new, ground, who)
-    directory = ground.home.run(run.id)
+    directory = ground.home.run(run.uid)
     if directory.path.exists():
         # Somebody else's request was first.
         return run
     # Only a commit that fails is still to come; what it was to name is of no use then.
     event.listen(session, "after_rollback", lambda _: shutil.rmtree(directory.path, ignore_errors=True), once=True)
     _lend(successor, directory)
-    row = lock_row(session, run.id, who)
+    row = lock_row(session, run.uid, who)
     row.requested = dict(successor.requested)
     return run_of(row)
 
