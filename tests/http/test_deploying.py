@@ -4,12 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import update
+from starlette.testclient import TestClient
 
 from finery.app.composition import Composition
 from finery.contracts.deployment import Deployment
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.permissions import Principal
+from finery.domain import deployments
 from finery.domain.catalog import ModelNotFound
 from finery.http import deploying
 from finery.http.deploying import StillLoading, serve_and_wait
@@ -38,7 +41,7 @@ def running(services: Services, name: str, who: Principal = LEAD) -> Deployment:
 
 
 def served(services: Services, name: str, who: Principal = LEAD) -> str:
-    return asyncio.run(serve_and_wait(services, name, who)).deployment.id
+    return asyncio.run(serve_and_wait(services, name, who, lambda _: None)).deployment.id
 
 
 class TestServeAndWait:
@@ -123,3 +126,57 @@ class TestServeAndWait:
             session.execute(update(RunRow).values(shared=False))
         with pytest.raises(ModelNotFound):
             served(services, name, BOB)
+
+
+def post(app: FastAPI, path: str, body: dict[str, object]) -> tuple[int, dict[str, object]]:
+    with TestClient(app, base_url="http://127.0.0.1:8001", client=("127.0.0.1", 50000)) as client:
+        answer = client.post(path, json=body)
+    return answer.status_code, answer.json()["error"]
+
+
+ASKED: dict[str, object] = {"messages": [{"role": "user", "content": "hi"}]}
+BAD = [
+    ("chat/completions", {"messages": []}, "messages"),
+    ("chat/completions", {"messages": "x"}, "messages"),
+    ("chat/completions", {**ASKED, "max_tokens": 0}, "max_tokens"),
+    ("chat/completions", {**ASKED, "tool_choice": "required"}, "tool_choice"),
+    ("chat/completions", {**ASKED, "top_logprobs": 2}, "top_logprobs"),
+    ("chat/completions", {**ASKED, "temprature": 1}, "temprature"),
+    ("completions", {"prompt": 7}, "prompt"),
+    ("completions", {}, "prompt"),
+]
+
+
+class TestBadBody:
+    @pytest.fixture(autouse=True)
+    def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Nothing starts engines here."""
+        monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
+
+    @pytest.mark.parametrize(("path", "body", "param"), BAD)
+    def test_starts_no_engine(
+        self, app: FastAPI, composition: Composition, path: str, body: dict[str, object], param: str
+    ) -> None:
+        status, error = post(app, f"/v1/{path}", {"model": TINY, **body})
+        assert (status, error["param"]) == (400, param)
+        with composition.services.database.read() as session:
+            assert deployments.list_all(session, LEAD) == []
+
+    def test_does_not_wait_for_one_that_starts(self, app: FastAPI, composition: Composition) -> None:
+        path, body, param = BAD[0]
+        with TestClient(app, base_url="http://127.0.0.1:8001", client=("127.0.0.1", 50000)) as client:
+            ensure(composition.services.database, TINY, composition.services.ground)
+            for _ in range(2):
+                answer = client.post(f"/v1/{path}", json={"model": TINY, **body})
+                assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)
+
+    def test_a_good_one_does_both(self, app: FastAPI, composition: Composition) -> None:
+        status, error = post(app, "/v1/chat/completions", {"model": TINY, **ASKED})
+        assert (status, error["code"]) == (503, "still_loading")
+        with composition.services.database.read() as session:
+            assert len(deployments.list_all(session, LEAD)) == 1
+
+    def test_the_engine_that_is_to_be_started_says_what_it_takes(self, app: FastAPI, composition: Composition) -> None:
+        """`logit_bias` is vLLM's."""
+        status, error = post(app, "/v1/chat/completions", {"model": TINY, **ASKED, "logit_bias": {"1": 2}})
+        assert (status, error["param"], error["code"]) == (400, "logit_bias", "unsupported_parameter")

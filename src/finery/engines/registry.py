@@ -5,6 +5,7 @@ from typing import Any
 
 from finery.engines.base import Engine
 from finery.engines.transformers.engine import TransformersEngine
+from finery.engines.transformers.requests import check_for_transformers
 from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.requests import check_for_vllm
 from finery.engines.vllm.settings import VllmSettings
@@ -12,8 +13,13 @@ from finery.engines.vllm.settings import VllmSettings
 TRANSFORMERS = "transformers"
 VLLM = "vllm"
 
-CHECKS: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {VLLM: check_for_vllm}
-"""Of requests to engines that pass over what they do not know; the others refuse it themselves."""
+CHECKS: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {
+    TRANSFORMERS: check_for_transformers,
+    VLLM: check_for_vllm,
+}
+"""Of requests, by the engine that is to answer them: the path and the body."""
+REFUSE_THEMSELVES = frozenset({TRANSFORMERS})
+"""Engines that pass over nothing that they do not know: what goes to a running one need not be read twice."""
 
 
 def installed_engines(vllm: VllmSettings) -> Mapping[str, Engine]:
@@ -25,8 +31,10 @@ def installed_engines(vllm: VllmSettings) -> Mapping[str, Engine]:
     return engines
 
 
-def check_request(engine: str, path: str, body: Mapping[str, Any]) -> None:
-    """Raises RequestRefused, naming the parameter that the engine would pass over or must not be given."""
-    check = CHECKS.get(engine)
-    if check is not None:
-        check(path, body)
+def check_request(engine: str, path: str, body: Mapping[str, Any], *, is_running: bool = False) -> None:
+    """Raises RequestRefused, naming the parameter that the engine would refuse, pass over or must not be given.
+
+    `is_running`: the engine is there to refuse by itself what it would refuse.
+    """
+    if not (is_running and engine in REFUSE_THEMSELVES):
+        CHECKS[engine](path, body)

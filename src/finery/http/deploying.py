@@ -16,12 +16,15 @@ from finery.domain import deployments
 from finery.domain.deployments.errors import EngineNotStarted
 from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.leaving import unless_disconnected
-from finery.http.engines import EngineUnreachable
+from finery.http.body import beside_loop
+from finery.http.engines import EngineUnreachable, check_body
 from finery.http.services import Services
 from finery.http.session import Changes, transact
 from finery.http.waking import wait_for_change
 
 Answer = TypeVar("Answer")
+BodyCheck = Callable[[str], None]
+"""Given a kind of engine, it raises what an engine of that kind would refuse the request with."""
 LOAD_SECONDS = 900.0
 SERVE_SECONDS = 120.0
 """How long a request by name waits for its engine; then it is told to come back, which OpenAI's clients do."""
@@ -66,15 +69,18 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
     return deployment
 
 
-async def serve_and_wait(services: Services, name: str, who: Principal) -> ServedModel:
+async def serve_and_wait(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
     """Where the model that `name` is to `who` is answered; its engine is started if none runs.
 
-    Raises StillLoading, and what deployments.demand.ensure raises.
+    Nothing is started, and nobody waits, for a request that does not pass `check`; a running engine checks by itself.
+    Raises StillLoading, and what `check` and deployments.demand.ensure raise.
     """
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
         changed = services.waking.changed
-        served = await _find(services, name, who)
+        served = await _find(services, name, who, check)
+        if served.deployment.status is DeploymentStatus.STARTING:
+            await beside_loop(check, served.deployment.engine)
         deployment = await _settled(services, served.deployment, SERVER, deadline)
         if deployment.status is DeploymentStatus.RUNNING and services.ground.in_use.touch(deployment.id):
             return served.model_copy(update={"deployment": deployment})
@@ -112,13 +118,16 @@ async def while_there(request: Request, work: Coroutine[Any, Any, Answer]) -> An
 async def _pass_on_by_name(
     services: Services, name: str, who: Principal, path: str, body: dict[str, object]
 ) -> Response:
+    def check(engine: str) -> None:
+        check_body(engine, path, body)
+
     for _ in range(TRIES - 1):
-        served = await serve_and_wait(services, name, who)
+        served = await serve_and_wait(services, name, who, check)
         try:
             return await _pass_on(services, served, path, body)
         except EngineUnreachable:
             await _until_it_is_gone(services, served.deployment)
-    return await _pass_on(services, await serve_and_wait(services, name, who), path, body)
+    return await _pass_on(services, await serve_and_wait(services, name, who, check), path, body)
 
 
 async def _pass_on(services: Services, served: ServedModel, path: str, body: dict[str, object]) -> Response:
@@ -154,8 +163,8 @@ async def _wait_while(
     return deployment
 
 
-async def _find(services: Services, name: str, who: Principal) -> ServedModel:
-    look = partial(_find_or_ensure, services, name, who)
+async def _find(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
+    look = partial(_find_or_ensure, services, name, who, check)
     if len(name) > LONGEST_REMEMBERED:
         return await anyio.to_thread.run_sync(look)
     served, key = services.memory.served, (name, who)
@@ -165,12 +174,13 @@ async def _find(services: Services, name: str, who: Principal) -> ServedModel:
     return await served.recall(key, look)
 
 
-def _find_or_ensure(services: Services, name: str, who: Principal) -> ServedModel:
+def _find_or_ensure(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
     """A request to what runs already writes nothing."""
     with services.database.read() as session:
         served = deployments.demand.find(session, name, who, services.ground)
-    if served is not None:
-        return served
+        if served is not None:
+            return served
+        check(deployments.demand.engine_of(session, name, who, services.ground))
 
     def ensure(session: Session) -> ServedModel:
         return deployments.demand.ensure(session, name, who, services.ground)

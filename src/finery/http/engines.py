@@ -263,11 +263,16 @@ def _detail(error: Exception) -> str:
 
 def _checked(target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> ServedModel:
     served = _served(target, body)
+    check_body(served.deployment.engine, path, body, is_running=True)
+    return served
+
+
+def check_body(engine: str, path: str, body: dict[str, Any], *, is_running: bool = False) -> None:
+    """Raises EngineRefused for what an engine of that kind would refuse whatever it serves; see check_request."""
     try:
-        check_request(served.deployment.engine, path, body)
+        check_request(engine, path, body, is_running=is_running)
     except RequestRefused as error:
         raise EngineRefused(str(error), param=error.param, code=error.code) from error
-    return served
 
 
 def _served(target: ServedModel | Deployment, body: dict[str, Any]) -> ServedModel:

@@ -32,6 +32,11 @@ def find(session: Session, name: str, who: Principal, ground: Ground) -> ServedM
     return None if row is None else _served(row, name, plan, ground)
 
 
+def engine_of(session: Session, name: str, who: Principal, ground: Ground) -> str:
+    """The kind of engine that `ensure` would start. Raises as `find` does."""
+    return _plan(session, name, who, ground).engine
+
+
 def is_as_found(served: ServedModel) -> bool:
     """Whether the files of what `find` has found are still those: who looks again need not ask the database for it."""
     return are_as_they_were(served.stamps)

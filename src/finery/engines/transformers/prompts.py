@@ -15,7 +15,13 @@ from finery.engines.transformers.conversations import messages_of, tools_of
 from finery.engines.transformers.renderer import CPU_SECONDS, MEMORY_BYTES
 from finery.engines.transformers.renderers import Renderers, chat_of
 from finery.engines.transformers.sampling import Sampling
-from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, RequestRefused
+from finery.engines.transformers.wire import (
+    ChatRequest,
+    CompletionRequest,
+    GenerationRequest,
+    RequestRefused,
+    check_combinations,
+)
 
 Result = TypeVar("Result")
 COMPLETION_TOKENS = 16
@@ -47,10 +53,7 @@ async def chat_jobs(
     request: ChatRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits, renderers: Renderers
 ) -> list[Job]:
     """Raises RequestRefused."""
-    if request.top_logprobs is not None and not request.logprobs:
-        raise RequestRefused("top_logprobs needs logprobs: true.", param="top_logprobs")
-    if request.max_tokens is not None and request.max_completion_tokens is not None:
-        raise RequestRefused("max_tokens is the old name of max_completion_tokens; send one.", param="max_tokens")
+    check_combinations(request)
     prompt = await render_chat(request, tokenizer, renderers)
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
     max_tokens = request.max_completion_tokens or request.max_tokens or limits.context

@@ -163,6 +163,14 @@ def check_choice(request: ChatRequest) -> None:
         raise RequestRefused(f"No tool is called {request.chosen_function!r}.", param="tool_choice")
 
 
+def check_combinations(request: ChatRequest) -> None:
+    """Raises RequestRefused for parameters that mean nothing together."""
+    if request.top_logprobs is not None and not request.logprobs:
+        raise RequestRefused("top_logprobs needs logprobs: true.", param="top_logprobs")
+    if request.max_tokens is not None and request.max_completion_tokens is not None:
+        raise RequestRefused("max_tokens is the old name of max_completion_tokens; send one.", param="max_tokens")
+
+
 def parse_object(body: bytes) -> dict[str, Any]:
     try:
         fields = json.loads(body)
