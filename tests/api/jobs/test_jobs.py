@@ -55,13 +55,18 @@ class TestCreateJob:
         assert answer.status_code == 409
         assert "job-001" in answer.json()["detail"]
 
-    @pytest.mark.parametrize("job_id", ["", "a/b", "a\nb", "a\0b", "\x1b[31m", "x" * 129])
+    @pytest.mark.parametrize(
+        "job_id",
+        ["", "a/b", "a\nb", "a\0b", "\x1b[31m", "x" * 129, ".", "..", "....", "e\u0301", "\u1112\u1161\u11ab"],
+    )
     def test_bad_id(self, client: TestClient, job_id: str) -> None:
         answer = client.post("/jobs", json={**JOB, "job_id": job_id})
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["field"] == "job_id"
 
-    @pytest.mark.parametrize("job_id", ["작업-1", "a b", "..", "x" * 128, "작" * 128, "a?b#c%", "$(reboot)", "-rf"])
+    @pytest.mark.parametrize(
+        "job_id", ["작업-1", "a b", "..a", "\u00e9", "x" * 128, "작" * 128, "a?b#c%", "$(reboot)", "-rf"]
+    )
     def test_odd_id_is_found_again(self, client: TestClient, job_id: str) -> None:
         assert client.post("/jobs", json={**JOB, "job_id": job_id}).status_code == 201
         assert client.get("/jobs").json()[0]["id"] == job_id

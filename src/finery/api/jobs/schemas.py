@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.recipes import DpoConfig, SftConfig
 from finery.contracts.recipes.base import PlainPath
-from finery.contracts.text import PLAIN
+from finery.contracts.text import ClientId
 
 BatchSize = Annotated[int, Field(ge=1, le=128)]
 LearningRate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
@@ -45,7 +45,7 @@ class NewJob(BaseModel):
 
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
-    job_id: Annotated[str, Field(min_length=1, max_length=128), PLAIN]
+    job_id: ClientId
     model_name: Annotated[str, Field(min_length=1, max_length=4096)]
     dataset: Annotated[str, Field(min_length=1, max_length=4096)]
     hyperparameters: dict[str, Any] = {}
