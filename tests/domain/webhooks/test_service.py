@@ -103,6 +103,13 @@ class TestCreate:
             ("http://[::1]/", "is loopback"),
             ("http://[fd00::1]/", "is private"),
             ("http://[::ffff:127.0.0.1]/", "an IPv4 address in IPv6"),
+            ("http://[::1%25lo]:9000/", "names a zone"),
+            ("http://[::1%lo]/", "names a zone"),
+            ("http://[fe80::1%25lo]/", "names a zone"),
+            ("http://[::ffff:127.0.0.1%25lo]/", "names a zone"),
+            ("http://[2606:4700::1111%25eth0]/", "names a zone"),
+            ("http://127.0.0.1%25lo/", "escaped"),
+            ("http://%31%32%37.0.0.1/", "escaped"),
         ],
     )
     def test_addresses_that_cannot_be(

@@ -26,6 +26,8 @@ def checked_url(text: str, destinations: Destinations) -> tuple[str, str]:
         raise InvalidWebhook("url", "must not hold a user name or password; messages are signed instead")
     if url.port is not None and not 1 <= url.port <= LARGEST_PORT:
         raise InvalidWebhook("url", f"names the port {url.port}; ports are 1 to {LARGEST_PORT}")
+    if "%" in url.host:
+        raise InvalidWebhook("url", _escape_refusal(url.host))
     if (refusal := destinations.refusal_of_host(url.raw_host.decode("ascii"))) is not None:
         remedy = "an administrator may allow its network with FINERY_WEBHOOK_ALLOW_PRIVATE"
         raise InvalidWebhook("url", f"the address {url.host} is {refusal}; {remedy}")
@@ -33,3 +35,10 @@ def checked_url(text: str, destinations: Destinations) -> tuple[str, str]:
     if len(plain) > LONGEST_URL:
         raise InvalidWebhook("url", f"is longer than {LONGEST_URL:,} characters")
     return plain, url.host
+
+
+def _escape_refusal(host: str) -> str:
+    """A look-up would take neither, or not as what the check of addresses takes it for."""
+    if ":" in host:
+        return f"names a zone of this machine's network in {host[:100]}; leave out the % and what follows"
+    return f"has escaped characters in its host {host[:100]}; write them as they are"
