@@ -141,3 +141,17 @@ class TestShortage:
         assert (machine.get("r").status, machine.lost_count("r")) == (RunStatus.QUEUED, 0)
         with database.read() as session:
             assert session.scalars(select(LeaseRow)).all() == []
+
+
+class TestEndInTheLog:
+    def test_tells_the_reason_that_was_decided(
+        self, machine: Machine, home: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """The process had ended by itself when the cancel came."""
+        caplog.set_level(logging.INFO, "finery.scheduler")
+        machine.submit("r", home)
+        machine.submitter.work()
+        with machine.database.write() as session:
+            runs.request_cancel(session, "r", LOCAL_ADMINISTRATOR)
+        machine.watcher.work()
+        assert "run r: cancelled (cancelled)" in caplog.messages

@@ -159,7 +159,7 @@ class Watcher:
             message = message and redact(message)
             ending = ending and _redacted(ending, redact)
         with self._database.write() as session:
-            status = attempts.finish(
+            decided = attempts.finish(
                 session,
                 attempt.ref,
                 reason=reason,
@@ -171,7 +171,8 @@ class Watcher:
             )
         self._redactors.forget(attempt.ref)
         failpoint("watch.finished")
-        log.info("run %s: %s (%s)", attempt.run_id, status, reason)
+        if decided is not None:
+            log.info("run %s: %s (%s)", attempt.run_id, *decided)
 
     def _notice(self, attempt: LiveAttempt, message: str) -> None:
         with self._database.write() as session:

@@ -37,9 +37,10 @@ def finish(
     database: Database, ref: AttemptRef, reason: Reason, ending: Exit | None = None, *, has_checkpoint: bool = False
 ) -> RunStatus | None:
     with database.write() as session:
-        return attempts.finish(
+        decided = attempts.finish(
             session, ref, reason=reason, message="why", ending=ending, max_lost=2, has_checkpoint=has_checkpoint
         )
+    return None if decided is None else decided[0]
 
 
 def status_events(database: Database) -> list[str]:
@@ -190,7 +191,7 @@ class TestFinishCommand:
             found = attempts.finish(
                 session, ref, reason=Reason.LOST, message=None, ending=None, max_lost=2, began=False
             )
-        assert found is RunStatus.QUEUED
+        assert found == (RunStatus.QUEUED, Reason.LOST)
 
 
 class TestRecordEvents:

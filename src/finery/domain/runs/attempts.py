@@ -106,8 +106,8 @@ def finish(
     max_lost: int,
     began: bool = True,
     has_checkpoint: bool = False,
-) -> RunStatus | None:
-    """End the attempt and decide what becomes of its run; None when the attempt is no longer ours.
+) -> tuple[RunStatus, Reason] | None:
+    """End the attempt and decide what becomes of its run, and why; None when the attempt is no longer ours.
 
     An accepted cancel always wins. Where RECOVERY_OF_REASON knows a way the run is queued again, `max_lost` times
     without a checkpoint in between. `began`: False where its process certainly never did. `has_checkpoint`: whether
@@ -129,7 +129,7 @@ def finish(
     if to is RunStatus.SUCCEEDED:
         row.progress = {**row.progress, "fraction": 1.0, "eta_seconds": 0.0}
         _add_artifacts(session, row, ending)
-    return to
+    return to, reason
 
 
 def _decide(
