@@ -90,7 +90,7 @@ class TestParseJson:
     def test_where_it_is_cut_for_the_scan_changes_nothing(
         self, text: str, shift: int, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("finery.http.body.SCANNED", 7)
+        monkeypatch.setattr("finery.kit.json_values.SCANNED", 7)
         value = {"a" * shift: [text * 9, {}, 1, text]}
         assert parse_json(json.dumps(value).encode(), SMALL) == value
         with pytest.raises(RequestRefused, match="values"):

@@ -113,7 +113,7 @@ BROKEN = {
     "broken UTF-8": (b'{"a": "\xff"}\n', 1, "UTF-8"),
     "Shift-JIS": ('{"a": "日本"}\n'.encode("shift-jis"), 1, "UTF-8"),
     "control character": (b'{"a": "\x01"}\n', 1, "invalid character"),
-    "depth bomb": (b'{"a":' * 100_000 + b"\n", 1, "nested too deeply"),
+    "depth bomb": (b'{"a":' * 100_000 + b"\n", 1, "nested too deeply|50,000 values"),
     "depth bomb that ends well": (b'{"a":' * 9000 + b"1" + b"}" * 9000 + b"\n", 1, "nested too deeply"),
     "lone surrogate in UTF-16": (b"\xff\xfe" + '{"a":"'.encode("utf-16-le") + b"\x00\xd8" + b'"\0}\0', 1, "UTF-8"),
 }
@@ -371,6 +371,76 @@ class TestScanRows:
         good = [row.value for row in found if isinstance(row, Row)]
         is_good = expected is not None and all(isinstance(value, dict) for value in expected)
         assert (good == expected and len(good) == len(found)) if is_good else len(good) < len(found)
+
+
+class TestRowsOfManyValues:
+    @pytest.mark.parametrize("name", ["t.jsonl", "t.json", "t.jsonl.gz", "t.json.gz"])
+    @pytest.mark.parametrize(
+        "values",
+        [b"1," * 50_000 + b"1", b"{}," * 40_000 + b"1", b"[]," * 40_000 + b"1", b'"",' * 50_000 + b'""'],
+        ids=["numbers", "objects", "lists", "texts"],
+    )
+    def test_json_is_neither_decoded_nor_taken(self, tmp_path: Path, name: str, values: bytes) -> None:
+        row = b'{"x": [' + values + b"]}"
+        small = [b'{"a": 1}'] * 3
+        content = (
+            b"\n".join([*small, row, *small]) if "jsonl" in name else b"[" + b",".join([*small, row, small[0]]) + b"]"
+        )
+        taker = Taking(lambda data: True)
+        path = write(tmp_path, name, gzip.compress(content) if name.endswith("gz") else content)
+        assert [str(row) for row in scan_rows(path, taker=taker)] == [
+            f"line {4 if 'jsonl' in name else 1}: {tables.TOO_MANY}"
+        ]
+        assert 4 not in [number for _, number in taker.taken]
+        assert len(taker.taken) == (6 if "jsonl" in name else 4)
+
+    @pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
+    @pytest.mark.parametrize("text", ["a, b [c] {d} ", 'say "x, [y], {z}" \\ '], ids=["plain", "with quotes"])
+    def test_commas_and_brackets_of_a_text_are_no_values(self, tmp_path: Path, name: str, text: str) -> None:
+        row = {"text": text * 60_000}
+        content = json.dumps(row) if name == "t.jsonl" else json.dumps([row])
+        assert values(write(tmp_path, name, content.encode())) == [row]
+
+    def test_cells_of_csv_are_not_made(self, tmp_path: Path) -> None:
+        content = b"a,b\n1,2\n" + b"," * 60_000 + b'\n"3,",4\n'
+        rows = list(scan_rows(write(tmp_path, "t.csv", content)))
+        assert [str(row) if isinstance(row, BrokenRow) else row.value["b"] for row in rows] == [
+            "2",
+            f"line 3: {tables.TOO_MANY}",
+            "4",
+        ]
+
+    def test_cells_after_a_text_that_is_closed_late(self, tmp_path: Path) -> None:
+        content = b'a,b\n1,"2\n",' + b"," * 60_000 + b"\n"
+        (row,) = scan_rows(write(tmp_path, "t.csv", content))
+        assert isinstance(row, BrokenRow)
+        assert tables.TOO_MANY in row.reason
+
+    @pytest.mark.parametrize("start", [b'1,"', b'1,"one\n'], ids=["one line", "two lines"])
+    def test_commas_of_a_csv_text_are_no_cells(self, tmp_path: Path, start: bytes) -> None:
+        path = write(tmp_path, "t.csv", b"a,b\n" + start + b'so, ""well"", ' * 30_000 + b'"\n')
+        (row,) = scan_rows(path)
+        assert isinstance(row, Row)
+        assert row.value["b"].count(",") == 60_000
+
+    def test_a_csv_row_of_many_lines_has_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(tables, "MAX_ROW_BYTES", 1000)
+        path = write(tmp_path, "t.csv", b'a,b\n1,2\n3,"' + b"x" * 90 + (b"\n" + b"x" * 90) * 50 + b'"\n')
+        good, bad = scan_rows(path)
+        assert isinstance(good, Row)
+        assert isinstance(bad, BrokenRow)
+        assert (bad.number, tables.TOO_LONG in bad.reason) == (2, True)
+
+    def test_a_csv_line_past_the_limit_is_a_row_of_its_own(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tables, "MAX_ROW_BYTES", 1000)
+        path = write(tmp_path, "t.csv", b"a,b\n1," + b"x" * 2000 + b"\n3,4\n")
+        bad, good = scan_rows(path)
+        assert isinstance(bad, BrokenRow)
+        assert isinstance(good, Row)
+        assert (bad.line, bad.number, bad.reason) == (2, 1, tables.TOO_LONG)
+        assert (good.line, good.number, good.value) == (3, 2, {"a": "3", "b": "4"})
 
 
 class TestSniff:

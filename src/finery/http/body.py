@@ -16,12 +16,11 @@ from starlette.types import Receive, Scope
 from finery.domain.errors import Flaw
 from finery.domain.flaws import MAX_FIELD
 from finery.http.problems import Problem, RequestRefused, invalid_request, unreadable_body
+from finery.kit.json_values import outside_of_strings
 from finery.kit.printable import printable
 
 LARGE = 64 << 10
 """Bytes that take long enough to look at for other requests to feel it."""
-SCANNED = 256 << 10
-"""Bytes that are looked at in one step."""
 EXPLAINED = 1 << 20
 """Bytes of a broken body of which it is still told exactly where it is broken."""
 
@@ -127,7 +126,7 @@ def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
 def _count_pairs(data: bytes, bounds: JsonBounds) -> int:
     """How many keys stand in the text, repeated ones too. Raises RequestRefused for too many values."""
     pairs = values = strings = 0
-    for outside, quotes in _outside_of_strings(data):
+    for outside, quotes in outside_of_strings(data):
         pairs += outside.count(b":")
         values += outside.count(b",") + outside.count(b"[") + outside.count(b"{")
         strings += quotes // 2
@@ -135,20 +134,6 @@ def _count_pairs(data: bytes, bounds: JsonBounds) -> int:
         if values > bounds.values or strings > 2 * bounds.values:
             raise unreadable_body(f"the JSON holds more than {bounds.values} values; send less at once")
     return pairs
-
-
-def _outside_of_strings(data: bytes) -> Iterator[tuple[bytes, int]]:
-    """What stands outside of the strings, and how many quotation marks bound these, piece by piece: each step is one
-    pass of C code, during which no other thread runs."""
-    is_inside, rest = False, b""
-    for start in range(0, len(data), SCANNED):
-        piece = rest + data[start : start + SCANNED]
-        # A backslash that escapes what comes in the next piece goes with it.
-        is_cut = (len(piece) - len(piece.rstrip(b"\\"))) % 2 == 1
-        piece, rest = (piece[:-1], b"\\") if is_cut else (piece, b"")
-        bare = piece.replace(b"\\\\", b"").replace(b'\\"', b"").split(b'"')
-        yield b"".join(bare[int(is_inside) :: 2]), len(bare) - 1
-        is_inside ^= len(bare) % 2 == 0
 
 
 def _count_keys(value: Any, bounds: JsonBounds) -> int:

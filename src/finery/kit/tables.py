@@ -6,26 +6,31 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
 
+from finery.kit.json_values import holds_more_values
+from finery.kit.parquet_rows import RefusedParquet, parquet_rows
 from finery.kit.text import (
     HEAD_BYTES,
     PackedTooTightly,
     Unpacking,
     as_utf8,
     guess_encoding,
+    has_long_start,
     open_unpacked,
     read_chunks,
     split_in_blocks,
     split_lines,
 )
 
-MAX_ROW_BYTES = 64 * 2**20
-PARQUET_BATCH_ROWS = 256
+MAX_ROW_BYTES = 16 * 2**20
+MAX_ROW_VALUES = 50_000
+"""Objects, lists and what they hold: a few bytes each, and a hundred once they are objects of Python, which are made
+while no other thread runs."""
 
 JsonObject = dict[str, Any]
 
@@ -186,7 +191,9 @@ def _json_line_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | Bro
             number += 1
             yield BrokenRow(line, number, TOO_LONG)
             continue
-        if taken := taker.take_block(block, line + 1, number + 1):
+        # The lines after the first stand in one chunk, which is too short for so many values.
+        is_heavy = has_long_start(block, 2 * MAX_ROW_VALUES) and holds_more_values(block, MAX_ROW_VALUES)
+        if not is_heavy and (taken := taker.take_block(block, line + 1, number + 1)):
             line += taken
             number += taken
             continue
@@ -194,7 +201,9 @@ def _json_line_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | Bro
             line += 1
             if data and not data.isspace():
                 number += 1
-                if not taker.take(data, line, number):
+                if is_heavy and holds_more_values(data, MAX_ROW_VALUES):
+                    yield BrokenRow(line, number, TOO_MANY)
+                elif not taker.take(data, line, number):
                     yield _row(data, line, number)
 
 
@@ -206,6 +215,7 @@ def _row(data: bytes, line: int, number: int) -> Row | BrokenRow:
 
 
 TOO_LONG = f"the row is longer than {MAX_ROW_BYTES // 2**20} MiB"
+TOO_MANY = f"the row holds more than {MAX_ROW_VALUES:,} values"
 _DECODER = msgspec.json.Decoder(JsonObject)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -222,7 +232,9 @@ def _json_array_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | Br
     splitter = _ArraySplitter(chunks)
     try:
         for number, (line, data) in enumerate(splitter.elements(), start=1):
-            if not taker.take(data, line, number):
+            if holds_more_values(data, MAX_ROW_VALUES):
+                yield BrokenRow(line, number, TOO_MANY)
+            elif not taker.take(data, line, number):
                 yield _row(data, line, number)
     except BrokenRow as end:
         yield end
@@ -343,12 +355,13 @@ _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
 
 def _csv_rows(chunks: Iterator[bytes], _taker: Taker, delimiter: str = ",") -> Iterator[Row | BrokenRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
-    lines = _CsvLines(chunks)
+    lines = _CsvLines(chunks, delimiter.encode())
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     header: list[str] | None = None
     number = 0
     while True:
         line = reader.line_num + 1
+        lines.begin_row()
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -356,16 +369,17 @@ def _csv_rows(chunks: Iterator[bytes], _taker: Taker, delimiter: str = ",") -> I
             return
         if cells is None:
             return
-        if not cells:
+        flaw = lines.flaw
+        if not cells and not flaw:
             continue
         if header is None:
             header = cells
-            if len(set(header)) < len(header) or lines.take_flaw():
-                yield BrokenRow(line, 1, "the header names a column twice, or is not valid UTF-8")
+            if len(set(header)) < len(header) or flaw:
+                yield BrokenRow(line, 1, flaw or "the header names a column twice")
                 return
             continue
         number += 1
-        if flaw := lines.take_flaw():
+        if flaw:
             yield BrokenRow(line, number, flaw)
         elif len(cells) != len(header):
             yield BrokenRow(line, number, f"{len(cells)} cells, but the header names {len(header)}")
@@ -376,24 +390,44 @@ def _csv_rows(chunks: Iterator[bytes], _taker: Taker, delimiter: str = ",") -> I
 class _CsvLines(Iterator[str]):
     """Decoded lines for the CSV reader, which joins those of one row; remembers what was wrong with them."""
 
-    def __init__(self, chunks: Iterator[bytes]) -> None:
+    def __init__(self, chunks: Iterator[bytes], delimiter: bytes) -> None:
         self._lines = split_lines(chunks, limit=MAX_ROW_BYTES)
-        self._flaw = ""
+        self._delimiter = delimiter
+        self._row_bytes = 0
+        self.flaw = ""
+        """Of the row that was read last."""
+
+    def begin_row(self) -> None:
+        self.flaw = ""
+        self._row_bytes = 0
 
     def __next__(self) -> str:
+        """Raises csv.Error where what is too much stands in quotation marks: nobody knows where these would end."""
         data = next(self._lines)
-        if data is None:
-            self._flaw = TOO_LONG
-            return "\n"
+        is_quoted = self._row_bytes > 0
+        self._row_bytes += len(data or b"") + 1
+        if data is None or self._row_bytes > MAX_ROW_BYTES + 1:
+            return self._refused(TOO_LONG, is_quoted)
+        if data.count(self._delimiter) >= MAX_ROW_VALUES and self._cells(data, is_quoted) > MAX_ROW_VALUES:
+            return self._refused(TOO_MANY, is_quoted)
         try:
             return data.decode() + "\n"
         except UnicodeDecodeError as error:
-            self._flaw = _reason(error)
+            self.flaw = _reason(error)
             return data.decode(errors="replace") + "\n"
 
-    def take_flaw(self) -> str:
-        flaw, self._flaw = self._flaw, ""
-        return flaw
+    def _refused(self, flaw: str, is_quoted: bool) -> str:
+        if is_quoted:
+            raise csv.Error(f"{flaw}, or a quotation mark is not closed")
+        self.flaw = flaw
+        return "\n"
+
+    def _cells(self, data: bytes, is_quoted: bool) -> int:
+        """How many the line has; counted to a little more than are allowed."""
+        text = b'"' + data if is_quoted else data
+        mark = re.escape(self._delimiter)
+        cell = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+(?:"|$)|)[^%s]*+(?:%s|$)' % (mark, mark))
+        return sum(1 for _ in islice(cell.finditer(text), MAX_ROW_VALUES + 2)) - 1
 
 
 def _tsv_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
@@ -410,17 +444,18 @@ _READERS: dict[TableFormat, Callable[[Iterator[bytes], Taker], Iterator[Row | Br
 
 def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
     import pyarrow
-    from pyarrow import parquet
 
-    number, unpacking = 0, Unpacking(path)
+    rows = parquet_rows(path, most_values=MAX_ROW_VALUES, most_bytes=MAX_ROW_BYTES)
     try:
-        with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS, use_threads=False):
-                unpacking.take(content_bytes=batch.nbytes, rows=batch.num_rows)
-                for value in batch.to_pylist():
-                    number += 1
-                    yield Row(number, number, value, sum(len(str(cell)) for cell in value.values()))
-    except pyarrow.ArrowException as error:
-        raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error
-    except PackedTooTightly as error:
+        for number, value in enumerate(rows, start=1):
+            if isinstance(value, str):
+                yield BrokenRow(number, number, value)
+            else:
+                yield Row(number, number, value, sum(len(str(cell)) for cell in value.values()))
+    except (RefusedParquet, PackedTooTightly) as error:
         raise UnreadableTable(str(error)) from error
+    except (pyarrow.ArrowException, OSError) as error:
+        # What Arrow finds wrong with a file's pages is an OSError, too, which has no number.
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error

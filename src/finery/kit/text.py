@@ -137,6 +137,11 @@ def has_longer_line(block: bytes, size: int) -> bool:
     return False
 
 
+def has_long_start(block: bytes, size: int) -> bool:
+    """Whether the first line has more bytes than `size`."""
+    return len(block) > size and block.find(b"\n", 0, size + 1) < 0
+
+
 def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
     if encoding == "utf-8":
         yield from chunks

@@ -56,7 +56,16 @@ class TestPreview:
         assert [(row.number, row.line, row.value) for row in found.rows] == [(2, 2, None), (3, 3, {"n": 3})]
         assert found.rows[0].problem
 
-    @pytest.mark.parametrize("value", ["x" * 10**6, ["x" * 1000] * 1000, [0] * 10**6, {"a": ["y" * 10**6] * 3}])
+    def test_rows_of_parquet_that_cannot_be_had_are_told(self, tmp_path: Path) -> None:
+        table = pa.table({"at": pa.array([0, 2**62], pa.timestamp("us")), "list": [[1], [2]]})
+        parquet.write_table(table, tmp_path / "b.parquet")
+        found = show(tmp_path / "a.parquet", (tmp_path / "b.parquet").read_bytes())
+        assert [(row.number, row.value is None, bool(row.problem)) for row in found.rows] == [
+            (1, False, False),
+            (2, True, True),
+        ]
+
+    @pytest.mark.parametrize("value", ["x" * 10**6, ["x" * 1000] * 1000, [0] * 49_000, {"a": ["y" * 10**6] * 3}])
     def test_long_rows_are_cut(self, tmp_path: Path, value: Any) -> None:
         found = show(tmp_path / "a.jsonl", lines({"n": value}))
         assert found.is_cut
