@@ -32,9 +32,11 @@ class TestOddText:
         ["\N{GRINNING FACE}", "모델 モデル 模型", "a\u2028b", "x" * 4000, "%s %d {} :a", "' OR ''='", "\\", "Ünï"],
     )
     def test_comes_back_as_it_was(self, client: TestClient, text: str) -> None:
-        client.post("/jobs", json={**JOB, "model_name": text, "hyperparameters": {text: [text, 1e300, 2**60]}})
+        # A key has at most 500 characters.
+        parameters = {text[:500]: [text, 1e300, 2**60]}
+        client.post("/jobs", json={**JOB, "model_name": text, "hyperparameters": parameters})
         job = client.get("/jobs/a").json()
-        assert (job["model_name"], job["hyperparameters"]) == (text, {text: [text, 1e300, 2**60]})
+        assert (job["model_name"], job["hyperparameters"]) == (text, parameters)
 
     @pytest.mark.parametrize("change", [{"model_name": "a\0b"}, {"hyperparameters": {"a": "\0"}}, {"job_id": "\0"}])
     def test_nul_is_kept_or_refused(self, client: TestClient, change: dict[str, Any]) -> None:
@@ -122,9 +124,12 @@ class TestAccounts:
 
     def test_what_cannot_be_stored(self, client: TestClient) -> None:
         client.post("/api/v1/setup", json=self.ROOT)
-        for text in ("\0", "a\0b", "\ufffe", "x" * 200):
+        for text in ("\ufffe", "x" * 200):
             assert client.post("/api/v1/login", json={"login": text, "password": text}).status_code == 401
             assert client.get("/api/v1/audit", params={"action": text, "target": text}).json()["entries"] == []
+        for text in ("\0", "a\0b"):
+            assert client.post("/api/v1/login", json={"login": text, "password": text}).status_code == 422
+            assert client.get("/api/v1/audit", params={"action": text}).status_code == 422
         for path in ("users/%00", "keys/%00", "secrets/%00", "server-secrets/%00"):
             assert client.delete(f"/api/v1/{path}").status_code == 404
         for name in ("\0", "\u202e"):

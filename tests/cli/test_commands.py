@@ -255,7 +255,7 @@ class TestRuns:
         assert finery("runs", "stop", run.id, "--json").json["id"] == run.id
         assert finery("runs", "wait", run.id).code in (0, 4)
 
-    @pytest.mark.parametrize("word", ["pause", "resume", "checkpoint", "stop", "cancel"])
+    @pytest.mark.parametrize("word", ["pause", "checkpoint", "stop", "cancel"])
     def test_too_late(self, finery: Finery, api: FineryClient, word: str) -> None:
         run = api.create_run("command", {"argv": ["true"]})
         api.wait(run.id, timeout=30)
@@ -263,6 +263,14 @@ class TestRuns:
 
         assert ended.code == 2
         assert ended.err == f"finery: run {run.id!r} has already ended: succeeded\n"
+
+    def test_a_command_is_not_resumed(self, finery: Finery, api: FineryClient) -> None:
+        run = api.create_run("command", {"argv": ["true"]})
+        api.wait(run.id, timeout=30)
+        refused = finery("runs", "resume", run.id)
+
+        assert refused.code == 2
+        assert "submit it again instead" in refused.err
 
     def test_wait(self, finery: Finery, api: FineryClient) -> None:
         run = started(api, "sleep 60")

@@ -81,10 +81,13 @@ class TestRuns:
     def test_what_a_run_cannot_do_is_refused(self, api: FineryClient) -> None:
         run = shell(api, "true")
         api.wait(run.id, timeout=30)
-        for ask in (api.pause_run, api.resume_run, api.stop_run, api.checkpoint_run, api.cancel_run):
+        for ask in (api.pause_run, api.stop_run, api.checkpoint_run, api.cancel_run):
             with pytest.raises(FineryError) as caught:
                 ask(run.id)
             assert (caught.value.status, caught.value.code) == (409, "run_finished")
+        with pytest.raises(FineryError) as caught:
+            api.resume_run(run.id)
+        assert (caught.value.status, caught.value.code) == (409, "nothing_to_resume")
 
 
 class TestLogs:

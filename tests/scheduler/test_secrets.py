@@ -38,8 +38,9 @@ def store(database: Database, home: Path, value: str = VALUE, name: str = "MINE"
         secrets.put(session, SecretBox(home / ".finery"), name, value, owner_id=None)
 
 
-def python(code: str, *names: str) -> NewRun:
-    return builders.command(sys.executable, "-c", code, secrets=list(names or ("MINE",)))
+def python(code: str, *names: str, restartable: bool = False) -> NewRun:
+    program = (sys.executable, "-c", code)
+    return builders.command(*program, secrets=list(names or ("MINE",)), restartable=restartable)
 
 
 def has_seen(home: Path, run_id: str, value: str = VALUE) -> bool:
@@ -72,7 +73,7 @@ class TestLaunch:
     def test_a_changed_value_counts_at_the_next_attempt(self, harness: Harness) -> None:
         store(harness.database, harness.home)
         harness.start()
-        run_id = harness.submit(python(NOTE_AND_SLEEP))
+        run_id = harness.submit(python(NOTE_AND_SLEEP, restartable=True))
         wait_until_seen(harness, run_id, VALUE)
         store(harness.database, harness.home, "another value")
         record = read_json(harness.home / "runs" / run_id / "attempts" / "1" / "shim.json")

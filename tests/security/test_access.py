@@ -21,6 +21,7 @@ from tests.servers import RunningServer
 
 PUBLIC = {
     "GET /healthz",
+    "GET /readyz",
     "GET /api/v1/setup", "POST /api/v1/setup", "POST /api/v1/login",
     "GET /api/auth/setup/status", "POST /api/auth/setup/first-admin", "POST /api/auth/login",
     "GET /api/cloud/auth/setup/status", "POST /api/cloud/auth/setup/first-admin", "POST /api/cloud/auth/login",

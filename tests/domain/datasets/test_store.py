@@ -170,8 +170,8 @@ class TestDelete:
         made = stored.create(database, home)
         new = builders.sft(home, id="r1", config={"dataset_path": f"dataset:{made.id}"})
         with database.write() as session:
-            runs.create(session, new, builders.ground(home), ANN)
-        with pytest.raises(DatasetInUse, match="r1"):
+            run = runs.create(session, new, builders.ground(home), ANN)
+        with pytest.raises(DatasetInUse, match=run.uid):
             delete(database, made)
         with database.write() as session:
             runs.request_cancel(session, "r1", ANN)

@@ -16,10 +16,10 @@ WAY = (RunStatus.STARTING, RunStatus.RUNNING, RunStatus.SUCCEEDED)
 
 def succeeded(database: Database, home: Path, run_id: str, *, who: Principal = ANN, source: str = "openai") -> str:
     with database.write() as session:
-        runs.create(session, builders.sft(home, id=run_id, source=source), builders.ground(home), who)
+        run = runs.create(session, builders.sft(home, id=run_id, source=source), builders.ground(home), who)
         for status in WAY:
             change_status(session, lock_row(session, run_id, who), status)
-    return run_id
+    return run.uid
 
 
 def listed(
@@ -40,30 +40,29 @@ class TestListResults:
         ids = [succeeded(database, home, f"r{number}") for number in range(5)]
         assert listed(database, limit=3) == ids[:1:-1]
         assert listed(database, limit=3, newest_first=False) == ids[:3]
-        middle = find(database, "r2")
+        middle = find(database, ids[2])
         assert middle is not None
         assert listed(database, after=middle.number) == ids[1::-1]
         assert listed(database, after=middle.number, newest_first=False) == ids[3:]
 
     def test_only_of_runs_that_succeeded_and_of_that_dialect(self, database: Database, home: Path) -> None:
-        succeeded(database, home, "native", source="native")
+        native = succeeded(database, home, "native", source="native")
         with database.write() as session:
-            runs.create(session, builders.sft(home, id="queued", source="openai"), builders.ground(home), ANN)
+            queued = runs.create(session, builders.sft(home, id="queued", source="openai"), builders.ground(home), ANN)
         assert listed(database) == []
-        assert find(database, "native") is find(database, "queued") is find(database, "none") is None
+        assert find(database, native) is find(database, queued.uid) is find(database, "none") is None
 
     @pytest.mark.parametrize("other", [BOB, NO_ACCOUNT], ids=lambda who: who.name)
     def test_only_for_those_who_may_see_the_run(self, database: Database, home: Path, other: Principal) -> None:
-        succeeded(database, home, "r")
+        run_id = succeeded(database, home, "r")
         assert listed(database, other) == []
-        assert find(database, "r", other) is None
-        assert listed(database, LEAD) == ["r"]
+        assert find(database, run_id, other) is None
+        assert listed(database, LEAD) == [run_id]
 
 
 class TestFindResult:
     def test_it_changes_with_the_runs_events(self, database: Database, home: Path) -> None:
-        succeeded(database, home, "r")
-        result = find(database, "r")
+        result = find(database, succeeded(database, home, "r"))
         assert result is not None
         with database.read() as session:
             run = runs.get(session, "r", ANN)
