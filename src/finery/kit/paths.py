@@ -48,6 +48,13 @@ class PathResolver:
         resolved, home = path.resolve(), self._places[0]
         return str(resolved.relative_to(home)) if resolved.is_relative_to(home) else str(resolved)
 
+    def told(self, text: str) -> str:
+        """`text`, which may be a path or a model's name on a hub, as those are told it who may not know where the
+        server's home lies: a path in there relative to it, anything else as it is.
+        """
+        path = Path(text)
+        return self.relative(path) if path.is_absolute() else text
+
     # Followed once: each request asks several times, and each look at a link is a call of the system for every part of
     # the path. A home or root that becomes a link to elsewhere is so at the next start.
     @cached_property

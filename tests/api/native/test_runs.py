@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
 from finery.client.answers import ArtifactList, DeploymentList, EventList, LogSlice, LogTail, ModelList, UploadedDataset
@@ -14,8 +15,9 @@ from finery.domain import runs
 from finery.http.latencies import Served
 from finery.http.services import Services
 from finery.kit.clock import utc_now
-from finery.models import ArtifactRow, RunRow
+from finery.models import ArtifactRow, DeploymentRow, RunRow
 from tests import builders
+from tests.domain.deployments.serving import make_model
 from tests.security.routes import permissions_of_routes
 
 RUNS = "/api/v1/runs"
@@ -203,7 +205,8 @@ class TestArtifacts:
             return f"{RUNS}/a/artifacts/{row.id}/content"
 
     def test_folder_lists_its_files(self, client: TestClient, artifact: str) -> None:
-        assert len(ArtifactList.model_validate(client.get(f"{RUNS}/a/artifacts").json()).artifacts) == 1
+        told = ArtifactList.model_validate(client.get(f"{RUNS}/a/artifacts").json()).artifacts
+        assert [one.path for one in told] == ["outputs/model"]
         files = client.get(artifact).json()["files"]
         assert [file["path"] for file in files] == ["config.json", "inner/weights.safetensors"]
 
@@ -250,6 +253,19 @@ class TestOthers:
         assert (early.status_code, early.json()["error"]["code"]) == (503, "engine_not_ready")
         assert client.delete(address).json()["status"] == "stopping"
         assert client.get("/api/v1/deployments/none").status_code == 404
+
+    def test_where_the_home_lies_is_not_told(self, client: TestClient, services: Services) -> None:
+        make_model(services.ground.home.path, "m")
+        answers = [client.post("/api/v1/deployments", json={"model": "./m"})]
+        address = f"/api/v1/deployments/{answers[0].json()['id']}"
+        with services.database.write() as session:
+            error = f"no weights in {services.ground.home.path}/m"
+            session.execute(update(DeploymentRow).values(error=error))
+        answers += [client.get(address), client.get("/api/v1/deployments")]
+        answers += [client.patch(address, json={"shared": True}), client.delete(address)]
+        assert answers[0].json()["model"] == "m"
+        assert answers[1].json()["error"] == "no weights in m"
+        assert [str(services.ground.home.path) in answer.text for answer in answers] == [False] * 5
 
     @pytest.mark.parametrize(
         "body", [{"model": "none/"}, {"model": "finery/tiny-lama"}, {"modle": "x"}, {"model": "../x"}]

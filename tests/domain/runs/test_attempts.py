@@ -203,6 +203,15 @@ class TestRecordEvents:
         assert [event.sequence for event in events] == [1, 2, 3, 4]
         assert [event.data["step"] for event in events[2:]] == [1, 2]
 
+    def test_where_the_home_lies_is_not_told(self, database: Database, home: Path, ref: AttemptRef) -> None:
+        paths = [f"{home}/runs/r/checkpoints/checkpoint-2", "/elsewhere/checkpoint-2"]
+        told = [TrainerEvent(type=EventType.CHECKPOINT, at=1.0, data={"step": 2, "path": path}) for path in paths]
+        with database.write() as session:
+            assert attempts.record_events(session, ref, start=0, end=50, events=told)
+        with database.read() as session:
+            events = runs.list_events(session, "r", LOCAL_ADMINISTRATOR)
+        assert [event.data["path"] for event in events[2:]] == ["runs/r/checkpoints/checkpoint-2", paths[1]]
+
     def test_the_same_bytes_are_stored_once(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:
             attempts.record_events(session, ref, start=0, end=50, events=[progress(1)])

@@ -83,5 +83,5 @@ def health(holder: SlotHolder) -> Health:
 
 
 @router.get("/model_info", dependencies=[READ])
-def model_info(holder: SlotHolder) -> ModelInfo:
-    return to_model_info(to_loaded(holder))
+def model_info(holder: SlotHolder, services: CurrentServices) -> ModelInfo:
+    return to_model_info(to_loaded(holder), services.ground.resolver)

@@ -17,6 +17,7 @@ from finery.api.jobs.inference_schemas import (
 from finery.contracts.deployment import Deployment, DeploymentStatus
 from finery.contracts.prompting import alpaca_prompt
 from finery.domain.errors import DomainError, ErrorKind
+from finery.kit.paths import PathResolver
 
 
 class NoModelLoaded(DomainError):
@@ -89,11 +90,11 @@ def to_health(deployment: Deployment | None) -> Health:
     )
 
 
-def to_model_info(model: LoadedModel) -> ModelInfo:
+def to_model_info(model: LoadedModel, resolver: PathResolver) -> ModelInfo:
     deployment = model.deployment
     return ModelInfo(
         model_name=deployment.model_name,
-        model_path=deployment.model,
+        model_path=resolver.told(deployment.model),
         device=deployment.device,
         engine=deployment.engine,
         options=deployment.options.model_dump(),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
 from finery.api.native.dialect import ERRORS, PREFIX, DeploymentId, NativeRoute
-from finery.api.native.mapping import to_new_deployment
+from finery.api.native.mapping import to_deployment, to_new_deployment
 from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
 from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
@@ -39,29 +39,35 @@ EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of
 def create_deployment(
     body: CreateDeploymentRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser
 ) -> Deployment:
-    return deployments.create(session, to_new_deployment(body), ground, user)
+    return to_deployment(deployments.create(session, to_new_deployment(body), ground, user), ground)
 
 
 @router.get("/deployments", dependencies=[READ])
-def list_deployments(session: ReadSession, user: CurrentUser) -> DeploymentList:
-    return DeploymentList(deployments=deployments.list_all(session, user))
+def list_deployments(session: ReadSession, ground: CurrentGround, user: CurrentUser) -> DeploymentList:
+    found = deployments.list_all(session, user)
+    return DeploymentList(deployments=[to_deployment(deployment, ground) for deployment in found])
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[READ])
-def get_deployment(deployment_id: DeploymentId, session: ReadSession, user: CurrentUser) -> Deployment:
-    return deployments.get(session, deployment_id, user)
+def get_deployment(
+    deployment_id: DeploymentId, session: ReadSession, ground: CurrentGround, user: CurrentUser
+) -> Deployment:
+    return to_deployment(deployments.get(session, deployment_id, user), ground)
 
 
 @router.patch("/deployments/{deployment_id}", dependencies=[WRITE])
 def change_deployment(
-    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, user: CurrentUser
-) -> Deployment:
-    return deployments.change(session, deployment_id, body, user)
+    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, ground: CurrentGround,
+    user: CurrentUser,
+) -> Deployment:  # fmt: skip
+    return to_deployment(deployments.change(session, deployment_id, body, user), ground)
 
 
 @router.delete("/deployments/{deployment_id}", dependencies=[WRITE])
-def stop_deployment(deployment_id: DeploymentId, session: WriteSession, user: CurrentUser) -> Deployment:
-    return deployments.request_stop(session, deployment_id, user)
+def stop_deployment(
+    deployment_id: DeploymentId, session: WriteSession, ground: CurrentGround, user: CurrentUser
+) -> Deployment:
+    return to_deployment(deployments.request_stop(session, deployment_id, user), ground)
 
 
 @router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE, LONG], response_model=None)

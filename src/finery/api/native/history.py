@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.responses import Response, StreamingResponse
 
 from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RunId
-from finery.api.native.mapping import to_tail
+from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
 from finery.contracts.run import Run
 from finery.domain import runs
@@ -86,8 +86,9 @@ async def download_log(run: StoredRun, ground: CurrentGround, wanted: RangeHeade
 
 
 @router.get("/artifacts", dependencies=[READ])
-def list_artifacts(run_id: RunId, session: ReadSession, user: CurrentUser) -> ArtifactList:
-    return ArtifactList(artifacts=runs.list_artifacts(session, run_id, user))
+def list_artifacts(run_id: RunId, session: ReadSession, ground: CurrentGround, user: CurrentUser) -> ArtifactList:
+    found = runs.list_artifacts(session, run_id, user)
+    return ArtifactList(artifacts=[to_artifact(artifact, ground) for artifact in found])
 
 
 @router.get(

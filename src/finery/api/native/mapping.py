@@ -5,11 +5,12 @@ from collections.abc import Iterator
 
 from finery import __version__
 from finery.api.native.schemas import CreateDeploymentRequest, CreateRunRequest, StoredDataset, System
-from finery.contracts.deployment import NewDeployment
-from finery.contracts.run import NewRun, RunFilter
+from finery.contracts.deployment import Deployment, NewDeployment
+from finery.contracts.run import Artifact, NewRun, RunFilter
 from finery.contracts.status import RunStatus
 from finery.contracts.stored import Dataset
 from finery.domain.errors import Flaw
+from finery.domain.ground import Ground
 from finery.http.logs import log_json
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
@@ -31,6 +32,22 @@ def to_new_deployment(request: CreateDeploymentRequest) -> NewDeployment:
         options=request.options,
         shared=request.shared,
     )
+
+
+def to_deployment(deployment: Deployment, ground: Ground) -> Deployment:
+    """Where the home lies is nobody's business: paths in it are told relative to it, as a request would name them."""
+    error, served = deployment.error, deployment.served_name
+    return deployment.model_copy(
+        update={
+            "model": ground.resolver.told(deployment.model),
+            "served_name": None if served is None else ground.resolver.told(served),
+            "error": None if error is None else error.replace(f"{ground.home.path}/", ""),
+        }
+    )
+
+
+def to_artifact(artifact: Artifact, ground: Ground) -> Artifact:
+    return artifact.model_copy(update={"path": ground.resolver.told(artifact.path)})
 
 
 def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) -> RunFilter:

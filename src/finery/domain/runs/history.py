@@ -1,6 +1,7 @@
 """What a run left behind: events, figures, artifacts."""
 
 from collections.abc import Collection, Iterator
+from pathlib import PurePath
 from typing import Any
 
 from sqlalchemy import func, select
@@ -15,7 +16,7 @@ from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of, shown_id
 from finery.domain.runs.rows import find_row
 from finery.kit.paths import PathRefused
-from finery.models import ArtifactRow, EventRow
+from finery.models import ArtifactRow, EventRow, RunRow
 
 FIGURES = (EventType.PROGRESS, EventType.EVALUATION)
 FIGURES_AT_ONCE = 1000
@@ -31,7 +32,7 @@ def list_events(session: Session, run_id: str, who: Principal, *, after: int = 0
         .order_by(EventRow.sequence)
         .limit(limit)
     )
-    return [_event_of(found, shown_id(row)) for found in session.scalars(query)]
+    return [_event_of(found, row) for found in session.scalars(query)]
 
 
 def list_events_backwards(
@@ -43,7 +44,7 @@ def list_events_backwards(
     if before is not None:
         query = query.where(EventRow.sequence < before)
     rows = session.scalars(query.order_by(EventRow.sequence.desc()).limit(limit))
-    return [_event_of(found, shown_id(row)) for found in rows]
+    return [_event_of(found, row) for found in rows]
 
 
 def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> list[dict[str, Any]]:
@@ -106,12 +107,21 @@ def _is_anothers(session: Session, name: str, run_id: str, who: Principal, groun
     return is_made_since or is_hidden(session, path, who, ground)
 
 
-def _event_of(row: EventRow, run_id: str) -> Event:
+def _event_of(row: EventRow, run: RunRow) -> Event:
     return Event(
-        run_id=run_id,
+        run_id=shown_id(run),
         sequence=row.sequence,
         type=EventType(row.type),
         at=row.at,
         attempt=row.attempt,
-        data=row.data,
+        data=_told(row, run),
     )
+
+
+def _told(row: EventRow, run: RunRow) -> dict[str, Any]:
+    """A trainer names its checkpoints by where they lie; those who ask are not told where the home is."""
+    if row.type != EventType.CHECKPOINT or "path" not in row.data:
+        return row.data
+    path = PurePath(str(row.data["path"]))
+    within = PurePath("runs", run.id, "checkpoints", path.name)
+    return {**row.data, "path": str(within)} if path.parts[-4:] == within.parts else row.data
