@@ -13,6 +13,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.domain import deployments
 from finery.http.services import Services
 from finery.models import DeploymentRow
+from tests.domain.deployments.serving import make_model
 from tests.http.fake_engine import FakeEngine
 
 MODEL = "finery/tiny-llama"
@@ -100,6 +101,11 @@ class TestLoadModel:
             "status": "healthy", "model_loaded": True, "model_name": MODEL, "device": "cpu",
         }  # fmt: skip
         assert client.get("/model_info").json()["model_name"] == MODEL
+
+    def test_where_the_home_lies_is_not_told(self, client: TestClient, services: Services, engine: FakeEngine) -> None:
+        make_model(services.ground.home.path, "m")
+        assert load(client, services, engine.port, model_path="./m").status_code == 200
+        assert client.get("/model_info").json()["model_path"] == "m"
 
     def test_options(self, client: TestClient, services: Services, engine: FakeEngine) -> None:
         load(client, services, engine.port, load_in_4bit=True)
