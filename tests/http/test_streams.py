@@ -57,9 +57,9 @@ class Stage:
     async def collect(self, after: int = 0) -> list[int]:
         """The sequence numbers of a whole stream, heartbeats left out."""
         found = []
-        async for frame in self.streams.frames(self.run(), after):
-            if frame != HEARTBEAT:
-                found.append(sequence(frame))
+        async for piece in self.streams.frames(self.run(), after):
+            if piece != HEARTBEAT:
+                found += [sequence(frame) for frame in piece.split(b"\n\n")[:-1]]
         return found
 
 
@@ -109,6 +109,18 @@ class TestFrames:
             await asyncio.sleep(0.1)
             stage.finish()
             assert await stream == [1, 2, 3, 4, 5, 6, 7]
+
+        play(stage, scene)
+
+    def test_what_is_there_goes_out_at_once(self, sqlite_stage: Stage) -> None:
+        stage = sqlite_stage
+        stage.add(400)
+        stage.finish()
+
+        async def scene() -> None:
+            pieces = [piece async for piece in stage.streams.frames(stage.run(), 0)]
+            assert len(pieces) <= 4
+            assert max(map(len, pieces)) <= 2 * module.PIECE_BYTES
 
         play(stage, scene)
 

@@ -7,7 +7,7 @@ sequence number it has sent; it reads from the feed's window, or from the databa
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,7 @@ PAUSE_SECONDS = 0.03
 """Between two looks of a feed, so that a storm of changes does not become a storm of queries."""
 WINDOW = 1000
 PAGE = 500
+PIECE_BYTES = 1 << 16
 READERS = 4
 HEARTBEAT = b": heartbeat\n\n"
 
@@ -65,7 +66,8 @@ class RunStreams:
             feed.close()
 
     async def frames(self, run: Run, after: int) -> AsyncIterator[bytes]:
-        """The events past `after`, until the terminal one; a heartbeat where there is nothing to say."""
+        """The events past `after`, until the terminal one, as many at once as there are, up to PIECE_BYTES; a heartbeat
+        where there is nothing to say."""
         if self._is_closed:
             return
         feed = self._join(run)
@@ -73,10 +75,10 @@ class RunStreams:
             while True:
                 changed = feed.changed
                 found = await feed.read(after)
-                for frame in found:
-                    yield frame.data
-                    after = frame.sequence
-                    if frame.is_last:
+                for piece in _joined(found):
+                    yield b"".join(frame.data for frame in piece)
+                    after = piece[-1].sequence
+                    if piece[-1].is_last:
                         return
                 if feed.is_closed:
                     return
@@ -168,6 +170,21 @@ class RunFeed:
         with self._database.read() as session:
             found = runs.list_events(session, self.run_id, SERVER, after=after, limit=PAGE)
         return [to_frame(event) for event in found]
+
+
+def _joined(frames: list[Frame]) -> Iterator[list[Frame]]:
+    """Each piece goes its own way through all layers, which holds up the event loop, and to a client that has gone as
+    well until that is noticed: a stream that begins with hundreds of events is not to send each by itself."""
+    piece: list[Frame] = []
+    size = 0
+    for frame in frames:
+        piece.append(frame)
+        size += len(frame.data)
+        if frame.is_last or size >= PIECE_BYTES:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 def to_frame(event: Event) -> Frame:
