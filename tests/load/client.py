@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from finery.contracts.status import RunStatus
-from tests.load.pace import slowness
+from tests.load.pace import worst_slowness
 
 PATIENCE_SECONDS = 120.0
 """Of a client: what takes so long counts as not answered."""
@@ -45,7 +45,9 @@ class Followed:
 
     @property
     def is_terminal(self) -> bool:
-        return self.last["type"] == "status" and RunStatus(self.last["data"]["to"]).is_finished
+        return (
+            self.last is not None and self.last["type"] == "status" and RunStatus(self.last["data"]["to"]).is_finished
+        )
 
 
 class Client:
@@ -92,12 +94,17 @@ class Client:
             await asyncio.sleep(min(float(answers[-1].headers.get("retry-after", 0.2)), 1.0))
 
     async def follow(self, run_id: str, *, after: int = 0, most: int | None = None) -> "Followed":
-        """Read a run's event stream until the server ends it, or until `most` events have come; then cut it off."""
+        """Read a run's event stream until the server ends it, or until `most` events have come; then cut it off. Where
+        the server says that it is busy, nothing has come."""
         assert self._session is not None
         followed = Followed()
         headers = {"Last-Event-ID": str(after)} if after else {}
         path = f"/api/v1/runs/{run_id}/events/stream"
         async with self._session.get(path, headers=headers, timeout=STREAM) as answer:
+            if answer.status == 503:
+                # As an EventSource does: it has seen nothing new, and comes back.
+                await asyncio.sleep(float(answer.headers["Retry-After"]))
+                return followed
             assert answer.status == 200, answer.status
             async for line in answer.content:
                 if line.startswith(b"id: "):
@@ -116,6 +123,8 @@ class Beside:
     """A reader that asks again and again while something else goes on."""
 
     answers: list[Answer] = field(default_factory=list)
+    slowness: float = 1.0
+    """By which factor this machine was slower than a quiet one of two cores, at the worst of before and after."""
 
     @property
     def statuses(self) -> Counter[int]:
@@ -129,7 +138,7 @@ class Beside:
 
 @asynccontextmanager
 async def reader_beside(client: Client, path: str, *, pause: float = 0.02) -> AsyncIterator[Beside]:
-    beside = Beside()
+    beside = Beside(slowness=worst_slowness())
 
     async def read() -> None:
         while True:
@@ -142,14 +151,13 @@ async def reader_beside(client: Client, path: str, *, pause: float = 0.02) -> As
     finally:
         reading.cancel()
         await asyncio.gather(reading, return_exceptions=True)
+        beside.slowness = max(beside.slowness, worst_slowness())
 
 
 @dataclass(frozen=True)
 class Burst:
     answers: Sequence[Answer]
     beside: Beside
-    slowness: float
-    """By which factor this machine was slower than a quiet one of two cores, before and after."""
 
     @property
     def statuses(self) -> Counter[int]:
@@ -163,7 +171,6 @@ class Burst:
 
 async def burst(client: Client, requests: Sequence[tuple[str, str, object]], *, read: str) -> Burst:
     """All `requests` (method, path, JSON body) at once, and a reader of `read` beside them."""
-    before = slowness()
     async with reader_beside(client, read) as beside:
         answers = await asyncio.gather(*(client.ask(method, path, body) for method, path, body in requests))
-    return Burst(answers, beside, max(before, slowness()))
+    return Burst(answers, beside)

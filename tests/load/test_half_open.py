@@ -8,7 +8,6 @@ import pytest
 from tests.load import raw
 from tests.load.client import Answer, Beside, Client, reader_beside
 from tests.load.kinds import LOAD, on_sqlite
-from tests.load.pace import slowness
 from tests.load.world import World, wait_until
 
 EACH = 100
@@ -52,7 +51,7 @@ class TestHalfOpen:
             beside = asyncio.run(self._ask_until_gone(world, half_open))
             assert world.memory_bytes - before <= MOST_BYTES
         assert set(beside.statuses) == {200}
-        assert beside.percentile(0.99) <= READ_SECONDS * slowness()
+        assert beside.percentile(0.99) <= READ_SECONDS * beside.slowness
         uploads = world.home / "data" / "uploads"
         assert not uploads.exists() or not list(uploads.iterdir())
 

@@ -12,7 +12,6 @@ from tests import builders
 from tests.load import programs, raw
 from tests.load.client import Beside, Client, reader_beside
 from tests.load.kinds import LOAD, on_each_database, on_sqlite
-from tests.load.pace import slowness
 from tests.load.world import World, wait_until
 
 EACH = 50
@@ -43,7 +42,7 @@ class TestSlowReaders:
             grown = world.memory_bytes - before
         assert grown <= MOST_BYTES
         assert set(beside.statuses) == {200}
-        assert beside.percentile(0.99) <= READ_SECONDS * slowness()
+        assert beside.percentile(0.99) <= READ_SECONDS * beside.slowness
 
     async def _create_beside(self, world: World, slow: list[socket.socket]) -> Beside:
         async with Client(world.server.url) as client, reading_slowly(slow[::2]):

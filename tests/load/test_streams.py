@@ -9,7 +9,6 @@ from finery.domain import runs
 from tests.load import programs
 from tests.load.client import Answer, Beside, Client, Followed, reader_beside
 from tests.load.kinds import LOAD, on_each_database
-from tests.load.pace import slowness
 from tests.load.world import World
 
 STREAMS = 300
@@ -27,7 +26,7 @@ pytestmark = LOAD
 class TestOnOneRun:
     @on_each_database("sqlite")
     def test_each_gets_each_event_once(self, world: World) -> None:
-        followed, beside = asyncio.run(watch(world, self._run(world), lambda client, run_id: client.follow(run_id)))
+        followed, beside = asyncio.run(watch(world, self._run(world), follow_in_pieces))
         assert_whole(world, followed)
         assert_quick(beside)
 
@@ -67,10 +66,7 @@ class TestOnManyRuns:
                     *(client.ask("PATCH", f"/jobs/{name}/status", {"status": status}) for name in names)
                 )
 
-        async def follow(client: Client, run_id: str) -> Followed:
-            return await client.follow(run_id)
-
-        return await watch_while(world, run_ids * (STREAMS // RUNS), follow, report)
+        return await watch_while(world, run_ids * (STREAMS // RUNS), follow_in_pieces, report)
 
 
 Follow = Callable[[Client, str], Awaitable[Followed]]
@@ -120,12 +116,12 @@ async def accept(world: World, asking: Awaitable[Answer]) -> str:
     return world.accepted[-1]
 
 
-async def follow_in_pieces(client: Client, run_id: str, chance: random.Random) -> Followed:
-    """Come back again and again, each time from the last event seen."""
+async def follow_in_pieces(client: Client, run_id: str, chance: random.Random | None = None) -> Followed:
+    """Until its end: with `chance` it is cut off again and again, and goes on behind the last event seen."""
     whole = Followed()
     while not whole.has_ended:
         after = whole.sequences[-1] if whole.sequences else 0
-        piece = await client.follow(run_id, after=after, most=chance.randint(1, EVENTS // 4))
+        piece = await client.follow(run_id, after=after, most=chance and chance.randint(1, EVENTS // 4))
         whole.sequences += piece.sequences
         whole.last = piece.last or whole.last
         whole.has_ended = piece.has_ended or whole.is_terminal
@@ -144,4 +140,4 @@ def assert_whole(world: World, found: dict[str, list[Followed]]) -> None:
 
 def assert_quick(beside: Beside) -> None:
     assert set(beside.statuses) == {200}
-    assert beside.percentile(0.99) <= READ_SECONDS * slowness()
+    assert beside.percentile(0.99) <= READ_SECONDS * beside.slowness
