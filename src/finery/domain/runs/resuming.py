@@ -70,6 +70,9 @@ def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) ->
         raise NotControllable(row.id)
     if not RunStatus(row.status).is_finished:
         return None
+    # Before the look at what is there: a successor that comes between the two is found by that look. The other way
+    # round, it would be taken for an earlier one that has ended, and followed by a second.
+    key = _idempotency_key(reading, row)
     unfinished = _unfinished_successor(reading, row, who)
     if unfinished is not None:
         return run_of(unfinished)
@@ -79,7 +82,7 @@ def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) ->
     checkpoint = before.last_checkpoint()
     if checkpoint is None:
         raise NothingToResume(row.id, "left no whole checkpoint to go on from; submit it again instead")
-    return _Successor(_request(row, _idempotency_key(reading, row)), dict(row.requested), before, checkpoint)
+    return _Successor(_request(row, key), dict(row.requested), before, checkpoint)
 
 
 def _unfinished_successor(reading: Session, row: RunRow, who: Principal) -> RunRow | None:

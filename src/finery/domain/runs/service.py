@@ -18,7 +18,7 @@ from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.acceptance import insert_run
-from finery.domain.runs.errors import NotReportable, RunIsLive
+from finery.domain.runs.errors import NotReportable, RunExists, RunIsLive
 from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.mapping import run_of, shown_id
 from finery.domain.runs.removal import remove_with
@@ -52,7 +52,15 @@ def create(
         if not (new.keep_refused and isinstance(error, DatasetRefused)):
             raise
         plan = plan_refused(session, new, error, ground, who)
-    return earlier_answer(session, new, who) or _accept(session, new, plan, ground, who)
+    if (before := earlier_answer(session, new, who)) is not None:
+        return before
+    try:
+        return _accept(session, new, plan, ground, who)
+    except RunExists:
+        # The id may be that of this very request's first, committed since the look above.
+        if (before := earlier_answer(session, new, who)) is not None:
+            return before
+        raise
 
 
 def get(session: Session, run_id: str, who: Principal) -> Run:
