@@ -41,6 +41,11 @@ def environment() -> dict[str, str]:
 
 
 class TestFullDisk:
+    @pytest.fixture
+    def environment(self) -> dict[str, str]:
+        """One slot, which is taken: a run that began now would be put back, and that gives up what is kept back."""
+        return {"FINERY_CPU_SLOTS": "1"}
+
     @on_each_database("sqlite")
     def test_is_told_of_cancels_get_through_and_it_passes(self, world: World) -> None:
         running = world.create(programs.until(world.home / "never", mark=world.home / "first"))
@@ -57,6 +62,8 @@ class TestFullDisk:
         assert world.wait_for_end(running) == RunStatus.CANCELLED
         filler.unlink()
         assert upload(world) == 200
+        # What was accepted meanwhile waits, trainings too.
+        world.settle()
         mark = world.home / "mark"
         assert world.wait_for_end(world.create(programs.once(mark))) == RunStatus.SUCCEEDED
         assert mark.read_text() == "x"
