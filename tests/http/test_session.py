@@ -37,6 +37,17 @@ class TestWriteSession:
         assert client.get("/jobs/a").status_code == 404
 
 
+class TestSpentReserve:
+    def test_nothing_new_is_taken_and_what_ends_gets_through(
+        self, client: TestClient, composition: Composition, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        client.post("/jobs", json=JOB)
+        monkeypatch.setattr(composition.services.database.reserve, "is_spent", lambda: True)
+        assert client.post("/jobs", json={**JOB, "job_id": "b"}).status_code == 507
+        assert client.get("/jobs/b").status_code == 404
+        assert client.post("/jobs/a/cancel").status_code == 200
+
+
 class TestDatabaseTrouble:
     def test_gone(self, client: TestClient, home: Path) -> None:
         client.app.state.services.database.dispose()  # type: ignore[attr-defined]

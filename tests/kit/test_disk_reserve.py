@@ -40,3 +40,13 @@ class TestDiskReserve:
         reserve = DiskReserve(tmp_path / "no" / "reserve")
         reserve.give_up_if_short()
         assert not reserve.fill()
+
+
+class TestIsSpent:
+    def test_once_given_up_until_there_is_room(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        reserve = DiskReserve(tmp_path / "reserve", size=1 << 20)
+        assert not reserve.is_spent()
+        monkeypatch.setattr(reserve, "_free_bytes", lambda: (1 << 20) - 1)
+        assert reserve.is_spent()
+        (tmp_path / "reserve").write_bytes(b"")
+        assert not reserve.is_spent()

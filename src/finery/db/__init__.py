@@ -1,6 +1,6 @@
 """The engine and its sessions."""
 
-from finery.db.database import Database, make_room
+from finery.db.database import Database, keep_room, make_room
 from finery.db.types import Base, LongText, UtcDateTime
 
-__all__ = ["Base", "Database", "LongText", "UtcDateTime", "make_room"]
+__all__ = ["Base", "Database", "LongText", "UtcDateTime", "keep_room", "make_room"]

@@ -1,5 +1,6 @@
 """One database, opened the way each kind wants it."""
 
+import errno
 import json
 import os
 import re
@@ -166,6 +167,13 @@ def make_room(session: Session) -> None:
     reserve: DiskReserve | None = session.info.get(_RESERVE)
     if reserve is not None:
         reserve.give_up_if_short()
+
+
+def keep_room(session: Session) -> None:
+    """For what adds something: the reserve that was given up is for what ends or removes. Raises OSError (ENOSPC)."""
+    reserve: DiskReserve | None = session.info.get(_RESERVE)
+    if reserve is not None and reserve.is_spent():
+        raise OSError(errno.ENOSPC, "what is left of the disk is kept for what ends or removes something")
 
 
 def _locate(url: URL, home: Path) -> URL:

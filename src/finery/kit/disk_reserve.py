@@ -38,6 +38,13 @@ class DiskReserve:
             # A directory that is not there, or not to be written to, holds no reserve.
             return
 
+    def is_spent(self) -> bool:
+        """Whether the space was given up, and there is not so much of it again that it could be taken anew."""
+        try:
+            return not self._path.exists() and self._free_bytes() < self._size
+        except OSError:
+            return False
+
     def _take(self) -> bool:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:

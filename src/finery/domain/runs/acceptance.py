@@ -8,6 +8,7 @@ from finery.contracts.events import EventType
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun
 from finery.contracts.status import Reason, RunStatus
+from finery.db import keep_room
 from finery.db.topics import Topic, announce
 from finery.domain.datasets import pin
 from finery.domain.ground import Ground
@@ -21,7 +22,9 @@ from finery.models import LogRow, MeasurementDueRow, OutboxRow, RunRow
 
 
 def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> RunRow:
-    """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes."""
+    """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes, and
+    OSError (ENOSPC) while what is left of the disk is kept back."""
+    keep_room(session)
     now = utc_now()
     row = RunRow(
         id=plan.run_id,
