@@ -16,6 +16,7 @@ from finery.domain import deployments
 from finery.domain.deployments.errors import EngineNotStarted
 from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.leaving import unless_disconnected
+from finery.http.admission import SUBMISSIONS
 from finery.http.body import beside_loop
 from finery.http.engines import EngineUnreachable, check_body
 from finery.http.services import Services
@@ -57,7 +58,9 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
     Raises ModelNotLoaded, EngineNotStarted, StillLoading, and what deployments.create raises.
     """
     services, who = changes.services, changes.user
-    deployment = await changes.make(lambda session: deployments.create(session, new, services.ground, who))
+    # Its model is looked at first, as a deployment over `/api/v1` has it done: a cancel is not to wait for that.
+    create = partial(deployments.create, new=new, ground=services.ground, who=who)
+    deployment = await changes.make(create, SUBMISSIONS)
     deadline = time.monotonic() + LOAD_SECONDS
     deployment = await _settled(services, deployment, who, deadline)
     if deployment.status is DeploymentStatus.STARTING:
