@@ -37,9 +37,18 @@ def ground(home: Path) -> Iterator[Ground]:
     train_tokenizer().save_pretrained(home / "house")
     builders.write_rows(home)
     ground = builders.ground(home)
+    before = set(psutil.Process().children())
     yield ground
     ground.measurer.stop()
-    assert not [one for one in psutil.Process().children() if "measuring_server" in " ".join(one.cmdline())]
+    assert not [one for one in set(psutil.Process().children()) - before if _measures(one)]
+
+
+def _measures(process: psutil.Process) -> bool:
+    """Also what has ended and was not waited for: it has no command line any longer."""
+    try:
+        return "measuring_server" in " ".join(process.cmdline())
+    except psutil.ZombieProcess:
+        return True
 
 
 def create(database: Database, ground: Ground, template: str) -> tuple[Run, float]:
