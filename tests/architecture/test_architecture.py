@@ -1,6 +1,7 @@
 """What import-linter cannot see: the folders, forbidden calls, permissions, and what a start loads."""
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -195,6 +196,19 @@ def permissions(contexts: dict[str, Any]) -> dict[str, list[str]]:
         name: sorted({call.permission for call in called(route.dependant) if isinstance(call, Allow | AllowEveryone)})
         for name, route in contexts.items()
     }
+
+
+def runs_in_the_loop(call: Any) -> bool:
+    functions = (call, type(call).__call__)
+    return any(inspect.iscoroutinefunction(each) or inspect.isasyncgenfunction(each) for each in functions)
+
+
+class TestLanes:
+    def test_nothing_runs_in_threads_of_the_frameworks(self, contexts: dict[str, Any]) -> None:
+        """Its pool has no line: whoever fills it keeps out everybody."""
+        calls = {call for route in contexts.values() for call in (route.dependant.call, *called(route.dependant))}
+        assert len(calls) > 100
+        assert {call for call in calls if not runs_in_the_loop(call)} == set()
 
 
 class TestPermissions:

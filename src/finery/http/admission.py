@@ -77,6 +77,8 @@ wait for that."""
 
 LOOK_UPS = Lane("look-ups of who asks", 8)
 """Of their own, so that nobody is kept out by what those who came in before are doing."""
+OPENINGS = Lane("event streams and logs to open", 4)
+"""Their clients come back all at once when a server starts again; those who ask for a list are not to wait for that."""
 GLANCES = Lane("looks into data", 4)
 """At some rows of a file."""
 STUDIES = Lane("studies of data", 3, most_waiting=100)
@@ -88,7 +90,8 @@ _threads: RunVar[CapacityLimiter] = RunVar("finery_threads")
 
 
 def worked_on_in(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., Any]]:
-    """A decorator of a route's synchronous function without a session, which is then called in a thread of `lane`."""
+    """A decorator of a synchronous function without a session, of a route or a dependency, which is then called in a
+    thread of `lane`. Undecorated, it would be called in one of the framework's threads, which have no line."""
 
     def wrap(endpoint: Callable[..., Result]) -> Callable[..., Any]:
         @functools.wraps(endpoint)

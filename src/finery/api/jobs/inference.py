@@ -27,6 +27,7 @@ from finery.api.jobs.inference_schemas import (
 )
 from finery.contracts.deployment import Deployment, EngineOptions, NewDeployment
 from finery.domain import deployments
+from finery.http.admission import READS, worked_on_in
 from finery.http.deploying import deploy_and_wait, while_there
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -42,6 +43,7 @@ ModelPath = Annotated[str, Query(min_length=1, max_length=4096)]
 router = APIRouter(route_class=ModelRoute, tags=["jobs: inference"], responses=ERRORS)
 
 
+@worked_on_in(READS)
 def slot_holder(services: CurrentServices, user: CurrentUser) -> Deployment | None:
     """Each user has a model of their own in the slot."""
     with services.database.read() as session:
@@ -78,10 +80,11 @@ async def generate(
 
 
 @router.get("/health", dependencies=[READ])
-def health(holder: SlotHolder) -> Health:
+async def health(holder: SlotHolder) -> Health:
     return to_health(holder)
 
 
 @router.get("/model_info", dependencies=[READ])
+@worked_on_in(READS)
 def model_info(holder: SlotHolder, services: CurrentServices) -> ModelInfo:
     return to_model_info(to_loaded(holder), services.ground.resolver)

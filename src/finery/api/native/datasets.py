@@ -18,7 +18,7 @@ from finery.api.native.schemas import (
 from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
-from finery.http.admission import GLANCES, studies_data, worked_on_in
+from finery.http.admission import GLANCES, READS, studies_data, worked_on_in
 from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
 from finery.http.described import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -44,6 +44,7 @@ FILE = in_ranges("application/octet-stream", error=ApiError)
 router = APIRouter(prefix=f"{PREFIX}/datasets", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
 
 
+@worked_on_in(READS)
 def located(
     dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, version: Version = None
 ) -> VersionFile:
@@ -129,6 +130,7 @@ def compare_versions(
 
 
 @router.get("/{dataset_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=FILE)
+@worked_on_in(READS)
 def download_dataset(found: Located, wanted: RangeHeader = None) -> Response:
     """The file as it was uploaded, or a range of its bytes."""
     return content(found, wanted)

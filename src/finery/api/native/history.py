@@ -10,6 +10,7 @@ from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
 from finery.contracts.run import Run
 from finery.domain import runs
+from finery.http.admission import OPENINGS, READS, worked_on_in
 from finery.http.artifacts import artifact_content
 from finery.http.described import Described, in_ranges, in_type
 from finery.http.files import file_range
@@ -39,6 +40,7 @@ ARTIFACT = in_ranges("application/octet-stream", "application/json", error=ApiEr
 router = APIRouter(prefix=f"{PREFIX}/runs/{{run_id}}", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
 
 
+@worked_on_in(OPENINGS)
 def stored_run(run_id: RunId, services: CurrentServices, user: CurrentUser) -> Run:
     """For answers that go on long after a session should have ended."""
     with services.database.read() as session:
@@ -69,6 +71,7 @@ def list_metrics(run_id: RunId, session: ReadSession, user: CurrentUser, points:
 
 
 @router.get("/logs", dependencies=[READ], response_model=LogAnswer, response_model_exclude_none=True)
+@worked_on_in(READS)
 def read_log(
     run: StoredRun, services: CurrentServices, tail: Tail = 100, offset: ByteOffset = None, limit: ByteLimit = 2**20
 ) -> Response | LogAnswer:

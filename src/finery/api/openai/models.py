@@ -10,6 +10,7 @@ from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
 from finery.api.openai.pages import known_only
 from finery.domain import catalog
 from finery.domain.runs import outputs
+from finery.http.admission import WRITES, worked_on_in
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
 from finery.http.session import CurrentChanges, ReadSession, transact
@@ -38,6 +39,7 @@ def retrieve_model(model: ModelName, session: ReadSession, ground: CurrentGround
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
+@worked_on_in(WRITES)
 def delete_model(model: ModelName, changes: CurrentChanges, ground: CurrentGround) -> ModelDeleted:
     """A fine-tuned model's files go, and its checkpoints; its job stays."""
     with changes.begin() as session:

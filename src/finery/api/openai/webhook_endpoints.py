@@ -112,5 +112,5 @@ async def test_webhook_endpoint(
 
 
 @router.get("/webhook_event_types", dependencies=[OWN])
-def list_webhook_event_types() -> WebhookEventTypeList:
+async def list_webhook_event_types() -> WebhookEventTypeList:
     return WebhookEventTypeList(data=list(EVENTS.types))
