@@ -14,6 +14,9 @@ SHARD ?= 1/1
 MINUTES ?=
 SOAK_ARGS ?=
 
+# Programs are started over and over by the tests; compiled anew each time, a start takes half as long again.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-thorough check format bench test-load test-soak test-fuzz audit constraints clean
 

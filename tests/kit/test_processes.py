@@ -2,8 +2,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,9 @@ from finery.kit.processes import Identity
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen(["sleep", "60"], start_new_session=True, env={**os.environ, "A_MARK": "x/1"}) as process:
+        # It is started a moment before the kernel shows what it was given.
+        while b"A_MARK" not in Path(f"/proc/{process.pid}/environ").read_bytes():
+            time.sleep(0.001)
         yield process
         process.kill()
 

@@ -16,7 +16,8 @@ from tests.servers import RunningServer
 BASE = "finery/tiny-llama"
 TEMPLATE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 TRAINING = {"model_name": BASE, "dataset_path": "rows.jsonl", "max_steps": 4, "save_steps": 2, "max_length": 64}
-MANY = {"max_steps": 100_000, "save_steps": 50, "save_total_limit": 3}
+MANY = {"max_steps": 100_000, "save_steps": 200, "save_total_limit": 20}
+"""Each checkpoint lies there for long enough to be asked for."""
 
 pytestmark = pytest.mark.slow
 
