@@ -4,6 +4,7 @@ import pytest
 
 from finery.contracts.fit import (
     STACK,
+    Footprint,
     ModelShape,
     Training,
     activation_bytes,
@@ -16,12 +17,14 @@ from finery.contracts.fit import (
     trainable_parameters,
     weight_bytes,
 )
+from finery.contracts.recipes import RECIPES
 
 SEVEN = ModelShape(
     parameters=6_738_415_616, hidden=4096, layers=32, vocabulary=32000, intermediate=11008, key_values=4096
 )
 """Llama 2 of seven thousand million parameters."""
-FULL = Training(recipe="sft", batch_size=4, length=512)
+PREFERENCES = RECIPES["dpo"].footprint(None)
+FULL = Training(batch_size=4, length=512)
 LORA = replace(FULL, lora_rank=16)
 LLAMA = {
     "hidden_size": 4096,
@@ -67,14 +70,14 @@ class TestEstimate:
         assert estimate(SEVEN, replace(FULL, batch_size=0)).total - STACK == 16 * SEVEN.parameters
 
     def test_is_the_sum_of_its_parts(self) -> None:
-        one = estimate(SEVEN, replace(FULL, recipe="dpo", has_reference=True))
+        one = estimate(SEVEN, replace(FULL, footprint=PREFERENCES))
         parts = (one.weights, one.gradients, one.optimizer, one.activations, one.logits, one.reference, one.stack)
         assert one.total == sum(parts)
         assert min(parts) > 0
 
     def test_a_reference_only_of_full_training(self) -> None:
-        assert estimate(SEVEN, replace(FULL, recipe="dpo", has_reference=True)).reference == 4 * SEVEN.parameters
-        assert estimate(SEVEN, replace(LORA, recipe="dpo", has_reference=True)).reference == 0
+        assert estimate(SEVEN, replace(FULL, footprint=PREFERENCES)).reference == 4 * SEVEN.parameters
+        assert estimate(SEVEN, replace(LORA, footprint=PREFERENCES)).reference == 0
 
     def test_an_adapter_needs_little_beside_the_base(self) -> None:
         adapter = estimate(SEVEN, replace(LORA, computes_in_16_bits=True, batch_size=0))
@@ -126,8 +129,8 @@ class TestActivationBytes:
         one = activation_bytes(SEVEN, FULL)
         assert activation_bytes(SEVEN, replace(FULL, batch_size=8)) == 2 * one
         assert activation_bytes(SEVEN, replace(FULL, length=1024)) == 2 * one
-        assert activation_bytes(SEVEN, replace(FULL, recipe="dpo")) == 2 * one
-        assert activation_bytes(SEVEN, replace(FULL, recipe="grpo", answers=8)) == 8 * one
+        assert activation_bytes(SEVEN, replace(FULL, footprint=PREFERENCES)) == 2 * one
+        assert activation_bytes(SEVEN, replace(FULL, footprint=Footprint(answers=8))) == 8 * one
 
     def test_checkpoints_keep_one_layer_and_what_is_between(self) -> None:
         kept = activation_bytes(SEVEN, replace(FULL, gradient_checkpointing=True))
@@ -139,4 +142,4 @@ class TestLogitBytes:
         assert logit_bytes(SEVEN, FULL) == 12 * 4 * 512 * 32000
 
     def test_a_reward_model_has_none(self) -> None:
-        assert logit_bytes(SEVEN, replace(FULL, recipe="reward")) == 0
+        assert logit_bytes(SEVEN, replace(FULL, footprint=RECIPES["reward"].footprint(None))) == 0

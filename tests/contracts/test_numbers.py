@@ -38,4 +38,4 @@ class TestPlainNumbers:
             SftConfig.model_validate({"model_name": "m", "dataset_path": "d", name: True})
 
     def test_every_recipe_has_it(self) -> None:
-        assert all(issubclass(config, PlainNumbers) for config in RECIPES.values())
+        assert all(issubclass(recipe.config, PlainNumbers) for recipe in RECIPES.values())

@@ -96,12 +96,12 @@ def _load(world: World) -> BaseSchema:
     document = copy.deepcopy(world.document)
     schemas = document["components"]["schemas"]
     plain = schemas["CreateRunRequest"]
-    for name, config in RECIPES.items():
-        described = config.model_json_schema(ref_template="#/components/schemas/{model}")
+    for name, recipe in RECIPES.items():
+        described = recipe.config.model_json_schema(ref_template="#/components/schemas/{model}")
         schemas.update(described.pop("$defs", {}))
-        recipe = copy.deepcopy(plain)
-        recipe["properties"] |= {"recipe": {"const": name, "type": "string"}, "config": described}
-        schemas[f"CreateRunRequest_{name}"] = recipe
+        request = copy.deepcopy(plain)
+        request["properties"] |= {"recipe": {"const": name, "type": "string"}, "config": described}
+        schemas[f"CreateRunRequest_{name}"] = request
     schemas["CreateRunRequest"] = {
         "oneOf": [{"$ref": f"#/components/schemas/CreateRunRequest_{name}"} for name in RECIPES]
     }

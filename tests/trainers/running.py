@@ -13,6 +13,7 @@ from typing import Any
 
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Outcome
+from finery.contracts.recipes import RECIPES
 from finery.contracts.spec import RunSpec
 from finery.trainers.__main__ import main
 from finery.trainers.builtin.tokenizer import SAMPLES
@@ -55,6 +56,7 @@ def make_run(
     spec = RunSpec(
         run_id="run",
         recipe=recipe,
+        trainer=RECIPES[recipe].trainer,
         config={"model_name": str(model), "dataset_path": str(dataset), **config},
         home=folder,
         model=str(model),

@@ -11,6 +11,7 @@ import pytest
 
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Exit, Made, Outcome, judge
+from finery.contracts.recipes import RECIPES
 from finery.contracts.spec import RunSpec
 from finery.contracts.status import Reason
 from tests.small_disk import fill, may_mount, read_only, small_disk
@@ -23,6 +24,7 @@ def make(folder: Path, *argv: str, **settings: object) -> RunDirectory:
     spec = RunSpec(
         run_id="run",
         recipe="command",
+        trainer=RECIPES["command"].trainer,
         config={"argv": list(argv), **settings},
         home=folder,
         model="",

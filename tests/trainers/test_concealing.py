@@ -1,6 +1,7 @@
 """What a trainer prints and tells holds no secret. Where output is replaced, in a process of its own."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -104,14 +105,13 @@ class TestTrainer:
     @staticmethod
     def fail(folder: Path, code: str) -> tuple[str, Ended]:
         run = make(folder, "true", secrets=["MINE"])
-        run.spec.write_text(run.spec.read_text().replace('"secrets":[]', '"secrets":["MINE"]'))
+        spec = json.loads(run.spec.read_text()) | {"secrets": ["MINE"], "trainer": "__main__:fail"}
+        run.spec.write_text(json.dumps(spec))
         before = (
             f"import os; os.environ['MINE'] = {VALUE!r}\n"
-            "import finery.trainers.registry\n"
             "def fail(attempt):\n"
             "    value = os.environ['MINE']\n"
             f"    {code}\n"
-            "finery.trainers.registry.TRAINERS['command'] = fail\n"
         )
         result = ended(run, start(run, before=before).wait(timeout=60))
         log = (run.path / "log.txt").read_text()

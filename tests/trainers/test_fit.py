@@ -88,7 +88,7 @@ class TestActivationBytes:
     @pytest.mark.parametrize("half", [False, True], ids=["fp32", "bf16"])
     def test_as_measured(self, make: Any, rows: int, length: int, half: bool) -> None:
         model = make()
-        training = Training(recipe="sft", batch_size=rows, length=length, computes_in_16_bits=half)
+        training = Training(batch_size=rows, length=length, computes_in_16_bits=half)
         measured = kept_for_backward(model, training)
         if half:
             # The copies of the layers' weights in 16 bits are weights in the estimate.
@@ -108,7 +108,7 @@ class TestEstimate:
         model(input_ids=torch.ones(1, 8, dtype=torch.long)).logits.sum().backward()
         optimizer.step()
         trained = [weight for weight in model.parameters() if weight.grad is not None]
-        found = estimate(described, Training(recipe="sft", batch_size=1, length=8, lora_rank=rank))
+        found = estimate(described, Training(batch_size=1, length=8, lora_rank=rank))
         assert found.weights == sum(weight.nbytes for weight in model.parameters())
         assert found.gradients == sum(weight.grad.nbytes for weight in trained)
         states = [value for state in optimizer.state.values() for name, value in state.items() if name != "step"]
@@ -122,7 +122,7 @@ class TestEstimate:
         assert set(names) == set(STATE_BYTES)
 
     def test_checkpoints_save_most_of_a_deep_model(self) -> None:
-        training = Training(recipe="sft", batch_size=4, length=256)
+        training = Training(batch_size=4, length=256)
         checkpointed = replace(training, gradient_checkpointing=True)
         deep = replace(shape(llama()), layers=32)
         assert activation_bytes(deep, checkpointed) * 8 < activation_bytes(deep, training)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from finery.contracts.datasets.measurement import Measurement, MeasurementRequest
+from finery.contracts.datasets.measurement import BUDGET_BYTES, Measurement, MeasurementRequest
+from finery.contracts.datasets.recipes import kind_of
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import RECIPES
 from finery.kit.programs import ask_program
@@ -22,13 +23,19 @@ ROWS: dict[str, Any] = {"sft": sft._rows, "cpt": cpt._rows, "dpo": dpo._rows, "r
 
 
 def request(dataset: Path, recipe: str, cache: Path, *, max_length: int = 64, **others: Any) -> MeasurementRequest:
+    """`others` holds what is said of the recipe's configuration, too."""
+    rules = RECIPES[recipe].tokens
+    assert rules is not None
     return MeasurementRequest(
         dataset=dataset,
+        entry=others.get("entry"),
         recipe=recipe,
-        model=others.pop("model", "finery/tiny-llama"),
+        examples=kind_of(recipe),
+        rules=rules.under(others.get("config", {})),
+        model=others.get("model", "finery/tiny-llama"),
         models_cache=cache,
         max_length=max_length,
-        **others,
+        budget_bytes=others.get("budget_bytes", BUDGET_BYTES),
     )
 
 
@@ -41,8 +48,9 @@ def write(folder: Path, *rows: dict[str, Any]) -> Path:
 def trained(wanted: MeasurementRequest, model: Path) -> tuple[list[dict[str, Any]], Tally]:
     """The rows that the trainer itself makes."""
     settings = {"model_name": "m", "dataset_path": "d", "max_length": wanted.max_length}
-    config: Any = RECIPES[wanted.recipe].model_validate(settings | wanted.config)
-    encoder, tally = Encoder(load_tokenizer(str(model), config)), Tally()
+    rules = wanted.rules.model_dump(include={*RECIPES[wanted.recipe].config.model_fields})
+    config: Any = RECIPES[wanted.recipe].config.model_validate(settings | rules)
+    encoder, tally = Encoder(load_tokenizer(str(model), config.chat_template)), Tally()
     return list(ROWS[wanted.recipe](config, encoder, Data("train", wanted.dataset), tally)), tally
 
 

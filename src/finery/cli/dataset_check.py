@@ -46,10 +46,10 @@ def _checked(
     from finery.contracts.datasets import InfoRefused, open_source
     from finery.contracts.datasets.checking import examine
     from finery.contracts.datasets.measurement import checked
-    from finery.contracts.datasets.recipes import READER_OF_RECIPE
+    from finery.contracts.datasets.recipes import learning_recipes
 
-    if recipe not in READER_OF_RECIPE:
-        fail(f"--recipe: {recipe} learns from no dataset; known: {', '.join(READER_OF_RECIPE)}")
+    if recipe not in learning_recipes():
+        fail(f"--recipe: {recipe} learns from no dataset; known: {', '.join(learning_recipes())}")
     for path in (file, *([validation] if validation else [])):
         if not path.is_file() and not path.is_dir():
             fail(f"{path} is neither a file nor a folder")
@@ -68,18 +68,23 @@ def _checked(
 def _measured(
     file: Path, recipe: str, entry: str | None, model: str, max_length: int
 ) -> "Measurement | NotMeasured | MeasurementRefused":
-    from finery.contracts.datasets.measurement import MEASURED_RECIPES, MeasurementRequest, NotMeasured
+    from finery.contracts.datasets.measurement import MeasurementRequest
     from finery.contracts.datasets.measuring import measure_apart
+    from finery.contracts.datasets.recipes import kind_of, not_measured
     from finery.contracts.layout import HomeDirectory
+    from finery.contracts.recipes import RECIPES
 
-    if recipe not in MEASURED_RECIPES:
-        return NotMeasured(reason=f"{recipe} is not measured; {', '.join(MEASURED_RECIPES)} are")
+    rules = RECIPES[recipe].tokens
+    if rules is None:
+        return not_measured(recipe)
     folder = Path(model)
     return measure_apart(
         MeasurementRequest(
             dataset=file,
             entry=entry,
             recipe=recipe,
+            examples=kind_of(recipe),
+            rules=rules,
             model=str(folder.absolute()) if folder.is_dir() else model,
             models_cache=HomeDirectory(Path(os.environ.get("FINERY_HOME", ".")).absolute()).models,
             max_length=max_length,

@@ -66,7 +66,7 @@ def options(
 
 
 app.command("server")(serve.serve)
-app.command("train")(train.train)
+app.command("train", cls=train.TrainCommand)(train.train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(datasets.app, name="datasets")
 app.command("chat")(chat.chat)

@@ -11,9 +11,6 @@ from finery.contracts.events import Event, EventType
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 
-# The recipes whose output answers in words.
-TALKATIVE = frozenset({"sft", "dpo", "cpt", "kto", "grpo"})
-
 
 def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
     """Show a run until it has finished or is paused, and say how that went. Ctrl-C asks what to do on a
@@ -61,9 +58,16 @@ def _report(run: Run, *, as_json: bool) -> ExitCode:
         print(f"finery: {printable(summary(run))}", file=sys.stderr)
     else:
         print(printable(summary(run)))
-        if run.status is RunStatus.SUCCEEDED and run.recipe in TALKATIVE:
+        if run.status is RunStatus.SUCCEEDED and _generates(run.recipe):
             print(f"Talk to it: finery chat {run.id}")
     return EXIT_OF_STATUS[run.status]
+
+
+def _generates(recipe: str) -> bool:
+    # Takes a quarter of a second to import, which other commands need not wait for.
+    from finery.contracts.recipes import RECIPES
+
+    return recipe in RECIPES and RECIPES[recipe].generates
 
 
 def _ask(run_id: str) -> str:

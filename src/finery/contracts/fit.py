@@ -26,8 +26,6 @@ STATE_BYTES = {
     # Without momentum there is nothing to remember.
     "sgd": 0.0,
 }
-ANSWERS_OF_ROW = {"dpo": 2, "kto": 2, "reward": 2}
-"""Sequences that one row of a batch becomes: chosen and rejected, or an answer and another one's to compare with."""
 MOST_COUNTED = 2**24
 """Layers, units, words: what a model's maker wrote beyond that is no model's."""
 GATED = frozenset({"silu", "swish"})
@@ -48,8 +46,26 @@ class ModelShape:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What a recipe makes of a batch's rows."""
+
+    sequences: int = 1
+    """Those that one row becomes: chosen and rejected, or an answer and another one's to compare with."""
+    answers: int = 1
+    """To each prompt, where the model answers it itself."""
+    answer_length: int = 0
+    """Tokens of such an answer, at most."""
+    is_packed: bool = False
+    """Whether several rows become one sequence of max_length."""
+    has_reference: bool = False
+    """Whether the base is in memory a second time, to compare with."""
+    has_logits: bool = True
+    """Whether each token is told among all of the vocabulary."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Training:
-    recipe: str
+    footprint: Footprint = Footprint()
     batch_size: int
     """Rows that are in memory at once."""
     length: int
@@ -60,10 +76,6 @@ class Training:
     computes_in_16_bits: bool = False
     quantisation: Quantisation | None = None
     gradient_checkpointing: bool = False
-    has_reference: bool = False
-    """Whether the base is in memory a second time, to compare with."""
-    answers: int = 1
-    """To each prompt, where the model answers it itself."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,7 @@ def estimate(model: ModelShape, training: Training) -> Estimate:
         optimizer=optimizer_bytes(training.optimizer, trained),
         activations=activation_bytes(model, training),
         logits=logit_bytes(model, training),
-        reference=4 * model.parameters if training.has_reference and training.lora_rank is None else 0,
+        reference=4 * model.parameters if training.footprint.has_reference and training.lora_rank is None else 0,
     )
 
 
@@ -184,7 +196,7 @@ def activation_bytes(model: ModelShape, training: Training) -> int:
 
 def logit_bytes(model: ModelShape, training: Training) -> int:
     """Three times in fp32: scores, their log-probabilities, the gradient. A reward model has one score only."""
-    return 0 if training.recipe == "reward" else 12 * _tokens(training) * model.vocabulary
+    return 12 * _tokens(training) * model.vocabulary if training.footprint.has_logits else 0
 
 
 def gib(size: float) -> str:
@@ -192,7 +204,8 @@ def gib(size: float) -> str:
 
 
 def _tokens(training: Training) -> int:
-    return training.batch_size * training.answers * ANSWERS_OF_ROW.get(training.recipe, 1) * training.length
+    footprint = training.footprint
+    return training.batch_size * footprint.answers * footprint.sequences * training.length
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int | None:

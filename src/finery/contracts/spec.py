@@ -11,6 +11,8 @@ class RunSpec(BaseModel):
 
     run_id: str
     recipe: str
+    trainer: str
+    """The function that carries it out, as `module:function`."""
     config: dict[str, Any]
     """The recipe's validated configuration, with `model_name` and the dataset paths as the user gave them."""
     home: Path

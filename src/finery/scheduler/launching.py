@@ -7,6 +7,7 @@ from pathlib import Path
 from finery.contracts.layout import HomeDirectory, mark_of
 from finery.contracts.machine import Machine
 from finery.contracts.process import Launch
+from finery.contracts.recipes import RECIPES
 from finery.contracts.spec import RunSpec
 from finery.domain.runs.claims import Claim
 from finery.kit.files import write_json
@@ -35,6 +36,7 @@ def render_launch(
 
     The values of `secrets` go into the launch's environment and nowhere else.
     """
+    recipe = RECIPES[claim.recipe]
     directory = home.run(claim.run_id)
     attempt = directory.attempt(claim.ref.attempt)
     for folder in (directory.control, directory.checkpoints, attempt.path, home.run_log(claim.run_id).parent):
@@ -53,7 +55,7 @@ def render_launch(
         environment={**secrets, **_environment(claim, attempt.path, threads)},
         grace_seconds=grace_seconds,
         time_limit_seconds=claim.time_limit_seconds,
-        warm_entry=TRAINERS if claim.recipe != "command" else None,
+        warm_entry=TRAINERS if recipe.warm_start else None,
     )
 
 
@@ -65,6 +67,7 @@ def _spec(claim: Claim, home: HomeDirectory, threads: int, secrets: list[str]) -
     return RunSpec(
         run_id=claim.run_id,
         recipe=claim.recipe,
+        trainer=RECIPES[claim.recipe].trainer,
         config=config,
         home=home.path,
         model=resolved["model"] or "",

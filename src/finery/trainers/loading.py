@@ -67,8 +67,8 @@ def refuse_pickles(folder: Path) -> None:
     raise TrainingRefused(f"{folder} holds no *.safetensors, so it is no model")
 
 
-def load_tokenizer(base: str, config: TrainingConfig) -> PreTrainedTokenizerBase:
-    """With a chat template (the configured one, else its own, else the plain prompt style) and a padding token."""
+def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerBase:
+    """With a chat template (this one, else its own, else the plain prompt style) and a padding token."""
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -78,8 +78,8 @@ def load_tokenizer(base: str, config: TrainingConfig) -> PreTrainedTokenizerBase
     if tokenizer.pad_token is None:
         # Padding is masked by length, never by its id, so the end-of-text token is still learned.
         tokenizer.pad_token = tokenizer.eos_token
-    if config.chat_template is not None:
-        tokenizer.chat_template = config.chat_template
+    if chat_template is not None:
+        tokenizer.chat_template = chat_template
     elif tokenizer.chat_template is None:
         tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
     return tokenizer

@@ -4,7 +4,7 @@ import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.datasets import Conversation, Feedback, InfoRefused, Preference, RowRefused, Text
@@ -16,11 +16,10 @@ from finery.contracts.datasets.measurement import (
     RowFailure,
     TokenLengths,
 )
-from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.datasets.recipes import READER_OF_KIND
 from finery.contracts.datasets.report import MAX_NAMED
 from finery.contracts.datasets.rows import Example
 from finery.contracts.datasets.signatures import texts_of
-from finery.contracts.recipes import RECIPES, DpoConfig, SftConfig, TrainingConfig
 from finery.kit.limits import confine
 from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
 from finery.kit.text import GZIP_MAGIC
@@ -63,11 +62,10 @@ def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
 
 def measure(request: MeasurementRequest) -> Measurement:
     """Raises TrainingRefused for a model without a usable tokenizer, InfoRefused, UnreadableTable, OSError."""
-    config = _config_of(request)
-    encoder = Encoder(load_tokenizer(_tokenizer_folder(request), config))
+    encoder = Encoder(load_tokenizer(_tokenizer_folder(request), request.rules.chat_template))
     source = open_source(request.dataset, request.entry)
     tally = _Tally(request, stride=_stride(source.file, request.budget_bytes))
-    read = READER_OF_RECIPE[request.recipe]
+    read = READER_OF_KIND[request.examples]
     for row in scan_rows(source.file):
         if not tally.is_due():
             continue
@@ -83,7 +81,7 @@ def measure(request: MeasurementRequest) -> Measurement:
             tally.idle += 1
             continue
         try:
-            pieces = list(_encode(encoder, config, example))
+            pieces = list(_encode(encoder, request, example))
         except Unmarkable as error:
             tally.fail(row, _without_content(str(error), example))
             continue
@@ -101,27 +99,26 @@ class Piece(NamedTuple):
     """Those of them that are learned."""
 
 
-def _encode(encoder: Encoder, config: TrainingConfig, example: Example) -> Iterator[Piece]:
+def _encode(encoder: Encoder, request: MeasurementRequest, example: Example) -> Iterator[Piece]:
     """As the trainers' own `_rows` do it; a test holds them together. Raises Unmarkable."""
-    longest = config.max_length
+    longest, rules = request.max_length, request.rules
     match example:
-        case Text() if isinstance(config, SftConfig):
-            ids = encoder.text(example)
-            yield _cut(ids, longest)
         case Text():
             ids = encoder.text(example)
+            if not rules.in_pieces:
+                yield _cut(ids, longest)
+                return
             for start in range(0, len(ids), longest):
                 piece = ids[start : start + longest]
                 if len(piece) > 1:
                     yield Piece(len(piece), len(piece), len(piece) - 1)
         case Conversation():
-            assert isinstance(config, SftConfig)
-            for row in encoder.conversation(example, completion_only=config.completion_only_loss):
+            for row in encoder.conversation(example, completion_only=rules.completion_only_loss):
                 yield _cut(row["labels"], longest)
         case Preference():
             prompt, chosen = encoder.answer(example.prompt, example.chosen, example.tools)
             prompt_again, rejected = encoder.answer(example.prompt, example.rejected, example.tools)
-            if isinstance(config, DpoConfig) and prompt != prompt_again:
+            if rules.same_prompt and prompt != prompt_again:
                 raise Unmarkable("the chat template renders the prompt differently for its two answers")
             yield _compared(len(prompt), (chosen, rejected), longest)
         case Feedback():
@@ -171,7 +168,7 @@ class _Tally:
         longest = self._request.max_length
         learned = [piece for piece in pieces if piece.trainable]
         lengths = [piece.length for piece in pieces]
-        self._lengths.append(sum(lengths) if self._request.recipe == "cpt" else max(lengths, default=0))
+        self._lengths.append(sum(lengths) if self._request.rules.in_pieces else max(lengths, default=0))
         if learned:
             self._kept += 1
             self._truncated += any(piece.length > longest for piece in pieces)
@@ -215,17 +212,6 @@ def _lengths(ordered: Sequence[int]) -> TokenLengths:
         p95=ordered[round(last * 0.95)],
         max=ordered[-1],
     )
-
-
-def _config_of(request: MeasurementRequest) -> TrainingConfig:
-    settings: dict[str, Any] = {
-        "model_name": request.model,
-        "dataset_path": str(request.dataset),
-        "max_length": request.max_length,
-    }
-    config = RECIPES[request.recipe].model_validate(request.config | settings)
-    assert isinstance(config, TrainingConfig)
-    return config
 
 
 def _tokenizer_folder(request: MeasurementRequest) -> str:

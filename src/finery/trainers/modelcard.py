@@ -3,17 +3,8 @@
 import json
 from typing import Any
 
-from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.trainers.attempt import Attempt
-
-RECIPE_TITLES = {
-    "sft": "supervised fine-tuning",
-    "cpt": "continued pre-training",
-    "dpo": "direct preference optimisation",
-    "reward": "reward modelling",
-    "kto": "Kahneman-Tversky optimisation",
-    "grpo": "reinforcement fine-tuning (GRPO)",
-}
 
 
 def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, float], data_sha256: str) -> str:
@@ -31,7 +22,7 @@ def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, floa
         "",
         f"# {spec.output_dir.name}",
         "",
-        f"`{config.model_name}` after {RECIPE_TITLES[spec.recipe]}"
+        f"`{config.model_name}` after {RECIPES[spec.recipe].title}"
         f"{' (a LoRA adapter)' if config.use_lora else ''}, trained with Finery, "
         f"run `{spec.run_id}`.",
         "",

@@ -4,40 +4,16 @@ No tensor, tokenizer, CUDA call or thread pool may come to life here: the parent
 that has merely imported can be forked from without harm.
 """
 
-import datasets
-import peft
-import torch
-import transformers
-from transformers import (
-    AutoModelForCausalLM,
-    AutoModelForSequenceClassification,
-    AutoTokenizer,
-    LlamaForCausalLM,
-    PreTrainedTokenizerFast,
-)
-from trl import DPOTrainer, GRPOTrainer, KTOTrainer, RewardTrainer, SFTTrainer
+import importlib
 
-import finery.trainers.cpt
-import finery.trainers.dpo
-import finery.trainers.grpo
-import finery.trainers.kto
-import finery.trainers.reward
-import finery.trainers.sft
+from transformers import LlamaForCausalLM
 
-__all__ = [
-    "AutoModelForCausalLM",
-    "AutoModelForSequenceClassification",
-    "AutoTokenizer",
-    "DPOTrainer",
-    "GRPOTrainer",
-    "KTOTrainer",
-    "LlamaForCausalLM",
-    "PreTrainedTokenizerFast",
-    "RewardTrainer",
-    "SFTTrainer",
-    "datasets",
-    "finery",
-    "peft",
-    "torch",
-    "transformers",
-]
+from finery.contracts.recipes import RECIPES
+from finery.trainers.registry import module_of
+
+__all__ = ["LlamaForCausalLM"]
+"""Imported by name only, and by no trainer: the built-in models are of it, and many others."""
+
+for recipe in RECIPES.values():
+    if recipe.warm_start:
+        importlib.import_module(module_of(recipe.trainer))

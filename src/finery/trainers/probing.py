@@ -14,7 +14,7 @@ from pyarrow import compute
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finery.contracts.fit import gib, optimizer_bytes
-from finery.contracts.recipes import GrpoConfig, TrainingConfig
+from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.kit.machine import read_hardware
 from finery.trainers.arguments import BatchShape
 from finery.trainers.attempt import Attempt
@@ -26,8 +26,8 @@ RESET_PEAK = "5"
 
 
 def is_probed(attempt: Attempt, config: TrainingConfig) -> bool:
-    """What reinforcement needs depends on how long its answers become, which no first step tells."""
-    if isinstance(config, GrpoConfig):
+    """Where a model answers itself, what it needs depends on how long that becomes: no first step tells."""
+    if RECIPES[attempt.spec.recipe].footprint(config).answer_length:
         return False
     return config.probe == "on" or (config.probe == "auto" and bool(attempt.spec.gpus))
 

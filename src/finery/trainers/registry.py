@@ -1,59 +1,26 @@
-"""Which recipe is carried out by which function. A recipe's libraries are imported when it is chosen, not before."""
+"""Which recipe a run is of, and which function carries it out. Its libraries are imported when it is chosen."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable
+from typing import cast
 
 from finery.contracts.process import Outcome
+from finery.contracts.recipes import RECIPES, Recipe
+from finery.contracts.spec import RunSpec
 from finery.trainers.attempt import Attempt
 
 
-def _sft(attempt: Attempt) -> Outcome:
-    from finery.trainers.sft import train
-
-    return train(attempt)
-
-
-def _cpt(attempt: Attempt) -> Outcome:
-    from finery.trainers.cpt import train
-
-    return train(attempt)
+def recipe_of(spec: RunSpec) -> Recipe:
+    if spec.recipe not in RECIPES:
+        # One that is no part of Finery is registered where its trainer is.
+        importlib.import_module(module_of(spec.trainer))
+    return RECIPES[spec.recipe]
 
 
-def _dpo(attempt: Attempt) -> Outcome:
-    from finery.trainers.dpo import train
-
-    return train(attempt)
+def trainer_of(spec: RunSpec) -> Callable[[Attempt], Outcome]:
+    return cast(Callable[[Attempt], Outcome], pkgutil.resolve_name(spec.trainer))
 
 
-def _reward(attempt: Attempt) -> Outcome:
-    from finery.trainers.reward import train
-
-    return train(attempt)
-
-
-def _kto(attempt: Attempt) -> Outcome:
-    from finery.trainers.kto import train
-
-    return train(attempt)
-
-
-def _grpo(attempt: Attempt) -> Outcome:
-    from finery.trainers.grpo import train
-
-    return train(attempt)
-
-
-def _command(attempt: Attempt) -> Outcome:
-    from finery.trainers.command import train
-
-    return train(attempt)
-
-
-TRAINERS: dict[str, Callable[[Attempt], Outcome]] = {
-    "sft": _sft,
-    "cpt": _cpt,
-    "dpo": _dpo,
-    "reward": _reward,
-    "kto": _kto,
-    "grpo": _grpo,
-    "command": _command,
-}
+def module_of(trainer: str) -> str:
+    return trainer.partition(":")[0]

@@ -14,9 +14,10 @@ from transformers import (
     TrainingArguments,
 )
 
+from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.events import EventType
 from finery.contracts.prompting import end_tokens
-from finery.contracts.recipes import CptConfig, TrainingConfig
+from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.rendering import prompts_of
 
@@ -51,7 +52,7 @@ class SampleCallback(TrainerCallback):
             self._attempt.reporter.log(f"sample at step {step}: {prompt!r} → {text!r}")
 
     def _tokens(self, prompt: str) -> list[int]:
-        if isinstance(self._config, CptConfig):
+        if RECIPES[self._attempt.spec.recipe].examples is ExampleKind.TEXT:
             return self._prompts.plain(prompt)
         return self._prompts.chat([{"role": "user", "content": prompt}])
 

@@ -42,7 +42,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)
-    tokenizer = load_tokenizer(base, config)
+    tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
     encoder = Encoder(tokenizer)

@@ -1,12 +1,12 @@
 import pytest
 
+from finery.contracts.datasets.recipes import kind_of
 from finery.contracts.datasets.rows import RowRefused
 from finery.contracts.datasets.shapes import (
     KEYS,
-    SHAPES_OF_RECIPE,
+    SHAPES_OF_KIND,
     Shape,
     label_of,
-    recipe_accepts,
     recipes_for,
     shape_of,
 )
@@ -67,7 +67,7 @@ class TestShapeOf:
         self, row: dict[str, object], among: str, field: str, reason: str
     ) -> None:
         with pytest.raises(RowRefused) as caught:
-            shape_of(row, SHAPES_OF_RECIPE[among])
+            shape_of(row, SHAPES_OF_KIND[kind_of(among)])
         assert caught.value.field == field
         assert reason in caught.value.reason
 
@@ -86,7 +86,7 @@ class TestLabelOf:
         assert label_of({"label": value}) is None
 
 
-class TestRecipeAccepts:
+class TestRecipesFor:
     @pytest.mark.parametrize(
         ("recipe", "shape", "accepts"),
         [
@@ -105,7 +105,7 @@ class TestRecipeAccepts:
         ],
     )
     def test_table(self, recipe: str, shape: Shape, accepts: bool) -> None:
-        assert recipe_accepts(recipe, shape) is accepts
+        assert (recipe in recipes_for(shape)) is accepts
 
     @pytest.mark.parametrize("shape", Shape)
     def test_every_shape_serves_a_recipe(self, shape: Shape) -> None:

@@ -1,10 +1,11 @@
 import pytest
 
+from finery.contracts.recipes import RECIPES
 from finery.contracts.recipes.automatic import AUTO, choose
 
 
 def chosen(key: str, *, recipe: str = "sft", rows: int = 1000, parameters: int = 10**9, **config: object) -> object:
-    return choose({key: AUTO, **config}, recipe=recipe, rows=rows, parameters=parameters)[key]
+    return choose({key: AUTO, **config}, recipe=RECIPES[recipe], rows=rows, parameters=parameters)[key]
 
 
 class TestChoose:
@@ -37,8 +38,8 @@ class TestChoose:
         assert chosen("use_lora", parameters=parameters) is lora
 
     def test_the_rate_follows_the_method_that_is_chosen_with_it(self) -> None:
-        both = choose({"learning_rate": AUTO, "use_lora": AUTO}, recipe="sft", rows=10, parameters=10**9)
+        both = choose({"learning_rate": AUTO, "use_lora": AUTO}, recipe=RECIPES["sft"], rows=10, parameters=10**9)
         assert both == {"learning_rate": 2e-4, "use_lora": True}
 
     def test_what_is_given_is_left_alone(self) -> None:
-        assert choose({"num_epochs": 7, "precision": AUTO}, recipe="sft", rows=10, parameters=1) == {}
+        assert choose({"num_epochs": 7, "precision": AUTO}, recipe=RECIPES["sft"], rows=10, parameters=1) == {}

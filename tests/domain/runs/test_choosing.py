@@ -31,12 +31,15 @@ def model(folder: Path, *, parameters: int, context: int | None = None) -> str:
 
 class TestWithoutAuto:
     def test_only_what_is_to_be_chosen_goes(self) -> None:
-        assert without_auto({"num_epochs": "auto", "precision": "auto", "seed": 1}) == {"precision": "auto", "seed": 1}
+        assert without_auto(RECIPES["sft"], {"num_epochs": "auto", "precision": "auto", "seed": 1}) == {
+            "precision": "auto",
+            "seed": 1,
+        }
 
     def test_a_base_in_4_bits_is_learned_by_an_adapter(self) -> None:
         asked = {"use_lora": "auto", "load_in_4bit": True}
-        assert without_auto(asked) == {"use_lora": True, "load_in_4bit": True}
-        chosen = choose_values(asked, recipe="sft", rows=9, model="finery/tiny-llama", entry=None)
+        assert without_auto(RECIPES["sft"], asked) == {"use_lora": True, "load_in_4bit": True}
+        chosen = choose_values(asked, recipe=RECIPES["sft"], rows=9, model="finery/tiny-llama", entry=None)
         assert chosen == {"use_lora": True}
 
 
@@ -79,11 +82,11 @@ class TestWithServerDefaults:
     def test_switched_on_where_nobody_says_and_it_can_be(
         self, recipe: str, config: dict[str, bool], checks: bool
     ) -> None:
-        parsed = RECIPES[recipe].model_validate({"model_name": "m", "dataset_path": "d", **config})
+        parsed = RECIPES[recipe].config.model_validate({"model_name": "m", "dataset_path": "d", **config})
         assert isinstance(parsed, TrainingConfig)
-        settled = with_server_defaults(parsed, config, recipe=recipe, parity_check=True)
+        settled = with_server_defaults(parsed, config, recipe=RECIPES[recipe], parity_check=True)
         assert settled.parity_check is checks
-        assert with_server_defaults(parsed, config, recipe=recipe, parity_check=False) == parsed
+        assert with_server_defaults(parsed, config, recipe=RECIPES[recipe], parity_check=False) == parsed
 
     def test_stands_in_the_runs_configuration(self, database: Database, home: Path) -> None:
         ground = replace(builders.ground(home), parity_check=True)
@@ -106,7 +109,7 @@ class TestContextOf:
 class TestChooseValues:
     def test_by_the_rule(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=10**9, context=32_768)
-        chosen = choose_values(ALL, recipe="sft", rows=1000, model=folder, entry=None)
+        chosen = choose_values(ALL, recipe=RECIPES["sft"], rows=1000, model=folder, entry=None)
         assert chosen == {
             "num_epochs": 3, "batch_size": 4, "learning_rate": 2e-4, "use_lora": True, "max_length": 8192,
         }  # fmt: skip
@@ -115,7 +118,7 @@ class TestChooseValues:
         def batch(rows: int) -> object:
             config = {"batch_size": "auto"}
             chosen = choose_values(
-                config, recipe="grpo", rows=rows, model="finery/tiny-llama", entry=None, full_batches_of=rows
+                config, recipe=RECIPES["grpo"], rows=rows, model="finery/tiny-llama", entry=None, full_batches_of=rows
             )
             return chosen["batch_size"]
 
@@ -125,11 +128,11 @@ class TestChooseValues:
         entry = BaseModelEntry(
             model="finery/tiny-llama", max_length=300, method="full", learning_rate=1e-4, chat_template="{{ 1 }}"
         )
-        chosen = choose_values(ALL, recipe="sft", rows=1000, model="finery/tiny-llama", entry=entry)
+        chosen = choose_values(ALL, recipe=RECIPES["sft"], rows=1000, model="finery/tiny-llama", entry=entry)
         wanted = {"max_length": 300, "use_lora": False, "learning_rate": 1e-4, "chat_template": "{{ 1 }}"}
         assert chosen.items() >= wanted.items()
 
     def test_the_request_goes_before_the_model_table(self) -> None:
         entry = BaseModelEntry(model="finery/tiny-llama", max_length=300, chat_template="{{ 1 }}")
         asked = {"max_length": 77, "chat_template": "{{ 2 }}"}
-        assert choose_values(asked, recipe="sft", rows=9, model="finery/tiny-llama", entry=entry) == {}
+        assert choose_values(asked, recipe=RECIPES["sft"], rows=9, model="finery/tiny-llama", entry=entry) == {}

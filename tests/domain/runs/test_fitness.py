@@ -44,10 +44,10 @@ def check(
     model: str, dataset: Path, *, recipe: str = "sft", gpus: int = 0, rows: int = 1, **config: Any
 ) -> tuple[dict[str, Any], ...]:
     """On a machine with 16 GiB, and GPUs of 16 GiB."""
-    asked = RECIPES[recipe].model_validate({"model_name": "m", "dataset_path": "d", **config})
+    asked = RECIPES[recipe].config.model_validate({"model_name": "m", "dataset_path": "d", **config})
     assert isinstance(asked, TrainingConfig)
     machine: Machine = builders.machine(gpus=gpus)
-    return check_fit(asked, recipe=recipe, model=model, dataset=dataset, rows=rows, gpus=gpus, machine=machine)
+    return check_fit(asked, recipe=RECIPES[recipe], model=model, dataset=dataset, rows=rows, gpus=gpus, machine=machine)
 
 
 def refusal(*args: Any, **settings: Any) -> str:

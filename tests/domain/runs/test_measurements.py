@@ -8,7 +8,9 @@ from finery.contracts.datasets.measurement import (
     MeasurementRefused,
     MeasurementRequest,
     NotMeasured,
+    TokenRules,
 )
+from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run
@@ -31,7 +33,13 @@ def run(database: Database, home: Path) -> Run:
     with database.write() as session:
         run = runs.create(session, builders.sft(home), builders.ground(home), LOCAL_ADMINISTRATOR)
         request = MeasurementRequest(
-            dataset=home / "rows.jsonl", recipe="sft", model="finery/tiny-llama", models_cache=home, max_length=8
+            dataset=home / "rows.jsonl",
+            recipe="sft",
+            examples=ExampleKind.CONVERSATION_OR_TEXT,
+            rules=TokenRules(),
+            model="finery/tiny-llama",
+            models_cache=home,
+            max_length=8,
         )
         number = session.query(RunRow.number).scalar()
         session.add(MeasurementDueRow(run_number=number, request=request.model_dump(mode="json")))

@@ -10,7 +10,7 @@ from finery.contracts.datasets.loading import (
 )
 from finery.contracts.datasets.readers import as_conversation, as_feedback, as_preference, as_task, as_text
 from finery.contracts.datasets.rows import Conversation, Feedback, Message, Preference, RowRefused, Task, Text
-from finery.contracts.datasets.shapes import Shape, recipe_accepts, recipes_for, shape_of
+from finery.contracts.datasets.shapes import Shape, recipes_for, shape_of
 
 __all__ = [
     "Conversation",
@@ -34,7 +34,6 @@ __all__ = [
     "iter_tasks",
     "iter_texts",
     "open_source",
-    "recipe_accepts",
     "recipes_for",
     "resolve_entry",
     "shape_of",

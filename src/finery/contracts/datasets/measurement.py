@@ -1,16 +1,34 @@
 """What a dataset is to a model: its rows as the trainer makes tokens of them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, computed_field
 
 from finery.contracts.datasets.report import DatasetReport, Frozen, Place
+from finery.contracts.datasets.rows import ExampleKind
 
-MEASURED_RECIPES = ("sft", "cpt", "dpo", "reward", "kto")
 BUDGET_BYTES = 32 * 2**20
 ENOUGH_ROWS = 100
 """A sample of fewer says nothing of the rows that are not in it."""
+
+
+class TokenRules(Frozen):
+    """How a trainer makes tokens of its rows."""
+
+    in_pieces: bool = False
+    """Texts longer than max_length are learned in pieces, not cut."""
+    same_prompt: bool = False
+    """Left out is a preference whose prompt the template renders differently for its two answers."""
+    completion_only_loss: bool = True
+    chat_template: str | None = None
+    """None: the model's own."""
+
+    def under(self, config: Mapping[str, Any]) -> "TokenRules":
+        """With what a run's configuration says of the last two."""
+        said = {name: config[name] for name in ("completion_only_loss", "chat_template") if name in config}
+        return self.model_copy(update=said)
 
 
 class MeasurementRequest(Frozen):
@@ -19,14 +37,13 @@ class MeasurementRequest(Frozen):
     dataset: Path
     entry: str | None = None
     recipe: str
-    """One of MEASURED_RECIPES."""
+    examples: ExampleKind
+    rules: TokenRules
     model: str
     """An absolute local folder, `finery/<built-in>`, or a hub id."""
     models_cache: Path
     """Where built-in models are made and kept."""
     max_length: int = Field(ge=8, le=1_048_576)
-    config: dict[str, Any] = {}
-    """What else of the recipe's configuration changes how rows are read: `completion_only_loss`, `chat_template`."""
     budget_bytes: int = Field(default=BUDGET_BYTES, ge=1)
     """All rows of a file up to this size are measured, else about so much of it, evenly."""
 

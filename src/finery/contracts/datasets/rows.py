@@ -1,6 +1,7 @@
 """What a dataset row becomes: the same few types, whatever shape it had in the file."""
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Literal, NotRequired, TypedDict
 
 JsonObject = dict[str, Any]
@@ -95,6 +96,16 @@ class Task:
 
 
 Example = Conversation | Text | Preference | Feedback | Task
+
+
+class ExampleKind(StrEnum):
+    """What a recipe makes of a row."""
+
+    CONVERSATION_OR_TEXT = "conversation_or_text"
+    TEXT = "text"
+    PREFERENCE = "preference"
+    FEEDBACK = "feedback"
+    TASK = "task"
 
 
 class RowRefused(ValueError):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from enum import StrEnum
 
-from finery.contracts.datasets.rows import JsonObject, RowRefused
+from finery.contracts.datasets.rows import ExampleKind, JsonObject, RowRefused
 
 
 class Shape(StrEnum):
@@ -80,22 +80,24 @@ CONVERSATION_SHAPES = (
 
 TASK_SHAPES = (Shape.MESSAGES, Shape.PROMPT, Shape.QUESTION_ANSWER, Shape.ALPACA)
 
-SHAPES_OF_RECIPE: dict[str, tuple[Shape, ...]] = {
-    "sft": (*CONVERSATION_SHAPES, Shape.TEXT),
-    "cpt": (Shape.TEXT,),
-    "dpo": PREFERENCE_SHAPES,
-    "reward": PREFERENCE_SHAPES,
-    "kto": FEEDBACK_SHAPES,
-    "grpo": TASK_SHAPES,
+SHAPES_OF_KIND: dict[ExampleKind, tuple[Shape, ...]] = {
+    ExampleKind.CONVERSATION_OR_TEXT: (*CONVERSATION_SHAPES, Shape.TEXT),
+    ExampleKind.TEXT: (Shape.TEXT,),
+    ExampleKind.PREFERENCE: PREFERENCE_SHAPES,
+    ExampleKind.FEEDBACK: FEEDBACK_SHAPES,
+    ExampleKind.TASK: TASK_SHAPES,
 }
 
 
-def recipe_accepts(recipe: str, shape: Shape) -> bool:
-    return shape in SHAPES_OF_RECIPE.get(recipe, ())
-
-
 def recipes_for(shape: Shape) -> list[str]:
-    return [recipe for recipe, shapes in SHAPES_OF_RECIPE.items() if shape in shapes]
+    # A recipe says in words of this package what it learns from, so that the package cannot begin with the recipes.
+    from finery.contracts.recipes import RECIPES
+
+    return [
+        recipe.name
+        for recipe in RECIPES.values()
+        if recipe.examples is not None and shape in SHAPES_OF_KIND[recipe.examples]
+    ]
 
 
 def misplaced(shape: Shape, wanted: Iterable[Shape] = ()) -> RowRefused:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from finery.contracts.datasets.info import Source
 from finery.contracts.datasets.messages import follow_calls, step_of
 from finery.contracts.datasets.noted import Noted
-from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.datasets.recipes import READER_OF_KIND, kind_of
 from finery.contracts.datasets.report import MAX_NAMED, DatasetReport, Longest, Place, RowFlaw, WarningKind
 from finery.contracts.datasets.rows import (
     Conversation,
@@ -19,7 +19,7 @@ from finery.contracts.datasets.rows import (
     Task,
     has_content,
 )
-from finery.contracts.datasets.shapes import SHAPES_OF_RECIPE, Shape, shape_of
+from finery.contracts.datasets.shapes import SHAPES_OF_KIND, Shape, shape_of
 from finery.contracts.datasets.signatures import Signatures, texts_of
 from finery.contracts.datasets.swift.base import Speaker, SwiftRow
 from finery.contracts.datasets.swift.reader import SwiftReader, roles_of
@@ -39,10 +39,11 @@ class Tally:
         self.signatures = Signatures()
         self._source = source
         self._recipe = recipe
-        self._read = READER_OF_RECIPE[recipe]
-        self._shapes_served = SHAPES_OF_RECIPE[recipe]
+        kind = kind_of(recipe)
+        self._read = READER_OF_KIND[kind]
+        self._shapes_served = SHAPES_OF_KIND[kind]
         # An entry says how rows of the file are renamed before they are read: only the long way does that.
-        self._swift = SwiftReader(recipe) if source.entry is None else None
+        self._swift = SwiftReader(kind) if source.entry is None else None
         self._shapes: Counter[str] = Counter()
         self._orders: dict[tuple[Role, ...], int] = {}
         self._roles: dict[tuple[Speaker, ...], tuple[Role, ...] | None] = {}

@@ -1,32 +1,37 @@
 """The recipes and their typed configurations."""
 
-from finery.contracts.recipes.base import RecipeConfig, TrainingConfig, may_start_again
-from finery.contracts.recipes.command import CommandConfig
-from finery.contracts.recipes.grpo import GrpoConfig
-from finery.contracts.recipes.language import CptConfig, DpoConfig, KtoConfig, RewardConfig, SftConfig
+from finery.contracts.recipes.base import GradedConfig, RecipeConfig, TrainingConfig
+from finery.contracts.recipes.command import COMMAND, CommandConfig
+from finery.contracts.recipes.cpt import CPT, CptConfig
+from finery.contracts.recipes.dpo import DPO, DpoConfig
+from finery.contracts.recipes.grpo import GRPO, GrpoConfig
+from finery.contracts.recipes.kto import KTO, KtoConfig
+from finery.contracts.recipes.recipe import RECIPES, Recipe, register
 from finery.contracts.recipes.requirements import unmet
+from finery.contracts.recipes.reward import REWARD, RewardConfig
+from finery.contracts.recipes.sft import SFT, SftConfig
 
-RECIPES: dict[str, type[RecipeConfig]] = {
-    "sft": SftConfig,
-    "dpo": DpoConfig,
-    "cpt": CptConfig,
-    "reward": RewardConfig,
-    "kto": KtoConfig,
-    "grpo": GrpoConfig,
-    "command": CommandConfig,
-}
+register(SFT)
+register(CPT)
+register(DPO)
+register(REWARD)
+register(KTO)
+register(GRPO)
+register(COMMAND)
 
 __all__ = [
     "RECIPES",
     "CommandConfig",
     "CptConfig",
     "DpoConfig",
+    "GradedConfig",
     "GrpoConfig",
     "KtoConfig",
+    "Recipe",
     "RecipeConfig",
     "RewardConfig",
     "SftConfig",
     "TrainingConfig",
-    "may_start_again",
+    "register",
     "unmet",
 ]

@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from finery.contracts.recipes.recipe import Recipe
+
 AUTO = "auto"
 
 TARGET_EPOCHS, MOST_EPOCHS = 3, 25
@@ -24,17 +26,15 @@ SHARE_OF_ROWS, SMALLEST_BATCH, LARGEST_BATCH = 0.002, 4, 128
 RATE_AT_A_BILLION, RATE_EXPONENT = 2e-5, 2 / 3
 LOWEST_RATE, HIGHEST_RATE = 1e-5, 3e-3
 ADAPTER_FACTOR = 10.0
-FACTOR_OF_RECIPE = {"dpo": 1 / 20, "kto": 1 / 20, "grpo": 1 / 10}
 DEFAULT_LENGTH, LONGEST_LENGTH = 1024, 8192
 ADAPTERS_FROM = 200_000_000
-BETA_OF_RECIPE = {"dpo": 0.1, "kto": 0.1, "grpo": 0.0}
 
 
 @dataclass(frozen=True)
 class Facts:
     """What the rule looks at."""
 
-    recipe: str
+    recipe: Recipe
     rows: int
     parameters: int
     use_lora: bool
@@ -43,15 +43,19 @@ class Facts:
 
 
 def choose(
-    config: Mapping[str, Any], *, recipe: str, rows: int, parameters: int, context: int | None = None
+    config: Mapping[str, Any], *, recipe: Recipe, rows: int, parameters: int, context: int | None = None
 ) -> dict[str, Any]:
     """The values for the keys of `config` that have a rule and say `auto`; other keys are left alone."""
-    asked = [key for key, value in config.items() if key in RULES and value == AUTO]
+    asked = [key for key, value in config.items() if is_left_to_rule(recipe, key, value)]
     uses_lora = bool(config.get("use_lora"))
     if config.get("use_lora") == AUTO:
         uses_lora = parameters >= ADAPTERS_FROM or freezes_base(config)
     facts = Facts(recipe, rows, parameters, uses_lora, context)
     return {key: RULES[key](facts) for key in asked}
+
+
+def is_left_to_rule(recipe: Recipe, key: str, value: Any) -> bool:
+    return value == AUTO and key in RULES and key in recipe.config.model_fields
 
 
 def freezes_base(config: Mapping[str, Any]) -> bool:
@@ -79,7 +83,7 @@ def learning_rate_of(facts: Facts) -> float:
     rate = max(LOWEST_RATE, min(HIGHEST_RATE, full))
     if facts.use_lora:
         rate = min(HIGHEST_RATE, rate * ADAPTER_FACTOR)
-    return float(f"{rate * FACTOR_OF_RECIPE.get(facts.recipe, 1.0):.2g}")
+    return float(f"{rate * facts.recipe.learning_rate_factor:.2g}")
 
 
 RULES: dict[str, Callable[[Facts], Any]] = {
@@ -88,5 +92,5 @@ RULES: dict[str, Callable[[Facts], Any]] = {
     "learning_rate": learning_rate_of,
     "max_length": lambda facts: min(facts.context or DEFAULT_LENGTH, LONGEST_LENGTH),
     "use_lora": lambda facts: facts.use_lora,
-    "beta": lambda facts: BETA_OF_RECIPE[facts.recipe],
+    "beta": lambda facts: facts.recipe.config.model_fields["beta"].default,
 }

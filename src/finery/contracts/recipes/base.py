@@ -1,9 +1,10 @@
 """What every recipe's configuration shares."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
+from finery.contracts.graders import Grader
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
 from finery.contracts.recipes.variables import CUSTOMARY, check_secret_name
@@ -24,9 +25,6 @@ class RecipeConfig(PlainNumbers):
 
     model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
 
-    resumable: ClassVar[bool] = True
-    """Whether a paused run goes on where it was; one that would begin anew cannot be paused."""
-
     output_dir: PlainPath | None = None
     """Where the finished model goes, below `outputs/`; `outputs/<run id>` when absent."""
     secrets: Annotated[list[SecretName], Field(max_length=20)] = []
@@ -35,12 +33,6 @@ class RecipeConfig(PlainNumbers):
     def customary_secrets(self, model: str) -> list[str]:
         """What the run is given besides, where it is stored. `model`: as it was resolved, empty where there is none."""
         return []
-
-
-def may_start_again(recipe: type[RecipeConfig], config: dict[str, Any]) -> bool:
-    """Whether a run that has begun may be started once more: one that does not go on where it was does all of its work
-    again, deploys or pays twice, unless its configuration says that this does no harm."""
-    return recipe.resumable or config.get("restartable") is True
 
 
 class TrainingConfig(RecipeConfig):
@@ -154,3 +146,9 @@ class TrainingConfig(RecipeConfig):
         is_on_hub = not model.startswith(("/", "finery/"))
         services = [*self.report_to, "hub"] if is_on_hub else self.report_to
         return sorted({name for service in services for name in CUSTOMARY.get(service, ())})
+
+
+class GradedConfig(TrainingConfig):
+    """A recipe that learns from the scores that a grader gives to the model's own answers."""
+
+    grader: Grader

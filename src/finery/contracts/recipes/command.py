@@ -1,16 +1,15 @@
-"""The configuration of the `command` recipe: any program, minded like a training."""
+"""Any program, minded like a training."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from finery.contracts.recipes.base import PathText, RecipeConfig
+from finery.contracts.recipes.recipe import Recipe
 from finery.contracts.recipes.variables import check_variable, steers_programs
 
 
 class CommandConfig(RecipeConfig):
-    resumable: ClassVar[bool] = False
-
     secrets: Annotated[list[Annotated[str, AfterValidator(check_variable)]], Field(max_length=20)] = []
     """As every recipe's, but under any name: who may bring a program may also say what it reads."""
     argv: Annotated[list[Annotated[str, Field(max_length=32_768)]], Field(min_length=1, max_length=1000)]
@@ -41,3 +40,17 @@ class CommandConfig(RecipeConfig):
             if not name or "=" in name or "\0" in name + environment[name]:
                 raise ValueError(f"{name[:40]!r} is no name of an environment variable")
         return environment
+
+
+COMMAND = Recipe(
+    name="command",
+    title="any program, minded like a training (administrators only)",
+    config=CommandConfig,
+    trainer="finery.trainers.command:train",
+    generates=False,
+    resumable=False,
+    runs_programs=True,
+    wants_gpu=False,
+    warm_start=False,
+    process_per_gpu=False,
+)

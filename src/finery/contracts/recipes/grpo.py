@@ -1,18 +1,19 @@
-"""The configuration of reinforcement fine-tuning."""
+"""Reinforcement fine-tuning."""
 
 from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from finery.contracts.graders import Grader
-from finery.contracts.recipes.base import Rate, TrainingConfig
+from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.fit import Footprint
+from finery.contracts.recipes.base import GradedConfig, Rate
+from finery.contracts.recipes.recipe import Recipe
 
 
-class GrpoConfig(TrainingConfig):
+class GrpoConfig(GradedConfig):
     """Group relative policy optimisation: the model answers each prompt several times, and learns from the answers
     that a grader finds better than their siblings."""
 
-    grader: Grader
     n_generations: Annotated[int, Field(ge=2, le=1024)] = 8
     """Answers to each prompt; they are compared with each other."""
     max_completion_length: Annotated[int, Field(ge=1, le=131_072)] = 256
@@ -37,3 +38,21 @@ class GrpoConfig(TrainingConfig):
         if value >= info.data.get("max_length", value + 1):
             raise ValueError("max_completion_length must be below max_length, which also holds the prompt")
         return value
+
+
+def _footprint(config: GrpoConfig) -> Footprint:
+    return Footprint(
+        answers=config.n_generations, answer_length=config.max_completion_length, has_reference=config.beta > 0
+    )
+
+
+GRPO = Recipe(
+    name="grpo",
+    title="reinforcement fine-tuning (GRPO)",
+    config=GrpoConfig,
+    trainer="finery.trainers.grpo:train",
+    examples=ExampleKind.TASK,
+    full_batches=True,
+    footprint=_footprint,
+    learning_rate_factor=1 / 10,
+)

@@ -6,7 +6,7 @@ from pathlib import Path
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import DatasetCheck, checked
-from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.datasets.recipes import learning_recipes
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import resolve_model
 from finery.domain.datasets.check import report_on
@@ -42,8 +42,8 @@ class Found:
 
 def find(session: Session, asked: Asked, who: Principal, ground: Ground) -> Found:
     """Raises DatasetNotFound, DatasetRefused, ModelNotFound, and what a reference to a stored dataset may raise."""
-    if asked.recipe not in READER_OF_RECIPE:
-        known = ", ".join(READER_OF_RECIPE)
+    if asked.recipe not in learning_recipes():
+        known = ", ".join(learning_recipes())
         raise DatasetRefused(
             f"recipe: learns from no dataset; known: {known}", flaws=[Flaw("recipe", f"known: {known}")]
         )

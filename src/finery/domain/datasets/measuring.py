@@ -9,7 +9,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from finery.contracts.datasets.measurement import (
-    MEASURED_RECIPES,
     Found,
     Measurement,
     MeasurementRefused,
@@ -18,6 +17,8 @@ from finery.contracts.datasets.measurement import (
     misfit_of,
 )
 from finery.contracts.datasets.measuring import measure_apart
+from finery.contracts.datasets.recipes import kind_of, not_measured
+from finery.contracts.recipes import RECIPES
 from finery.domain.datasets.check import state_of, state_of_rows
 from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
 from finery.domain.errors import Flaw
@@ -79,16 +80,18 @@ def try_to_measure(
     config: dict[str, Any] | None = None,
 ) -> Found:
     """As `measure`, but what is wrong is the answer."""
-    if recipe not in MEASURED_RECIPES:
-        return NotMeasured(reason=f"{recipe} is not measured; {', '.join(MEASURED_RECIPES)} are")
+    rules = RECIPES[recipe].tokens
+    if rules is None:
+        return not_measured(recipe)
     request = MeasurementRequest(
         dataset=path,
         entry=entry_name,
         recipe=recipe,
+        examples=kind_of(recipe),
+        rules=rules.under(config or {}),
         model=model,
         models_cache=ground.home.models,
         max_length=max_length,
-        config=config or {},
     )
     return kept_or_made(request, ground, _in_turn)
 

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.builtin import BUILTIN_MODELS
-from finery.contracts.datasets.measurement import BUDGET_BYTES, MEASURED_RECIPES, Found, MeasurementRequest
+from finery.contracts.datasets.measurement import BUDGET_BYTES, Found, MeasurementRequest
 from finery.contracts.datasets.measurer import NotNow
+from finery.contracts.datasets.recipes import kind_of
 from finery.contracts.datasets.report import DatasetReport
+from finery.contracts.recipes import RECIPES
 from finery.domain.datasets.measuring import file_of, keep, kept_in
 from finery.domain.ground import Ground
 from finery.kit.hub_cache import cached_snapshot
@@ -23,8 +25,6 @@ MOST_BEFORE = 3
 """Others that wait already: past them a request does not, since its turn would hardly come in that time."""
 BRIEF_BYTES = 4 * 2**20
 """A file up to this size is measured whole, of a larger one so much."""
-ALWAYS_LEARNED = frozenset({"cpt"})
-"""No template, and what is longer than max_length is learned in pieces."""
 TOKENIZER_OF_ALL = "finery/tiny-llama"
 """The built-in models share a tokenizer, and this is the one that is made soonest."""
 TOKENIZERS = ("tokenizer.json", "tokenizer_config.json")
@@ -55,7 +55,9 @@ def measure_briefly(
     `report` is of the data at `path`, without a flaw; `config` is what else of the recipe's configuration changes how
     rows are read. Raises DatasetNotFound and DatasetRefused where the data are gone by now.
     """
-    if report.recipe not in MEASURED_RECIPES or report.recipe in ALWAYS_LEARNED:
+    rules = RECIPES[report.recipe].tokens
+    # What is learned in pieces is learned whole, and meets no template.
+    if rules is None or rules.in_pieces:
         return None
     if model in BUILTIN_MODELS and "chat_template" not in config and _surely_fits(report, max_length):
         return None
@@ -66,10 +68,11 @@ def measure_briefly(
         dataset=path,
         entry=entry_name,
         recipe=report.recipe,
+        examples=kind_of(report.recipe),
+        rules=rules.under(config),
         model=here,
         models_cache=ground.home.models,
         max_length=max_length,
-        config=dict(config),
         # A small file is measured whole either way, and is then found where a check has measured it.
         budget_bytes=BRIEF_BYTES if report.bytes > BRIEF_BYTES else BUDGET_BYTES,
     )

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
-from finery.contracts.datasets import RowRefused, Shape, recipes_for, shape_of
-from finery.contracts.datasets.recipes import READER_OF_RECIPE
+from finery.contracts.datasets import RowRefused, Shape, shape_of
+from finery.contracts.datasets.recipes import READER_OF_KIND
 from finery.contracts.datasets.rows import Conversation, Example, Feedback, JsonObject, Message, Preference, Task, Text
+from finery.contracts.datasets.shapes import SHAPES_OF_KIND
 from finery.contracts.stored import Lengths, Statistics
 from finery.domain.datasets.contents import reading
 from finery.kit.tables import BrokenRow, scan_rows
@@ -123,10 +124,11 @@ def messages_of(example: Example) -> list[Message]:
 
 
 def _understand(value: JsonObject) -> tuple[Shape, Example] | None:
-    """A row as the first recipe that its shape serves reads it."""
+    """A row as the first kind of example that its shape serves."""
     try:
         shape = shape_of(value)
-        return shape, READER_OF_RECIPE[recipes_for(shape)[0]](value)
+        kind = next(kind for kind, shapes in SHAPES_OF_KIND.items() if shape in shapes)
+        return shape, READER_OF_KIND[kind](value)
     except RowRefused:
         return None
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
 from finery.contracts.model_table import BaseModelEntry
-from finery.contracts.recipes import TrainingConfig
-from finery.contracts.recipes.automatic import AUTO, RULES, choose, freezes_base
+from finery.contracts.recipes import Recipe, TrainingConfig
+from finery.contracts.recipes.automatic import AUTO, choose, freezes_base, is_left_to_rule
 from finery.kit.files import read_bounded_json
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
@@ -19,9 +19,9 @@ ASSUMED_PARAMETERS = 1_000_000_000
 CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
 
 
-def without_auto(config: Mapping[str, Any]) -> dict[str, Any]:
+def without_auto(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
     """What can be parsed before the data are known: the recipe's defaults stand for what is to be chosen."""
-    parsed = {key: value for key, value in config.items() if not _is_auto(key, value)}
+    parsed = {key: value for key, value in config.items() if not is_left_to_rule(recipe, key, value)}
     if config.get("use_lora") == AUTO and freezes_base(config):
         parsed["use_lora"] = True
     return parsed
@@ -30,7 +30,7 @@ def without_auto(config: Mapping[str, Any]) -> dict[str, Any]:
 def choose_values(
     config: Mapping[str, Any],
     *,
-    recipe: str,
+    recipe: Recipe,
     rows: int,
     model: str,
     entry: BaseModelEntry | None,
@@ -42,7 +42,7 @@ def choose_values(
     for the model, and still fills one.
     """
     template = _template(config, entry)
-    asked = {key: value for key, value in config.items() if _is_auto(key, value)}
+    asked = {key: value for key, value in config.items() if is_left_to_rule(recipe, key, value)}
     if not asked:
         return template
     preset = {key: value for key, value in _presets(entry).items() if key in asked}
@@ -54,10 +54,10 @@ def choose_values(
 
 
 def with_server_defaults(
-    config: TrainingConfig, requested: Mapping[str, Any], *, recipe: str, parity_check: bool
+    config: TrainingConfig, requested: Mapping[str, Any], *, recipe: Recipe, parity_check: bool
 ) -> TrainingConfig:
     """What the server's settings switch on for the runs that do not say, where it can be honoured."""
-    can = recipe != "reward" and not config.load_in_4bit and not config.load_in_8bit
+    can = recipe.generates and not config.load_in_4bit and not config.load_in_8bit
     if parity_check and can and "parity_check" not in requested:
         return config.model_copy(update={"parity_check": True})
     return config
@@ -99,10 +99,6 @@ def description_of(model: str) -> tuple[dict[str, Any], int] | None:
         return description_of(base)
     parameters = count_parameters(folder)
     return None if parameters is None else (_json(folder / "config.json"), parameters)
-
-
-def _is_auto(key: str, value: Any) -> bool:
-    return key in RULES and value == AUTO
 
 
 def _template(config: Mapping[str, Any], entry: BaseModelEntry | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from finery.contracts.graders import item_paths, templates_of
 from finery.contracts.graders.templates import FieldMissing, look_up
 from finery.contracts.graders.templates import Path as ItemPath
 from finery.contracts.permissions import Principal
-from finery.contracts.recipes import GrpoConfig, SftConfig, TrainingConfig
+from finery.contracts.recipes import GradedConfig, TrainingConfig
 from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_reference, resolve_reference
 from finery.domain.datasets.check import state_of_rows
 from finery.domain.datasets.errors import DatasetRefused
@@ -102,9 +102,6 @@ def measure_data(data: RunData, *, config: TrainingConfig, model: str, ground: G
     """What the model's template and max_length make of the rows. Takes two seconds at most. Raises DatasetRefused where
     nothing is left to learn.
     """
-    changes: dict[str, Any] = {} if config.chat_template is None else {"chat_template": config.chat_template}
-    if isinstance(config, SftConfig) and not config.completion_only_loss:
-        changes["completion_only_loss"] = False
     with named_by_reference(config.dataset_path, data.dataset):
         found = measure_briefly(
             data.report,
@@ -112,7 +109,7 @@ def measure_data(data: RunData, *, config: TrainingConfig, model: str, ground: G
             entry_name=config.dataset_name,
             model=model,
             max_length=config.max_length,
-            config=changes,
+            config=config.model_dump(exclude_none=True),
             ground=ground,
         )
     if isinstance(found, Postponed):
@@ -138,9 +135,9 @@ def measured_notices(found: Found, *, name: str, path: Path) -> tuple[Notice, ..
 
 
 def refuse_too_few(data: RunData, config: TrainingConfig, *, processes: int) -> None:
-    """The trainer of `grpo` leaves out a batch that is not full. Raises InvalidRun where no batch would be full."""
+    """Raises InvalidRun where no batch would be full."""
     together = config.batch_size * processes
-    if isinstance(config, GrpoConfig) and (rows := rows_to_train_on(data, config)) < together:
+    if (rows := rows_to_train_on(data, config)) < together:
         raise InvalidRun(
             [Flaw("batch_size", f"{rows} rows to learn from do not fill a batch of {together}; choose a smaller one")]
         )
@@ -207,7 +204,7 @@ def _no_dataset(field: str, text: str) -> NoSuchData:
 
 def _usable(path: Path, config: TrainingConfig, report: DatasetReport) -> int:
     """Raises DatasetRefused where the grader would find in no row what it is told to look at."""
-    needed = tuple(item_paths(templates_of(config.grader))) if isinstance(config, GrpoConfig) else ()
+    needed = tuple(item_paths(templates_of(config.grader))) if isinstance(config, GradedConfig) else ()
     if not needed:
         return report.trainable
     usable, missing = _with_item(path, config.dataset_name, needed, state_of_rows(path, config.dataset_name))

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.fit import ModelShape, Training, estimate, gib, largest_batch, shape_of
+from finery.contracts.fit import Footprint, ModelShape, Training, estimate, gib, largest_batch, shape_of
 from finery.contracts.machine import Machine
-from finery.contracts.recipes import CptConfig, GrpoConfig, SftConfig, TrainingConfig
+from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.domain.errors import Flaw
 from finery.domain.runs.choosing import description_of
 from finery.domain.runs.errors import InvalidRun
@@ -25,7 +25,6 @@ PACKED = frozenset({".gz", ".parquet"})
 SMALL_PARAMETERS = 50_000_000
 """Below this, a trainer on a CPU computes in fp32, whatever the processor can."""
 FEWEST_ANSWERS = 2
-REFERENCED = frozenset({"dpo", "kto"})
 
 Notice = dict[str, Any]
 
@@ -38,7 +37,7 @@ class Device:
 
 
 def check_fit(
-    config: TrainingConfig, *, recipe: str, model: str, dataset: Path, rows: int, gpus: int, machine: Machine
+    config: TrainingConfig, *, recipe: Recipe, model: str, dataset: Path, rows: int, gpus: int, machine: Machine
 ) -> tuple[Notice, ...]:
     """A notice where the batch will not fit as it is. Nothing is said of a model whose files are not here.
 
@@ -48,7 +47,9 @@ def check_fit(
     if shape is None:
         return ()
     device = _device(gpus, machine)
-    asked = _training(config, recipe, shape, _length(config, dataset, rows), device)
+    footprint = recipe.footprint(config)
+    length = _length(config, footprint, dataset, rows)
+    asked = _training(config, footprint, shape, length, device)
     single = replace(asked, batch_size=1)
     if estimate(shape, single).total > MARGIN * device.memory:
         raise InvalidRun([_flaw(shape, single, device)])
@@ -77,13 +78,9 @@ def _device(gpus: int, machine: Machine) -> Device:
     return Device(f"this machine has {gib(memory)} of main memory", memory, is_gpu=False)
 
 
-def _training(config: TrainingConfig, recipe: str, shape: ModelShape, length: int, device: Device) -> Training:
-    answers, has_reference = 1, recipe in REFERENCED
-    if isinstance(config, GrpoConfig):
-        answers, has_reference = config.n_generations, config.beta > 0
-        length = min(config.max_length, length + config.max_completion_length)
+def _training(config: TrainingConfig, footprint: Footprint, shape: ModelShape, length: int, device: Device) -> Training:
     return Training(
-        recipe=recipe,
+        footprint=footprint,
         batch_size=config.batch_size,
         length=length,
         optimizer=config.optimizer,
@@ -91,8 +88,6 @@ def _training(config: TrainingConfig, recipe: str, shape: ModelShape, length: in
         computes_in_16_bits=_computes_in_16_bits(config, shape, device),
         quantisation="4bit" if config.load_in_4bit else "8bit" if config.load_in_8bit else None,
         gradient_checkpointing=config.gradient_checkpointing,
-        has_reference=has_reference,
-        answers=answers,
     )
 
 
@@ -102,14 +97,13 @@ def _computes_in_16_bits(config: TrainingConfig, shape: ModelShape, device: Devi
     return device.is_gpu or (computes_bfloat16() and shape.parameters >= SMALL_PARAMETERS)
 
 
-def _length(config: TrainingConfig, dataset: Path, rows: int) -> int:
+def _length(config: TrainingConfig, footprint: Footprint, dataset: Path, rows: int) -> int:
     """Tokens of a batch's longest row, told from the size of the file; rather too few than too many."""
-    if not dataset.is_file() or dataset.suffix in PACKED:
-        return min(config.max_length, UNKNOWN_LENGTH)
-    tokens = dataset.stat().st_size // BYTES_OF_TOKEN
-    is_packed = isinstance(config, SftConfig | CptConfig) and config.packing
-    longest = tokens if is_packed else LONGER * tokens // max(1, rows)
-    return max(SHORTEST, min(config.max_length, longest))
+    longest = UNKNOWN_LENGTH
+    if dataset.is_file() and dataset.suffix not in PACKED:
+        tokens = dataset.stat().st_size // BYTES_OF_TOKEN
+        longest = max(SHORTEST, tokens if footprint.is_packed else LONGER * tokens // max(1, rows))
+    return min(config.max_length, longest + footprint.answer_length)
 
 
 def _flaw(shape: ModelShape, single: Training, device: Device) -> Flaw:
@@ -123,8 +117,9 @@ def _remedies(single: Training, device: Device) -> Iterator[tuple[str, Training]
     """Each mild one before the stronger."""
     if single.length > UNKNOWN_LENGTH:
         yield f"max_length {UNKNOWN_LENGTH}", replace(single, length=UNKNOWN_LENGTH)
-    if single.answers > FEWEST_ANSWERS:
-        yield f"n_generations {FEWEST_ANSWERS}", replace(single, answers=FEWEST_ANSWERS)
+    if single.footprint.answers > FEWEST_ANSWERS:
+        fewer = replace(single.footprint, answers=FEWEST_ANSWERS)
+        yield f"n_generations {FEWEST_ANSWERS}", replace(single, footprint=fewer)
     if not single.gradient_checkpointing:
         yield "gradient_checkpointing", replace(single, gradient_checkpointing=True)
     if single.lora_rank is None:

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.graders import judges_of, runs_python
 from finery.contracts.permissions import Principal
-from finery.contracts.recipes import GrpoConfig, RecipeConfig
+from finery.contracts.recipes import GradedConfig, RecipeConfig
 from finery.domain.catalog import resolve_model
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.domain.errors import Flaw
@@ -17,7 +17,7 @@ def resolve_judges(session: Session, config: RecipeConfig, ground: Ground, who: 
 
     Raises InvalidRun, PythonGradersForbidden.
     """
-    if not isinstance(config, GrpoConfig):
+    if not isinstance(config, GradedConfig):
         return {}
     if runs_python(config.grader) and not ground.allow_python_graders:
         raise PythonGradersForbidden

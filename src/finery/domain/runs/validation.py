@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import MeasurementRequest
 from finery.contracts.permissions import Permission, Principal
-from finery.contracts.recipes import RECIPES, RecipeConfig, TrainingConfig, unmet
+from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConfig, unmet
 from finery.contracts.run import NewRun
 from finery.db.reading import reading_beside
 from finery.domain import secrets
@@ -45,8 +45,6 @@ from finery.kit.ids import is_safe_id, long_id, short_id
 from finery.kit.locations import path_in
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest
-
-COMMAND = "command"
 
 
 @dataclass(frozen=True)
@@ -108,18 +106,19 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
         return Plan(run_id=_run_id(new, who), config=new.config)
     if new.id is not None and not is_safe_id(new.id):
         raise InvalidRun([Flaw("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
-    if new.recipe == COMMAND and not who.may(Permission.COMMANDS_RUN):
+    recipe = recipe_named(new.recipe)
+    if recipe.runs_programs and not who.may(Permission.COMMANDS_RUN):
         raise CommandsForbidden()
     run_id = _run_id(new, who)
-    config = parse_config(new.recipe, without_auto(new.config))
+    config = parse_config(recipe, without_auto(recipe, new.config))
     output_dir = output_dir_of(config, run_id, ground)
-    gpus, cpu_slots = _fit(new, ground)
+    gpus, cpu_slots = _fit(new, recipe, ground)
     _refuse_unmet(config, gpus)
     with reading_beside(session) as reading:
-        inputs, data = _inputs(reading, new.recipe, config, ground, who)
+        inputs, data = _inputs(reading, recipe, config, ground, who)
     told = Measured()
     if isinstance(config, TrainingConfig) and data is not None:
-        config, told = _settled(new, config, data, inputs["model"], gpus, ground)
+        config, told = _settled(new, recipe, config, data, inputs["model"], gpus, ground)
     output_name = ground.resolver.relative(output_dir)
     refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
     secrets.require(session, config.secrets, owner_id=who.user_id)
@@ -143,7 +142,8 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
 
 def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: Ground, who: Principal) -> Plan:
     """Of a run that is kept although its data are bad. Raises what else is wrong with it."""
-    config = parse_config(new.recipe, without_auto(new.config))
+    recipe = recipe_named(new.recipe)
+    config = parse_config(recipe, without_auto(recipe, new.config))
     if isinstance(config, TrainingConfig):
         resolve_model(session, config.model_name, ground, who)
     setting = EVALUATION if isinstance(error, EvaluationRefused) else TRAINING
@@ -155,15 +155,19 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: G
     return Plan(run_id=_run_id(new, who), config=dict(new.config), notices=notices, refusal=str(error))
 
 
-def parse_config(recipe: str, config: dict[str, Any]) -> RecipeConfig:
+def recipe_named(name: str) -> Recipe:
+    """Raises InvalidRun for one that there is not, with the nearest known one."""
+    if name not in RECIPES:
+        raise InvalidRun([Flaw("recipe", _unknown("recipe", name, RECIPES))])
+    return RECIPES[name]
+
+
+def parse_config(recipe: Recipe, config: dict[str, Any]) -> RecipeConfig:
     """The typed configuration. Raises InvalidRun naming each bad field, with the nearest known key."""
-    if recipe not in RECIPES:
-        raise InvalidRun([Flaw("recipe", _unknown("recipe", recipe, RECIPES))])
-    model = RECIPES[recipe]
     try:
-        return model.model_validate(config)
+        return recipe.config.model_validate(config)
     except ValidationError as error:
-        raise InvalidRun(flaws_of(error, model, config)) from error
+        raise InvalidRun(flaws_of(error, recipe.config, config)) from error
     except RecursionError as error:
         raise InvalidRun([Flaw("config", "it is nested too deeply")]) from error
 
@@ -207,18 +211,19 @@ def _run_id(new: NewRun, who: Principal) -> str:
 
 
 def _settled(
-    new: NewRun, asked: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
+    new: NewRun, recipe: Recipe, asked: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
 ) -> tuple[TrainingConfig, Measured]:
     """With what `auto` stands for and what the server switches on, and what is to be told of it and of its data.
 
     Raises InvalidRun when it cannot fit, DatasetRefused when nothing of the data is left in the model's tokens.
     """
-    config, chosen = _with_chosen(new, asked, data, model, gpus, ground)
-    refuse_too_few(data, config, processes=max(1, gpus))
-    config = with_server_defaults(config, new.config, recipe=new.recipe, parity_check=ground.parity_check)
+    config, chosen = _with_chosen(new, recipe, asked, data, model, gpus, ground)
+    if recipe.full_batches:
+        refuse_too_few(data, config, processes=max(1, gpus))
+    config = with_server_defaults(config, new.config, recipe=recipe, parity_check=ground.parity_check)
     fit = check_fit(
         config,
-        recipe=new.recipe,
+        recipe=recipe,
         model=model,
         dataset=data.dataset,
         rows=data.report.rows,
@@ -230,22 +235,22 @@ def _settled(
 
 
 def _with_chosen(
-    new: NewRun, config: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
+    new: NewRun, recipe: Recipe, config: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
 ) -> tuple[TrainingConfig, tuple[dict[str, Any], ...]]:
     """The configuration with what `auto` stands for, and a notice that tells it."""
     chosen = choose_values(
         new.config,
-        recipe=new.recipe,
+        recipe=recipe,
         rows=data.report.rows,
         model=model,
         entry=ground.models.get(config.model_name),
-        full_batches_of=rows_to_train_on(data, config) // max(1, gpus) if new.recipe == "grpo" else None,
+        full_batches_of=rows_to_train_on(data, config) // max(1, gpus) if recipe.full_batches else None,
     )
     if not chosen:
         return config, ()
     told = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")
     notice = {"level": "info", "code": "automatic", "message": f"chosen automatically: {told}", "values": chosen}
-    parsed = parse_config(new.recipe, {**new.config, **chosen})
+    parsed = parse_config(recipe, {**new.config, **chosen})
     assert isinstance(parsed, TrainingConfig)
     return parsed, (notice,)
 
@@ -256,10 +261,10 @@ def _line(flaw: Flaw) -> str:
 
 
 def _inputs(
-    session: Session, recipe: str, config: RecipeConfig, ground: Ground, who: Principal
+    session: Session, recipe: Recipe, config: RecipeConfig, ground: Ground, who: Principal
 ) -> tuple[dict[str, Any], RunData | None]:
     if isinstance(config, TrainingConfig):
-        data = find_data(session, recipe, config, ground, who)
+        data = find_data(session, recipe.name, config, ground, who)
         judges = resolve_judges(session, config, ground, who)
         model = resolve_model(session, config.model_name, ground, who)
         found = {"dataset": data.dataset, "eval_dataset": data.eval_dataset, "pins": data.pins}
@@ -286,12 +291,12 @@ def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
         raise InvalidRun(flaws)
 
 
-def _fit(new: NewRun, ground: Ground) -> tuple[int, int]:
+def _fit(new: NewRun, recipe: Recipe, ground: Ground) -> tuple[int, int]:
     """GPUs and CPU slots to lease. Raises InvalidRun when the machine could never give them."""
     machine = ground.machine()
     gpus = new.resources.gpus
     if gpus is None:
-        gpus = 1 if machine.gpus and new.recipe != "command" else 0
+        gpus = 1 if machine.gpus and recipe.wants_gpu else 0
     if gpus > len(machine.gpus):
         raise InvalidRun([Flaw("resources.gpus", f"{gpus} GPUs were asked for; this machine has {len(machine.gpus)}")])
     if gpus:

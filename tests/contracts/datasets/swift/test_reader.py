@@ -7,8 +7,9 @@ import pytest
 
 from finery.contracts.datasets import Source
 from finery.contracts.datasets.messages import ROLES
-from finery.contracts.datasets.recipes import READER_OF_RECIPE
-from finery.contracts.datasets.shapes import KEYS, SHAPES_OF_RECIPE, shape_of
+from finery.contracts.datasets.recipes import READER_OF_KIND, kind_of
+from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.datasets.shapes import KEYS, SHAPES_OF_KIND, shape_of
 from finery.contracts.datasets.signatures import texts_of
 from finery.contracts.datasets.swift.base import Study, SwiftRow
 from finery.contracts.datasets.swift.reader import SwiftReader, roles_of
@@ -94,10 +95,10 @@ def long_way(recipe: str, row: dict[str, Any]) -> tuple[object, ...]:
     tally.add(Row(1, 1, row, 1))
     report = tally.report(size=0)
     assert not report.flaws
-    example = READER_OF_RECIPE[recipe](row)
+    example = READER_OF_KIND[kind_of(recipe)](row)
     unanswered = any(warning.kind == "unanswered_call" for warning in report.warnings)
     return (
-        shape_of(row, SHAPES_OF_RECIPE[recipe]),
+        shape_of(row, SHAPES_OF_KIND[kind_of(recipe)]),
         order_of(example),
         example.is_trainable,
         hash(texts_of(example)),
@@ -115,7 +116,7 @@ class TestSwiftReader:
     ) -> None:
         if is_filled_up:
             good = dict.fromkeys(ROW_KEYS) | good
-        reader = SwiftReader(recipe)
+        reader = SwiftReader(kind_of(recipe))
         assert reader.read(json.dumps(good).encode())
         for row in (twice for once in changed_once(good) for twice in (once, once | {"system": "s"})):
             swift = reader.read(json.dumps(row).encode())
@@ -131,7 +132,7 @@ class TestSwiftReader:
 
     @pytest.mark.parametrize("row", RICH_ROWS)
     def test_goes_on_with_a_richer_struct(self, row: dict[str, Any]) -> None:
-        reader = SwiftReader("sft")
+        reader = SwiftReader(ExampleKind.CONVERSATION_OR_TEXT)
         assert reader.read(json.dumps(GOOD_ROWS[0][1]).encode())
         assert reader.read_block(json.dumps(row).encode()) is None
         assert reader.read(json.dumps(row).encode())
@@ -161,7 +162,7 @@ class TestSwiftReader:
         row = json.dumps(GOOD_ROWS[0][1] | {"id": [{"a": 5, "b": 6}]})
         # The two halves of a row lack what a line's end is replaced with, so that together they would be read as one.
         cut, _, off = row.partition(', "b": ')
-        reader = SwiftReader("sft")
+        reader = SwiftReader(ExampleKind.CONVERSATION_OR_TEXT)
         assert reader.read(row.encode())
         assert len(reader.read_block(f"{row}\n {row}\r\n{row}".encode()) or ()) == 3
         assert reader.read_block(block.format(row=row, cut=cut, off=off).encode()) is None
@@ -169,7 +170,7 @@ class TestSwiftReader:
     @pytest.mark.parametrize("call", [{"arguments": "{"}, {"arguments": "[]"}, {"arguments": ""}, {"name": None}])
     def test_leaves_odd_calls_to_the_long_way(self, call: dict[str, Any]) -> None:
         odd = CALLING | {"tool_calls": [CALL | {"function": CALL["function"] | call}]}  # type: ignore[operator]
-        reader = SwiftReader("sft")
+        reader = SwiftReader(ExampleKind.CONVERSATION_OR_TEXT)
         assert reader.read(json.dumps(RICH_ROWS[1]).encode())
         row = reader.read(json.dumps({"messages": [USER, odd]}).encode())
         assert row is None or examined(row) is None
@@ -177,11 +178,13 @@ class TestSwiftReader:
     @pytest.mark.parametrize(("ids", "is_odd"), [(("a", "a"), True), (("", ""), True), (("a", "b"), False)])
     def test_leaves_calls_with_one_id_to_the_long_way(self, ids: tuple[str, str], is_odd: bool) -> None:
         calling = CALLING | {"tool_calls": [CALL | {"id": call_id} for call_id in ids]}
-        row = SwiftReader("sft").read(json.dumps({"messages": [USER, calling]}).encode())
+        row = SwiftReader(ExampleKind.CONVERSATION_OR_TEXT).read(json.dumps({"messages": [USER, calling]}).encode())
         assert row is not None
         assert (examined(row) is None) is is_odd
 
     def test_leaves_odd_tools_to_the_long_way(self) -> None:
-        row = SwiftReader("sft").read(json.dumps(RICH_ROWS[1] | {"tools": [{"function": {}}]}).encode())
+        row = SwiftReader(ExampleKind.CONVERSATION_OR_TEXT).read(
+            json.dumps(RICH_ROWS[1] | {"tools": [{"function": {}}]}).encode()
+        )
         assert row is not None
         assert examined(row) is None

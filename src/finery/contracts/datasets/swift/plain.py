@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Self
 
 from msgspec import Struct, field
 
+from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.datasets.shapes import Shape
 from finery.contracts.datasets.signatures import Texts
 from finery.contracts.datasets.swift.base import NOT_EMPTY, Speaker, Study, SwiftRow, says
@@ -239,14 +240,13 @@ class _Feedback(_PromptCompletion, gc=False, kw_only=True):
         return (*super().texts(), str(self.label))
 
 
-PLAIN_STRUCTS: dict[str, tuple[type[SwiftRow], ...]] = {
-    "sft": (Chat, ShareGpt, _Alpaca, _PromptCompletion, _QuestionAnswer, _Text),
-    "cpt": (_Text,),
-    "dpo": (_Preference, _ShareGptPreference, _OpenAiPreference),
-    "reward": (_Preference, _ShareGptPreference, _OpenAiPreference),
-    "kto": (_Feedback,),
+PLAIN_STRUCTS: dict[ExampleKind, tuple[type[SwiftRow], ...]] = {
+    ExampleKind.CONVERSATION_OR_TEXT: (Chat, ShareGpt, _Alpaca, _PromptCompletion, _QuestionAnswer, _Text),
+    ExampleKind.TEXT: (_Text,),
+    ExampleKind.PREFERENCE: (_Preference, _ShareGptPreference, _OpenAiPreference),
+    ExampleKind.FEEDBACK: (_Feedback,),
     # Rows for graders have fields of their own, all of which are needed: they go the long way.
-    "grpo": (),
+    ExampleKind.TASK: (),
 }
 
 

@@ -8,7 +8,7 @@ from msgspec import field
 from msgspec.json import Decoder
 
 from finery.contracts.datasets.messages import ROLES, check_order
-from finery.contracts.datasets.rows import Message, Role, RowRefused
+from finery.contracts.datasets.rows import ExampleKind, Message, Role, RowRefused
 from finery.contracts.datasets.shapes import Shape
 from finery.contracts.datasets.swift.base import Speaker, SwiftRow
 from finery.contracts.datasets.swift.chat import RichChat
@@ -19,10 +19,10 @@ TRIES = 16
 
 
 class SwiftReader:
-    """Reads rows with the first struct of its recipe that takes one of the file's first rows."""
+    """Reads rows with the first struct of its kind that takes one of the file's first rows."""
 
-    def __init__(self, recipe: str) -> None:
-        self._candidates = [(struct, RichChat) if struct is Chat else (struct,) for struct in PLAIN_STRUCTS[recipe]]
+    def __init__(self, kind: ExampleKind) -> None:
+        self._candidates = [(struct, RichChat) if struct is Chat else (struct,) for struct in PLAIN_STRUCTS[kind]]
         self._decoders: list[_Decoders] = []
         self._tries = TRIES
 

@@ -1,0 +1,28 @@
+"""Continued pre-training."""
+
+from finery.contracts.datasets.measurement import TokenRules
+from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.fit import Footprint
+from finery.contracts.recipes.base import TrainingConfig
+from finery.contracts.recipes.recipe import Recipe
+
+
+class CptConfig(TrainingConfig):
+    """Continued pre-training on plain text."""
+
+    packing: bool = True
+
+
+def _footprint(config: CptConfig) -> Footprint:
+    return Footprint(is_packed=config.packing)
+
+
+CPT = Recipe(
+    name="cpt",
+    title="continued pre-training",
+    config=CptConfig,
+    trainer="finery.trainers.cpt:train",
+    examples=ExampleKind.TEXT,
+    tokens=TokenRules(in_pieces=True),
+    footprint=_footprint,
+)

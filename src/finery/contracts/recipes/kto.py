@@ -1,0 +1,34 @@
+"""Kahneman-Tversky optimisation."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from finery.contracts.datasets.measurement import TokenRules
+from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.fit import Footprint
+from finery.contracts.recipes.base import Rate, TrainingConfig
+from finery.contracts.recipes.recipe import Recipe
+
+
+class KtoConfig(TrainingConfig):
+    """Kahneman-Tversky optimisation on answers labelled good or bad."""
+
+    num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
+    learning_rate: Rate = 5e-7
+    beta: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] = 0.1
+    desirable_weight: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] = 1.0
+    undesirable_weight: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] = 1.0
+
+
+KTO = Recipe(
+    name="kto",
+    title="Kahneman-Tversky optimisation",
+    config=KtoConfig,
+    trainer="finery.trainers.kto:train",
+    examples=ExampleKind.FEEDBACK,
+    tokens=TokenRules(),
+    # Each row's answer is compared with another row's.
+    footprint=lambda config: Footprint(sequences=2, has_reference=True),
+    learning_rate_factor=1 / 20,
+)

@@ -1,0 +1,32 @@
+"""Reward models."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from finery.contracts.datasets.measurement import TokenRules
+from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.fit import Footprint
+from finery.contracts.recipes.base import TrainingConfig
+from finery.contracts.recipes.recipe import Recipe
+
+
+class RewardConfig(TrainingConfig):
+    """A reward model from preference rows: one score per answer."""
+
+    num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
+    parity_check: Literal[False] = False
+    """A reward model scores answers and gives none."""
+    center_rewards_coefficient: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] | None = None
+
+
+REWARD = Recipe(
+    name="reward",
+    title="reward modelling",
+    config=RewardConfig,
+    trainer="finery.trainers.reward:train",
+    examples=ExampleKind.PREFERENCE,
+    tokens=TokenRules(),
+    footprint=lambda config: Footprint(sequences=2, has_logits=False),
+    generates=False,
+)
