@@ -21,6 +21,14 @@ from tests.servers import RunningServer
 UrlMaker = Callable[[Path], str]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What does not differ by database is run on SQLite by `make test`, on the others by `make test-thorough`."""
+    for item in items:
+        if databases.of(item) not in (None, "sqlite") and item.get_closest_marker("every_database") is None:
+            item.add_marker(pytest.mark.thorough)
+
+
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     path = tmp_path / "home"

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
+import pytest
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -15,6 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 import finery.models  # noqa: F401 - its tables
 from finery.db import Base
 
+FIXTURES = ("database", "empty_database")
+"""Those that have a variant for each kind of database."""
 DEFAULT_URLS = {
     "postgres": "postgresql+psycopg://postgres@127.0.0.1:5432/postgres",
     "mysql": "mysql+pymysql://root@127.0.0.1:3306/test",
@@ -27,6 +30,12 @@ def wanted() -> list[str]:
     if named:
         return [name.strip() for name in named.split(",") if name.strip()]
     return ["sqlite", *(name for name in DEFAULT_URLS if answers(name))]
+
+
+def of(item: pytest.Item) -> str | None:
+    """The database that a test is one variant for, where it has variants."""
+    parameters = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return next((parameters[name] for name in FIXTURES if name in parameters), None)
 
 
 def answers(name: str) -> bool:

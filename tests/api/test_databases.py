@@ -14,6 +14,8 @@ from finery.app.settings import Settings
 from finery.db import Database
 from tests.idle import IdleScheduler
 
+pytestmark = pytest.mark.every_database
+
 JOB: dict[str, Any] = {"job_id": "a", "model_name": "m", "dataset": "d"}
 
 

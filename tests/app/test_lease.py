@@ -17,6 +17,8 @@ from finery.domain.server_lease import LeaseLost
 from tests import databases
 from tests.idle import IdleScheduler
 
+pytestmark = pytest.mark.every_database
+
 SHARED = [name for name in databases.wanted() if name != "sqlite"]
 NEVER = 3600.0
 

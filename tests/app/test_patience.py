@@ -16,6 +16,8 @@ from tests import databases
 from tests.dropping import DroppingProxy
 from tests.ports import free_port
 
+pytestmark = pytest.mark.every_database
+
 FOR_EVER = 10**9
 
 

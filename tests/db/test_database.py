@@ -18,6 +18,8 @@ from finery.db.topics import Topic, announce, run_topic
 from finery.kit.clock import utc_now
 from finery.models import UserRow
 
+pytestmark = pytest.mark.every_database
+
 ADDRESS = "'ann' for key@example.org"
 """With what a driver's message has around it."""
 HASH = "$argon2id$v=19$m=19456"

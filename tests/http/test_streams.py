@@ -26,6 +26,8 @@ from finery.models import RunRow
 from tests import builders
 from tests.statements import statements
 
+pytestmark = pytest.mark.every_database
+
 
 class Stage:
     """A run whose events a test makes, and the streams over it."""

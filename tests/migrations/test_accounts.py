@@ -17,6 +17,8 @@ from finery.db import Base, Database
 from finery.migrations import HEAD
 from tests import databases
 
+pytestmark = pytest.mark.every_database
+
 NEW_TABLES = {"api_keys", "audit_log", "secrets", "sessions", "setup", "users"}
 DEPLOYMENT = (
     "INSERT INTO deployments (id, model_name, model, engine, options, status, stop_requested, details, created_at,"

@@ -1,11 +1,14 @@
 """The migration that gives each owner ids of their own."""
 
+import pytest
 from sqlalchemy import text
 
 from finery.db import Database
 from finery.domain.ownership import client_key
 from finery.migrations import HEAD
 from tests.migrations.test_accounts import down, empty_database, up, values
+
+pytestmark = pytest.mark.every_database
 
 __all__ = ["empty_database"]
 

@@ -2,12 +2,15 @@
 
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from finery.db import Database
 from finery.domain.places import hash_output
 from finery.migrations import HEAD
 from tests.migrations.test_accounts import RUN, down, empty_database, up, values
+
+pytestmark = pytest.mark.every_database
 
 __all__ = ["empty_database"]
 

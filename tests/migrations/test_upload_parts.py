@@ -1,10 +1,13 @@
 """The migration that gives the parts of uploads their hashes."""
 
+import pytest
 from sqlalchemy import text
 
 from finery.db import Database
 from finery.migrations import HEAD
 from tests.migrations.test_accounts import down, empty_database, up, values
+
+pytestmark = pytest.mark.every_database
 
 __all__ = ["empty_database"]
 

@@ -14,7 +14,7 @@ from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
 from finery.kit.failpoints import FAILPOINTS
 from finery.kit.files import read_json
-from tests import builders, databases
+from tests import builders
 from tests.scheduler.harness import Harness
 
 REQUEST = {"runs.before_commit", "runs.accepted"}
@@ -23,12 +23,6 @@ SERVER = {name for name in FAILPOINTS if name.startswith(("submit.", "watch.", "
 WEBHOOKS = {name for name in FAILPOINTS if name.startswith("webhooks.")}
 """On a message's way: tests/scheduler/test_webhook_failpoints.py."""
 SHIM = {name for name in FAILPOINTS if name.startswith("shim.")}
-THOROUGHLY_ON_ALL = pytest.mark.parametrize(
-    "database",
-    [pytest.param(name, marks=[] if name == "sqlite" else [pytest.mark.thorough]) for name in databases.wanted()],
-    indirect=True,
-)
-"""On the others `make test-thorough` runs it, too."""
 PROGRAM = "import time; open('ran', 'a').write('x'); time.sleep(0.3); print('said')"
 
 
@@ -57,7 +51,6 @@ class TestServerKilled:
         assert (harness.home / "ran").read_text() == "x"
         harness.assert_promises(run_id)
 
-    @THOROUGHLY_ON_ALL
     @pytest.mark.parametrize("name", ["stop.before_signal", "stop.signalled", "watch.finished", "watch.exit_seen"])
     def test_a_cancel_is_not_lost(self, harness: Harness, name: str) -> None:
         run_id = harness.submit(builders.command(sys.executable, "-c", "import time; time.sleep(600)"))
@@ -70,7 +63,6 @@ class TestServerKilled:
         assert harness.wait_for_end(run_id).status is RunStatus.CANCELLED
         harness.assert_promises(run_id)
 
-    @THOROUGHLY_ON_ALL
     @pytest.mark.parametrize("name", ["stop.before_signal", "stop.signalled", "watch.exit_seen"])
     def test_a_stop_is_not_lost(self, harness: Harness, name: str) -> None:
         run_id = harness.submit(builders.command(sys.executable, "-c", "import time; time.sleep(600)"))
@@ -84,7 +76,6 @@ class TestServerKilled:
         assert (run.status, run.reason) == (RunStatus.SUCCEEDED, Reason.STOPPED)
         harness.assert_promises(run_id)
 
-    @THOROUGHLY_ON_ALL
     @pytest.mark.parametrize("name", ["submit.claimed", "submit.rendered", "submit.submitted", "watch.exit_seen"])
     def test_the_second_attempt_ends_once(self, harness: Harness, name: str) -> None:
         """The shim dies while no server runs; then the server dies on the second attempt's way."""
@@ -119,7 +110,6 @@ AFTER_THE_SHIM: dict[tuple[str, bool], tuple[tuple[RunStatus, Reason], int, set[
 """Where the shim died and whether the program is restartable → how its run ends, in which attempt, after what."""
 
 
-@THOROUGHLY_ON_ALL
 class TestShimKilled:
     @pytest.mark.parametrize(("name", "restartable"), sorted(AFTER_THE_SHIM))
     @pytest.mark.parametrize("server_too", [False, True])

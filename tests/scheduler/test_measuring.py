@@ -74,6 +74,7 @@ def status(database: Database, run: Run) -> tuple[RunStatus, str]:
 
 
 class TestLateMeasurer:
+    @pytest.mark.every_database
     @pytest.mark.thorough
     def test_a_burst_is_accepted_at_once_and_measured_afterwards(self, database: Database, ground: Ground) -> None:
         """Then, with its libraries at hand, the program answers while the next request waits."""

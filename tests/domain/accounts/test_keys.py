@@ -98,6 +98,7 @@ class TestCreateKey:
         with people.at(monkeypatch, (ending.info.expires_at or utc_now()) + timedelta(seconds=1)):
             make(database, ann)
 
+    @pytest.mark.every_database
     def test_of_many_at_once_only_so_many_are_made(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(keys, "MOST_KEYS", 3)
         who = principal(database)

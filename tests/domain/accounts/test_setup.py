@@ -32,6 +32,7 @@ class TestCreateFirstAdmin:
         with pytest.raises(SetupDone):
             people.first_admin(database, "second")
 
+    @pytest.mark.every_database
     def test_of_twenty_at_once_one_wins(self, database: Database) -> None:
         with ThreadPoolExecutor(20) as pool:
             answers = list(pool.map(lambda number: attempt(database, number), range(20)))

@@ -28,6 +28,8 @@ from finery.models import ApiKeyRow, RunRow, SecretRow, SessionRow
 from tests import builders
 from tests.domain.accounts import people
 
+pytestmark = pytest.mark.every_database
+
 
 def change(database: Database, user_id: str, **changes: Any) -> User:
     with database.write() as session:

@@ -2,6 +2,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from sqlalchemy import func, select
 
 from finery.contracts.layout import HomeDirectory
@@ -68,6 +69,7 @@ class TestRemoveUnused:
         assert stored.read(database, home, again) == stored.ROW.encode()
         assert len(stored.files(home)) == 1
 
+    @pytest.mark.every_database
     def test_at_once_with_uploads_and_deletions(self, database: Database, home: Path) -> None:
         """Whatever is stored at the end can be read, and nothing else lies there."""
         over = threading.Event()

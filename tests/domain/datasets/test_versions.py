@@ -17,6 +17,7 @@ class TestAddVersion:
         assert [stored.add(database, home, made, content).version for content in ("2", "3")] == [2, 3]
         assert [stored.read(database, home, made, version) for version in (2, 3, None)] == [b"2", b"3", b"3"]
 
+    @pytest.mark.every_database
     def test_many_at_once(self, database: Database, home: Path) -> None:
         made = stored.create(database, home)
         with ThreadPoolExecutor(8) as pool:

@@ -35,6 +35,7 @@ TINY = "finery/tiny-llama"
 
 
 class TestEnsure:
+    @pytest.mark.every_database
     def test_first_requests_at_once_start_one(self, database: Database, home: Path) -> None:
         ground, barrier = make_ground(home), Barrier(THREADS)
 

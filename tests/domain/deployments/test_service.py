@@ -32,10 +32,12 @@ def create_at_once(database: Database, home: Path, slot: str | None) -> list[Dep
 
 
 class TestCreateAtOnce:
+    @pytest.mark.every_database
     def test_each_has_a_port_of_its_own(self, database: Database, home: Path) -> None:
         made = create_at_once(database, home, None)
         assert len({deployment.port for deployment in made}) == THREADS
 
+    @pytest.mark.every_database
     @pytest.mark.parametrize("is_held", [False, True])
     def test_one_holds_the_slot(self, database: Database, home: Path, is_held: bool) -> None:
         if is_held:

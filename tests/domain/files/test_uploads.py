@@ -100,6 +100,7 @@ class TestAddPart:
         done = parted.complete(database, home, upload, [old.id, new.id])
         assert parted.content(database, home, done.file) == b"oneone"
 
+    @pytest.mark.every_database
     def test_side_by_side_all_are_kept(self, database: Database, home: Path) -> None:
         contents = [f"{number:04}".encode() for number in range(32)]
         upload = parted.begin(database, 4 * len(contents))
@@ -109,6 +110,7 @@ class TestAddPart:
         done = parted.complete(database, home, upload, ids)
         assert parted.content(database, home, done.file) == b"".join(contents)
 
+    @pytest.mark.every_database
     def test_side_by_side_no_more_than_there_is_room_for(self, database: Database, home: Path) -> None:
         upload = parted.begin(database, 10)
 
@@ -123,6 +125,7 @@ class TestAddPart:
             assert sum(pool.map(add, range(16))) == 5
         assert len(parted.part_files(home)) == len(parted.parts(database)) == 5
 
+    @pytest.mark.every_database
     def test_retries_side_by_side_are_one_part(self, database: Database, home: Path) -> None:
         upload = parted.begin(database, 3)
         with ThreadPoolExecutor(8) as pool:

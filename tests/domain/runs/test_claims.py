@@ -15,6 +15,8 @@ from finery.kit.clock import utc_now
 from finery.models import LeaseRow
 from tests import builders
 
+pytestmark = pytest.mark.every_database
+
 
 def submit(database: Database, home: Path, run_id: str, *, gpus: int = 0, priority: int = 0) -> str:
     new = builders.command(id=run_id, priority=priority, resources=Resources(gpus=gpus))

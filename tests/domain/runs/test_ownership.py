@@ -132,6 +132,7 @@ class TestCreate:
         assert act(database, home, "get", anns.uid, LEAD) == act(database, home, "get", anns.uid, ANN) == anns
         assert act(database, home, "get", anns.uid, BOB) == bobs
 
+    @pytest.mark.every_database
     def test_fifty_at_once_are_one_run_of_each(self, database: Database, home: Path) -> None:
         def submit(number: int) -> bool:
             try:
@@ -197,6 +198,7 @@ class TestIdempotencyKey:
         with pytest.raises(IdempotencyMismatch):
             create(database, home, builders.command("false", idempotency_key="k"), ANN)
 
+    @pytest.mark.every_database
     def test_fifty_at_once_are_one_run_of_each(self, database: Database, home: Path) -> None:
         new = builders.command(idempotency_key="k")
         with ThreadPoolExecutor(16) as pool:

@@ -55,6 +55,7 @@ class TestARetryWithoutAKey:
             lock_row(session, first.id, LOCAL_ADMINISTRATOR).created_at -= timedelta(minutes=minutes)
         assert (create(database, home, retried(builders.command())).id == first.id) is is_answer
 
+    @pytest.mark.every_database
     def test_that_comes_while_the_first_is_worked_on(self, database: Database, home: Path) -> None:
         is_made, may_end = Event(), Event()
 
@@ -82,6 +83,7 @@ class TestARetryWithoutAKey:
         assert create(database, home, retried(builders.command())).status is RunStatus.QUEUED
         assert in_flight._in_flight == {}
 
+    @pytest.mark.every_database
     def test_does_not_wait_for_ever(self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(in_flight, "PATIENCE_SECONDS", 0.01)
         with database.write() as session:

@@ -112,6 +112,7 @@ class TestEndedRun:
             made.append(new.id)
             end(database, Reason.ERROR)
 
+    @pytest.mark.every_database
     def test_what_it_is_called_may_change_between_two_that_ask(self, database: Database, home: Path) -> None:
         ended(database, home)
         ground, first = builders.ground(home), []
@@ -201,6 +202,7 @@ class TestEndedRun:
 
 
 class TestAtOnce:
+    @pytest.mark.every_database
     def test_one_new_run(self, database: Database, home: Path) -> None:
         ended(database, home)
         barrier, found = threading.Barrier(12), []

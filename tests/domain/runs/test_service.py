@@ -130,6 +130,7 @@ class TestCreate:
         monkeypatch.setattr("finery.domain.runs.validation.short_id", lambda: next(drawn))
         assert [create(database, home, builders.command()).id for _ in range(2)] == ["aaaaaaaa", "bbbbbbbb"]
 
+    @pytest.mark.every_database
     def test_fifty_times_the_same_key_is_one_run(self, database: Database, home: Path) -> None:
         new = builders.command(idempotency_key="k")
         with ThreadPoolExecutor(16) as pool:

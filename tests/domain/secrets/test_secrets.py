@@ -59,6 +59,7 @@ class TestPut:
         with database.read() as session:
             assert len(secrets.list_names(session, owner_id=None)) == 1
 
+    @pytest.mark.every_database
     def test_many_at_once(self, database: Database, box: SecretBox) -> None:
         barrier, names = Barrier(8, timeout=20), ["FIRST", "SECOND", "THIRD"]
 

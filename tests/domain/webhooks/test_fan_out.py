@@ -20,6 +20,8 @@ from finery.kit.clock import utc_now
 from finery.models import OutboxRow, RunRow, WebhookMessageRow, WebhookRow
 from tests import builders
 
+pytestmark = pytest.mark.every_database
+
 ALL_TYPES = [*RunEventType, "fine_tuning.job.succeeded", "fine_tuning.job.failed", "fine_tuning.job.cancelled"]
 Messages = list[tuple[str, str, dict[str, Any]]]
 
