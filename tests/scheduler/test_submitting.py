@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from finery.contracts.events import EventType
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
@@ -122,6 +122,15 @@ class TestShortage:
         machine.pass_by()
         run = machine.get("r")
         assert (run.status, run.reason) == (RunStatus.FAILED, Reason.START_FAILED)
+
+    def test_a_recipe_that_is_not_known_any_more_fails(self, machine: Machine, home: Path, database: Database) -> None:
+        machine.submit("r", home)
+        with database.write() as session:
+            session.execute(update(RunRow).values(recipe="alchemy"))
+        machine.pass_by()
+        run = machine.get("r")
+        assert (run.status, run.reason) == (RunStatus.FAILED, Reason.START_FAILED)
+        assert run.error == "this server knows no recipe 'alchemy'"
 
     def test_of_the_database_too_is_made_good_later(self, machine: Machine, home: Path, database: Database) -> None:
         """The claim cannot be given back at once: it is nobody's meanwhile, and given back when it can be."""

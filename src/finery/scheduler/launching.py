@@ -7,9 +7,10 @@ from pathlib import Path
 from finery.contracts.layout import HomeDirectory, mark_of
 from finery.contracts.machine import Machine
 from finery.contracts.process import Launch
-from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes import RECIPES, Recipe
 from finery.contracts.spec import RunSpec
 from finery.domain.runs.claims import Claim
+from finery.executors.base import SubmitFailed
 from finery.kit.files import write_json
 
 TRAINERS = "finery.trainers"
@@ -32,17 +33,20 @@ QUIET: dict[str, str] = {
 def render_launch(
     claim: Claim, home: HomeDirectory, home_id: str, machine: Machine, grace_seconds: float, secrets: Mapping[str, str]
 ) -> Launch:
-    """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses.
+    """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses, and
+    SubmitFailed for a recipe that is not known any more.
 
     The values of `secrets` go into the launch's environment and nowhere else.
     """
-    recipe = RECIPES[claim.recipe]
+    recipe = RECIPES.get(claim.recipe)
+    if recipe is None:
+        raise SubmitFailed(f"this server knows no recipe {claim.recipe!r}")
     directory = home.run(claim.run_id)
     attempt = directory.attempt(claim.ref.attempt)
     for folder in (directory.control, directory.checkpoints, attempt.path, home.run_log(claim.run_id).parent):
         folder.mkdir(parents=True, exist_ok=True)
     threads = max(1, machine.cpu_count // machine.cpu_slots) * max(1, claim.cpu_slots)
-    write_json(directory.spec, _spec(claim, home, threads, sorted(secrets)).model_dump(mode="json"))
+    write_json(directory.spec, _spec(claim, recipe, home, threads, sorted(secrets)).model_dump(mode="json"))
     _mend_last_line(directory.events)
     _forget_controls(directory.control)
     return Launch(
@@ -59,15 +63,15 @@ def render_launch(
     )
 
 
-def _spec(claim: Claim, home: HomeDirectory, threads: int, secrets: list[str]) -> RunSpec:
+def _spec(claim: Claim, recipe: Recipe, home: HomeDirectory, threads: int, secrets: list[str]) -> RunSpec:
     resolved = claim.spec
     config = dict(claim.config)
     if resolved["working_directory"] is not None:
         config["working_directory"] = resolved["working_directory"]
     return RunSpec(
         run_id=claim.run_id,
-        recipe=claim.recipe,
-        trainer=RECIPES[claim.recipe].trainer,
+        recipe=recipe.name,
+        trainer=recipe.trainer,
         config=config,
         home=home.path,
         model=resolved["model"] or "",

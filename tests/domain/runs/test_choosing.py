@@ -36,6 +36,10 @@ class TestWithoutAuto:
             "seed": 1,
         }
 
+    @pytest.mark.parametrize(("recipe", "key"), [("sft", "beta"), ("command", "num_epochs")])
+    def test_what_the_recipe_has_no_field_for_stays_and_is_refused(self, recipe: str, key: str) -> None:
+        assert without_auto(RECIPES[recipe], {key: "auto"}) == {key: "auto"}
+
     def test_a_base_in_4_bits_is_learned_by_an_adapter(self) -> None:
         asked = {"use_lora": "auto", "load_in_4bit": True}
         assert without_auto(RECIPES["sft"], asked) == {"use_lora": True, "load_in_4bit": True}

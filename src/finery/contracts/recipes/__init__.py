@@ -6,7 +6,7 @@ from finery.contracts.recipes.cpt import CPT, CptConfig
 from finery.contracts.recipes.dpo import DPO, DpoConfig
 from finery.contracts.recipes.grpo import GRPO, GrpoConfig
 from finery.contracts.recipes.kto import KTO, KtoConfig
-from finery.contracts.recipes.recipe import RECIPES, Recipe, register
+from finery.contracts.recipes.recipe import RECIPES, Recipe, recipe_of_run, register
 from finery.contracts.recipes.requirements import unmet
 from finery.contracts.recipes.reward import REWARD, RewardConfig
 from finery.contracts.recipes.sft import SFT, SftConfig
@@ -32,6 +32,7 @@ __all__ = [
     "RewardConfig",
     "SftConfig",
     "TrainingConfig",
+    "recipe_of_run",
     "register",
     "unmet",
 ]

@@ -54,6 +54,11 @@ RECIPES: dict[str, Recipe] = {}
 """By name, in the order in which they are listed."""
 
 
+def recipe_of_run(name: str) -> Recipe:
+    """Of a stored run. One that is not known any more, as in an older version of Finery, cannot go on."""
+    return RECIPES.get(name) or Recipe(name=name, title=name, config=RecipeConfig, trainer="", resumable=False)
+
+
 def register(recipe: Recipe) -> None:
     """Raises ValueError for a name that another recipe has."""
     if recipe.name in RECIPES:

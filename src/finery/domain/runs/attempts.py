@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType, TrainerEvent
 from finery.contracts.process import Exit, Handle
-from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes import recipe_of_run
 from finery.contracts.status import RECOVERY_OF_REASON, STATUS_OF_REASON, Intent, Reason, Recovery, RunStatus
 from finery.db import make_room
 from finery.db.topics import announce, run_topic
@@ -117,7 +117,7 @@ def finish(
     if row is None:
         return None
     make_room(session)
-    is_once = began and not RECIPES[row.recipe].may_start_again(row.config)
+    is_once = began and not recipe_of_run(row.recipe).may_start_again(row.config)
     can_recover = not is_once and _can_recover(row, reason, ending, has_checkpoint)
     to, reason = _decide(row, reason, ending, can_recover, max_lost)
     if to is RunStatus.FAILED and is_once and reason in (Reason.LOST, Reason.KILLED):
@@ -154,9 +154,9 @@ def _can_recover(row: RunRow, reason: Reason, ending: Exit | None, has_checkpoin
             return True
         case Recovery.CHECKPOINT:
             # What does not go on where it was has no checkpoint; that it may be restarted was asked before.
-            return has_checkpoint or not RECIPES[row.recipe].resumable
+            return has_checkpoint or not recipe_of_run(row.recipe).resumable
         case Recovery.SMALLER_BATCH:
-            return RECIPES[row.recipe].resumable and ending is not None and ending.signal is not None
+            return recipe_of_run(row.recipe).resumable and ending is not None and ending.signal is not None
         case Recovery.NONE:
             return False
 

@@ -6,7 +6,7 @@ Each raises RunNotFound and NotYours.
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
-from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes import recipe_of_run
 from finery.contracts.run import Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.db import make_room
@@ -33,7 +33,7 @@ def request_cancel(session: Session, run_id: str, who: Principal) -> Run:
 def request_pause(session: Session, run_id: str, who: Principal) -> Run:
     """Paused at once when queued, else at the next checkpoint, which it asks for. Raises RunFinished, IntentRefused."""
     row = _controllable(session, run_id, who)
-    if not RECIPES[row.recipe].resumable:
+    if not recipe_of_run(row.recipe).resumable:
         raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
     if row.status == RunStatus.QUEUED:
         change_status(session, row, RunStatus.PAUSED, reason=Reason.PAUSED)

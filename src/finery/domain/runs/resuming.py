@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.layout import RunDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes import recipe_of_run
 from finery.contracts.run import NewRun, Resources, Run
 from finery.contracts.status import FINISHED, Intent, RunStatus
 from finery.db.reading import reading_beside
@@ -76,7 +76,7 @@ def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) ->
     unfinished = _unfinished_successor(reading, row, who)
     if unfinished is not None:
         return run_of(unfinished)
-    if not RECIPES[row.recipe].resumable:
+    if not recipe_of_run(row.recipe).resumable:
         raise NothingToResume(row.id, f"is a {row.recipe}, which would begin anew; submit it again instead")
     before = ground.home.run(row.id)
     checkpoint = before.last_checkpoint()
