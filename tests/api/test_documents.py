@@ -153,6 +153,7 @@ class TestRegistry:
 
 
 class TestGuide:
+    @pytest.mark.thorough
     def test_every_curl(self, server: RunningServer) -> None:
         sft, dpo, list_all, get, tail, whole, cancel, upload, load, chat, *again = curls(GUIDE)
         started = curl(server, sft)
@@ -178,6 +179,7 @@ class TestGuide:
         for command in again:
             curl(server, command, **{"{job_id}": started["job_id"]})
 
+    @pytest.mark.thorough
     def test_whole_pipeline(self, server: RunningServer) -> None:
         output = python(server, programs()[1])
         assert "전체 파이프라인 완료" in output

@@ -284,6 +284,7 @@ class TestZip:
         assert result.stdout.strip() == "the archive has more than 100,000 entries", result.stderr
         assert not (tmp_path / "out").exists()
 
+    @pytest.mark.thorough
     def test_of_more_than_65535_entries(self, tmp_path: Path) -> None:
         archive = write(tmp_path, make_zip([(f"{n}", b"") for n in range(66_000)]))
         assert unpack(archive, tmp_path / "out", wanted=lambda name: name == "65999").skipped == 65_999

@@ -329,6 +329,7 @@ class TestScanRows:
         assert count == 30_000
         assert peak < 8 * text.CHUNK_BYTES
 
+    @pytest.mark.thorough
     @settings(max_examples=150, deadline=None)
     @given(
         rows=st.lists(

@@ -48,7 +48,9 @@ def learned_after(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -
 
 class TestChatPrompts:
     @pytest.mark.parametrize(
-        "template", [None, FALLBACK_CHAT_TEMPLATE, TOOL_TEMPLATE], ids=["own", "fallback", "tools"]
+        "template",
+        [None, *(pytest.param(each, marks=pytest.mark.thorough) for each in (FALLBACK_CHAT_TEMPLATE, TOOL_TEMPLATE))],
+        ids=["own", "fallback", "tools"],
     )
     @pytest.mark.parametrize("messages", CHATS.values(), ids=CHATS)
     def test_one_prompt_everywhere(

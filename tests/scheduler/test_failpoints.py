@@ -40,6 +40,7 @@ class TestList:
 
 
 class TestServerKilled:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", sorted(SERVER - {"stop.before_signal", "stop.signalled"}))
     def test_the_run_ends_once(self, harness: Harness, name: str) -> None:
         run_id = harness.submit(builders.command(sys.executable, "-c", PROGRAM))

@@ -59,6 +59,7 @@ def server(tmp_path: Path) -> Iterator[Killable]:
 
 
 class TestKilledAroundTheCommit:
+    @pytest.mark.thorough
     @pytest.mark.parametrize(("failpoint", "kept"), [("runs.before_commit", 0), ("runs.accepted", 1)])
     def test_asked_again_it_is_one_run(self, server: Killable, failpoint: str, kept: int) -> None:
         server.start(failpoint)

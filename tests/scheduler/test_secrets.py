@@ -182,6 +182,7 @@ class TestNothingIsLeft:
         run = self.carry_out(home, body, value)
         assert (run["status"], error is None or error in run["error"]) == (status, True)
 
+    @pytest.mark.thorough
     def test_of_a_training(self, database: Database, home: Path) -> None:
         store(database, home, name="HF_TOKEN")
         config = {**training(home), "max_steps": 2, "save_steps": 1, "secrets": ["HF_TOKEN"]}
@@ -189,6 +190,7 @@ class TestNothingIsLeft:
         assert run["status"] == "succeeded"
         assert read_json(home / "runs" / run["id"] / "spec.json")["secrets"] == ["HF_TOKEN"]
 
+    @pytest.mark.thorough
     def test_of_a_training_that_fails_with_a_key_that_it_was_given_unasked(
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -68,6 +68,7 @@ def ask(sdk: OpenAI, name: str) -> str:
 
 
 class TestNames:
+    @pytest.mark.thorough
     def test_an_alias_with_its_template_and_context(self, sdk: OpenAI) -> None:
         messages: Any = [{"role": "user", "content": "w " * 20}]
         answer = sdk.chat.completions.create(model="my-chat", messages=messages, max_tokens=1)
@@ -92,6 +93,7 @@ class TestNames:
         listed = {model.id for model in sdk.models.list()}
         assert fine_tuned_name(BASE, None, run_id) in listed
 
+    @pytest.mark.thorough
     def test_a_checkpoint_of_a_run_that_goes_on(self, sdk: OpenAI, server: RunningServer) -> None:
         run_id = submit(sdk, use_lora=True, output_dir="outputs/on", **MANY)
         folder = server.home / "runs" / run_id / "checkpoints"

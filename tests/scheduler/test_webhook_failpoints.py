@@ -34,6 +34,7 @@ def events(harness: Harness) -> list[str]:
 
 
 class TestKilled:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("name", sorted(WEBHOOKS))
     def test_every_event_arrives(self, harness: Harness, name: str) -> None:
         with Receiver() as receiver:

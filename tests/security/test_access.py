@@ -56,7 +56,7 @@ class World:
         return made["key"], made["info"]["id"]
 
 
-@pytest.fixture(scope="module", params=["", "1"], ids=["plain", "optimized"])
+@pytest.fixture(scope="module", params=["", pytest.param("1", marks=pytest.mark.thorough)], ids=["plain", "optimized"])
 def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     home = tmp_path_factory.mktemp("home")
     with RunningServer(home, PYTHONOPTIMIZE=request.param) as server:

@@ -11,6 +11,7 @@ SEED = 1
 
 
 class TestFuzz:
+    @pytest.mark.thorough
     @pytest.mark.parametrize("level", [Level.ADMIN, Level.VIEWER])
     def test_every_answer_keeps_the_contract(self, level: Level) -> None:
         with opened(level) as world:

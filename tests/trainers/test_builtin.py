@@ -55,6 +55,7 @@ class TestEnsureBuiltin:
 
 
 class TestCommand:
+    @pytest.mark.thorough
     def test_many_at_once_make_it_once_and_print_the_folder(self, tmp_path: Path) -> None:
         argv = [sys.executable, "-m", "finery.trainers.builtin", "finery/tiny-qwen", str(tmp_path)]
         environment = {**os.environ, "PYTHONPATH": str(SOURCE)}

@@ -54,7 +54,7 @@ def make_trainer(kind: type[SFTTrainer], model: Path, folder: Path, *, packing: 
 
 class TestCausalTrainer:
     @pytest.mark.filterwarnings("ignore")
-    @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+    @pytest.mark.parametrize("lora", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["full", "lora"])
     @pytest.mark.parametrize("packing", [False, True], ids=["padded", "packed"])
     def test_computes_what_trl_computes(self, packing: bool, lora: bool, tmp_path: Path, tiny_llama: Path) -> None:
         histories = []

@@ -76,6 +76,7 @@ class TestResume:
         same_end(carry_out(run), unbroken)
         assert not (run.checkpoints / ".partial").exists()
 
+    @pytest.mark.thorough
     def test_pause_then_resume(self, tmp_path: Path, cache: Path, unbroken: Ended) -> None:
         run = make(tmp_path, cache)
         request_control(run, "checkpoint")

@@ -60,6 +60,7 @@ class TestDivergence:
 
 
 class TestOutOfMemory:
+    @pytest.mark.thorough
     @pytest.mark.slow
     def test_half_the_batch_and_the_same_loss(self, tmp_path: Path, cache: Path) -> None:
         rows = write_rows(tmp_path / "rows.jsonl", [{"text": f"{n} " + "iron and fire " * 300} for n in range(16)])
@@ -97,6 +98,7 @@ class TestOutOfMemory:
             assert ending.reason == "completed"
             assert [(one["batch_size"], one["gradient_accumulation_steps"]) for one in notices] == [after]
 
+    @pytest.mark.thorough
     @pytest.mark.slow
     def test_too_little_for_one_row(self, tmp_path: Path, cache: Path) -> None:
         rows = write_rows(tmp_path / "rows.jsonl", [{"text": "iron and fire " * 700} for _ in range(4)])
@@ -126,6 +128,7 @@ resource.setrlimit(resource.RLIMIT_DATA, (size + {spare},) * 2)
 
 
 class TestDiskFull:
+    @pytest.mark.thorough
     @pytest.mark.slow
     @pytest.mark.parametrize("settings", [{"save_steps": 1}, {}], ids=["checkpoint", "output"])
     def test_is_named_and_leaves_no_half(self, settings: dict[str, int], tmp_path: Path, cache: Path) -> None:

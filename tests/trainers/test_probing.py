@@ -22,11 +22,11 @@ class TestProbe:
     @pytest.mark.parametrize(
         ("recipe", "dataset", "settings"),
         [
-            ("sft", INSTRUCTIONS, {"use_lora": True, "lora_dropout": 0.1}),
+            pytest.param("sft", INSTRUCTIONS, {"use_lora": True, "lora_dropout": 0.1}, marks=pytest.mark.thorough),
             ("sft", INSTRUCTIONS, {"packing": True}),
-            ("dpo", PREFERENCES, {}),
-            ("reward", PREFERENCES, {}),
-            ("kto", FEEDBACK, {"optimizer": "adafactor"}),
+            pytest.param("dpo", PREFERENCES, {}, marks=pytest.mark.thorough),
+            pytest.param("reward", PREFERENCES, {}, marks=pytest.mark.thorough),
+            pytest.param("kto", FEEDBACK, {"optimizer": "adafactor"}, marks=pytest.mark.thorough),
         ],
     )
     def test_leaves_no_trace_but_its_notice(

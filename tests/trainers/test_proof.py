@@ -61,6 +61,7 @@ class TestProof:
         assert sum(margins[-3:]) / 3 > sum(margins[:3]) / 3 + 0.1
         assert exact_share(tmp_path / "dpo" / "output", taught) >= 0.9
 
+    @pytest.mark.thorough
     def test_the_taught_built_in_knows_its_lessons(self, instruct: Path) -> None:
         assert exact_share(instruct, lessons(INSTRUCTIONS)) >= 0.95
 

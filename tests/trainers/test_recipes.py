@@ -21,7 +21,7 @@ RECIPES = {
 
 
 class TestEachRecipe:
-    @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
+    @pytest.mark.parametrize("lora", [False, pytest.param(True, marks=pytest.mark.thorough)], ids=["full", "lora"])
     @pytest.mark.parametrize("recipe", RECIPES)
     def test_completes_with_a_falling_loss(self, recipe: str, lora: bool, tmp_path: Path, cache: Path) -> None:
         model, dataset, settings = RECIPES[recipe]
@@ -95,7 +95,9 @@ class TestEachRecipe:
         assert {"rewards_margin", "rewards_accuracy"} <= set(result.of("progress")[0])
         assert {"rewards_margin", "rewards_accuracy"} <= set(result.outcome.figures)
 
-    @pytest.mark.parametrize("recipe", RECIPES)
+    @pytest.mark.parametrize(
+        "recipe", ["sft", *(pytest.param(each, marks=pytest.mark.thorough) for each in RECIPES if each != "sft")]
+    )
     def test_an_entry_is_named_for_the_training_data_alone(self, recipe: str, tmp_path: Path, cache: Path) -> None:
         model, rows, settings = RECIPES[recipe]
         folder = tmp_path / "data"
@@ -169,6 +171,7 @@ class TestOutput:
         assert carry_out(run).outcome.reason == "completed"
         assert AutoModelForCausalLM.from_pretrained(tmp_path / "output").dtype.is_floating_point
 
+    @pytest.mark.thorough
     @pytest.mark.parametrize(
         "schedule", ["cosine", "cosine_with_restarts", "polynomial", "constant", "constant_with_warmup", "inverse_sqrt"]
     )

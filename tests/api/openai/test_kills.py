@@ -163,6 +163,7 @@ def processes_of(job_id: str) -> list[int]:
 
 
 class TestUpload:
+    @pytest.mark.thorough
     def test_is_completed_once(self, keeper: Keeper, sdk: OpenAI) -> None:
         """Of all these, the one that `make test` runs."""
         data = jsonl(list(ROWS))

@@ -63,6 +63,7 @@ class TestDiff:
         with pytest.raises(DatasetUnreadable, match=r"^new: "):
             compare(tmp_path, lines({"n": 1}), b"%PDF")
 
+    @pytest.mark.thorough
     def test_memory_does_not_grow_with_the_rows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("finery.domain.datasets.difference.SPOOL_BYTES", 1 << 10)
         peaks = []

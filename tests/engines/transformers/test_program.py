@@ -282,6 +282,7 @@ class TestModels:
 
 
 class TestOnDemandOptions:
+    @pytest.mark.thorough
     def test_token_names_template_and_cache(
         self, model_folder: Path, tmp_path: Path, free_port: Callable[[], int]
     ) -> None:
@@ -333,6 +334,7 @@ class TestLife:
             engine.process.send_signal(signal.SIGTERM)
             assert engine.process.wait(timeout=6) == 0
 
+    @pytest.mark.thorough
     def test_a_merged_adapter_answers_like_the_adapted_model(
         self, model_folder: Path, adapter_folder: Path, reference: Reference, free_port: Callable[[], int]
     ) -> None:
@@ -370,6 +372,7 @@ class TestNoModel:
             f"finery transformers engine: cannot load {tmp_path}/none: {tmp_path}/none: no such folder."
         ]
 
+    @pytest.mark.thorough
     def test_a_broken_model_is_one_line_too(self, tmp_path: Path) -> None:
         folder = make_model(tmp_path / "broken")
         (folder / "model.safetensors").write_bytes(b"no tensors")

@@ -101,7 +101,10 @@ def stream(engine: Engine, **body: Any) -> dict[int, dict[str, Any]]:
 
 class TestJsonSchema:
     @pytest.mark.parametrize("schema", SCHEMAS.values(), ids=SCHEMAS.keys())
-    @pytest.mark.parametrize("settings", [{"temperature": 0}, {"temperature": 1.5, "top_p": 0.9, "seed": 3}])
+    @pytest.mark.parametrize(
+        "settings",
+        [pytest.param({"temperature": 0}, marks=pytest.mark.thorough), {"temperature": 1.5, "top_p": 0.9, "seed": 3}],
+    )
     def test_the_answer_fits(self, engine: Engine, schema: dict[str, Any], settings: dict[str, Any]) -> None:
         choice = ask(engine, response_format=json_schema(schema), max_tokens=400, **settings)["choices"][0]
         assert fits(schema, choice["message"]["content"])
