@@ -1,5 +1,6 @@
 """The serve loop by itself: an executor without processes, an engine that answers when the test says so."""
 
+import errno
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from finery.engines.base import EngineOptions
 from finery.engines.registry import TRANSFORMERS
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
+from finery.scheduler.back_off import BackOff
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
@@ -53,9 +55,12 @@ class Bench:
         self.engine = ObedientEngine()
         plain = make_ground(home, gpus=gpus, clock=self.clock)
         self.ground = Ground(**{**vars(plain), "engines": {TRANSFORMERS: self.engine}})
-        self.executor = FakeExecutor(script=lambda _: Script(exit_code_on_sigterm=0), clock=self.clock)
+        self.scripts = [Script(exit_code_on_sigterm=0)]
+        self.executor = FakeExecutor(script=lambda _: self.scripts[0], clock=self.clock)
         settings = SchedulerSettings(engine_idle_seconds=idle_seconds)
-        self.server = Server(database, self.ground, Pulse(), {LOCAL: self.executor}, settings)
+        self.server = Server(
+            database, self.ground, Pulse(), {LOCAL: self.executor}, settings, BackOff(lambda: None, self.clock)
+        )
 
     def work(self, passes: int = 4) -> None:
         for _ in range(passes):
@@ -98,6 +103,44 @@ class TestLaunch:
         bench.executor.refuse = "no process could be started"
         found = get(database, bench.start("a", GIB))
         assert (found.status, found.error) == (DeploymentStatus.FAILED, "no process could be started")
+
+    @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOSPC, errno.EAGAIN])
+    def test_one_for_which_the_machine_lacks_something_is_started_later(
+        self, database: Database, home: Path, number: int
+    ) -> None:
+        bench = Bench(database, home)
+        bench.executor.lacks = number
+        deployment_id = bench.start("a", GIB)
+        found = get(database, deployment_id)
+        assert found.status is DeploymentStatus.STARTING
+        assert "could not be started" in (found.error or "")
+        bench.executor.lacks = None
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.STARTING, "before its time"
+        bench.clock.now += 60.0
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+        assert get(database, deployment_id).error is None
+
+    def test_one_that_met_a_shortage_in_its_own_process_is_started_later(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home)
+        lacking = Script(start_error="no room", start_errno=errno.ENOMEM)
+        bench.scripts.insert(0, lacking)
+        deployment_id = bench.start("a", GIB)
+        assert bench.status(deployment_id) is DeploymentStatus.STARTING
+        bench.scripts.remove(lacking)
+        bench.clock.now += 60.0
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.RUNNING
+
+    def test_one_that_shall_stop_meanwhile_is_stopped(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home)
+        bench.executor.lacks = errno.EMFILE
+        deployment_id = bench.start("a", GIB)
+        with database.write() as session:
+            deployments.request_stop(session, deployment_id, LOCAL_ADMINISTRATOR)
+        bench.work()
+        assert bench.status(deployment_id) is DeploymentStatus.STOPPED
 
     def test_one_that_does_not_get_ready_in_time_is_stopped(
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch

@@ -29,21 +29,22 @@ class BackOff:
         self._next = 0.0
         self._told: set[str] = set()
 
-    def begin(self, run_id: str, why: str) -> str | None:
-        """A start met a shortage. What to tell the run's user; None when they were told in this episode."""
+    def begin(self, what: str, why: str) -> str | None:
+        """The start of `what` ("run 4f1c") met a shortage. What to tell its user; None when they were told in this
+        episode."""
         if self._tries == 0:
             self._began = self._clock()
-            log.warning("run %s waits, as every start does now: %s", run_id, why)
+            log.warning("%s waits, as every start does now: %s", what, why)
         self._wait_longer()
-        if run_id in self._told:
+        if what in self._told:
             return None
-        self._told.add(run_id)
+        self._told.add(what)
         return f"it waits until the machine has what a start needs: {why}"
 
     def end(self) -> None:
         """A start went well."""
         if self._tries:
-            log.info("runs start again after %.0f s and %d tries", self._clock() - self._began, self._tries)
+            log.info("starts go well again after %.0f s and %d tries", self._clock() - self._began, self._tries)
         self._tries = 0
         self._told.clear()
 

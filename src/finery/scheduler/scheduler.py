@@ -68,7 +68,7 @@ class Scheduler:
         )
         self._teller = Teller(database, ground, pulse, settings)
         stopper = Stopper(database, ground, executors, settings)
-        server = Server(database, ground, pulse, executors, settings)
+        server = Server(database, ground, pulse, executors, settings, back_off)
         measurer = LateMeasurer(database, ground)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [

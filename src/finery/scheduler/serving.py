@@ -23,6 +23,8 @@ from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
 from finery.kit.redaction import Redactor
+from finery.kit.shortages import SHORTAGES, is_shortage
+from finery.scheduler.back_off import BackOff
 from finery.scheduler.complaints import Complaints
 from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, loaded, render_engine_launch
 from finery.scheduler.loop import each_alone
@@ -49,12 +51,14 @@ class Server:
         pulse: Pulse,
         executors: dict[str, Executor],
         settings: SchedulerSettings,
+        back_off: BackOff,
     ) -> None:
         self._database = database
         self._ground = ground
         self._pulse = pulse
         self._executor = executors[LOCAL]
         self._settings = settings
+        self._back_off = back_off
         self._complaints = Complaints(log)
         self._settled = False
         self._noted_at = time.monotonic()
@@ -63,6 +67,8 @@ class Server:
             every_seconds=min(settings.engine_probe_seconds, settings.engine_silence_seconds / FEWEST_FAILURES),
             silence_seconds=settings.engine_silence_seconds,
         )
+        self._owed: dict[str, tuple[LiveDeployment, str, str | None]] = {}
+        """Deployments whose claims, by these tokens, are to be put back, and what their users are told."""
         self._hung: dict[str, int] = {}
         """Deployments and the attempts of theirs that are being ended, since they do not answer."""
 
@@ -86,7 +92,9 @@ class Server:
         self._settled = True
 
     def _look(self, one: LiveDeployment) -> None:
-        if one.token is None:
+        if one.deployment.id in self._owed:
+            self._put_back_owed(one.deployment.id)
+        elif one.token is None:
             self._begin(one)
         else:
             self._mind(one, one.token)
@@ -101,6 +109,8 @@ class Server:
             and timedelta() < one.restart_at - utc_now() <= deployments.lifecycle.LONGEST_BACKOFF
         ):
             return
+        if self._back_off.seconds():
+            return
         with self._database.write() as session:
             claim = deployments.claim(session, one.deployment.id, self._ground)
         if claim is None:
@@ -109,10 +119,33 @@ class Server:
         try:
             handle = self._executor.submit(self._launch(one, claim))
         except (SubmitFailed, DomainError, OSError) as error:
-            self._finish(one, claim.token, str(error))
+            if is_shortage(error):
+                self._put_back(one, claim.token, str(error))
+            else:
+                self._finish(one, claim.token, str(error))
             return
+        self._back_off.end()
         with self._database.write() as session:
             deployments.record_handle(session, one.deployment.id, claim.token, handle)
+
+    def _put_back(self, one: LiveDeployment, token: str, why: str) -> None:
+        """Nothing of it has begun: whatever the machine lacks now, the deployment has not failed."""
+        told = self._back_off.begin(f"deployment {one.deployment.id}", why.partition("\n")[0])
+        self._owed[one.deployment.id] = one, token, told
+        self._put_back_owed(one.deployment.id)
+
+    def _put_back_owed(self, deployment_id: str) -> None:
+        """Raises where that, too, needs what the machine lacks: the next pass does it."""
+        one, token, told = self._owed[deployment_id]
+        if isinstance(self._executor, Sweepable):
+            self._executor.sweep(self._handle(one))
+        with self._database.write() as session:
+            deployments.put_back(session, deployment_id, token, told)
+        del self._owed[deployment_id]
+
+    def _handle(self, one: LiveDeployment) -> Handle:
+        directory = self._ground.home.deployment(one.deployment.id).path
+        return one.handle or Handle(directory=directory, attempt=one.attempt)
 
     def _make_room_for(self, one: LiveDeployment) -> None:
         with self._database.read() as session:
@@ -133,10 +166,11 @@ class Server:
             return secrets.resolve(session, self._ground.secrets, (), owner_id=owner_id, optional=names)
 
     def _mind(self, one: LiveDeployment, token: str) -> None:
-        directory = self._ground.home.deployment(one.deployment.id).path
-        handle = one.handle or Handle(directory=directory, attempt=one.attempt)
+        handle = self._handle(one)
         observation = self._executor.poll(handle)
-        if isinstance(observation, Exited):
+        if isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
+            self._put_back(one, token, observation.exit.start_error or "")
+        elif isinstance(observation, Exited):
             is_of_model = observation.exit.exit_code == MODEL_UNLOADABLE and one.deployment.engine == TRANSFORMERS
             self._end(one, token, self._why(one, observation.exit), "model" if is_of_model else "engine")
         elif isinstance(observation, Lost):

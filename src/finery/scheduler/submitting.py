@@ -116,7 +116,7 @@ class Submitter:
 
     def _put_back(self, claim: Claim, why: str) -> None:
         """Nothing of the run has begun: whatever the machine lacks now, the run has not failed."""
-        self._owed.append((claim, self._back_off.begin(claim.run_id, why)))
+        self._owed.append((claim, self._back_off.begin(f"run {claim.run_id}", why)))
         self._give_back_owed()
 
     def _give_back_owed(self) -> None:

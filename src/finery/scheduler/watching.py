@@ -79,7 +79,7 @@ class Watcher:
         if isinstance(observation, Alive):
             self._alive(attempt, handle, observation)
         elif isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
-            self._give_back(attempt, self._back_off.begin(attempt.run_id, observation.exit.start_error or ""))
+            self._give_back(attempt, self._back_off.begin(f"run {attempt.run_id}", observation.exit.start_error or ""))
         elif isinstance(observation, Exited):
             self._drain(attempt, handle, at_end=True)
             self._count_lines(attempt)

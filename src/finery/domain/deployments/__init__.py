@@ -11,6 +11,7 @@ from finery.domain.deployments.lifecycle import (
     list_live,
     mark_running,
     note_uses,
+    put_back,
     record_handle,
     unload,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "list_live",
     "mark_running",
     "note_uses",
+    "put_back",
     "record_handle",
     "request_stop",
     "rooms",

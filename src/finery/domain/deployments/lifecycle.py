@@ -92,6 +92,16 @@ def record_handle(session: Session, deployment_id: str, token: str, handle: Hand
         row.handle = handle.model_dump(mode="json")
 
 
+def put_back(session: Session, deployment_id: str, token: str, why: str | None) -> None:
+    """Undo a claim: its engine could not be started for now, and is started later. Its memory stays its own."""
+    row = lock_row(session, deployment_id)
+    if row.finished_at is None and row.token == token:
+        row.token = row.handle = None
+        row.attempt += 1
+        row.error = why or row.error
+        row.updated_at = utc_now()
+
+
 def mark_running(session: Session, deployment_id: str, token: str, device: str) -> None:
     row = lock_row(session, deployment_id)
     if row.token == token and row.status == DeploymentStatus.STARTING:
