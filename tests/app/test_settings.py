@@ -44,9 +44,8 @@ class TestLoadSettings:
             load_settings({"FINERY_DATABASE_URL": "1"})
 
     def test_other_programs_variables(self, environment: pytest.MonkeyPatch) -> None:
-        load_settings(
-            dict.fromkeys(("FINERY_URL", "FINERY_API_KEY", "FINERY_FAILPOINTS", "FINERY_BENCH_UPLOAD_MIB"), "x")
-        )
+        names = ("FINERY_URL", "FINERY_API_KEY", "FINERY_FAILPOINTS", "FINERY_BENCH_UPLOAD_MIB")
+        assert load_settings(dict.fromkeys(names, "x")) == load_settings({})
 
     def test_switches_and_times(self, environment: pytest.MonkeyPatch) -> None:
         environment.setenv("FINERY_REMOTE_SETUP", "true")

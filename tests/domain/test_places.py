@@ -8,7 +8,7 @@ from sqlalchemy import update
 from finery.contracts.deployment import NewDeployment
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.contracts.run import RunChanges
-from finery.contracts.status import Reason
+from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import catalog, deployments, runs
 from finery.domain.errors import DomainError
@@ -186,7 +186,7 @@ class TestData:
         for who in (ANN, LEAD):
             with database.write() as session:
                 new = builders.sft(home, config={"dataset_path": "runs/anns/rows.jsonl"})
-                runs.create(session, new, builders.ground(home), who)
+                assert runs.create(session, new, builders.ground(home), who).status is RunStatus.QUEUED
 
 
 class TestDeployments:

@@ -17,6 +17,8 @@ class TestFileLock:
         lock = FileLock(tmp_path / "lock")
         lock.acquire()
         lock.acquire()
+        with pytest.raises(LockTaken):
+            FileLock(tmp_path / "lock").acquire()
         lock.release()
         FileLock(tmp_path / "lock").acquire()
 

@@ -53,6 +53,11 @@ def act(database: Database, home: Path, name: str, run_id: str, who: Principal) 
         return ALL[name](session, run_id, home, who)
 
 
+def is_of(answer: Any, run_id: str) -> bool:
+    """Whether an answer is the run, or what was asked for of it."""
+    return answer.id == run_id if isinstance(answer, Run) else answer is not None
+
+
 def refusal(database: Database, home: Path, new: NewRun, who: Principal) -> tuple[type[DomainError], str]:
     with pytest.raises(DomainError) as caught:
         create(database, home, new, who)
@@ -80,14 +85,14 @@ class TestPrivate:
     @pytest.mark.parametrize("name", [*READS, "request_pause", "change", "request_cancel"])
     def test_its_owner_and_those_who_see_all(self, database: Database, home: Path, name: str, who: Principal) -> None:
         create(database, home, builders.sft(home, id="r"), ANN)
-        act(database, home, name, "r", who)
+        assert is_of(act(database, home, name, "r", who), "r")
 
 
 class TestShared:
     @pytest.mark.parametrize("name", READS)
     def test_all_may_read(self, database: Database, home: Path, name: str) -> None:
         create(database, home, builders.sft(home, id="r", shared=True), ANN)
-        act(database, home, name, "r", BOB)
+        assert is_of(act(database, home, name, "r", BOB), "r")
 
     @pytest.mark.parametrize("name", WRITES)
     def test_only_its_owner_may_write(self, database: Database, home: Path, name: str) -> None:
@@ -262,7 +267,7 @@ class TestOutput:
 
     def test_beside_it_is_free(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(output_dir="outputs/x"), ANN)
-        create(database, home, builders.command(output_dir="outputs/xy"), BOB)
+        assert create(database, home, builders.command(output_dir="outputs/xy"), BOB).status is RunStatus.QUEUED
 
     def test_a_raced_one_does_not_name_its_run(
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch

@@ -115,7 +115,7 @@ class TestCreate:
         create(database, home, builders.command(id="a", output_dir="outputs/x"))
         with database.write() as session:
             runs.request_cancel(session, "a", LOCAL_ADMINISTRATOR)
-        create(database, home, builders.command(id="b", output_dir="outputs/x"))
+        assert create(database, home, builders.command(id="b", output_dir="outputs/x")).output_dir == "outputs/x"
 
     def test_a_strangers_folder_is_not_overwritten(self, database: Database, home: Path) -> None:
         (home / "outputs" / "thesis").mkdir(parents=True)

@@ -44,7 +44,7 @@ class TestParseRequest:
         body = json.dumps(
             {"messages": USER, "tools": None, "tool_choice": "auto", "store": False, "logit_bias": {}}
         ).encode()
-        parse_request(ChatRequest, body)
+        assert parse_request(ChatRequest, body).tools is None
 
     @pytest.mark.parametrize(
         ("fields", "param", "code"),
