@@ -1,31 +1,26 @@
 """The app: `uvicorn --factory finery.app.asgi:create_app`."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
 from finery import __version__
-from finery.api import jobs, native, openai, studio
-from finery.api.jobs.dialect import JOBS, JobsError
-from finery.api.native.dialect import NATIVE, PREFIX, ApiError
-from finery.api.openai.dialect import OPENAI, OpenAIError
-from finery.api.openai.dialect import PREFIX as OPENAI_PREFIX
-from finery.api.studio.dialect import PREFIX as STUDIO_PREFIX
-from finery.api.studio.dialect import STUDIO, StudioError
 from finery.app.composition import Composition
 from finery.app.settings import Settings, load_settings
 from finery.domain.accounts.tokens import KEY_PREFIX
 from finery.http import docs
 from finery.http.addresses import TrustedProxies, is_every_address
 from finery.http.described import shapes
-from finery.http.errors import DialectTable, add_error_handlers
+from finery.http.dialects import Dialects
+from finery.http.errors import ErrorShape, add_error_handlers
 from finery.http.guard import Guard, GuardSettings, host_names
 from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
@@ -35,24 +30,14 @@ from finery.http.request_ids import HEADER as REQUEST_ID
 from finery.http.request_ids import RequestIds
 
 DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a trained, tested, served model out."
-DIALECTS = DialectTable(
-    (
-        ("/healthz", NATIVE),
-        ("/readyz", NATIVE),
-        ("/metrics", NATIVE),
-        (PREFIX, NATIVE),
-        (STUDIO_PREFIX, STUDIO),
-        (OPENAI_PREFIX, OPENAI),
-        ("", JOBS),
-    )
-)
-ERROR_SHAPES = (ApiError, JobsError, OpenAIError, StudioError)
 CORS_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "X-API-Key", REQUEST_ID]
 CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After", REQUEST_ID]
 
 
 class Application(FastAPI):
+    error_models: tuple[type[BaseModel], ...] = ()
+
     def build_middleware_stack(self) -> ASGIApp:
         """Also around what answers with a 500 where everything else has failed: Starlette puts that outside of all that
         is added by `add_middleware`."""
@@ -62,7 +47,7 @@ class Application(FastAPI):
         """Without the answer that FastAPI gives to bad parameters by itself: each dialect has its own, and names it."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document["components"]["schemas"] |= shapes(ERROR_SHAPES)
+            document["components"]["schemas"] |= shapes(self.error_models)
             self._tell_ways_in(document)
             for operation in (each for path in document["paths"].values() for each in path.values()):
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
@@ -108,31 +93,34 @@ def build_app(composition: Composition) -> FastAPI:
         openapi_url=None,
     )
     app.state.services = composition.services
+    app.error_models = tuple(each.error_model for each in composition.dialects)
     # Not `include_router`, which makes each route once more, at the first request: that took half a second.
-    for router in (*openai.ROUTERS, *native.ROUTERS, *jobs.ROUTERS, *studio.ROUTERS, docs.router):
+    for router in (*(router for each in composition.dialects for router in each.routers), docs.router):
         app.router.routes.extend(router.routes)
-    add_error_handlers(app, DIALECTS)
-    app.add_middleware(Guard, settings=_guard_settings(composition.settings))
+    errors_for = Dialects(composition.dialects).errors_for
+    add_error_handlers(app, errors_for)
+    app.add_middleware(Guard, settings=_guard_settings(composition.settings, errors_for))
     if composition.settings.allowed_origins:
-        _allow_origins(app, composition.settings.allowed_origins)
+        headers = [*CORS_HEADERS, *(header for each in composition.dialects for header in each.cors_headers)]
+        _allow_origins(app, composition.settings.allowed_origins, headers)
     return app
 
 
-def _allow_origins(app: FastAPI, origins: list[str]) -> None:
+def _allow_origins(app: FastAPI, origins: list[str], headers: list[str]) -> None:
     """Around the guard, so that a page can read why it was refused. Without cookies: such a page sends a key."""
     app.add_middleware(
         CORSMiddleware,
         allow_origins=origins,
         allow_credentials=False,
         allow_methods=CORS_METHODS,
-        allow_headers=CORS_HEADERS,
+        allow_headers=headers,
         expose_headers=CORS_EXPOSED,
     )
 
 
-def _guard_settings(settings: Settings) -> GuardSettings:
+def _guard_settings(settings: Settings, errors_for: Callable[[Scope], ErrorShape]) -> GuardSettings:
     def render(scope: Scope, problem: Problem) -> Response:
-        return DIALECTS.find(scope).render(problem)
+        return errors_for(scope).render(problem)
 
     return GuardSettings(
         hosts=host_names([*settings.allowed_hosts, *_own_host(settings.host)]),

@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-from finery.api.openai.webhook_events import EVENTS
+from finery.api import DIALECTS
 from finery.app.errors import StartRefused
 from finery.app.lease import LeaseKeeper
 from finery.app.machine import MachineReader
@@ -22,6 +22,7 @@ from finery.domain.runs import outputs, removal
 from finery.engines.registry import installed_engines
 from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
+from finery.http.dialects import Dialect
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
 from finery.http.rates import Rates
@@ -49,7 +50,7 @@ LOCK_SECONDS = 0.5
 class Composition:
     """Nothing is touched before `start`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, dialects: tuple[Dialect, ...] = DIALECTS) -> None:
         home = HomeDirectory(settings.home)
         pulse = Pulse()
         waking = AsyncPulse(pulse)
@@ -72,11 +73,12 @@ class Composition:
             allow_python_graders=settings.allow_python_graders,
             parity_check=settings.parity_check,
             destinations=Destinations.parse(settings.webhook_allow_private),
-            event_makers=(EVENTS,),
+            event_makers=tuple(each.event_maker for each in dialects if each.event_maker is not None),
             models=read_model_table(settings),
             engines=installed_engines(VllmSettings(settings.vllm_command, settings.vllm_python)),
         )
         self.settings = settings
+        self.dialects = dialects
         self.setup_token: str | None = None
         self._home = home
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")

@@ -36,7 +36,7 @@ Handler = Callable[[Request], Any]
 
 
 @dataclass(frozen=True)
-class Dialect:
+class ErrorShape:
     """How one of the public APIs tells of errors."""
 
     body: Callable[[Problem], object]
@@ -55,9 +55,10 @@ MOST_OF_ANYBODY = 64 << 10
 
 
 class DialectRoute(APIRoute):
-    """Looks who asks before it reads what they say, reads JSON strictly, and knows its dialect."""
+    """Looks who asks before it reads what they say, reads JSON strictly, and knows the shape of its errors."""
 
-    dialect: ClassVar[Dialect]
+    errors: ClassVar[ErrorShape]
+    methods: set[str]
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         self._gate = gate_of(endpoint)
@@ -85,38 +86,26 @@ class DialectRoute(APIRoute):
         return handle
 
 
-def dialect_route(spoken: Dialect) -> type[DialectRoute]:
+def dialect_route(shape: ErrorShape) -> type[DialectRoute]:
     """The `route_class` of a dialect's routers."""
 
     class BoundRoute(DialectRoute):
-        dialect = spoken
+        errors = shape
 
     return BoundRoute
 
 
-@dataclass(frozen=True)
-class DialectTable:
-    """Which dialect answers where no route does: the first whose prefix fits, else the last."""
+def add_error_handlers(app: FastAPI, errors_for: Callable[[Scope], ErrorShape]) -> None:
+    """`errors_for`: the shape in which a request hears of errors."""
 
-    by_prefix: tuple[tuple[str, Dialect], ...]
-
-    def find(self, scope: Scope) -> Dialect:
-        route = scope.get("route")
-        if isinstance(route, DialectRoute):
-            return route.dialect
-        path = scope["path"]
-        return next((found for prefix, found in self.by_prefix if path.startswith(prefix)), self.by_prefix[-1][1])
-
-
-def add_error_handlers(app: FastAPI, table: DialectTable) -> None:
     async def domain(request: Request, error: Exception) -> Response:
         refusal = cast(DomainError, error)
         await note_denial(request, request.app.state.services, refusal)
-        dialect = table.find(request.scope)
-        return dialect.render(domain_problem(refusal, dialect.statuses))
+        shape = errors_for(request.scope)
+        return shape.render(domain_problem(refusal, shape.statuses))
 
     def other(request: Request, error: Exception) -> Response:
-        return table.find(request.scope).render(problem_of(request, error))
+        return errors_for(request.scope).render(problem_of(request, error))
 
     def left(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_CLOSED_REQUEST)

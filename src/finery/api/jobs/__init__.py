@@ -1,7 +1,14 @@
 """The jobs dialect: `/train/*`, `/jobs`, `/upload/dataset`, and the inference routes of the same guide."""
 
-from fastapi import APIRouter
-
 from finery.api.jobs import inference, jobs, training
+from finery.api.jobs.dialect import ERROR_SHAPE, JobsError
+from finery.http.dialects import Dialect
 
-ROUTERS: tuple[APIRouter, ...] = (training.router, jobs.router, inference.router)
+DIALECT = Dialect(
+    name="jobs",
+    routers=(training.router, jobs.router, inference.router),
+    # It lies at the root: what is nobody's is told in its words.
+    prefixes=("",),
+    errors=ERROR_SHAPE,
+    error_model=JobsError,
+)

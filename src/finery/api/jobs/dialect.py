@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from finery.domain.errors import ErrorKind
 from finery.http.described import errors
-from finery.http.errors import Dialect, dialect_route
+from finery.http.errors import ErrorShape, dialect_route
 from finery.http.problems import Problem
 
 
@@ -31,9 +31,9 @@ def to_error(problem: Problem) -> dict[str, Any]:
     return {"detail": problem.message, "errors": flaws}
 
 
-JOBS = Dialect(to_error, {ErrorKind.FINISHED: 400})
-JobsRoute = dialect_route(JOBS)
-ModelRoute = dialect_route(Dialect(to_error, {ErrorKind.INVALID: 400}))
+ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.FINISHED: 400})
+JobsRoute = dialect_route(ERROR_SHAPE)
+ModelRoute = dialect_route(ErrorShape(to_error, {ErrorKind.INVALID: 400}))
 """Inference: a path that is no model is a 400."""
 
 ERRORS = errors(JobsError, 400, 401, 403, 404, 409, 413, 415, 422, 503)

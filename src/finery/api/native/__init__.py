@@ -1,7 +1,5 @@
 """The native API, `/api/v1`: the complete one."""
 
-from fastapi import APIRouter
-
 from finery.api.native import (
     accounts,
     audit,
@@ -15,17 +13,25 @@ from finery.api.native import (
     users,
     webhooks,
 )
+from finery.api.native.dialect import ERROR_SHAPE, PREFIX, ApiError
+from finery.http.dialects import Dialect
 
-ROUTERS: tuple[APIRouter, ...] = (
-    runs.router,
-    history.router,
-    deployments.router,
-    dataset_checks.router,
-    datasets.router,
-    system.router,
-    accounts.router,
-    users.router,
-    secrets.router,
-    audit.router,
-    webhooks.router,
+DIALECT = Dialect(
+    name="native",
+    routers=(
+        runs.router,
+        history.router,
+        deployments.router,
+        dataset_checks.router,
+        datasets.router,
+        system.router,
+        accounts.router,
+        users.router,
+        secrets.router,
+        audit.router,
+        webhooks.router,
+    ),
+    prefixes=(PREFIX, "/healthz", "/readyz", "/metrics"),
+    errors=ERROR_SHAPE,
+    error_model=ApiError,
 )

@@ -6,7 +6,7 @@ from fastapi import Header, Path
 from pydantic import BaseModel
 
 from finery.http.described import errors
-from finery.http.errors import Dialect, dialect_route
+from finery.http.errors import ErrorShape, dialect_route
 from finery.http.problems import Problem
 
 PREFIX = "/api/v1"
@@ -33,8 +33,8 @@ def to_error(problem: Problem) -> dict[str, Any]:
     return {"error": {"code": problem.code, "message": problem.message, "errors": flaws}}
 
 
-NATIVE = Dialect(to_error)
-NativeRoute = dialect_route(NATIVE)
+ERROR_SHAPE = ErrorShape(to_error)
+NativeRoute = dialect_route(ERROR_SHAPE)
 
 ERRORS = errors(ApiError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
 TOO_MANY = errors(ApiError, 429)

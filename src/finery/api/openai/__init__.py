@@ -1,14 +1,38 @@
 """The OpenAI dialect, `/v1`: the unmodified SDK's fine-tuning, files, models and completions."""
 
-from fastapi import APIRouter
+import re
 
 from finery.api.openai import files, fine_tuning, inference, models, uploads, webhook_endpoints
+from finery.api.openai.dialect import ERROR_SHAPE, PREFIX, OpenAIError
+from finery.api.openai.webhook_events import EVENTS
+from finery.http.dialects import Dialect
 
-ROUTERS: tuple[APIRouter, ...] = (
-    inference.router,
-    files.router,
-    uploads.router,
-    fine_tuning.router,
-    models.router,
-    webhook_endpoints.router,
+SDK_HEADERS = (
+    *("OpenAI-Organization", "OpenAI-Project", "OpenAI-Beta"),
+    *(
+        f"X-Stainless-{name}"
+        for name in (
+            *("Arch", "Lang", "OS", "Package-Version", "Retry-Count", "Runtime", "Runtime-Version", "Timeout"),
+            *("Helper-Method", "Poll-Helper", "Custom-Poll-Interval"),
+        )
+    ),
+)
+"""What the SDK for JavaScript sends with its requests, also from a page."""
+
+DIALECT = Dialect(
+    name="openai",
+    routers=(
+        inference.router,
+        files.router,
+        uploads.router,
+        fine_tuning.router,
+        models.router,
+        webhook_endpoints.router,
+    ),
+    prefixes=(PREFIX,),
+    errors=ERROR_SHAPE,
+    error_model=OpenAIError,
+    ids=re.compile(r"(?:upload|part|file|ftjob|ftckpt|we|evt)[-_].+"),
+    event_maker=EVENTS,
+    cors_headers=SDK_HEADERS,
 )

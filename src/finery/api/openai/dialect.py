@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.described import errors
-from finery.http.errors import Dialect, dialect_route
+from finery.http.errors import ErrorShape, dialect_route
 from finery.http.problems import Problem
 
 PREFIX = "/v1"
@@ -76,8 +76,8 @@ def _parameter_of(problem: Problem) -> str | None:
     return PARAMETERS.get(field, field) or None
 
 
-OPENAI = Dialect(to_error, {ErrorKind.INVALID: 400, ErrorKind.FINISHED: 400}, {422: 400})
-OpenAIRoute = dialect_route(OPENAI)
+ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.INVALID: 400, ErrorKind.FINISHED: 400}, {422: 400})
+OpenAIRoute = dialect_route(ERROR_SHAPE)
 
 ERRORS = errors(OpenAIError, 400, 401, 403, 404, 409, 413, 415, 429, 503)
 

@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 
 from finery.api.studio import accounts, users
+from finery.api.studio.dialect import ERROR_SHAPE, PREFIX, StudioError
+from finery.http.dialects import Dialect
 
 AUTH_PREFIXES = ("/api/cloud/auth", "/api/auth")
 """The same routes: guides write the first, other clients the second."""
@@ -11,4 +13,10 @@ auth = APIRouter()
 for prefix in AUTH_PREFIXES:
     auth.include_router(accounts.router, prefix=prefix)
 
-ROUTERS: tuple[APIRouter, ...] = (auth, users.router)
+DIALECT = Dialect(
+    name="studio",
+    routers=(auth, users.router),
+    prefixes=(PREFIX,),
+    errors=ERROR_SHAPE,
+    error_model=StudioError,
+)

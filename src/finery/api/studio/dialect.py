@@ -6,10 +6,10 @@ from fastapi import Path
 from pydantic import BaseModel
 
 from finery.http.described import errors
-from finery.http.errors import Dialect, dialect_route
+from finery.http.errors import ErrorShape, dialect_route
 from finery.http.problems import Problem
 
-PREFIX = "/api/"
+PREFIX = "/api"
 
 
 class StudioFlaw(BaseModel):
@@ -28,8 +28,8 @@ def to_error(problem: Problem) -> dict[str, Any]:
     return {"detail": problem.message, "errors": flaws}
 
 
-STUDIO = Dialect(to_error)
-StudioRoute = dialect_route(STUDIO)
+ERROR_SHAPE = ErrorShape(to_error)
+StudioRoute = dialect_route(ERROR_SHAPE)
 
 ERRORS = errors(StudioError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
 TOO_MANY = errors(StudioError, 429)
