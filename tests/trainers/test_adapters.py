@@ -10,7 +10,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LM
 
 from finery.contracts.recipes import SftConfig
 from finery.trainers.errors import TrainingRefused
-from finery.trainers.loading import prepare_base
+from finery.trainers.loading import base_of_adapter, prepare_base
 from tests.trainers.running import PREFERENCES, carry_out, chat, make_run, write_rows
 
 NOISE = 1e-4
@@ -78,6 +78,19 @@ class TestGpt2:
         assert (adapted - merged).abs().max() < NOISE
         assert (adapted - plain).abs().max() > 1e-2
         assert AutoTokenizer.from_pretrained(output / "merged").chat_template
+
+
+class TestBaseOfAdapter:
+    def test_beside_the_adapter(self, tmp_path: Path, gpt2: Path) -> None:
+        (tmp_path / "base").symlink_to(gpt2)
+        (tmp_path / "adapter").mkdir()
+        (tmp_path / "adapter" / "adapter_config.json").write_text('{"base_model_name_or_path": "../base"}')
+        assert Path(base_of_adapter(tmp_path / "adapter")).samefile(gpt2)
+
+    def test_of_one_that_names_none(self, tmp_path: Path) -> None:
+        (tmp_path / "adapter_config.json").write_text("{}")
+        with pytest.raises(TrainingRefused, match="names no base"):
+            base_of_adapter(tmp_path)
 
 
 class TestChains:

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from finery.contracts.model_folder import dimensions, text_part
+
 Quantisation = Literal["4bit", "8bit"]
 
 STACK = 768 * 2**20
@@ -26,8 +28,6 @@ STATE_BYTES = {
     # Without momentum there is nothing to remember.
     "sgd": 0.0,
 }
-MOST_COUNTED = 2**24
-"""Layers, units, words: what a model's maker wrote beyond that is no model's."""
 GATED = frozenset({"silu", "swish"})
 """Activations of feed-forward blocks that multiply two projections."""
 
@@ -103,21 +103,18 @@ class Estimate:
 
 
 def shape_of(config: Mapping[str, Any], parameters: int) -> ModelShape | None:
-    """From a model's config.json, in the words of Llama's or of GPT-2's; None where it says too little."""
-    nested = config.get("text_config")
-    text: Mapping[str, Any] = nested if isinstance(nested, Mapping) and nested else config
-    hidden, layers = _first(text, "hidden_size", "n_embd", "d_model"), _first(text, "num_hidden_layers", "n_layer")
-    vocabulary, heads = _first(text, "vocab_size"), _first(text, "num_attention_heads", "n_head")
-    if hidden is None or layers is None or vocabulary is None or heads is None:
+    """By a model's config.json; None where it says too little."""
+    text = text_part(config)
+    found = dimensions(text)
+    if found is None or found.vocabulary is None:
         return None
-    head = _first(text, "head_dim") or hidden // heads
     return ModelShape(
         parameters=parameters,
-        hidden=hidden,
-        layers=layers,
-        vocabulary=vocabulary,
-        intermediate=_first(text, "intermediate_size", "n_inner") or 4 * hidden,
-        key_values=(_first(text, "num_key_value_heads") or heads) * head,
+        hidden=found.hidden,
+        layers=found.layers,
+        vocabulary=found.vocabulary,
+        intermediate=found.intermediate,
+        key_values=found.key_values,
         is_gated=str(text.get("hidden_act")) in GATED,
     )
 
@@ -206,8 +203,3 @@ def gib(size: float) -> str:
 def _tokens(training: Training) -> int:
     footprint = training.footprint
     return training.batch_size * footprint.answers * footprint.sequences * training.length
-
-
-def _first(config: Mapping[str, Any], *names: str) -> int | None:
-    found = (config.get(name) for name in names)
-    return next((number for number in found if type(number) is int and 0 < number <= MOST_COUNTED), None)

@@ -1,6 +1,5 @@
 """Models and tokenizers: from safetensors only, without code of strangers."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from transformers import (
 
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.layout import RunDirectory
+from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, is_adapter
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import TrainingConfig, unmet
 from finery.trainers.attempt import Attempt
@@ -47,10 +47,6 @@ def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
         raise TrainingRefused(f"there is no model folder {folder}")
     refuse_pickles(folder)
     return str(_merged_base(attempt, folder)) if is_adapter(folder) else model
-
-
-def is_adapter(folder: Path) -> bool:
-    return (folder / "adapter_config.json").exists()
 
 
 def refuse_pickles(folder: Path) -> None:
@@ -183,7 +179,9 @@ def merged_base(run: RunDirectory) -> Path:
 
 def base_of_adapter(adapter: Path) -> str:
     """Raises TrainingRefused when the base that the adapter names is gone or pickled."""
-    base = str(json.loads((adapter / "adapter_config.json").read_bytes())["base_model_name_or_path"])
+    base = base_of(adapter)
+    if base is None:
+        raise TrainingRefused(f"the adapter {adapter} names no base in its {ADAPTER_CONFIG}")
     if not Path(base).is_absolute():
         return base
     if not Path(base).is_dir():

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+from finery.contracts.model_folder import context_length
 from finery.contracts.parity import TOKENS, Asked, Comparison, Entry, Precision, Record, Said, Served, compare
 from finery.contracts.prompting import ChatPrompts, NotRenderable
 from finery.kit.files import write_atomically
@@ -27,7 +28,7 @@ class Unchecked(Exception):
 
 def note(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beginnings: Sequence[Asked]) -> Record:
     """What the model in memory says. Those that its template refuses, or that fill its context, are left out."""
-    context = model.config.get_text_config().to_dict().get("max_position_embeddings") or sys.maxsize
+    context = context_length(model.config.get_text_config().to_dict()) or sys.maxsize
     entries = []
     for asked in beginnings:
         prompt = _prompt(prompts_of(tokenizer), asked)

@@ -10,6 +10,7 @@ from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs.choosing import (
+    ASSUMED_PARAMETERS,
     choose_values,
     context_of,
     description_of,
@@ -140,3 +141,13 @@ class TestChooseValues:
         entry = BaseModelEntry(model="finery/tiny-llama", max_length=300, chat_template="{{ 1 }}")
         asked = {"max_length": 77, "chat_template": "{{ 2 }}"}
         assert choose_values(asked, recipe=RECIPES["sft"], rows=9, model="finery/tiny-llama", entry=entry) == {}
+
+
+class TestAdaptersInACircle:
+    def test_nothing_is_known_of_them(self, tmp_path: Path) -> None:
+        for name, other in (("a", "b"), ("b", "a")):
+            (tmp_path / name).mkdir()
+            config = {"base_model_name_or_path": str(tmp_path / other)}
+            (tmp_path / name / "adapter_config.json").write_text(json.dumps(config))
+        assert context_of(str(tmp_path / "a")) is None
+        assert parameters_of(str(tmp_path / "a")) == ASSUMED_PARAMETERS

@@ -5,11 +5,12 @@ from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
+from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.kit.files import read_bounded_json
 from finery.kit.weights import WeightsRefused, check_weights
 
-DESCRIPTIONS = ("config.json", "adapter_config.json")
+DESCRIPTIONS = (CONFIG, ADAPTER_CONFIG)
 INDEX = "*.safetensors.index.json"
 PICKLES = ("pytorch_model*.bin", "adapter_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 MOST_FILES = 10_000

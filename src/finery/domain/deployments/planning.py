@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.deployment import EngineChoice, EngineOptions
+from finery.contracts.model_folder import ADAPTER_CONFIG, adapter_config, base_of, chat_template, is_adapter
 from finery.domain.catalog import ResolvedModel
 from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.ground import Ground
 from finery.engines.registry import TRANSFORMERS, VLLM
-from finery.engines.vllm.adapters import COMMON_RANK, CONFIG, adapter_flaw, read_config, room_for
-from finery.kit.files import LARGEST_JSON, open_regular, read_bounded_json
+from finery.engines.vllm.adapters import COMMON_RANK, adapter_flaw, room_for
 
 IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
 """Files by whose change a folder holds another model."""
@@ -53,7 +53,7 @@ def plan_engine(resolved: ResolvedModel, wanted: EngineChoice, options: EngineOp
     """Raises EngineUnavailable."""
     options = _with_entry(options, resolved)
     adapter = _adapter_config(resolved)
-    flaw = _flaw_for_vllm(adapter, options)
+    flaw = _flaw_for_vllm(resolved, adapter, options)
     if wanted == VLLM and VLLM not in ground.engines:
         raise EngineUnavailable(VLLM, "is not installed here; FINERY_VLLM_PYTHON says where it is")
     if wanted == VLLM and flaw is not None:
@@ -67,9 +67,9 @@ def _on_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: E
     model = resolved.model
     if adapter is None:
         return EnginePlan(VLLM, model, model, options, rank=COMMON_RANK, stamps=stamps_of(model))
-    base = _base_of(adapter, model)
-    template = _template_of(Path(model))
-    if options.chat_template is None and template is not None and template != _template_of(Path(base)):
+    base = str(base_of(Path(model)))
+    template = chat_template(Path(model))
+    if options.chat_template is None and template is not None and template != _template_of(base):
         # The engine writes prompts with its base's template, the adapter has learned those of its own.
         options = options.model_copy(update={"chat_template": template})
     return EnginePlan(
@@ -94,43 +94,25 @@ def _with_entry(options: EngineOptions, resolved: ResolvedModel) -> EngineOption
 
 
 def _adapter_config(resolved: ResolvedModel) -> dict[str, Any] | None:
-    if resolved.folder is None or not (resolved.folder / CONFIG).is_file():
+    """None: a whole model."""
+    if resolved.folder is None or not is_adapter(resolved.folder):
         return None
-    try:
-        return read_config(resolved.folder)
-    except (OSError, ValueError):
-        return {}
+    return adapter_config(resolved.folder)
 
 
-def _flaw_for_vllm(adapter: dict[str, Any] | None, options: EngineOptions) -> str | None:
+def _flaw_for_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: EngineOptions) -> str | None:
     if options.load_in_8bit:
         return "it cannot be loaded in 8 bits there"
-    if adapter is None:
+    if adapter is None or resolved.folder is None:
         return None
-    if not isinstance(adapter.get("base_model_name_or_path"), str):
-        return f"its {CONFIG} names no base"
+    if base_of(resolved.folder) is None:
+        return f"its {ADAPTER_CONFIG} names no base"
     return adapter_flaw(adapter)
 
 
-def _base_of(adapter: dict[str, Any], model: str) -> str:
-    base = str(adapter["base_model_name_or_path"])
-    return str(Path(model) / base) if (Path(model) / base).is_dir() else base
-
-
-def _template_of(folder: Path) -> str | None:
-    """The chat template that lies beside a model; None for one that brings none, or is not here."""
-    if not folder.is_absolute():
-        return None
-    try:
-        with open_regular(folder / "chat_template.jinja") as file:
-            return file.read(LARGEST_JSON).decode("utf-8")
-    except (OSError, ValueError):
-        pass
-    try:
-        template = read_bounded_json(folder / "tokenizer_config.json").get("chat_template")
-    except (OSError, ValueError, AttributeError):
-        return None
-    return template if isinstance(template, str) else None
+def _template_of(model: str) -> str | None:
+    """None also for what lies in no folder."""
+    return chat_template(Path(model)) if Path(model).is_absolute() else None
 
 
 def are_as_they_were(stamps: Mapping[str, str]) -> bool:

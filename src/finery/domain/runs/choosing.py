@@ -7,16 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
+from finery.contracts.model_folder import DEEPEST, base_of, context_length, text_config
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.contracts.recipes.automatic import AUTO, choose, freezes_base, is_left_to_rule
-from finery.kit.files import read_bounded_json
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
 
 ASSUMED_PARAMETERS = 1_000_000_000
 """Of a model on a hub whose name does not say it."""
-CONTEXT_KEYS = ("max_position_embeddings", "n_positions", "seq_length")
 
 
 def without_auto(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
@@ -64,41 +63,42 @@ def with_server_defaults(
 
 
 def parameters_of(model: str) -> int:
-    """Of a built-in model, a folder, or a hub id."""
+    """Of a built-in model, a folder, or a hub id; an adapter's base's."""
+    model = _without_adapters(model)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_PARAMETERS[model]
     folder = _folder_of(model)
     if folder is not None:
-        base = _base_of_adapter(folder)
-        return parameters_of(base) if base is not None else count_parameters(folder) or ASSUMED_PARAMETERS
+        return count_parameters(folder) or ASSUMED_PARAMETERS
     return parameters_in_name(model) or ASSUMED_PARAMETERS
 
 
 def context_of(model: str) -> int | None:
     """Tokens; None where nothing here says it."""
+    model = _without_adapters(model)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_CONTEXT
     folder = _folder_of(model)
-    if folder is None:
-        return None
-    base = _base_of_adapter(folder)
-    if base is not None:
-        return context_of(base)
-    config = _json(folder / "config.json")
-    found = (config.get(key) for key in CONTEXT_KEYS)
-    return next((number for number in found if type(number) is int and number > 0), None)
+    return None if folder is None else context_length(text_config(folder))
 
 
 def description_of(model: str) -> tuple[dict[str, Any], int] | None:
-    """What its config.json says, and its parameters, where its files are here and can be read; an adapter's base's."""
-    folder = _folder_of(model)
-    if folder is None:
-        return None
-    base = _base_of_adapter(folder)
-    if base is not None:
-        return description_of(base)
-    parameters = count_parameters(folder)
-    return None if parameters is None else (_json(folder / "config.json"), parameters)
+    """What its configuration says of the text part, and its parameters, where its files are here and can be read; an
+    adapter's base's."""
+    folder = _folder_of(_without_adapters(model))
+    parameters = None if folder is None else count_parameters(folder)
+    return None if folder is None or parameters is None else (text_config(folder), parameters)
+
+
+def _without_adapters(model: str) -> str:
+    """What `model` is an adapter of, or itself."""
+    for _ in range(DEEPEST):
+        folder = _folder_of(model)
+        base = None if folder is None else base_of(folder)
+        if base is None:
+            break
+        model = base
+    return model
 
 
 def _template(config: Mapping[str, Any], entry: BaseModelEntry | None) -> dict[str, Any]:
@@ -121,16 +121,3 @@ def _folder_of(model: str) -> Path | None:
     """Where its files are, also of a hub's model that is in the cache."""
     path = Path(model)
     return path if path.is_absolute() else cached_snapshot(model)
-
-
-def _base_of_adapter(folder: Path) -> str | None:
-    base = _json(folder / "adapter_config.json").get("base_model_name_or_path")
-    return base if isinstance(base, str) and base != str(folder) else None
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        found = read_bounded_json(path)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.layout import OUTPUT_MARKER
+from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, is_adapter
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RecipeConfig
 from finery.contracts.status import RunStatus
@@ -34,7 +35,7 @@ RESERVED_FOLDERS = (
     "data/uploads",
     "datasets/blobs",
 )
-DESCRIPTIONS = ("config.json", "adapter_config.json")
+DESCRIPTIONS = (CONFIG, ADAPTER_CONFIG)
 
 
 def output_dir_of(config: RecipeConfig, run_id: str, ground: Ground) -> Path:
@@ -118,6 +119,6 @@ def _refuse_base(session: Session, path: Path, name: str, who: Principal) -> Non
     )
     for run_id, spec, is_visible in session.execute(query):
         output = spec.get("output_dir")
-        if output is not None and output != str(path) and (Path(output) / "adapter_config.json").is_file():
+        if output is not None and output != str(path) and is_adapter(Path(output)):
             needing = f"of run {run_id!r}" if is_visible else "of somebody's run"
             raise OutputTaken(name, f"is the base that the adapter {needing} cannot do without")

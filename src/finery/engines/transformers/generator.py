@@ -13,6 +13,7 @@ from transformers.generation.continuous_batching.cb_logits_processors import Con
 from transformers.generation.continuous_batching.continuous_api import OutputRouter
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
+from finery.contracts.model_folder import context_length, dimensions
 from finery.contracts.prompting import end_tokens
 from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable
 from finery.engines.transformers.sampling import (
@@ -156,7 +157,7 @@ class FailureRouter(OutputRouter):
 
 
 def model_context(model: PreTrainedModel) -> int:
-    return int(_text_settings(model).get("max_position_embeddings") or FALLBACK_CONTEXT)
+    return context_length(_text_settings(model)) or FALLBACK_CONTEXT
 
 
 def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int, most: int | None = None) -> int:
@@ -173,11 +174,10 @@ def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: 
 
 
 def kv_bytes_per_token(model: PreTrainedModel) -> int:
-    settings = _text_settings(model)
-    heads = settings["num_attention_heads"]
-    head_size = settings.get("head_dim") or settings["hidden_size"] // heads
-    kv_heads = settings.get("num_key_value_heads") or heads
-    return int(2 * settings["num_hidden_layers"] * kv_heads * head_size * model.dtype.itemsize)
+    found = dimensions(_text_settings(model))
+    if found is None:
+        raise ModelNotLoadable("The model's configuration does not say how many layers and heads it has.")
+    return found.cache_bytes_per_token(model.dtype.itemsize)
 
 
 def _text_settings(model: PreTrainedModel) -> dict[str, Any]:

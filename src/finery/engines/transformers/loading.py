@@ -1,11 +1,10 @@
 """Finds a model on disk or on the hub and loads it: safetensors only, no code of the model's own."""
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from huggingface_hub import snapshot_download
@@ -18,12 +17,12 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, base_of, is_adapter
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 Quantization = Literal["8bit", "4bit"]
 
-ADAPTER_CONFIG = "adapter_config.json"
 # Pickled weights are left on the hub: loading one runs whatever it holds.
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
@@ -76,7 +75,7 @@ def _load_weights(
     if folder in outer:
         raise ModelNotLoadable(f"{folder} is an adapter on itself.")
     _require_safetensors(folder)
-    if not (folder / ADAPTER_CONFIG).is_file():
+    if not is_adapter(folder):
         return _load_base(folder, dtype=dtype, quantization=quantization, device=device)
     base_folder = _base_of_adapter(folder)
     base = _load_weights(base_folder, dtype=dtype, quantization=quantization, device=device, outer=(*outer, folder))
@@ -98,7 +97,7 @@ def _require_safetensors(folder: Path) -> None:
 def _load_base(
     folder: Path, *, dtype: Dtype, quantization: Quantization | None, device: torch.device
 ) -> PreTrainedModel:
-    if not (folder / "config.json").is_file():
+    if not (folder / CONFIG).is_file():
         raise ModelNotLoadable(f"{folder} holds no config.json, so it is no model.")
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
@@ -137,12 +136,11 @@ def _quantization_config(quantization: Quantization | None) -> BitsAndBytesConfi
 
 def _base_of_adapter(folder: Path) -> Path:
     """A relative base path is meant from the adapter's folder, or else from the working directory."""
-    settings: dict[str, Any] = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
-    base = settings.get("base_model_name_or_path")
-    if not isinstance(base, str) or not base:
-        raise ModelNotLoadable(f"{folder / ADAPTER_CONFIG} names no base model.")
-    if (folder / base).is_dir():
-        return (folder / base).resolve()
+    base = base_of(folder)
+    if base is None:
+        raise ModelNotLoadable(f"{folder / ADAPTER_CONFIG} names no base model: an adapter on itself, or on nothing.")
+    if Path(base).is_dir():
+        return Path(base).resolve()
     try:
         return find_folder(base)
     except ModelNotLoadable as error:
@@ -172,7 +170,7 @@ def _load_tokenizer(folder: Path, chat_template: str | None) -> PreTrainedTokeni
 def _folder_with(names: Sequence[str], folder: Path) -> Path:
     """An adapter may bring a tokenizer of its own; without one, its base's is meant."""
     while not any((folder / name).is_file() for name in names):
-        if not (folder / ADAPTER_CONFIG).is_file():
+        if not is_adapter(folder):
             raise ModelNotLoadable(f"{folder} holds no tokenizer.")
         folder = _base_of_adapter(folder)
     return folder

@@ -1,16 +1,12 @@
 """LoRA adapters that vLLM takes while it serves their base."""
 
-from pathlib import Path
 from typing import Any
-
-from finery.kit.files import read_bounded_json
 
 LOAD_PATH = "/v1/load_lora_adapter"
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What vLLM reserves room for, one of these."""
 COMMON_RANK = 64
 """Adapters up to it share one engine."""
-CONFIG = "adapter_config.json"
 
 
 def load_body(name: str, folder: str) -> dict[str, str]:
@@ -21,12 +17,6 @@ def load_body(name: str, folder: str) -> dict[str, str]:
 def is_loaded_already(status: int, message: str) -> bool:
     """vLLM refuses an adapter's second loading; to us it is as good as the first."""
     return status == 400 and "already been loaded" in message
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Raises OSError, ValueError."""
-    found: dict[str, Any] = read_bounded_json(folder / CONFIG)
-    return found
 
 
 def adapter_flaw(config: dict[str, Any]) -> str | None:

@@ -9,11 +9,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, 
 
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.graders import ScoreModelGrader
+from finery.contracts.model_folder import is_adapter
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.errors import TrainingRefused, is_disk_full
-from finery.trainers.loading import base_of_adapter, is_adapter, refuse_pickles
+from finery.trainers.loading import base_of_adapter, refuse_pickles
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
 
 ROWS_AT_ONCE = 16
