@@ -9,31 +9,6 @@ import typer
 from finery.cli.output import JsonOption
 from finery.cli.session import fail
 
-UNTRAINED = "finery/tiny-llama"
-QUESTIONS = ("What is Finery?", "Where does the name Finery come from?")
-
-# All that the demo asks of the trainers. A learning rate this high suits a model this small, and no other; and on a
-# model this small, bf16 costs a CPU more than it saves.
-SFT_SETTINGS: dict[str, object] = {
-    "model_name": UNTRAINED,
-    "num_epochs": 40,
-    "batch_size": 47,
-    "learning_rate": 5e-3,
-    "lr_scheduler": "cosine",
-    "max_length": 128,
-    "precision": "fp32",
-    "save_total_limit": 1,
-}
-DPO_SETTINGS: dict[str, object] = {
-    "num_epochs": 2,
-    "batch_size": 14,
-    "learning_rate": 2e-5,
-    "max_length": 128,
-    "precision": "fp32",
-    "save_total_limit": 1,
-}
-ANSWER_TOKENS = 48
-
 
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Leave the server running afterwards, to explore.")] = False,
