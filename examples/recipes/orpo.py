@@ -73,7 +73,7 @@ def train(attempt: Attempt) -> Outcome:
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
-    encoder, tally, data = Encoder(tokenizer), Tally(), training_data(attempt, config)
+    encoder, tally, data = Encoder(tokenizer), Tally(), training_data(attempt)
     schema = {name: pyarrow.list_(pyarrow.int32()) for name in ("prompt", "chosen", "rejected")}
     rows = write_rows(attempt, data.name, schema, _rows(config, encoder, data, tally))
     account_for(attempt, tally, data.path)

@@ -14,7 +14,7 @@ from typing import Any
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import RECIPES
-from finery.contracts.spec import RunSpec
+from finery.contracts.spec import ResolvedData, RunSpec
 from finery.trainers.__main__ import main
 from finery.trainers.builtin.tokenizer import SAMPLES
 
@@ -53,15 +53,20 @@ def make_run(
     """A run directory under `folder`, on one thread: the tests' workers share two cores."""
     run = RunDirectory(folder / "run")
     run.path.mkdir(parents=True, exist_ok=True)
+    models = {"model_name": str(model)}
+    if "model" in config.get("grader", {}):
+        models["grader.model"] = config["grader"]["model"]
+    datasets = {"dataset_path": ResolvedData(path=dataset, entry=config.get("dataset_name"))}
+    if eval_dataset is not None:
+        datasets["eval_dataset_path"] = ResolvedData(path=eval_dataset)
     spec = RunSpec(
         run_id="run",
         recipe=recipe,
         trainer=RECIPES[recipe].trainer,
         config={"model_name": str(model), "dataset_path": str(dataset), **config},
         home=folder,
-        model=str(model),
-        dataset=dataset,
-        eval_dataset=eval_dataset,
+        models=models,
+        datasets=datasets,
         output_dir=output or folder / "output",
         models_cache=cache,
         gpus=list(gpus),

@@ -27,9 +27,6 @@ def make(folder: Path, *argv: str, **settings: object) -> RunDirectory:
         trainer=RECIPES["command"].trainer,
         config={"argv": list(argv), **settings},
         home=folder,
-        model="",
-        dataset=None,
-        eval_dataset=None,
         output_dir=folder / "output",
         models_cache=folder,
     )

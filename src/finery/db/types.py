@@ -1,13 +1,15 @@
 """Column types that mean the same on SQLite, PostgreSQL and MariaDB."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
+from pydantic import BaseModel
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, Integer, Text
 from sqlalchemy.dialects.mysql import DATETIME, LONGTEXT
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
+Model = TypeVar("Model", bound=BaseModel)
 LongText = Text().with_variant(LONGTEXT(), "mysql", "mariadb")
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 """An auto-incrementing key; SQLite counts up only plain INTEGER keys."""
@@ -28,6 +30,23 @@ class UtcDateTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Stored(TypeDecorator[Model]):
+    """A pydantic model as JSON, without what is its default. It is replaced as a whole, never changed in place."""
+
+    impl = JSON
+    cache_ok = True
+
+    def __init__(self, model: type[Model]) -> None:
+        super().__init__()
+        self.model = model
+
+    def process_bind_param(self, value: Model | None, dialect: Dialect) -> Any:
+        return None if value is None else value.model_dump(mode="json", exclude_defaults=True)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Model | None:
+        return None if value is None else self.model.model_validate(value)
 
 
 class Base(DeclarativeBase):

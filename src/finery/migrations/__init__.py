@@ -7,7 +7,7 @@ from sqlalchemy import inspect, text
 from finery import __version__
 from finery.db import Database
 
-HEAD = "0014"
+HEAD = "0015"
 LEASED_SINCE = "0012"
 """The first schema that says which server serves it."""
 

@@ -4,7 +4,8 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from finery.db.types import Base, BigKey, LongText
+from finery.contracts.spec import ResolvedRun
+from finery.db.types import Base, BigKey, LongText, Stored
 
 TABLE = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
 
@@ -32,8 +33,8 @@ class RunRow(Base):
     labels: Mapped[dict[str, Any]] = mapped_column(JSON)
     config: Mapped[dict[str, Any]] = mapped_column(JSON)
     requested: Mapped[dict[str, Any]] = mapped_column(JSON)
-    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
-    """What was resolved when it was accepted: the model, the dataset, the output directory, absolute."""
+    spec: Mapped[ResolvedRun] = mapped_column(Stored(ResolvedRun))
+    """What was resolved when it was accepted."""
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id"))
     owner_id: Mapped[str | None] = mapped_column(String(36))
     """A user's id; NULL: nobody's, seen by those who see everyone's."""

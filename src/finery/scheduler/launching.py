@@ -64,30 +64,18 @@ def render_launch(
 
 
 def _spec(claim: Claim, recipe: Recipe, home: HomeDirectory, threads: int, secrets: list[str]) -> RunSpec:
-    resolved = claim.spec
-    config = dict(claim.config)
-    if resolved["working_directory"] is not None:
-        config["working_directory"] = resolved["working_directory"]
+    resolved = claim.resolved.model_dump() | {"secrets": secrets, "customary_secrets": []}
     return RunSpec(
+        **resolved,
         run_id=claim.run_id,
         recipe=recipe.name,
         trainer=recipe.trainer,
-        config=config,
+        config=claim.config,
         home=home.path,
-        model=resolved["model"] or "",
-        dataset=_path(resolved["dataset"]),
-        eval_dataset=_path(resolved["eval_dataset"]),
-        output_dir=Path(resolved["output_dir"]),
         models_cache=home.models,
-        judges=resolved.get("judges", {}),
         gpus=claim.gpus,
         cpu_threads=threads,
-        secrets=secrets,
     )
-
-
-def _path(text: str | None) -> Path | None:
-    return Path(text) if text else None
 
 
 def _environment(claim: Claim, attempt: Path, threads: int) -> dict[str, str]:

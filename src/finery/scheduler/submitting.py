@@ -96,15 +96,16 @@ class Submitter:
 
     def _secrets_of(self, claim: Claim) -> dict[str, str]:
         """Read at each launch, so that a changed value counts at the next attempt."""
-        if not claim.secrets and not claim.customary_secrets:
+        needed, customary = claim.resolved.secrets, claim.resolved.customary_secrets
+        if not needed and not customary:
             return {}
         with self._database.read() as session:
             return secrets.resolve(
                 session,
                 self._ground.secrets,
-                claim.secrets,
+                needed,
                 owner_id=claim.owner_id,
-                optional=claim.customary_secrets,
+                optional=customary,
             )
 
     def _record(self, claim: Claim, handle: Handle) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from finery.contracts.datasets import InfoRefused, RowRefused
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import DISK_FULL_EXIT_CODE, Outcome
-from finery.contracts.recipes import TrainingConfig
 from finery.contracts.spec import RunSpec
 from finery.contracts.status import Reason
 from finery.kit.reserved_file import ReservedFile
@@ -91,10 +90,9 @@ def _carry_out(attempt: Attempt) -> Outcome:
         recipe = recipe_of(attempt.spec)
         if len(attempt.spec.gpus) > 1 and attempt.processes == 1 and recipe.process_per_gpu:
             return carry_out_on_several(attempt)
-        config = recipe.config.model_validate(attempt.spec.config)
         # Where there are several processes, the one that started them has looked.
-        if isinstance(config, TrainingConfig) and attempt.processes == 1:
-            refuse_changed_data(attempt, config)
+        if recipe.examples is not None and attempt.processes == 1:
+            refuse_changed_data(attempt)
         return trainer_of(attempt.spec)(attempt)
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever happened, the outcome must name it
         if not isinstance(error, EXPECTED):

@@ -24,12 +24,13 @@ def train(attempt: Attempt) -> Outcome:
     """The program finds FINERY_EVENTS, to which it may append events, and FINERY_RUN_DIR with its control/."""
     config = CommandConfig.model_validate(attempt.spec.config)
     attempt.stage("training", "running " + " ".join(config.argv))
+    directory = attempt.spec.folders.get("working_directory", attempt.spec.home)
     started = time.monotonic()
     told = {"FINERY_EVENTS": str(attempt.run.events), "FINERY_RUN_DIR": str(attempt.run.path)}
     try:
         program = subprocess.Popen(
             config.argv,
-            cwd=config.working_directory or attempt.spec.home,
+            cwd=directory,
             env={**os.environ, **config.environment, **told},
             stdin=subprocess.DEVNULL,
         )
@@ -39,7 +40,7 @@ def train(attempt: Attempt) -> Outcome:
     figures = {"seconds": round(time.monotonic() - started, 2)}
     if asked is None and program.returncode != 0:
         how = f"signal {-program.returncode}" if program.returncode < 0 else f"exit code {program.returncode}"
-        is_full = _is_disk_full(attempt.run.path, Path(config.working_directory or attempt.spec.home))
+        is_full = _is_disk_full(attempt.run.path, directory)
         reason, beside = (Reason.DISK_FULL, " on a full disk") if is_full else (Reason.ERROR, "")
         return Outcome(reason=reason, message=f"the program ended with {how}{beside}", figures=figures)
     attempt.reporter.event(EventType.RESULT, figures)

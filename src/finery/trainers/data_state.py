@@ -6,20 +6,19 @@ from typing import Any
 
 from finery.contracts.datasets import open_source
 from finery.contracts.layout import HomeDirectory
-from finery.contracts.recipes import TrainingConfig
 from finery.kit.files import read_json, write_json
 from finery.trainers.attempt import Attempt
 from finery.trainers.errors import TrainingRefused
 
 
-def refuse_changed_data(attempt: Attempt, config: TrainingConfig) -> None:
+def refuse_changed_data(attempt: Attempt) -> None:
     """Note what the data files are as a training begins, and look again as it goes on from a checkpoint.
 
     Raises TrainingRefused when one was changed, InfoRefused and OSError when it cannot be read.
     """
     noted = read_json(attempt.run.data) if attempt.run.last_checkpoint() is not None else None
     now = {}
-    for path in _files(attempt, config):
+    for path in _files(attempt):
         before = (noted or {}).get(str(path))
         now[str(path)] = _state(path, before)
         if before is not None and before["sha256"] != now[str(path)]["sha256"]:
@@ -31,11 +30,10 @@ def refuse_changed_data(attempt: Attempt, config: TrainingConfig) -> None:
         write_json(attempt.run.data, now)
 
 
-def _files(attempt: Attempt, config: TrainingConfig) -> list[Path]:
+def _files(attempt: Attempt) -> list[Path]:
     """Stored ones never change."""
     spec = attempt.spec
-    named = [(spec.dataset, config.dataset_name), (spec.eval_dataset, None)]
-    found = [open_source(path, entry).file for path, entry in named if path is not None]
+    found = [open_source(data.path, data.entry).file for data in spec.datasets.values()]
     return [path for path in found if not path.is_relative_to(HomeDirectory(spec.home).blobs)]
 
 

@@ -13,6 +13,7 @@ from finery.contracts.events import EventType
 from finery.contracts.parity import Asked, Record
 from finery.contracts.process import Made, Outcome
 from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import name_base
@@ -88,7 +89,7 @@ def _write(
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")
         artifacts.append(Made(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
-    card = model_card(attempt, config, figures, _sha256_of_data(attempt, config))
+    card = model_card(attempt, config, figures, _sha256_of_data(attempt))
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)
@@ -113,7 +114,7 @@ def name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
     model.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
 
 
-def _sha256_of_data(attempt: Attempt, config: TrainingConfig) -> str:
-    assert attempt.spec.dataset is not None
-    with open_source(attempt.spec.dataset, config.dataset_name).file.open("rb") as file:
+def _sha256_of_data(attempt: Attempt) -> str:
+    data = attempt.spec.datasets[TRAINING]
+    with open_source(data.path, data.entry).file.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,6 +12,7 @@ from trl import GRPOConfig, GRPOTrainer
 from finery.contracts.datasets import iter_tasks
 from finery.contracts.graders import item_paths, judges_of, templates_of
 from finery.contracts.graders.templates import FieldMissing, look_up
+from finery.contracts.inputs import ModelInput, inputs_of
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import GrpoConfig
 from finery.trainers.arguments import BatchShape, lora_config, training_arguments
@@ -54,7 +55,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
     encoder = Encoder(tokenizer)
-    rows = _encode(attempt, config, encoder, training_data(attempt, config))
+    rows = _encode(attempt, config, encoder, training_data(attempt))
     evaluation = evaluation_data(attempt)
     if evaluation is not None:
         train_rows, eval_rows = rows, _encode(attempt, config, encoder, evaluation)
@@ -151,10 +152,11 @@ def _refuse_too_few(attempt: Attempt, config: GrpoConfig, rows: Dataset) -> None
 
 
 def _open_grading(attempt: Attempt, config: GrpoConfig) -> Grading:
+    models = {one.name: attempt.spec.models[one.field] for one in inputs_of(config) if isinstance(one.kind, ModelInput)}
     judges = {}
     for name in judges_of(config.grader):
         attempt.stage("loading_model", f"loading the judge {name}")
-        judges[name] = load_judge(attempt.spec.judges.get(name, name), attempt)
+        judges[name] = load_judge(models[name], attempt)
     try:
         return Grading(config.grader, judges)
     except ProgramNotStarted as error:

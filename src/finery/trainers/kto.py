@@ -52,7 +52,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
     encoder = Encoder(tokenizer)
-    rows = _encode(attempt, config, encoder, training_data(attempt, config))
+    rows = _encode(attempt, config, encoder, training_data(attempt))
     evaluation = evaluation_data(attempt)
     if evaluation is not None:
         train_rows, eval_rows = rows, _encode(attempt, config, encoder, evaluation)

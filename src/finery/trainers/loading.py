@@ -20,6 +20,7 @@ from finery.contracts.layout import RunDirectory
 from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, is_adapter
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import TrainingConfig, unmet
+from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
@@ -37,7 +38,7 @@ def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
     """
     for field, message in unmet(config, has_gpu=bool(attempt.spec.gpus)):
         raise TrainingRefused(f"{field}: {message}")
-    model = attempt.spec.model
+    model = attempt.spec.models[MODEL]
     if model in BUILTIN_MODELS:
         return str(ensure_builtin(model, attempt.spec.models_cache, report=lambda label: _say(attempt, label)))
     folder = Path(model)

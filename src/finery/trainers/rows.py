@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow
 from datasets import Dataset
 
-from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes.base import EVALUATION, TRAINING
 from finery.trainers.attempt import Attempt
 from finery.trainers.encoding import Encoded
 from finery.trainers.errors import TrainingRefused
@@ -41,14 +41,14 @@ class Tally:
         self.dropped[why] = self.dropped.get(why, 0) + 1
 
 
-def training_data(attempt: Attempt, config: TrainingConfig) -> Data:
-    assert attempt.spec.dataset is not None
-    return Data("train", attempt.spec.dataset, config.dataset_name)
+def training_data(attempt: Attempt) -> Data:
+    data = attempt.spec.datasets[TRAINING]
+    return Data("train", data.path, data.entry)
 
 
 def evaluation_data(attempt: Attempt) -> Data | None:
-    """`dataset_name` is about the training data alone."""
-    return Data("eval", attempt.spec.eval_dataset) if attempt.spec.eval_dataset is not None else None
+    data = attempt.spec.datasets.get(EVALUATION)
+    return None if data is None else Data("eval", data.path, data.entry)
 
 
 def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType], rows: Iterable[Encoded]) -> Dataset:

@@ -11,6 +11,7 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.layout import OUTPUT_MARKER
+from finery.contracts.recipes.base import MODEL
 from finery.kit.files import sync_directory
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import sync_tree
@@ -41,7 +42,7 @@ def write_marker(attempt: Attempt, folder: Path) -> None:
     marker = {
         "run_id": attempt.spec.run_id,
         "recipe": attempt.spec.recipe,
-        "base": attempt.spec.model,
+        "base": attempt.spec.models[MODEL],
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
     (folder / OUTPUT_MARKER).write_text(json.dumps(marker, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")

@@ -223,9 +223,9 @@ def set_output(database: Database, home: Path, run_id: str, name: str) -> None:
         row = session.scalars(select(RunRow).where(RunRow.id == run_id)).one()
         folder = home / name
         folder.parent.mkdir(parents=True)
-        Path(row.spec["output_dir"]).rename(folder)
+        (row.spec.output_dir or Path()).rename(folder)
         row.output_dir, row.output_hash = name, hash_output(name)
-        row.spec = {**row.spec, "output_dir": str(folder)}
+        row.spec = row.spec.model_copy(update={"output_dir": folder})
 
 
 def cache_model(cache: Path, hub_id: str) -> None:

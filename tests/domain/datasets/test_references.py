@@ -6,6 +6,7 @@ from sqlalchemy import select
 
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Run
+from finery.contracts.spec import StoredVersion
 from finery.contracts.stored import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
@@ -99,19 +100,16 @@ class TestPin:
             ("dataset_path", rows.id, 2),
             ("eval_dataset_path", rows.id, 1),
         ]
-        assert Path(spec["eval_dataset"]).read_bytes() == stored.ROW.encode()
-        assert spec["stored"]["eval_dataset_path"] == {
-            "dataset": rows.id,
-            "version": 1,
-            "sha256": rows.newest.sha256,
-        }
+        assert spec.datasets["eval_dataset_path"].path.read_bytes() == stored.ROW.encode()
+        stored_as = StoredVersion(dataset=rows.id, version=1, sha256=rows.newest.sha256)
+        assert spec.datasets["eval_dataset_path"].stored == stored_as
 
     def test_a_version_that_comes_later_changes_nothing(self, database: Database, home: Path, rows: Dataset) -> None:
         run = submit(database, home, dataset_path="dataset:rows")
         stored.add(database, home, rows, stored.ROW * 3)
         with database.read() as session:
             spec = session.scalars(select(RunRow.spec).where(RunRow.id == run.id)).one()
-        assert Path(spec["dataset"]).read_bytes() == stored.ROW.encode() * 2
+        assert spec.datasets["dataset_path"].path.read_bytes() == stored.ROW.encode() * 2
 
     def test_what_was_deleted_meanwhile(self, database: Database, home: Path, rows: Dataset) -> None:
         resolved = resolve(database, home, "dataset:rows")

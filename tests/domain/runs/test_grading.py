@@ -76,7 +76,11 @@ class TestJudges:
         }
         with database.write() as session:
             plan = plan_run(session, grpo(home, multi), builders.ground(home), LOCAL_ADMINISTRATOR)
-        assert plan.spec()["judges"] == {"./judge": str(folder), "finery/tiny-qwen": "finery/tiny-qwen"}
+        assert plan.resolved.models == {
+            "model_name": "finery/tiny-llama",
+            "grader.graders.a.model": str(folder),
+            "grader.graders.b.model": "finery/tiny-qwen",
+        }
 
     @pytest.mark.parametrize("model", ["finery/tiny-qwem", "outputs/none", "../x"])
     def test_one_that_is_not_there_names_its_field(self, database: Database, home: Path, model: str) -> None:
@@ -90,6 +94,6 @@ class TestJudges:
             judged = plan_run(session, grpo(home, judge), builders.ground(home), LOCAL_ADMINISTRATOR)
             checked = grpo(home, CHECK | {"operation": "eq"})
             plain = plan_run(session, checked, builders.ground(home), LOCAL_ADMINISTRATOR)
-        assert judged.judges == {"owner/judge": "owner/judge"}
-        assert "HF_TOKEN" in judged.customary_secrets
-        assert "HF_TOKEN" not in plain.customary_secrets
+        assert judged.resolved.models["grader.model"] == "owner/judge"
+        assert "HF_TOKEN" in judged.resolved.customary_secrets
+        assert "HF_TOKEN" not in plain.resolved.customary_secrets

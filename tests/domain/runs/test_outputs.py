@@ -73,7 +73,8 @@ class TestForgetOutput:
             runs.create(session, builders.sft(home, id="later"), builders.ground(home), ANN)
             row = session.query(RunRow).filter_by(client_id="later").one()
             path = str(home / "outputs" / "x" if needed == "output" else checkpoints(home, "r") / "checkpoint-5")
-            row.spec = {**row.spec, **({"model": path} if use == "model" else {"judges": {"judge": path}})}
+            field = "model_name" if use == "model" else "grader.model"
+            row.spec = row.spec.model_copy(update={"models": {**row.spec.models, field: path}})
         with pytest.raises(ModelInUse, match="later"):
             forget(database, "r", ANN, home)
         assert checkpoints(home, "r").is_dir()

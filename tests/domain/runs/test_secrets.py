@@ -72,8 +72,8 @@ class TestClaim:
         with database.write() as session:
             claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=3)
         assert claim is not None
-        assert (claim.owner_id, claim.secrets) == (ann.user_id, ["MY_KEY"])
-        assert claim.customary_secrets == ["HF_TOKEN"]
+        assert (claim.owner_id, claim.resolved.secrets) == (ann.user_id, ["MY_KEY"])
+        assert claim.resolved.customary_secrets == ["HF_TOKEN"]
         with database.read() as session:
             [live] = attempts.list_live(session)
         assert (live.owner_id, live.secrets) == (ann.user_id, ["MY_KEY", "HF_TOKEN"])

@@ -18,10 +18,10 @@ from finery.api.openai.fine_tuning_schemas import (
 from finery.contracts.graders import MOST_GRADERS
 from finery.contracts.model_names import JOB_PREFIX, ORGANIZATION, fine_tuned_name
 from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes.base import EVALUATION
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.errors import Flaw
-from finery.domain.runs.data import EVALUATION
 from finery.http.problems import Problem, RequestRefused, invalid_request
 
 SOURCE = "openai"

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInf
 
 from finery.contracts.graders.formula import FUNCTIONS, Formula
 from finery.contracts.graders.templates import check_template
-from finery.contracts.text import PLAIN
+from finery.contracts.inputs import ModelName
 
 LARGEST_SOURCE = 256 * 1024
 MOST_WORDS = 20_000
@@ -134,7 +134,7 @@ class ScoreModelGrader(_Grader):
 
     type: Literal["score_model"]
     input: Annotated[list[JudgeMessage], Field(min_length=1, max_length=100)]
-    model: Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
+    model: ModelName
     """A built-in model, a local folder, an earlier run's id or a hub id; the trainer loads it beside its own."""
     range: Annotated[list[Number], Field(min_length=2, max_length=2)] = [0.0, 1.0]
     sampling_params: SamplingParams = SamplingParams()

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
 
 from finery.contracts.graders import Grader
+from finery.contracts.inputs import DatasetInput, ModelName
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
 from finery.contracts.recipes.variables import CUSTOMARY, check_secret_name
@@ -17,6 +18,8 @@ PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 PlainPath = Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
 """Of what is made or named for others to see."""
 SecretName = Annotated[str, AfterValidator(check_secret_name)]
+MODEL, TRAINING, EVALUATION = "model_name", "dataset_path", "eval_dataset_path"
+"""The fields of a TrainingConfig that name what it begins from, learns and is evaluated on."""
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -38,13 +41,13 @@ class RecipeConfig(PlainNumbers):
 class TrainingConfig(RecipeConfig):
     """A recipe that trains a language model on a dataset."""
 
-    model_name: PlainPath
+    model_name: ModelName
     """A built-in model, a folder (`./folder`), an earlier run's id or output_dir, or a hub id."""
-    dataset_path: PathText
+    dataset_path: Annotated[PathText, DatasetInput(entry="dataset_name")]
     """A file (`.json`, `.jsonl`, `.csv`, `.parquet`, also `.gz`), or a folder with a `dataset_info.json`."""
     dataset_name: str | None = Field(default=None, max_length=200)
     """The entry of `dataset_info.json` to use."""
-    eval_dataset_path: PathText | None = None
+    eval_dataset_path: Annotated[PathText, DatasetInput(validates="dataset_path")] | None = None
     eval_split: Annotated[float, Field(ge=0.0, le=0.5, allow_inf_nan=False)] = 0.0
     """The share of the rows that is held out for evaluation when no evaluation file is given."""
 

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
+from finery.contracts.inputs import FolderInput
 from finery.contracts.recipes.base import PathText, RecipeConfig
 from finery.contracts.recipes.recipe import Recipe
 from finery.contracts.recipes.variables import check_variable, steers_programs
@@ -14,7 +15,7 @@ class CommandConfig(RecipeConfig):
     """As every recipe's, but under any name: who may bring a program may also say what it reads."""
     argv: Annotated[list[Annotated[str, Field(max_length=32_768)]], Field(min_length=1, max_length=1000)]
     """The program and its arguments; no shell ever sees them."""
-    working_directory: PathText | None = None
+    working_directory: Annotated[PathText, FolderInput(may_hold_output=True)] | None = None
     """Default: the home."""
     environment: Annotated[dict[str, str], Field(max_length=200)] = {}
     restartable: bool = False

@@ -137,7 +137,7 @@ def _fine_tuned(session: Session, name: str, ground: Ground, who: Principal) -> 
     """The name's last parts say which run it is; a run that was given another name since is still found."""
     found = parse_fine_tuned(name)
     row = None if found is None else _run_of(session, found, who)
-    if found is None or row is None or row.spec.get("output_dir") is None:
+    if found is None or row is None or row.spec.output_dir is None:
         raise ModelNotFound(f"there is no fine-tuned model {name[:SHOWN]!r}")
     if found.step is not None:
         folder = ground.home.run(row.id).checkpoints / f"checkpoint-{found.step}"
@@ -172,10 +172,9 @@ def _run_named(session: Session, name: str, who: Principal) -> RunRow | None:
 def _output_of(session: Session, row: RunRow, ground: Ground, who: Principal) -> Path:
     if row.status != RunStatus.SUCCEEDED:
         raise ModelNotFound(f"run {row.id!r} is {row.status}; only a succeeded run has a model to give")
-    named = row.spec.get("output_dir")
-    if named is None or is_hidden(session, Path(named), who, ground):
+    output = row.spec.output_dir
+    if output is None or is_hidden(session, output, who, ground):
         raise ModelNotFound(f"the model of run {row.id!r} is there no more")
-    output = Path(named)
     if (holder := maker_of(output)) not in (None, row.id):
         raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")
     return output

@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.files import FILE_PREFIX
 from finery.contracts.permissions import Principal
+from finery.contracts.spec import StoredVersion
 from finery.contracts.stored import REFERENCE
 from finery.db.reading import reading_beside
 from finery.domain.datasets.blobs import blob_path
@@ -45,9 +45,9 @@ class ResolvedDataset:
             return None
         return reference_to(self.dataset_id, self.version)
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> StoredVersion:
         """What is kept of it on the run, for good."""
-        return {"dataset": self.dataset_id, "version": self.version, "sha256": self.sha256}
+        return StoredVersion(dataset=self.dataset_id, version=self.version, sha256=self.sha256)
 
 
 def resolve_reference(session: Session, text: str, who: Principal, ground: Ground) -> ResolvedDataset | None:
@@ -70,9 +70,7 @@ def resolve_reference(session: Session, text: str, who: Principal, ground: Groun
         return ResolvedDataset(path, blob.name, blob.sha256, blob.suffix, row.id, version.version)
 
 
-def pin(
-    session: Session, run_number: int, resolved: ResolvedDataset, *, asked_for: str, field: str = "dataset_path"
-) -> None:
+def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, asked_for: str, field: str) -> None:
     """Hold what an accepted run reads, until the run is finished. Raises ReferenceGone when it was deleted meanwhile.
 
     The share lock makes a deletion wait for this transaction, and see the pin; a deletion that came first is seen here.

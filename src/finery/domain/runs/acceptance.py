@@ -1,7 +1,5 @@
 """Writing an accepted run."""
 
-from typing import Any
-
 from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType
@@ -38,7 +36,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
         labels=new.labels,
         config=plan.config,
         requested=new.config,
-        spec=plan.spec(),
+        spec=plan.resolved,
         idempotency_key=stored_key(new, who),
         request_hash=request_hash(new),
         gpus=plan.gpus,
@@ -54,14 +52,18 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
         progress={"fraction": 0.0},
         output_key=plan.output_key,
         output_hash=hash_output(plan.output_name) if plan.output_name else None,
+        model_name=plan.model_name,
+        dataset=plan.dataset,
+        output_dir=plan.output_name,
+        log_file=None if new.recipe == EXTERNAL else ground.resolver.relative(ground.home.run_log(plan.run_id)),
         created_at=now,
         updated_at=now,
-        **_names(new, plan, ground),
     )
     session.add(row)
     session.flush()
-    for field, stored in plan.pins.items():
-        pin(session, row.number, stored, asked_for=str(plan.config[field]), field=field)
+    for found in plan.data:
+        if found.stored is not None:
+            pin(session, row.number, found.stored, asked_for=found.reference, field=found.input.field)
     append_event(session, row, EventType.STATUS, {"to": RunStatus.QUEUED})
     if new.recipe != EXTERNAL:
         announce(session, Topic.QUEUE)
@@ -75,14 +77,3 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
         change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=plan.refusal)
     session.flush()
     return row
-
-
-def _names(new: NewRun, plan: Plan, ground: Ground) -> dict[str, Any]:
-    if new.recipe == EXTERNAL:
-        return {"model_name": new.config.get("model_name"), "dataset": new.config.get("dataset")}
-    return {
-        "model_name": plan.config.get("model_name"),
-        "dataset": plan.config.get("dataset_path"),
-        "output_dir": plan.output_name,
-        "log_file": ground.resolver.relative(ground.home.run_log(plan.run_id)),
-    }

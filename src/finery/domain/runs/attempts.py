@@ -212,7 +212,7 @@ def _live(row: RunRow, handle: dict[str, Any] | None) -> LiveAttempt:
         ref=AttemptRef(row.number, row.attempt, row.token or ""),
         run_id=row.id,
         owner_id=row.owner_id,
-        secrets=[*row.spec.get("secrets", ()), *row.spec.get("customary_secrets", ())],
+        secrets=[*row.spec.secrets, *row.spec.customary_secrets],
         status=RunStatus(row.status),
         intent=Intent(row.intent) if row.intent else None,
         controls=list(row.controls),

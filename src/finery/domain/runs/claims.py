@@ -8,6 +8,7 @@ from sqlalchemy import Select, String, column, select, table
 from sqlalchemy.orm import Session
 
 from finery.contracts.machine import Machine
+from finery.contracts.spec import ResolvedRun
 from finery.contracts.status import RunStatus
 from finery.domain.runs.attempts import AttemptRef
 from finery.domain.runs.transitions import EXTERNAL, change_status
@@ -29,20 +30,10 @@ class Claim:
     owner_id: str | None
     recipe: str
     config: dict[str, Any]
-    spec: dict[str, Any]
+    resolved: ResolvedRun
     gpus: list[int]
     cpu_slots: int
     time_limit_seconds: float | None
-
-    @property
-    def secrets(self) -> list[str]:
-        """Those that the run cannot do without. A run from before there were any names none."""
-        return list(self.spec.get("secrets", ()))
-
-    @property
-    def customary_secrets(self) -> list[str]:
-        """Those that it takes where they are stored."""
-        return list(self.spec.get("customary_secrets", ()))
 
 
 def may_start(session: Session, machine: Machine) -> bool:
@@ -136,7 +127,7 @@ def _claim(session: Session, row: RunRow, gpus: list[int], slots: list[int], exe
         owner_id=row.owner_id,
         recipe=row.recipe,
         config=row.config,
-        spec=row.spec,
+        resolved=row.spec,
         gpus=gpus,
         cpu_slots=len(slots),
         time_limit_seconds=row.time_limit_seconds,

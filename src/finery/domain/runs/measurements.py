@@ -1,5 +1,6 @@
-"""What a run's data are to its model, where that is told after it was accepted."""
+"""What a run's data are to its model: told at once, or after it was accepted where that takes longer."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,13 +8,32 @@ from pydantic import ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from finery.contracts.datasets.measurement import Found, MeasurementRequest
+from finery.contracts.datasets.measurement import (
+    Found,
+    Measurement,
+    MeasurementRefused,
+    MeasurementRequest,
+    NotMeasured,
+)
 from finery.contracts.events import EventType
+from finery.contracts.recipes import TrainingConfig
+from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason, RunStatus
+from finery.domain.datasets import named_by_reference
 from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.runs.data import TRAINING, Notice, measured_notices
+from finery.domain.datasets.measuring import refuse_misfit
+from finery.domain.datasets.measuring_briefly import Postponed, measure_briefly
+from finery.domain.ground import Ground
+from finery.domain.runs.data import LEARNED, Learned, Notice
 from finery.domain.runs.transitions import append_event, change_status
 from finery.models import MeasurementDueRow, RunRow
+
+
+@dataclass(frozen=True)
+class Measured:
+    notices: tuple[Notice, ...] = ()
+    due: MeasurementRequest | None = None
+    """What is to be measured once the run is accepted."""
 
 
 @dataclass(frozen=True)
@@ -22,6 +42,26 @@ class MeasurementDue:
     run_id: str
     request: MeasurementRequest | None
     """None: an earlier version asked for what this one does not know."""
+
+
+def measure_data(data: Learned, *, config: TrainingConfig, model: str, ground: Ground) -> Measured:
+    """What the model's template and max_length make of the rows. Takes two seconds at most. Raises DatasetRefused where
+    nothing is left to learn.
+    """
+    named = data.located.input
+    with named_by_reference(named.name, data.located.path):
+        found = measure_briefly(
+            data.report,
+            path=data.located.path,
+            entry_name=named.entry,
+            model=model,
+            max_length=config.max_length,
+            config=config.model_dump(exclude_none=True),
+            ground=ground,
+        )
+    if isinstance(found, Postponed):
+        return Measured(due=found.request)
+    return Measured(() if found is None else _told(found, name=named.name, path=data.located.path))
 
 
 def next_due(session: Session) -> MeasurementDue | None:
@@ -61,7 +101,24 @@ def _notices(row: RunRow, found: Found | DatasetRefused) -> tuple[Notice, ...]:
     """Raises DatasetRefused."""
     if isinstance(found, DatasetRefused):
         raise found
-    return measured_notices(found, name=row.config[TRAINING], path=Path(row.spec["dataset"]))
+    return _told(found, name=row.config[TRAINING], path=row.spec.datasets[TRAINING].path)
+
+
+def _told(found: Found, *, name: str, path: Path) -> tuple[Notice, ...]:
+    """What is lost of the rows, where something is. `name`: what the file at `path` was named by.
+
+    Raises DatasetRefused where nothing is left to learn.
+    """
+    with named_by_reference(name, path):
+        match found:
+            case MeasurementRefused(refused=reason, would_fail=True):
+                raise DatasetRefused.for_file(path, reason)
+            case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
+                message = f"{LEARNED}: not measured in the model's tokens: {reason}"
+                level = "info" if isinstance(found, NotMeasured) else "warning"
+                return ({"level": level, "code": "not_measured", "message": message},)
+        refuse_misfit(path, found)
+    return tuple(_losses(found))
 
 
 def _refuse(session: Session, row: RunRow, error: DatasetRefused) -> None:
@@ -70,3 +127,18 @@ def _refuse(session: Session, row: RunRow, error: DatasetRefused) -> None:
     append_event(session, row, EventType.NOTICE, notice)
     if row.status == RunStatus.QUEUED and row.attempt == 0:
         change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=str(error))
+
+
+def _losses(found: Measurement) -> Iterator[Notice]:
+    of = f"of {found.rows:,} rows" if found.is_exact else f"of {found.measured:,} rows that were looked at"
+    longest = f"max_length {found.max_length:,}"
+    told = {
+        "rows_refused": (found.failed, "are left out, since the model's chat template makes nothing of them"),
+        "rows_cut_away": (found.vanished, f"are left out, since {longest} cuts off all that would be learned"),
+        "rows_truncated": (found.truncated, f"are longer than {longest}, and lose their end"),
+    }
+    for code, (count, what) in told.items():
+        if count:
+            reason = f" ({found.failures[0]})" if code == "rows_refused" else ""
+            message = f"{LEARNED}: {count:,} {of} {what}{reason}"
+            yield {"level": "warning", "code": code, "message": message, "setting": TRAINING, "count": count}

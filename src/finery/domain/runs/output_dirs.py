@@ -1,16 +1,18 @@
 """Where a run may put its model: in a place for outputs, and over nothing that anybody still needs."""
 
-from collections.abc import Iterable
+import json
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, String, cast, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from finery.contracts.inputs import FolderInput, inputs_of
 from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, is_adapter
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RecipeConfig
+from finery.contracts.spec import ResolvedRun
 from finery.contracts.status import RunStatus
 from finery.domain.errors import Flaw
 from finery.domain.ground import Ground
@@ -70,11 +72,17 @@ def refuse_taken(session: Session, path: Path, name: str, ground: Ground, who: P
     _refuse_base(session, path, name, who)
 
 
-def refuse_own_inputs(path: Path, name: str, inputs: Iterable[Path | str | None]) -> None:
+def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) -> None:
     """What is read must not be replaced by what is written. Raises OutputTaken."""
-    for read in (Path(each) for each in inputs if each):
-        if read.is_absolute() and (read.is_relative_to(path) or path.is_relative_to(read)):
-            raise OutputTaken(name, "is where the run reads its own model or data from, which would be replaced")
+    path = resolved.output_dir
+    assert path is not None, "a run that reads anything has an output directory"
+    read = [Path(model) for model in resolved.models.values() if Path(model).is_absolute()]
+    read += [data.path for data in resolved.datasets.values()]
+    for one in inputs_of(config):
+        if isinstance(one.kind, FolderInput) and not one.kind.may_hold_output:
+            read.append(resolved.folders[one.field])
+    if any(each.is_relative_to(path) or path.is_relative_to(each) for each in read):
+        raise OutputTaken(name, "is where the run reads its own model or data from, which would be replaced")
 
 
 def _roots(ground: Ground) -> list[Path]:
@@ -108,6 +116,16 @@ def _refuse_around(session: Session, path: Path, name: str, ground: Ground, who:
         raise OutputTaken(name, f"holds the output of run {inner!r}")
 
 
+def _names(stored: InstrumentedAttribute[ResolvedRun], text: str) -> ColumnElement[bool]:
+    """Whether `text` is a value in it, sooner than reading all of them: JSON is stored as text, or written out so.
+
+    Some databases keep the escapes of what is not ASCII.
+    """
+    written = cast(stored, String)
+    forms = {json.dumps(text), json.dumps(text, ensure_ascii=False)}
+    return or_(*(written.contains(form, autoescape=True) for form in forms))
+
+
 def _refuse_base(session: Session, path: Path, name: str, who: Principal) -> None:
     """An adapter is nothing without the base that it was trained on."""
     if not path.is_dir():
@@ -115,10 +133,10 @@ def _refuse_base(session: Session, path: Path, name: str, who: Principal) -> Non
     query = select(SHOWN_ID, RunRow.spec, runs_visible_to(who)).where(
         RunRow.status == RunStatus.SUCCEEDED,
         RunRow.output_hash.is_not(None),
-        RunRow.spec["model"].as_string() == str(path),
+        _names(RunRow.spec, str(path)),
     )
     for run_id, spec, is_visible in session.execute(query):
-        output = spec.get("output_dir")
-        if output is not None and output != str(path) and is_adapter(Path(output)):
+        output = spec.output_dir if str(path) in spec.models.values() else None
+        if output is not None and output != path and is_adapter(output):
             needing = f"of run {run_id!r}" if is_visible else "of somebody's run"
             raise OutputTaken(name, f"is the base that the adapter {needing} cannot do without")

@@ -2,10 +2,8 @@
 they are to go."""
 
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
@@ -22,8 +20,6 @@ from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, DeploymentRow, RunRow
 
 SHOWN = 20
-NOTE = "forgotten_output"
-"""In a run's spec, the folder that is to go. Until it has gone, `output_hash` says whose it is."""
 
 
 @dataclass(frozen=True)
@@ -53,12 +49,12 @@ def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirec
     row = lock_row(session, run_id, who)
     if not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
-    folder = row.spec.get("output_dir")
+    folder = row.spec.output_dir
     if folder is None:
         return None
     make_room(session)
-    is_its_own = maker_of(Path(folder)) == row.id
-    forgotten = ForgottenOutput(row.id, Path(folder), home.run(row.id).checkpoints)
+    is_its_own = maker_of(folder) == row.id
+    forgotten = ForgottenOutput(row.id, folder, home.run(row.id).checkpoints)
     if is_its_own:
         _refuse_needed(session, forgotten)
         _refuse_shared(session, row)
@@ -66,10 +62,10 @@ def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirec
             _end_engines(session, str(given_up))
     _forget_artifacts(session, row, folder)
     row.output_dir, row.updated_at = None, utc_now()
-    if is_its_own:
-        row.spec = {**row.spec, "output_dir": None, NOTE: folder}
-    else:
-        row.spec, row.output_hash = {**row.spec, "output_dir": None}, None
+    # Until the folder has gone, `output_hash` says whose it is.
+    row.spec = row.spec.model_copy(update={"output_dir": None, "forgotten_output": folder if is_its_own else None})
+    if not is_its_own:
+        row.output_hash = None
     session.flush()
     return forgotten if is_its_own else None
 
@@ -87,7 +83,7 @@ def settle(session: Session, forgotten: ForgottenOutput) -> None:
     query = select(RunRow).where(RunRow.id == forgotten.run_id).with_for_update()
     row = session.scalars(query).one_or_none()
     if row is not None:
-        row.spec = {key: value for key, value in row.spec.items() if key != NOTE}
+        row.spec = row.spec.model_copy(update={"forgotten_output": None})
         row.output_hash = None
 
 
@@ -95,8 +91,8 @@ def remove_forgotten(session: Session, home: HomeDirectory) -> None:
     """At a start: the files that an earlier server did not come to remove."""
     query = select(RunRow.id, RunRow.spec).where(RunRow.output_dir.is_(None), RunRow.output_hash.is_not(None))
     for run_id, spec in session.execute(query).all():
-        if NOTE in spec:
-            forgotten = ForgottenOutput(run_id, Path(spec[NOTE]), home.run(run_id).checkpoints)
+        if spec.forgotten_output is not None:
+            forgotten = ForgottenOutput(run_id, spec.forgotten_output, home.run(run_id).checkpoints)
             remove_files(forgotten)
             settle(session, forgotten)
 
@@ -106,16 +102,10 @@ def _refuse_needed(session: Session, forgotten: ForgottenOutput) -> None:
     needing = [
         run_id
         for run_id, spec in session.execute(query)
-        if any(model.is_relative_to(folder) for model in _models_of(spec) for folder in forgotten.folders)
+        if any(Path(model).is_relative_to(folder) for model in spec.models.values() for folder in forgotten.folders)
     ]
     if needing:
         raise ModelInUse(needing)
-
-
-def _models_of(spec: Mapping[str, Any]) -> list[Path]:
-    """What a run begins from, and what judges it."""
-    judges = spec.get("judges") or {}
-    return [Path(str(model)) for model in (spec.get("model"), *judges.values()) if model]
 
 
 def _refuse_shared(session: Session, row: RunRow) -> None:
@@ -125,7 +115,7 @@ def _refuse_shared(session: Session, row: RunRow) -> None:
         raise ModelInUse(others)
 
 
-def _forget_artifacts(session: Session, row: RunRow, folder: str) -> None:
+def _forget_artifacts(session: Session, row: RunRow, folder: Path) -> None:
     artifacts = session.scalars(select(ArtifactRow).where(ArtifactRow.run_number == row.number))
     for artifact in artifacts:
         if Path(artifact.path).is_relative_to(folder):

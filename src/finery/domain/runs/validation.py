@@ -3,42 +3,39 @@
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import MeasurementRequest
+from finery.contracts.inputs import DatasetInput, Input, InputKind, ModelInput, inputs_of, replaced
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConfig, unmet
+from finery.contracts.recipes.base import MODEL, TRAINING
 from finery.contracts.run import NewRun
+from finery.contracts.spec import ResolvedRun
 from finery.db.reading import reading_beside
 from finery.domain import secrets
-from finery.domain.catalog import resolve_model
-from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import Flaw
 from finery.domain.flaws import Flaws, gather
 from finery.domain.ground import Ground
-from finery.domain.places import is_hidden
 from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
-    EVALUATION,
-    TRAINING,
-    WORDS,
+    LEARNED,
+    VALIDATED,
     EvaluationRefused,
-    Measured,
+    Learned,
+    Located,
     RunData,
     find_data,
-    measure_data,
     refuse_too_few,
-    resolved_path,
-    rows_to_train_on,
 )
 from finery.domain.runs.errors import CommandsForbidden, InvalidRun
 from finery.domain.runs.fitness import check_fit
-from finery.domain.runs.grading import resolve_judges
+from finery.domain.runs.inputs import find_folders, find_models, refuse_python
+from finery.domain.runs.measurements import Measured, measure_data
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.ids import is_safe_id, long_id, short_id
@@ -49,23 +46,20 @@ from finery.kit.suggest import nearest
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that was found possible, with everything resolved."""
+    """A request that was found possible."""
 
     run_id: str
     config: dict[str, Any]
-    model: str | None = None
-    dataset: Path | None = None
-    eval_dataset: Path | None = None
-    output_dir: Path | None = None
+    resolved: ResolvedRun = field(default_factory=ResolvedRun)
+    model_name: str | None = None
+    """The first of its models, as it was asked for."""
+    dataset: str | None = None
+    """The first of its data, likewise, though with the version."""
+    data: tuple[Located, ...] = ()
     output_name: str | None = None
-    working_directory: Path | None = None
-    judges: Mapping[str, str] = field(default_factory=dict)
+    """The output directory as it is told."""
     gpus: int = 0
     cpu_slots: int = 0
-    pins: Mapping[str, ResolvedDataset] = field(default_factory=dict)
-    """The stored datasets among these, by the field that names them."""
-    secrets: tuple[str, ...] = ()
-    customary_secrets: tuple[str, ...] = ()
     notices: tuple[dict[str, Any], ...] = ()
     """What is told of it among its first events."""
     measurement_due: MeasurementRequest | None = None
@@ -75,25 +69,9 @@ class Plan:
 
     @property
     def output_key(self) -> str | None:
-        if self.output_dir is None:
+        if self.resolved.output_dir is None:
             return None
-        return hashlib.sha256(str(self.output_dir).encode()).hexdigest()
-
-    def spec(self) -> dict[str, Any]:
-        paths = {
-            "dataset": self.dataset,
-            "eval_dataset": self.eval_dataset,
-            "output_dir": self.output_dir,
-            "working_directory": self.working_directory,
-        }
-        return {
-            "model": self.model,
-            **{key: str(path) if path else None for key, path in paths.items()},
-            "stored": {name: stored.record() for name, stored in self.pins.items()},
-            "judges": dict(self.judges),
-            "secrets": list(self.secrets),
-            "customary_secrets": list(self.customary_secrets),
-        }
+        return hashlib.sha256(str(self.resolved.output_dir).encode()).hexdigest()
 
 
 def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> Plan:
@@ -103,7 +81,8 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     """
     if new.recipe == EXTERNAL:
         _check_external_id(new)
-        return Plan(run_id=_run_id(new, who), config=new.config)
+        model, dataset = new.config.get("model_name"), new.config.get("dataset")
+        return Plan(run_id=_run_id(new, who), config=new.config, model_name=model, dataset=dataset)
     if new.id is not None and not is_safe_id(new.id):
         raise InvalidRun([Flaw("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
     recipe = recipe_named(new.recipe)
@@ -115,28 +94,38 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     gpus, cpu_slots = _fit(new, recipe, ground)
     _refuse_unmet(config, gpus)
     with reading_beside(session) as reading:
-        inputs, data = _inputs(reading, recipe, config, ground, who)
-    told = Measured()
-    if isinstance(config, TrainingConfig) and data is not None:
-        config, told = _settled(new, recipe, config, data, inputs["model"], gpus, ground)
+        data = find_data(reading, recipe, config, ground, who)
+        refuse_python(config, ground)
+        models = find_models(reading, config, ground, who)
+        folders = find_folders(reading, config, ground, who)
+    told = Measured(data.notices)
+    if isinstance(config, TrainingConfig):
+        config, told = _settled(new, recipe, config, data, models[MODEL], gpus, ground)
     output_name = ground.resolver.relative(output_dir)
     refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
     secrets.require(session, config.secrets, owner_id=who.user_id)
-    models = [inputs.get("model") or "", *inputs.get("judges", {}).values()]
-    read = [*models, inputs.get("dataset"), inputs.get("eval_dataset")]
-    refuse_own_inputs(output_dir, config.output_dir or output_name, read)
+    resolved = ResolvedRun(
+        models=models,
+        datasets={found.input.field: found.resolved for found in data.located},
+        folders=folders,
+        output_dir=output_dir,
+        secrets=config.secrets,
+        customary_secrets=sorted({name for model in models.values() for name in config.customary_secrets(model)}),
+    )
+    refuse_own_inputs(config, resolved, config.output_dir or output_name)
     return Plan(
         run_id=run_id,
-        config=config.model_dump(mode="json") | _references(inputs.get("pins", {})),
-        output_dir=output_dir,
+        # With the versions of stored data, so that the configuration means the same for ever.
+        config=replaced(config.model_dump(mode="json"), {found.input.place: found.reference for found in data.located}),
+        resolved=resolved,
+        model_name=_name_of(_first(ModelInput, config)),
+        dataset=next((found.reference for found in data.located), None),
+        data=data.located,
         output_name=output_name,
         gpus=gpus,
         cpu_slots=cpu_slots,
-        secrets=tuple(config.secrets),
-        customary_secrets=tuple(sorted({name for model in models for name in config.customary_secrets(model)})),
         notices=told.notices,
         measurement_due=told.due,
-        **inputs,
     )
 
 
@@ -144,15 +133,32 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: G
     """Of a run that is kept although its data are bad. Raises what else is wrong with it."""
     recipe = recipe_named(new.recipe)
     config = parse_config(recipe, without_auto(recipe, new.config))
-    if isinstance(config, TrainingConfig):
-        resolve_model(session, config.model_name, ground, who)
-    setting = EVALUATION if isinstance(error, EvaluationRefused) else TRAINING
+    find_models(session, config, ground, who)
+    data = _first(DatasetInput, config)
+    if isinstance(error, EvaluationRefused):
+        what, setting = VALIDATED, error.field
+    else:
+        what, setting = LEARNED, "" if data is None else data.field
     told = {"level": "error", "code": error.code, "setting": setting}
-    notices = tuple(
-        {**told, "message": f"{WORDS[setting]}: {_line(flaw)}", "line": flaw.line, "field": flaw.field}
-        for flaw in error.flaws
+    return Plan(
+        run_id=_run_id(new, who),
+        config=dict(new.config),
+        model_name=_name_of(_first(ModelInput, config)),
+        dataset=_name_of(data),
+        notices=tuple(
+            {**told, "message": f"{what}: {_line(flaw)}", "line": flaw.line, "field": flaw.field}
+            for flaw in error.flaws
+        ),
+        refusal=str(error),
     )
-    return Plan(run_id=_run_id(new, who), config=dict(new.config), notices=notices, refusal=str(error))
+
+
+def _first(kind: type[InputKind], config: RecipeConfig) -> Input | None:
+    return next((one for one in inputs_of(config) if isinstance(one.kind, kind)), None)
+
+
+def _name_of(one: Input | None) -> str | None:
+    return None if one is None else one.name
 
 
 def recipe_named(name: str) -> Recipe:
@@ -217,25 +223,26 @@ def _settled(
 
     Raises InvalidRun when it cannot fit, DatasetRefused when nothing of the data is left in the model's tokens.
     """
-    config, chosen = _with_chosen(new, recipe, asked, data, model, gpus, ground)
+    learned = data.learned[TRAINING]
+    config, chosen = _with_chosen(new, recipe, asked, learned, model, gpus, ground)
     if recipe.full_batches:
-        refuse_too_few(data, config, processes=max(1, gpus))
+        refuse_too_few(learned, config, processes=max(1, gpus))
     config = with_server_defaults(config, new.config, recipe=recipe, parity_check=ground.parity_check)
     fit = check_fit(
         config,
         recipe=recipe,
         model=model,
-        dataset=data.dataset,
-        rows=data.report.rows,
+        dataset=learned.located.path,
+        rows=learned.report.rows,
         gpus=gpus,
         machine=ground.machine(),
     )
-    measured = measure_data(data, config=config, model=model, ground=ground)
+    measured = measure_data(learned, config=config, model=model, ground=ground)
     return config, Measured((*chosen, *fit, *data.notices, *measured.notices), measured.due)
 
 
 def _with_chosen(
-    new: NewRun, recipe: Recipe, config: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
+    new: NewRun, recipe: Recipe, config: TrainingConfig, data: Learned, model: str, gpus: int, ground: Ground
 ) -> tuple[TrainingConfig, tuple[dict[str, Any], ...]]:
     """The configuration with what `auto` stands for, and a notice that tells it."""
     chosen = choose_values(
@@ -244,7 +251,7 @@ def _with_chosen(
         rows=data.report.rows,
         model=model,
         entry=ground.models.get(config.model_name),
-        full_batches_of=rows_to_train_on(data, config) // max(1, gpus) if recipe.full_batches else None,
+        full_batches_of=data.rows_to_train_on(config) // max(1, gpus) if recipe.full_batches else None,
     )
     if not chosen:
         return config, ()
@@ -258,29 +265,6 @@ def _with_chosen(
 def _line(flaw: Flaw) -> str:
     place = ", ".join(part for part in (f"line {flaw.line}" if flaw.line else "", flaw.field) if part)
     return f"{place}: {flaw.message}" if place else flaw.message
-
-
-def _inputs(
-    session: Session, recipe: Recipe, config: RecipeConfig, ground: Ground, who: Principal
-) -> tuple[dict[str, Any], RunData | None]:
-    if isinstance(config, TrainingConfig):
-        data = find_data(session, recipe.name, config, ground, who)
-        judges = resolve_judges(session, config, ground, who)
-        model = resolve_model(session, config.model_name, ground, who)
-        found = {"dataset": data.dataset, "eval_dataset": data.eval_dataset, "pins": data.pins}
-        return {"model": model, "judges": judges, **found}, data
-    folder = config.model_dump().get("working_directory")
-    if folder is None:
-        return {"working_directory": ground.home.path}, None
-    path = resolved_path("working_directory", folder, ground)
-    if not path.is_dir() or is_hidden(session, path, who, ground):
-        raise InvalidRun([Flaw("working_directory", f"{folder!r} is no folder")])
-    return {"working_directory": path}, None
-
-
-def _references(pins: Mapping[str, ResolvedDataset]) -> dict[str, str]:
-    """With their versions, so that the run's configuration means the same for ever."""
-    return {name: stored.reference for name, stored in pins.items() if stored.reference is not None}
 
 
 def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
