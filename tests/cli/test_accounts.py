@@ -1,54 +1,13 @@
 """Users, keys, secrets, sharing and the audit log on the command line."""
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from finery.client import FineryClient
-from finery.contracts.accounts import NewUser
-from tests.cli.command import Finery
-from tests.cli.terminal import Terminal
+from tests.cli.command import PASSWORD, Finery
 from tests.client.scripted import ScriptedServer, error
-from tests.servers import RunningServer
-
-PASSWORD = "correct horse 電池"
-
-
-@dataclass(frozen=True)
-class Guarded:
-    """A server with an administrator, ada, and a researcher, rosa; and a key of each."""
-
-    url: str
-    ada: str
-    rosa: str
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
-    with RunningServer(tmp_path_factory.mktemp("home")) as server, FineryClient(url=server.url, api_key="") as client:
-        client.accounts.set_up(email="ada@example.org", username="ada", password=PASSWORD)
-        client.accounts.create_user(NewUser(email="rosa@example.org", username="rosa", password=PASSWORD))
-        ada = client.accounts.create_key("tests").key
-        client.accounts.log_in("rosa", PASSWORD)
-        yield Guarded(server.url, ada, client.accounts.create_key("tests").key)
-
-
-@pytest.fixture
-def nobody(guarded: Guarded, tmp_path: Path) -> Finery:
-    return Finery(guarded.url, tmp_path)
-
-
-@pytest.fixture
-def ada(guarded: Guarded, tmp_path: Path) -> Finery:
-    return Finery(guarded.url, tmp_path, guarded.ada)
-
-
-@pytest.fixture
-def rosa(guarded: Guarded, tmp_path: Path) -> Finery:
-    return Finery(guarded.url, tmp_path, guarded.rosa)
 
 
 def logged_in(finery: Finery, username: str, password: str) -> Finery:
@@ -134,15 +93,13 @@ class TestUsers:
         assert pia("whoami").code == 2
         assert logged_in(ada, "pia", f"{PASSWORD} 3")("whoami").code == 0
 
-    def test_two_passwords_that_differ(self, ada: Finery) -> None:
-        assert ada.url is not None
-        with Terminal(ada.url, "users", "password", "ada", FINERY_API_KEY=ada.key) as terminal:
-            terminal.expect("New password: ")
-            terminal.type(f"{PASSWORD} 2\n")
-            terminal.expect("New password again: ")
-            terminal.type(f"{PASSWORD} 3\n")
-            terminal.expect("the two passwords differ")
-            assert terminal.ended() == 2
+    def test_two_passwords_that_differ(self, ada: Finery, monkeypatch: pytest.MonkeyPatch) -> None:
+        typed = {"New password: ": f"{PASSWORD} 2", "New password again: ": f"{PASSWORD} 3"}
+        monkeypatch.setattr("getpass.getpass", typed.__getitem__)
+        ended = ada("users", "password", "ada", at_keyboard=True)
+
+        assert (ended.code, ended.out) == (2, "")
+        assert "the two passwords differ" in ended.err
 
 
 class TestKeys:

@@ -27,18 +27,23 @@ class TestChat:
         assert deployment.status is DeploymentStatus.RUNNING
         assert piped.out == first.json["answer"] + "\n"
 
+    def test_an_engine_that_is_not_there(self, finery: Finery) -> None:
+        refused = finery("deployments", "start", MODEL, "--engine", "vllm")
+
+        assert refused.code == 2
+        assert "vllm" in refused.err.lower()
+
+    @pytest.mark.thorough
     def test_a_model_that_is_loaded_beforehand(self, finery: Finery) -> None:
         started = finery("deployments", "start", MODEL, "--engine", "transformers", "--max-context", "64", "--json")
         asked = finery("chat", MODEL, "--prompt", "Hello", "--max-tokens", "3", "--json")
-        refused = finery("deployments", "start", MODEL, "--engine", "vllm")
         stopped = finery("deployments", "stop", started.json["id"])
 
         assert (started.code, started.json["status"], started.json["options"]["max_context"]) == (0, "running", 64)
         assert (asked.code, asked.json["deployment_id"]) == (0, started.json["id"])
-        assert refused.code == 2
-        assert "vllm" in refused.err.lower()
         assert stopped.code == 0
 
+    @pytest.mark.thorough
     def test_a_conversation_on_a_terminal(self, live: RunningServer, api: FineryClient) -> None:
         with Terminal(live.url, "chat", MODEL, "--max-tokens", "3", "--system", "Be brief.") as terminal:
             terminal.expect("is ready", seconds=120)

@@ -23,6 +23,19 @@ def argv(script: str) -> str:
     return f"argv={json.dumps(['sh', '-c', script])}"
 
 
+@pytest.fixture(scope="module")
+def succeeded(live: RunningServer) -> Run:
+    with FineryClient(url=live.url) as client:
+        argv = ["sh", "-c", "echo 一; echo two"]
+        return client.wait(client.create_run("command", {"argv": argv}, name="미세").id, timeout=30)
+
+
+@pytest.fixture(scope="module")
+def failed(live: RunningServer) -> Run:
+    with FineryClient(url=live.url) as client:
+        return client.wait(client.create_run("command", {"argv": ["false"]}).id, timeout=30)
+
+
 def started(api: FineryClient, script: str) -> Run:
     """A run whose process lives."""
     run = api.create_run("command", {"argv": ["sh", "-c", script]})
@@ -33,7 +46,8 @@ def started(api: FineryClient, script: str) -> Run:
 
 class TestMain:
     def test_version(self, alone: Finery) -> None:
-        assert alone("--version").out == f"finery {__version__}\n"
+        for ended in (alone("--version"), alone.apart("--version")):
+            assert (ended.code, ended.out, ended.err) == (0, f"finery {__version__}\n", "")
 
     def test_help_loads_nothing_heavy(self) -> None:
         program = "import sys, finery.cli.main; print(sorted({'httpx', 'pydantic', 'yaml', 'rich'} & {*sys.modules}))"
@@ -49,20 +63,16 @@ class TestMain:
         assert (ended.code, ended.out) == (2, "")
         assert ended.err.startswith(f"finery: FINERY_URL: {url!r} is no address")
 
-    def test_a_terminal_that_knows_ascii_only(self, live: RunningServer, api: FineryClient) -> None:
-        api.create_run("command", {"argv": ["true"]}, name="미세")
-        ascii_only = {**environment(live.url), "PYTHONIOENCODING": "ascii"}
-        done = subprocess.run([*PROGRAM, "runs", "list"], env=ascii_only, capture_output=True)
+    def test_a_terminal_that_knows_ascii_only(self, finery: Finery, succeeded: Run) -> None:
+        ended = finery("runs", "list", encoding="ascii")
 
-        assert done.returncode == 0
-        assert b"\\ubbf8\\uc138" in done.stdout
+        assert ended.code == 0
+        assert "\\ubbf8\\uc138" in ended.out
 
-    def test_completion(self) -> None:
+    def test_completion(self, alone: Finery) -> None:
         asked = {"_FINERY_COMPLETE": "complete_bash", "COMP_WORDS": "finery runs mon", "COMP_CWORD": "2"}
-        program = "import sys; sys.argv[0] = 'finery'; from finery.cli.main import main; main()"
-        done = subprocess.run([sys.executable, "-c", program], env={**environment(), **asked}, capture_output=True)
 
-        assert done.stdout.strip() == b"monitor"
+        assert alone(variables=asked).out.strip() == "monitor"
 
     @pytest.mark.parametrize("words", [("trian",), ("runs", "show"), ("runs", "list", "--limit", "0"), ("--nosuch",)])
     def test_wrong_usage(self, alone: Finery, words: tuple[str, ...]) -> None:
@@ -197,29 +207,24 @@ class TestRuns:
         assert finery("runs", "list", "--label", "k").code == 2
         assert finery("runs", "list", "--status", "done").code == 2
 
-    def test_show(self, finery: Finery, api: FineryClient) -> None:
-        run = api.create_run("command", {"argv": ["false"]})
-        api.wait(run.id, timeout=30)
-        shown = finery("runs", "show", run.id)
+    def test_show(self, finery: Finery, failed: Run) -> None:
+        shown = finery("runs", "show", failed.id)
 
         assert shown.code == 0
         assert "failed (error)" in shown.out
         assert '{"argv": ["false"]}' in shown.out
-        assert finery("runs", "show", run.id, "--json").json["id"] == run.id
+        assert finery("runs", "show", failed.id, "--json").json["id"] == failed.id
 
     def test_unknown(self, finery: Finery) -> None:
         ended = finery("runs", "show", "nosuch")
 
         assert (ended.code, ended.out, ended.err) == (2, "", "finery: there is no run 'nosuch'\n")
 
-    def test_logs(self, finery: Finery, api: FineryClient) -> None:
-        run = api.create_run("command", {"argv": ["sh", "-c", "echo 一; echo two"]})
-        api.wait(run.id, timeout=30)
-
-        assert "一\ntwo\n" in finery("runs", "logs", run.id).out
-        assert "two" in finery("runs", "logs", run.id, "--tail", "2", "--json").json["lines"]
-        assert "一\ntwo\n" in finery("runs", "logs", run.id, "-f", "--tail", "0").out
-        assert {"line": "two"} in finery("runs", "logs", run.id, "-f", "--json").json_lines
+    def test_logs(self, finery: Finery, succeeded: Run) -> None:
+        assert "一\ntwo\n" in finery("runs", "logs", succeeded.id).out
+        assert "two" in finery("runs", "logs", succeeded.id, "--tail", "2", "--json").json["lines"]
+        assert "一\ntwo\n" in finery("runs", "logs", succeeded.id, "-f", "--tail", "0").out
+        assert {"line": "two"} in finery("runs", "logs", succeeded.id, "-f", "--json").json_lines
 
     def test_a_log_that_grows(self, finery: Finery, api: FineryClient) -> None:
         run = started(api, "for i in 1 2 3; do echo line $i; sleep 0.4; done")
@@ -256,18 +261,14 @@ class TestRuns:
         assert finery("runs", "wait", run.id).code in (0, 4)
 
     @pytest.mark.parametrize("word", ["pause", "checkpoint", "stop", "cancel"])
-    def test_too_late(self, finery: Finery, api: FineryClient, word: str) -> None:
-        run = api.create_run("command", {"argv": ["true"]})
-        api.wait(run.id, timeout=30)
-        ended = finery("runs", word, run.id)
+    def test_too_late(self, finery: Finery, succeeded: Run, word: str) -> None:
+        ended = finery("runs", word, succeeded.id)
 
         assert ended.code == 2
-        assert ended.err == f"finery: run {run.id!r} has already ended: succeeded\n"
+        assert ended.err == f"finery: run {succeeded.id!r} has already ended: succeeded\n"
 
-    def test_a_command_is_not_resumed(self, finery: Finery, api: FineryClient) -> None:
-        run = api.create_run("command", {"argv": ["true"]})
-        api.wait(run.id, timeout=30)
-        refused = finery("runs", "resume", run.id)
+    def test_a_command_is_not_resumed(self, finery: Finery, succeeded: Run) -> None:
+        refused = finery("runs", "resume", succeeded.id)
 
         assert refused.code == 2
         assert "submit it again instead" in refused.err
@@ -292,10 +293,10 @@ class TestOthers:
         assert "finery/tiny-qwen" in finery("models", "list").out
         assert {"name", "kind", "description"} <= {*finery("models", "list", "--json").json["models"][0]}
 
-    def test_deployments(self, finery: Finery) -> None:
-        assert finery("deployments", "list").out.startswith("No deployments.")
-        assert finery("deployments", "list", "--json").json == {"deployments": []}
-        assert finery("deployments", "stop", "nosuch").code == 2
+    def test_deployments(self, ada: Finery) -> None:
+        assert ada("deployments", "list").out.startswith("No deployments.")
+        assert ada("deployments", "list", "--json").json == {"deployments": []}
+        assert ada("deployments", "stop", "nosuch").code == 2
 
     def test_samples(self, alone: Finery) -> None:
         (alone.folder / "data").mkdir()
@@ -388,7 +389,7 @@ class TestServer:
         assert (process.returncode, out) == (0, "")
 
     def test_a_taken_port(self, live: RunningServer, alone: Finery) -> None:
-        ended = alone("server", "--port", str(live.port))
+        ended = alone.apart("server", "--port", str(live.port))
 
         assert ended.code == 3
         assert str(live.port) in ended.err

@@ -6,6 +6,12 @@ from tests.cli.command import Finery
 from tests.domain.datasets.stored import ROW
 
 
+@pytest.fixture
+def finery(rosa: Finery) -> Finery:
+    """Of somebody who sees nobody else's datasets."""
+    return rosa
+
+
 class TestDatasets:
     def test_from_upload_to_delete(self, finery: Finery) -> None:
         (finery.folder / "rows.jsonl").write_text(ROW)

@@ -7,7 +7,8 @@ import pytest
 
 from finery.client import FineryClient
 from finery.contracts.deployment import DeploymentStatus
-from tests.cli.command import PROGRAM, Finery, configured, environment
+from finery.contracts.status import RunStatus
+from tests.cli.command import PROGRAM, Finery
 from tests.servers import RunningServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -36,11 +37,22 @@ def ended_statuses(client: FineryClient) -> list[DeploymentStatus]:
     return statuses
 
 
+def interrupt(*words: str, environment: dict[str, str]) -> int:
+    """The exit code of a demo that Ctrl-C ends as soon as its first run is at work."""
+    with subprocess.Popen([*PROGRAM, "demo", *words], env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() not in ("running\n", ""):
+            pass
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    return process.returncode
+
+
 class TestDemo:
     @pytest.mark.thorough
     def test_the_model_answers_as_taught(self, alone: Finery, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("TRAINING_DB_URL", "sqlite:///somebody-elses.db")
-        ended = alone("demo", "--home", str(home), "--json", seconds=500)
+        ended = alone.apart("demo", "--home", str(home), "--json", seconds=500)
         assert ended.code == 0, ended.err
         told = ended.json
 
@@ -55,8 +67,8 @@ class TestDemo:
     def test_on_a_server_that_asks_who_one_is(self, home: Path, tmp_path: Path) -> None:
         with RunningServer(home) as server:
             key = set_up(server.url)
-            told = Finery(server.url, tmp_path, key)("demo", "--json", seconds=500)
-            nameless = Finery(server.url, tmp_path)("demo")
+            told = Finery(server.url, tmp_path, key).apart("demo", "--json", seconds=500)
+            nameless = Finery(server.url, tmp_path).apart("demo")
             with FineryClient(url=server.url, api_key=key) as client:
                 statuses = ended_statuses(client)
 
@@ -73,36 +85,14 @@ class TestDemo:
         assert ended.code == 2
         assert ended.err.startswith("finery: --server: ")
 
-    def test_an_interrupt_ends_what_it_began_elsewhere(self, home: Path, tmp_path: Path) -> None:
-        with RunningServer(home) as server:
-            process = subprocess.Popen(
-                [*PROGRAM, "demo"],
-                env={**environment(server.url), **configured(tmp_path)},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            assert process.stdout is not None
-            for line in process.stdout:
-                if "training" in line:
-                    break
-            process.send_signal(signal.SIGINT)
-            process.communicate(timeout=60)
-            with FineryClient(url=server.url) as client:
-                (run,) = client.list_runs().runs
-                ended = client.wait(run.id, timeout=60)
+    def test_an_interrupt_ends_what_it_began_elsewhere(self, finery: Finery, api: FineryClient) -> None:
+        before = {run.id for run in api.list_runs(recipe="sft").runs}
+        code = interrupt(environment=finery.environment)
+        (run_id,) = {run.id for run in api.list_runs(recipe="sft").runs} - before
 
-        assert (process.returncode, ended.status) == (130, "cancelled")
+        assert code == 130
+        assert api.wait(run_id, timeout=60).status is RunStatus.CANCELLED
 
-    def test_an_interrupt_leaves_nothing_behind(self, home: Path) -> None:
-        process = subprocess.Popen(
-            [*PROGRAM, "demo", "--home", str(home)], env=environment(), stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "training" in line:
-                break
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
-
-        assert process.returncode == 130
+    def test_an_interrupt_leaves_nothing_behind(self, home: Path, alone: Finery) -> None:
+        assert interrupt("--home", str(home), environment=alone.environment) == 130
         assert processes_of(home) == []

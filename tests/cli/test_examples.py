@@ -41,19 +41,19 @@ class TestExamples:
     def test_configurations(self, finery: Finery, recipe: str, name: str) -> None:
         """Shortened, since only the settings are in question; the instruct model is replaced by its base."""
         file = str(EXAMPLES / f"{name}.yaml")
-        ended = finery(
-            "train", recipe, "--config", file, "max_steps=2", "model_name=finery/tiny-llama", "--json", seconds=300
-        )
+        ended = finery("train", recipe, "--config", file, "max_steps=2", "model_name=finery/tiny-llama", "--json")
 
         assert ended.code == 0, ended.err
         assert ended.json["output_dir"] == f"outputs/{name}-example"
 
+    @pytest.mark.thorough
     def test_python(self, live: RunningServer, api: FineryClient) -> None:
         shown = run_example(live, sys.executable, str(EXAMPLES / "train_and_chat.py"), "--epochs", "0.5")
 
         assert "step 2 of 2" in shown
         assert "What is Finery?" in shown
 
+    @pytest.mark.thorough
     @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
     def test_curl(self, live: RunningServer, api: FineryClient) -> None:
         assert os.access(EXAMPLES / "monitor.sh", os.X_OK)

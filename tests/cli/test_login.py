@@ -1,55 +1,38 @@
 """From the first administrator to the key of this machine, and its end."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from finery.client import FineryClient
-from tests.cli.command import Ended, Finery, configured
+from tests.app.threaded import ThreadedServer
+from tests.cli.command import PASSWORD, Ended, Finery, configured
 from tests.cli.terminal import Terminal
-from tests.servers import RunningServer
-
-PASSWORD = "correct horse 電池"
-
-
-@pytest.fixture(scope="module")
-def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    """A server with its first administrator, ada."""
-    with RunningServer(tmp_path_factory.mktemp("home")) as server:
-        with FineryClient(url=server.url, api_key="") as client:
-            client.accounts.set_up(email="ada@example.org", username="ada", password=PASSWORD, display_name="에이다")
-        yield server
 
 
 @pytest.fixture
-def nobody(guarded: RunningServer, tmp_path: Path) -> Finery:
-    return Finery(guarded.url, tmp_path)
-
-
-@pytest.fixture
-def ada(nobody: Finery) -> Finery:
-    assert logged_in(nobody, "ada").code == 0
+def logged_in(nobody: Finery) -> Finery:
+    """As ada."""
+    assert log_in(nobody).code == 0
     return nobody
 
 
 @pytest.fixture
-def remote(home: Path) -> Iterator[RunningServer]:
+def remote(home: Path) -> Iterator[ThreadedServer]:
     """Whose first administrator needs the token."""
-    with RunningServer(home, FINERY_REMOTE_SETUP="true") as server:
+    with ThreadedServer(home, remote_setup=True) as server:
         yield server
 
 
-def token_of(server: RunningServer) -> str:
-    (token,) = re.findall(r"^    (\S{43})$", server.log.read_text(), re.MULTILINE)
-    return str(token)
+def token_of(server: ThreadedServer) -> str:
+    assert server.composition.setup_token is not None
+    return server.composition.setup_token
 
 
-def logged_in(finery: Finery, username: str, *words: str) -> Ended:
-    return finery("login", "--username", username, "--password-stdin", *words, input=f"{PASSWORD}\n")
+def log_in(finery: Finery, *words: str) -> Ended:
+    return finery("login", "--username", "ada", "--password-stdin", *words, input=f"{PASSWORD}\n")
 
 
 def credentials(finery: Finery) -> Any:
@@ -59,7 +42,7 @@ def credentials(finery: Finery) -> Any:
 class TestSetup:
     def test_creates_the_first_administrator_once(self, home: Path, tmp_path: Path) -> None:
         words = ("setup", "--username", "ada", "--email", "ada@example.org", "--password-stdin")
-        with RunningServer(home) as server:
+        with ThreadedServer(home) as server:
             finery = Finery(server.url, tmp_path)
             before = finery("whoami", "--json")
             done = finery(*words, "--json", input=PASSWORD)
@@ -73,7 +56,7 @@ class TestSetup:
         assert again.code == 2
         assert "has its first administrator already" in again.err
 
-    def test_over_the_network_the_token_comes_from_stdin(self, remote: RunningServer, tmp_path: Path) -> None:
+    def test_over_the_network_the_token_comes_from_stdin(self, remote: ThreadedServer, tmp_path: Path) -> None:
         words = ("setup", "--username", "ada", "--email", "ada@example.org", "--password-stdin")
         finery = Finery(remote.url, tmp_path)
         token = token_of(remote)
@@ -87,7 +70,7 @@ class TestSetup:
         assert "setup_token is missing or wrong" in wrong.err
         assert right.json["user"]["username"] == "ada"
 
-    def test_on_a_terminal_the_token_is_asked_for(self, remote: RunningServer, tmp_path: Path) -> None:
+    def test_on_a_terminal_the_token_is_asked_for(self, remote: ThreadedServer, tmp_path: Path) -> None:
         words = ("setup", "--username", "ada", "--email", "ada@example.org")
         token = token_of(remote)
         with Terminal(remote.url, *words, **configured(tmp_path)) as terminal:
@@ -108,7 +91,7 @@ class TestSetup:
 
 class TestLogin:
     def test_the_key_is_kept_for_this_server_only(self, nobody: Finery) -> None:
-        ended = logged_in(nobody, "ada", "--json")
+        ended = log_in(nobody, "--json")
         stored = credentials(nobody)
 
         assert ended.code == 0
@@ -118,17 +101,17 @@ class TestLogin:
         assert nobody("whoami").out.splitlines()[1].split() == ["name", "ada"]
 
     def test_a_day_on_which_the_key_ends(self, nobody: Finery) -> None:
-        info = logged_in(nobody, "ada", "--expires-days", "1", "--json").json["key"]
+        info = log_in(nobody, "--expires-days", "1", "--json").json["key"]
 
         assert info["expires_at"][:10] > info["created_at"][:10]
 
-    def test_a_second_login_revokes_the_first_key(self, ada: Finery) -> None:
-        first = credentials(ada)[ada.url]["key_id"]
-        assert logged_in(ada, "ada").code == 0
-        keys = {key["id"]: key for key in ada("keys", "list", "--json").json["keys"]}
+    def test_a_second_login_revokes_the_first_key(self, logged_in: Finery) -> None:
+        first = credentials(logged_in)[logged_in.url]["key_id"]
+        assert log_in(logged_in).code == 0
+        keys = {key["id"]: key for key in logged_in("keys", "list", "--json").json["keys"]}
 
         assert not keys[first]["is_active"]
-        assert keys[credentials(ada)[ada.url]["key_id"]]["is_active"]
+        assert keys[credentials(logged_in)[logged_in.url]["key_id"]]["is_active"]
 
     def test_a_wrong_password(self, nobody: Finery) -> None:
         ended = nobody("login", "-u", "ada", "--password-stdin", input="wrong password")
@@ -163,26 +146,26 @@ class TestLogin:
             assert PASSWORD not in terminal.shown
         assert nobody("whoami").code == 0
 
-    def test_a_file_that_others_can_read_is_refused_before_the_password_is_sent(self, ada: Finery) -> None:
-        (ada.folder / "config" / "finery" / "credentials.json").chmod(0o644)
-        for ended in (ada("whoami"), logged_in(ada, "ada")):
+    def test_a_file_that_others_can_read_is_refused_before_the_password_is_sent(self, logged_in: Finery) -> None:
+        (logged_in.folder / "config" / "finery" / "credentials.json").chmod(0o644)
+        for ended in (logged_in("whoami"), log_in(logged_in)):
             assert (ended.code, ended.out) == (2, "")
             assert "chmod 600" in ended.err
 
 
 class TestLogout:
-    def test_the_key_is_revoked_and_forgotten(self, ada: Finery) -> None:
-        key = credentials(ada)[ada.url]["key"]
-        ended = ada("logout")
+    def test_the_key_is_revoked_and_forgotten(self, logged_in: Finery) -> None:
+        key = credentials(logged_in)[logged_in.url]["key"]
+        ended = logged_in("logout")
 
         assert ended.code == 0
-        assert credentials(ada) == {}
-        assert ada("whoami").code == 2
-        assert Finery(ada.url, ada.folder, key)("whoami").code == 2
-        assert ada("logout").err == f"finery: nobody is logged in at {ada.url}\n"
+        assert credentials(logged_in) == {}
+        assert logged_in("whoami").code == 2
+        assert Finery(logged_in.url, logged_in.folder, key)("whoami").code == 2
+        assert logged_in("logout").err == f"finery: nobody is logged in at {logged_in.url}\n"
 
-    def test_a_key_that_is_none_any_more_is_forgotten(self, ada: Finery) -> None:
-        assert ada("keys", "revoke", credentials(ada)[ada.url]["key_id"]).code == 0
+    def test_a_key_that_is_none_any_more_is_forgotten(self, logged_in: Finery) -> None:
+        assert logged_in("keys", "revoke", credentials(logged_in)[logged_in.url]["key_id"]).code == 0
 
-        assert ada("logout").code == 0
-        assert credentials(ada) == {}
+        assert logged_in("logout").code == 0
+        assert credentials(logged_in) == {}

@@ -1,25 +1,9 @@
 """`finery webhooks` against a real server that sends."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from tests.cli.command import Finery
 from tests.receiver import Receiver, Reply
-from tests.servers import RunningServer
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("home")
-    with RunningServer(home, FINERY_WEBHOOK_ALLOW_PRIVATE="127.0.0.1") as server:
-        yield server.url
-
-
-@pytest.fixture
-def finery(url: str, tmp_path: Path) -> Finery:
-    return Finery(url, tmp_path)
 
 
 class TestWebhooks:
@@ -48,6 +32,7 @@ class TestWebhooks:
             (received,) = receiver.received
             replayed = finery("webhooks", "replay", webhook_id, received.id)
             listed = finery("webhooks", "deliveries", webhook_id, "--state", "delivered")
+            finery("webhooks", "delete", webhook_id)
 
         assert (tested.code, tested.out) == (1, f"Message {received.id} is failed: it answered 500\n")
         assert (replayed.code, replayed.out.split(": ")[0]) == (0, f"Message {received.id} is delivered")
