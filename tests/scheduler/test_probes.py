@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions
+from finery.contracts.deployment import Deployment, DeploymentDetails, DeploymentStatus, EngineOptions
 from finery.domain.deployments import LiveDeployment
 from finery.kit.clock import utc_now
 from finery.scheduler.probes import FEWEST_FAILURES, TIMEOUT_SECONDS, Probes
@@ -39,7 +39,7 @@ def live(attempt: int = 1) -> LiveDeployment:
         attempt=attempt,
         restart_at=None,
         since=utc_now(),
-        details={},
+        details=DeploymentDetails(),
     )
 
 

@@ -100,6 +100,31 @@ class Deployment(BaseModel):
     """Some seconds behind."""
 
 
+class DeploymentDetails(BaseModel):
+    """What is stored of a deployment besides: how its engine is started, and how its starts went."""
+
+    model_config = ConfigDict(frozen=True)
+
+    key: str | None = None
+    """The same for all that one engine can serve. A deployment from before there were any has none."""
+    load: str | None = None
+    """What the engine loads, where that is not `model`: an adapter's base."""
+    adapters: dict[str, str] = {}
+    """The name under which the engine serves it → its folder."""
+    rank: int | None = None
+    """Of adapters, up to which the engine has room; None: it takes none."""
+    need: int = 0
+    """Bytes of memory that it leases."""
+    slot: str | None = None
+    """As its owner calls it."""
+    served_name: str | None = None
+    """What the engine calls the model, where that is not `model_name`."""
+    device: str | None = None
+    failure: StartFailure | None = None
+    crashes: list[datetime] = []
+    """After which it was started again."""
+
+
 class ServedModel(BaseModel):
     """Where a model's name is answered."""
 

@@ -1,10 +1,11 @@
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, String, false, text
+from sqlalchemy import BigInteger, ForeignKey, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from finery.db.types import Base, LongText
+from finery.contracts.deployment import DeploymentDetails, EngineOptions
+from finery.contracts.process import Handle
+from finery.db.types import Base, LongText, Stored
 
 
 class DeploymentRow(Base):
@@ -26,7 +27,7 @@ class DeploymentRow(Base):
     model: Mapped[str] = mapped_column(LongText)
     """As it was resolved: an absolute folder, a built-in name, or a hub id."""
     engine: Mapped[str] = mapped_column(String(32))
-    options: Mapped[dict[str, Any]] = mapped_column(JSON)
+    options: Mapped[EngineOptions] = mapped_column(Stored(EngineOptions))
     status: Mapped[str] = mapped_column(String(16))
     stop_requested: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(LongText)
@@ -37,8 +38,8 @@ class DeploymentRow(Base):
     restart_at: Mapped[datetime | None]
     """Not before."""
     token: Mapped[str | None] = mapped_column(String(32))
-    handle: Mapped[dict[str, Any] | None] = mapped_column(JSON)
-    details: Mapped[dict[str, Any]] = mapped_column(JSON)
+    handle: Mapped[Handle | None] = mapped_column(Stored(Handle))
+    details: Mapped[DeploymentDetails] = mapped_column(Stored(DeploymentDetails))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     started_at: Mapped[datetime | None]

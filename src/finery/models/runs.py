@@ -4,6 +4,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
+from finery.contracts.process import Handle
 from finery.contracts.spec import ResolvedRun
 from finery.db.types import Base, BigKey, LongText, Stored
 
@@ -92,7 +93,7 @@ class AttemptRow(Base):
     live_run: Mapped[int | None] = mapped_column(BigInteger, unique=True)
     """The run's number while this attempt lives, else NULL: at most one live attempt of a run."""
     executor: Mapped[str] = mapped_column(String(32))
-    handle: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    handle: Mapped[Handle | None] = mapped_column(Stored(Handle))
     exit: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     reason: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime]

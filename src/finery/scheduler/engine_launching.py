@@ -44,7 +44,7 @@ def render_engine_launch(
 
 def loaded(one: LiveDeployment) -> str:
     """What the engine loads: an absolute folder, a built-in model's name, or a hub id."""
-    return str(one.details.get("load", one.deployment.model))
+    return one.details.load or one.deployment.model
 
 
 def _options(one: LiveDeployment, device: str, load: str, chat_template: Path | None, ground: Ground) -> EngineOptions:
@@ -60,9 +60,9 @@ def _options(one: LiveDeployment, device: str, load: str, chat_template: Path | 
         max_context=wanted.max_context,
         cache_bytes=cache_bytes(load, wanted, ground),
         chat_template=chat_template,
-        memory_share=_share(device, int(one.details.get("need", 0)), ground),
-        adapters=one.details.get("adapters", {}),
-        adapter_rank=one.details.get("rank"),
+        memory_share=_share(device, one.details.need, ground),
+        adapters=one.details.adapters,
+        adapter_rank=one.details.rank,
     )
 
 

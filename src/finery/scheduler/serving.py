@@ -149,7 +149,7 @@ class Server:
 
     def _make_room_for(self, one: LiveDeployment) -> None:
         with self._database.read() as session:
-            room = deployments.rooms.find_room(session, int(one.details.get("need", 0)), self._ground)
+            room = deployments.rooms.find_room(session, one.details.need, self._ground)
         for deployment_id in room.evicted if room is not None else ():
             self._unload(deployment_id, deployments.rooms.IDLE_SECONDS)
 
@@ -192,7 +192,7 @@ class Server:
             with self._database.write() as session:
                 deployments.mark_running(session, one.deployment.id, token, device)
             self._ground.in_use.touch(one.deployment.id)
-            self._ground.failed_starts.forget(one.details.get("key", ""))
+            self._ground.failed_starts.forget(one.details.key or "")
             self._pulse.notify()
         elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
@@ -277,8 +277,8 @@ class Server:
 
     def _note_failure(self, one: LiveDeployment, error: str, failure: StartFailure) -> None:
         """Before those who wait can see its end: they ask anew then, and hear of it."""
-        if "key" in one.details:
-            self._ground.failed_starts.note(one.details["key"], error, is_lasting=failure == "model")
+        if one.details.key is not None:
+            self._ground.failed_starts.note(one.details.key, error, is_lasting=failure == "model")
 
     def _finish(self, one: LiveDeployment, token: str | None, error: str | None) -> None:
         if error is not None:

@@ -56,12 +56,12 @@ class TestEnsure:
         start(database, first.id, ground)
         end(database, first.id)
         for is_lasting, kind in ((True, ModelBroken), (False, EngineNotStarted)):
-            ground.failed_starts.note(live.details["key"], "no tensors", is_lasting=is_lasting)
+            ground.failed_starts.note(live.details.key or "", "no tensors", is_lasting=is_lasting)
             with pytest.raises(kind, match="no tensors; "):
                 ensure(database, TINY, ground)
         # Started differently, it may come up.
         assert ensure(database, "short", ground).id != first.id
-        ground.failed_starts.forget(live.details["key"])
+        ground.failed_starts.forget(live.details.key or "")
         assert ensure(database, TINY, ground).id != first.id
 
     def test_names_of_the_same_model_share_it(self, database: Database, home: Path) -> None:

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import EngineOptions, ServedModel
+from finery.contracts.deployment import DeploymentDetails, EngineOptions, ServedModel
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import ModelOnHub, resolve
 from finery.domain.deployments.errors import DemandContested, EngineNotStarted, ModelBroken
@@ -95,7 +95,7 @@ def _insert(session: Session, name: str, plan: EnginePlan, ground: Ground) -> De
         # One engine may serve several names, and those who may list it need not know all of them.
         model_name=plan.load if plan.adapter else name,
         model=plan.load,
-        details={"served_name": plan.load if plan.served_name else None},
+        details=DeploymentDetails(served_name=plan.load if plan.served_name else None),
     )
 
 

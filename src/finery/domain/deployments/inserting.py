@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import DeploymentStatus
+from finery.contracts.deployment import DeploymentDetails, DeploymentStatus
 from finery.domain.deployments.errors import NotEnoughMemory
 from finery.domain.deployments.needs import memory_need
 from finery.domain.deployments.planning import EnginePlan
@@ -17,7 +17,7 @@ from finery.models import DeploymentRow
 
 
 def insert_row(
-    session: Session, name: str, plan: EnginePlan, ground: Ground, *, details: dict[str, Any], **columns: Any
+    session: Session, name: str, plan: EnginePlan, ground: Ground, *, details: DeploymentDetails, **columns: Any
 ) -> DeploymentRow:
     """Raises NotEnoughMemory for what could not be started even if idle engines ended, NoFreePort, and
     IntegrityError from the unique indexes."""
@@ -28,12 +28,12 @@ def insert_row(
     row = DeploymentRow(
         id=prefixed_id("dep"),
         engine=plan.engine,
-        options=plan.options.model_dump(),
+        options=plan.options,
         status=DeploymentStatus.STARTING,
         stop_requested=False,
         port=free_port(session),
         attempt=1,
-        details={"key": plan.key, "load": plan.load, "rank": plan.rank, "need": need, **details},
+        details=details.model_copy(update={"key": plan.key, "load": plan.load, "rank": plan.rank, "need": need}),
         created_at=now,
         updated_at=now,
         **columns,

@@ -3,17 +3,16 @@
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import Deployment, DeploymentStatus, StartFailure
+from finery.contracts.deployment import Deployment, DeploymentDetails, DeploymentStatus, StartFailure
 from finery.contracts.process import Handle
 from finery.domain.deployments.errors import NotEnoughMemory
 from finery.domain.deployments.ports import free_port
 from finery.domain.deployments.rooms import GATE, device_of, find_room, holders, leave_room, take_room
-from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row, merge_details
+from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row
 from finery.domain.ground import Ground
 from finery.kit.clock import now_after, utc_now
 from finery.models import DeploymentRow
@@ -38,8 +37,7 @@ class LiveDeployment:
     restart_at: datetime | None
     since: datetime
     """When it last came into its status."""
-    details: dict[str, Any]
-    """What it is started with: `load`, `adapters`, `rank`, `need`."""
+    details: DeploymentDetails
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ def list_live(session: Session) -> list[LiveDeployment]:
         LiveDeployment(
             deployment=deployment_of(row),
             token=row.token,
-            handle=Handle(**row.handle) if row.handle else None,
+            handle=row.handle,
             stop_requested=row.stop_requested,
             attempt=row.attempt,
             restart_at=row.restart_at,
@@ -89,7 +87,7 @@ def claim(session: Session, deployment_id: str, ground: Ground) -> Claim | None:
 def record_handle(session: Session, deployment_id: str, token: str, handle: Handle) -> None:
     row = lock_row(session, deployment_id)
     if row.token == token:
-        row.handle = handle.model_dump(mode="json")
+        row.handle = handle
 
 
 def put_back(session: Session, deployment_id: str, token: str, why: str | None) -> None:
@@ -107,7 +105,7 @@ def mark_running(session: Session, deployment_id: str, token: str, device: str) 
     if row.token == token and row.status == DeploymentStatus.STARTING:
         row.status, row.error = DeploymentStatus.RUNNING, None
         row.started_at = row.updated_at = utc_now()
-        merge_details(row, device=device)
+        row.details = row.details.model_copy(update={"device": device})
 
 
 def finish(
@@ -116,7 +114,7 @@ def finish(
     """Its process is gone. A stop that was asked for is `stopped`, whatever the process said."""
     row = lock_row(session, deployment_id)
     if row.finished_at is None and row.token == token:
-        merge_details(row, failure=failure)
+        row.details = row.details.model_copy(update={"failure": failure})
         _finish(session, row, error)
 
 
@@ -128,7 +126,7 @@ def end(session: Session, deployment_id: str, token: str, error: str, *, failure
         return False
     crashes = _crashes(row)
     if row.stop_requested or row.on_demand or row.started_at is None or len(crashes) >= MOST_RESTARTS:
-        merge_details(row, failure=failure)
+        row.details = row.details.model_copy(update={"failure": failure})
         _finish(session, row, error)
         return False
     now = utc_now()
@@ -138,7 +136,7 @@ def end(session: Session, deployment_id: str, token: str, error: str, *, failure
     row.port = free_port(session)
     row.restart_at = now + timedelta(seconds=FIRST_BACKOFF_SECONDS * 2 ** len(crashes))
     row.updated_at = now
-    merge_details(row, crashes=[*(at.isoformat() for at in crashes), now.isoformat()])
+    row.details = row.details.model_copy(update={"crashes": [*crashes, now]})
     return True
 
 
@@ -159,7 +157,7 @@ def note_uses(session: Session, uses: dict[str, datetime]) -> None:
 
 
 def _find_device(session: Session, row: DeploymentRow, ground: Ground) -> str | None:
-    need = row.details.get("need", 0)
+    need = row.details.need
     room = find_room(session, need, ground)
     if room is not None and room.is_free:
         take_room(session, row.id, need, room.device)
@@ -171,8 +169,7 @@ def _find_device(session: Session, row: DeploymentRow, ground: Ground) -> str | 
 
 def _crashes(row: DeploymentRow) -> list[datetime]:
     """Those that count still."""
-    found = [datetime.fromisoformat(text) for text in row.details.get("crashes", [])]
-    return [at for at in found if utc_now() - at < RESTART_WINDOW]
+    return [at for at in row.details.crashes if utc_now() - at < RESTART_WINDOW]
 
 
 def _finish(session: Session, row: DeploymentRow, error: str | None) -> None:

@@ -114,7 +114,7 @@ def settle_rooms(session: Session, ground: Ground) -> None:
     gpus = ground.machine().gpus
     for row in session.scalars(query):
         # It saw all GPUs, and so took the first.
-        take_room(session, row.id, row.details.get("need", 0), f"gpu:{gpus[0].index}" if gpus else RAM)
+        take_room(session, row.id, row.details.need, f"gpu:{gpus[0].index}" if gpus else RAM)
 
 
 def _tenants(session: Session, ground: Ground) -> dict[str, list[_Tenant]]:

@@ -1,11 +1,9 @@
 """Rows of deployments: found, locked, asked to stop, shown as the contract."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions
+from finery.contracts.deployment import Deployment, DeploymentStatus
 from finery.contracts.permissions import Principal
 from finery.domain.deployments.errors import DeploymentNotFound
 from finery.domain.ownership import NotYours, deployments_visible_to, may_write_deployment
@@ -45,29 +43,24 @@ def ask_to_stop(row: DeploymentRow) -> None:
         row.demand_key = None
 
 
-def merge_details(row: DeploymentRow, **details: Any) -> None:
-    """A JSON column is written when it is assigned, not when what it holds changes."""
-    row.details = {**row.details, **details}
-
-
 def deployment_of(row: DeploymentRow) -> Deployment:
     return Deployment(
         id=row.id,
         owner_id=row.owner_id,
         shared=row.shared,
         # The column holds what is unique; until owners had slots of their own, that was the name itself.
-        slot=None if row.slot is None else row.details.get("slot", row.slot),
+        slot=None if row.slot is None else row.details.slot or row.slot,
         model_name=row.model_name,
         model=row.model,
         engine=row.engine,
-        served_name=row.details.get("served_name"),
-        options=EngineOptions(**row.options),
+        served_name=row.details.served_name,
+        options=row.options,
         on_demand=row.on_demand,
         status=DeploymentStatus(row.status),
         error=row.error,
-        failure=row.details.get("failure"),
+        failure=row.details.failure,
         port=row.port,
-        device=row.details.get("device"),
+        device=row.details.device,
         log_file=f"deploy_logs/{row.id}.log",
         created_at=row.created_at,
         started_at=row.started_at,

@@ -6,7 +6,13 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from finery.contracts.deployment import Deployment, DeploymentChanges, DeploymentStatus, NewDeployment
+from finery.contracts.deployment import (
+    Deployment,
+    DeploymentChanges,
+    DeploymentDetails,
+    DeploymentStatus,
+    NewDeployment,
+)
 from finery.contracts.permissions import Principal
 from finery.domain import audit
 from finery.domain.catalog import resolve
@@ -86,7 +92,7 @@ def _insert(session: Session, new: NewDeployment, plan: EnginePlan, ground: Grou
     slot = None if new.slot is None else key_of_owner(who, new.slot)
     if slot is not None:
         _vacate(session, slot)
-    adapters = {} if plan.adapter is None else {plan.served_name: plan.adapter}
+    adapters = {} if plan.adapter is None or plan.served_name is None else {plan.served_name: plan.adapter}
     row = insert_row(
         session,
         new.model_name,
@@ -97,7 +103,7 @@ def _insert(session: Session, new: NewDeployment, plan: EnginePlan, ground: Grou
         slot=slot,
         model_name=new.model_name,
         model=plan.model,
-        details={"slot": new.slot, "served_name": plan.served_name, "adapters": adapters},
+        details=DeploymentDetails(slot=new.slot, served_name=plan.served_name, adapters=adapters),
     )
     audit.name_target(session, row.id)
     return deployment_of(row)

@@ -61,7 +61,7 @@ def record_handle(session: Session, ref: AttemptRef, handle: Handle) -> bool:
     if _owned(session, ref) is None:
         return False
     attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
-    attempt.handle = handle.model_dump(mode="json")
+    attempt.handle = handle
     return True
 
 
@@ -207,7 +207,7 @@ def _owned(session: Session, ref: AttemptRef) -> RunRow | None:
     return session.scalars(query).one_or_none()
 
 
-def _live(row: RunRow, handle: dict[str, Any] | None) -> LiveAttempt:
+def _live(row: RunRow, handle: Handle | None) -> LiveAttempt:
     return LiveAttempt(
         ref=AttemptRef(row.number, row.attempt, row.token or ""),
         run_id=row.id,
@@ -216,7 +216,7 @@ def _live(row: RunRow, handle: dict[str, Any] | None) -> LiveAttempt:
         status=RunStatus(row.status),
         intent=Intent(row.intent) if row.intent else None,
         controls=list(row.controls),
-        handle=Handle(**handle) if handle else None,
+        handle=handle,
         events_offset=row.events_offset,
     )
 
