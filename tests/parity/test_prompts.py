@@ -11,7 +11,7 @@ from finery.contracts.datasets import Conversation, Message, Text
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
 from finery.engines.transformers import prompts as serving
 from finery.engines.transformers.renderers import Renderers
-from finery.engines.transformers.wire import ChatRequest
+from finery.engines.wire import ChatRequest
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
 from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS

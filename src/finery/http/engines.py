@@ -18,8 +18,8 @@ from finery.domain.deployments import engine_token
 from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.ground import Ground
 from finery.engines.registry import check_request
-from finery.engines.transformers.wire import RequestRefused
 from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
+from finery.engines.wire import RequestRefused
 from finery.http.body import beside_loop
 from finery.http.engine_metrics import EngineMetrics, Exchange, is_stream
 

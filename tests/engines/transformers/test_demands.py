@@ -10,7 +10,7 @@ from finery.engines.transformers.demands import DemandReader, Demands
 from finery.engines.transformers.grammars import Grammars
 from finery.engines.transformers.prompts import prompts_of
 from finery.engines.transformers.sampling import GenerationFailed
-from finery.engines.transformers.wire import ChatRequest, RequestRefused
+from finery.engines.wire import ChatRequest, RequestRefused
 from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 from tests.engines.transformers.templates import AS_XML, BARE, LISTED, TAGGED
 

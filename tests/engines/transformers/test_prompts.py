@@ -6,7 +6,7 @@ from transformers import GenerationConfig
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, alpaca_prompt
 from finery.engines.transformers.prompts import ModelLimits, chat_jobs, sampling_of
 from finery.engines.transformers.renderers import Renderers
-from finery.engines.transformers.wire import ChatRequest, RequestRefused
+from finery.engines.wire import ChatRequest, RequestRefused
 from tests.engines.tiny import make_tokenizer
 
 SYSTEM = {"role": "system", "content": "Be brief."}

@@ -11,7 +11,7 @@ from finery.contracts.prompting import NotRenderable
 from finery.engines.transformers import renderers as renderers_module
 from finery.engines.transformers.renderer import Chat
 from finery.engines.transformers.renderers import Renderers, chat_of
-from finery.engines.transformers.wire import RequestRefused
+from finery.engines.wire import RequestRefused
 from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Who keeps\nthe fire \ud83d? 火"}]

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from finery.engines.transformers.wire import RequestRefused
 from finery.engines.vllm.requests import check_for_vllm
+from finery.engines.wire import RequestRefused
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"

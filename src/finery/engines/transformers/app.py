@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from finery.engines.leaving import CLIENT_CLOSED_REQUEST, unless_disconnected
-from finery.engines.transformers.wire import (
+from finery.engines.wire import (
     ChatRequest,
     CompletionRequest,
     GenerationRequest,

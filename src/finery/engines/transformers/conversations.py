@@ -4,7 +4,7 @@ from typing import Any
 
 from finery.contracts.datasets.messages import check_calls, read_message, read_tools
 from finery.contracts.datasets.rows import JsonObject, Message, RowRefused
-from finery.engines.transformers.wire import ChatRequest, RequestRefused
+from finery.engines.wire import ChatRequest, RequestRefused
 
 
 def messages_of(request: ChatRequest) -> list[Message]:

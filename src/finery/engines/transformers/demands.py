@@ -11,8 +11,8 @@ from finery.contracts.prompting import ChatPrompts
 from finery.engines.transformers.calls import CallForm, CallReader, find_form, shows_tools
 from finery.engines.transformers.grammars import Grammar, GrammarRefused, Grammars, GrammarsMissing, json_rule
 from finery.engines.transformers.schemas import SchemaRefused, check_bounds
-from finery.engines.transformers.wire import ChatRequest, GenerationRequest, RequestRefused
-from finery.engines.transformers.wire_types import JsonObjectFormat, JsonSchemaFormat, ResponseFormat, Tool
+from finery.engines.wire import ChatRequest, GenerationRequest, RequestRefused
+from finery.engines.wire_types import JsonObjectFormat, JsonSchemaFormat, ResponseFormat, Tool
 
 SCHEMA_PARAM = "response_format.json_schema.schema"
 NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}

@@ -15,7 +15,7 @@ from finery.engines.transformers.conversations import messages_of, tools_of
 from finery.engines.transformers.renderer import CPU_SECONDS, MEMORY_BYTES
 from finery.engines.transformers.renderers import Renderers, chat_of
 from finery.engines.transformers.sampling import Sampling
-from finery.engines.transformers.wire import (
+from finery.engines.wire import (
     ChatRequest,
     CompletionRequest,
     GenerationRequest,

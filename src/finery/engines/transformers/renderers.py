@@ -13,7 +13,7 @@ from typing import Any
 
 from finery.contracts.prompting import ChatPrompts, NotRenderable, TemplateOutOfBounds, Tokenizer
 from finery.engines.transformers.renderer import HEAD_BYTES, Chat, decoded, encoded
-from finery.engines.transformers.wire import RequestRefused, server_failure
+from finery.engines.wire import RequestRefused, server_failure
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from finery.engines.transformers.wire import (
+from finery.engines.wire import (
     ChatRequest,
     CompletionRequest,
     GenerationRequest,

@@ -15,7 +15,7 @@ from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, com
 from finery.engines.transformers.renderers import PromptsApart, Renderers
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.vocabulary import Vocabulary
-from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
+from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
 
 
 class Service:

@@ -11,8 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from finery.engines.transformers.wire import ChatRequest, CompletionRequest, GenerationRequest, TokenId, read_fields
-from finery.engines.transformers.wire_types import AssistantMessage, ManyOf, SpokenMessage, ToolMessage, WireModel
+from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, TokenId, read_fields
+from finery.engines.wire_types import AssistantMessage, ManyOf, SpokenMessage, ToolMessage, WireModel
 
 RESERVED = frozenset({"chat_template", "tokenize", "conversation", "messages", "tools", "documents"})
 """Arguments of the rendering itself, not of the template."""

@@ -1,4 +1,4 @@
-"""The parts of a request: messages, tools, formats of the answer."""
+"""The parts of a request to an engine: messages, tools, formats of the answer."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar

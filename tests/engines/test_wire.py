@@ -3,7 +3,7 @@ import json
 import pytest
 
 from finery.engines.transformers.conversations import messages_of, tools_of
-from finery.engines.transformers.wire import ChatRequest, CompletionRequest, RequestRefused, parse_request
+from finery.engines.wire import ChatRequest, CompletionRequest, RequestRefused, parse_request
 
 USER = [{"role": "user", "content": "hi"}]
 TOOLS = [{"type": "function", "function": {"name": "forge"}}]

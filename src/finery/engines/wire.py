@@ -1,4 +1,4 @@
-"""What the endpoints take, and how a request that cannot be honoured is refused by name."""
+"""What the endpoints of engines take, and how a request that cannot be honoured is refused by name."""
 
 import difflib
 import json
@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from finery.engines.transformers.wire_types import (
+from finery.engines.wire_types import (
     UNION_TAGS,
     ManyOf,
     Message,
