@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
 from finery.app.connections import MAX_HEAD_BYTES, MAX_HEADERS, Connection, ConnectionLimits
-from tests.servers import RunningServer
+from tests.app.threaded import ThreadedServer
 
 HEAD_SECONDS = 0.5
 ORIGIN = "https://page.example"
@@ -24,13 +24,12 @@ ASK = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 @pytest.fixture(scope="module")
 def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
-    home = tmp_path_factory.mktemp("home")
-    with RunningServer(
-        home,
-        FINERY_HEAD_TIMEOUT_SECONDS=str(HEAD_SECONDS),
-        FINERY_BODY_TIMEOUT_SECONDS=str(HEAD_SECONDS),
-        FINERY_MAX_CONNECTIONS="4",
-        FINERY_ALLOWED_ORIGINS=ORIGIN,
+    with ThreadedServer(
+        tmp_path_factory.mktemp("home"),
+        head_timeout_seconds=HEAD_SECONDS,
+        body_timeout_seconds=HEAD_SECONDS,
+        max_connections=4,
+        allowed_origins=[ORIGIN],
     ) as server:
         yield server.port
 

@@ -1,29 +1,46 @@
+import gc
+import io
+import logging
 import re
 import shutil
 import socket
 import sqlite3
+import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from finery import __version__
-from finery.db import Database
+from finery.app.__main__ import main
 from finery.migrations import HEAD
-from tests.domain.accounts import people
 from tests.ports import free_port
 from tests.servers import RunningServer
 
 JOB = {"job_id": "a", "model_name": "m", "dataset": "d"}
+PARTIAL = ".partial-1234"
 
 
-def refused(home: Path, **environment: str) -> tuple[int, str]:
-    """The exit code and what was said."""
-    server = RunningServer(home, **environment)
-    code = server.launch().wait(20)
-    return code, server.log.read_text()
+def refused(home: Path, *, port: int | None = None, **environment: str) -> tuple[int, str]:
+    """The exit code and what was said, logged too, of a server that this process does not come to be."""
+    said = io.StringIO()
+    own = {"FINERY_HOME": str(home), "FINERY_PORT": str(port or free_port()), "FINERY_WARM_START": "off"}
+    levels = {logger: logger.level for logger in map(logging.getLogger, (None, "alembic", "sqlalchemy.pool"))}
+    with pytest.MonkeyPatch.context() as here:
+        for name, value in {**own, **environment}.items():
+            here.setenv(name, value)
+        here.setattr(sys, "argv", ["finery.app"])
+        here.setattr(sys, "stderr", said)
+        here.setattr(gc, "set_threshold", lambda *_: None)
+        here.setattr(logging.root, "handlers", [])
+        code = main()
+    for logger, level in levels.items():
+        logger.setLevel(level)
+    return code, said.getvalue()
 
 
 class TestRefusals:
@@ -31,17 +48,17 @@ class TestRefusals:
         with socket.socket() as taken:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
-            server = RunningServer(home, port=taken.getsockname()[1])
-            assert server.launch().wait(20) == 3
-        assert server.log.read_text().count("\n") == 1
-        assert str(server.port) in server.log.read_text()
+            port = taken.getsockname()[1]
+            code, said = refused(home, port=port)
+        assert (code, said.count("\n")) == (3, 1)
+        assert str(port) in said
 
-    def test_home_in_use(self, server: RunningServer) -> None:
-        assert server.process is not None
-        second = RunningServer(server.home)
-        assert second.launch().wait(20) == 4
-        assert f"in use by the server with process id {server.process.pid}" in second.log.read_text()
-        assert server.is_healthy()
+    def test_home_in_use(self, restarted: RunningServer) -> None:
+        assert restarted.process is not None
+        code, said = refused(restarted.home)
+        assert (code, said.count("\n")) == (4, 1)
+        assert f"in use by the server with process id {restarted.process.pid}" in said
+        assert restarted.is_healthy()
 
     def test_more_than_this_machine(self, home: Path) -> None:
         code, said = refused(home, FINERY_HOST="0.0.0.0")
@@ -89,95 +106,80 @@ def refused_with_schema(home: Path, template: Path, version: str) -> str:
     return said
 
 
-class TestRemoteSetup:
-    def test_a_token_is_shown_until_there_is_an_administrator(self, home: Path) -> None:
-        first, second = token_shown(home), token_shown(home)
-        assert first is not None
-        assert second not in (None, first)
-        database = Database("sqlite:///training.db", home=home)
-        people.first_admin(database)
-        database.dispose()
-        assert token_shown(home) is None
-
-
-def token_shown(home: Path) -> str | None:
-    server = RunningServer(home, FINERY_REMOTE_SETUP="true")
-    server.log.unlink(missing_ok=True)
-    with server:
-        pass
-    found = re.findall(r"^    (\S{43})$", server.log.read_text(), re.MULTILINE)
-    assert len(found) <= 1
-    return found[0] if found else None
+@pytest.fixture(scope="module")
+def restarted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    """Killed with one run queued, one running and an upload half stored, and started again."""
+    with RunningServer(tmp_path_factory.mktemp("home"), FINERY_REMOTE_SETUP="true") as server:
+        for job_id in ("queued", "running"):
+            httpx.post(f"{server.url}/jobs", json={**JOB, "job_id": job_id})
+        httpx.patch(f"{server.url}/jobs/running/status", json={"status": "running"})
+        server.kill()
+        uploads = server.home / "data" / "uploads"
+        uploads.mkdir(parents=True, exist_ok=True)
+        (uploads / PARTIAL).write_bytes(b"half")
+        server.start()
+        yield server
 
 
 class TestServing:
-    def test_tables_exist_after_the_first_start(self, server: RunningServer) -> None:
-        with sqlite3.connect(server.home / "training.db") as connection:
+    def test_tables_exist_after_the_first_start(self, restarted: RunningServer) -> None:
+        with sqlite3.connect(restarted.home / "training.db") as connection:
             found = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         connection.close()
         assert {"projects", "runs", "logs", "artifacts"} <= found
 
-    def test_survives_a_kill(self, home: Path) -> None:
-        server = RunningServer(home)
-        server.start()
-        httpx.post(f"{server.url}/jobs", json=JOB)
-        server.kill()
-        server.start()
-        assert httpx.get(f"{server.url}/jobs/a").json()["status"] == "queued"
-        assert server.stop() == 0
+    def test_survives_a_kill(self, restarted: RunningServer) -> None:
+        assert httpx.get(f"{restarted.url}/jobs/queued").json()["status"] == "queued"
+
+    def test_a_token_for_the_first_administrator_is_shown_anew_at_each_start(self, restarted: RunningServer) -> None:
+        first, second = re.findall(r"^    (\S{43})$", restarted.log.read_text(), re.MULTILINE)
+        assert first != second
+
+    def test_last_event_id_across_a_restart(self, restarted: RunningServer) -> None:
+        httpx.patch(f"{restarted.url}/jobs/running/status", json={"status": "succeeded"})
+        address = f"{restarted.url}/api/v1/runs/running/events/stream"
+        ids = [line for line in httpx.get(address, headers={"Last-Event-ID": "1"}).text.split("\n") if "id: " in line]
+        assert ids == ["id: 2", "id: 3"]
+
+    def test_upload_that_a_kill_broke_off_is_swept(self, restarted: RunningServer) -> None:
+        assert not (restarted.home / "data" / "uploads" / PARTIAL).exists()
+
+    def test_client_that_goes_half_way_through_an_upload_leaves_nothing(self, restarted: RunningServer) -> None:
+        with socket.create_connection(("127.0.0.1", restarted.port)) as connection:
+            connection.sendall(
+                b"POST /upload/dataset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n"
+                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
+                b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"y" * 3_000_000
+            )
+            uploads = restarted.home / "data" / "uploads"
+            wait_until(lambda: any(uploads.iterdir()))
+        wait_until(lambda: not any(uploads.iterdir()))
+        assert restarted.is_healthy()
 
     def test_ends_soon_with_streams_open(self, server: RunningServer) -> None:
         httpx.post(f"{server.url}/jobs", json=JOB)
-        ends: list[float] = []
+        begun, ends = threading.Semaphore(0), []
 
         def follow() -> None:
             with httpx.stream("GET", f"{server.url}/api/v1/runs/a/events/stream", timeout=60) as answer:
-                for _ in answer.iter_bytes():
+                pieces = answer.iter_bytes()
+                next(pieces)
+                begun.release()
+                for _ in pieces:
                     pass
             ends.append(time.monotonic())
 
         followers = [threading.Thread(target=follow) for _ in range(5)]
         for follower in followers:
             follower.start()
-        time.sleep(0.5)
+        for _ in followers:
+            assert begun.acquire(timeout=30)
         began = time.monotonic()
         assert server.stop() == 0
         for follower in followers:
             follower.join()
         assert len(ends) == 5
         assert time.monotonic() - began < 4
-
-    def test_last_event_id_across_a_restart(self, home: Path) -> None:
-        server = RunningServer(home)
-        server.start()
-        httpx.post(f"{server.url}/jobs", json=JOB)
-        httpx.patch(f"{server.url}/jobs/a/status", json={"status": "running"})
-        server.kill()
-        server.start()
-        httpx.patch(f"{server.url}/jobs/a/status", json={"status": "succeeded"})
-        address = f"{server.url}/api/v1/runs/a/events/stream"
-        ids = [line for line in httpx.get(address, headers={"Last-Event-ID": "1"}).text.split("\n") if "id: " in line]
-        server.stop()
-        assert ids == ["id: 2", "id: 3"]
-
-    def test_client_that_goes_half_way_through_an_upload_leaves_nothing(self, server: RunningServer) -> None:
-        with socket.create_connection(("127.0.0.1", server.port)) as connection:
-            connection.sendall(
-                b"POST /upload/dataset HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10000000\r\n"
-                b"Content-Type: multipart/form-data; boundary=x\r\n\r\n--x\r\n"
-                b'Content-Disposition: form-data; name="file"; filename="a"\r\n\r\n' + b"y" * 3_000_000
-            )
-            uploads = server.home / "data" / "uploads"
-            wait_until(lambda: uploads.is_dir() and any(uploads.iterdir()))
-        wait_until(lambda: not any(uploads.iterdir()))
-        assert server.is_healthy()
-
-    def test_upload_that_a_kill_broke_off_is_swept(self, home: Path) -> None:
-        uploads = home / "data" / "uploads"
-        uploads.mkdir(parents=True)
-        (uploads / ".partial-1234").write_bytes(b"half")
-        with RunningServer(home):
-            assert not any(uploads.iterdir())
 
 
 def wait_until(condition: Any) -> None:

@@ -1,7 +1,7 @@
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import httpx
@@ -10,6 +10,7 @@ import pytest
 from finery.app.connections import SURPLUS
 from finery.app.tls import Handshakes, TlsRefused, tls_context
 from tests.app.certificates import certificate
+from tests.app.threaded import ThreadedServer
 from tests.servers import RunningServer
 
 
@@ -188,18 +189,26 @@ class TestHandshakes:
         serving.run(words)
 
 
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    home = tmp_path_factory.mktemp("home")
+    made, key = certificate(home)
+    server = RunningServer(
+        home,
+        FINERY_TLS_CERTIFICATE=str(made),
+        FINERY_TLS_KEY=str(key),
+        FINERY_ALLOWED_HOSTS="gpu.lan",
+        FINERY_HEAD_TIMEOUT_SECONDS="0.3",
+    )
+    server.tls = ssl.create_default_context(cafile=str(made))
+    with server:
+        yield server
+
+
 class TestServing:
-    def test_over_tls_alone(self, home: Path) -> None:
-        made, key = certificate(home)
-        server = RunningServer(
-            home,
-            FINERY_TLS_CERTIFICATE=str(made),
-            FINERY_TLS_KEY=str(key),
-            FINERY_ALLOWED_HOSTS="gpu.lan",
-            FINERY_HEAD_TIMEOUT_SECONDS="0.3",
-        )
-        server.tls = ssl.create_default_context(cafile=str(made))
-        with server, httpx.Client(base_url=server.url, verify=server.tls, trust_env=False) as client:
+    def test_over_tls_alone(self, server: RunningServer) -> None:
+        assert server.tls is not None
+        with httpx.Client(base_url=server.url, verify=server.tls, trust_env=False) as client:
             answer = client.get("/healthz", headers={"Host": "gpu.lan"})
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
             assert f"Finery is at {server.url} " in server.log.read_text()
@@ -211,25 +220,19 @@ class TestServing:
 
     def test_handshakes_that_do_not_go_on_are_counted(self, home: Path) -> None:
         made, key = certificate(home)
-        server = RunningServer(
-            home, FINERY_TLS_CERTIFICATE=str(made), FINERY_TLS_KEY=str(key), FINERY_MAX_CONNECTIONS="1"
-        )
-        server.tls = ssl.create_default_context(cafile=str(made))
-        with server:
+        with ThreadedServer(home, tls=tls_context(made, key), max_connections=1) as server:
             held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(1 + SURPLUS)]
             with socket.create_connection(("127.0.0.1", server.port), timeout=5) as surplus:
                 assert surplus.recv(1) == b""
             for client in held:
                 client.close()
 
-    def test_an_old_protocol_is_refused(self, home: Path) -> None:
-        made, key = certificate(home)
-        server = RunningServer(home, FINERY_TLS_CERTIFICATE=str(made), FINERY_TLS_KEY=str(key))
-        server.tls = ssl.create_default_context(cafile=str(made))
-        old = ssl.create_default_context(cafile=str(made))
+    def test_an_old_protocol_is_refused(self, server: RunningServer, tmp_path: Path) -> None:
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
         old.set_ciphers("DEFAULT:@SECLEVEL=0")
         with pytest.warns(DeprecationWarning, match="TLSv1_1"):
             old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_1
-        with server, socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
             with pytest.raises(ssl.SSLError):
                 old.wrap_socket(plain, server_hostname="127.0.0.1")
