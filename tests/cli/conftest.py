@@ -54,9 +54,11 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 @pytest.fixture
 def api(live: RunningServer) -> Iterator[FineryClient]:
-    """What still runs after a test is cancelled."""
+    """What still runs after a test is cancelled, and its webhooks are deleted."""
     with FineryClient(url=live.url) as client:
         yield client
+        for webhook in client.webhooks.list():
+            client.webhooks.delete(webhook.id)
         left = [run.id for run in client.list_runs(limit=1000).runs if not run.status.is_finished]
         for run_id in left:
             client.cancel_run(run_id)

@@ -32,7 +32,6 @@ class TestWebhooks:
             (received,) = receiver.received
             replayed = finery("webhooks", "replay", webhook_id, received.id)
             listed = finery("webhooks", "deliveries", webhook_id, "--state", "delivered")
-            finery("webhooks", "delete", webhook_id)
 
         assert (tested.code, tested.out) == (1, f"Message {received.id} is failed: it answered 500\n")
         assert (replayed.code, replayed.out.split(": ")[0]) == (0, f"Message {received.id} is delivered")

@@ -7,17 +7,23 @@ import pytest
 from finery.client import FineryClient, FineryError
 from finery.contracts.accounts import AuditFilter, AuditResult, NewUser, UserChanges
 from finery.contracts.permissions import Level
+from tests.app.threaded import ThreadedServer
 from tests.client.answers import run
 from tests.client.scripted import ScriptedServer, as_json
-from tests.servers import RunningServer
 
 PASSWORD = "correct horse"
 
 
 @pytest.fixture(scope="module")
-def key(live: RunningServer) -> str:
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ThreadedServer]:
+    with ThreadedServer(tmp_path_factory.mktemp("home")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def key(guarded: ThreadedServer) -> str:
     """Of the first administrator, ada."""
-    with FineryClient(url=live.url, api_key="") as client:
+    with FineryClient(url=guarded.url, api_key="") as client:
         assert client.accounts.me().is_local
         assert client.accounts.setup_status().needs_setup
         client.accounts.set_up(email="ada@example.org", username="ada", password=PASSWORD, display_name="에이다")
@@ -26,8 +32,8 @@ def key(live: RunningServer) -> str:
 
 
 @pytest.fixture
-def ada(live: RunningServer, key: str) -> Iterator[FineryClient]:
-    with FineryClient(url=live.url, api_key=key) as client:
+def ada(guarded: ThreadedServer, key: str) -> Iterator[FineryClient]:
+    with FineryClient(url=guarded.url, api_key=key) as client:
         yield client
 
 
@@ -36,8 +42,8 @@ def status_of(error: pytest.ExceptionInfo[FineryError]) -> tuple[int, str]:
 
 
 class TestLogIn:
-    def test_from_log_in_to_log_out(self, live: RunningServer, key: str) -> None:
-        with FineryClient(url=live.url, api_key="") as client:
+    def test_from_log_in_to_log_out(self, guarded: ThreadedServer, key: str) -> None:
+        with FineryClient(url=guarded.url, api_key="") as client:
             opened = client.accounts.log_in("ADA@example.org", PASSWORD, remember=True)
             me = client.accounts.me()
             client.accounts.log_out()
@@ -49,9 +55,9 @@ class TestLogIn:
         assert "users:write" in me.permissions
         assert refused.value.status == 401
 
-    def test_an_empty_key_is_none(self, live: RunningServer, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_an_empty_key_is_none(self, guarded: ThreadedServer, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("FINERY_API_KEY", key)
-        with FineryClient(url=live.url) as named, FineryClient(url=live.url, api_key="") as nameless:
+        with FineryClient(url=guarded.url) as named, FineryClient(url=guarded.url, api_key="") as nameless:
             assert named.accounts.me().name == "ada"
             with pytest.raises(FineryError) as refused:
                 nameless.accounts.me()
@@ -59,9 +65,9 @@ class TestLogIn:
 
 
 class TestKeys:
-    def test_a_key_is_worth_what_it_was_made_for(self, live: RunningServer, ada: FineryClient) -> None:
+    def test_a_key_is_worth_what_it_was_made_for(self, guarded: ThreadedServer, ada: FineryClient) -> None:
         made = ada.accounts.create_key("narrow", expires_days=1, scoped_permissions=["account:self", "runs:read"])
-        with FineryClient(url=live.url, api_key=made.key) as narrow:
+        with FineryClient(url=guarded.url, api_key=made.key) as narrow:
             assert narrow.accounts.me().is_scoped
             with pytest.raises(FineryError) as refused:
                 narrow.accounts.list_users()

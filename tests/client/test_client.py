@@ -13,6 +13,13 @@ from tests.servers import RunningServer
 FIVE_LINES = "for i in 1 2 3 4 5; do echo line $i; done"
 
 
+@pytest.fixture(scope="module")
+def ended(live: RunningServer) -> Run:
+    """A run that has succeeded."""
+    with FineryClient(url=live.url) as client:
+        return client.wait(shell(client, FIVE_LINES).id, timeout=30)
+
+
 def shell(api: FineryClient, script: str, **fields: str) -> Run:
     return api.create_run("command", {"argv": ["sh", "-c", script]}, name=fields.get("name"))
 
@@ -47,8 +54,6 @@ class TestRuns:
 
     def test_pages_and_filters(self, api: FineryClient) -> None:
         made = [api.create_run("command", {"argv": ["true"]}, labels={"page": "yes"}).id for _ in range(3)]
-        for run_id in made:
-            api.wait(run_id, timeout=30)
         first = api.list_runs(label=("page", "yes"), limit=2)
         second = api.list_runs(label=("page", "yes"), limit=2, cursor=first.next_cursor)
 
@@ -78,15 +83,13 @@ class TestRuns:
 
         assert api.stop_run(queued.id).status is RunStatus.CANCELLED
 
-    def test_what_a_run_cannot_do_is_refused(self, api: FineryClient) -> None:
-        run = shell(api, "true")
-        api.wait(run.id, timeout=30)
+    def test_what_a_run_cannot_do_is_refused(self, api: FineryClient, ended: Run) -> None:
         for ask in (api.pause_run, api.stop_run, api.checkpoint_run, api.cancel_run):
             with pytest.raises(FineryError) as caught:
-                ask(run.id)
+                ask(ended.id)
             assert (caught.value.status, caught.value.code) == (409, "run_finished")
         with pytest.raises(FineryError) as caught:
-            api.resume_run(run.id)
+            api.resume_run(ended.id)
         assert (caught.value.status, caught.value.code) == (409, "nothing_to_resume")
 
 
@@ -107,16 +110,15 @@ class TestLogs:
 
         assert [line[-1] for line in api.log_end(run.id, lines=4).text.splitlines()[:3]] == ["2", "3", "4"]
 
-    def test_from_the_beginning(self, api: FineryClient) -> None:
-        run = shell(api, FIVE_LINES)
-        api.wait(run.id, timeout=30)
-        start = api.log_end(run.id, lines=0)
+    def test_from_the_beginning(self, api: FineryClient, ended: Run) -> None:
+        start = api.log_end(ended.id, lines=0)
 
         assert (start.text, start.next_offset) == ("", 0)
-        assert "line 1\n" in api.log_slice(run.id, offset=0).text
+        assert "line 1\n" in api.log_slice(ended.id, offset=0).text
 
 
 class TestFollow:
+    @pytest.mark.thorough
     def test_events_across_a_killed_server(self, home: Path) -> None:
         with RunningServer(home) as server, FineryClient(url=server.url) as client:
             run = shell(client, "sleep 2")
