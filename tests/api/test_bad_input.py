@@ -47,7 +47,7 @@ def message_of(answer: Any, path: str) -> str:
     elif path.startswith("/api/v1/"):
         error = answer.json()["error"]
         assert error.keys() == {"code", "message", "errors"}
-        assert all(flaw.keys() == {"field", "message", "line"} for flaw in error["errors"])
+        assert all(flaw.keys() == {"field", "message", "line", "code"} for flaw in error["errors"])
     else:
         error = {"message": problem(answer)["detail"]}
     assert "Traceback" not in answer.text
@@ -324,3 +324,15 @@ class TestIds:
         assert answer.status_code in (404, 400 if path.startswith("/v1/") else 422)
         assert message_of(answer, path)
         assert "X-A" not in answer.headers
+
+
+class TestCodes:
+    def test_programs_need_not_read_sentences(self, client: TestClient) -> None:
+        wrong = {"model_name": "finery/tiny-llama", "nonsense": 1, "batch_size": 0}
+        answer = client.post("/api/v1/runs", json={"recipe": "sft", "config": wrong})
+        codes = {flaw["field"]: flaw["code"] for flaw in answer.json()["error"]["errors"]}
+        assert codes == {
+            "dataset_path": "missing",
+            "nonsense": "unknown_key",
+            "batch_size": "greater_than_equal",
+        }

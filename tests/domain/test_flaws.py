@@ -21,8 +21,19 @@ class TestGather:
             {"type": "str", "loc": ("b",), "msg": "no text"},
         ]
         found = gather(details, lambda detail: [*detail["loc"]], lambda detail, *_: detail["msg"])
-        assert found == Flaws((Flaw("a.1", "no number; or: no text"), Flaw("b", "no text")))
+        assert found == Flaws((Flaw("a.1", "no number; or: no text", code="int"), Flaw("b", "no text", code="str")))
         assert found.summary == "a.1: no number; or: no text (and 1 more)"
+
+    def test_programs_are_told_by_code(self) -> None:
+        kinds = {
+            "extra_forbidden": "unknown_key",
+            "missing": "missing",
+            "value_error": "invalid",
+            "less_than": "less_than",
+        }
+        details = [{"type": kind, "loc": (kind,), "msg": "a sentence"} for kind in kinds]
+        found = gather(details, lambda detail: [*detail["loc"]], lambda *_: "another sentence")
+        assert {flaw.field: flaw.code for flaw in found.told} == kinds
 
     def test_counts_what_it_does_not_tell(self) -> None:
         found = told(unknown(7000))

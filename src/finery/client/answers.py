@@ -18,6 +18,7 @@ class ErrorFlaw(Answer):
     field: str | None = None
     message: str = ""
     line: int | None = None
+    code: str = "invalid"
 
 
 class ErrorDetail(Answer):

@@ -16,6 +16,7 @@ class Flaw:
     message: str
     line: int | None = None
     """Of the dataset or configuration file, where the flaw lies in one."""
+    code: str = "invalid"
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line is not None else ""

@@ -167,7 +167,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
     except ValidationError:
         message = answer.text.strip()[:300] or f"the server answered {answer.status_code}"
         raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from None
-    flaws = [Flaw(flaw.field, flaw.message, flaw.line) for flaw in detail.errors]
+    flaws = [Flaw(flaw.field, flaw.message, flaw.line, flaw.code) for flaw in detail.errors]
     raise FineryError(code=detail.code, message=detail.message, flaws=flaws, status=answer.status_code)
 
 

@@ -32,6 +32,8 @@ class Flaw:
     message: str
     line: int | None = None
     """Of the dataset file, counted from 1."""
+    code: str = "invalid"
+    """Stable, for programs: `unknown_key`, `missing`, a word of pydantic's for the kind of error, or an error's own."""
 
 
 class DomainError(Exception):
@@ -44,4 +46,4 @@ class DomainError(Exception):
     def __init__(self, message: str, *, field: str | None = None, flaws: Sequence[Flaw] = ()) -> None:
         """`field`: the one that all of the message is about; `flaws` come besides."""
         super().__init__(message)
-        self.flaws = (*flaws,) if field is None else (Flaw(field, message), *flaws)
+        self.flaws = (*flaws,) if field is None else (Flaw(field, message, code=self.code), *flaws)

@@ -14,6 +14,10 @@ MAX_MESSAGE = 2000
 MAX_CHARACTERS = 4000
 """Of all messages together; the one that goes beyond is the last."""
 
+UNKNOWN_KEY = "unknown_key"
+CODES: Mapping[str, str] = {"extra_forbidden": UNKNOWN_KEY, "value_error": "invalid", "assertion_error": "invalid"}
+"""pydantic's word for a kind of error → a flaw's code, where they differ."""
+
 Detail = Mapping[str, Any]
 """One of pydantic's ErrorDetails."""
 Path = list[str | int]
@@ -46,23 +50,25 @@ def gather(
     `describe` gets a detail, its place, and whether a suggestion may still be made.
     """
     told: dict[str, list[str]] = {}
+    codes: dict[str, str] = {}
     suggestions = characters = 0
     for index, detail in enumerate(details):
         path = locate(detail)
         field = _shortened(".".join(map(str, path)), MAX_FIELD)
         if field not in told and (len(told) == MAX_FLAWS or characters > MAX_CHARACTERS):
-            return Flaws(_joined(told), more=len({rest["loc"] for rest in details[index:]}))
+            return Flaws(_joined(told, codes), more=len({rest["loc"] for rest in details[index:]}))
         suggestions += detail["type"] == "extra_forbidden"
         message = describe(detail, path, suggestions <= MAX_SUGGESTIONS).removeprefix("Value error, ")
         messages = told.setdefault(field, [])
+        codes.setdefault(field, CODES.get(detail["type"], detail["type"]))
         if message not in messages and characters <= MAX_CHARACTERS:
             messages.append(_shortened(message, MAX_MESSAGE))
             characters += len(message)
-    return Flaws(_joined(told))
+    return Flaws(_joined(told, codes))
 
 
-def _joined(told: Mapping[str, list[str]]) -> tuple[Flaw, ...]:
-    return tuple(Flaw(field, "; or: ".join(messages)) for field, messages in told.items())
+def _joined(told: Mapping[str, list[str]], codes: Mapping[str, str]) -> tuple[Flaw, ...]:
+    return tuple(Flaw(field, "; or: ".join(messages), code=codes[field]) for field, messages in told.items())
 
 
 def _shortened(text: str, limit: int) -> str:

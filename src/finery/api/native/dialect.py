@@ -1,5 +1,6 @@
 """The error bodies of the native API, and the parameters that its routes share."""
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Header, Path
@@ -16,6 +17,7 @@ class ApiFlaw(BaseModel):
     field: str
     message: str
     line: int | None = None
+    code: str
 
 
 class ApiErrorDetail(BaseModel):
@@ -29,7 +31,7 @@ class ApiError(BaseModel):
 
 
 def to_error(problem: Problem) -> dict[str, Any]:
-    flaws = [{"field": flaw.field, "message": flaw.message, "line": flaw.line} for flaw in problem.flaws]
+    flaws = [asdict(flaw) for flaw in problem.flaws]
     return {"error": {"code": problem.code, "message": problem.message, "errors": flaws}}
 
 

@@ -7,6 +7,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel
 
 from finery.domain.errors import DomainError, ErrorKind
+from finery.domain.flaws import UNKNOWN_KEY
 from finery.http.described import errors
 from finery.http.errors import ErrorShape, dialect_route
 from finery.http.problems import Problem
@@ -66,7 +67,7 @@ def to_error(problem: Problem) -> dict[str, Any]:
 
 
 def _code_of(problem: Problem) -> str:
-    if any(flaw.message.startswith("unknown key") for flaw in problem.flaws):
+    if any(flaw.code == UNKNOWN_KEY for flaw in problem.flaws):
         return "unknown_parameter"
     return CODES.get(problem.code, problem.code)
 

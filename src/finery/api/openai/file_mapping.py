@@ -7,6 +7,7 @@ from typing import Any
 from finery.api.openai.file_schemas import FileObject, FilePage, UploadObject, UploadPartObject
 from finery.contracts.files import PartedUpload, StoredFile, UploadPart
 from finery.domain.errors import Flaw
+from finery.domain.flaws import UNKNOWN_KEY
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.uploads import Upload
 
@@ -67,7 +68,7 @@ def known_fields_only(upload: Upload, part: str, fields: Collection[str] = ()) -
     """`part`: the one that holds the file. Raises RequestRefused for a field that nobody reads."""
     unknown = sorted(upload.fields.keys() - set(fields))
     if unknown:
-        raise _refused(unknown[0], f"unknown key; known: {', '.join([part, *fields])}")
+        raise _refused(unknown[0], f"unknown key; known: {', '.join([part, *fields])}", code=UNKNOWN_KEY)
 
 
 def lifetime_of(upload: Upload) -> int | None:
@@ -92,5 +93,5 @@ def form_documentation(name: str, fields: dict[str, Any]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
-def _refused(field: str, message: str) -> RequestRefused:
-    return RequestRefused(invalid_request([Flaw(field, message)]))
+def _refused(field: str, message: str, *, code: str = "invalid") -> RequestRefused:
+    return RequestRefused(invalid_request([Flaw(field, message, code=code)]))

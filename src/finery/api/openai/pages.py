@@ -6,6 +6,7 @@ from typing import TypeVar
 from starlette.requests import Request
 
 from finery.domain.errors import Flaw
+from finery.domain.flaws import UNKNOWN_KEY
 from finery.http.problems import RequestRefused, invalid_request
 
 Thing = TypeVar("Thing")
@@ -34,4 +35,4 @@ def unknown_after(after: str) -> RequestRefused:
 
 
 def unknown_key(key: str) -> RequestRefused:
-    return RequestRefused(invalid_request([Flaw(key[:100], f"unknown key {key[:100]!r}")]))
+    return RequestRefused(invalid_request([Flaw(key[:100], f"unknown key {key[:100]!r}", code=UNKNOWN_KEY)]))
