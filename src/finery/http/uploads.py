@@ -76,10 +76,10 @@ async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str]
             size, digest = await _write(request.stream(), form, _Sink(large))
         if not size:
             raise UploadRefused("the file is empty", field=parts[0])
+        return Upload(path, form.filename, size, digest, form.fields())
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return Upload(path, form.filename, size, digest, form.fields())
 
 
 async def keep_upload(upload: Upload, home: HomeDirectory) -> Upload:

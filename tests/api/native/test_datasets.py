@@ -140,6 +140,12 @@ class TestCreate:
         answer = client.post(DATASETS, content=body.encode(), headers=kind)
         assert (answer.status_code, answer.json()["error"]["errors"][0]["field"]) == (422, "name")
 
+    @pytest.mark.parametrize("value", ["a\0b", b"\xff"])
+    def test_fields_that_are_no_text(self, client: TestClient, home: Path, value: str | bytes) -> None:
+        answer = client.post(DATASETS, files={"file": ("a.jsonl", ROW)}, data={"name": value})
+        assert code(answer) == (422, "invalid_upload")
+        assert leftovers(home) == []
+
     def test_full_disk(self, client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: object) -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
