@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from finery.engines.base import EngineOptions
+from finery.engines.base import StartOptions
 from finery.engines.transformers.engine import TransformersEngine
 from tests import ports
 from tests.engines.tiny import make_adapter, make_model
@@ -50,7 +50,7 @@ class Engine:
 def running_engine(
     model: Path | str, *, port: int, name: str = "tiny", token: str | None = None, **options: object
 ) -> Iterator[Engine]:
-    command = TransformersEngine().command(EngineOptions(model=str(model), port=port, name=name, **options))  # type: ignore[arg-type]
+    command = TransformersEngine().command(StartOptions(model=str(model), port=port, name=name, **options))  # type: ignore[arg-type]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "HF_HUB_OFFLINE": "1"}
     if token is not None:
         environment |= TransformersEngine().environment(token)

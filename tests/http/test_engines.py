@@ -129,6 +129,12 @@ class TestAsk:
         engine.status = status
         assert isinstance(refused(ground, engine), EngineGone)
 
+    def test_of_a_kind_that_is_not_known_any_more(self, engine: FakeEngine, ground: Ground) -> None:
+        strange = deployment(engine.port).model_copy(update={"engine": "gone"})
+        with pytest.raises(EngineGone, match="no engine 'gone' is known here any more"):
+            ask(ground, strange, {"prompt": "x"}, COMPLETIONS)
+        assert engine.asked == []
+
     def test_nobody_there(self, ground: Ground) -> None:
         port = free_port()
         with pytest.raises(EngineUnreachable, match="does not answer: Connection refused") as gone:
@@ -318,7 +324,8 @@ async def collect(whole: bytes, size: int, model: ServedModel) -> bytes:
 
 class TestAdapters:
     def test_are_loaded_once_and_a_second_loading_is_as_good(self, engine: FakeEngine, ground: Ground) -> None:
-        model = served(engine.port, name="/a@1").model_copy(update={"adapter": "/a"})
+        beside = deployment(engine.port).model_copy(update={"engine": "vllm"})
+        model = ServedModel(deployment=beside, asked="chat", name="/a@1", adapter="/a")
 
         async def load(times: int) -> None:
             engines = Engines(ground)
@@ -332,7 +339,10 @@ class TestAdapters:
         assert engine.asked == [("/v1/load_lora_adapter", {"lora_name": "/a@1", "lora_path": "/a"})]
         engine.status, engine.refusal = 400, "The lora adapter '/a@1' has already been loaded."
         asyncio.run(load(1))
-        engine.refusal = "LoRA rank 128 is greater than max_lora_rank 64."
+        engine.status = 404
+        with pytest.raises(EngineRefused, match="already been loaded"):
+            asyncio.run(load(1))
+        engine.status, engine.refusal = 400, "LoRA rank 128 is greater than max_lora_rank 64."
         with pytest.raises(EngineRefused, match="rank 128"):
             asyncio.run(load(1))
 

@@ -14,8 +14,8 @@ from finery.db import Database
 from finery.domain import deployments, runs
 from finery.domain.ground import Ground
 from finery.domain.runs import claims
-from finery.engines.base import EngineOptions
-from finery.engines.registry import TRANSFORMERS
+from finery.engines.base import StartOptions
+from finery.engines.transformers.engine import TransformersEngine
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
 from finery.scheduler.back_off import BackOff
@@ -28,15 +28,12 @@ from tests.domain.deployments.serving import GIB, ensure, get, live, make_ground
 from tests.executors.fake import FakeExecutor, Script
 
 
-class ObedientEngine:
-    shares_bases = False
-    answers_any_name = True
-
+class ObedientEngine(TransformersEngine):
     def __init__(self) -> None:
         self.device: str | None = "cpu"
-        self.started: list[EngineOptions] = []
+        self.started: list[StartOptions] = []
 
-    def command(self, options: EngineOptions) -> list[str]:
+    def command(self, options: StartOptions) -> list[str]:
         self.started.append(options)
         return ["engine", str(options.port)]
 
@@ -54,7 +51,7 @@ class Bench:
         self.database, self.clock = database, Clock()
         self.engine = ObedientEngine()
         plain = make_ground(home, gpus=gpus, clock=self.clock)
-        self.ground = Ground(**{**vars(plain), "engines": {TRANSFORMERS: self.engine}})
+        self.ground = Ground(**{**vars(plain), "engines": {self.engine.name: self.engine}})
         self.scripts = [Script(exit_code_on_sigterm=0)]
         self.executor = FakeExecutor(script=lambda _: self.scripts[0], clock=self.clock)
         settings = SchedulerSettings(engine_idle_seconds=idle_seconds)

@@ -19,7 +19,8 @@ from finery.domain import accounts, datasets, files
 from finery.domain.change_of_home import settle_home
 from finery.domain.ground import Ground
 from finery.domain.runs import outputs, removal
-from finery.engines.registry import installed_engines
+from finery.engines.registry import ENGINES
+from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
 from finery.http.dialects import Dialect
@@ -63,6 +64,8 @@ class Composition:
         )
         machine = MachineReader(cpu_slots=settings.cpu_slots)
         logs = LogReader(home.state / "line-counts")
+        vllm = VllmEngine.found(VllmSettings(settings.vllm_command, settings.vllm_python))
+        engines = {**ENGINES, vllm.name: vllm}
         ground = Ground(
             home=home,
             resolver=resolver,
@@ -74,8 +77,8 @@ class Composition:
             parity_check=settings.parity_check,
             destinations=Destinations.parse(settings.webhook_allow_private),
             event_makers=tuple(each.event_maker for each in dialects if each.event_maker is not None),
-            models=read_model_table(settings),
-            engines=installed_engines(VllmSettings(settings.vllm_command, settings.vllm_python)),
+            models=read_model_table(settings, engines),
+            engines=engines,
         )
         self.settings = settings
         self.dialects = dialects

@@ -1,6 +1,6 @@
 """`finery deployments`: the engines that serve models."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -32,7 +32,7 @@ def list_deployments(as_json: JsonOption = False) -> None:
 def start(
     model: Annotated[str, typer.Argument(help="A name from `finery models list`, a run's id, a folder or a hub id.")],
     engine: Annotated[
-        Literal["auto", "transformers", "vllm"],
+        str,
         typer.Option("--engine", help="auto: vLLM where it is installed and there is a GPU, else our own."),
     ] = "auto",
     max_context: Annotated[

@@ -2,13 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.numbers import PlainNumbers
 
-EngineChoice = Literal["auto", "transformers", "vllm"]
+EngineChoice = Annotated[str, Field(min_length=1, max_length=64)]
+"""An engine's name, or `auto`. Whoever knows the engines refuses what is neither."""
 StartFailure = Literal["model", "engine"]
 """On what a start failed: on the model, which no engine of this kind can load, or on the engine, which another try may
 bring up.
@@ -54,7 +55,7 @@ class NewDeployment(BaseModel):
     """A role that one deployment of an owner holds at a time; what held it is stopped."""
     options: EngineOptions = EngineOptions()
     engine: EngineChoice = "auto"
-    """`auto`: vLLM where it is installed and there is a GPU, else our own."""
+    """`auto`: what serves it best of the engines that are installed; vLLM where there is a GPU, else our own."""
     shared: bool = False
     """Seen and used by all who may read and use deployments."""
 

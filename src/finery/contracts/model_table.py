@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from finery.contracts.deployment import EngineChoice
 from finery.contracts.text import PLAIN
 
 AliasName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@-]*$")]
@@ -32,7 +33,7 @@ class BaseModelEntry(BaseModel):
     method: Literal["auto", "lora", "full"] = "auto"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] | None = None
     """What a learning rate multiplier multiplies; None: by the rule of `auto`."""
-    engine: Literal["auto", "transformers", "vllm"] = "auto"
+    engine: EngineChoice = "auto"
 
     @field_validator("learning_rate", mode="before")
     @classmethod

@@ -12,8 +12,7 @@ from finery.contracts.model_table import ModelTable
 from finery.contracts.run_events import EventMaker
 from finery.domain.server_lease import ServerLease
 from finery.engines.base import Engine
-from finery.engines.registry import installed_engines
-from finery.engines.vllm.settings import VllmSettings
+from finery.engines.registry import ENGINES
 from finery.kit.destinations import Destinations
 from finery.kit.failures import Failures
 from finery.kit.home_identity import identify_home
@@ -38,8 +37,8 @@ class Ground:
     """Whether a run may bring a program that gives its answers their scores."""
     parity_check: bool = False
     """Whether runs that do not say are compared with what is served of them; see docs/parity.md."""
-    engines: Mapping[str, Engine] = field(default_factory=lambda: installed_engines(VllmSettings()))
-    """Those that can be started here, by name."""
+    engines: Mapping[str, Engine] = field(default_factory=lambda: ENGINES)
+    """Those that are known, by name, also where they are not installed."""
     measurer: Measurer = field(default_factory=Measurer)
     """Tells what datasets are to models, in a process of its own."""
     in_use: InUse = field(default_factory=InUse)

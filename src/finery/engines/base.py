@@ -1,19 +1,20 @@
-"""What a program that serves models has to say of itself: its command, its environment, whether it answers."""
+"""What a program that serves models has to say of itself: what it can serve, its command, its requests, its end."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
-MODEL_UNLOADABLE = 3
-"""The exit code of our own engines where the model is at fault; any other end before the first answer may be chance."""
+from finery.contracts.deployment import EngineOptions
+from finery.contracts.machine import Machine
+
 Dtype = Literal["auto", "float32", "bfloat16"]
 Quantization = Literal["8bit", "4bit"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EngineOptions:
-    """What an engine is asked to serve, and where. None leaves a choice to the engine."""
+class StartOptions:
+    """What an engine is started with. None leaves a choice to the engine."""
 
     model: str
     """A folder or a hub id."""
@@ -40,20 +41,90 @@ class EngineOptions:
     """The highest that can be loaded; None: no adapter."""
 
 
+@dataclass(frozen=True)
+class ServableModel:
+    """A model that an engine is asked whether and how it would serve it."""
+
+    name: str
+    """An absolute folder, a built-in model's name, or a hub id."""
+    adapter: Mapping[str, Any] | None = None
+    """The configuration of an adapter, whose folder `name` is; None: a whole model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadPlan:
+    """How an engine would load a model."""
+
+    load: str
+    """What the engine is started with: the model, or an adapter's base."""
+    options: EngineOptions
+    adapter: str | None = None
+    """The folder of what is loaded beside the base."""
+    rank: int | None = None
+    """Of adapters, up to which the engine has to have room; None: it takes none."""
+
+
+@dataclass(frozen=True)
+class AdapterLoading:
+    """How an engine that runs is made to load an adapter beside its base."""
+
+    path: str
+    """Of the request, a POST."""
+    body: Callable[[str, str], dict[str, Any]]
+    """Of the request, for a name and a folder."""
+    is_loaded_already: Callable[[int, str], bool]
+    """Whether a refusal's status and message say that the adapter is there, which is as good as loading it."""
+
+
 class Engine(Protocol):
-    """One kind of engine. Nothing here starts, waits or remembers."""
+    """One kind of engine, whether it is installed or not. Nothing here starts, waits or remembers."""
 
     @property
-    def shares_bases(self) -> bool:
-        """Whether one process serves a base and any number of its adapters."""
+    def name(self) -> str:
+        """In requests, `models.yaml` and stored deployments; at most 32 characters."""
         ...
 
     @property
-    def answers_any_name(self) -> bool:
-        """Whether the answer's `model` is the request's, given `any_name`."""
+    def absence(self) -> str | None:
+        """What to say of the engine where it is not installed, after its name; None where it can be started."""
         ...
 
-    def command(self, options: EngineOptions) -> list[str]:
+    @property
+    def refuses_itself(self) -> bool:
+        """Whether it refuses, when it runs, whatever `check_request` refuses: a request need not be read twice then."""
+        ...
+
+    @property
+    def adapter_loading(self) -> AdapterLoading | None:
+        """None where no plan of the engine has an adapter beside its base."""
+        ...
+
+    @property
+    def model_faults(self) -> frozenset[int]:
+        """The exit codes by which it says that its model is at fault; any other end before the first answer may be
+        chance."""
+        ...
+
+    def preference(self, machine: Machine) -> int:
+        """The higher, the sooner `auto` chooses it, among those that are installed and can serve a model; 0: never."""
+        ...
+
+    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+        """Why it cannot serve the model so; None where it can."""
+        ...
+
+    def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
+        """How it loads a model in which it finds no flaw."""
+        ...
+
+    def served_name(self, plan: LoadPlan, stamp: str) -> str | None:
+        """What the engine itself calls the model; None where it answers to any name.
+
+        `stamp`: of the adapter's folder; another one as soon as the folder holds another adapter.
+        """
+        ...
+
+    def command(self, options: StartOptions) -> list[str]:
         """The argument list, never shell text."""
         ...
 
@@ -63,4 +134,11 @@ class Engine(Protocol):
 
     def health(self, port: int, token: str, seconds: float) -> str | None:
         """The device that it computes on, empty where it does not tell; None while it does not answer or loads."""
+        ...
+
+    def check_request(self, path: str, body: Mapping[str, Any]) -> None:
+        """Raises RequestRefused, naming the parameter that it would refuse, pass over or must not be given.
+
+        `path`: `/v1/chat/completions` or `/v1/completions`.
+        """
         ...

@@ -1,40 +1,36 @@
-"""The engines of this machine, by name. One more is one more folder and one more line here."""
+"""The engines, by name. One more is one more folder and one more line here."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from finery.engines.base import Engine
 from finery.engines.transformers.engine import TransformersEngine
-from finery.engines.transformers.requests import check_for_transformers
 from finery.engines.vllm.engine import VllmEngine
-from finery.engines.vllm.requests import check_for_vllm
-from finery.engines.vllm.settings import VllmSettings
+from finery.kit.printable import printable
+from finery.kit.suggest import nearest
 
-TRANSFORMERS = "transformers"
-VLLM = "vllm"
-
-CHECKS: Mapping[str, Callable[[str, Mapping[str, Any]], None]] = {
-    TRANSFORMERS: check_for_transformers,
-    VLLM: check_for_vllm,
-}
-"""Of requests, by the engine that is to answer them: the path and the body."""
-REFUSE_THEMSELVES = frozenset({TRANSFORMERS})
-"""Engines that pass over nothing that they do not know: what goes to a running one need not be read twice."""
+ENGINES: dict[str, Engine] = {}
+"""As they are without anything that an administrator has set."""
+AUTO = "auto"
+LONGEST_NAME = 32
+"""Characters: as many as are stored."""
 
 
-def installed_engines(vllm: VllmSettings) -> Mapping[str, Engine]:
-    """Those that can be started here."""
-    engines: dict[str, Engine] = {TRANSFORMERS: TransformersEngine()}
-    executable = vllm.executable()
-    if executable is not None:
-        engines[VLLM] = VllmEngine(vllm, executable)
-    return engines
+def register(engine: Engine) -> None:
+    """Raises ValueError for a name that is taken or cannot be stored."""
+    if engine.name in (AUTO, *ENGINES):
+        raise ValueError(f"the name {engine.name!r} already stands for an engine")
+    if len(engine.name) > LONGEST_NAME:
+        raise ValueError(f"the name {engine.name!r} has more than {LONGEST_NAME} characters")
+    ENGINES[engine.name] = engine
 
 
-def check_request(engine: str, path: str, body: Mapping[str, Any], *, is_running: bool = False) -> None:
-    """Raises RequestRefused, naming the parameter that the engine would refuse, pass over or must not be given.
+def no_such_engine(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is none of the `known` ones, with the nearest choice."""
+    choices = [AUTO, *known]
+    near = nearest(name, choices)
+    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(choices)}"
+    return f"there is no engine {printable(name)!r}; {hint}"
 
-    `is_running`: the engine is there to refuse by itself what it would refuse.
-    """
-    if not (is_running and engine in REFUSE_THEMSELVES):
-        CHECKS[engine](path, body)
+
+register(TransformersEngine())
+register(VllmEngine.found())

@@ -18,7 +18,7 @@ from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.leaving import unless_disconnected
 from finery.http.admission import SUBMISSIONS
 from finery.http.body import beside_loop
-from finery.http.engines import EngineUnreachable, check_body
+from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
 from finery.http.session import Changes, transact
 from finery.http.waking import wait_for_change
@@ -122,7 +122,7 @@ async def _pass_on_by_name(
     services: Services, name: str, who: Principal, path: str, body: dict[str, object]
 ) -> Response:
     def check(engine: str) -> None:
-        check_body(engine, path, body)
+        services.engines.check_body(engine, path, body)
 
     for _ in range(TRIES - 1):
         served = await serve_and_wait(services, name, who, check)

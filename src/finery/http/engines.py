@@ -17,8 +17,7 @@ from finery.contracts.deployment import Deployment, DeploymentStatus, ServedMode
 from finery.domain.deployments import engine_token
 from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.ground import Ground
-from finery.engines.registry import check_request
-from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
+from finery.engines.base import Engine
 from finery.engines.wire import RequestRefused
 from finery.http.body import beside_loop
 from finery.http.engine_metrics import EngineMetrics, Exchange, is_stream
@@ -65,9 +64,11 @@ class EngineRefused(DomainError):
     kind = ErrorKind.INVALID
     code = "engine_refused"
 
-    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
+        """`status`: of the engine's answer."""
         super().__init__(message, field=param)
         self.code = code or EngineRefused.code
+        self.status = status
 
 
 class EngineAnswer(StreamingResponse):
@@ -104,7 +105,7 @@ class Engines:
 
     async def ask(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """The whole answer. Raises EngineNotReady, EngineGone, EngineRefused."""
-        served = await beside_loop(_checked, target, path, body)
+        served = await beside_loop(self._checked, target, path, body)
         exchange = self.metrics.begin()
         try:
             answer = await self._exchange(served.deployment, path, _renamed(body, served))
@@ -119,7 +120,7 @@ class Engines:
 
         Raises EngineNotReady, EngineGone, EngineRefused.
         """
-        served = await beside_loop(_checked, target, path, body)
+        served = await beside_loop(self._checked, target, path, body)
         exchange = self.metrics.begin()
         try:
             response = await self._send(served.deployment, path, _renamed(body, served))
@@ -132,20 +133,40 @@ class Engines:
             chunks = _with_name(chunks, served)
         return EngineAnswer(chunks, partial(self._leave, served.deployment, response, exchange), media_type)
 
+    def check_body(self, engine: str, path: str, body: dict[str, Any]) -> None:
+        """Raises EngineRefused for what an engine of that kind would refuse whatever it serves."""
+        _check(self._ground.engines[engine], path, body)
+
     async def load_adapter(self, served: ServedModel) -> None:
         """Have the adapter loaded, if the model is one and its engine has not.
 
         Raises as `ask` does; EngineUnreachable also where the engine died over it.
         """
         deployment, known = served.deployment, (served.deployment.id, served.name)
-        if served.adapter is None or known in self._adapters:
+        loading = self._engine_of(deployment).adapter_loading
+        if served.adapter is None or loading is None or known in self._adapters:
             return
         try:
-            await self._exchange(deployment, LOAD_PATH, load_body(served.name, served.adapter), is_repeatable=True)
+            body = loading.body(served.name, served.adapter)
+            await self._exchange(deployment, loading.path, body, is_repeatable=True)
         except EngineRefused as error:
-            if not is_loaded_already(400, str(error)):
+            if not loading.is_loaded_already(error.status, str(error)):
                 raise
         self._adapters.add(known)
+
+    def _checked(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> ServedModel:
+        served = _served(target, body)
+        engine = self._engine_of(served.deployment)
+        if not engine.refuses_itself:
+            _check(engine, path, body)
+        return served
+
+    def _engine_of(self, deployment: Deployment) -> Engine:
+        """Raises EngineGone for a kind that this server does not know: it was started by one that did."""
+        engine = self._ground.engines.get(deployment.engine)
+        if engine is None:
+            raise EngineGone(deployment, f"no engine {deployment.engine!r} is known here any more")
+        return engine
 
     async def _exchange(
         self, deployment: Deployment, path: str, body: dict[str, Any], *, is_repeatable: bool = False
@@ -198,7 +219,7 @@ class Engines:
     async def _raise_refusal(self, deployment: Deployment, response: "aiohttp.ClientResponse") -> None:
         message, param, code = _refusal(response.status, await self._read(deployment, response))
         if 400 <= response.status < 500 and response.status != 401:
-            raise EngineRefused(message, param=param, code=code)
+            raise EngineRefused(message, param=param, code=code, status=response.status)
         raise EngineGone(deployment, message)
 
     def _leave(
@@ -261,16 +282,9 @@ def _detail(error: Exception) -> str:
     return str(error)
 
 
-def _checked(target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> ServedModel:
-    served = _served(target, body)
-    check_body(served.deployment.engine, path, body, is_running=True)
-    return served
-
-
-def check_body(engine: str, path: str, body: dict[str, Any], *, is_running: bool = False) -> None:
-    """Raises EngineRefused for what an engine of that kind would refuse whatever it serves; see check_request."""
+def _check(engine: Engine, path: str, body: dict[str, Any]) -> None:
     try:
-        check_request(engine, path, body, is_running=is_running)
+        engine.check_request(path, body)
     except RequestRefused as error:
         raise EngineRefused(str(error), param=error.param, code=error.code) from error
 

@@ -11,7 +11,7 @@ from finery.domain import deployments
 from finery.domain.deployments import LiveDeployment
 from finery.domain.deployments.needs import cache_bytes
 from finery.domain.ground import Ground
-from finery.engines.base import Engine, EngineOptions, Quantization
+from finery.engines.base import Engine, Quantization, StartOptions
 from finery.scheduler.launching import QUIET
 
 STOP_GRACE_SECONDS = 5.0
@@ -47,11 +47,11 @@ def loaded(one: LiveDeployment) -> str:
     return one.details.load or one.deployment.model
 
 
-def _options(one: LiveDeployment, device: str, load: str, chat_template: Path | None, ground: Ground) -> EngineOptions:
+def _options(one: LiveDeployment, device: str, load: str, chat_template: Path | None, ground: Ground) -> StartOptions:
     deployment, wanted = one.deployment, one.deployment.options
     quantization: Quantization | None = "4bit" if wanted.load_in_4bit else "8bit" if wanted.load_in_8bit else None
     model = str(ground.home.models / load) if load in BUILTIN_MODELS else load
-    return EngineOptions(
+    return StartOptions(
         model=model,
         port=deployment.port or 0,
         name=load if deployment.served_name is not None else deployment.model_name,

@@ -17,8 +17,6 @@ from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.runs import claims
-from finery.engines.base import MODEL_UNLOADABLE
-from finery.engines.registry import TRANSFORMERS
 from finery.executors.base import Executor, SubmitFailed, Sweepable
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
@@ -155,7 +153,7 @@ class Server:
 
     def _launch(self, one: LiveDeployment, claim: Claim) -> Launch:
         engine = self._ground.engines.get(one.deployment.engine)
-        if engine is None:
+        if engine is None or engine.absence is not None:
             raise EngineUnavailable(one.deployment.engine, "is not installed here any more")
         return render_engine_launch(one, claim.device, engine, self._ground, self._secrets_for(one))
 
@@ -171,8 +169,7 @@ class Server:
         if isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
             self._put_back(one, token, observation.exit.start_error or "")
         elif isinstance(observation, Exited):
-            is_of_model = observation.exit.exit_code == MODEL_UNLOADABLE and one.deployment.engine == TRANSFORMERS
-            self._end(one, token, self._why(one, observation.exit), "model" if is_of_model else "engine")
+            self._end(one, token, self._why(one, observation.exit), self._failure(one, observation.exit))
         elif isinstance(observation, Lost):
             if isinstance(self._executor, Sweepable):
                 self._executor.sweep(handle)
@@ -185,6 +182,10 @@ class Server:
             self._end_hung(one, handle)
         elif one.deployment.on_demand and one.deployment.status is DeploymentStatus.RUNNING:
             self._unload_idle(one)
+
+    def _failure(self, one: LiveDeployment, ending: Exit) -> StartFailure:
+        engine = self._ground.engines.get(one.deployment.engine)
+        return "model" if engine is not None and ending.exit_code in engine.model_faults else "engine"
 
     def _ask_health(self, one: LiveDeployment, token: str, handle: Handle) -> None:
         device = self._healthy_device(one)

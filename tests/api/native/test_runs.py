@@ -267,6 +267,15 @@ class TestOthers:
         assert answers[1].json()["error"] == "no weights in m"
         assert [str(services.ground.home.path) in answer.text for answer in answers] == [False] * 5
 
+    def test_an_engine_that_is_not_known(self, client: TestClient) -> None:
+        answer = client.post("/api/v1/deployments", json={"model": "finery/tiny-llama", "engine": "vlm"})
+        error = answer.json()["error"]
+        told = "there is no engine 'vlm'; did you mean 'vllm'?"
+        assert (answer.status_code, error["code"]) == (422, "invalid_request")
+        assert [(flaw["field"], flaw["message"]) for flaw in error["errors"]] == [("engine", told)]
+        too_long = client.post("/api/v1/deployments", json={"model": "finery/tiny-llama", "engine": "v" * 65})
+        assert (too_long.status_code, too_long.json()["error"]["errors"][0]["field"]) == (422, "engine")
+
     @pytest.mark.parametrize(
         "body", [{"model": "none/"}, {"model": "finery/tiny-lama"}, {"modle": "x"}, {"model": "../x"}]
     )

@@ -13,7 +13,6 @@ from finery.domain import deployments
 from finery.domain.deployments import LiveDeployment
 from finery.domain.deployments.needs import memory_need
 from finery.domain.ground import Ground
-from finery.engines.registry import VLLM
 from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import VllmSettings
 from finery.kit.in_use import InUse
@@ -46,12 +45,12 @@ def make_ground(
         }
     )  # fmt: skip
     ground = builders.ground(home)
-    engines = {**ground.engines, VLLM: VllmEngine(VllmSettings(), "/usr/bin/vllm")}
+    engine = VllmEngine(VllmSettings(), "/usr/bin/vllm" if vllm else None)
     return dataclasses.replace(
         ground,
         machine=lambda: machine,
         models=parse_model_table({"models": models or {}}),
-        engines=engines if vllm else {name: engine for name, engine in engines.items() if name != VLLM},
+        engines={**ground.engines, engine.name: engine},
         in_use=InUse(clock or Clock()),
     )
 

@@ -176,7 +176,8 @@ class TestEngineChoice:
         models = {"chat": {"model": "./dora", "engine": "vllm"}}
         ground = make_ground(home, gpus=1, vllm=True, models=models)
         assert ensure(database, "./dora", ground).engine == "transformers"
-        with pytest.raises(EngineUnavailable, match="cannot serve this: its adapter is a DoRA"):
+        told = "cannot serve this: its adapter is a DoRA; choose 'transformers'"
+        with pytest.raises(EngineUnavailable, match=told):
             ensure(database, "chat", ground)
 
     def test_a_template_that_the_base_lacks(self, database: Database, home: Path) -> None:

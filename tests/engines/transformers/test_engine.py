@@ -8,19 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from finery.engines.base import EngineOptions
+from finery.engines.base import StartOptions
 from finery.engines.transformers.engine import TransformersEngine
 
 
 class TestCommand:
     def test_is_an_argument_list(self) -> None:
-        command = TransformersEngine().command(EngineOptions(model="/models/a b", port=9000))
+        command = TransformersEngine().command(StartOptions(model="/models/a b", port=9000))
         assert command[:3] == [sys.executable, "-m", "finery.engines.transformers"]
         assert command[3:] == ["--model", "/models/a b", "--host", "127.0.0.1", "--port", "9000", "--dtype", "auto"]
 
     def test_passes_every_option(self) -> None:
         command = TransformersEngine().command(
-            EngineOptions(
+            StartOptions(
                 model="m",
                 port=1,
                 name="ft:x",

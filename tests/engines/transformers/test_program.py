@@ -15,7 +15,7 @@ import torch
 from peft import PeftModel
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from finery.engines.base import MODEL_UNLOADABLE
+from finery.engines.transformers.engine import MODEL_UNLOADABLE
 from tests.engines.conftest import Engine, run_to_end, running_engine
 from tests.engines.tiny import CONTEXT, ENDLESS, make_model
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from finery.engines.base import EngineOptions
+from finery.engines.base import StartOptions
 from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
 from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import DEFAULT_COMMAND, VllmSettings
@@ -24,7 +24,7 @@ class TestCommand:
     def test_says_what_was_asked_for(self) -> None:
         engine = VllmEngine(VllmSettings(DEFAULT_COMMAND), "/env/bin/vllm")
         command = engine.command(
-            EngineOptions(
+            StartOptions(
                 model="/m",
                 port=8100,
                 name="m",
@@ -46,13 +46,13 @@ class TestCommand:
     def test_what_the_template_says_stays(self) -> None:
         template = f"{DEFAULT_COMMAND} --gpu-memory-utilization=0.5 --max-lora-rank 8 --enable-lora"
         command = VllmEngine(VllmSettings(template), "/v").command(
-            EngineOptions(model="/m", port=1, memory_share=0.25, adapter_rank=64)
+            StartOptions(model="/m", port=1, memory_share=0.25, adapter_rank=64)
         )
         assert command[-4:] == ["--gpu-memory-utilization=0.5", "--max-lora-rank", "8", "--enable-lora"]
 
 
 @contextmanager
-def running(options: EngineOptions, *more: str) -> Iterator[VllmEngine]:
+def running(options: StartOptions, *more: str) -> Iterator[VllmEngine]:
     engine = VllmEngine(VllmSettings(COMMAND), sys.executable)
     command = [*engine.command(options), *more]
     with subprocess.Popen(command, env={**os.environ, **engine.environment(TOKEN)}) as process:
@@ -72,7 +72,7 @@ def wait_until_healthy(engine: VllmEngine, port: int) -> None:
 class TestHealth:
     def test_once_it_has_loaded_and_only_with_the_token(self) -> None:
         port = free_port()
-        with running(EngineOptions(model="/m", port=port), "--startup-seconds", "0.5") as engine:
+        with running(StartOptions(model="/m", port=port), "--startup-seconds", "0.5") as engine:
             assert engine.health(port, TOKEN, 1.0) is None
             wait_until_healthy(engine, port)
             assert engine.health(port, TOKEN, 1.0) == ""
@@ -83,7 +83,7 @@ class TestAdapters:
     def test_are_loaded_while_it_serves(self, tmp_path: Path) -> None:
         (tmp_path / "adapter_config.json").write_text(json.dumps({"r": 8}))
         port = free_port()
-        with running(EngineOptions(model="/m", port=port, adapter_rank=64)) as engine:
+        with running(StartOptions(model="/m", port=port, adapter_rank=64)) as engine:
             wait_until_healthy(engine, port)
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
                 client.headers["Authorization"] = f"Bearer {TOKEN}"

@@ -1,6 +1,8 @@
 import math
+from collections.abc import Iterable
 
 from finery.domain.errors import DomainError, ErrorKind
+from finery.engines.registry import no_such_engine
 from finery.kit.failures import Failure
 
 
@@ -44,6 +46,14 @@ class EngineUnavailable(DomainError):
 
     def __init__(self, engine: str, why: str) -> None:
         super().__init__(f"engine {engine!r} {why}", field="engine")
+
+
+class UnknownEngine(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_request"
+
+    def __init__(self, engine: str, known: Iterable[str]) -> None:
+        super().__init__(no_such_engine(engine, known), field="engine")
 
 
 class ModelBroken(DomainError):

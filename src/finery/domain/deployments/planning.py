@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.deployment import EngineChoice, EngineOptions
-from finery.contracts.model_folder import ADAPTER_CONFIG, adapter_config, base_of, chat_template, is_adapter
+from finery.contracts.deployment import EngineOptions
+from finery.contracts.model_folder import adapter_config, is_adapter
 from finery.domain.catalog import ResolvedModel
-from finery.domain.deployments.errors import EngineUnavailable
+from finery.domain.deployments.errors import EngineUnavailable, UnknownEngine
 from finery.domain.ground import Ground
-from finery.engines.registry import TRANSFORMERS, VLLM
-from finery.engines.vllm.adapters import COMMON_RANK, adapter_flaw, room_for
+from finery.engines.base import Engine, ServableModel
+from finery.engines.registry import AUTO
 
 IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
 """Files by whose change a folder holds another model."""
@@ -34,13 +34,8 @@ class EnginePlan:
     """Of adapters, up to which the engine has to have room; None: it takes none."""
     stamps: dict[str, str] = field(default_factory=dict)
     """Of the folders that are loaded; none for what lies in no folder."""
-
-    @property
-    def served_name(self) -> str | None:
-        """What the engine itself calls the model; None where it answers to any name."""
-        if self.engine != VLLM:
-            return None
-        return self.load if self.adapter is None else f"{self.adapter}@{self.stamps[self.adapter]}"
+    served_name: str | None = None
+    """What the engine itself calls the model; None where it answers to any name."""
 
     @property
     def key(self) -> str:
@@ -49,37 +44,46 @@ class EnginePlan:
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def plan_engine(resolved: ResolvedModel, wanted: EngineChoice, options: EngineOptions, ground: Ground) -> EnginePlan:
-    """Raises EngineUnavailable."""
+def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, ground: Ground) -> EnginePlan:
+    """`wanted`: an engine's name, or `auto`. Raises UnknownEngine, EngineUnavailable."""
     options = _with_entry(options, resolved)
-    adapter = _adapter_config(resolved)
-    flaw = _flaw_for_vllm(resolved, adapter, options)
-    if wanted == VLLM and VLLM not in ground.engines:
-        raise EngineUnavailable(VLLM, "is not installed here; FINERY_VLLM_PYTHON says where it is")
-    if wanted == VLLM and flaw is not None:
-        raise EngineUnavailable(VLLM, f"cannot serve this: {flaw}; choose {TRANSFORMERS!r}")
-    if wanted == VLLM or (wanted == "auto" and VLLM in ground.engines and ground.machine().gpus and flaw is None):
-        return _on_vllm(resolved, adapter, options)
-    return EnginePlan(TRANSFORMERS, resolved.model, resolved.model, options, stamps=stamps_of(resolved.model))
+    model = ServableModel(resolved.model, _adapter_config(resolved))
+    if wanted == AUTO:
+        return _planned(_preferred(model, options, ground), model, options)
+    engine = ground.engines.get(wanted)
+    if engine is None:
+        raise UnknownEngine(wanted, ground.engines)
+    if engine.absence is not None:
+        raise EngineUnavailable(wanted, engine.absence)
+    flaw = engine.flaw(model, options)
+    if flaw is not None:
+        other = _preferred(model, options, ground).name
+        raise EngineUnavailable(wanted, f"cannot serve this: {flaw}; choose {other!r}")
+    return _planned(engine, model, options)
 
 
-def _on_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: EngineOptions) -> EnginePlan:
-    model = resolved.model
-    if adapter is None:
-        return EnginePlan(VLLM, model, model, options, rank=COMMON_RANK, stamps=stamps_of(model))
-    base = str(base_of(Path(model)))
-    template = chat_template(Path(model))
-    if options.chat_template is None and template is not None and template != _template_of(base):
-        # The engine writes prompts with its base's template, the adapter has learned those of its own.
-        options = options.model_copy(update={"chat_template": template})
+def _preferred(model: ServableModel, options: EngineOptions, ground: Ground) -> Engine:
+    """What `auto` stands for. Raises EngineUnavailable."""
+    machine = ground.machine()
+    able = [each for each in ground.engines.values() if each.absence is None and each.flaw(model, options) is None]
+    ranked = [(each.preference(machine), each) for each in able if each.preference(machine) > 0]
+    if not ranked:
+        raise EngineUnavailable(AUTO, "finds none here that can serve this")
+    return max(ranked, key=lambda found: found[0])[1]
+
+
+def _planned(engine: Engine, model: ServableModel, options: EngineOptions) -> EnginePlan:
+    plan = engine.plan(model, options)
+    stamps = stamps_of(plan.load, model.name)
     return EnginePlan(
-        VLLM,
-        model,
-        base,
-        options,
-        adapter=model,
-        rank=room_for(int(adapter.get("r", COMMON_RANK))),
-        stamps=stamps_of(base, model),
+        engine=engine.name,
+        model=model.name,
+        load=plan.load,
+        options=plan.options,
+        adapter=plan.adapter,
+        rank=plan.rank,
+        stamps=stamps,
+        served_name=engine.served_name(plan, stamps.get(model.name, "")),
     )
 
 
@@ -98,21 +102,6 @@ def _adapter_config(resolved: ResolvedModel) -> dict[str, Any] | None:
     if resolved.folder is None or not is_adapter(resolved.folder):
         return None
     return adapter_config(resolved.folder)
-
-
-def _flaw_for_vllm(resolved: ResolvedModel, adapter: dict[str, Any] | None, options: EngineOptions) -> str | None:
-    if options.load_in_8bit:
-        return "it cannot be loaded in 8 bits there"
-    if adapter is None or resolved.folder is None:
-        return None
-    if base_of(resolved.folder) is None:
-        return f"its {ADAPTER_CONFIG} names no base"
-    return adapter_flaw(adapter)
-
-
-def _template_of(model: str) -> str | None:
-    """None also for what lies in no folder."""
-    return chat_template(Path(model)) if Path(model).is_absolute() else None
 
 
 def are_as_they_were(stamps: Mapping[str, str]) -> bool:

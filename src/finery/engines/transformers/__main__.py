@@ -17,9 +17,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import uvicorn
 
-from finery.engines.base import MODEL_UNLOADABLE
 from finery.engines.transformers.app import EngineState, create_app
-from finery.engines.transformers.engine import VARIABLE
+from finery.engines.transformers.engine import MODEL_UNLOADABLE, VARIABLE
 from finery.engines.transformers.renderers import Renderers
 
 if TYPE_CHECKING:

@@ -4,18 +4,42 @@ import http.client
 import json
 import sys
 import urllib.request
+from collections.abc import Mapping
+from typing import Any
 
-from finery.engines.base import EngineOptions
+from finery.contracts.deployment import EngineOptions
+from finery.contracts.machine import Machine
+from finery.engines.base import LoadPlan, ServableModel, StartOptions
+from finery.engines.transformers.requests import check_for_transformers
 
+MODEL_UNLOADABLE = 3
+"""The exit code where the model is at fault."""
 VARIABLE = "FINERY_ENGINE_TOKEN"
 """Of the environment: the token that requests have to bear."""
 
 
 class TransformersEngine:
-    shares_bases = False
-    answers_any_name = True
+    name = "transformers"
+    absence = None
+    refuses_itself = True
+    adapter_loading = None
+    model_faults = frozenset({MODEL_UNLOADABLE})
 
-    def command(self, options: EngineOptions) -> list[str]:
+    def preference(self, machine: Machine) -> int:
+        """It is what remains where no other engine is chosen."""
+        return 1
+
+    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+        return None
+
+    def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
+        """An adapter is merged into its base by the engine itself."""
+        return LoadPlan(load=model.name, options=options)
+
+    def served_name(self, plan: LoadPlan, stamp: str) -> str | None:
+        return None
+
+    def command(self, options: StartOptions) -> list[str]:
         command = [sys.executable, "-m", "finery.engines.transformers", "--model", options.model]
         command += ["--host", options.host, "--port", str(options.port), "--dtype", options.dtype]
         valued = {
@@ -43,3 +67,6 @@ class TransformersEngine:
                 return str(json.load(answer)["device"])
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             return None
+
+    def check_request(self, path: str, body: Mapping[str, Any]) -> None:
+        check_for_transformers(path, body)

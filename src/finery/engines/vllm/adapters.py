@@ -1,5 +1,6 @@
 """LoRA adapters that vLLM takes while it serves their base."""
 
+from collections.abc import Mapping
 from typing import Any
 
 LOAD_PATH = "/v1/load_lora_adapter"
@@ -9,7 +10,7 @@ COMMON_RANK = 64
 """Adapters up to it share one engine."""
 
 
-def load_body(name: str, folder: str) -> dict[str, str]:
+def load_body(name: str, folder: str) -> dict[str, Any]:
     """Of a request to LOAD_PATH."""
     return {"lora_name": name, "lora_path": folder}
 
@@ -19,7 +20,7 @@ def is_loaded_already(status: int, message: str) -> bool:
     return status == 400 and "already been loaded" in message
 
 
-def adapter_flaw(config: dict[str, Any]) -> str | None:
+def adapter_flaw(config: Mapping[str, Any]) -> str | None:
     """Why vLLM cannot load an adapter of this configuration beside its base."""
     if config.get("peft_type", "LORA") != "LORA":
         return f"its adapter is of the type {config.get('peft_type')}"

@@ -1,24 +1,73 @@
 import http.client
 import json
 import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-from finery.engines.base import EngineOptions
+from finery.contracts.deployment import EngineOptions
+from finery.contracts.machine import Machine
+from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, chat_template
+from finery.engines.base import AdapterLoading, LoadPlan, ServableModel, StartOptions
+from finery.engines.vllm.adapters import COMMON_RANK, LOAD_PATH, adapter_flaw, is_loaded_already, load_body, room_for
+from finery.engines.vllm.requests import check_for_vllm
 from finery.engines.vllm.settings import VllmSettings, fill_command
 
 
 class VllmEngine:
-    shares_bases = True
-    answers_any_name = False
+    name = "vllm"
+    # It passes over keys that it does not know.
+    refuses_itself = False
+    adapter_loading = AdapterLoading(LOAD_PATH, load_body, is_loaded_already)
+    # It ends with the same code whatever went wrong.
+    model_faults: frozenset[int] = frozenset()
 
-    def __init__(self, settings: VllmSettings, executable: str) -> None:
+    def __init__(self, settings: VllmSettings, executable: str | None) -> None:
+        """`executable`: None where it is not installed."""
         self._settings = settings
         self._executable = executable
 
-    def command(self, options: EngineOptions) -> list[str]:
+    @classmethod
+    def found(cls, settings: VllmSettings | None = None) -> "VllmEngine":
+        """With the program that the settings lead to now, if there is one."""
+        settings = settings or VllmSettings()
+        return cls(settings, settings.executable())
+
+    @property
+    def absence(self) -> str | None:
+        return None if self._executable else "is not installed here; FINERY_VLLM_PYTHON says where it is"
+
+    def preference(self, machine: Machine) -> int:
+        return 2 if machine.gpus else 0
+
+    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+        if options.load_in_8bit:
+            return "it cannot be loaded in 8 bits there"
+        if model.adapter is None:
+            return None
+        if base_of(Path(model.name)) is None:
+            return f"its {ADAPTER_CONFIG} names no base"
+        return adapter_flaw(model.adapter)
+
+    def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
+        if model.adapter is None:
+            return LoadPlan(load=model.name, options=options, rank=COMMON_RANK)
+        base = str(base_of(Path(model.name)))
+        template = chat_template(Path(model.name))
+        if options.chat_template is None and template is not None and template != _template_of(base):
+            # The engine writes prompts with its base's template, the adapter has learned those of its own.
+            options = options.model_copy(update={"chat_template": template})
+        rank = room_for(int(model.adapter.get("r", COMMON_RANK)))
+        return LoadPlan(load=base, options=options, adapter=model.name, rank=rank)
+
+    def served_name(self, plan: LoadPlan, stamp: str) -> str | None:
+        return plan.load if plan.adapter is None else f"{plan.adapter}@{stamp}"
+
+    def command(self, options: StartOptions) -> list[str]:
         """What the administrator's template says already is left as it is."""
         name = options.name or options.model
         command = fill_command(self._settings.command, model=options.model, port=options.port, name=name)
-        command[0] = self._executable
+        command[0] = self._executable or command[0]
         valued = {
             "--max-model-len": options.max_context,
             "--chat-template": options.chat_template,
@@ -54,6 +103,14 @@ class VllmEngine:
                 return "" if json.load(answer)["data"] else None
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             return None
+
+    def check_request(self, path: str, body: Mapping[str, Any]) -> None:
+        check_for_vllm(path, body)
+
+
+def _template_of(model: str) -> str | None:
+    """None also for what lies in no folder."""
+    return chat_template(Path(model)) if Path(model).is_absolute() else None
 
 
 def _says(command: list[str], flag: str) -> bool:
