@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from finery.client import FineryClient, FineryError
-from finery.contracts.events import EventType
+from finery.contracts.events import StatusEvent
 from finery.contracts.run import Resources, Run
 from finery.contracts.status import RunStatus
 from tests.servers import RunningServer
@@ -125,13 +125,13 @@ class TestFollow:
             found = []
             for event in client.follow(run.id):
                 found.append(event)
-                if event.type is EventType.STATUS and event.data["to"] == "running":
+                if isinstance(event, StatusEvent) and event.data.to is RunStatus.RUNNING:
                     server.kill()
                     server.start()
             ended = client.get_run(run.id)
 
         assert [event.sequence for event in found] == list(range(1, ended.last_sequence + 1))
-        assert found[-1].data["to"] == ended.status == RunStatus.SUCCEEDED
+        assert found[-1].data.to == ended.status == RunStatus.SUCCEEDED
 
 
 class TestOthers:

@@ -13,7 +13,7 @@ from finery.cli.samples import write_samples
 from finery.client import FineryClient
 from finery.client.errors import FineryError
 from finery.contracts.datasets.shapes import Shape, recipes_for
-from finery.contracts.events import EventType
+from finery.contracts.events import NoticeEvent, ProgressEvent
 from finery.contracts.fit import ModelShape, Training, estimate
 from finery.contracts.recipes import RECIPES, Recipe, register
 from finery.contracts.recipes.automatic import choose
@@ -98,8 +98,8 @@ class TestRecipe:
 
         assert run.status is RunStatus.SUCCEEDED, log
         assert [one.id for one in listed] == [run.id]
-        chosen = next(event.data for event in events if event.data.get("code") == "automatic")
-        assert set(chosen["values"]) == {"batch_size", "learning_rate"}
-        assert [event.data["step"] for event in events if event.type is EventType.PROGRESS] == [1, 2]
+        notices = {event.data.code: event.data for event in events if isinstance(event, NoticeEvent)}
+        assert set(notices["automatic"].values or ()) == {"batch_size", "learning_rate"}
+        assert [event.data.step for event in events if isinstance(event, ProgressEvent)] == [1, 2]
         assert run.id in models or "outputs/orpo" in models
         assert "odds ratio preference optimisation" in (server.home / "outputs/orpo/README.md").read_text()

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from finery.contracts.events import EventType
+from finery.contracts.events import EvaluationData, ProgressData
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
@@ -163,8 +163,8 @@ def _begin(database: Database, run_id: str, end: RunStatus | None = None, reason
         change_status(session, row, RunStatus.RUNNING)
         for step in (1, 2):
             data = {"step": step, "total_steps": 2, "loss": 2.5 / step, "eta_seconds": 0.0}
-            append_event(session, row, EventType.PROGRESS, data)
-        append_event(session, row, EventType.EVALUATION, {"step": 2, "loss": 1.75})
+            append_event(session, row, ProgressData.model_validate(data))
+        append_event(session, row, EvaluationData(step=2, loss=1.75))
         row.progress = {"fraction": 1.0, "tokens": 1234}
         if end is not None:
             change_status(session, row, end, reason=reason, message=None)

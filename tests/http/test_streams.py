@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from finery.contracts.events import EventType
+from finery.contracts.events import ProgressData
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
@@ -48,7 +48,7 @@ class Stage:
         with self.database.write() as session:
             row = session.query(RunRow).one()
             for _ in range(count):
-                append_event(session, row, EventType.PROGRESS, {"step": row.last_sequence})
+                append_event(session, row, ProgressData(step=row.last_sequence))
         self.pulse.notify()
 
     def finish(self) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from finery.contracts.events import EventType
+from finery.contracts.events import StatusEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.domain import runs
 from tests.load.client import Burst, Client, burst
@@ -64,7 +64,7 @@ class TestCancels:
         assert_quick(found)
         with world.database.read() as session:
             events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=1000)
-        assert [event.data["to"] for event in events if event.type is EventType.STATUS].count("cancelled") == 1
+        assert [event.data.to for event in events if isinstance(event, StatusEvent)].count("cancelled") == 1
 
     async def _cancel(self, world: World) -> tuple[Burst, str]:
         async with Client(world.server.url) as client:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from finery.contracts.events import EventType
+from finery.contracts.events import EventType, StatusEvent
 from finery.contracts.layout import HomeDirectory, mark_of, process_mark
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
@@ -89,7 +89,7 @@ class Harness:
     def data(self, run_id: str, type: EventType) -> list[dict[str, Any]]:
         with self.database.read() as session:
             events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)
-        return [event.data for event in events if event.type is type]
+        return [event.data.told() for event in events if event.type is type]
 
     def wait_for(self, run_id: str, *statuses: RunStatus, timeout: float = DEADLINE_SECONDS) -> Run:
         deadline = time.monotonic() + timeout
@@ -108,7 +108,7 @@ class Harness:
             events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)
             leases = session.scalar(select(func.count()).select_from(LeaseRow))
             live = session.scalar(select(func.count()).select_from(AttemptRow).where(AttemptRow.live_run.is_not(None)))
-        ends = [one for one in events if one.type is EventType.STATUS and RunStatus(one.data["to"]).is_finished]
+        ends = [one for one in events if isinstance(one, StatusEvent) and one.data.to.is_finished]
         assert len(ends) == 1
         assert events[-1] == ends[0]
         assert [one.sequence for one in events] == list(range(1, len(events) + 1))

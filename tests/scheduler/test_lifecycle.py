@@ -222,9 +222,8 @@ class TestFaults:
         while "trainer_held" not in codes and time.monotonic() < deadline:
             time.sleep(0.05)
             with harness.database.read() as session:
-                codes = [
-                    str(event.data.get("code")) for event in runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
-                ]
+                events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
+                codes = [event.data.told().get("code") for event in events]
         assert codes.count("trainer_held") == 1
 
     def test_nonsense_from_one_program_troubles_no_other(self, harness: Harness) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
-from finery.contracts.events import EventType
+from finery.contracts.events import StatusEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.process import Outcome
 from finery.contracts.run import Run
@@ -59,7 +59,7 @@ class Machine:
     def messages(self, run_id: str) -> list[str]:
         with self.database.read() as session:
             events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
-        return [one.data["message"] for one in events if one.type is EventType.STATUS and "message" in one.data]
+        return [one.data.message for one in events if isinstance(one, StatusEvent) and one.data.message is not None]
 
     def lost_count(self, run_id: str) -> int:
         with self.database.read() as session:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from finery.contracts.events import Event, EventType
+from finery.contracts.events import Event, StatusEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run, RunFilter
 from finery.contracts.status import FINISHED, Reason, RunStatus
@@ -103,7 +103,7 @@ def _ends(events: list[Event]) -> int:
 
 
 def _is_end(event: Event) -> bool:
-    return event.type is EventType.STATUS and RunStatus(event.data["to"]).is_finished
+    return isinstance(event, StatusEvent) and event.data.to.is_finished
 
 
 def _judge_leases(verdict: Verdict, database: Database) -> None:

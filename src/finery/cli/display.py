@@ -2,15 +2,26 @@
 
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
 from finery.cli.output import console, duration, printable, size
-from finery.contracts.events import Event, EventType
+from finery.contracts.events import (
+    CheckpointData,
+    EvaluationData,
+    Event,
+    IntentData,
+    NoticeData,
+    ProgressData,
+    ProgressEvent,
+    SampleData,
+    StageData,
+    StatusData,
+)
 
 # A plain log gets one line of progress in so many seconds, and the last one.
 PLAIN_INTERVAL = 2.0
@@ -63,7 +74,7 @@ class PlainView:
         self._release()
 
     def show(self, event: Event) -> None:
-        if event.type is EventType.PROGRESS:
+        if isinstance(event, ProgressEvent):
             self._held = f"step {_steps(event.data)}  {figures(event.data)}"
             if time.monotonic() - self._last >= self._interval:
                 self._last = time.monotonic()
@@ -94,14 +105,13 @@ class LiveView:
 
     def show(self, event: Event) -> None:
         data = event.data
-        if event.type is EventType.PROGRESS:
-            steps = _steps(data)
-            total, step = data.get("total_steps"), data.get("step")
-            self._progress.update(self._task, total=total, completed=step, steps=steps, figures=figures(data))
-        elif event.type is EventType.STAGE:
+        if isinstance(data, ProgressData):
+            steps, total = _steps(data), data.total_steps
+            self._progress.update(self._task, total=total, completed=data.step, steps=steps, figures=figures(data))
+        elif isinstance(data, StageData):
             self._progress.update(self._task, description=_stage(data))
-        elif event.type is EventType.STATUS:
-            self._progress.update(self._task, description=str(data["to"]))
+        elif isinstance(data, StatusData):
+            self._progress.update(self._task, description=str(data.to))
         elif line := describe(event):
             self._progress.console.print(line, markup=False, highlight=False)
 
@@ -118,65 +128,52 @@ class LiveView:
 
 def describe(event: Event) -> str | None:
     """One line about anything but progress; None for what only programs care about."""
-    describer = DESCRIBERS.get(event.type)
-    line = describer(event.data) if describer else None
+    line = _words(event)
     return printable(line) if line else None
 
 
-def figures(data: Mapping[str, Any]) -> str:
+def figures(data: ProgressData) -> str:
     """`loss 1.234  lr 5.0e-03  1200 tokens/s  ETA 42 s`: those that there are."""
     parts = [
-        ("loss", "loss {:.4g}"),
-        ("eval_loss", "eval loss {:.4g}"),
-        ("learning_rate", "lr {:.1e}"),
-        ("tokens_per_second", "{:.0f} tokens/s"),
+        (data.loss, "loss {:.4g}"),
+        (data.learning_rate, "lr {:.1e}"),
+        (data.tokens_per_second, "{:.0f} tokens/s"),
     ]
-    words = [form.format(data[name]) for name, form in parts if _is_number(data.get(name))]
-    if _is_number(data.get("memory_bytes")):
-        words.append(size(data["memory_bytes"]))
-    if _is_number(data.get("eta_seconds")):
-        words.append(f"ETA {duration(timedelta(seconds=data['eta_seconds']))}")
+    words = [form.format(value) for value, form in parts if value is not None]
+    if data.memory_bytes is not None:
+        words.append(size(data.memory_bytes))
+    if data.eta_seconds is not None:
+        words.append(f"ETA {duration(timedelta(seconds=data.eta_seconds))}")
     return "  ".join(words)
 
 
-def _steps(data: Mapping[str, Any]) -> str:
-    step, total = data.get("step"), data.get("total_steps")
+def _steps(data: ProgressData) -> str:
+    step, total = data.step, data.total_steps
     return f"{step}/{total}" if total is not None else f"{step if step is not None else ''}"
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _print_line(line: str) -> None:
     print(line, flush=True)
 
 
-def _stage(data: Mapping[str, Any]) -> str:
-    return str(data.get("label") or data.get("stage", "")).replace("_", " ")
+def _words(event: Event) -> str | None:
+    match event.data:
+        case StatusData(to=to, reason=reason, message=message):
+            return f"{to}{f' ({reason})' if reason else ''}{f': {message}' if message else ''}"
+        case IntentData(intent=intent):
+            return f"asked to {intent}"
+        case StageData() as data:
+            return _stage(data)
+        case EvaluationData(step=step, loss=loss):
+            return f"evaluation at step {step}{'' if loss is None else f': loss {loss:.4g}'}"
+        case CheckpointData(step=step):
+            return f"checkpoint at step {step}"
+        case SampleData(step=step, prompt=prompt, text=text):
+            return f"sample at step {step}: {prompt} -> {text}"
+        case NoticeData(level=level, message=message):
+            return f"{level}: {message}"
+    return None
 
 
-def _status(data: Mapping[str, Any]) -> str:
-    reason = f" ({data['reason']})" if data.get("reason") else ""
-    message = f": {data['message']}" if data.get("message") else ""
-    return f"{data['to']}{reason}{message}"
-
-
-def _evaluation(data: Mapping[str, Any]) -> str:
-    loss = data.get("loss")
-    return f"evaluation at step {data.get('step')}" + (f": loss {loss:.4g}" if _is_number(loss) else "")
-
-
-def _sample(data: Mapping[str, Any]) -> str:
-    return f"sample at step {data.get('step')}: {data.get('prompt')} -> {data.get('text')}"
-
-
-DESCRIBERS: dict[EventType, Callable[[Mapping[str, Any]], str]] = {
-    EventType.STATUS: _status,
-    EventType.INTENT: lambda data: f"asked to {data['intent']}",
-    EventType.STAGE: _stage,
-    EventType.EVALUATION: _evaluation,
-    EventType.CHECKPOINT: lambda data: f"checkpoint at step {data.get('step')}",
-    EventType.SAMPLE: _sample,
-    EventType.NOTICE: lambda data: f"{data.get('level', 'info')}: {data.get('message', '')}",
-}
+def _stage(data: StageData) -> str:
+    return (data.label or data.stage or "").replace("_", " ")

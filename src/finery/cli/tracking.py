@@ -7,7 +7,7 @@ from finery.cli.display import choose_view
 from finery.cli.exits import EXIT_OF_STATUS, ExitCode
 from finery.cli.output import duration, print_json, printable
 from finery.client import FineryClient
-from finery.contracts.events import Event, EventType
+from finery.contracts.events import Event, StatusEvent
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 
@@ -48,7 +48,7 @@ def summary(run: Run) -> str:
 
 
 def _says_paused(event: Event) -> bool:
-    return event.type is EventType.STATUS and event.data["to"] == RunStatus.PAUSED
+    return isinstance(event, StatusEvent) and event.data.to is RunStatus.PAUSED
 
 
 def _report(run: Run, *, as_json: bool) -> ExitCode:

@@ -7,9 +7,8 @@ from finery.client.answers import EventList
 from finery.client.errors import FineryError, ServerUnreachable
 from finery.client.sse import read_messages
 from finery.client.transport import PREFIX, Transport
-from finery.contracts.events import Event, EventType
+from finery.contracts.events import EVENT, Event, StatusEvent
 from finery.contracts.run import Run
-from finery.contracts.status import RunStatus
 
 # The server sends a heartbeat every 15 s: three missing ones mean that the connection is dead.
 SILENCE_SECONDS = 45.0
@@ -42,7 +41,7 @@ def follow(transport: Transport, run_path: str, *, after: int, patience: float) 
 
 
 def ends_run(event: Event) -> bool:
-    return event.type is EventType.STATUS and RunStatus(event.data["to"]).is_finished
+    return isinstance(event, StatusEvent) and event.data.to.is_finished
 
 
 def _events_from(transport: Transport, run_path: str, seen: int) -> Iterator[Event]:
@@ -53,7 +52,7 @@ def _events_from(transport: Transport, run_path: str, seen: int) -> Iterator[Eve
         for message in read_messages(answer.iter_bytes()):
             if not message.id:
                 continue
-            event = Event.model_validate_json(message.data)
+            event = EVENT.validate_json(message.data)
             for earlier in _missing(transport, run_path, seen, event.sequence):
                 seen = earlier.sequence
                 yield earlier

@@ -1,36 +1,157 @@
 """What is told about a run while it goes on: a trainer appends it to events.jsonl, the server numbers and stores it."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    TypeAdapter,
+    ValidationError,
+    model_serializer,
+)
+
+from finery.contracts.status import Intent, Reason, RunStatus
 
 
 class EventType(StrEnum):
     STATUS = "status"
-    """By the server. data: `from, to, reason?, message?`."""
+    """By the server."""
     INTENT = "intent"
-    """By the server. data: `intent`."""
+    """By the server."""
     STAGE = "stage"
-    """data: `stage` (loading_data, loading_model, training, evaluating, saving, merging,
-    checking, probing), `label`."""
     PROGRESS = "progress"
-    """data: `step, total_steps, epoch, total_epochs, loss, learning_rate, grad_norm, token_accuracy,
-    tokens, tokens_per_second, eta_seconds, memory_bytes, …`; absent when the recipe has no such figure."""
     EVALUATION = "evaluation"
-    """data: `step, loss, …` on the evaluation rows."""
     CHECKPOINT = "checkpoint"
-    """data: `step, path` (absolute)."""
     SAMPLE = "sample"
-    """data: `step, prompt, text`."""
     NOTICE = "notice"
-    """data: `level` (info, warning, error), `code`, `message`, and what else the code says."""
     RESULT = "result"
-    """data: the final figures."""
+
+
+class EventData(BaseModel):
+    """What an event says. A recipe may say more than these fields, and leaves out what it has no word for."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", serialize_by_alias=True)
+
+    event_type: ClassVar[EventType]
+
+    # It says nothing of what it returns: the schema, and with it the API's description, then has the fields' types.
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        fields = type(self).model_fields
+        unsaid = {fields[name].alias or name for name in fields.keys() - self.model_fields_set}
+        return {name: value for name, value in write(self).items() if name not in unsaid}
+
+    def told(self) -> dict[str, Any]:
+        """As JSON, with what was said and nothing else."""
+        return self.model_dump(mode="json")
+
+
+class StatusData(EventData):
+    event_type = EventType.STATUS
+
+    source: RunStatus | None = Field(default=None, alias="from")
+    to: RunStatus
+    reason: Reason | None = None
+    message: str | None = None
+
+
+class IntentData(EventData):
+    """What was asked of the run."""
+
+    event_type = EventType.INTENT
+
+    intent: Intent
+
+
+class StageData(EventData):
+    event_type = EventType.STAGE
+
+    stage: str | None = None
+    """loading_data, loading_model, training, evaluating, saving, merging, checking, probing."""
+    label: str | None = None
+    """For people to read."""
+
+
+class Figures(EventData):
+    """Those of one step."""
+
+    step: int | None = None
+    epoch: float | None = None
+    loss: float | None = None
+    token_accuracy: float | None = None
+
+
+class ProgressData(Figures):
+    event_type = EventType.PROGRESS
+
+    total_steps: int | None = None
+    total_epochs: float | None = None
+    learning_rate: float | None = None
+    grad_norm: float | None = None
+    tokens: int | None = None
+    tokens_per_second: float | None = None
+    eta_seconds: float | None = None
+    memory_bytes: int | None = None
+
+
+class EvaluationData(Figures):
+    """On the evaluation rows."""
+
+    event_type = EventType.EVALUATION
+
+
+class CheckpointData(EventData):
+    event_type = EventType.CHECKPOINT
+
+    step: int | None = None
+    path: str | None = None
+    """Absolute where a trainer tells it, below the home where the server does."""
+
+
+class SampleData(EventData):
+    event_type = EventType.SAMPLE
+
+    step: int | None = None
+    prompt: str | None = None
+    text: str | None = None
+    reward: float | None = None
+    scores: dict[str, float] | None = None
+    """Of the grader's parts, from which the reward is made."""
+
+
+class NoticeData(EventData):
+    """Something that a person should know. What else there is depends on the code."""
+
+    event_type = EventType.NOTICE
+
+    level: str = "info"
+    """info, warning or error."""
+    code: str = ""
+    message: str = ""
+    setting: str | None = None
+    """The field of the configuration that it is about."""
+    count: int | None = None
+    """Of rows."""
+    lines: list[int] | None = None
+    """Of the data; the first of them."""
+    line: int | None = None
+    field: str | None = None
+    """Of a row."""
+    values: dict[str, Any] | None = None
+    """Those that were chosen for `auto`."""
+
+
+class ResultData(EventData):
+    """The final figures."""
+
+    event_type = EventType.RESULT
 
 
 class TrainerEvent(BaseModel):
-    """One line of events.jsonl."""
+    """One line of events.jsonl, which any program may have written."""
 
     type: EventType
     at: float
@@ -38,14 +159,91 @@ class TrainerEvent(BaseModel):
     data: dict[str, Any] = {}
 
 
-class Event(BaseModel):
+class _Event(BaseModel):
     """A stored event; `sequence` counts 1, 2, 3 … within its run, without a gap."""
 
     model_config = ConfigDict(frozen=True)
 
     run_id: str
     sequence: int
-    type: EventType
     at: float
     attempt: int
-    data: dict[str, Any]
+
+
+class StatusEvent(_Event):
+    type: Literal[EventType.STATUS]
+    data: StatusData
+
+
+class IntentEvent(_Event):
+    type: Literal[EventType.INTENT]
+    data: IntentData
+
+
+class StageEvent(_Event):
+    type: Literal[EventType.STAGE]
+    data: StageData
+
+
+class ProgressEvent(_Event):
+    type: Literal[EventType.PROGRESS]
+    data: ProgressData
+
+
+class EvaluationEvent(_Event):
+    type: Literal[EventType.EVALUATION]
+    data: EvaluationData
+
+
+class CheckpointEvent(_Event):
+    type: Literal[EventType.CHECKPOINT]
+    data: CheckpointData
+
+
+class SampleEvent(_Event):
+    type: Literal[EventType.SAMPLE]
+    data: SampleData
+
+
+class NoticeEvent(_Event):
+    type: Literal[EventType.NOTICE]
+    data: NoticeData
+
+
+class ResultEvent(_Event):
+    type: Literal[EventType.RESULT]
+    data: ResultData
+
+
+Event = Annotated[
+    StatusEvent
+    | IntentEvent
+    | StageEvent
+    | ProgressEvent
+    | EvaluationEvent
+    | CheckpointEvent
+    | SampleEvent
+    | NoticeEvent
+    | ResultEvent,
+    Field(discriminator="type"),
+]
+EVENT: TypeAdapter[Event] = TypeAdapter(Event)
+DATA_OF_TYPE: dict[EventType, type[EventData]] = {
+    data.event_type: data
+    for data in (
+        *(StatusData, IntentData, StageData, ProgressData, EvaluationData),
+        *(CheckpointData, SampleData, NoticeData, ResultData),
+    )
+}
+
+
+def event_of(type: EventType, data: dict[str, Any], *, run_id: str, sequence: int, at: float, attempt: int) -> Event:
+    """From what is stored."""
+    facts = {"type": type, "run_id": run_id, "sequence": sequence, "at": at, "attempt": attempt}
+    try:
+        return EVENT.validate_python({**facts, "data": data})
+    except ValidationError as error:
+        # A user's program told it, to a version that took whatever came: what fits no field is left out.
+        misfits = {place[2] for detail in error.errors() if len(place := detail["loc"]) > 2}
+        fitting = {name: value for name, value in data.items() if name not in misfits}
+        return EVENT.validate_python({**facts, "data": fitting})

@@ -17,10 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from finery.contracts.events import Event, EventType
+from finery.contracts.events import Event, StatusEvent
 from finery.contracts.permissions import SERVER
 from finery.contracts.run import Run
-from finery.contracts.status import FINISHED
 from finery.db import Database
 from finery.db.topics import run_topic
 from finery.domain import runs
@@ -190,7 +189,7 @@ def _joined(frames: list[Frame]) -> Iterator[list[Frame]]:
 def to_frame(event: Event) -> Frame:
     body = msgspec.json.encode(event.model_dump(mode="json"))
     data = b"id: %d\nevent: %b\ndata: %b\n\n" % (event.sequence, event.type.encode(), body)
-    return Frame(event.sequence, data, is_last=event.type is EventType.STATUS and event.data.get("to") in FINISHED)
+    return Frame(event.sequence, data, is_last=isinstance(event, StatusEvent) and event.data.to.is_finished)
 
 
 def event_stream(streams: RunStreams, run: Run, *, after: int, last_event_id: str | None) -> Response:

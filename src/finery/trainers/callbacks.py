@@ -8,7 +8,7 @@ import torch
 from torch import distributed
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from finery.contracts.events import EventType
+from finery.contracts.events import CheckpointData, EvaluationData, ProgressData
 from finery.contracts.layout import CONTROL_CHECKPOINT, CONTROL_PAUSE, CONTROL_STOP, CONTROL_VALIDATE
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.status import Reason
@@ -110,7 +110,7 @@ class StepCallback(TrainerCallback):
         )
         progress["memory_bytes"] = torch.cuda.max_memory_allocated() if args.device.type == "cuda" else resident_bytes()
         self._logged_at, self._logged_tokens = now, self.tokens
-        self._attempt.reporter.event(EventType.PROGRESS, progress)
+        self._attempt.reporter.event(ProgressData.model_validate(progress))
         shown = {name: progress.get(name) for name in SHOWN}
         self._attempt.reporter.log(f"step {state.global_step}/{state.max_steps}  {readable(shown)}")
 
@@ -119,7 +119,7 @@ class StepCallback(TrainerCallback):
     ) -> None:
         figures = figures_of(metrics, prefix="eval_")
         shown = {name: value for name, value in figures.items() if name not in BOOKKEEPING}
-        self._attempt.reporter.event(EventType.EVALUATION, {"step": state.global_step, **shown})
+        self._attempt.reporter.event(EvaluationData.model_validate({"step": state.global_step, **shown}))
         self._attempt.reporter.log(f"evaluation at step {state.global_step}  {readable(shown)}")
         # What evaluation took must not be counted as training time.
         self._logged_at = time.monotonic()
@@ -129,7 +129,7 @@ class StepCallback(TrainerCallback):
             distributed.barrier()
         if self._attempt.is_main:
             path = self._checkpoints.adopt(state.global_step)
-            self._attempt.reporter.event(EventType.CHECKPOINT, {"step": state.global_step, "path": str(path)})
+            self._attempt.reporter.event(CheckpointData(step=state.global_step, path=str(path)))
             self._attempt.reporter.log(f"checkpoint at step {state.global_step}: {path}")
         if self._attempt.processes > 1:
             distributed.barrier()

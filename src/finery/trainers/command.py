@@ -6,7 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from finery.contracts.events import EventType
+from finery.contracts.events import ResultData
 from finery.contracts.layout import CONTROL_PAUSE, CONTROL_STOP
 from finery.contracts.process import Made, Outcome
 from finery.contracts.recipes import CommandConfig
@@ -43,7 +43,7 @@ def train(attempt: Attempt) -> Outcome:
         is_full = _is_disk_full(attempt.run.path, directory)
         reason, beside = (Reason.DISK_FULL, " on a full disk") if is_full else (Reason.ERROR, "")
         return Outcome(reason=reason, message=f"the program ended with {how}{beside}", figures=figures)
-    attempt.reporter.event(EventType.RESULT, figures)
+    attempt.reporter.event(ResultData.model_validate(figures))
     message = "the program was asked to end" if asked is not None else None
     return Outcome(reason=asked or Reason.COMPLETED, message=message, figures=figures, artifacts=_artifacts(attempt))
 

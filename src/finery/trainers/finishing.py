@@ -9,7 +9,7 @@ from pathlib import Path
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.datasets import open_source
-from finery.contracts.events import EventType
+from finery.contracts.events import ResultData
 from finery.contracts.parity import Asked, Record
 from finery.contracts.process import Made, Outcome
 from finery.contracts.recipes import TrainingConfig
@@ -59,7 +59,7 @@ def finish(
         if written.record is not None:
             release(fitted.trainer)
             figures |= check(attempt, written.record, [Path(made.path) for made in artifacts])
-        attempt.reporter.event(EventType.RESULT, figures)
+        attempt.reporter.event(ResultData.model_validate(figures))
         attempt.reporter.log(f"result  {readable(figures)}")
     shutil.rmtree(merged_base(attempt.run), ignore_errors=True)
     return Outcome(reason=fitted.ending, figures=figures, artifacts=artifacts)

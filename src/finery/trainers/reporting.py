@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.events import EventData, NoticeData, StageData, TrainerEvent
 from finery.kit.redaction import NOTHING, Redactor
 
 
@@ -24,14 +24,15 @@ class Reporter:
             -1 if silent else os.open(events, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         )
 
-    def event(self, type: EventType, data: dict[str, Any]) -> None:
+    def event(self, data: EventData) -> None:
         """Raises OSError when the disk is full."""
         if self._silent:
             return
+        told = data.told()
         if self._redact:
-            data = self._redact.within(data)
+            told = self._redact.within(told)
         # Not a number is not JSON: pydantic writes such a figure as null.
-        line = TrainerEvent(type=type, at=time.time(), data=data).model_dump_json().encode() + b"\n"
+        line = TrainerEvent(type=data.event_type, at=time.time(), data=told).model_dump_json().encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
             raise OSError(28, "No space left on device", "events.jsonl")
 
@@ -41,11 +42,11 @@ class Reporter:
             os.fsync(self._descriptor)
 
     def stage(self, stage: str, label: str) -> None:
-        self.event(EventType.STAGE, {"stage": stage, "label": label})
+        self.event(StageData(stage=stage, label=label))
         self.log(label)
 
     def notice(self, code: str, message: str, *, level: str = "warning", **details: Any) -> None:
-        self.event(EventType.NOTICE, {"level": level, "code": code, "message": message, **details})
+        self.event(NoticeData(level=level, code=code, message=message, **details))
         self.log(f"{level}: {message}")
 
     def log(self, text: str) -> None:

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from finery.contracts.datasets.rows import ExampleKind
-from finery.contracts.events import EventType
+from finery.contracts.events import SampleData
 from finery.contracts.prompting import end_tokens
 from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.trainers.attempt import Attempt
@@ -48,7 +48,7 @@ class SampleCallback(TrainerCallback):
         for prompt in self._config.sample_prompts:
             said = go_on(model, self._tokenizer, self._tokens(prompt), self._config.sample_max_new_tokens)
             text = str(self._tokenizer.decode(said.tokens, skip_special_tokens=True))
-            self._attempt.reporter.event(EventType.SAMPLE, {"step": step, "prompt": prompt, "text": text})
+            self._attempt.reporter.event(SampleData(step=step, prompt=prompt, text=text))
             self._attempt.reporter.log(f"sample at step {step}: {prompt!r} → {text!r}")
 
     def _tokens(self, prompt: str) -> list[int]:

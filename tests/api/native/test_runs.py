@@ -137,7 +137,7 @@ class TestHistory:
         client.post(RUNS, json={**COMMAND, "id": "a"})
         client.post(f"{RUNS}/a/cancel")
         events = EventList.model_validate(client.get(f"{RUNS}/a/events").json()).events
-        assert [(event.sequence, event.data["to"]) for event in events] == [(1, "queued"), (2, "cancelled")]
+        assert [(event.sequence, event.data.to) for event in events] == [(1, "queued"), (2, "cancelled")]
         assert [event["sequence"] for event in client.get(f"{RUNS}/a/events?after=1&limit=1").json()["events"]] == [2]
         assert client.get(f"{RUNS}/a/metrics").json() == {"points": []}
 

@@ -17,7 +17,7 @@ from finery.api.openai.fine_tuning_events import results_csv
 from finery.api.openai.fine_tuning_mapping import result_file_id
 from finery.app.composition import Composition
 from finery.app.settings import Settings
-from finery.contracts.events import EventType
+from finery.contracts.events import ProgressData
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import RunStatus
 from finery.domain.files.uploads import MOST_PARTS
@@ -206,7 +206,7 @@ class TestListResults:
                 change_status(session, row, RunStatus.STARTING)
                 change_status(session, row, RunStatus.RUNNING)
                 for step in range(number):
-                    append_event(session, row, EventType.PROGRESS, {"step": step, "loss": 1 / 3})
+                    append_event(session, row, ProgressData(step=step, loss=1 / 3))
                 change_status(session, row, RunStatus.SUCCEEDED)
         return ids
 

@@ -10,7 +10,7 @@ import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
 
 from finery.app.composition import Composition
-from finery.contracts.events import EventType
+from finery.contracts.events import CheckpointData, EvaluationData, ProgressData
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
@@ -453,9 +453,9 @@ class TestFinishedJob:
             change_status(session, row, RunStatus.RUNNING)
             for step, loss in ((1, 2.5), (2, 1.5)):
                 data = {"step": step, "total_steps": 2, "loss": loss, "token_accuracy": 0.5 * step, "eta_seconds": 0.0}
-                append_event(session, row, EventType.PROGRESS, data)
-            append_event(session, row, EventType.EVALUATION, {"step": 2, "loss": 1.75, "token_accuracy": 0.25})
-            append_event(session, row, EventType.CHECKPOINT, {"step": 2, "path": str(checkpoint)})
+                append_event(session, row, ProgressData.model_validate(data))
+            append_event(session, row, EvaluationData(step=2, loss=1.75, token_accuracy=0.25))
+            append_event(session, row, CheckpointData(step=2, path=str(checkpoint)))
             row.progress = {"fraction": 1.0, "tokens": 1234}
             change_status(session, row, RunStatus.SUCCEEDED, reason=Reason.COMPLETED)
         return job.id

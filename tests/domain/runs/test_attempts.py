@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
-from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.events import EventType, StatusEvent, TrainerEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.process import Exit, Handle, Made, Outcome
 from finery.contracts.status import Reason, RunStatus
@@ -46,9 +46,9 @@ def finish(
 def status_events(database: Database) -> list[str]:
     with database.read() as session:
         return [
-            event.data["to"]
+            event.data.to
             for event in runs.list_events(session, "r", LOCAL_ADMINISTRATOR)
-            if event.type is EventType.STATUS
+            if isinstance(event, StatusEvent)
         ]
 
 
@@ -201,7 +201,7 @@ class TestRecordEvents:
         with database.read() as session:
             events = runs.list_events(session, "r", LOCAL_ADMINISTRATOR)
         assert [event.sequence for event in events] == [1, 2, 3, 4]
-        assert [event.data["step"] for event in events[2:]] == [1, 2]
+        assert [event.data.step for event in events[2:]] == [1, 2]
 
     def test_where_the_home_lies_is_not_told(self, database: Database, home: Path, ref: AttemptRef) -> None:
         paths = [f"{home}/runs/r/checkpoints/checkpoint-2", "/elsewhere/checkpoint-2"]
@@ -210,7 +210,7 @@ class TestRecordEvents:
             assert attempts.record_events(session, ref, start=0, end=50, events=told)
         with database.read() as session:
             events = runs.list_events(session, "r", LOCAL_ADMINISTRATOR)
-        assert [event.data["path"] for event in events[2:]] == ["runs/r/checkpoints/checkpoint-2", paths[1]]
+        assert [event.data.path for event in events[2:]] == ["runs/r/checkpoints/checkpoint-2", paths[1]]
 
     def test_the_same_bytes_are_stored_once(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:

@@ -7,7 +7,7 @@ import pytest
 
 from finery.contracts.datasets.measurement import Found, MeasurementRequest
 from finery.contracts.datasets.measurer import Measurer
-from finery.contracts.events import EventType
+from finery.contracts.events import NoticeEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
@@ -48,7 +48,7 @@ def create(database: Database, home: Path, recipe: str = "sft", **config: Any) -
 def notices(database: Database, run: Run) -> dict[str, dict[str, Any]]:
     with database.read() as session:
         events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR, after=0, limit=100)
-    return {event.data["code"]: event.data for event in events if event.type is EventType.NOTICE}
+    return {event.data.code: event.data.told() for event in events if isinstance(event, NoticeEvent)}
 
 
 @pytest.fixture

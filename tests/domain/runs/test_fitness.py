@@ -42,12 +42,13 @@ def rows(home: Path, *, tokens: int = 4000) -> Path:
 
 def check(
     model: str, dataset: Path, *, recipe: str = "sft", gpus: int = 0, rows: int = 1, **config: Any
-) -> tuple[dict[str, Any], ...]:
+) -> list[dict[str, Any]]:
     """On a machine with 16 GiB, and GPUs of 16 GiB."""
     asked = RECIPES[recipe].config.model_validate({"model_name": "m", "dataset_path": "d", **config})
     assert isinstance(asked, TrainingConfig)
     machine: Machine = builders.machine(gpus=gpus)
-    return check_fit(asked, recipe=RECIPES[recipe], model=model, dataset=dataset, rows=rows, gpus=gpus, machine=machine)
+    settings: dict[str, Any] = {"model": model, "dataset": dataset, "rows": rows, "gpus": gpus}
+    return [notice.told() for notice in check_fit(asked, recipe=RECIPES[recipe], machine=machine, **settings)]
 
 
 def refusal(*args: Any, **settings: Any) -> str:
@@ -61,7 +62,7 @@ def refusal(*args: Any, **settings: Any) -> str:
 class TestCheckFit:
     def test_what_fits_is_not_talked_about(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=100_000_000)
-        assert check(folder, rows(tmp_path), batch_size=1) == ()
+        assert check(folder, rows(tmp_path), batch_size=1) == []
 
     def test_what_cannot_fit_is_refused_with_what_would(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=BILLION)
@@ -70,7 +71,7 @@ class TestCheckFit:
         assert "weights 7.3 GiB" in said
         assert "the largest GPU has 16.0 GiB" in said
         assert "what would fit: use_lora; use_lora with gradient_checkpointing; use_lora with load_in_4bit" in said
-        assert check(folder, rows(tmp_path), gpus=1, batch_size=1, use_lora=True) == ()
+        assert check(folder, rows(tmp_path), gpus=1, batch_size=1, use_lora=True) == []
 
     def test_four_bits_are_a_gpus(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=9_000_000_000)
@@ -83,10 +84,10 @@ class TestCheckFit:
     def test_a_reference_counts(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=1_200_000_000)
         quiet = {"batch_size": 1, "max_length": 64, "optimizer": "adamw_bnb_8bit", "precision": "fp32"}
-        assert check(folder, rows(tmp_path), **quiet) == ()
+        assert check(folder, rows(tmp_path), **quiet) == []
         (notice,) = check(folder, rows(tmp_path), recipe="dpo", **quiet)
         assert "reference 4.5 GiB" in notice["message"]
-        assert check(folder, rows(tmp_path), recipe="dpo", use_lora=True, **quiet) == ()
+        assert check(folder, rows(tmp_path), recipe="dpo", use_lora=True, **quiet) == []
 
     @pytest.mark.parametrize(
         ("gpus", "words"), [(1, "the trainer will take about {} at a time"), (0, "choose batch_size {}, with more")]
@@ -100,7 +101,7 @@ class TestCheckFit:
         assert 1 <= notice["batch_size"] < 64
         assert notice["estimated_bytes"] > notice["memory_bytes"] == 2**34
         assert words.format(notice["batch_size"]) in notice["message"]
-        assert check(folder, data, batch_size=notice["batch_size"], **settings) == ()
+        assert check(folder, data, batch_size=notice["batch_size"], **settings) == []
 
     def test_within_the_margin_it_is_tried(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=1_100_000_000)
@@ -110,8 +111,8 @@ class TestCheckFit:
     def test_short_rows_need_little_whatever_is_allowed(self, tmp_path: Path) -> None:
         folder = model(tmp_path / "m", parameters=100_000_000)
         settings: dict[str, Any] = {"batch_size": 16, "max_length": 1024, "precision": "fp32"}
-        assert check(folder, rows(tmp_path, tokens=200_000), rows=1, **settings) != ()
-        assert check(folder, rows(tmp_path, tokens=200_000), rows=10_000, **settings) == ()
+        assert check(folder, rows(tmp_path, tokens=200_000), rows=1, **settings) != []
+        assert check(folder, rows(tmp_path, tokens=200_000), rows=10_000, **settings) == []
         packed = check(folder, rows(tmp_path, tokens=200_000), rows=10_000, packing=True, **settings)
         assert packed[0]["code"] == "batch_too_large"
 
@@ -120,7 +121,7 @@ class TestCheckFit:
         grader = {"type": "string_check", "name": "same", "input": "a", "reference": "b", "operation": "eq"}
         settings: dict[str, Any] = {"recipe": "grpo", "grader": grader, "batch_size": 1, "max_length": 2048}
         data = rows(tmp_path, tokens=256)
-        assert check(folder, data, n_generations=2, **settings) == ()
+        assert check(folder, data, n_generations=2, **settings) == []
         assert "what would fit: n_generations 2" in refusal(folder, data, n_generations=64, **settings)
 
     def test_an_adapters_base_is_looked_at(self, tmp_path: Path) -> None:
@@ -132,7 +133,7 @@ class TestCheckFit:
     def test_nothing_is_said_of_what_is_not_here(self, tmp_path: Path) -> None:
         described_badly = model(tmp_path / "m", parameters=BILLION * 100, config={})
         for name in ("finery/tiny-llama", "owner/enormous-70B", described_badly, str(tmp_path / "gone")):
-            assert check(name, rows(tmp_path), batch_size=4096) == ()
+            assert check(name, rows(tmp_path), batch_size=4096) == []
 
 
 class TestPlanRun:
@@ -148,4 +149,4 @@ class TestPlanRun:
         with database.write() as session:
             run = runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
             events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR)
-        assert "batch_too_large" in [event.data.get("code") for event in events]
+        assert "batch_too_large" in [event.data.told().get("code") for event in events]

@@ -11,7 +11,7 @@ from finery.contracts.datasets.measurement import (
     TokenRules,
 )
 from finery.contracts.datasets.rows import ExampleKind
-from finery.contracts.events import EventType
+from finery.contracts.events import NoticeEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
@@ -61,7 +61,7 @@ def told(database: Database, run: Run) -> tuple[Run, list[str]]:
     with database.read() as session:
         events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR)
         now = runs.get(session, run.id, LOCAL_ADMINISTRATOR)
-    return now, [event.data["code"] for event in events if event.type is EventType.NOTICE]
+    return now, [event.data.code for event in events if isinstance(event, NoticeEvent)]
 
 
 class TestRecord:

@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from finery.contracts.events import EventType
+from finery.contracts.events import StatusData
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun
 from finery.contracts.status import Reason, RunStatus
@@ -64,13 +64,13 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
     for found in plan.data:
         if found.stored is not None:
             pin(session, row.number, found.stored, asked_for=found.reference, field=found.input.field)
-    append_event(session, row, EventType.STATUS, {"to": RunStatus.QUEUED})
+    append_event(session, row, StatusData(to=RunStatus.QUEUED))
     if new.recipe != EXTERNAL:
         announce(session, Topic.QUEUE)
     session.add(LogRow(run_number=row.number, timestamp=now, level="INFO", message="accepted and queued"))
     session.add(OutboxRow(run_number=row.number, type="run.queued", data={"id": row.id}, created_at=now))
     for notice in plan.notices:
-        append_event(session, row, EventType.NOTICE, notice)
+        append_event(session, row, notice)
     if plan.measurement_due is not None:
         session.add(MeasurementDueRow(run_number=row.number, request=plan.measurement_due.model_dump(mode="json")))
     if plan.refusal is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.events import EventType, NoticeData, TrainerEvent
 from finery.contracts.process import Exit, Handle
 from finery.contracts.recipes import recipe_of_run
 from finery.contracts.status import RECOVERY_OF_REASON, STATUS_OF_REASON, Intent, Reason, Recovery, RunStatus
@@ -93,7 +93,7 @@ def clear_controls(session: Session, ref: AttemptRef, delivered: list[str]) -> N
 def add_notice(session: Session, ref: AttemptRef, *, level: str, code: str, message: str) -> None:
     row = _owned(session, ref)
     if row is not None:
-        append_event(session, row, EventType.NOTICE, {"level": level, "code": code, "message": message})
+        append_event(session, row, NoticeData(level=level, code=code, message=message))
 
 
 def finish(

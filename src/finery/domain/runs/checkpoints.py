@@ -29,7 +29,7 @@ def list_checkpoints(session: Session, run_id: str, who: Principal) -> list[Chec
     for kind, at, data in session.execute(query.order_by(EventRow.sequence)):
         step = int(data.get("step") or 0)
         if kind == EventType.CHECKPOINT:
-            saved[step] = (at, str(data["path"]))
+            saved[step] = (at, str(data.get("path")))
         else:
             (figures if kind == EventType.PROGRESS else evaluations)[step] = _numbers(data)
     there = [(step, at, path) for step, (at, path) in saved.items() if Path(path).is_dir()]

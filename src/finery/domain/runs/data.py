@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets import iter_tasks
 from finery.contracts.datasets.report import DatasetReport, RowWarning
+from finery.contracts.events import NoticeData
 from finery.contracts.graders import item_paths, templates_of
 from finery.contracts.graders.templates import FieldMissing, look_up
 from finery.contracts.graders.templates import Path as ItemPath
@@ -30,7 +30,6 @@ from finery.domain.runs.errors import InvalidRun, NoSuchData
 from finery.kit.paths import PathRefused
 
 LEARNED, VALIDATED = "training data", "validation data"
-Notice = dict[str, Any]
 
 
 class EvaluationRefused(DatasetRefused):
@@ -83,7 +82,7 @@ class RunData:
     located: tuple[Located, ...] = ()
     learned: Mapping[str, Learned] = field(default_factory=dict)
     """By the field that names them. None of a recipe that looks at no rows."""
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[NoticeData, ...] = ()
 
 
 def find_data(session: Session, recipe: Recipe, config: RecipeConfig, ground: Ground, who: Principal) -> RunData:
@@ -229,16 +228,16 @@ def _with_item(path: Path, entry_name: str | None, needed: tuple[ItemPath, ...],
     return count, missing
 
 
-def _notice(what: str, located: Located, warning: RowWarning) -> Notice:
+def _notice(what: str, located: Located, warning: RowWarning) -> NoticeData:
     rows = "1 row" if warning.count == 1 else f"{warning.count:,} rows, each of which"
     lines = [place.line for place in warning.places]
     more = ", …" if warning.count > len(lines) else ""
     where = f"line{'s' if warning.count > 1 else ''} {', '.join(map(str, lines))}{more}"
-    return {
-        "level": "warning",
-        "code": warning.kind,
-        "message": f"{what}: {rows} {warning.message} ({where})",
-        "setting": located.input.field,
-        "count": warning.count,
-        "lines": lines,
-    }
+    return NoticeData(
+        level="warning",
+        code=warning.kind,
+        message=f"{what}: {rows} {warning.message} ({where})",
+        setting=located.input.field,
+        count=warning.count,
+        lines=lines,
+    )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from finery.contracts.events import NoticeData
 from finery.contracts.fit import Footprint, ModelShape, Training, estimate, gib, largest_batch, shape_of
 from finery.contracts.machine import Machine
 from finery.contracts.recipes import Recipe, TrainingConfig
@@ -26,8 +26,6 @@ SMALL_PARAMETERS = 50_000_000
 """Below this, a trainer on a CPU computes in fp32, whatever the processor can."""
 FEWEST_ANSWERS = 2
 
-Notice = dict[str, Any]
-
 
 @dataclass(frozen=True)
 class Device:
@@ -38,7 +36,7 @@ class Device:
 
 def check_fit(
     config: TrainingConfig, *, recipe: Recipe, model: str, dataset: Path, rows: int, gpus: int, machine: Machine
-) -> tuple[Notice, ...]:
+) -> tuple[NoticeData, ...]:
     """A notice where the batch will not fit as it is. Nothing is said of a model whose files are not here.
 
     Raises InvalidRun where not even one row fits, by a clear margin.
@@ -61,8 +59,9 @@ def check_fit(
         message = f"it needs about {found}, and {device.words}: it may not fit"
     else:
         message = f"a batch of {asked.batch_size} needs about {found}, and {device.words}: {_smaller(fitting, device)}"
+    told = {"level": "warning", "code": "batch_too_large", "message": message}
     figures = {"batch_size": fitting, "estimated_bytes": found.total, "memory_bytes": device.memory}
-    return ({"level": "warning", "code": "batch_too_large", "message": message, **figures},)
+    return (NoticeData.model_validate(told | figures),)
 
 
 def _shape(model: str) -> ModelShape | None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from finery.contracts.events import Event, EventType
+from finery.contracts.events import Event, EventType, event_of
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact
 from finery.domain.ground import Ground
@@ -108,13 +108,13 @@ def _is_anothers(session: Session, name: str, run_id: str, who: Principal, groun
 
 
 def _event_of(row: EventRow, run: RunRow) -> Event:
-    return Event(
+    return event_of(
+        EventType(row.type),
+        _told(row, run),
         run_id=shown_id(run),
         sequence=row.sequence,
-        type=EventType(row.type),
         at=row.at,
         attempt=row.attempt,
-        data=_told(row, run),
     )
 
 

@@ -15,7 +15,7 @@ from finery.contracts.datasets.measurement import (
     MeasurementRequest,
     NotMeasured,
 )
-from finery.contracts.events import EventType
+from finery.contracts.events import NoticeData
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason, RunStatus
@@ -24,14 +24,14 @@ from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measuring import refuse_misfit
 from finery.domain.datasets.measuring_briefly import Postponed, measure_briefly
 from finery.domain.ground import Ground
-from finery.domain.runs.data import LEARNED, Learned, Notice
+from finery.domain.runs.data import LEARNED, Learned
 from finery.domain.runs.transitions import append_event, change_status
 from finery.models import MeasurementDueRow, RunRow
 
 
 @dataclass(frozen=True)
 class Measured:
-    notices: tuple[Notice, ...] = ()
+    notices: tuple[NoticeData, ...] = ()
     due: MeasurementRequest | None = None
     """What is to be measured once the run is accepted."""
 
@@ -94,17 +94,17 @@ def record(session: Session, due: MeasurementDue, found: Found | DatasetRefused)
         _refuse(session, row, error)
         return
     for notice in notices:
-        append_event(session, row, EventType.NOTICE, notice)
+        append_event(session, row, notice)
 
 
-def _notices(row: RunRow, found: Found | DatasetRefused) -> tuple[Notice, ...]:
+def _notices(row: RunRow, found: Found | DatasetRefused) -> tuple[NoticeData, ...]:
     """Raises DatasetRefused."""
     if isinstance(found, DatasetRefused):
         raise found
     return _told(found, name=row.config[TRAINING], path=row.spec.datasets[TRAINING].path)
 
 
-def _told(found: Found, *, name: str, path: Path) -> tuple[Notice, ...]:
+def _told(found: Found, *, name: str, path: Path) -> tuple[NoticeData, ...]:
     """What is lost of the rows, where something is. `name`: what the file at `path` was named by.
 
     Raises DatasetRefused where nothing is left to learn.
@@ -116,20 +116,20 @@ def _told(found: Found, *, name: str, path: Path) -> tuple[Notice, ...]:
             case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
                 message = f"{LEARNED}: not measured in the model's tokens: {reason}"
                 level = "info" if isinstance(found, NotMeasured) else "warning"
-                return ({"level": level, "code": "not_measured", "message": message},)
+                return (NoticeData(level=level, code="not_measured", message=message),)
         refuse_misfit(path, found)
     return tuple(_losses(found))
 
 
 def _refuse(session: Session, row: RunRow, error: DatasetRefused) -> None:
     """A run that was begun ends by itself: its trainer finds the same."""
-    notice = {"level": "error", "code": error.code, "message": str(error), "setting": TRAINING}
-    append_event(session, row, EventType.NOTICE, notice)
+    notice = NoticeData(level="error", code=error.code, message=str(error), setting=TRAINING)
+    append_event(session, row, notice)
     if row.status == RunStatus.QUEUED and row.attempt == 0:
         change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=str(error))
 
 
-def _losses(found: Measurement) -> Iterator[Notice]:
+def _losses(found: Measurement) -> Iterator[NoticeData]:
     of = f"of {found.rows:,} rows" if found.is_exact else f"of {found.measured:,} rows that were looked at"
     longest = f"max_length {found.max_length:,}"
     told = {
@@ -141,4 +141,4 @@ def _losses(found: Measurement) -> Iterator[Notice]:
         if count:
             reason = f" ({found.failures[0]})" if code == "rows_refused" else ""
             message = f"{LEARNED}: {count:,} {of} {what}{reason}"
-            yield {"level": "warning", "code": code, "message": message, "setting": TRAINING, "count": count}
+            yield NoticeData(level="warning", code=code, message=message, setting=TRAINING, count=count)

@@ -1,12 +1,11 @@
 """The one place where a run's status changes, and where its events get their numbers."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from finery.contracts.events import EventType
+from finery.contracts.events import EventData, IntentData, StatusData
 from finery.contracts.run import EXTERNAL as EXTERNAL
 from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
 from finery.db.topics import Topic, announce, run_topic
@@ -38,8 +37,9 @@ def change_status(
         row.finished_at, row.reason, row.error, row.output_key = now, reason, message, None
         row.cleaned_at = now
     _announce(session, row, to)
-    data = {"from": source, "to": to, "reason": reason, "message": message}
-    append_event(session, row, EventType.STATUS, {key: value for key, value in data.items() if value is not None})
+    said = {"from": source, "to": to, "reason": reason, "message": message}
+    data = StatusData.model_validate({name: value for name, value in said.items() if value is not None})
+    append_event(session, row, data)
     session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))
     session.add(OutboxRow(run_number=row.number, type=f"run.{to}", data={"id": row.id}, created_at=now))
 
@@ -50,10 +50,10 @@ def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
         return
     row.intent, row.updated_at = intent, _now_of(row)
     announce(session, Topic.INTENTS)
-    append_event(session, row, EventType.INTENT, {"intent": intent})
+    append_event(session, row, IntentData(intent=intent))
 
 
-def append_event(session: Session, row: RunRow, type: EventType, data: dict[str, Any], at: float | None = None) -> None:
+def append_event(session: Session, row: RunRow, data: EventData) -> None:
     """Give the event the next number of its locked run."""
     row.last_sequence += 1
     announce(session, run_topic(row.number))
@@ -61,10 +61,10 @@ def append_event(session: Session, row: RunRow, type: EventType, data: dict[str,
         EventRow(
             run_number=row.number,
             sequence=row.last_sequence,
-            type=type,
-            at=_now_of(row).timestamp() if at is None else at,
+            type=data.event_type,
+            at=_now_of(row).timestamp(),
             attempt=row.attempt,
-            data=data,
+            data=data.told(),
         )
     )
 
@@ -95,7 +95,7 @@ def _level(to: RunStatus) -> str:
     return "ERROR" if to is RunStatus.FAILED else "INFO"
 
 
-def _sentence(data: dict[str, Any]) -> str:
-    because = f" ({data['reason']})" if data["reason"] else ""
-    said = f": {data['message']}" if data["message"] else ""
-    return f"{data['from']} → {data['to']}{because}{said}"
+def _sentence(data: StatusData) -> str:
+    because = f" ({data.reason})" if data.reason else ""
+    said = f": {data.message}" if data.message else ""
+    return f"{data.source} → {data.to}{because}{said}"

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import MeasurementRequest
+from finery.contracts.events import NoticeData
 from finery.contracts.inputs import DatasetInput, Input, InputKind, ModelInput, inputs_of, replaced
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConfig, unmet
@@ -60,7 +61,7 @@ class Plan:
     """The output directory as it is told."""
     gpus: int = 0
     cpu_slots: int = 0
-    notices: tuple[dict[str, Any], ...] = ()
+    notices: tuple[NoticeData, ...] = ()
     """What is told of it among its first events."""
     measurement_due: MeasurementRequest | None = None
     """What of its data is measured later, since its request should not wait for it."""
@@ -139,14 +140,20 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: G
         what, setting = VALIDATED, error.field
     else:
         what, setting = LEARNED, "" if data is None else data.field
-    told = {"level": "error", "code": error.code, "setting": setting}
     return Plan(
         run_id=_run_id(new, who),
         config=dict(new.config),
         model_name=_name_of(_first(ModelInput, config)),
         dataset=_name_of(data),
         notices=tuple(
-            {**told, "message": f"{what}: {_line(flaw)}", "line": flaw.line, "field": flaw.field}
+            NoticeData(
+                level="error",
+                code=error.code,
+                message=f"{what}: {_line(flaw)}",
+                setting=setting,
+                line=flaw.line,
+                field=flaw.field,
+            )
             for flaw in error.flaws
         ),
         refusal=str(error),
@@ -243,7 +250,7 @@ def _settled(
 
 def _with_chosen(
     new: NewRun, recipe: Recipe, config: TrainingConfig, data: Learned, model: str, gpus: int, ground: Ground
-) -> tuple[TrainingConfig, tuple[dict[str, Any], ...]]:
+) -> tuple[TrainingConfig, tuple[NoticeData, ...]]:
     """The configuration with what `auto` stands for, and a notice that tells it."""
     chosen = choose_values(
         new.config,
@@ -256,7 +263,7 @@ def _with_chosen(
     if not chosen:
         return config, ()
     told = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")
-    notice = {"level": "info", "code": "automatic", "message": f"chosen automatically: {told}", "values": chosen}
+    notice = NoticeData(level="info", code="automatic", message=f"chosen automatically: {told}", values=chosen)
     parsed = parse_config(recipe, {**new.config, **chosen})
     assert isinstance(parsed, TrainingConfig)
     return parsed, (notice,)

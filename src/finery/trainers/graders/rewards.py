@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, TrainerState
 
-from finery.contracts.events import EventType
+from finery.contracts.events import SampleData
 from finery.contracts.graders import PythonGrader, parts_of, passes
 from finery.contracts.recipes import GrpoConfig
 from finery.trainers.attempt import Attempt
@@ -89,8 +89,7 @@ class Rewards:
         self._shown.add(state.global_step)
         step = state.global_step + 1
         self._attempt.reporter.event(
-            EventType.SAMPLE,
-            {"step": step, "prompt": question, "text": text, "reward": grade.score, "scores": grade.scores},
+            SampleData(step=step, prompt=question, text=text, reward=grade.score, scores=grade.scores)
         )
         self._attempt.reporter.log(f"sample at step {step}: {question!r} → {text!r}, reward {grade.score:.4g}")
 
