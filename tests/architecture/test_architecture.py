@@ -106,6 +106,37 @@ class TestTree:
         assert sorted(documented) == sorted(folders)
 
 
+class TestEngines:
+    ENGINES = sorted(path.parent.name for path in (SOURCE / "engines").glob("*/engine.py"))
+
+    def test_there_are_some(self) -> None:
+        assert len(self.ENGINES) >= 2
+
+    def test_an_engine_is_known_to_itself_and_to_its_registry(self) -> None:
+        # The app hands settings on; the parity check compares a training with what our own engine answers.
+        exempt = ("app/", "engines/registry.py", "trainers/parity.py")
+        found = [
+            (place, engine)
+            for path in source_files()
+            for engine in self.ENGINES
+            if not (place := path.relative_to(SOURCE).as_posix()).startswith((*exempt, f"engines/{engine}/"))
+            and f"finery.engines.{engine}" in path.read_text(encoding="utf-8")
+        ]
+
+        assert found == []
+
+    def test_those_who_ask_engines_compare_no_names(self) -> None:
+        found = [
+            (path.relative_to(SOURCE).as_posix(), engine)
+            for layer in ("api", "domain", "http", "scheduler")
+            for path in (SOURCE / layer).rglob("*.py")
+            for engine in self.ENGINES
+            if f'"{engine}"' in path.read_text(encoding="utf-8")
+        ]
+
+        assert found == []
+
+
 class TestCalls:
     def test_transactions_end_in_one_place(self) -> None:
         found = [

@@ -1,10 +1,10 @@
-"""`python -m tests.examples.registering PYTHON -m PROGRAM …`: that program, in which a recipe of another's is known."""
+"""`python -m tests.examples.registering MODULE PYTHON -m PROGRAM …`: that program, where that module is known."""
 
+import importlib
 import runpy
 import sys
 
 if __name__ == "__main__":
-    import orpo  # noqa: F401
-
-    sys.argv = sys.argv[3:]
+    importlib.import_module(sys.argv[1])
+    sys.argv = sys.argv[4:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)

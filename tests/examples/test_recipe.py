@@ -48,7 +48,7 @@ def orpo(monkeypatch: pytest.MonkeyPatch) -> Iterator[Recipe]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     path = os.pathsep.join(map(str, (ROOT, ROOT / "src", FOLDER)))
     server = RunningServer(tmp_path_factory.mktemp("home"), PYTHONPATH=path)
-    server.prefix = [sys.executable, "-m", "tests.examples.registering"]
+    server.prefix = [sys.executable, "-m", "tests.examples.registering", "orpo"]
     write_samples(server.home / "data")
     with server:
         yield server
