@@ -33,6 +33,12 @@ class TestChat:
         assert refused.code == 2
         assert "vllm" in refused.err.lower()
 
+    def test_an_engine_that_is_not_known(self, finery: Finery) -> None:
+        refused = finery("deployments", "start", MODEL, "--engine", "transformer")
+
+        assert refused.code == 2
+        assert "there is no engine 'transformer'; did you mean 'transformers'?" in " ".join(refused.err.split())
+
     @pytest.mark.thorough
     def test_a_model_that_is_loaded_beforehand(self, finery: Finery) -> None:
         started = finery("deployments", "start", MODEL, "--engine", "transformers", "--max-context", "64", "--json")

@@ -1,10 +1,12 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
 from finery.contracts.deployment import Deployment, DeploymentStatus
+from finery.contracts.machine import Machine
 from finery.db import Database
 from finery.domain import deployments
 from finery.domain.catalog import ModelNotFound
@@ -15,6 +17,7 @@ from finery.domain.deployments.errors import (
     ModelBroken,
     NotEnoughMemory,
 )
+from finery.engines.transformers.engine import TransformersEngine
 from tests import builders
 from tests.domain.catalog.test_resolution import train
 from tests.domain.deployments.serving import (
@@ -158,7 +161,24 @@ class TestAdapters:
         assert len(found) == 2
 
 
+class Shy(TransformersEngine):
+    """An engine that `auto` never chooses."""
+
+    name = "shy"
+
+    def preference(self, machine: Machine) -> int:
+        return 0
+
+
 class TestEngineChoice:
+    def test_auto_leaves_out_what_has_no_preference(self, database: Database, home: Path) -> None:
+        make_model(home, "m")
+        shy, plain = Shy(), make_ground(home)
+        ground = replace(plain, engines={shy.name: shy, **plain.engines})
+        assert ensure(database, "./m", ground).engine == "transformers"
+        with pytest.raises(EngineUnavailable, match="engine 'auto' finds none here that can serve this"):
+            ensure(database, "./m", replace(plain, engines={shy.name: shy}))
+
     def test_vllm_where_it_is_and_a_gpu(self, database: Database, home: Path) -> None:
         make_model(home, "m")
         assert ensure(database, "./m", make_ground(home, gpus=1, vllm=True)).engine == "vllm"
