@@ -6,15 +6,17 @@ from typing import Annotated, Any
 
 import pytest
 from pydantic import BaseModel
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.inputs import DatasetPath, FolderInput, FolderPath, ModelName
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, register
 from finery.contracts.run import NewRun, Run
+from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
+from finery.domain.catalog import list_models
 from finery.domain.catalog.errors import ModelNotFound
 from finery.domain.datasets import DatasetRefused
 from finery.domain.errors import DomainError
@@ -41,13 +43,18 @@ class MergeConfig(RecipeConfig):
     workspace: Annotated[str, FolderInput(may_hold_output=True)] | None = None
 
 
+class DistilConfig(RecipeConfig):
+    teacher: ModelName
+
+
 @pytest.fixture(autouse=True)
-def merge() -> Iterator[None]:
+def recipes() -> Iterator[None]:
     shared: dict[str, Any] = {"title": "merging", "config": MergeConfig, "trainer": "nowhere:train"}
     register(Recipe(name="merge", examples=ExampleKind.CONVERSATION_OR_TEXT, **shared))
     register(Recipe(name="paint", **shared))
+    register(Recipe(name="distil", **(shared | {"config": DistilConfig})))
     yield
-    del RECIPES["merge"], RECIPES["paint"]
+    del RECIPES["merge"], RECIPES["paint"], RECIPES["distil"]
 
 
 def create(database: Database, home: Path, who: Principal = ANN, recipe: str = "merge", **config: Any) -> Run:
@@ -63,6 +70,11 @@ def refused(database: Database, home: Path, kind: type[DomainError], who: Princi
     return [flaw.field for flaw in caught.value.flaws]
 
 
+def succeed(database: Database, run: Run) -> None:
+    with database.write() as session:
+        session.execute(update(RunRow).where(RunRow.id == run.uid).values(status=RunStatus.SUCCEEDED, output_key=None))
+
+
 def row_of(database: Database, run: Run) -> RunRow:
     with database.read() as session:
         return session.scalars(select(RunRow).where(RunRow.id == run.uid)).one()
@@ -73,6 +85,16 @@ class TestModels:
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
         assert refused(database, home, ModelNotFound, model_name="no/such-model") == ["model_name"]
         assert refused(database, home, InvalidRun, experts=[{}, {"base": "outputs/none"}]) == ["experts.1.base"]
+
+    def test_one_of_another_field_tells_what_was_made_of_it(self, database: Database, home: Path) -> None:
+        run = create(database, home, recipe="distil", teacher="finery/tiny-qwen", output_dir="outputs/small")
+        make_model(home / "outputs" / "small", run.uid)
+        succeed(database, run)
+        with database.read() as session:
+            listed = {model.name: model.description for model in list_models(session, builders.ground(home), ANN)}
+        assert run.model_name == "finery/tiny-qwen"
+        assert listed["outputs/small"] == "distil of finery/tiny-qwen"
+        assert f"ft:finery/tiny-qwen:finery::{run.uid}" in listed
 
     def test_anothers_private_one_is_not_there(self, database: Database, home: Path) -> None:
         train(database, home, ANN)
@@ -94,10 +116,7 @@ class TestModels:
         if name != "m":
             (home / "outputs" / "m").rename(base)
         adapter = create(database, home, experts=[{}, {"base": f"./outputs/{name}"}], output_dir="outputs/adapter")
-        with database.write() as session:
-            row = session.get(RunRow, row_of(database, adapter).number)
-            assert row is not None
-            row.status, row.output_key = "succeeded", None
+        succeed(database, adapter)
         make_model(home / "outputs" / "adapter", adapter.uid)
         (home / "outputs" / "adapter" / "adapter_config.json").write_text("{}")
         with pytest.raises(OutputTaken, match="the adapter of run"):

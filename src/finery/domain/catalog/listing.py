@@ -57,7 +57,7 @@ def _output(row: RunRow, output_dir: str) -> ModelInfo:
 
 def _fine_tuned(row: RunRow, output_dir: str) -> ModelInfo:
     return ModelInfo(
-        name=fine_tuned_name(row.config["model_name"], row.name, row.id),
+        name=fine_tuned_name(row.model_name or "", row.name, row.id),
         kind="fine-tuned",
         description=f"{row.recipe} of {row.model_name}",
         run_id=row.id,
