@@ -109,7 +109,8 @@ class TestModels:
         with database.write() as session, pytest.raises(DomainError, match="needed by"):
             runs.forget_output(session, run_id, ANN, builders.ground(home).home)
 
-    @pytest.mark.parametrize("name", ["m", "模型 é"])
+    @pytest.mark.every_database
+    @pytest.mark.parametrize("name", ["m", "模型 é", "100%_a"])
     def test_the_output_replaces_none_that_an_adapter_needs(self, database: Database, home: Path, name: str) -> None:
         base = home / "outputs" / name
         train(database, home, ANN)
