@@ -76,7 +76,7 @@ class RunningServer:
 
     def is_healthy(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False, verify=self.tls or True).is_success
+            return httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False, verify=self.tls or False).is_success
         except httpx.TransportError:
             return False
 

@@ -56,6 +56,8 @@ class StatusData(EventData):
     to: RunStatus
     reason: Reason | None = None
     message: str | None = None
+    field: str | None = None
+    """Of the configuration, that the message is about."""
 
 
 class IntentData(EventData):

@@ -114,6 +114,8 @@ class Run(BaseModel):
     intent: Intent | None
     reason: Reason | None
     error: str | None
+    error_field: str | None = None
+    """The field of the configuration that the error is about: `dataset_path`."""
     attempt: int
     resumed_from: str | None = None
     """The ended run whose last checkpoint it began from."""

@@ -58,6 +58,8 @@ class RunRow(Base):
     """Requests to the trainer that were not delivered yet: `checkpoint`, `validate`."""
     reason: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None] = mapped_column(LongText)
+    error_field: Mapped[str | None] = mapped_column(String(200))
+    """The field of its configuration that the error is about."""
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str | None] = mapped_column(String(32))
     """Drawn at each claim; who holds an older one no longer owns the run."""

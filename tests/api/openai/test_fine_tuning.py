@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from openai import BadRequestError, NotFoundError, OpenAI
+from starlette.testclient import TestClient
 
 from finery.app.composition import Composition
 from finery.contracts.events import CheckpointData, EvaluationData, ProgressData
@@ -336,6 +337,15 @@ class TestBadFile:
         assert {event.data["param"] for event in told[1:]} == {"validation_file"}  # type: ignore[index]
         assert all(event.message.startswith("validation data: ") for event in told[1:])
         assert job.error.message.startswith(f"{bad}: ")
+
+    def test_whose_data_are_bad_is_told_by_a_field(self, sdk: OpenAI, client: TestClient, training_file: str) -> None:
+        bad = upload(sdk, [{"messages": [{"role": "user", "content": "only"}]}])
+        for files, field in (
+            ({"training_file": bad}, "dataset_path"),
+            ({"training_file": training_file, "validation_file": bad}, "eval_dataset_path"),
+        ):
+            job = sdk.fine_tuning.jobs.create(model=MODEL, **files)  # type: ignore[call-overload]
+            assert client.get(f"/api/v1/runs/{job.id}").json()["error_field"] == field
 
     def test_a_length_that_leaves_no_token_to_learn(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
         measure_here(monkeypatch)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal
 
 from finery.api.openai.dialect import PARAMETERS
-from finery.api.openai.fine_tuning_mapping import EVALUATION_REFUSED, name_of
+from finery.api.openai.fine_tuning_mapping import name_of, without_field
 from finery.api.openai.fine_tuning_schemas import CheckpointMetrics, JobCheckpoint, JobEvent
 from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import Event, EventType
@@ -117,7 +117,7 @@ def _status(data: Mapping[str, Any], run: Run) -> Told:
         return "info", f"The job has successfully completed. New fine-tuned model: {name_of(run)}", {}
     if word == "failed":
         message = str(data.get("message") or run.error or "The job failed")
-        return "error", message.removeprefix(EVALUATION_REFUSED), {}
+        return "error", without_field(message, run.error_field), {}
     if word == "queued" and run.status is RunStatus.FAILED and not run.attempt:
         # Its data were refused: it never stood in the queue.
         return "info", "The job was created", {}

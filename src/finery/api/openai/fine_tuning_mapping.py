@@ -32,8 +32,6 @@ KEPT_CHECKPOINTS = 3
 """As many as OpenAI keeps."""
 AUTO = "auto"
 COMMON_HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
-EVALUATION_REFUSED = f"{EVALUATION}: "
-"""How the error begins that is about the validation file."""
 
 STATUS_OF = {
     RunStatus.QUEUED: "queued",
@@ -264,13 +262,17 @@ def _integrations_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _error_of(run: Run) -> JobError | None:
     if run.status is not RunStatus.FAILED:
         return None
-    message = run.error or "the training failed"
+    message = without_field(run.error or "the training failed", run.error_field)
     if run.reason is Reason.INVALID_DATA:
-        is_training = not message.startswith(EVALUATION_REFUSED)
-        name = "training_file" if is_training else "validation_file"
-        return JobError(code=f"invalid_{name}", message=message.removeprefix(EVALUATION_REFUSED), param=name)
+        name = "validation_file" if run.error_field == EVALUATION else "training_file"
+        return JobError(code=f"invalid_{name}", message=message, param=name)
     code = ERROR_CODES.get(run.reason, "training_failed") if run.reason is not None else "training_failed"
     return JobError(code=code, message=message, param=None)
+
+
+def without_field(message: str, field: str | None) -> str:
+    """A message that begins with the field which it is about, for a dialect that has another word for it."""
+    return message.removeprefix(f"{field}: ")
 
 
 def _refused(field: str, message: str) -> RequestRefused:

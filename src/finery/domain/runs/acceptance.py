@@ -74,6 +74,9 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
     if plan.measurement_due is not None:
         session.add(MeasurementDueRow(run_number=row.number, request=plan.measurement_due.model_dump(mode="json")))
     if plan.refusal is not None:
-        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=plan.refusal)
+        refused = plan.refusal
+        change_status(
+            session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=refused.message, field=refused.field
+        )
     session.flush()
     return row

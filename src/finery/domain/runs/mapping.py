@@ -23,6 +23,7 @@ def run_of(row: RunRow) -> Run:
         intent=Intent(row.intent) if row.intent else None,
         reason=Reason(row.reason) if row.reason else None,
         error=row.error,
+        error_field=row.error_field,
         attempt=row.attempt,
         resumed_from=row.resumed_from,
         progress=Progress(**row.progress),

@@ -126,7 +126,7 @@ def _refuse(session: Session, row: RunRow, error: DatasetRefused) -> None:
     notice = NoticeData(level="error", code=error.code, message=str(error), setting=TRAINING)
     append_event(session, row, notice)
     if row.status == RunStatus.QUEUED and row.attempt == 0:
-        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=str(error))
+        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=str(error), field=TRAINING)
 
 
 def _losses(found: Measurement) -> Iterator[NoticeData]:

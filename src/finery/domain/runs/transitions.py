@@ -15,12 +15,19 @@ from finery.models import AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, Run
 
 
 def change_status(
-    session: Session, row: RunRow, to: RunStatus, *, reason: Reason | None = None, message: str | None = None
+    session: Session,
+    row: RunRow,
+    to: RunStatus,
+    *,
+    reason: Reason | None = None,
+    message: str | None = None,
+    field: str | None = None,
 ) -> None:
     """Move a locked run to `to`; its event, log line and outbox row go with it in the same transaction.
 
     The caller holds the row (`lock_row`, or a claim by token), so that the status checked here is the one that
-    is replaced. Raises TransitionRefused; a finished run refuses everything.
+    is replaced. `field`: of the configuration, that the message is about. Raises TransitionRefused; a finished run
+    refuses everything.
     """
     source = RunStatus(row.status)
     table = EXTERNAL_TRANSITIONS if row.recipe == EXTERNAL else TRANSITIONS
@@ -34,10 +41,11 @@ def change_status(
         _let_go(session, row, now)
         row.intent = row.intent if to is RunStatus.QUEUED else None
     if to.is_finished:
-        row.finished_at, row.reason, row.error, row.output_key = now, reason, message, None
+        row.finished_at, row.reason, row.output_key = now, reason, None
+        row.error, row.error_field = message, field
         row.cleaned_at = now
     _announce(session, row, to)
-    said = {"from": source, "to": to, "reason": reason, "message": message}
+    said = {"from": source, "to": to, "reason": reason, "message": message, "field": field}
     data = StatusData.model_validate({name: value for name, value in said.items() if value is not None})
     append_event(session, row, data)
     session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))

@@ -46,6 +46,13 @@ from finery.kit.suggest import nearest
 
 
 @dataclass(frozen=True)
+class Refusal:
+    message: str
+    field: str
+    """The field of the configuration that names what is bad."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """A request that was found possible."""
 
@@ -65,7 +72,7 @@ class Plan:
     """What is told of it among its first events."""
     measurement_due: MeasurementRequest | None = None
     """What of its data is measured later, since its request should not wait for it."""
-    refusal: str | None = None
+    refusal: Refusal | None = None
     """Why its data were refused: it is kept, and has failed."""
 
     @property
@@ -156,7 +163,7 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: G
             )
             for flaw in error.flaws
         ),
-        refusal=str(error),
+        refusal=Refusal(str(error), setting),
     )
 
 
