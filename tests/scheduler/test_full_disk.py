@@ -12,6 +12,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
+from finery.scheduler.back_off import LONGEST_SECONDS
 from tests import builders
 from tests.executors.builders import until
 from tests.scheduler.harness import Harness
@@ -62,6 +63,7 @@ class TestFullDisk:
         time.sleep(1)
         assert full.get(run_id).status is RunStatus.QUEUED
         filler.unlink()
-        run = full.wait_for_end(run_id)
+        # On a slow machine the next try may be the one of the longest wait.
+        run = full.wait_for_end(run_id, timeout=3 * LONGEST_SECONDS)
         assert run.status is RunStatus.SUCCEEDED
         full.assert_promises(run_id)

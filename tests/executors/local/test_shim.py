@@ -141,6 +141,8 @@ class TestDirectoryGone:
         wanted = launch(tmp_path / "run", "stray", log_file=tmp_path / "log", working_directory=tmp_path)
         handle = executor.submit(wanted)
         until((tmp_path / "started").exists)
+        # Else it might notice, and end them before the sweep does.
+        os.kill(record(wanted).shim.pid, signal.SIGSTOP)
         shutil.rmtree(tmp_path / "run")
         assert executor.sweep(handle) == 3
         assert is_gone(child_pid(launch(tmp_path, "stray")))
