@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from finery.contracts.datasets import Source
-from finery.contracts.datasets.checking import examine
+from finery.contracts.datasets.check import examine
 
 ROLES = ("system", "developer", "user", "assistant", "tool")
 Counts = dict[str, int]

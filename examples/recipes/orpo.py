@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.fit import Footprint
 from finery.contracts.recipes import Recipe, TrainingConfig, register
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from finery.contracts.process import Outcome
     from finery.trainers.attempt import Attempt
     from finery.trainers.encoding import Encoder
-    from finery.trainers.rows import Data, Tally
+    from finery.trainers.rows import Data, RowCounts
 
 IGNORED = -100
 
@@ -61,7 +61,7 @@ def train(attempt: Attempt) -> Outcome:
     from finery.trainers.finishing import Lesson, finish
     from finery.trainers.fitting import fit
     from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-    from finery.trainers.rows import Tally, account_for, split, training_data, write_rows
+    from finery.trainers.rows import RowCounts, account_for, split, training_data, write_rows
     from finery.trainers.saving import refuse_foreign_output
 
     config = OrpoConfig.model_validate(attempt.spec.config)
@@ -73,10 +73,10 @@ def train(attempt: Attempt) -> Outcome:
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
-    encoder, tally, data = Encoder(tokenizer), Tally(), training_data(attempt)
+    encoder, counts, data = Encoder(tokenizer), RowCounts(), training_data(attempt)
     schema = {name: pyarrow.list_(pyarrow.int32()) for name in ("prompt", "chosen", "rejected")}
-    rows = write_rows(attempt, data.name, schema, _rows(config, encoder, data, tally))
-    account_for(attempt, tally, data.path)
+    rows = write_rows(attempt, data.name, schema, _rows(config, encoder, data, counts))
+    account_for(attempt, counts, data.path)
     train_rows, eval_rows = split(rows, config.eval_split, config.seed)
 
     checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
@@ -103,27 +103,27 @@ def train(attempt: Attempt) -> Outcome:
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 
-def _rows(config: OrpoConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[dict[str, list[int]]]:
+def _rows(config: OrpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[dict[str, list[int]]]:
     from finery.contracts.datasets import iter_preferences
     from finery.trainers.rendering import Unmarkable
     from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN
 
     for row in iter_preferences(data.path, data.entry):
         if not row.is_trainable:
-            tally.drop(NOTHING_TO_LEARN)
+            counts.drop(NOTHING_TO_LEARN)
             continue
         try:
             prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
             _, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
         except Unmarkable as error:
-            tally.drop(str(error))
+            counts.drop(str(error))
             continue
         room = config.max_length - len(prompt)
         if room <= 0 or chosen[:room] == rejected[:room]:
-            tally.drop(CUT_AWAY)
+            counts.drop(CUT_AWAY)
             continue
-        tally.truncated += len(chosen) > room or len(rejected) > room
-        tally.kept += 1
+        counts.truncated += len(chosen) > room or len(rejected) > room
+        counts.kept += 1
         yield {"prompt": prompt, "chosen": chosen[:room], "rejected": rejected[:room]}
 
 

@@ -12,7 +12,8 @@ import pytest
 from finery.cli.samples import write_samples
 from finery.client import FineryClient
 from finery.client.errors import FineryError
-from finery.contracts.datasets.shapes import Shape, recipes_for
+from finery.contracts.datasets.detection import recipes_for
+from finery.contracts.datasets.formats import PromptPreference
 from finery.contracts.events import NoticeEvent, ProgressEvent
 from finery.contracts.fit import ModelShape, Training, estimate
 from finery.contracts.recipes import RECIPES, Recipe, register
@@ -56,7 +57,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 class TestRegister:
     def test_tables_follow(self, orpo: Recipe) -> None:
-        assert recipes_for(Shape.PREFERENCE) == ["dpo", "reward", "orpo"]
+        assert recipes_for(PromptPreference) == ["dpo", "reward", "orpo"]
         assert choose({"learning_rate": "auto"}, recipe=orpo, rows=10, parameters=10**9) == {"learning_rate": 5e-6}
 
     def test_its_memory_is_two_sequences_a_row_and_no_reference(self, orpo: Recipe) -> None:

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -17,6 +18,7 @@ from finery.kit import tables, text
 from finery.kit.tables import (
     BrokenRow,
     DamagedFile,
+    ObjectDecoder,
     Row,
     TableFormat,
     UnknownFormat,
@@ -41,27 +43,21 @@ def values(path: Path) -> list[dict[str, object]]:
     return [row.value for row in stream_rows(path)]
 
 
-class Taking:
-    """Takes the rows that it likes."""
+class Noting(ObjectDecoder):
+    """Notes what it decodes: rows alone, and how many together."""
 
-    def __init__(self, likes: Callable[[bytes], bool]) -> None:
-        self._likes = likes
-        self.taken: list[tuple[int, int]] = []
-        self.batches = 0
+    def __init__(self) -> None:
+        self.alone: list[bytes] = []
+        self.together: list[int] = []
 
-    def take_block(self, block: bytes, line: int, number: int) -> int:
-        lines = block.split(b"\n")
-        if not all(data and not data.isspace() and self._likes(data) for data in lines):
-            return 0
-        self.batches += 1
-        self.taken += [(line + index, number + index) for index in range(len(lines))]
-        return len(lines)
+    def decode(self, data: bytes) -> dict[str, Any]:
+        self.alone.append(data)
+        return super().decode(data)
 
-    def take(self, data: bytes, line: int, number: int) -> bool:
-        if not self._likes(data):
-            return False
-        self.taken.append((line, number))
-        return True
+    def decode_lines(self, block: bytes) -> Sequence[dict[str, Any]]:
+        rows = super().decode_lines(block)
+        self.together.append(len(rows))
+        return rows
 
 
 def json_lines(rows: list[dict[str, object]], end: str = "\n") -> bytes:
@@ -270,24 +266,64 @@ class TestScanRows:
         assert reason in found[0].reason
 
     @pytest.mark.parametrize("name", ["lines.jsonl", "array.json"])
-    def test_what_is_taken_does_not_come(self, tmp_path: Path, name: str) -> None:
-        path = write(tmp_path, name, FORMS[name])
-        rows = list(scan_rows(path, taker=Taking(lambda data: json.loads(data) != ROWS[1])))
+    def test_what_is_not_wanted_does_not_come_and_is_not_decoded(self, tmp_path: Path, name: str) -> None:
+        decoder = Noting()
+        rows = list(scan_rows(write(tmp_path, name, FORMS[name]), decoder=decoder, wanted=lambda number: number == 2))
         assert [(row.number, row.value) for row in rows if isinstance(row, Row)] == [(2, ROWS[1])]
+        assert (len(decoder.alone), decoder.together) == (1, [])
 
-    def test_lines_are_offered_together_with_where_they_stand(self, tmp_path: Path) -> None:
-        taker = Taking(lambda data: data != b"{}")
+    def test_of_cells_come_only_the_wanted_rows(self, tmp_path: Path) -> None:
+        rows = list(scan_rows(write(tmp_path, "t.csv", CSV_TEXT.encode()), wanted=lambda number: number == 2))
+        assert [(row.number, row.value) for row in rows if isinstance(row, Row)] == [(2, CSV_ROWS[1])]
+
+    def test_rows_are_counted_among_blank_lines(self, tmp_path: Path) -> None:
         content = b'{"a": 1}\n' * 3 + b"\n \n{}\n" + b'{"a": 2}\n'
-        rows = list(scan_rows(write(tmp_path, "t.jsonl", content * 2), taker=taker))
-        assert [(row.line, row.number) for row in rows if isinstance(row, Row)] == [(6, 4), (13, 9)]
-        assert taker.taken == [(1, 1), (2, 2), (3, 3), (7, 5), (8, 6), (9, 7), (10, 8), (14, 10)]
+        rows = list(scan_rows(write(tmp_path, "t.jsonl", content * 2)))
+        places = [(1, 1), (2, 2), (3, 3), (6, 4), (7, 5), (8, 6), (9, 7), (10, 8), (13, 9), (14, 10)]
+        assert [(row.line, row.number) for row in rows if isinstance(row, Row)] == places
 
-    def test_whole_chunks_of_lines_are_taken_at_once(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_lines_of_a_chunk_are_decoded_together(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(text, "CHUNK_BYTES", 20)
-        taker = Taking(lambda data: True)
-        assert list(scan_rows(write(tmp_path, "t.jsonl", b'{"a": 1}\n' * 10), taker=taker)) == []
-        assert taker.taken == [(number, number) for number in range(1, 11)]
-        assert taker.batches == 5
+        decoder = Noting()
+        rows = list(scan_rows(write(tmp_path, "t.jsonl", b'{"a": 1}\n' * 9 + b'{"a": 10}'), decoder=decoder))
+        assert [(row.line, row.number, row.size) for row in rows if isinstance(row, Row)] == [
+            *((number, number, 8) for number in range(1, 10)),
+            (10, 10, 9),
+        ]
+        assert (decoder.alone, sum(decoder.together)) == ([], 10)
+        assert len(decoder.together) < 10
+
+    @pytest.mark.parametrize(
+        "block",
+        [
+            "{row}\n",
+            "\n{row}",
+            "{row}\n\n{row}",
+            "{row} {row}\n",
+            "{row},{row}",
+            "{row},",
+            "{row}\n{row},{row}",
+            "{row}\n{row}}}",
+            "{row}\nnull",
+            "{row}\n[{row}]",
+            "{row}\n{row} \x00",
+            "{row}\n{cut}\n{off}",
+            "{row},{row}\n{cut}\n{off}",
+            "{row} {row}\n{cut}\n{off}",
+            "{row}{row}\n{cut}\n{off}",
+            '{row}}},{{"row":{row}\n{cut}\n{off}',
+            "{row}\r\n{row}\r\n",
+            " {row}\n{row} ",
+            '{row}\n{{"a":\n{row}}}\n{row} {row}',
+            "{row}\n{{}}\n{row}",
+        ],
+    )
+    def test_lines_together_are_what_they_are_alone(self, tmp_path: Path, block: str) -> None:
+        row = json.dumps({"id": [{"a": 5, "b": 6}], "c": "d"})
+        cut, _, off = row.partition(', "b": ')
+        path = write(tmp_path, "t.jsonl", block.format(row=row, cut=cut, off=off).encode())
+        together = [str(found) for found in scan_rows(path)]
+        assert together == [str(found) for found in scan_rows(path, wanted=lambda number: True)]
 
     @pytest.mark.parametrize(
         ("name", "prefix", "suffix"),
@@ -381,19 +417,22 @@ class TestRowsOfManyValues:
         [b"1," * 50_000 + b"1", b"{}," * 40_000 + b"1", b"[]," * 40_000 + b"1", b'"",' * 50_000 + b'""'],
         ids=["numbers", "objects", "lists", "texts"],
     )
-    def test_json_is_neither_decoded_nor_taken(self, tmp_path: Path, name: str, values: bytes) -> None:
+    def test_json_is_not_decoded(self, tmp_path: Path, name: str, values: bytes) -> None:
         row = b'{"x": [' + values + b"]}"
         small = [b'{"a": 1}'] * 3
         content = (
             b"\n".join([*small, row, *small]) if "jsonl" in name else b"[" + b",".join([*small, row, small[0]]) + b"]"
         )
-        taker = Taking(lambda data: True)
+        decoder = Noting()
         path = write(tmp_path, name, gzip.compress(content) if name.endswith("gz") else content)
-        assert [str(row) for row in scan_rows(path, taker=taker)] == [
+        found = list(scan_rows(path, decoder=decoder))
+        assert [str(row) for row in found if isinstance(row, BrokenRow)] == [
             f"line {4 if 'jsonl' in name else 1}: {tables.TOO_MANY}"
         ]
-        assert 4 not in [number for _, number in taker.taken]
-        assert len(taker.taken) == (6 if "jsonl" in name else 4)
+        assert [row.number for row in found] == list(range(1, len(found) + 1))
+        assert len(found) == (7 if "jsonl" in name else 5)
+        assert row not in decoder.alone
+        assert sum(decoder.together) + len(decoder.alone) == len(found) - 1
 
     @pytest.mark.parametrize("name", ["t.jsonl", "t.json"])
     @pytest.mark.parametrize("text", ["a, b [c] {d} ", 'say "x, [y], {z}" \\ '], ids=["plain", "with quotes"])

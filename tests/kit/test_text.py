@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finery.kit.text import has_longer_line, split_in_blocks, split_lines
+from finery.kit.text import split_in_blocks, split_lines
 
 CHUNKS = st.lists(st.text("ab\n", max_size=9).map(str.encode), max_size=6)
 
@@ -25,9 +25,3 @@ class TestSplitLines:
         content = b"".join(chunks)
         expected = content.split(b"\n")[:-1] if content.endswith(b"\n") or not content else content.split(b"\n")
         assert list(split_lines(chunks, limit=100)) == expected
-
-
-class TestHasLongerLine:
-    @given(block=st.text("a\n", max_size=30).map(str.encode), size=st.integers(0, 12))
-    def test_agrees_with_looking_at_each(self, block: bytes, size: int) -> None:
-        assert has_longer_line(block, size) == (max(map(len, block.split(b"\n"))) > size)

@@ -3,13 +3,21 @@
 from typing import Any
 
 from finery.contracts.datasets import Message
+from finery.contracts.datasets.reading import read_messages
+
+Chat = list[dict[str, str]]
 
 
-def user(text: str) -> Message:
+def user(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-CHATS: dict[str, list[Message]] = {
+def messages_of(chat: Chat) -> list[Message]:
+    """As a dataset has them."""
+    return read_messages(chat, "messages")
+
+
+CHATS: dict[str, Chat] = {
     "english": [user("What is Finery?")],
     "chinese": [user("Finery 是什么？")],
     "japanese": [user("Finery とは何ですか？")],

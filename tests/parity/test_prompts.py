@@ -5,16 +5,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from finery.contracts.datasets import Conversation, Message, Text
+from finery.contracts.datasets import Assistant, Conversation, Message, Text
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
 from finery.engines.transformers import prompts as serving
 from finery.engines.transformers.renderers import Renderers
 from finery.engines.wire import ChatRequest
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
-from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS
+from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS, Chat, messages_of, user
 
 PLAIN = "{% for m in messages %}{{ m['role'] + ':' + m['content'] + '\n' }}{% endfor %}"
 
@@ -24,7 +25,7 @@ def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(tiny_llama)
 
 
-def served(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]]) -> list[int]:
+def served(tokenizer: PreTrainedTokenizerBase, messages: Chat) -> list[int]:
     async def rendered() -> list[int]:
         renderers = Renderers()
         renderers.start()
@@ -39,8 +40,8 @@ def served(tokenizer: PreTrainedTokenizerBase, messages: list[dict[str, Any]]) -
 
 def learned_after(tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> list[int]:
     """The tokens before the answer that a conversation teaches."""
-    trains = [*([False] * len(messages)), True]
-    row = Conversation(messages=[*messages, {"role": "assistant", "content": "Iron."}], trains=trains)
+    masked = [replace(message, weight=0) if isinstance(message, Assistant) else message for message in messages]
+    row = Conversation.of([*masked, Assistant("Iron.")])
     (encoded,) = Encoder(tokenizer).conversation(row, completion_only=True)
     first = next(index for index, label in enumerate(encoded["labels"]) if label != MASKED)
     return list(encoded["input_ids"][:first])
@@ -52,22 +53,20 @@ class TestChatPrompts:
         [None, *(pytest.param(each, marks=pytest.mark.thorough) for each in (FALLBACK_CHAT_TEMPLATE, TOOL_TEMPLATE))],
         ids=["own", "fallback", "tools"],
     )
-    @pytest.mark.parametrize("messages", CHATS.values(), ids=CHATS)
-    def test_one_prompt_everywhere(
-        self, tokenizer: PreTrainedTokenizerBase, template: str | None, messages: list[Message]
-    ) -> None:
+    @pytest.mark.parametrize("chat", CHATS.values(), ids=CHATS)
+    def test_one_prompt_everywhere(self, tokenizer: PreTrainedTokenizerBase, template: str | None, chat: Chat) -> None:
         if template is not None:
             tokenizer.chat_template = template
-        asked = served(tokenizer, [dict(message) for message in messages])
-        assert asked == learned_after(tokenizer, messages)
-        assert asked == Encoder(tokenizer).prompt(messages, None)
-        assert asked == prompts_of(tokenizer).chat(messages)
-        assert asked == tokenizer.apply_chat_template(list(messages), add_generation_prompt=True)["input_ids"]
+        asked = served(tokenizer, chat)
+        assert asked == learned_after(tokenizer, messages_of(chat))
+        assert asked == Encoder(tokenizer).prompt(messages_of(chat), None)
+        assert asked == prompts_of(tokenizer).chat(chat)
+        assert asked == tokenizer.apply_chat_template(chat, add_generation_prompt=True)["input_ids"]
 
     def test_tools_choose_their_own_template(self, tokenizer: PreTrainedTokenizerBase) -> None:
         tokenizer.chat_template = {"default": PLAIN, "tool_use": TOOL_TEMPLATE}
-        question: list[Message] = [{"role": "user", "content": "Hot?"}]
-        with_tools = tokenizer.decode(Encoder(tokenizer).prompt(question, TOOLS))
+        question = [user("Hot?")]
+        with_tools = tokenizer.decode(Encoder(tokenizer).prompt(messages_of(question), TOOLS))
         assert "temperature_of" in with_tools
         assert serving.prompts_of(tokenizer).text(question, TOOLS, prompt=True) == with_tools
         assert serving.prompts_of(tokenizer).text(question, []) == "user:Hot?\n"
@@ -92,17 +91,14 @@ class TestChatPrompts:
         calls = "{% for c in m['tool_calls'] or [] %}<{{ c['function']['name'] }}>{% endfor %}" if shows else ""
         tokenizer.chat_template = "{% for m in messages %}{{ m['content'] }}" + calls + "{% endfor %}"
         call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": {}}}
-        messages: list[Any] = [
-            {"role": "user", "content": "x"},
-            {"role": "assistant", "content": "", "tool_calls": [call]},
-        ]
+        messages: list[Any] = [user("x"), {"role": "assistant", "content": "", "tool_calls": [call]}]
         if shows:
             assert prompts_of(tokenizer).text(messages) == "x<look>"
             return
         with pytest.raises(NotRenderable, match="leaves out tool calls"):
             prompts_of(tokenizer).text(messages)
         with pytest.raises(Unmarkable, match="leaves out tool calls"):
-            Renderer(prompts_of(tokenizer)).learned(Conversation(messages, [False, True], None))
+            Renderer(prompts_of(tokenizer)).learned(Conversation.of(messages_of(messages)))
 
     def test_a_text_to_go_on_with_has_no_end(self, tokenizer: PreTrainedTokenizerBase) -> None:
         text = "iron and 火"

@@ -1,6 +1,7 @@
 """What is learned is exact to the token, whatever the template."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from tokenizers import Tokenizer
@@ -10,7 +11,7 @@ from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from finery.contracts.datasets import Conversation, Message, Text
+from finery.contracts.datasets import Assistant, Conversation, Message, Text, Tool, User
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.rendering import Unmarkable
@@ -45,17 +46,16 @@ def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
     return AutoTokenizer.from_pretrained(tiny_llama)
 
 
-def user(text: str) -> Message:
-    return {"role": "user", "content": text}
+def user(text: str) -> User:
+    return User(text)
 
 
-def assistant(text: str) -> Message:
-    return {"role": "assistant", "content": text}
+def assistant(text: str, *, weight: Literal[0, 1] | None = None) -> Assistant:
+    return Assistant(text, weight=weight)
 
 
-def conversation(*messages: Message, trains: list[bool] | None = None) -> Conversation:
-    learned = [message["role"] == "assistant" for message in messages] if trains is None else trains
-    return Conversation(messages=list(messages), trains=learned)
+def conversation(*messages: Message) -> Conversation:
+    return Conversation.of(list(messages))
 
 
 def learned_text(tokenizer: PreTrainedTokenizerBase, row: dict[str, list[int]]) -> str:
@@ -84,7 +84,8 @@ class TestConversation:
             conversation(user("Who are you?"), assistant("I am Finery.")), completion_only=True
         )
         assert learned_text(tokenizer, row) == "I am Finery." + end
-        asked = tokenizer.apply_chat_template([user("Who are you?")], tokenize=False, add_generation_prompt=True)
+        question = [user("Who are you?").as_dict()]
+        asked = tokenizer.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
         prompt = tokenizer(asked, add_special_tokens=False)["input_ids"]
         assert row["input_ids"][: len(prompt)] == prompt
         assert row["labels"][: len(prompt)] == [MASKED] * len(prompt)
@@ -96,9 +97,8 @@ class TestConversation:
     ) -> None:
         if template is not None:
             tokenizer.chat_template = template
-        turns = [user("a"), assistant("One."), user("b"), assistant("Two."), user("c"), assistant("Three.")]
-        trains = [False, True, False, False, False, True]
-        (row,) = Encoder(tokenizer).conversation(conversation(*turns, trains=trains), completion_only=True)
+        turns = [user("a"), assistant("One."), user("b"), assistant("Two.", weight=0), user("c"), assistant("Three.")]
+        (row,) = Encoder(tokenizer).conversation(conversation(*turns), completion_only=True)
         assert learned_text(tokenizer, row) == "One.<|im_end|>Three.<|im_end|>"
 
     def test_a_template_that_rewrites_earlier_turns_gives_a_row_for_each(
@@ -116,9 +116,9 @@ class TestConversation:
 
     def test_a_template_that_refuses_is_named(self, tokenizer: PreTrainedTokenizerBase) -> None:
         tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
-        tool: Message = {"role": "tool", "content": "x"}
+        turns = [user("a"), assistant("b"), Tool("x"), assistant("c")]
         with pytest.raises(Unmarkable, match="knows the roles"):
-            Encoder(tokenizer).conversation(conversation(tool, assistant("b")), completion_only=True)
+            Encoder(tokenizer).conversation(conversation(*turns), completion_only=True)
 
     @pytest.mark.parametrize("template", [CHATML, ENDLESS], ids=["on a token's border", "within a token"])
     def test_a_tokenizer_that_puts_a_space_before_every_text(self, template: str) -> None:
@@ -160,5 +160,5 @@ class TestAnswer:
             tokenizer.chat_template = template
         prompt, answer = Encoder(tokenizer).answer([user("Who?")], [assistant("Finery.")], None)
         assert tokenizer.decode(answer) == "Finery.<|im_end|>"
-        asked = tokenizer.apply_chat_template([user("Who?")], tokenize=False, add_generation_prompt=True)
+        asked = tokenizer.apply_chat_template([user("Who?").as_dict()], tokenize=False, add_generation_prompt=True)
         assert prompt == tokenizer(asked, add_special_tokens=False)["input_ids"]

@@ -15,7 +15,7 @@ from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.loading import load_tokenizer
 from finery.trainers.measuring import measure
-from finery.trainers.rows import Data, Tally
+from finery.trainers.rows import Data, RowCounts
 from tests.trainers.running import CORPUS, FEEDBACK, INSTRUCTIONS, PREFERENCES
 
 SECRET = "Jane Roe, 42 Elm Street"
@@ -45,13 +45,13 @@ def write(folder: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def trained(wanted: MeasurementRequest, model: Path) -> tuple[list[dict[str, Any]], Tally]:
+def trained(wanted: MeasurementRequest, model: Path) -> tuple[list[dict[str, Any]], RowCounts]:
     """The rows that the trainer itself makes."""
     settings = {"model_name": "m", "dataset_path": "d", "max_length": wanted.max_length}
     rules = wanted.rules.model_dump(include={*RECIPES[wanted.recipe].config.model_fields})
     config: Any = RECIPES[wanted.recipe].config.model_validate(settings | rules)
-    encoder, tally = Encoder(load_tokenizer(str(model), config.chat_template)), Tally()
-    return list(ROWS[wanted.recipe](config, encoder, Data("train", wanted.dataset), tally)), tally
+    encoder, counts = Encoder(load_tokenizer(str(model), config.chat_template)), RowCounts()
+    return list(ROWS[wanted.recipe](config, encoder, Data("train", wanted.dataset), counts)), counts
 
 
 def tokens_of(row: dict[str, Any]) -> tuple[int, int]:
@@ -82,17 +82,17 @@ class TestMeasure:
     ) -> None:
         wanted = request(dataset, recipe, cache, max_length=max_length, config=config)
         found = measure(wanted)
-        rows, tally = trained(wanted, tiny_llama)
-        counts = [tokens_of(row) for row in rows]
-        assert found.tokens == sum(total for total, _ in counts)
+        rows, counts = trained(wanted, tiny_llama)
+        tokens = [tokens_of(row) for row in rows]
+        assert found.tokens == sum(total for total, _ in tokens)
         # A row of `reward` holds its prompt in both answers, and does not say where it ends.
         if recipe != "reward":
-            assert found.trainable_tokens == sum(learned for _, learned in counts)
-        assert found.vanished == tally.dropped.get("prompt fills max_length", 0)
+            assert found.trainable_tokens == sum(learned for _, learned in tokens)
+        assert found.vanished == counts.dropped.get("prompt fills max_length", 0)
         assert found.is_exact
         assert found.rows == found.measured == len(dataset.read_text().splitlines())
         if recipe != "cpt":
-            assert found.kept == tally.kept
+            assert found.kept == counts.kept
 
     def test_lengths_are_those_before_the_cut(self, tmp_path: Path, cache: Path) -> None:
         rows = [{"prompt": "p", "completion": "a " * number} for number in range(1, 101)]

@@ -44,7 +44,7 @@ def _checked(
 ) -> "DatasetCheck":
     # These take half a second to import, which other commands need not wait for.
     from finery.contracts.datasets import InfoRefused, open_source
-    from finery.contracts.datasets.checking import examine
+    from finery.contracts.datasets.check import examine
     from finery.contracts.datasets.measurement import checked
     from finery.contracts.datasets.recipes import learning_recipes
 

@@ -4,11 +4,11 @@ import csv
 import gzip
 import re
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -17,12 +17,10 @@ from finery.kit.parquet_rows import RefusedParquet, parquet_rows
 from finery.kit.text import (
     HEAD_BYTES,
     PackedTooTightly,
-    Unpacking,
     as_utf8,
     guess_encoding,
     has_long_start,
-    open_unpacked,
-    read_chunks,
+    open_chunks,
     split_in_blocks,
     split_lines,
 )
@@ -33,19 +31,6 @@ MAX_ROW_VALUES = 50_000
 while no other thread runs."""
 
 JsonObject = dict[str, Any]
-
-
-class Taker(Protocol):
-    """Whoever would rather decode JSON rows itself. What it takes is not decoded here, and does not come."""
-
-    def take_block(self, block: bytes, line: int, number: int) -> int:
-        """Consecutive lines, the first of which is `line`, and row `number` unless it is blank.
-
-        Taken are all or none of them; returns how many, all of which are rows.
-        """
-
-    def take(self, data: bytes, line: int, number: int) -> bool:
-        """One row of JSON."""
 
 
 class TableFormat(StrEnum):
@@ -61,7 +46,8 @@ class Row(msgspec.Struct, frozen=True, gc=False):
     """Where the row begins, from 1. A Parquet file has no lines: the row's number."""
     number: int
     """Which row it is, from 1; blank lines do not count."""
-    value: JsonObject
+    value: Any
+    """Its object, or what a decoder made of its JSON instead."""
     size: int
     """Bytes of its JSON, characters of its cells."""
 
@@ -96,18 +82,26 @@ def stream_rows(path: Path) -> Iterator[Row]:
         yield row
 
 
-def scan_rows(path: Path, *, taker: Taker | None = None) -> Iterator[Row | BrokenRow]:
+def scan_rows(
+    path: Path, *, decoder: "RowDecoder | None" = None, wanted: Callable[[int], bool] | None = None
+) -> Iterator[Row | BrokenRow]:
     """Every row in order; one that cannot be read comes as a BrokenRow, and reading goes on where it can.
 
-    `taker` is offered the bytes of JSON rows first. Raises UnreadableTable and OSError.
+    `decoder` makes the values of rows of JSON; without one they are objects. `wanted` is asked for a row's number: no
+    other rows come, and their JSON is not decoded. Raises UnreadableTable and OSError.
     """
-    with open_unpacked(path) as file:
-        chunks = _undamaged(read_chunks(file, Unpacking(path)))
+    rows = _every_row(path, _Json(decoder or ObjectDecoder(), wanted))
+    return rows if wanted is None else (row for row in rows if wanted(row.number))
+
+
+def _every_row(path: Path, json: "_Json") -> Iterator[Row | BrokenRow]:
+    with open_chunks(path) as read:
+        chunks = _undamaged(read)
         head = next(chunks, b"")
         table = sniff(head[:HEAD_BYTES], path.name)
         if table is not TableFormat.PARQUET:
             everything = chain((head,), chunks)
-            yield from _READERS[table](as_utf8(everything, guess_encoding(head)), taker or _TakesNone())
+            yield from _READERS[table](as_utf8(everything, guess_encoding(head)), json)
     if table is TableFormat.PARQUET:
         yield from _parquet_rows(path)
 
@@ -175,15 +169,46 @@ def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
         raise UnreadableTable(str(error)) from error
 
 
-class _TakesNone:
-    def take_block(self, block: bytes, line: int, number: int) -> int:
-        return 0
+class RowDecoder(Protocol):
+    """Both raise what is named in UNREADABLE."""
 
-    def take(self, data: bytes, line: int, number: int) -> bool:
-        return False
+    def decode(self, data: bytes) -> Any:
+        """The value of one row."""
+
+    def decode_lines(self, block: bytes) -> Sequence[Any]:
+        """The values of rows that stand in lines, all of them, or none where they are rather decoded one by one."""
 
 
-def _json_line_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
+class ObjectDecoder:
+    def decode(self, data: bytes) -> JsonObject:
+        return _DECODER.decode(data)
+
+    def decode_lines(self, block: bytes) -> Sequence[JsonObject]:
+        return _DECODER.decode_lines(block)
+
+
+class _Json(NamedTuple):
+    """How rows of JSON are decoded."""
+
+    decoder: RowDecoder
+    wanted: Callable[[int], bool] | None
+
+    def row(self, data: bytes, line: int, number: int) -> Row | BrokenRow:
+        try:
+            return Row(line, number, self.decoder.decode(data), len(data))
+        except UNREADABLE as error:
+            return BrokenRow(line, number, reason_of(error))
+
+    def block(self, block: bytes, ends: Sequence[int]) -> Sequence[Any]:
+        """The values of a block of rows, one to a line, which end there; none where one of them cannot be read."""
+        try:
+            values = self.decoder.decode_lines(block)
+        except UNREADABLE:
+            return ()
+        return values if len(values) == len(ends) else ()
+
+
+def _json_line_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | BrokenRow]:
     number = line = 0
     for block in split_in_blocks(chunks, limit=MAX_ROW_BYTES):
         if block is None:
@@ -193,34 +218,46 @@ def _json_line_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | Bro
             continue
         # The lines after the first stand in one chunk, which is too short for so many values.
         is_heavy = has_long_start(block, 2 * MAX_ROW_VALUES) and holds_more_values(block, MAX_ROW_VALUES)
-        if not is_heavy and (taken := taker.take_block(block, line + 1, number + 1)):
-            line += taken
-            number += taken
-            continue
-        for data in block.split(b"\n"):
+        ends = () if is_heavy or json.wanted is not None else _ends_of_objects(block)
+        start = 0
+        for value, end in zip(json.block(block, ends) if ends else (), ends, strict=False):
             line += 1
-            if data and not data.isspace():
-                number += 1
-                if is_heavy and holds_more_values(data, MAX_ROW_VALUES):
-                    yield BrokenRow(line, number, TOO_MANY)
-                elif not taker.take(data, line, number):
-                    yield _row(data, line, number)
+            number += 1
+            yield Row(line, number, value, end - start)
+            start = end + 1
+        for data in () if start else block.split(b"\n"):
+            line += 1
+            if not data or data.isspace():
+                continue
+            number += 1
+            if is_heavy and holds_more_values(data, MAX_ROW_VALUES):
+                yield BrokenRow(line, number, TOO_MANY)
+            elif json.wanted is None or json.wanted(number):
+                yield json.row(data, line, number)
 
 
-def _row(data: bytes, line: int, number: int) -> Row | BrokenRow:
-    try:
-        return Row(line, number, _DECODER.decode(data), len(data))
-    except _UNREADABLE as error:
-        return BrokenRow(line, number, _reason(error))
+def _ends_of_objects(block: bytes) -> Sequence[int]:
+    """Where its lines end, if there can be no object that goes on in the next line; else none.
+
+    In JSON, a brace that opens follows one that closes only where a value has ended and the next begins.
+    """
+    ends: list[int] = []
+    find, start = block.find, 0
+    while (end := find(b"\n", start)) >= 0:
+        if block[end - 1 : end + 2] != b"}\n{":
+            return ()
+        ends.append(end)
+        start = end + 1
+    return [*ends, len(block)]
 
 
 TOO_LONG = f"the row is longer than {MAX_ROW_BYTES // 2**20} MiB"
 TOO_MANY = f"the row holds more than {MAX_ROW_VALUES:,} values"
 _DECODER = msgspec.json.Decoder(JsonObject)
-_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return "not valid UTF-8; save the file as UTF-8"
     if isinstance(error, RecursionError):
@@ -228,14 +265,14 @@ def _reason(error: Exception) -> str:
     return str(error)
 
 
-def _json_array_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
+def _json_array_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | BrokenRow]:
     splitter = _ArraySplitter(chunks)
     try:
         for number, (line, data) in enumerate(splitter.elements(), start=1):
             if holds_more_values(data, MAX_ROW_VALUES):
                 yield BrokenRow(line, number, TOO_MANY)
-            elif not taker.take(data, line, number):
-                yield _row(data, line, number)
+            elif json.wanted is None or json.wanted(number):
+                yield json.row(data, line, number)
     except BrokenRow as end:
         yield end
 
@@ -353,7 +390,7 @@ _SCALAR = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^",\]\s]++', re.DOTALL)
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
 
 
-def _csv_rows(chunks: Iterator[bytes], _taker: Taker, delimiter: str = ",") -> Iterator[Row | BrokenRow]:
+def _csv_rows(chunks: Iterator[bytes], _: _Json, delimiter: str = ",") -> Iterator[Row | BrokenRow]:
     csv.field_size_limit(MAX_ROW_BYTES)
     lines = _CsvLines(chunks, delimiter.encode())
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
@@ -413,7 +450,7 @@ class _CsvLines(Iterator[str]):
         try:
             return data.decode() + "\n"
         except UnicodeDecodeError as error:
-            self.flaw = _reason(error)
+            self.flaw = reason_of(error)
             return data.decode(errors="replace") + "\n"
 
     def _refused(self, flaw: str, is_quoted: bool) -> str:
@@ -430,11 +467,11 @@ class _CsvLines(Iterator[str]):
         return sum(1 for _ in islice(cell.finditer(text), MAX_ROW_VALUES + 2)) - 1
 
 
-def _tsv_rows(chunks: Iterator[bytes], taker: Taker) -> Iterator[Row | BrokenRow]:
-    return _csv_rows(chunks, taker, "\t")
+def _tsv_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | BrokenRow]:
+    return _csv_rows(chunks, json, "\t")
 
 
-_READERS: dict[TableFormat, Callable[[Iterator[bytes], Taker], Iterator[Row | BrokenRow]]] = {
+_READERS: dict[TableFormat, Callable[[Iterator[bytes], _Json], Iterator[Row | BrokenRow]]] = {
     TableFormat.JSON_LINES: _json_line_rows,
     TableFormat.JSON_ARRAY: _json_array_rows,
     TableFormat.CSV: _csv_rows,

@@ -4,8 +4,9 @@ import codecs
 import gzip
 import io
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 CHUNK_BYTES = 1 << 16
 """Small enough to stay in a core's own cache while its lines are read; four times as much makes copies dearer."""
@@ -49,16 +50,21 @@ class Unpacking:
             raise PackedTooTightly("it is packed so tightly that it may hold anything: give it unpacked")
 
 
-def open_unpacked(path: Path) -> BinaryIO:
-    """The file's bytes, gunzipped where they are gzipped (the content decides, not the name)."""
-    reader = io.BufferedReader(io.FileIO(path), CHUNK_BYTES)
-    if reader.peek(2)[:2] == GZIP_MAGIC:
-        return io.BufferedReader(_OwningGzip(reader), CHUNK_BYTES)
-    return reader
+@contextmanager
+def open_chunks(path: Path) -> Iterator[Iterator[bytes]]:
+    """The file's bytes, gunzipped where they are gzipped (the content decides, not the name).
+
+    Reading them raises PackedTooTightly.
+    """
+    with io.BufferedReader(io.FileIO(path), CHUNK_BYTES) as file:
+        if file.peek(2)[:2] != GZIP_MAGIC:
+            yield iter(partial(file.read, CHUNK_BYTES), b"")
+            return
+        with gzip.GzipFile(fileobj=file, mode="rb") as unpacked:
+            yield _weighed(unpacked, Unpacking(path))
 
 
-def read_chunks(file: BinaryIO, unpacking: Unpacking) -> Iterator[bytes]:
-    """Raises PackedTooTightly."""
+def _weighed(file: gzip.GzipFile, unpacking: Unpacking) -> Iterator[bytes]:
     while chunk := file.read(CHUNK_BYTES):
         # A row of JSON has a line of its own or not; one of CSV has no brace.
         unpacking.take(content_bytes=len(chunk), rows=chunk.count(b"\n") + chunk.count(b"{"))
@@ -126,17 +132,6 @@ def split_in_blocks(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | 
         yield b"".join(pending) if size <= limit else None
 
 
-def has_longer_line(block: bytes, size: int) -> bool:
-    """Whether one of the lines has more bytes than `size`, its `\\n` not counted; looks at few of them."""
-    start = 0
-    while len(block) - start > size:
-        end = block.rfind(b"\n", start, start + size + 1)
-        if end < 0:
-            return True
-        start = end + 1
-    return False
-
-
 def has_long_start(block: bytes, size: int) -> bool:
     """Whether the first line has more bytes than `size`."""
     return len(block) > size and block.find(b"\n", 0, size + 1) < 0
@@ -153,15 +148,3 @@ def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
         yield decoder.decode(b"", final=True).encode("utf-8", "surrogatepass")
     except UnicodeDecodeError:
         yield NOT_UTF8
-
-
-class _OwningGzip(gzip.GzipFile):
-    """Closes the file that it reads from, too."""
-
-    def __init__(self, packed: BinaryIO) -> None:
-        super().__init__(fileobj=packed, mode="rb")
-        self._packed = packed
-
-    def close(self) -> None:
-        super().close()
-        self._packed.close()

@@ -21,7 +21,7 @@ from finery.trainers.loading import computes_in_bf16, load_causal_model, load_to
 from finery.trainers.rows import (
     NOTHING_TO_LEARN,
     Data,
-    Tally,
+    RowCounts,
     account_for,
     evaluation_data,
     split,
@@ -78,22 +78,22 @@ def train(attempt: Attempt) -> Outcome:
 
 
 def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, data: Data) -> Dataset:
-    tally = Tally()
-    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
-    account_for(attempt, tally, data.path)
+    counts = RowCounts()
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
+    account_for(attempt, counts, data.path)
     return encoded
 
 
-def _rows(config: CptConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
+def _rows(config: CptConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[Encoded]:
     """Texts in pieces of max_length: all of a long text is learned, unlike a long answer's end."""
     for row in iter_texts(data.path, data.entry):
         if not row.is_trainable:
-            tally.drop(NOTHING_TO_LEARN)
+            counts.drop(NOTHING_TO_LEARN)
             continue
         ids = encoder.text(row)
         for start in range(0, len(ids), config.max_length):
             piece = ids[start : start + config.max_length]
             # A single token has nothing before it that it could be told from.
             if len(piece) > 1:
-                tally.kept += 1
+                counts.kept += 1
                 yield {"input_ids": piece, "labels": piece}

@@ -23,7 +23,7 @@ from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
     Data,
-    Tally,
+    RowCounts,
     account_for,
     evaluation_data,
     split,
@@ -89,30 +89,30 @@ class EncodedDpoTrainer(DPOTrainer):
 
 
 def _encode(attempt: Attempt, config: DpoConfig, encoder: Encoder, data: Data) -> Dataset:
-    tally = Tally()
-    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
-    account_for(attempt, tally, data.path)
+    counts = RowCounts()
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
+    account_for(attempt, counts, data.path)
     return encoded
 
 
-def _rows(config: DpoConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
+def _rows(config: DpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[Encoded]:
     for row in iter_preferences(data.path, data.entry):
         if not row.is_trainable:
-            tally.drop(NOTHING_TO_LEARN)
+            counts.drop(NOTHING_TO_LEARN)
             continue
         try:
             prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
             prompt_again, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
         except Unmarkable as error:
-            tally.drop(str(error))
+            counts.drop(str(error))
             continue
         if prompt != prompt_again:
-            tally.drop("the chat template renders the prompt differently for its two answers")
+            counts.drop("the chat template renders the prompt differently for its two answers")
             continue
         room = config.max_length - len(prompt)
         if room <= 0 or chosen[:room] == rejected[:room]:
-            tally.drop(CUT_AWAY)
+            counts.drop(CUT_AWAY)
             continue
-        tally.truncated += len(chosen) > room or len(rejected) > room
-        tally.kept += 1
+        counts.truncated += len(chosen) > room or len(rejected) > room
+        counts.kept += 1
         yield {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}

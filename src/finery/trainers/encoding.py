@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from msgspec.structs import replace
 from transformers import PreTrainedTokenizerBase
 
-from finery.contracts.datasets import Conversation, Message, Text
+from finery.contracts.datasets import Assistant, Conversation, Message, Text
 from finery.contracts.parity import MOST_PROMPTS, Asked
 from finery.contracts.prompting import Span
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
@@ -45,18 +46,15 @@ class Encoder:
 
         Raises Unmarkable.
         """
+        learned = [index for index, trains in enumerate(row.trains) if trains]
         try:
             encoded = [self._conversation(row, completion_only=completion_only)]
         except Unmarkable:
-            if row.trains.count(True) < 2:
+            if len(learned) < 2:
                 raise
-            alone = (
-                Conversation(messages=row.messages[: index + 1], trains=[*([False] * index), True], tools=row.tools)
-                for index, trains in enumerate(row.trains)
-                if trains
-            )
+            alone = (_only_last_learned(row.messages[: index + 1], row.tools) for index in learned)
             encoded = [self._conversation(one, completion_only=completion_only) for one in alone]
-        self._note(row.messages[: row.trains.index(True)] if row.is_trainable else [], row.tools)
+        self._note(row.messages[: learned[0]] if learned else [], row.tools)
         return encoded
 
     def text(self, row: Text) -> list[int]:
@@ -68,21 +66,21 @@ class Encoder:
 
     def prompt(self, messages: list[Message], tools: list[dict[str, Any]] | None) -> list[int]:
         """The tokens with which the model is asked; notes what ends an answer to them. Raises Unmarkable."""
-        self.answer(messages, [{"role": "assistant", "content": PIECES[0]}], tools)
-        return self._ids(self._renderer.text(messages, tools, prompt=True))
+        self.answer(messages, [Assistant(PIECES[0])], tools)
+        return self._ids(self._renderer.text(_as_dicts(messages), tools, prompt=True))
 
     def answer(
         self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
     ) -> tuple[list[int], list[int]]:
         """The tokens of a prompt and of what answers it, its end included. Raises Unmarkable."""
         messages = [*prompt, *answer]
-        asked, text = self._renderer.text(prompt, tools, prompt=True), self._renderer.text(messages, tools)
+        asked = self._renderer.text(_as_dicts(prompt), tools, prompt=True)
+        text = self._renderer.text(_as_dicts(messages), tools)
         if not text.startswith(asked):
             raise Unmarkable("the chat template renders the prompt differently with its answer than without")
         end = len(text)
         if self._renderer.has_marks(tools) and len(answer) == 1:
-            only_last = Conversation(messages=messages, trains=[*([False] * len(prompt)), True], tools=tools)
-            end = self._renderer.learned(only_last)[1][0][1]
+            end = self._renderer.learned(_only_last_learned(messages, tools))[1][0][1]
         ids, learned = self._tokens(text[:end], [(len(asked), end)])
         if True not in learned:
             raise Unmarkable("the chat template leaves nothing of the answer")
@@ -161,12 +159,22 @@ class Encoder:
         return self._prompts.ids(text)
 
     def _note(self, prompt: list[Message], tools: list[dict[str, Any]] | None) -> None:
-        length = sum(len(message["content"]) for message in prompt)
+        length = sum(len(message.text) for message in prompt)
         if not prompt or length > LONGEST_BEGINNING or len(self.beginnings) == MOST_PROMPTS:
             return
-        asked = Asked(messages=[dict(message) for message in prompt], tools=tools)
+        asked = Asked(messages=_as_dicts(prompt), tools=tools)
         if asked not in self.beginnings:
             self.beginnings.append(asked)
+
+
+def _only_last_learned(messages: list[Message], tools: list[dict[str, Any]] | None) -> Conversation:
+    """Of messages that end with an assistant's."""
+    masked = [replace(message, weight=0) if isinstance(message, Assistant) else message for message in messages[:-1]]
+    return Conversation.of([*masked, replace(messages[-1], weight=1)], tools=tools)
+
+
+def _as_dicts(messages: list[Message]) -> list[dict[str, Any]]:
+    return [message.as_dict() for message in messages]
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:

@@ -32,7 +32,7 @@ from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
     Data,
-    Tally,
+    RowCounts,
     account_for,
     evaluation_data,
     split,
@@ -114,34 +114,34 @@ class EncodedGrpoTrainer(GRPOTrainer):
 
 
 def _encode(attempt: Attempt, config: GrpoConfig, encoder: Encoder, data: Data) -> Dataset:
-    tally = Tally()
-    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
-    account_for(attempt, tally, data.path)
+    counts = RowCounts()
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
+    account_for(attempt, counts, data.path)
     return encoded
 
 
-def _rows(config: GrpoConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
+def _rows(config: GrpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[Encoded]:
     room = config.max_length - config.max_completion_length
     needed = item_paths(templates_of(config.grader))
     for row in iter_tasks(data.path, data.entry):
         if not row.is_trainable:
-            tally.drop(NOTHING_TO_LEARN)
+            counts.drop(NOTHING_TO_LEARN)
             continue
         try:
             prompt = encoder.prompt(row.prompt, row.tools)
             for path in needed:
                 look_up(path, {"item": row.item})
         except Unmarkable as error:
-            tally.drop(str(error))
+            counts.drop(str(error))
             continue
         except FieldMissing as error:
-            tally.drop(f"the grader's {error}")
+            counts.drop(f"the grader's {error}")
             continue
         if len(prompt) > room:
-            tally.drop(CUT_AWAY)
+            counts.drop(CUT_AWAY)
             continue
-        tally.kept += 1
-        yield {"prompt": prompt, "question": row.prompt[-1]["content"], "item": json.dumps(row.item)}
+        counts.kept += 1
+        yield {"prompt": prompt, "question": row.prompt[-1].text, "item": json.dumps(row.item)}
 
 
 def _refuse_too_few(attempt: Attempt, config: GrpoConfig, rows: Dataset) -> None:

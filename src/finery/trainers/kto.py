@@ -24,7 +24,7 @@ from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
     Data,
-    Tally,
+    RowCounts,
     account_for,
     evaluation_data,
     split,
@@ -109,26 +109,26 @@ def _with_neighbours(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
 
 
 def _encode(attempt: Attempt, config: KtoConfig, encoder: Encoder, data: Data) -> Dataset:
-    tally = Tally()
-    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
-    account_for(attempt, tally, data.path)
+    counts = RowCounts()
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
+    account_for(attempt, counts, data.path)
     return encoded
 
 
-def _rows(config: KtoConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
+def _rows(config: KtoConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[Encoded]:
     for row in iter_feedback(data.path, data.entry):
         if not row.is_trainable:
-            tally.drop(NOTHING_TO_LEARN)
+            counts.drop(NOTHING_TO_LEARN)
             continue
         try:
             prompt, completion = encoder.answer(row.prompt, row.completion, row.tools)
         except Unmarkable as error:
-            tally.drop(str(error))
+            counts.drop(str(error))
             continue
         room = config.max_length - len(prompt)
         if room <= 0:
-            tally.drop(CUT_AWAY)
+            counts.drop(CUT_AWAY)
             continue
-        tally.truncated += len(completion) > room
-        tally.kept += 1
+        counts.truncated += len(completion) > room
+        counts.kept += 1
         yield {"prompt_ids": prompt, "completion_ids": completion[:room], "label": row.label}

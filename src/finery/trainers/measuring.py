@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.datasets import Conversation, Feedback, InfoRefused, Preference, RowRefused, Text
+from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.info import open_source
 from finery.contracts.datasets.measurement import (
     Measurement,
@@ -16,12 +17,10 @@ from finery.contracts.datasets.measurement import (
     RowFailure,
     TokenLengths,
 )
-from finery.contracts.datasets.recipes import READER_OF_KIND
+from finery.contracts.datasets.reader import DatasetReader
 from finery.contracts.datasets.report import MAX_NAMED
-from finery.contracts.datasets.rows import Example
-from finery.contracts.datasets.signatures import texts_of
 from finery.kit.limits import confine
-from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
+from finery.kit.tables import BrokenRow, Row, UnreadableTable
 from finery.kit.text import GZIP_MAGIC
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.encoding import MASKED, Encoder
@@ -64,29 +63,29 @@ def measure(request: MeasurementRequest) -> Measurement:
     """Raises TrainingRefused for a model without a usable tokenizer, InfoRefused, UnreadableTable, OSError."""
     encoder = Encoder(load_tokenizer(_tokenizer_folder(request), request.rules.chat_template))
     source = open_source(request.dataset, request.entry)
-    tally = _Tally(request, stride=_stride(source.file, request.budget_bytes))
-    read = READER_OF_KIND[request.examples]
-    for row in scan_rows(source.file):
-        if not tally.is_due():
+    counts = _Counts(request, stride=_stride(source.file, request.budget_bytes))
+    reader = DatasetReader(source, request.examples)
+    for row in reader.rows():
+        if not counts.is_due():
             continue
         if isinstance(row, BrokenRow):
-            tally.flawed += 1
+            counts.flawed += 1
             continue
         try:
-            example = read(source.normalise(row.value))
+            _, example = reader.read(row)
         except RowRefused:
-            tally.flawed += 1
+            counts.flawed += 1
             continue
         if not example.is_trainable:
-            tally.idle += 1
+            counts.idle += 1
             continue
         try:
             pieces = list(_encode(encoder, request, example))
         except Unmarkable as error:
-            tally.fail(row, _without_content(str(error), example))
+            counts.fail(row, _without_content(str(error), example))
             continue
-        tally.add(pieces)
-    return tally.measurement()
+        counts.add(pieces)
+    return counts.measurement()
 
 
 class Piece(NamedTuple):
@@ -141,7 +140,7 @@ def _compared(prompt: int, answers: Sequence[list[int]], longest: int) -> Piece:
     return Piece(length, learned + prompt * len(cut), learned)
 
 
-class _Tally:
+class _Counts:
     def __init__(self, request: MeasurementRequest, *, stride: int) -> None:
         self._request = request
         self._stride = stride
@@ -230,7 +229,8 @@ def _stride(file: Path, budget: int) -> int:
 
 def _without_content(reason: str, example: Example) -> str:
     """A template's own words may repeat what it was given."""
-    told = any(len(text) >= SHORTEST_TOLD and text in reason for text in texts_of(example))
+    texts = (text for text in example.texts() if isinstance(text, str))
+    told = any(len(text) >= SHORTEST_TOLD and text in reason for text in texts)
     return reason.partition(":")[0] if told else reason
 
 

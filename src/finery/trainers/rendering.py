@@ -66,13 +66,13 @@ class Renderer:
 
     def _by_marks(self, row: Conversation) -> tuple[str, list[Span]]:
         try:
-            text, spans = self._prompts.marked(row.messages, row.tools)
+            text, spans = self._prompts.marked([message.as_dict() for message in row.messages], row.tools)
         except NotRenderable as error:
             raise _unmarkable(error) from error
-        assistants = [index for index, message in enumerate(row.messages) if message["role"] == "assistant"]
-        if len(spans) != len(assistants):
+        are_learned = [trains for role, trains in zip(row.roles, row.trains, strict=True) if role == "assistant"]
+        if len(spans) != len(are_learned):
             raise Unmarkable("the chat template marks another number of answers than there are")
-        return text, [span for span, index in zip(spans, assistants, strict=True) if row.trains[index]]
+        return text, [span for span, is_learned in zip(spans, are_learned, strict=True) if is_learned]
 
     def _by_prefixes(self, row: Conversation) -> tuple[str, list[Span]]:
         """A turn is what its rendering adds to the prompt before it.
@@ -80,13 +80,14 @@ class Renderer:
         Some templates rewrite earlier turns (they drop the reasoning of all answers but the last). What precedes an
         answer is then not what the model was asked with, and the turn cannot be learned.
         """
-        text = self.text(row.messages, row.tools)
+        messages = [message.as_dict() for message in row.messages]
+        text = self.text(messages, row.tools)
         spans = []
         for index, trains in enumerate(row.trains):
             if not trains:
                 continue
-            before = self.text(row.messages[:index], row.tools, prompt=True)
-            after = self.text(row.messages[: index + 1], row.tools)
+            before = self.text(messages[:index], row.tools, prompt=True)
+            after = self.text(messages[: index + 1], row.tools)
             if not text.startswith(before) or not text.startswith(after.rstrip()):
                 raise Unmarkable("the chat template renders earlier turns anew, so an answer's place is not certain")
             spans.append((len(before), len(after) if text.startswith(after) else len(after.rstrip())))

@@ -29,7 +29,7 @@ class Data:
 
 
 @dataclass
-class Tally:
+class RowCounts:
     """What became of the rows of a file."""
 
     kept: int = 0
@@ -63,20 +63,20 @@ def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType],
     return Dataset.from_file(str(path))
 
 
-def account_for(attempt: Attempt, tally: Tally, path: Path) -> None:
+def account_for(attempt: Attempt, counts: RowCounts, path: Path) -> None:
     """Tell what was left out. Raises TrainingRefused when nothing remains."""
     name = path.name
-    reasons = ", ".join(f"{count} × {why}" for why, count in tally.dropped.items())
-    dropped = sum(tally.dropped.values())
-    if tally.kept == 0:
+    reasons = ", ".join(f"{count} × {why}" for why, count in counts.dropped.items())
+    dropped = sum(counts.dropped.values())
+    if counts.kept == 0:
         raise TrainingRefused(f"{name} has no row with a token to learn" + (f" ({reasons})" if reasons else ""))
     if dropped:
         attempt.reporter.notice(
-            "rows_dropped", f"{name}: {dropped} rows left out ({reasons})", count=dropped, reasons=tally.dropped
+            "rows_dropped", f"{name}: {dropped} rows left out ({reasons})", count=dropped, reasons=counts.dropped
         )
-    if tally.truncated:
+    if counts.truncated:
         attempt.reporter.notice(
-            "rows_truncated", f"{name}: {tally.truncated} rows cut to max_length", level="info", count=tally.truncated
+            "rows_truncated", f"{name}: {counts.truncated} rows cut to max_length", level="info", count=counts.truncated
         )
 
 

@@ -14,7 +14,7 @@ from transformers import (
     TrainingArguments,
 )
 
-from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.events import SampleData
 from finery.contracts.prompting import end_tokens
 from finery.contracts.recipes import RECIPES, TrainingConfig

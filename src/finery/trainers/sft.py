@@ -23,7 +23,7 @@ from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
     Data,
-    Tally,
+    RowCounts,
     account_for,
     evaluation_data,
     split,
@@ -81,16 +81,16 @@ def train(attempt: Attempt) -> Outcome:
 
 
 def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -> Dataset:
-    tally = Tally()
-    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, tally))
-    account_for(attempt, tally, data.path)
+    counts = RowCounts()
+    encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
+    account_for(attempt, counts, data.path)
     return encoded
 
 
-def _rows(config: SftConfig, encoder: Encoder, data: Data, tally: Tally) -> Iterator[Encoded]:
+def _rows(config: SftConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[Encoded]:
     for row in iter_conversations(data.path, data.entry):
         if not row.is_trainable:
-            tally.drop(NOTHING_TO_LEARN)
+            counts.drop(NOTHING_TO_LEARN)
             continue
         try:
             if isinstance(row, Text):
@@ -99,19 +99,19 @@ def _rows(config: SftConfig, encoder: Encoder, data: Data, tally: Tally) -> Iter
             else:
                 encoded = encoder.conversation(row, completion_only=config.completion_only_loss)
         except Unmarkable as error:
-            tally.drop(str(error))
+            counts.drop(str(error))
             continue
         for one in encoded:
-            yield from _within_length(one, config.max_length, tally)
+            yield from _within_length(one, config.max_length, counts)
 
 
-def _within_length(row: Encoded, max_length: int, tally: Tally) -> Iterator[Encoded]:
+def _within_length(row: Encoded, max_length: int, counts: RowCounts) -> Iterator[Encoded]:
     """The row, its end cut off; nothing when no learned token is left (the first has nothing to be told from)."""
     if len(row["input_ids"]) > max_length:
-        tally.truncated += 1
+        counts.truncated += 1
         row = {column: tokens[:max_length] for column, tokens in row.items()}
     if all(label == MASKED for label in row["labels"][1:]):
-        tally.drop(CUT_AWAY)
+        counts.drop(CUT_AWAY)
         return
-    tally.kept += 1
+    counts.kept += 1
     yield row

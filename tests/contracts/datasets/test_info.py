@@ -4,13 +4,22 @@ from typing import Any
 
 import pytest
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.info import INFO_NAME, InfoRefused, Source, open_source, resolve_entry
-from finery.contracts.datasets.readers import as_conversation, as_feedback, as_preference, as_text
-from finery.contracts.datasets.rows import RowRefused
+from finery.contracts.datasets.messages import Assistant, User
+from finery.contracts.datasets.reader import RowReader
+from finery.contracts.datasets.reading import RowRefused
 
 USER = {"role": "user", "content": "u"}
 ANSWER = {"role": "assistant", "content": "a"}
 OPENAI_TAGS = {"role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant"}
+
+
+ASKED, ANSWERED = [User("u")], [Assistant("a")]
+
+
+def read(row: dict[str, Any], kind: ExampleKind = ExampleKind.CONVERSATION_OR_TEXT) -> Any:
+    return RowReader(kind).read(row)[1]
 
 
 def folder_with(folder: Path, **entries: Any) -> Path:
@@ -99,40 +108,42 @@ class TestResolveEntry:
 class TestNormalise:
     def test_alpaca_with_the_default_columns(self, tmp_path: Path) -> None:
         row = {"instruction": "u", "input": "", "output": "a", "system": "not named, so not used"}
-        assert as_conversation(source_of(tmp_path).normalise(row)).messages == [USER, ANSWER]
+        assert read(source_of(tmp_path).normalise(row)).messages == [*ASKED, *ANSWERED]
 
     def test_alpaca_with_its_own_columns(self, tmp_path: Path) -> None:
         columns = {"prompt": "q", "query": "x", "response": "r", "system": "s", "history": "h"}
         row = {"q": "u", "x": None, "r": "a", "s": "be kind", "h": [["1", "2"]]}
-        conversation = as_conversation(source_of(tmp_path, columns=columns).normalise(row))
-        assert [message["content"] for message in conversation.messages] == ["be kind", "1", "2", "u", "a"]
+        conversation = read(source_of(tmp_path, columns=columns).normalise(row))
+        assert [message.content for message in conversation.messages] == ["be kind", "1", "2", "u", "a"]
 
     def test_alpaca_with_only_a_prompt_is_text(self, tmp_path: Path) -> None:
         source = source_of(tmp_path, columns={"prompt": "text"})
-        assert as_text(source.normalise({"text": "t"})).text == "t"
+        assert read(source.normalise({"text": "t"}), ExampleKind.TEXT).text == "t"
 
     def test_alpaca_ranking(self, tmp_path: Path) -> None:
         columns = {"prompt": "q", "chosen": "good", "rejected": "bad"}
         source = source_of(tmp_path, ranking=True, columns=columns)
-        preference = as_preference(source.normalise({"q": "u", "good": "a", "bad": "b"}))
-        assert (preference.prompt, preference.chosen) == ([USER], [ANSWER])
+        preference = read(source.normalise({"q": "u", "good": "a", "bad": "b"}), ExampleKind.PREFERENCE)
+        assert (preference.prompt, preference.chosen) == (ASKED, ANSWERED)
 
     def test_alpaca_feedback(self, tmp_path: Path) -> None:
         columns = {"prompt": "q", "response": "r", "kto_tag": "liked"}
-        feedback = as_feedback(source_of(tmp_path, columns=columns).normalise({"q": "u", "r": "a", "liked": True}))
-        assert (feedback.prompt, feedback.completion, feedback.label) == ([USER], [ANSWER], True)
+        row = source_of(tmp_path, columns=columns).normalise({"q": "u", "r": "a", "liked": True})
+        feedback = read(row, ExampleKind.FEEDBACK)
+        assert (feedback.prompt, feedback.completion, feedback.label) == (ASKED, ANSWERED, True)
 
     def test_sharegpt_with_the_default_names(self, tmp_path: Path) -> None:
         row = {"conversations": [{"from": "human", "value": "u"}, {"from": "gpt", "value": "a"}]}
         source = source_of(tmp_path, formatting="sharegpt")
-        assert as_conversation(source.normalise(row)).messages == [USER, ANSWER]
+        assert read(source.normalise(row)).messages == [*ASKED, *ANSWERED]
 
     def test_sharegpt_with_its_own_tags(self, tmp_path: Path) -> None:
         tags = {"role_tag": "who", "content_tag": "what", "user_tag": "asker", "assistant_tag": "bot"}
         source = source_of(tmp_path, formatting="sharegpt", columns={"messages": "talk"}, tags=tags)
         row = {"talk": [{"who": "asker", "what": "u"}, {"who": "bot", "what": "a", "weight": 0}]}
-        conversation = as_conversation(source.normalise(row))
-        assert (conversation.messages, conversation.trains) == ([USER, ANSWER], [False, False])
+        conversation = read(source.normalise(row))
+        assert (conversation.messages[0], conversation.trains) == (ASKED[0], [False, False])
+        assert conversation.messages[1].content == "a"
 
     def test_sharegpt_ranking(self, tmp_path: Path) -> None:
         columns = {"messages": "conversations", "chosen": "chosen", "rejected": "rejected"}
@@ -142,14 +153,14 @@ class TestNormalise:
             "chosen": {"from": "gpt", "value": "a"},
             "rejected": {"from": "gpt", "value": "b"},
         }
-        preference = as_preference(source.normalise(row))
-        assert (preference.prompt, preference.chosen) == ([USER], [ANSWER])
+        preference = read(source.normalise(row), ExampleKind.PREFERENCE)
+        assert (preference.prompt, preference.chosen) == (ASKED, ANSWERED)
 
     def test_sharegpt_feedback_in_the_words_of_openai(self, tmp_path: Path) -> None:
         columns = {"messages": "messages", "kto_tag": "label"}
         source = source_of(tmp_path, formatting="sharegpt", columns=columns, tags=OPENAI_TAGS)
-        feedback = as_feedback(source.normalise({"messages": [USER, ANSWER], "label": False}))
-        assert (feedback.prompt, feedback.completion, feedback.label) == ([USER], [ANSWER], False)
+        feedback = read(source.normalise({"messages": [USER, ANSWER], "label": False}), ExampleKind.FEEDBACK)
+        assert (feedback.prompt, feedback.completion, feedback.label) == (ASKED, ANSWERED, False)
 
     def test_names_a_missing_column(self, tmp_path: Path) -> None:
         source = source_of(tmp_path, columns={"prompt": "q", "response": "r"})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from finery.contracts.datasets import Source
-from finery.contracts.datasets.checking import examine
+from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets import DatasetNotFound, DatasetRefused, check, check_dataset
 from finery.domain.datasets.reports import ReportCache

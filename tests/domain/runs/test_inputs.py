@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import select, update
 
-from finery.contracts.datasets.rows import ExampleKind
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.inputs import DatasetPath, FolderInput, FolderPath, ModelName
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, register

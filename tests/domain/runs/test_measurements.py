@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import (
     Found,
     Measurement,
@@ -10,7 +11,6 @@ from finery.contracts.datasets.measurement import (
     NotMeasured,
     TokenRules,
 )
-from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.events import NoticeEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run

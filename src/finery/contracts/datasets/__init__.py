@@ -1,5 +1,7 @@
-"""Dataset rows: their shapes, and what every shape becomes."""
+"""Dataset rows: their formats, and what is learned from them."""
 
+from finery.contracts.datasets.conversation import Conversation
+from finery.contracts.datasets.examples import Feedback, Preference, Task, Text
 from finery.contracts.datasets.info import InfoRefused, Source, open_source, resolve_entry
 from finery.contracts.datasets.loading import (
     iter_conversations,
@@ -8,33 +10,28 @@ from finery.contracts.datasets.loading import (
     iter_tasks,
     iter_texts,
 )
-from finery.contracts.datasets.readers import as_conversation, as_feedback, as_preference, as_task, as_text
-from finery.contracts.datasets.rows import Conversation, Feedback, Message, Preference, RowRefused, Task, Text
-from finery.contracts.datasets.shapes import Shape, recipes_for, shape_of
+from finery.contracts.datasets.messages import Assistant, Message, System, Tool, User
+from finery.contracts.datasets.reading import RowRefused
 
 __all__ = [
+    "Assistant",
     "Conversation",
     "Feedback",
     "InfoRefused",
     "Message",
     "Preference",
     "RowRefused",
-    "Shape",
     "Source",
+    "System",
     "Task",
     "Text",
-    "as_conversation",
-    "as_feedback",
-    "as_preference",
-    "as_task",
-    "as_text",
+    "Tool",
+    "User",
     "iter_conversations",
     "iter_feedback",
     "iter_preferences",
     "iter_tasks",
     "iter_texts",
     "open_source",
-    "recipes_for",
     "resolve_entry",
-    "shape_of",
 ]

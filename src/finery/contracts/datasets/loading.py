@@ -1,15 +1,14 @@
-"""From a file to normalised rows, one at a time; what trainers read and what the check reads is the same."""
+"""From a file to what is learned from its rows, one at a time; a check reads them the same way."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
+from finery.contracts.datasets.conversation import Conversation
+from finery.contracts.datasets.examples import ExampleKind, Feedback, Preference, Task, Text
 from finery.contracts.datasets.info import open_source
-from finery.contracts.datasets.readers import as_conversation_or_text, as_feedback, as_preference, as_task, as_text
-from finery.contracts.datasets.rows import Conversation, Feedback, JsonObject, Preference, RowRefused, Task, Text
-from finery.kit.tables import stream_rows
-
-Read = TypeVar("Read")
+from finery.contracts.datasets.reader import DatasetReader
+from finery.kit.tables import BrokenRow
 
 
 def iter_conversations(path: Path, entry_name: str | None = None) -> Iterator[Conversation | Text]:
@@ -18,33 +17,32 @@ def iter_conversations(path: Path, entry_name: str | None = None) -> Iterator[Co
     Like its siblings below, it also yields rows with nothing to learn (`is_trainable`), and raises RowRefused (with
     its line), InfoRefused, finery.kit.tables' BrokenRow and UnreadableTable, and OSError.
     """
-    return _iter_rows(path, entry_name, as_conversation_or_text)
+    return _iter_rows(path, entry_name, ExampleKind.CONVERSATION_OR_TEXT)
 
 
 def iter_preferences(path: Path, entry_name: str | None = None) -> Iterator[Preference]:
     """The rows of a `dpo` or `reward` dataset."""
-    return _iter_rows(path, entry_name, as_preference)
+    return _iter_rows(path, entry_name, ExampleKind.PREFERENCE)
 
 
 def iter_feedback(path: Path, entry_name: str | None = None) -> Iterator[Feedback]:
     """The rows of a `kto` dataset."""
-    return _iter_rows(path, entry_name, as_feedback)
+    return _iter_rows(path, entry_name, ExampleKind.FEEDBACK)
 
 
 def iter_tasks(path: Path, entry_name: str | None = None) -> Iterator[Task]:
     """The rows of a `grpo` dataset."""
-    return _iter_rows(path, entry_name, as_task)
+    return _iter_rows(path, entry_name, ExampleKind.TASK)
 
 
 def iter_texts(path: Path, entry_name: str | None = None) -> Iterator[Text]:
     """The rows of a `cpt` dataset."""
-    return _iter_rows(path, entry_name, as_text)
+    return _iter_rows(path, entry_name, ExampleKind.TEXT)
 
 
-def _iter_rows(path: Path, entry_name: str | None, read: Callable[[JsonObject], Read]) -> Iterator[Read]:
-    source = open_source(path, entry_name)
-    for row in stream_rows(source.file):
-        try:
-            yield read(source.normalise(row.value))
-        except RowRefused as error:
-            raise RowRefused(source.field(error.field), error.reason, line=row.line) from error
+def _iter_rows(path: Path, entry_name: str | None, kind: ExampleKind) -> Iterator[Any]:
+    reader = DatasetReader(open_source(path, entry_name), kind)
+    for row in reader.rows():
+        if isinstance(row, BrokenRow):
+            raise row
+        yield reader.read(row)[1]

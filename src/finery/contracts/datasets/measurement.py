@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from pydantic import Field, TypeAdapter, computed_field
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.report import DatasetReport, Frozen, Place
-from finery.contracts.datasets.rows import ExampleKind
 
 BUDGET_BYTES = 32 * 2**20
 ENOUGH_ROWS = 100

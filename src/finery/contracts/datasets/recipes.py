@@ -1,19 +1,8 @@
-"""What is made of a row, as the recipe says."""
+"""Which recipes learn from rows, and of which kind."""
 
-from collections.abc import Callable
-
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import NotMeasured
-from finery.contracts.datasets.readers import as_conversation_or_text, as_feedback, as_preference, as_task, as_text
-from finery.contracts.datasets.rows import Example, ExampleKind, JsonObject
 from finery.contracts.recipes import RECIPES
-
-READER_OF_KIND: dict[ExampleKind, Callable[[JsonObject], Example]] = {
-    ExampleKind.CONVERSATION_OR_TEXT: as_conversation_or_text,
-    ExampleKind.TEXT: as_text,
-    ExampleKind.PREFERENCE: as_preference,
-    ExampleKind.FEEDBACK: as_feedback,
-    ExampleKind.TASK: as_task,
-}
 
 
 def learning_recipes() -> list[str]:

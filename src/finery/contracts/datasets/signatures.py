@@ -3,18 +3,13 @@
 from array import array
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
-
-import msgspec
+from collections.abc import Sequence
 
 from finery.contracts.datasets.report import MAX_NAMED, Duplicates, Place, Repetition, Shared
-from finery.contracts.datasets.rows import Conversation, Example, Feedback, Message, Preference, Task, Text
 
 MAX_ROWS = 2_000_000
 """At 8 bytes a row, and 24 more where rows are not one to a line."""
 PART_ROWS = 1 << 18
-
-Texts = tuple[str, ...]
 
 
 class Signatures:
@@ -27,19 +22,22 @@ class Signatures:
         self._starts = array("Q")
         self._start_lines = array("Q")
         self._start_rows = array("Q")
+        self._lines_ahead = self._rows_ahead = 0
 
     def __len__(self) -> int:
         return len(self._hashes)
 
-    def add(self, hashes: Sequence[int], line: int, row: int) -> None:
-        """Of consecutive rows on lines of their own."""
-        if len(self._hashes) >= self._limit:
+    def add(self, value: int, line: int, row: int) -> None:
+        """`value`: the hash of what the row says."""
+        index = len(self._hashes)
+        if index >= self._limit:
             return
-        if not self._hashes or self._place(len(self._hashes)) != (line, row):
-            self._starts.append(len(self._hashes))
+        if line - index != self._lines_ahead or row - index != self._rows_ahead:
+            self._lines_ahead, self._rows_ahead = line - index, row - index
+            self._starts.append(index)
             self._start_lines.append(line)
             self._start_rows.append(row)
-        self._hashes.extend(hashes)
+        self._hashes.append(value)
 
     def duplicates(self) -> Duplicates:
         repeated: set[int] = set()
@@ -79,7 +77,7 @@ class Signatures:
         return self._hashes if parts == 1 else [value for value in self._hashes if value % parts == part]
 
     def _place(self, index: int) -> tuple[int, int]:
-        """Line and row; of the index past the end, where the next would follow."""
+        """Line and row."""
         run = bisect_right(self._starts, index) - 1
         offset = index - self._starts[run]
         return self._start_lines[run] + offset, self._start_rows[run] + offset
@@ -87,39 +85,3 @@ class Signatures:
 
 def _named(place: tuple[int, int]) -> Place:
     return Place(line=place[0], row=place[1])
-
-
-def texts_of(example: Example) -> Texts:
-    """What is said in a row, in order; tool calls by name and arguments."""
-    match example:
-        case Text():
-            return (example.text,)
-        case Conversation():
-            return said(example.messages)
-        case Preference():
-            return (*said(example.prompt), *said(example.chosen), *said(example.rejected))
-        case Feedback():
-            return (*said(example.prompt), *said(example.completion), str(example.label))
-        case Task():
-            return said(example.prompt)
-
-
-def said(messages: Sequence[Message]) -> Texts:
-    return tuple(part for message in messages for part in _parts_of(message))
-
-
-def call_text(name: str, arguments: object) -> str:
-    """The same for the same arguments in any order. What JSON cannot hold counts as no arguments."""
-    try:
-        return f"{name}({_IN_ORDER.encode(arguments).decode()})"
-    except (TypeError, UnicodeEncodeError, RecursionError):
-        return f"{name}()"
-
-
-_IN_ORDER = msgspec.json.Encoder(order="sorted")
-
-
-def _parts_of(message: Message) -> Iterator[str]:
-    yield message["content"]
-    for call in message.get("tool_calls", ()):
-        yield call_text(call["function"]["name"], call["function"]["arguments"])

@@ -1,7 +1,7 @@
 """Continued pre-training."""
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
 from finery.contracts.recipes.recipe import Recipe

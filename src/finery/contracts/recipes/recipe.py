@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.fit import Footprint
 from finery.contracts.recipes.base import RecipeConfig
 

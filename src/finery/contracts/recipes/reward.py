@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.datasets.rows import ExampleKind
 from finery.contracts.fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
 from finery.contracts.recipes.recipe import Recipe

@@ -4,7 +4,7 @@ import os
 from collections.abc import Hashable
 from pathlib import Path
 
-from finery.contracts.datasets.checking import examine
+from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.info import INFO_NAME, InfoRefused, Source, open_source
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused

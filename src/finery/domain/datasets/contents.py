@@ -1,7 +1,7 @@
 """The rows of a stored file, a few of them shown."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, time
 from itertools import islice
@@ -21,7 +21,7 @@ CUT = "…"
 def preview(path: Path, *, offset: int, limit: int, filename: str) -> Preview:
     """`limit` rows after the first `offset`. Raises DatasetUnreadable."""
     with reading(filename):
-        found = list(islice(rows_where(path, lambda number: number > offset), limit + 1))
+        found = list(islice(scan_rows(path, wanted=lambda number: number > offset), limit + 1))
     shown = [show_row(row) for row in found[:limit]]
     return Preview(
         rows=[row for row, _ in shown], is_cut=any(is_cut for _, is_cut in shown), has_more=len(found) > limit
@@ -46,22 +46,6 @@ def reading(filename: str) -> Iterator[None]:
         raise DatasetUnreadable(filename, str(error)) from error
     except FileNotFoundError as error:
         raise DatasetUnreadable(filename, "was deleted while it was read") from error
-
-
-def rows_where(path: Path, wanted: Callable[[int], bool]) -> Iterator[Row | BrokenRow]:
-    """Those whose number is wanted; JSON of others is not decoded."""
-    return (row for row in scan_rows(path, taker=_PassesOver(wanted)) if wanted(row.number))
-
-
-class _PassesOver:
-    def __init__(self, wanted: Callable[[int], bool]) -> None:
-        self._wanted = wanted
-
-    def take_block(self, block: bytes, line: int, number: int) -> int:
-        return 0
-
-    def take(self, data: bytes, line: int, number: int) -> bool:
-        return not self._wanted(number)
 
 
 class _Shower:

@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from finery.contracts.stored import DatasetDiff, DiffSide, PreviewRow
-from finery.domain.datasets.contents import reading, rows_where, show_row
+from finery.domain.datasets.contents import reading, show_row
 from finery.kit.tables import BrokenRow, Row, scan_rows
 
 PARTITIONS = 64
@@ -120,5 +120,5 @@ class _First:
 
 
 def _show(path: Path, numbers: list[int]) -> list[PreviewRow]:
-    found = islice(rows_where(path, frozenset(numbers).__contains__), len(numbers))
+    found = islice(scan_rows(path, wanted=frozenset(numbers).__contains__), len(numbers))
     return [show_row(row)[0] for row in found] if numbers else []

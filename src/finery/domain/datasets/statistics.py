@@ -3,16 +3,15 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
-from finery.contracts.datasets import RowRefused, Shape, shape_of
-from finery.contracts.datasets.recipes import READER_OF_KIND
-from finery.contracts.datasets.rows import Conversation, Example, Feedback, JsonObject, Message, Preference, Task, Text
-from finery.contracts.datasets.shapes import SHAPES_OF_KIND
+from finery.contracts.datasets import RowRefused, Source
+from finery.contracts.datasets.examples import Example, Preference, Text
+from finery.contracts.datasets.messages import Message
+from finery.contracts.datasets.reader import DatasetReader
 from finery.contracts.stored import Lengths, Statistics
 from finery.domain.datasets.contents import reading
-from finery.kit.tables import BrokenRow, scan_rows
+from finery.kit.tables import BrokenRow
 
 BYTES_PER_TOKEN = 4
 """Of English and code about right; of Korean, Chinese and Japanese, at three bytes a character, somewhat high."""
@@ -23,11 +22,16 @@ EXACT_BITS = 9
 
 def measure(path: Path, *, filename: str) -> Statistics:
     """Raises DatasetUnreadable."""
-    tally = _Tally()
+    counts, reader = _Counts(), DatasetReader(Source(path), kind=None)
     with reading(filename):
-        for row in scan_rows(path):
-            tally.add(None if isinstance(row, BrokenRow) else row.value)
-    return tally.statistics()
+        for row in reader.rows():
+            try:
+                if isinstance(row, BrokenRow):
+                    raise row
+                counts.add(*reader.read(row))
+            except (BrokenRow, RowRefused):
+                counts.flawed += 1
+    return counts.statistics()
 
 
 def estimate_tokens(text: str) -> int:
@@ -36,36 +40,29 @@ def estimate_tokens(text: str) -> int:
     return -(-size // BYTES_PER_TOKEN)
 
 
-class _Tally:
+class _Counts:
     def __init__(self) -> None:
-        self._rows = 0
-        self._flawed = 0
-        self._shapes: Counter[str] = Counter()
+        self.flawed = 0
+        self._formats: Counter[str] = Counter()
         self._roles: Counter[str] = Counter()
         self._characters = Histogram()
         self._tokens = Histogram()
         self._messages = Histogram()
 
-    def add(self, value: JsonObject | None) -> None:
-        self._rows += 1
-        found = None if value is None else _understand(value)
-        if found is None:
-            self._flawed += 1
-            return
-        shape, example = found
-        messages = messages_of(example)
+    def add(self, row_format: str, example: Example) -> None:
+        messages = _messages_of(example)
         texts = [example.text] if isinstance(example, Text) else [_text(message) for message in messages]
-        self._shapes[shape] += 1
-        self._roles.update(message["role"] for message in messages)
+        self._formats[row_format] += 1
+        self._roles.update(message.role for message in messages)
         self._characters.add(sum(map(len, texts)))
         self._tokens.add(sum(map(estimate_tokens, texts)) + TOKENS_PER_MESSAGE * len(messages))
         self._messages.add(len(messages))
 
     def statistics(self) -> Statistics:
         return Statistics(
-            rows=self._rows,
-            flawed=self._flawed,
-            shapes=dict(self._shapes.most_common()),
+            rows=self._formats.total() + self.flawed,
+            flawed=self.flawed,
+            shapes=dict(self._formats.most_common()),
             roles=dict(self._roles.most_common()),
             characters=self._characters.lengths(),
             tokens=self._tokens.lengths(),
@@ -110,34 +107,11 @@ class Histogram:
         return 0
 
 
-def messages_of(example: Example) -> list[Message]:
-    match example:
-        case Conversation():
-            return example.messages
-        case Preference():
-            return [*example.prompt, *example.chosen, *example.rejected]
-        case Feedback():
-            return [*example.prompt, *example.completion]
-        case Task():
-            return example.prompt
-    return []
-
-
-def _understand(value: JsonObject) -> tuple[Shape, Example] | None:
-    """A row as the first kind of example that its shape serves."""
-    try:
-        shape = shape_of(value)
-        kind = next(kind for kind, shapes in SHAPES_OF_KIND.items() if shape in shapes)
-        return shape, READER_OF_KIND[kind](value)
-    except RowRefused:
-        return None
+def _messages_of(example: Example) -> list[Message]:
+    messages = example.as_conversation().messages
+    return [*messages, *example.rejected] if isinstance(example, Preference) else messages
 
 
 def _text(message: Message) -> str:
-    calls: Iterable[object] = message.get("tool_calls", ())
-    parts = [message.get("reasoning_content", ""), message["content"], *(_call_text(call) for call in calls)]
-    return "".join(parts)
-
-
-def _call_text(call: object) -> str:
-    return json.dumps(call, ensure_ascii=False, default=str)
+    calls = (json.dumps(call.as_dict(), ensure_ascii=False, default=str) for call in message.tool_calls or ())
+    return "".join((message.reasoning_content or "", message.text, *calls))

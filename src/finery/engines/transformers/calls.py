@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from finery.contracts.datasets.rows import JsonObject, Message
+from finery.contracts.datasets.messages import JsonObject
 from finery.contracts.prompting import PROBE_ARGUMENTS, PROBE_NAME, ChatPrompts, NotRenderable, calling_probe
 
-ASKED: Message = {"role": "user", "content": "finery asks"}
+ASKED: JsonObject = {"role": "user", "content": "finery asks"}
 SAID = "finery says"
 PARAMETERS: JsonObject = {"type": "object", "properties": {"finery": {"type": "integer"}}}
 TOOLS: list[JsonObject] = [

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from finery.contracts.datasets import Source, signatures
-from finery.contracts.datasets.checking import examine
+from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.report import DatasetReport, Place, Repetition, RowWarning, WarningKind
 from finery.kit import tables, text
 

@@ -2,21 +2,58 @@ from typing import Any
 
 import pytest
 
-from finery.contracts.datasets.readers import (
-    as_conversation,
-    as_conversation_or_text,
-    as_feedback,
-    as_preference,
-    as_task,
-    as_text,
-)
-from finery.contracts.datasets.rows import Conversation, RowRefused, Text
+from finery.contracts.datasets.conversation import Conversation
+from finery.contracts.datasets.examples import Example, ExampleKind, Feedback, Preference, Task, Text
+from finery.contracts.datasets.messages import Message
+from finery.contracts.datasets.reader import RowReader
+from finery.contracts.datasets.reading import RowRefused
 
 SYSTEM = {"role": "system", "content": "s"}
 USER = {"role": "user", "content": "u"}
 ANSWER = {"role": "assistant", "content": "a"}
 CALL = {"type": "function", "function": {"name": "f", "arguments": {"x": 1}}}
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
+
+
+def read(row: dict[str, Any], kind: ExampleKind) -> Any:
+    _, example = RowReader(kind).read(row)
+    return example
+
+
+def as_conversation_or_text(row: dict[str, Any]) -> Example:
+    example: Example = read(row, ExampleKind.CONVERSATION_OR_TEXT)
+    return example
+
+
+def as_conversation(row: dict[str, Any]) -> Conversation:
+    example = as_conversation_or_text(row)
+    assert isinstance(example, Conversation)
+    return example
+
+
+def as_preference(row: dict[str, Any]) -> Preference:
+    example: Preference = read(row, ExampleKind.PREFERENCE)
+    return example
+
+
+def as_feedback(row: dict[str, Any]) -> Feedback:
+    example: Feedback = read(row, ExampleKind.FEEDBACK)
+    return example
+
+
+def as_task(row: dict[str, Any]) -> Task:
+    example: Task = read(row, ExampleKind.TASK)
+    return example
+
+
+def as_text(row: dict[str, Any]) -> Text:
+    example: Text = read(row, ExampleKind.TEXT)
+    return example
+
+
+def dicts(messages: list[Message]) -> list[dict[str, Any]]:
+    """As chat templates get them."""
+    return [message.as_dict() for message in messages]
 
 
 def user(content: str) -> dict[str, str]:
@@ -279,7 +316,8 @@ class TestAsConversation:
     @pytest.mark.parametrize("case", CONVERSATIONS)
     def test_reads(self, case: str) -> None:
         row, messages, trains = CONVERSATIONS[case]
-        assert as_conversation(row) == Conversation(messages, trains)  # type: ignore[arg-type]
+        conversation = as_conversation(row)
+        assert (dicts(conversation.messages), conversation.trains) == (messages, trains)
 
     @pytest.mark.parametrize("tools", [[TOOL], '[{"name": "f", "parameters": {}}]', [TOOL["function"]]])
     def test_tools_have_one_form(self, tools: object) -> None:
@@ -316,7 +354,8 @@ class TestAsConversationOrText:
 
     def test_a_conversation_beside_a_preference_serves(self) -> None:
         row = {"prompt": "u", "messages": [USER, ANSWER], "chosen": [USER, ANSWER], "rejected": [USER, answer("b")]}
-        assert as_conversation_or_text(row) == Conversation([USER, ANSWER], [False, True])  # type: ignore[list-item]
+        conversation = as_conversation(row)
+        assert (dicts(conversation.messages), conversation.trains) == ([USER, ANSWER], [False, True])
 
     @pytest.mark.parametrize(
         ("row", "shape"),
@@ -353,12 +392,13 @@ class TestAsPreference:
     )
     def test_reads(self, row: dict[str, Any]) -> None:
         preference = as_preference(row)
-        assert (preference.prompt, preference.chosen, preference.rejected) == ([USER], [ANSWER], [answer("b")])
+        assert dicts(preference.prompt) == [USER]
+        assert (dicts(preference.chosen), dicts(preference.rejected)) == ([ANSWER], [answer("b")])
         assert preference.is_trainable
 
     def test_whole_conversations_part_where_they_differ(self) -> None:
         chosen, rejected = [SYSTEM, USER, ANSWER, USER, ANSWER], [SYSTEM, USER, ANSWER, USER, answer("b")]
-        assert as_preference({"chosen": chosen, "rejected": rejected}).prompt == chosen[:4]
+        assert dicts(as_preference({"chosen": chosen, "rejected": rejected}).prompt) == chosen[:4]
 
     @pytest.mark.parametrize(
         ("chosen", "rejected"), [("a", "a"), ("", "b"), ("a", " "), ([USER, ANSWER], [USER, ANSWER])]
@@ -403,12 +443,12 @@ class TestAsFeedback:
     )
     def test_reads(self, row: dict[str, Any]) -> None:
         feedback = as_feedback(row)
-        assert (feedback.prompt, feedback.completion, feedback.label) == ([USER], [ANSWER], False)
+        assert (dicts(feedback.prompt), dicts(feedback.completion), feedback.label) == ([USER], [ANSWER], False)
         assert feedback.is_trainable
 
     def test_the_label_is_of_the_last_answer(self) -> None:
         feedback = as_feedback({"messages": [USER, ANSWER, USER, answer("b")], "label": True})
-        assert (feedback.prompt, feedback.completion) == ([USER, ANSWER, USER], [answer("b")])
+        assert (dicts(feedback.prompt), dicts(feedback.completion)) == ([USER, ANSWER, USER], [answer("b")])
 
     def test_an_empty_answer_teaches_nothing(self) -> None:
         assert not as_feedback({"prompt": "u", "completion": "", "label": True}).is_trainable
@@ -468,7 +508,7 @@ class TestAsTask:
         self, row: dict[str, Any], prompt: list[dict[str, str]]
     ) -> None:
         task = as_task(row)
-        assert (task.prompt, task.item, task.tools, task.is_trainable) == (prompt, row, None, True)
+        assert (dicts(task.prompt), task.item, task.tools, task.is_trainable) == (prompt, row, None, True)
 
     def test_tools_come_along(self) -> None:
         assert as_task({"messages": [USER], "tools": [TOOL]}).tools == [TOOL]
@@ -509,7 +549,7 @@ class TestToolCallIds:
         assert len(self.read({"content": "t"} | answered, call=self.CALL).messages) == 3
 
     def test_calls_without_ids_are_answered_by_any(self) -> None:
-        assert self.read({"content": "t", "tool_call_id": "x"}, call={"name": "f"}).messages[2]["tool_call_id"] == "x"
+        assert self.read({"content": "t", "tool_call_id": "x"}, call={"name": "f"}).messages[2].tool_call_id == "x"
 
 
 class TestOpenAiPreference:
@@ -521,8 +561,8 @@ class TestOpenAiPreference:
 
     def test_reads(self) -> None:
         row = as_preference(self.ROW)
-        assert row.prompt == [{"role": "user", "content": "u"}]
-        assert [row.chosen[0]["content"], row.rejected[0]["content"]] == ["good", "bad"]
+        assert dicts(row.prompt) == [{"role": "user", "content": "u"}]
+        assert [row.chosen[0].content, row.rejected[0].content] == ["good", "bad"]
         assert row.tools == [{"type": "function", "function": {"name": "f"}}]
 
     @pytest.mark.parametrize(

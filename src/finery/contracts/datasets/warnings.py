@@ -5,24 +5,20 @@ from collections.abc import Sequence
 from finery.contracts.datasets.report import MAX_NAMED, Duplicates, Overlap, Place, RowWarning, WarningKind
 
 
-class Noted:
+class RowWarnings:
     def __init__(self) -> None:
         self._counts = dict.fromkeys(WarningKind, 0)
         self._places: dict[WarningKind, list[Place]] = {kind: [] for kind in WarningKind}
 
-    def add(self, kind: WarningKind, indexes: Sequence[int], line: int, row: int) -> None:
-        """Of rows by their index among consecutive ones on lines of their own, which begin at `line` and `row`."""
-        if not indexes:
-            return
-        self._counts[kind] += len(indexes)
-        places = self._places[kind]
-        for index in indexes[: MAX_NAMED - len(places)]:
-            places.append(Place(line=line + index, row=row + index))
+    def add(self, kind: WarningKind, *, line: int, row: int) -> None:
+        self._counts[kind] += 1
+        if len(self._places[kind]) < MAX_NAMED:
+            self._places[kind].append(Place(line=line, row=row))
 
     def count(self, kind: WarningKind) -> int:
         return self._counts[kind]
 
-    def warnings(self, duplicates: Duplicates, *, all_idle: bool) -> tuple[RowWarning, ...]:
+    def all(self, duplicates: Duplicates, *, all_idle: bool) -> tuple[RowWarning, ...]:
         """`all_idle`: nothing can be learned from the whole file, which is then refused for that."""
         found = [
             _warning(kind, self._counts[kind], self._places[kind])

@@ -1,0 +1,23 @@
+"""A row format that is no part of Finery: {source, target, into?}, a text and its translation.
+
+`import translation` registers it.
+"""
+
+from finery.contracts.datasets.conversation import Conversation, asked
+from finery.contracts.datasets.examples import Example, ExampleKind
+from finery.contracts.datasets.formats import RowFormat, register
+from finery.contracts.datasets.messages import Assistant
+
+
+class Translation(RowFormat, kw_only=True):
+    name = "translation"
+    source: str
+    target: str
+    into: str | None = None
+
+    def example(self) -> Example:
+        question = asked(self.source, system=f"Translate into {self.into or 'English'}.")
+        return Conversation.of([*question, Assistant(self.target)])
+
+
+register(Translation, ExampleKind.CONVERSATION_OR_TEXT)

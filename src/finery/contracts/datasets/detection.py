@@ -1,0 +1,62 @@
+"""Which format a row has: told by its columns."""
+
+from collections.abc import Sequence
+
+from finery.contracts.datasets.examples import ExampleKind
+from finery.contracts.datasets.formats import FORMATS, every_format
+from finery.contracts.datasets.formats.base import LABEL, LABEL_KEYS, RowFormat, needed_by, value_of
+from finery.contracts.datasets.formats.prompt import Prompt
+from finery.contracts.datasets.messages import JsonObject
+from finery.contracts.datasets.reading import RowRefused
+
+Formats = Sequence[type[RowFormat]]
+
+
+def find_format(row: JsonObject, candidates: Formats) -> type[RowFormat]:
+    """The first whose columns the row has. Raises RowRefused naming the nearest one and the missing column."""
+    for row_format in candidates:
+        if not _missing(row, row_format):
+            return row_format
+    raise _of_no_format(row, candidates)
+
+
+def misplaced(row_format: type[RowFormat], wanted: Formats = ()) -> RowRefused:
+    """The refusal of a row that fits another recipe; `wanted`: what would fit this one."""
+    needed = f"; needed here: {_columns_of_any(wanted)}" if wanted else ""
+    served = " and ".join(recipes_for(row_format))
+    return RowRefused("", f"is of shape {row_format.name}, which serves {served}{needed}")
+
+
+def recipes_for(row_format: type[RowFormat]) -> list[str]:
+    # A recipe says in words of this package what it learns from, so that the package cannot begin with the recipes.
+    from finery.contracts.recipes import RECIPES
+
+    def serves(kind: ExampleKind | None) -> bool:
+        return kind is not None and any(each.name == row_format.name for each in FORMATS[kind])
+
+    return [recipe.name for recipe in RECIPES.values() if serves(recipe.examples)]
+
+
+def _missing(row: JsonObject, row_format: type[RowFormat]) -> list[str]:
+    return [column for column in needed_by(row_format) if value_of(row, column) is None]
+
+
+def _of_no_format(row: JsonObject, candidates: Formats) -> RowRefused:
+    nearest = min(candidates, key=lambda each: len(_missing(row, each)) / len(needed_by(each)))
+    needed, missing = needed_by(nearest), _missing(row, nearest)
+    # A lone prompt is a part of most formats: it tells of none.
+    others = (each for each in every_format() if each is not Prompt)
+    other = next((each for each in others if not _missing(row, each)), None)
+    if other and not (len(missing) == 1 and set(needed_by(other)) < set(needed)):
+        return misplaced(other, candidates)
+    if len(missing) == len(needed):
+        return RowRefused("", f"has the keys of no shape; one of these is needed: {_columns_of_any(candidates)}")
+    if missing[0] == LABEL and (unreadable := [key for key in LABEL_KEYS if row.get(key) is not None]):
+        return RowRefused(unreadable[0], "must be true or false")
+    return RowRefused(missing[0], f"missing; a row of shape {nearest.name} needs {', '.join(needed)}")
+
+
+def _columns_of_any(formats: Formats) -> str:
+    """Those without a verdict first."""
+    ordered = sorted(formats, key=lambda each: LABEL in needed_by(each))
+    return "; or ".join(", ".join(needed_by(each)) for each in ordered)

@@ -1,0 +1,154 @@
+"""What is learned from a row: the same few types, whatever format it had in the file."""
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Self
+
+from msgspec import Struct
+
+from finery.contracts.datasets.conversation import Conversation, Texts, Tools, texts_of
+from finery.contracts.datasets.messages import JsonObject, Message, says
+from finery.contracts.datasets.reading import RowRefused
+
+
+class Text(Struct, frozen=True, gc=False):
+    text: str
+
+    @property
+    def is_trainable(self) -> bool:
+        return says(self.text)
+
+    def as_conversation(self) -> Conversation:
+        return Conversation.of([])
+
+    def texts(self) -> Texts:
+        return (self.text,)
+
+
+class Preference(Struct, frozen=True, gc=False):
+    prompt: list[Message]
+    chosen: list[Message]
+    """What follows the prompt; never empty, ends with an assistant's message. So does `rejected`."""
+    rejected: list[Message]
+    tools: Tools = None
+
+    @classmethod
+    def of(
+        cls,
+        prompt: list[Message],
+        chosen: list[Message],
+        rejected: list[Message],
+        tools: Tools,
+        *,
+        fields: tuple[str, str] = ("chosen", "rejected"),
+    ) -> Self:
+        """Raises RowRefused for messages that do not go together; `fields`: where the answers stand."""
+        for field, answer in zip(fields, (chosen, rejected), strict=True):
+            if answer[-1].role != "assistant":
+                raise RowRefused(field, "must end with an assistant's message")
+            Conversation.of([*prompt, *answer], field=field)
+        return cls(prompt, chosen, rejected, tools)
+
+    @classmethod
+    def of_conversations(cls, chosen: list[Message], rejected: list[Message], tools: Tools) -> Self:
+        """The prompt is what both begin with; each keeps at least its last message. Raises RowRefused."""
+        longest = min(len(chosen), len(rejected)) - 1
+        split = 0
+        while split < longest and chosen[split].as_dict() == rejected[split].as_dict():
+            split += 1
+        if split == 0:
+            raise RowRefused("rejected[0]", "must begin with the same messages as chosen")
+        return cls.of(chosen[:split], chosen[split:], rejected[split:], tools)
+
+    @property
+    def is_trainable(self) -> bool:
+        if not _say_something(self.chosen) or not _say_something(self.rejected):
+            return False
+        # Messages that differ in their weights alone say the same.
+        return [message.as_dict() for message in self.chosen] != [message.as_dict() for message in self.rejected]
+
+    def as_conversation(self) -> Conversation:
+        return Conversation.of(self.prompt + self.chosen)
+
+    def texts(self) -> Texts:
+        return texts_of([*self.prompt, *self.chosen, *self.rejected])
+
+
+class Feedback(Struct, frozen=True, gc=False):
+    prompt: list[Message]
+    completion: list[Message]
+    """Never empty, ends with an assistant's message."""
+    label: bool
+    """True: good."""
+    tools: Tools = None
+
+    @classmethod
+    def of(cls, conversation: Conversation, label: bool, *, field: str) -> Self:
+        """The verdict is of the assistant's messages that end it. Raises RowRefused; `field`: where these stand."""
+        messages = conversation.messages
+        start = len(messages)
+        while start and messages[start - 1].role == "assistant":
+            start -= 1
+        if start == len(messages):
+            raise RowRefused(field, "must end with an assistant's message")
+        if start == 0 or messages[start - 1].role == "system":
+            raise RowRefused(field, "has no question before the answer")
+        return cls(messages[:start], messages[start:], label, conversation.tools)
+
+    @property
+    def is_trainable(self) -> bool:
+        return _say_something(self.completion)
+
+    def as_conversation(self) -> Conversation:
+        return Conversation.of(self.prompt + self.completion)
+
+    def texts(self) -> Texts:
+        return (*texts_of(self.prompt + self.completion), str(self.label))
+
+
+class Task(Struct, gc=False):
+    """A prompt that the model answers itself, and what the grader may know about it."""
+
+    prompt: list[Message]
+    """Never empty, ends with a user's or a tool's message."""
+    tools: Tools = None
+    item: JsonObject = {}
+    """The whole row; a grader's templates name its columns. The row's reader puts it here."""
+
+    @classmethod
+    def of(cls, conversation: Conversation, *, field: str) -> Self:
+        """Raises RowRefused; `field`: where the prompt stands."""
+        if conversation.roles[-1] not in ("user", "tool"):
+            raise RowRefused(field, "must end with a user's message: the model gives the answer itself")
+        return cls(conversation.messages, conversation.tools)
+
+    @property
+    def is_trainable(self) -> bool:
+        return says(self.prompt[-1].content)
+
+    def as_conversation(self) -> Conversation:
+        return Conversation.of(self.prompt)
+
+    def texts(self) -> Texts:
+        return texts_of(self.prompt)
+
+
+Example = Conversation | Text | Preference | Feedback | Task
+"""`as_conversation`: a row's messages in order; of a preference, those with the chosen answer. `texts`: all that is
+said in it. Rows with the same texts are duplicates.
+"""
+
+
+class ExampleKind(StrEnum):
+    """What a recipe makes of a row."""
+
+    CONVERSATION_OR_TEXT = "conversation_or_text"
+    TEXT = "text"
+    PREFERENCE = "preference"
+    FEEDBACK = "feedback"
+    TASK = "task"
+
+
+def _say_something(messages: Sequence[Message]) -> bool:
+    """Whether the assistant does: says, or calls, anything."""
+    return any(message.role == "assistant" and message.says_something for message in messages)

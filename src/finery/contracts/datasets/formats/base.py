@@ -1,0 +1,93 @@
+"""What every row format says of itself: its columns, and what is learned from a row."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self, get_type_hints
+
+import msgspec
+from msgspec import Raw, Struct
+
+from finery.contracts.datasets.examples import Example
+from finery.contracts.datasets.messages import AnyMessage, JsonObject
+from finery.contracts.datasets.reading import Turn, read_text
+
+LABEL = "label"
+LABEL_KEYS = ("kto_tag", LABEL)
+LABELS = {"true": True, "1": True, "false": False, "0": False}
+ANY_BUT_NULL = bool | int | float | str | list[Any] | dict[str, Any]
+
+
+JSON_TYPES: dict[Any, Any] = {str: str, str | None: str, bool: bool, object: ANY_BUT_NULL}
+"""What the JSON of a column is decoded into. Others name it in their annotation."""
+MessageList = Annotated[object, list[AnyMessage]]
+TurnList = Annotated[object, list[Turn]]
+Tools = Annotated[object, Raw]
+
+
+class RowFormat(Struct, gc=False, kw_only=True):
+    """A row of one format, which is known by the columns that have no default.
+
+    A subclass declares its columns: text as `str` or `str | None`; as `object`, or one of those above, what `example`
+    is to read, or to leave alone. JSON of which the declared type cannot be made comes to `read` as an object.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    def read(cls, row: JsonObject) -> Self:
+        """From an object. Raises RowRefused for a column of text that holds something else."""
+        values: dict[str, Any] = {}
+        for column, kind in columns_of(cls).items():
+            if (value := value_of(row, column)) is not None:
+                values[column] = read_text(value, column) if kind is str else value
+        return cls(**values)
+
+    @classmethod
+    def decoded(cls, filled: Iterable[str], empty: Iterable[str]) -> type[Self]:
+        """A class into which rows of JSON are decoded that have these columns besides, filled or null, and no others.
+
+        They are decoded though nothing reads them: if they were skipped, a broken character in one would not be found.
+        """
+        fields: list[Any] = []
+        for column, kind in columns_of(cls).items():
+            if column in needed_by(cls):
+                fields.append((column, kind))
+            else:
+                # Raw takes a null as it is.
+                fields.append((column, kind if kind is Raw else kind | None, None))
+        for index, (column, kind) in enumerate([*((each, Any) for each in filled), *((each, None) for each in empty)]):
+            fields.append((f"other_{index}", kind, msgspec.field(name=column, default=None)))
+        return msgspec.defstruct(  # type: ignore[return-value]
+            cls.__name__, fields, bases=(cls,), kw_only=True, gc=False, forbid_unknown_fields=True
+        )
+
+    def example(self) -> Example:
+        """What is learned from it. Raises RowRefused."""
+        raise NotImplementedError
+
+
+@cache
+def columns_of(row_format: type[RowFormat]) -> dict[str, Any]:
+    """Each with what its JSON is decoded into."""
+    hints = get_type_hints(row_format, include_extras=True)
+    declared = {column: hints[column] for column in row_format.__struct_fields__}
+    return {name: JSON_TYPES[hint] if hint in JSON_TYPES else hint.__metadata__[0] for name, hint in declared.items()}
+
+
+@cache
+def needed_by(row_format: type[RowFormat]) -> tuple[str, ...]:
+    return tuple(field.name for field in msgspec.structs.fields(row_format) if field.required)
+
+
+def value_of(row: JsonObject, column: str) -> object:
+    """A verdict stands in one of two columns, and there is none where neither reads as true or false."""
+    return label_of(row) if column == LABEL else row.get(column)
+
+
+def label_of(row: JsonObject) -> bool | None:
+    """The row's verdict; None when it has none that reads as true or false."""
+    for key in LABEL_KEYS:
+        value = row.get(key)
+        if isinstance(value, bool | int | str) and (label := LABELS.get(str(value).strip().lower())) is not None:
+            return label
+    return None

@@ -1,0 +1,316 @@
+"""Messages read in any spelling: OpenAI's words ({role, content}), ShareGPT's ({from, value}), and what is between."""
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Literal, get_args
+
+import msgspec
+from msgspec import Raw, Struct
+from msgspec import field as named
+
+from finery.contracts.datasets.messages import (
+    MESSAGES,
+    AnyMessage,
+    Assistant,
+    Function,
+    JsonObject,
+    Message,
+    Role,
+    ToolCall,
+)
+from finery.kit.tables import UNREADABLE, reason_of
+
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "bard": "assistant",
+    "bing": "assistant",
+    "model": "assistant",
+    "function_call": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+    "function_response": "tool",
+}
+KNOWN_ROLES = "system, user, assistant, tool; or human, gpt, function_call, observation"
+
+
+class Turn(Struct, gc=False, forbid_unknown_fields=True):
+    """A message in ShareGPT's usual words, as JSON is decoded into it. Any other is read from an object."""
+
+    speaker: Literal["system", "human", "gpt", "user", "assistant", "observation"] = named(name="from")
+    text: str = named(name="value")
+
+
+class RowRefused(ValueError):
+    """A row that fits no format, or not the one that it resembles. Neither field nor reason holds its content."""
+
+    def __init__(self, field: str, reason: str, *, line: int | None = None) -> None:
+        super().__init__(": ".join(part for part in (f"line {line}" if line else "", field, reason) if part))
+        self.field = field
+        """Dotted, with indexes from 0: `messages[2].role`; empty for the whole row."""
+        self.reason = reason
+        self.line = line
+
+
+DECODED = frozenset(get_args(AnyMessage))
+
+
+def read_messages(value: object, field: str) -> list[Message]:
+    """`value`: what JSON was decoded into, messages or turns, or whatever the file has there. Raises RowRefused.
+
+    Whether the messages go together is for Conversation.of to say.
+    """
+    items = value if type(value) is list else read_list(value, field)
+    if not items:
+        raise RowRefused(field, "is empty")
+    kind = type(items[0])
+    if kind in DECODED:
+        return items
+    if kind is Turn:
+        return [MESSAGES[ROLES[turn.speaker]](turn.text) for turn in items]
+    return [read_message(item, f"{field}[{index}]") for index, item in enumerate(items)]
+
+
+def read_message(item: object, field: str) -> Message:
+    """One message in any spelling. Raises RowRefused."""
+    if not isinstance(item, dict):
+        raise RowRefused(field, f"must be an object, not {kind_of(item)}")
+    role_key, content_key = _keys(item, field)
+    word = read_text(item.get(role_key), f"{field}.{role_key}")
+    role = ROLES.get(word)
+    if role is None:
+        raise RowRefused(f"{field}.{role_key}", f"unknown role; known are {KNOWN_ROLES}")
+    content = f"{field}.{content_key}"
+    if word == "function_call":
+        calls = _read_written_calls(item.get(content_key), content)
+        return Assistant("", weight=_read_weight(item, role, field), tool_calls=calls)
+    reasoning = _read_optional(item.get("reasoning_content") or item.get("thinking"), f"{field}.reasoning_content")
+    name = _read_optional(item.get("name"), f"{field}.name")
+    call_id = _read_optional(item.get("tool_call_id"), f"{field}.tool_call_id")
+    calls = _read_calls(item, role, field)
+    text = _read_content(item.get(content_key), content, may_be_absent=bool(calls))
+    weight = _read_weight(item, role, field)
+    message = MESSAGES[role](text, name=name, tool_call_id=call_id, reasoning_content=reasoning)
+    message.weight, message.tool_calls = weight, calls or None
+    return message
+
+
+def read_list(value: object, field: str) -> list[Any]:
+    """A list, or its JSON text (as CSV cells and some Parquet files have it)."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        value = _parsed(value, field)
+    if not isinstance(value, list):
+        raise RowRefused(field, f"must be a list, not {kind_of(value)}")
+    return value
+
+
+def read_tools(value: object, field: str = "tools") -> list[JsonObject] | None:
+    """The tools that a conversation may call, each as {type: function, function: {name, …}}."""
+    if type(value) is Raw:
+        data = bytes(value)
+        return _read_raw_tools(data) if len(data) <= LONGEST_TOOLS else _read_raw_tools.__wrapped__(data)
+    if value is None or value == "" or value == []:
+        return None
+    return [_read_tool(tool, f"{field}[{index}]") for index, tool in enumerate(read_list(value, field))] or None
+
+
+LONGEST_TOOLS = 1 << 13
+
+
+@lru_cache(maxsize=128)
+def _read_raw_tools(data: bytes) -> list[JsonObject] | None:
+    """Of the column `tools`. Most rows of a file repeat a few."""
+    try:
+        value = _DECODER.decode(data)
+    except UNREADABLE as error:
+        raise RowRefused("", reason_of(error)) from error
+    return read_tools(value)
+
+
+def read_text(value: object, field: str) -> str:
+    if isinstance(value, str):
+        return value
+    raise RowRefused(field, "missing" if value is None else f"must be text, not {kind_of(value)}")
+
+
+def _read_optional(value: object, field: str) -> str | None:
+    return None if value is None else read_text(value, field)
+
+
+def kind_of(value: object) -> str:
+    """How JSON calls it."""
+    return _KINDS.get(type(value), type(value).__name__)
+
+
+def complete(message: Assistant, field: str, at: int) -> None:
+    """Have a decoded answer's content be text, and its calls' arguments objects. Raises RowRefused.
+
+    It is the message at index `at` of `field`.
+    """
+    calls = message.tool_calls or []
+    for index, call in enumerate(calls):
+        text = call.function.arguments
+        if isinstance(text, str):
+            try:
+                call.function.arguments = _OBJECT.decode(text)
+            except UNREADABLE:
+                # Whatever else may be meant by it is looked at once more, with its place for the refusal.
+                call.function.arguments = _read_arguments(text, f"{field}[{at}].tool_calls[{index}].function.arguments")
+    if len(calls) > 1:
+        _check_ids(calls, f"{field}[{at}].tool_calls")
+    message.tool_calls = calls or None
+    if message.content is None:
+        if not calls:
+            raise RowRefused(f"{field}[{at}].content", "missing")
+        message.content = ""
+
+
+def _keys(item: JsonObject, field: str) -> tuple[str, str]:
+    if item.get("from") is not None and item.get("role") is None:
+        return "from", "value"
+    if item.get("role") is None and field.startswith("conversations"):
+        raise RowRefused(f"{field}.from", "missing")
+    return "role", "content"
+
+
+def _read_content(value: object, field: str, *, may_be_absent: bool) -> str:
+    if isinstance(value, str):
+        return value
+    if value is None and may_be_absent:
+        return ""
+    if not isinstance(value, list):
+        raise RowRefused(field, "missing" if value is None else f"must be text, not {kind_of(value)}")
+    return "".join(_read_part(part, f"{field}[{index}]") for index, part in enumerate(value))
+
+
+def _read_part(part: object, field: str) -> str:
+    if isinstance(part, str):
+        return part
+    if not isinstance(part, dict):
+        raise RowRefused(field, f"must be a text part, not {kind_of(part)}")
+    if part.get("type", "text") not in ("text", "input_text", "output_text"):
+        raise RowRefused(f"{field}.type", "only text parts can be learned")
+    return read_text(part.get("text"), f"{field}.text")
+
+
+def _read_weight(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | None:
+    weight = item.get("weight")
+    if weight is None:
+        return None
+    if role != "assistant":
+        raise RowRefused(f"{field}.weight", "only an assistant's message has a weight")
+    if isinstance(weight, bool) or weight not in (0, 1):
+        raise RowRefused(f"{field}.weight", "must be 0 or 1")
+    return 1 if weight else 0
+
+
+def _read_calls(item: JsonObject, role: Role, field: str) -> list[ToolCall]:
+    if (old := item.get("function_call")) is not None:
+        place = f"{field}.function_call"
+        calls = [_read_call(old, place)]
+    elif (new := item.get("tool_calls")) is not None:
+        place = f"{field}.tool_calls"
+        calls = _read_each_call(read_list(new, place), place)
+    else:
+        return []
+    if calls and role != "assistant":
+        raise RowRefused(place, "only an assistant's message calls tools")
+    return calls
+
+
+def _read_each_call(calls: list[Any], field: str) -> list[ToolCall]:
+    read = [_read_call(call, f"{field}[{index}]") for index, call in enumerate(calls)]
+    _check_ids(read, field)
+    return read
+
+
+def _check_ids(calls: Sequence[ToolCall], field: str) -> None:
+    ids: set[str] = set()
+    for index, call in enumerate(calls):
+        if call.id in ids:
+            raise RowRefused(f"{field}[{index}].id", "is the id of another call in this message")
+        if call.id is not None:
+            ids.add(call.id)
+
+
+def _read_call(call: object, field: str) -> ToolCall:
+    if not isinstance(call, dict):
+        raise RowRefused(field, f"must be an object, not {kind_of(call)}")
+    function, place = _function_of(call, field)
+    name = read_text(function.get("name"), f"{place}.name")
+    arguments = _read_arguments(function.get("arguments"), f"{place}.arguments")
+    call_id = call.get("id")
+    return ToolCall(Function(name, arguments), call_id if isinstance(call_id, str) else None)
+
+
+def _read_arguments(value: object, field: str) -> JsonObject:
+    if value is None or value == "":
+        return {}
+    if isinstance(value, str):
+        value = _parsed(value, field)
+    if not isinstance(value, dict):
+        raise RowRefused(field, f"must be an object or its JSON text, not {kind_of(value)}")
+    return value
+
+
+def _read_written_calls(value: object, field: str) -> list[ToolCall]:
+    """ShareGPT's function_call: JSON text of one call or of a list of them."""
+    parsed = _parsed(value, field) if isinstance(value, str) else value
+    calls = _read_each_call(parsed, field) if isinstance(parsed, list) else [_read_call(parsed, field)]
+    if not calls:
+        raise RowRefused(field, "names no call")
+    return calls
+
+
+def _read_tool(tool: object, field: str) -> JsonObject:
+    if not isinstance(tool, dict):
+        raise RowRefused(field, f"must be an object, not {kind_of(tool)}")
+    function, place = _function_of(tool, field)
+    read_text(function.get("name"), f"{place}.name")
+    return {"type": "function", "function": function}
+
+
+def _function_of(holder: JsonObject, field: str) -> tuple[JsonObject, str]:
+    """What a tool or a call says of its function, and where that stands: under `function`, or beside its name."""
+    function = holder.get("function")
+    if holder.get("type") not in (None, "function"):
+        raise RowRefused(f"{field}.type", "must be function: no other kind of tool is known")
+    if function is None:
+        if "name" not in holder:
+            raise RowRefused(f"{field}.function", "missing")
+        return holder, field
+    if not isinstance(function, dict):
+        raise RowRefused(f"{field}.function", f"must be an object, not {kind_of(function)}")
+    return function, f"{field}.function"
+
+
+def _parsed(text: str, field: str) -> object:
+    try:
+        return _DECODER.decode(text)
+    except (*UNREADABLE, UnicodeEncodeError):
+        # json takes a little more: numbers without a bound, and those that are none.
+        pass
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RowRefused(field, "must be JSON text") from error
+
+
+_DECODER = msgspec.json.Decoder(Any)
+_OBJECT = msgspec.json.Decoder(JsonObject)
+_KINDS: dict[type, str] = {
+    dict: "an object",
+    list: "a list",
+    str: "text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "null",
+}
