@@ -1,5 +1,9 @@
 """`multipart/form-data` (RFC 7578), split while it comes; the content of a part is passed on as it is, uncopied
-where that can be."""
+where that can be.
+
+With python-multipart's push parser in its place an upload costs 1.4 times the processor time (docs/benchmarks.md,
+"Uploads").
+"""
 
 import re
 from collections.abc import Iterator
