@@ -5,8 +5,9 @@
 
 from finery.contracts.datasets.conversation import Conversation, asked
 from finery.contracts.datasets.examples import Example, ExampleKind
-from finery.contracts.datasets.formats import RowFormat, register
+from finery.contracts.datasets.formats import register
 from finery.contracts.datasets.messages import Assistant
+from finery.contracts.datasets.row_format import RowFormat
 
 
 class Translation(RowFormat, kw_only=True):

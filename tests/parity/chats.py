@@ -3,7 +3,7 @@
 from typing import Any
 
 from finery.contracts.datasets import Message
-from finery.contracts.datasets.reading import read_messages
+from finery.contracts.datasets.message_reader import read_messages
 
 Chat = list[dict[str, str]]
 

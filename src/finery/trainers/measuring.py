@@ -17,8 +17,8 @@ from finery.contracts.datasets.measurement import (
     RowFailure,
     TokenLengths,
 )
-from finery.contracts.datasets.reader import DatasetReader
 from finery.contracts.datasets.report import MAX_NAMED
+from finery.contracts.datasets.row_reader import DatasetReader
 from finery.kit.limits import confine
 from finery.kit.tables import BrokenRow, Row, UnreadableTable
 from finery.kit.text import GZIP_MAGIC

@@ -2,10 +2,10 @@ import pytest
 
 from finery.contracts.datasets.detection import find_format, recipes_for
 from finery.contracts.datasets.formats import every_format
-from finery.contracts.datasets.formats.base import label_of, needed_by
-from finery.contracts.datasets.reader import RowReader
-from finery.contracts.datasets.reading import RowRefused
+from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.recipes import kind_of
+from finery.contracts.datasets.row_format import label_of, needed_by
+from finery.contracts.datasets.row_reader import RowReader
 
 NAMED = {row_format.name: row_format for row_format in every_format()}
 

@@ -4,9 +4,9 @@ import pytest
 
 from finery.contracts.datasets.conversation import Conversation
 from finery.contracts.datasets.examples import Example, ExampleKind, Feedback, Preference, Task, Text
+from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Message
-from finery.contracts.datasets.reader import RowReader
-from finery.contracts.datasets.reading import RowRefused
+from finery.contracts.datasets.row_reader import RowReader
 
 SYSTEM = {"role": "system", "content": "s"}
 USER = {"role": "user", "content": "u"}

@@ -10,8 +10,8 @@ from finery.contracts.datasets.loading import (
     iter_tasks,
     iter_texts,
 )
+from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Assistant, Message, System, Tool, User
-from finery.contracts.datasets.reading import RowRefused
 
 __all__ = [
     "Assistant",

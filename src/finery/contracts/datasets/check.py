@@ -1,17 +1,27 @@
 """One pass over a dataset: every row of a format that serves the recipe, something to learn, nothing twice."""
 
 from collections import Counter
+from collections.abc import Sequence
 
 from finery.contracts.datasets.conversation import Conversation
 from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.info import Source
+from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Role
-from finery.contracts.datasets.reader import DatasetReader
-from finery.contracts.datasets.reading import RowRefused
 from finery.contracts.datasets.recipes import kind_of
-from finery.contracts.datasets.report import MAX_NAMED, DatasetReport, Longest, Overlap, RowFlaw, WarningKind
+from finery.contracts.datasets.report import (
+    MAX_NAMED,
+    DatasetReport,
+    Duplicates,
+    Longest,
+    Overlap,
+    Place,
+    RowFlaw,
+    RowWarning,
+    WarningKind,
+)
+from finery.contracts.datasets.row_reader import DatasetReader
 from finery.contracts.datasets.signatures import Signatures
-from finery.contracts.datasets.warnings import RowWarnings, overlap_warning
 from finery.kit.tables import BrokenRow, Row, UnreadableTable
 
 MAX_ORDERS = 1000
@@ -39,7 +49,7 @@ def examine(source: Source, recipe: str, validation: Source | None = None) -> Da
         count=count,
         pairs=pairs,
     )
-    return report.model_copy(update={"overlap": overlap, "warnings": (*report.warnings, *overlap_warning(overlap))})
+    return report.model_copy(update={"overlap": overlap, "warnings": (*report.warnings, *_overlap_warning(overlap))})
 
 
 def _count(source: Source, recipe: str) -> "_Counts":
@@ -70,7 +80,7 @@ class _Counts:
         self._formats: Counter[str] = Counter()
         self._orders: dict[tuple[Role, ...], int] = {}
         self._flaws: list[RowFlaw] = []
-        self._warnings = RowWarnings()
+        self._warnings = _Warnings()
         self._messages = self._masked = self._calls = self._bytes = 0
         self._longest = Longest(line=0, row=0, bytes=0)
 
@@ -89,15 +99,15 @@ class _Counts:
             conversation, is_idle = example, not example.learned
             self._masked += conversation.masked
             if conversation.roles[-1] != "assistant":
-                self._warn(WarningKind.NO_ANSWER_LAST, row)
+                self._warnings.add(WarningKind.NO_ANSWER_LAST, row)
         else:
             conversation, is_idle = example.as_conversation(), not example.is_trainable
         if is_idle:
-            self._warn(WarningKind.NOTHING_TO_LEARN, row)
+            self._warnings.add(WarningKind.NOTHING_TO_LEARN, row)
         if conversation.calls:
             self._calls += len(conversation.calls)
             if conversation.is_unanswered:
-                self._warn(WarningKind.UNANSWERED_CALL, row)
+                self._warnings.add(WarningKind.UNANSWERED_CALL, row)
         self._formats[name] += 1
         order = conversation.roles
         self._messages += len(order)
@@ -119,7 +129,7 @@ class _Counts:
             bytes=self._source.file.stat().st_size,
             rows=self.rows,
             shapes=dict(self._formats.most_common()),
-            role_orders={" ".join(order): self._orders[order] for order in _by_count(self._orders)},
+            role_orders={" ".join(order): count for order, count in sorted(self._orders.items(), key=_rarest_last)},
             untrainable=untrainable,
             flaws=tuple(self._flaws),
             flawed=self.flawed,
@@ -133,9 +143,50 @@ class _Counts:
             warnings=self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.flawed),
         )
 
-    def _warn(self, kind: WarningKind, row: Row) -> None:
-        self._warnings.add(kind, line=row.line, row=row.number)
+
+def _rarest_last(counted: tuple[tuple[Role, ...], int]) -> int:
+    return -counted[1]
 
 
-def _by_count(orders: dict[tuple[Role, ...], int]) -> list[tuple[Role, ...]]:
-    return sorted(orders, key=lambda order: -orders[order])
+class _Warnings:
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(WarningKind, 0)
+        self._places: dict[WarningKind, list[Place]] = {kind: [] for kind in WarningKind}
+
+    def add(self, kind: WarningKind, row: Row) -> None:
+        self._counts[kind] += 1
+        if len(self._places[kind]) < MAX_NAMED:
+            self._places[kind].append(Place(line=row.line, row=row.number))
+
+    def count(self, kind: WarningKind) -> int:
+        return self._counts[kind]
+
+    def all(self, duplicates: Duplicates, *, all_idle: bool) -> tuple[RowWarning, ...]:
+        """`all_idle`: nothing can be learned from the whole file, which is then refused for that."""
+        found = [
+            _warning(kind, self._counts[kind], self._places[kind])
+            for kind in (WarningKind.NO_ANSWER_LAST, WarningKind.NOTHING_TO_LEARN, WarningKind.UNANSWERED_CALL)
+            if not (all_idle and kind is WarningKind.NOTHING_TO_LEARN)
+        ]
+        repeated = [pair.again for pair in duplicates.pairs]
+        found.append(_warning(WarningKind.DUPLICATE, duplicates.count, repeated))
+        return tuple(warning for warning in found if warning.count)
+
+
+def _overlap_warning(overlap: Overlap) -> tuple[RowWarning, ...]:
+    if not overlap.count:
+        return ()
+    return (_warning(WarningKind.OVERLAP, overlap.count, [pair.row for pair in overlap.pairs]),)
+
+
+def _warning(kind: WarningKind, count: int, places: Sequence[Place]) -> RowWarning:
+    return RowWarning(kind=kind, message=_MESSAGES[kind], count=count, places=tuple(places))
+
+
+_MESSAGES = {
+    WarningKind.DUPLICATE: "has the messages of an earlier row",
+    WarningKind.OVERLAP: "stands in the validation file too, which then measures what was learned by heart",
+    WarningKind.NO_ANSWER_LAST: "ends without an assistant's message: what follows its last answer teaches nothing",
+    WarningKind.NOTHING_TO_LEARN: "has nothing to learn, and is left out",
+    WarningKind.UNANSWERED_CALL: "goes on after a tool call that no tool answers",
+}

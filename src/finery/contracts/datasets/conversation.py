@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 
 from msgspec import Struct
 
+from finery.contracts.datasets.message_reader import RowRefused, complete, kind_of, read_message, read_messages
 from finery.contracts.datasets.messages import (
     Assistant,
     JsonObject,
@@ -18,7 +19,6 @@ from finery.contracts.datasets.messages import (
     functions_as_json,
     says,
 )
-from finery.contracts.datasets.reading import RowRefused, complete, kind_of, read_message, read_messages
 
 Texts = tuple[str | bytes, ...]
 Tools = list[JsonObject] | None

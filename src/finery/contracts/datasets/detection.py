@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 
 from finery.contracts.datasets.examples import ExampleKind
-from finery.contracts.datasets.formats import FORMATS, every_format
-from finery.contracts.datasets.formats.base import LABEL, LABEL_KEYS, RowFormat, needed_by, value_of
-from finery.contracts.datasets.formats.prompt import Prompt
+from finery.contracts.datasets.formats import FORMATS, Prompt, every_format
+from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import JsonObject
-from finery.contracts.datasets.reading import RowRefused
+from finery.contracts.datasets.row_format import LABEL, LABEL_KEYS, RowFormat, needed_by, value_of
 
 Formats = Sequence[type[RowFormat]]
 

@@ -7,8 +7,8 @@ from typing import Self
 from msgspec import Struct
 
 from finery.contracts.datasets.conversation import Conversation, Texts, Tools, texts_of
+from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import JsonObject, Message, says
-from finery.contracts.datasets.reading import RowRefused
 
 
 class Text(Struct, frozen=True, gc=False):

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from finery.contracts.datasets.message_reader import RowRefused, kind_of
 from finery.contracts.datasets.messages import JsonObject
-from finery.contracts.datasets.reading import RowRefused, kind_of
 from finery.kit.files import NotRegular, open_regular
 
 INFO_NAME = "dataset_info.json"

@@ -3,8 +3,8 @@
 from typing import Any
 
 from finery.contracts.datasets.conversation import Conversation
+from finery.contracts.datasets.message_reader import RowRefused, read_message, read_tools
 from finery.contracts.datasets.messages import JsonObject
-from finery.contracts.datasets.reading import RowRefused, read_message, read_tools
 from finery.engines.wire import ChatRequest, RequestRefused
 
 

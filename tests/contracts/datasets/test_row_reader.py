@@ -10,9 +10,9 @@ import pytest
 from finery.contracts.datasets import RowRefused, Source
 from finery.contracts.datasets.examples import Example, ExampleKind
 from finery.contracts.datasets.formats import every_format
-from finery.contracts.datasets.formats.base import needed_by
-from finery.contracts.datasets.reader import DatasetReader, FormatDecoder, RowReader
-from finery.contracts.datasets.reading import ROLES
+from finery.contracts.datasets.message_reader import ROLES
+from finery.contracts.datasets.row_format import needed_by
+from finery.contracts.datasets.row_reader import DatasetReader, FormatDecoder, RowReader
 from finery.kit.tables import BrokenRow
 
 USER = {"role": "user", "content": "u"}

@@ -8,8 +8,8 @@ import msgspec
 from msgspec import Raw, Struct
 
 from finery.contracts.datasets.examples import Example
+from finery.contracts.datasets.message_reader import Turn, read_text
 from finery.contracts.datasets.messages import AnyMessage, JsonObject
-from finery.contracts.datasets.reading import Turn, read_text
 
 LABEL = "label"
 LABEL_KEYS = ("kto_tag", LABEL)
