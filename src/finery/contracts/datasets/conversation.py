@@ -89,9 +89,9 @@ class Conversation(Struct, gc=False):
                     reason = "names no tool call of the assistant's message before it"
                     raise RowRefused(f"{field}[{index}].tool_call_id", reason)
                 continue
-            if waiting:
-                self.is_unanswered = True
-            asked, waiting = [], []
+            if asked:
+                self.is_unanswered = self.is_unanswered or waiting != []
+                asked, waiting = [], []
             if type(message) is not Assistant:
                 continue
             if message.content is None or message.tool_calls is not None:

@@ -22,22 +22,21 @@ class Signatures:
         self._starts = array("Q")
         self._start_lines = array("Q")
         self._start_rows = array("Q")
-        self._lines_ahead = self._rows_ahead = 0
+        self._next_line = self._next_row = 0
 
     def __len__(self) -> int:
         return len(self._hashes)
 
     def add(self, value: int, line: int, row: int) -> None:
         """`value`: the hash of what the row says."""
-        index = len(self._hashes)
-        if index >= self._limit:
+        if len(self._hashes) >= self._limit:
             return
-        if line - index != self._lines_ahead or row - index != self._rows_ahead:
-            self._lines_ahead, self._rows_ahead = line - index, row - index
-            self._starts.append(index)
+        if line != self._next_line or row != self._next_row:
+            self._starts.append(len(self._hashes))
             self._start_lines.append(line)
             self._start_rows.append(row)
         self._hashes.append(value)
+        self._next_line, self._next_row = line + 1, row + 1
 
     def duplicates(self) -> Duplicates:
         repeated: set[int] = set()
