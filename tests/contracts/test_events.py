@@ -68,7 +68,7 @@ class TestSchema:
         assert schema["discriminator"]["propertyName"] == "type"
         assert {*schema["discriminator"]["mapping"]} == {*EventType}
         status = schema["$defs"]["StatusData"]
-        assert {"from", "to", "reason", "message"} == {*status["properties"]}
+        assert {"from", "to", "reason", "message", "field"} == {*status["properties"]}
 
 
 class TestTold:
