@@ -36,7 +36,7 @@ def train(client: FineryClient, epochs: float) -> str:
     print(f"run {run.id}")
     for event in client.follow(run.id):
         if event.type is EventType.PROGRESS:
-            print(f"  step {event.data['step']} of {event.data['total_steps']}, loss {event.data['loss']:.3f}")
+            print(f"  step {event.data.step} of {event.data.total_steps}, loss {event.data.loss:.3f}")
     ended = client.get_run(run.id)
     if ended.status is not RunStatus.SUCCEEDED:
         sys.exit(f"the run ended as {ended.status}: {ended.error}")
