@@ -25,7 +25,7 @@ def main() -> None:
         f"Server start ({ROUNDS} starts, new home each, warm file cache)",
         ["", "median", "worst", "must reach"],
         [
-            ["first 200 of /healthz (s)", median(times), max(times), "≤ 1.5"],
-            ["idle memory (MiB RSS)", median(sizes), max(sizes), "≤ 120"],
+            ["first 200 of /healthz (s)", median(times), max(times), "≤ 1.2"],
+            ["idle memory (MiB RSS)", median(sizes), max(sizes), "≤ 110"],
         ],
     )
