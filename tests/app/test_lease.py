@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -151,10 +152,13 @@ class TestAcrossMachines:
 
 
 def until_taken(make: Make, name: str) -> None:
+    """By one server that asks again: another one of the same home would find that in use."""
+    server = make(name)
     for _ in range(200):
         try:
-            make(name).start()
+            server.start()
         except StartRefused:
+            time.sleep(0.01)
             continue
         return
     raise AssertionError("never taken")
