@@ -4,7 +4,7 @@ Everybody who has to know reads it here, so that what is planned, trained and se
 folder may have written anything: what makes no sense is as good as not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,20 @@ def base_of(folder: Path) -> str | None:
     if beside.is_dir():
         return None if beside.samefile(folder) else str(beside)
     return base
+
+
+def whole_model(model: str, folder_of: Callable[[str], Path | None]) -> str:
+    """What `model` is an adapter of, through all adapters between them, or itself.
+
+    `folder_of`: where a model's files are; None where they are not here.
+    """
+    for _ in range(DEEPEST):
+        folder = folder_of(model)
+        base = None if folder is None else base_of(folder)
+        if base is None:
+            break
+        model = base
+    return model
 
 
 def text_config(folder: Path) -> dict[str, Any]:

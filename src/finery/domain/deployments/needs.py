@@ -13,6 +13,7 @@ from finery.contracts.model_folder import (
     declared_dtype,
     dimensions,
     text_config,
+    whole_model,
 )
 from finery.domain.ground import Ground
 from finery.kit.hub_cache import cached_snapshot
@@ -89,12 +90,7 @@ def _folder_of(model: str, ground: Ground) -> Path | None:
 
 def _config_of(model: str, ground: Ground) -> dict[str, Any] | None:
     """The text part's; of the base, where it is an adapter."""
-    folder = _folder_of(model, ground)
-    for _ in range(DEEPEST):
-        base = None if folder is None else base_of(folder)
-        if base is None:
-            break
-        folder = _folder_of(base, ground)
+    folder = _folder_of(whole_model(model, lambda name: _folder_of(name, ground)), ground)
     return None if folder is None else text_config(folder) or None
 
 

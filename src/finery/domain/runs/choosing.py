@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
-from finery.contracts.model_folder import DEEPEST, base_of, context_length, text_config
+from finery.contracts.model_folder import context_length, text_config, whole_model
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.contracts.recipes.automatic import AUTO, choose, freezes_base, is_left_to_rule
@@ -64,7 +64,7 @@ def with_server_defaults(
 
 def parameters_of(model: str) -> int:
     """Of a built-in model, a folder, or a hub id; an adapter's base's."""
-    model = _without_adapters(model)
+    model = whole_model(model, _folder_of)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_PARAMETERS[model]
     folder = _folder_of(model)
@@ -75,7 +75,7 @@ def parameters_of(model: str) -> int:
 
 def context_of(model: str) -> int | None:
     """Tokens; None where nothing here says it."""
-    model = _without_adapters(model)
+    model = whole_model(model, _folder_of)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_CONTEXT
     folder = _folder_of(model)
@@ -85,20 +85,9 @@ def context_of(model: str) -> int | None:
 def description_of(model: str) -> tuple[dict[str, Any], int] | None:
     """What its configuration says of the text part, and its parameters, where its files are here and can be read; an
     adapter's base's."""
-    folder = _folder_of(_without_adapters(model))
+    folder = _folder_of(whole_model(model, _folder_of))
     parameters = None if folder is None else count_parameters(folder)
     return None if folder is None or parameters is None else (text_config(folder), parameters)
-
-
-def _without_adapters(model: str) -> str:
-    """What `model` is an adapter of, or itself."""
-    for _ in range(DEEPEST):
-        folder = _folder_of(model)
-        base = None if folder is None else base_of(folder)
-        if base is None:
-            break
-        model = base
-    return model
 
 
 def _template(config: Mapping[str, Any], entry: BaseModelEntry | None) -> dict[str, Any]:
