@@ -1,6 +1,5 @@
 """Hostile archives, each made here: every one is refused by name, and nothing is left of it."""
 
-import gzip
 import io
 import os
 import random
@@ -9,9 +8,7 @@ import stat
 import struct
 import subprocess
 import sys
-import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +16,6 @@ import pytest
 from finery.kit.archives import UNPACKING, ArchiveLimits, ArchiveRefused, Unpacked, remove_leftovers, unpack
 
 Entries = list[tuple[str, bytes]]
-Maker = Callable[[Entries], bytes]
 
 SMALL = ArchiveLimits(entries=50, total_bytes=1 << 20, ratio_free_bytes=64 << 10, depth=4, name_bytes=300)
 
@@ -33,31 +29,6 @@ def make_zip(entries: Entries) -> bytes:
             info.compress_type = zipfile.ZIP_DEFLATED
             archive.writestr(info, content)
     return buffer.getvalue()
-
-
-def make_tar(entries: Entries) -> bytes:
-    return tar_of(file_info(name, len(content), content) for name, content in entries)
-
-
-def make_tar_gz(entries: Entries) -> bytes:
-    return gzip.compress(make_tar(entries))
-
-
-FORMATS: list[Maker] = [make_zip, make_tar, make_tar_gz]
-
-
-def file_info(name: str, size: int, content: bytes = b"", kind: bytes = tarfile.REGTYPE, link: str = "") -> bytes:
-    info = tarfile.TarInfo(name)
-    info.size, info.type, info.linkname = size, kind, link
-    return info.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape") + content + bytes(-len(content) % 512)
-
-
-def tar_of(blocks: Iterator[bytes] | list[bytes]) -> bytes:
-    return b"".join(blocks) + bytes(1024)
-
-
-def special(kind: bytes, link: str = "target") -> bytes:
-    return tar_of([file_info("good.txt", 1, b"x"), file_info("odd", 0, b"", kind, link)])
 
 
 def zip_with(mode: int = 0, *, flags: int = 0, method: int = zipfile.ZIP_STORED) -> bytes:
@@ -82,10 +53,6 @@ def zip_with_size(claimed: int) -> bytes:
     return bytes(data)
 
 
-def pax(records: bytes, name: str = "plain") -> bytes:
-    return tar_of([file_info("note", len(records), records, tarfile.XHDTYPE), file_info(name, 1, b"x")])
-
-
 def write(folder: Path, data: bytes) -> Path:
     path = folder / "sent"
     path.write_bytes(data)
@@ -105,34 +72,33 @@ def refused(folder: Path, data: bytes, limits: ArchiveLimits = SMALL) -> Archive
     return caught.value
 
 
-@pytest.mark.parametrize("make", FORMATS)
 class TestUnpack:
-    def test_files_in_folders(self, tmp_path: Path, make: Maker) -> None:
+    def test_files_in_folders(self, tmp_path: Path) -> None:
         entries = [("a.txt", b"1"), ("b/c.txt", b"22"), ("./b/名前 имя.jsonl", b"x" * 3000), ("empty", b"")]
-        unpacked = unpack(write(tmp_path, make(entries)), tmp_path / "out")
+        unpacked = unpack(write(tmp_path, make_zip(entries)), tmp_path / "out")
         assert unpacked == Unpacked(files=4, skipped=0, total_bytes=3003)
         assert names_in(tmp_path / "out") == ["a.txt", "b/c.txt", "b/名前 имя.jsonl", "empty"]
         assert (tmp_path / "out/b/c.txt").read_bytes() == b"22"
 
-    def test_takes_what_is_wanted(self, tmp_path: Path, make: Maker) -> None:
+    def test_takes_what_is_wanted(self, tmp_path: Path) -> None:
         entries = [("a.txt", b"1"), ("b/run.exe", b"22"), ("b/c.JSONL", b"333")]
         unpacked = unpack(
-            write(tmp_path, make(entries)),
+            write(tmp_path, make_zip(entries)),
             tmp_path / "out",
             wanted=lambda name: name.lower().endswith((".txt", ".jsonl")),
         )
         assert unpacked == Unpacked(files=2, skipped=1, total_bytes=4)
         assert names_in(tmp_path / "out") == ["a.txt", "b/c.JSONL"]
 
-    def test_modes_are_ours(self, tmp_path: Path, make: Maker) -> None:
-        unpack(write(tmp_path, make([("a.sh", b"1")])), tmp_path / "out")
+    def test_modes_are_ours(self, tmp_path: Path) -> None:
+        unpack(write(tmp_path, make_zip([("a.sh", b"1")])), tmp_path / "out")
         assert stat.S_IMODE((tmp_path / "out/a.sh").stat().st_mode) & 0o7111 == 0
 
-    def test_never_into_what_is_there(self, tmp_path: Path, make: Maker) -> None:
+    def test_never_into_what_is_there(self, tmp_path: Path) -> None:
         (tmp_path / "out").mkdir()
         (tmp_path / "out/mine").write_text("kept")
         with pytest.raises(OSError, match="not empty"):
-            unpack(write(tmp_path, make([("a.txt", b"1")])), tmp_path / "out")
+            unpack(write(tmp_path, make_zip([("a.txt", b"1")])), tmp_path / "out")
         assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "sent"]
         assert names_in(tmp_path / "out") == ["mine"]
 
@@ -157,8 +123,8 @@ class TestUnpack:
             ("a/b/c/d/e/f", "too deep"),
         ],
     )
-    def test_names(self, tmp_path: Path, make: Maker, name: str, reason: str) -> None:
-        error = refused(tmp_path, make([("good.txt", b"1"), (name, b"2")]))
+    def test_names(self, tmp_path: Path, name: str, reason: str) -> None:
+        error = refused(tmp_path, make_zip([("good.txt", b"1"), (name, b"2")]))
         assert reason in error.reason
         assert error.entry is not None
         assert len(error.entry) <= 80
@@ -178,35 +144,33 @@ class TestUnpack:
         ],
     )
     @pytest.mark.filterwarnings("ignore:Duplicate name")
-    def test_duplicates(self, tmp_path: Path, make: Maker, names: tuple[str, str]) -> None:
-        error = refused(tmp_path, make([(name, b"1") for name in names]))
+    def test_duplicates(self, tmp_path: Path, names: tuple[str, str]) -> None:
+        error = refused(tmp_path, make_zip([(name, b"1") for name in names]))
         assert "another entry" in error.reason
 
-    def test_too_many_entries(self, tmp_path: Path, make: Maker) -> None:
-        assert "more than 50 entries" in str(refused(tmp_path, make([(f"{n}", b"") for n in range(51)])))
+    def test_too_many_entries(self, tmp_path: Path) -> None:
+        assert "more than 50 entries" in str(refused(tmp_path, make_zip([(f"{n}", b"") for n in range(51)])))
 
-    def test_folders_that_names_imply_count(self, tmp_path: Path, make: Maker) -> None:
+    def test_folders_that_names_imply_count(self, tmp_path: Path) -> None:
         entries = [(f"{n}/b/c/d", b"") for n in range(13)]
-        assert "more than 50 entries" in str(refused(tmp_path, make(entries)))
+        assert "more than 50 entries" in str(refused(tmp_path, make_zip(entries)))
 
-    def test_too_much(self, tmp_path: Path, make: Maker) -> None:
+    def test_too_much(self, tmp_path: Path) -> None:
         entries = [("a", os.urandom(600_000)), ("b", os.urandom(600_000))]
-        assert "more than 1,048,576 bytes" in str(refused(tmp_path, make(entries)))
+        assert "more than 1,048,576 bytes" in str(refused(tmp_path, make_zip(entries)))
 
-    def test_empty(self, tmp_path: Path, make: Maker) -> None:
-        assert "is empty" in str(refused(tmp_path, make([])))
+    def test_empty(self, tmp_path: Path) -> None:
+        assert "is empty" in str(refused(tmp_path, make_zip([])))
 
-    def test_cut_short(self, tmp_path: Path, make: Maker) -> None:
-        data = make([("a", os.urandom(5000)), ("b", os.urandom(5000))])
+    def test_cut_short(self, tmp_path: Path) -> None:
+        data = make_zip([("a", os.urandom(5000)), ("b", os.urandom(5000))])
         assert "damaged" in str(refused(tmp_path, data[:6000]))
 
-    def test_a_full_disk_is_no_fault_of_the_archive(
-        self, tmp_path: Path, make: Maker, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_full_disk_is_no_fault_of_the_archive(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(self: Path, *args: object, **kwargs: object) -> None:
             raise OSError(28, "No space left on device")
 
-        archive = write(tmp_path, make([("a/b", b"1")]))
+        archive = write(tmp_path, make_zip([("a/b", b"1")]))
         real = Path.mkdir
         monkeypatch.setattr(
             Path, "mkdir", lambda self, **kw: real(self, **kw) if UNPACKING in self.name else full(self)
@@ -215,10 +179,10 @@ class TestUnpack:
             unpack(archive, tmp_path / "out")
         assert [path.name for path in tmp_path.iterdir()] == ["sent"]
 
-    def test_noise_is_refused_or_unpacked(self, tmp_path: Path, make: Maker) -> None:
+    def test_noise_is_refused_or_unpacked(self, tmp_path: Path) -> None:
         """Whatever bytes change, there is an answer, and never another error."""
         source = random.Random(7)
-        whole = make([("a.txt", b"text" * 50), ("b/c.bin", bytes(range(256)))])
+        whole = make_zip([("a.txt", b"text" * 50), ("b/c.bin", bytes(range(256)))])
         for number in range(150):
             data = bytearray(whole)
             for _ in range(source.randint(1, 8)):
@@ -232,9 +196,8 @@ class TestUnpack:
 
 
 class TestRatio:
-    @pytest.mark.parametrize("make", [make_zip, make_tar_gz])
-    def test_a_bomb(self, tmp_path: Path, make: Maker) -> None:
-        data = make([("zeros", bytes(900_000))])
+    def test_a_bomb(self, tmp_path: Path) -> None:
+        data = make_zip([("zeros", bytes(900_000))])
         assert "more than 200 times its size" in str(refused(tmp_path, data))
 
 
@@ -253,7 +216,7 @@ class TestZip:
             (zip_with_size(300_000), "lies about its size"),
             (zip_with_size(0xFFFFFFF0), "lies about its size"),
             (make_zip([("nul-here", b"1")]).replace(b"nul-here", b"nul\0here"), "control character"),
-            (make_zip([("a", b"1" * 100)])[:-10], "its end is missing"),
+            (make_zip([("a", b"1" * 100)])[:-10], "damaged"),
         ],
     )
     def test_refused(self, tmp_path: Path, data: bytes, reason: str) -> None:
@@ -266,7 +229,7 @@ class TestZip:
         data = buffer.getvalue().replace(b"secret", b"public")
         assert "damaged: Bad CRC" in str(refused(tmp_path, data))
 
-    def test_a_million_entries_are_counted_before_they_are_read(self, tmp_path: Path) -> None:
+    def test_a_million_entries_are_refused_before_they_are_read(self, tmp_path: Path) -> None:
         """In a process of its own whose memory would not hold them."""
         entry = struct.pack("<4s6H3L5H2L", b"PK\1\2", 20, 20, 0, 0, 0, 0, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0)
         with (tmp_path / "sent").open("wb") as file:
@@ -281,7 +244,7 @@ class TestZip:
         )
         command = [sys.executable, "-O", "-c", program, str(tmp_path / "sent"), str(tmp_path / "out")]
         result = subprocess.run(command, capture_output=True, text=True, timeout=60)
-        assert result.stdout.strip() == "the archive has more than 100,000 entries", result.stderr
+        assert result.stdout.strip() == "the archive has a directory of more than 12,800,000 bytes", result.stderr
         assert not (tmp_path / "out").exists()
 
     @pytest.mark.thorough
@@ -296,84 +259,20 @@ class TestZip:
         assert unpack(write(tmp_path, buffer.getvalue()), tmp_path / "out").files == 1
 
 
-class TestTar:
-    @pytest.mark.parametrize(
-        ("data", "reason"),
-        [
-            (special(tarfile.SYMTYPE, "/etc/passwd"), "symbolic link"),
-            (special(tarfile.LNKTYPE, "good.txt"), "hard link"),
-            (special(tarfile.CHRTYPE), "device"),
-            (special(tarfile.BLKTYPE), "device"),
-            (special(tarfile.FIFOTYPE), "named pipe"),
-            (special(tarfile.GNUTYPE_SPARSE), "neither a file nor a folder"),
-            (special(b"V"), "neither a file nor a folder"),
-            (pax(b"31 path=../../../../etc/passwd\n"), "out of its folder"),
-            (pax(b"13 path=a\0b\n\n"), "control character"),
-            (pax(b"11 path=\xff\xfe\n"), "no UTF-8"),
-            (pax(b"22 GNU.sparse.major=1\n"), "sparse"),
-            (pax(b"13 size=-100\n"), "a size is no number"),
-            (pax(b"28 size=9999999999999999999\n"), "a size is no number"),
-            (pax(b"99 path=short\n"), "extended header"),
-            (pax(b"0 path=x\n"), "extended header"),
-            (pax(b"x"), "extended header"),
-            (pax(b"20 size=99999999999\n"), "in the middle of an entry"),
-            (tar_of([file_info("n", 2 << 20, bytes(2 << 20), tarfile.XHDTYPE)]), "extended header of more than"),
-            (tar_of([file_info("n", 2 << 20, bytes(2 << 20), tarfile.GNUTYPE_LONGNAME)]), "extended header of more"),
-            (tar_of([file_info("n", -512)]), "negative size"),
-            (tar_of([file_info("short", 10_000, b"x" * 100)]), "in the middle of an entry"),
-        ],
-    )
-    @pytest.mark.parametrize("packed", [False, True])
-    def test_refused(self, tmp_path: Path, data: bytes, reason: str, packed: bool) -> None:
-        limits = ArchiveLimits()
-        assert reason in refused(tmp_path, gzip.compress(data) if packed else data, limits).reason
-
-    @pytest.mark.parametrize("layout", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
-    def test_every_layout(self, tmp_path: Path, layout: int) -> None:
-        name = "/".join(["folder" * 6, "имя" * 12, "file" * 20])
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz", format=layout, pax_headers={"comment": "x"}) as archive:
-            folder = tarfile.TarInfo("./kept/")
-            folder.type = tarfile.DIRTYPE
-            archive.addfile(folder)
-            info = tarfile.TarInfo(name)
-            info.size, info.mtime = 3, 1.5
-            archive.addfile(info, io.BytesIO(b"abc"))
-        unpack(write(tmp_path, buffer.getvalue()), tmp_path / "out")
-        assert names_in(tmp_path / "out") == [name]
-        assert (tmp_path / "out/kept").is_dir()
-
-    def test_notes_without_end(self, tmp_path: Path) -> None:
-        """Each says that another follows; `tarfile` itself would recurse until Python gives up."""
-        notes = file_info("note", 11, b"11 path=ab\n", tarfile.XHDTYPE) * 20_000
-        unpack(write(tmp_path, notes + file_info("plain", 1, b"x") + bytes(1024)), tmp_path / "out")
-        assert names_in(tmp_path / "out") == ["ab"]
-
-    def test_a_changed_byte_in_what_is_packed(self, tmp_path: Path) -> None:
-        data = bytearray(make_tar_gz([("a", b"x")]))
-        data[-6] ^= 1
-        assert "damaged" in str(refused(tmp_path, bytes(data)))
-
-    def test_the_skipped_count(self, tmp_path: Path) -> None:
-        archive = write(tmp_path, make_tar_gz([("a.bin", os.urandom(2 << 20))]))
-        with pytest.raises(ArchiveRefused, match="more than"):
-            unpack(archive, tmp_path / "out", limits=SMALL, wanted=lambda name: False)
-
-
 class TestOther:
     @pytest.mark.parametrize(
-        "data", [b"", b"text", b"PK\7\x08" + bytes(600), b"7z\xbc\xaf" * 300, b"BZh9" + bytes(600)]
+        "data", [b"", b"text", b"PK\7\x08" + bytes(600), b"7z\xbc\xaf" * 300, b"\x1f\x8b" + bytes(600)]
     )
     def test_is_no_archive(self, tmp_path: Path, data: bytes) -> None:
-        assert str(refused(tmp_path, data)) == "the archive is no zip, tar or tar.gz"
+        assert str(refused(tmp_path, data)) == "the archive is no zip"
 
     def test_memory_stays_flat(self, tmp_path: Path) -> None:
         """100 MiB in one entry."""
         block = os.urandom(1 << 20)
-        with tarfile.open(tmp_path / "sent", "w:gz", compresslevel=1) as archive:
-            info = tarfile.TarInfo("large.bin")
-            info.size = 100 << 20
-            archive.addfile(info, io.BytesIO(block * 100))
+        with zipfile.ZipFile(tmp_path / "sent", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            with archive.open("large.bin", "w") as file:
+                for _ in range(100):
+                    file.write(block)
         program = (
             "import sys; from pathlib import Path; from finery.kit import archives\n"
             "print(archives.unpack(Path(sys.argv[1]), Path(sys.argv[2])).total_bytes)\n"
