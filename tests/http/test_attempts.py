@@ -13,10 +13,10 @@ from tests.http.accounts import at_address
 JSON = {"Content-Type": "application/json"}
 MANY_KEYS = json.dumps({f"k{number}": number for number in range(4000)}).encode()
 ROUTES = [
-    ("/api/v1/login", LOGINS.amount),
-    ("/api/auth/login", LOGINS.amount),
-    ("/api/v1/setup", SETUPS.amount),
-    ("/api/auth/setup/first-admin", SETUPS.amount),
+    ("/api/v1/login", LOGINS.per_minute),
+    ("/api/auth/login", LOGINS.per_minute),
+    ("/api/v1/setup", SETUPS.per_minute),
+    ("/api/auth/setup/first-admin", SETUPS.per_minute),
 ]
 
 
@@ -33,7 +33,7 @@ class TestAtMost:
 
     def test_the_body_is_not_read_before(self, app: FastAPI) -> None:
         stranger = at_address(app, "203.0.113.7")
-        for _ in range(LOGINS.amount):
+        for _ in range(LOGINS.per_minute):
             stranger.post("/api/v1/login", content=b"{", headers=JSON)
         read: list[int] = []
 
@@ -49,7 +49,7 @@ class TestAtMost:
 
     def test_other_addresses_are_not_turned_away(self, app: FastAPI) -> None:
         stranger = at_address(app, "203.0.113.7")
-        for _ in range(LOGINS.amount + 5):
+        for _ in range(LOGINS.per_minute + 5):
             stranger.post("/api/v1/login", content=MANY_KEYS, headers=JSON)
         other: TestClient = at_address(app, "203.0.113.8")
         assert other.post("/api/v1/login", json={"login": "root", "password": "x" * 12}).status_code != 429

@@ -1,12 +1,11 @@
 import time
 
 import pytest
-from limits import RateLimitItemPerMinute
 
 from finery.http.problems import RequestRefused
-from finery.http.rates import LOGINS, SETUPS, Rates
+from finery.http.rates import LOGINS, SETUPS, RateLimit, Rates
 
-TWO = RateLimitItemPerMinute(2, namespace="two")
+TWO = RateLimit("two", 2)
 
 
 @pytest.fixture
@@ -28,9 +27,27 @@ class TestCheck:
     def test_the_window_moves(self, rates: Rates, monkeypatch: pytest.MonkeyPatch) -> None:
         rates.check(TWO, "a")
         rates.check(TWO, "a")
-        now = time.time()
-        monkeypatch.setattr("time.time", lambda: now + 61)
+        now = time.monotonic()
+        monkeypatch.setattr("time.monotonic", lambda: now + 61)
         assert rates.is_within(TWO, "a")
+
+    def test_a_clock_that_is_set_changes_nothing(self, rates: Rates, monkeypatch: pytest.MonkeyPatch) -> None:
+        rates.check(TWO, "a")
+        rates.check(TWO, "a")
+        now = time.time()
+        monkeypatch.setattr("time.time", lambda: now + 3600)
+        assert not rates.is_within(TWO, "a")
+        monkeypatch.setattr("time.time", lambda: now - 3600)
+        with pytest.raises(RequestRefused, match=r"in (59|60) seconds"):
+            rates.check(TWO, "a")
+
+    def test_who_came_long_ago_is_forgotten(self, rates: Rates, monkeypatch: pytest.MonkeyPatch) -> None:
+        for number in range(1000):
+            rates.check(TWO, f"192.0.2.{number}")
+        now = time.monotonic()
+        monkeypatch.setattr("time.monotonic", lambda: now + 61)
+        rates.check(TWO, "a")
+        assert len(vars(rates)["_attempts"]) == 1
 
 
 class TestIsWithin:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from limits import RateLimitItem
 from starlette.requests import HTTPConnection
 
 from finery.http.addresses import client_address
+from finery.http.rates import RateLimit
 from finery.http.services import current_services
 
 
@@ -13,7 +13,7 @@ from finery.http.services import current_services
 class AtMost:
     """A dependency that answers 429 to the address that asks too often: `dependencies=[Depends(AtMost(LOGINS))]`."""
 
-    limit: RateLimitItem
+    limit: RateLimit
 
     async def __call__(self) -> None:
         """Nothing: by then it has been counted."""

@@ -2,39 +2,67 @@
 
 import ipaddress
 import math
+import threading
 import time
-
-from limits import RateLimitItem, RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from collections import deque
+from dataclasses import dataclass
 
 from finery.http.problems import Problem, RequestRefused
 
-LOGINS = RateLimitItemPerMinute(20, namespace="login")
+WINDOW_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    name: str
+    per_minute: int
+
+
+LOGINS = RateLimit("login", 20)
 """From one address, right or wrong."""
-SETUPS = RateLimitItemPerMinute(10, namespace="setup")
-PASSWORD_CHANGES = RateLimitItemPerMinute(10, namespace="password")
+SETUPS = RateLimit("setup", 10)
+PASSWORD_CHANGES = RateLimit("password", 10)
 """Of one user, wherever they come from: whoever found an open session should not find the password too."""
-DENIALS = RateLimitItemPerMinute(60, namespace="denial")
+DENIALS = RateLimit("denial", 60)
 """What the audit log takes from one address."""
 
 
 class Rates:
+    """A moving window: of the minute before now each attempt that was let through counts."""
+
     def __init__(self) -> None:
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._lock = threading.Lock()
+        self._attempts: dict[tuple[str, str], deque[float]] = {}
+        self._cleaned_at = time.monotonic()
 
-    def is_within(self, limit: RateLimitItem, who: str | None) -> bool:
+    def is_within(self, limit: RateLimit, who: str | None) -> bool:
         """Counts this time too. `who` is an address, or a user's id."""
-        return self._limiter.hit(limit, _bucket(who))
+        return self._seconds_to_wait(limit, who) == 0
 
-    def check(self, limit: RateLimitItem, who: str | None) -> None:
+    def check(self, limit: RateLimit, who: str | None) -> None:
         """Raises RequestRefused: 429 with Retry-After, in seconds."""
-        if self.is_within(limit, who):
+        if seconds := self._seconds_to_wait(limit, who):
+            message = f"too many attempts; try again in {seconds} seconds"
+            raise RequestRefused(Problem(429, "too_many_attempts", message, headers={"Retry-After": str(seconds)}))
+
+    def _seconds_to_wait(self, limit: RateLimit, who: str | None) -> int:
+        """0 lets the attempt through and counts it."""
+        now = time.monotonic()
+        with self._lock:
+            self._forget(now)
+            attempts = self._attempts.setdefault((limit.name, _bucket(who)), deque(maxlen=limit.per_minute))
+            if len(attempts) == limit.per_minute and attempts[0] + WINDOW_SECONDS > now:
+                return max(1, math.ceil(attempts[0] + WINDOW_SECONDS - now))
+            attempts.append(now)
+            return 0
+
+    def _forget(self, now: float) -> None:
+        """Once a minute: strangers have any number of addresses."""
+        if now < self._cleaned_at + WINDOW_SECONDS:
             return
-        window = self._limiter.get_window_stats(limit, _bucket(who))
-        seconds = max(1, math.ceil(window.reset_time - time.time()))
-        message = f"too many attempts; try again in {seconds} seconds"
-        raise RequestRefused(Problem(429, "too_many_attempts", message, headers={"Retry-After": str(seconds)}))
+        self._cleaned_at = now
+        recent = {key: times for key, times in self._attempts.items() if times[-1] + WINDOW_SECONDS > now}
+        self._attempts = recent
 
 
 def _bucket(who: str | None) -> str:
