@@ -134,6 +134,8 @@ def _show_mark(shown: str) -> None:
 
     The trainer's own is shorter than its shim's, which it finds there.
     """
+    # A process is ended by its mark alone, and a fork begins with its parent's. What else could carry one does not
+    # last: a process that becomes a daemon closes its files, and the kernel keeps 15 bytes of its name.
     name, _, mark = shown.partition("=")
     there = Path("/proc/self/environ").read_bytes()
     begin = there.index(f"{name}=".encode()) + len(name) + 1

@@ -9,6 +9,11 @@ a line of JSON. What it gives up, each for good:
   programs, signals, sockets, shared memory, and whatever changes a file or its marks;
 - files but those of Python: by Landlock;
 - memory, open files and time: by the kernel's limits.
+
+Why not bubblewrap: all that it closes it closes by namespaces, which a container of Docker's usual kind may not make
+(as root it lacks CAP_SYS_ADMIN, and namespaces of users are refused), and Debian's server has no bubblewrap unless
+somebody installs it. A process may always give up rights of its own. The filter would have to be written here all the
+same: bubblewrap takes one as bytes, and has none.
 """
 
 import contextlib
