@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, ValidationError
-from pydantic_core import ErrorDetails
 
 from finery.engines.wire_types import (
     UNION_TAGS,
@@ -147,7 +146,7 @@ def read_fields(kind: type[Wire], body: Mapping[str, Any]) -> Wire:
     try:
         request = kind.model_validate(fields)
     except ValidationError as error:
-        raise refusal(kind, error.errors()) from error
+        raise refusal(kind, error) from error
     if request.stream_options is not None and not request.stream:
         raise RequestRefused("stream_options is for requests with stream.", param="stream_options")
     if isinstance(request, ChatRequest):
@@ -190,8 +189,9 @@ def without_unsupported(kind: type[GenerationRequest], fields: Mapping[str, Any]
     return {name: value for name, value in fields.items() if name not in foreign}
 
 
-def refusal(kind: type[GenerationRequest], errors: list[ErrorDetails]) -> RequestRefused:
+def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestRefused:
     """One refusal for the first error. An unknown key goes first: it often explains a missing one."""
+    errors = refused.errors()
     error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     param = parameter_name(error["loc"])
     if error["type"].startswith("union_tag"):
