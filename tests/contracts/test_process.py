@@ -5,7 +5,9 @@ import signal
 import pytest
 
 from finery.contracts.process import Exit, Outcome, judge
+from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
+from finery.kit.limits import DEAF
 
 
 def ended(reason: Reason | None = None, **fields: object) -> Exit:
@@ -32,6 +34,9 @@ class TestJudge:
 
     def test_an_end_without_an_account_is_no_success(self) -> None:
         assert judge(ended(exit_code=0))[0] is Reason.LOST
+
+    def test_a_template_without_end(self) -> None:
+        assert judge(ended(signal=DEAF)) == (Reason.ERROR, ENDLESS_TEMPLATE)
 
     @pytest.mark.parametrize(
         ("number", "reason"),

@@ -4,10 +4,11 @@ import time
 
 import pytest
 
-from finery.kit.limits import TookTooLong, bounded
+from finery.kit.limits import DEAF, TookTooLong, bounded
 from finery.kit.programs import ProgramFailed, ask_program
 
 MEGABYTE = 2**20
+DEAF_SUM = "sum([[]] * 30_000_000, [1] * 10_000)"
 CONFINED = "from finery.kit.limits import confine; confine(memory_bytes=64 * 2**20, cpu_seconds=1)\n"
 
 
@@ -33,6 +34,12 @@ class TestBounded:
     def test_time_of_the_processor(self) -> None:
         with pytest.raises(TookTooLong), bounded(memory_bytes=64 * MEGABYTE, cpu_seconds=0.05):
             spin()
+
+    def test_one_operation_that_hears_no_signal_ends_its_process(self) -> None:
+        code = "from finery.kit.limits import bounded\nwith bounded(memory_bytes=2**30, cpu_seconds=0.01): " + DEAF_SUM
+        with pytest.raises(ProgramFailed) as caught:
+            ask_program([sys.executable, "-c", code], b"", seconds=60)
+        assert caught.value.code == -DEAF
 
     def test_waiting_is_no_time_of_the_processor_and_nothing_comes_later(self) -> None:
         with bounded(memory_bytes=64 * MEGABYTE, cpu_seconds=0.02):

@@ -10,6 +10,7 @@ import pytest
 
 from finery.contracts.datasets.measurer import NotNow
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
+from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
 from finery.db import Database
@@ -18,6 +19,7 @@ from finery.domain.datasets import DatasetRefused
 from finery.domain.datasets.measuring_briefly import WAIT_SECONDS
 from finery.domain.ground import Ground
 from finery.domain.runs import measurements
+from finery.domain.runs.errors import InvalidRun
 from finery.scheduler.measuring import IDLE_SECONDS, LateMeasurer
 from tests import builders
 from tests.domain.runs.test_choosing import model
@@ -91,8 +93,13 @@ class TestLateMeasurer:
         assert ground.measurer.is_ready
         with pytest.raises(DatasetRefused, match="only cats"):
             create(database, ground, REFUSING + " ")
-        with pytest.raises(DatasetRefused, match="the chat template takes more than 1 GiB of memory"):
+        with pytest.raises(InvalidRun, match="chat_template: the chat template takes more than 1 GiB of memory"):
             create(database, ground, BOMB)
+
+    def test_a_template_that_hears_no_signal_is_told_as_the_cause(self, database: Database, ground: Ground) -> None:
+        run, _ = create(database, ground, "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}")
+        settle(database, ground)
+        assert status(database, run) == (RunStatus.FAILED, f"chat_template: {ENDLESS_TEMPLATE}")
 
     def test_what_is_due_at_the_end_stays_due(self, database: Database, ground: Ground) -> None:
         create(database, ground, REFUSING)

@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
+from finery.kit.limits import DEAF
 
 
 class Frozen(BaseModel):
@@ -146,6 +148,8 @@ def judge(ending: Exit) -> tuple[Reason, str | None]:
         return Reason.LOST, "it was asked to end before it began"
     if ending.exit_code == DISK_FULL_EXIT_CODE:
         return Reason.DISK_FULL, "the disk was full or read-only, so that the trainer could not even write how it ended"
+    if ending.signal == DEAF:
+        return Reason.ERROR, ENDLESS_TEMPLATE
     if ending.signal in FROM_OUTSIDE:
         return Reason.KILLED, f"signal {ending.signal} from outside ended the trainer"
     if ending.signal is not None:

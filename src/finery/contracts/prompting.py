@@ -112,6 +112,11 @@ def bounded(render: TemplateRenderer, *, memory_bytes: int, cpu_seconds: float) 
     return rendered
 
 
+OTHER_TEMPLATE = "choose another chat_template"
+ENDLESS_TEMPLATE = f"the chat template takes more time of the processor than a rendering may; {OTHER_TEMPLATE}"
+"""Of a process that `kit.limits.DEAF` has ended: in it, nothing else is bounded so."""
+
+
 class CallsLeftOut(NotRenderable):
     def __init__(self) -> None:
         super().__init__("the chat template leaves out tool calls")

@@ -10,6 +10,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 
 from finery.contracts.datasets import Conversation
 from finery.contracts.prompting import (
+    OTHER_TEMPLATE,
     CallsLeftOut,
     ChatPrompts,
     NotRenderable,
@@ -20,7 +21,7 @@ from finery.contracts.prompting import (
 from finery.trainers.errors import TrainingRefused
 
 MEMORY_BYTES = 2**30
-CPU_SECONDS = 10.0
+CPU_SECONDS = 5.0
 """Of one rendering, which ordinarily takes a ten-thousandth of that."""
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
@@ -96,6 +97,6 @@ class Renderer:
 
 def _unmarkable(error: NotRenderable) -> Unmarkable | TemplateRefused:
     if isinstance(error, TemplateOutOfBounds):
-        return TemplateRefused(f"{error}; choose another chat_template")
+        return TemplateRefused(f"{error}; {OTHER_TEMPLATE}")
     remedy = "; name one that writes them as chat_template" if isinstance(error, CallsLeftOut) else ""
     return Unmarkable(f"{error}{remedy}")

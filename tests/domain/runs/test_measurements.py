@@ -77,7 +77,6 @@ class TestRecord:
         ("found", "says"),
         [
             (NOTHING_LEFT, "rows.jsonl: max_length 8 cuts off all that is learned"),
-            (MeasurementRefused(refused="too much", would_fail=True), "rows.jsonl: too much"),
             (DatasetRefused("rows.jsonl: it is gone"), "rows.jsonl: it is gone"),
         ],
     )
@@ -88,6 +87,16 @@ class TestRecord:
         now, notices = told(database, run)
         assert (now.status, now.reason, notices) == (RunStatus.FAILED, Reason.INVALID_DATA, ["dataset_invalid"])
         assert (now.error or "").startswith(says)
+
+    def test_a_template_without_end_is_named(self, database: Database, run: Run) -> None:
+        record(database, MeasurementRefused(refused="it never ends", would_fail=True))
+        now, notices = told(database, run)
+        assert (now.status, now.error, now.error_field) == (
+            RunStatus.FAILED,
+            "chat_template: it never ends",
+            "chat_template",
+        )
+        assert notices == ["invalid_run"]
 
     def test_one_that_was_begun_ends_by_itself(self, database: Database, run: Run) -> None:
         with database.write() as session:

@@ -215,7 +215,9 @@ class TestStreaming:
             assert engine.post("chat/completions", messages=USER, max_tokens=1).status_code == 200
             assert not waiting.done()
         assert waiting.result().status_code == 400
-        assert "the chat template takes more than 5 seconds" in waiting.result().json()["error"]["message"]
+        error = waiting.result().json()["error"]
+        assert "the chat template takes more than 5 seconds; choose another chat_template for it" in error["message"]
+        assert error["param"] == "model"
 
     def test_a_client_that_leaves_without_streaming_cancels_too(self, engine: Engine) -> None:
         payload = {"prompt": "x", "max_tokens": 500, "n": 16, "temperature": 1.5}

@@ -16,7 +16,7 @@ from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Who keeps\nthe fire \ud83d? 火"}]
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
-DEAF = "{{ 9 ** (9 ** 9) }}"
+DEAF = "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}"
 """One operation of C, which hears no signal."""
 
 
@@ -68,7 +68,7 @@ class TestText:
         run(work)
 
     def test_what_takes_too_long_is_ended_and_others_do_not_wait_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(renderers_module, "SECONDS", 3.0)
+        monkeypatch.setattr(renderers_module, "SECONDS", 600.0)
         monkeypatch.setattr(renderers_module, "PATIENCE_SECONDS", 0.1)
 
         async def work(renderers: Renderers) -> None:
@@ -76,7 +76,7 @@ class TestText:
             endless = asyncio.create_task(renderers.text(chat(DEAF)))
             await asyncio.sleep(0)
             assert await renderers.text(chat("beside it")) == "beside it"
-            with pytest.raises(NotRenderable, match="takes more than 3 seconds"):
+            with pytest.raises(NotRenderable, match="takes more than 5 seconds"):
                 await endless
 
         run(work)

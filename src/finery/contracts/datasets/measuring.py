@@ -3,7 +3,15 @@
 import importlib.util
 import sys
 
-from finery.contracts.datasets.measurement import MEASURED, Found, MeasurementRequest, NotMeasured
+from finery.contracts.datasets.measurement import (
+    MEASURED,
+    Found,
+    MeasurementRefused,
+    MeasurementRequest,
+    NotMeasured,
+)
+from finery.contracts.prompting import ENDLESS_TEMPLATE
+from finery.kit.limits import DEAF
 from finery.kit.programs import ProgramFailed, ProgramTooSlow, ask_program
 
 STACK = ("torch", "transformers", "peft", "datasets")
@@ -31,6 +39,8 @@ def measure_apart(request: MeasurementRequest, *, seconds: float = SECONDS, offl
     except ProgramTooSlow as error:
         return NotMeasured(reason=f"measuring took too long: {error}")
     except (ProgramFailed, OSError) as error:
+        if isinstance(error, ProgramFailed) and error.code == -DEAF:
+            return MeasurementRefused(refused=ENDLESS_TEMPLATE, would_fail=True)
         return NotMeasured(reason=f"measuring failed: {error}")
     return MEASURED.validate_json(answer.splitlines()[-1])
 

@@ -23,10 +23,15 @@ from finery.domain.datasets import named_by_reference
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measuring import refuse_misfit
 from finery.domain.datasets.measuring_briefly import Postponed, measure_briefly
+from finery.domain.errors import DomainError, Flaw
 from finery.domain.ground import Ground
 from finery.domain.runs.data import LEARNED, Learned
+from finery.domain.runs.errors import InvalidRun
 from finery.domain.runs.transitions import append_event, change_status
 from finery.models import MeasurementDueRow, RunRow
+
+TEMPLATE = "chat_template"
+"""The field that cures a template without end, the model's own as well."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class MeasurementDue:
 
 def measure_data(data: Learned, *, config: TrainingConfig, model: str, ground: Ground) -> Measured:
     """What the model's template and max_length make of the rows. Takes two seconds at most. Raises DatasetRefused where
-    nothing is left to learn.
+    nothing is left to learn, and InvalidRun for a template that ends on no row.
     """
     named = data.located.input
     with named_by_reference(named.name, data.located.path):
@@ -91,14 +96,17 @@ def record(session: Session, due: MeasurementDue, found: Found | DatasetRefused)
     try:
         notices = _notices(row, found)
     except DatasetRefused as error:
-        _refuse(session, row, error)
+        _refuse(session, row, error, setting=TRAINING)
+        return
+    except InvalidRun as error:
+        _refuse(session, row, error, setting=TEMPLATE)
         return
     for notice in notices:
         append_event(session, row, notice)
 
 
 def _notices(row: RunRow, found: Found | DatasetRefused) -> tuple[NoticeData, ...]:
-    """Raises DatasetRefused."""
+    """Raises DatasetRefused, InvalidRun."""
     if isinstance(found, DatasetRefused):
         raise found
     return _told(found, name=row.config[TRAINING], path=row.spec.datasets[TRAINING].path)
@@ -107,12 +115,12 @@ def _notices(row: RunRow, found: Found | DatasetRefused) -> tuple[NoticeData, ..
 def _told(found: Found, *, name: str, path: Path) -> tuple[NoticeData, ...]:
     """What is lost of the rows, where something is. `name`: what the file at `path` was named by.
 
-    Raises DatasetRefused where nothing is left to learn.
+    Raises DatasetRefused where nothing is left to learn, and InvalidRun.
     """
     with named_by_reference(name, path):
         match found:
             case MeasurementRefused(refused=reason, would_fail=True):
-                raise DatasetRefused.for_file(path, reason)
+                raise InvalidRun([Flaw(TEMPLATE, reason)])
             case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
                 message = f"{LEARNED}: not measured in the model's tokens: {reason}"
                 level = "info" if isinstance(found, NotMeasured) else "warning"
@@ -121,12 +129,12 @@ def _told(found: Found, *, name: str, path: Path) -> tuple[NoticeData, ...]:
     return tuple(_losses(found))
 
 
-def _refuse(session: Session, row: RunRow, error: DatasetRefused) -> None:
+def _refuse(session: Session, row: RunRow, error: DomainError, *, setting: str) -> None:
     """A run that was begun ends by itself: its trainer finds the same."""
-    notice = NoticeData(level="error", code=error.code, message=str(error), setting=TRAINING)
+    notice = NoticeData(level="error", code=error.code, message=str(error), setting=setting)
     append_event(session, row, notice)
     if row.status == RunStatus.QUEUED and row.attempt == 0:
-        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=str(error), field=TRAINING)
+        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=str(error), field=setting)
 
 
 def _losses(found: Measurement) -> Iterator[NoticeData]:

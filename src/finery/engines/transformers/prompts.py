@@ -10,7 +10,7 @@ from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from finery.contracts.prompting import ChatPrompts, NotRenderable, bounded
+from finery.contracts.prompting import OTHER_TEMPLATE, ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
 from finery.engines.transformers.conversations import messages_of, tools_of
 from finery.engines.transformers.renderer import CPU_SECONDS, MEMORY_BYTES
 from finery.engines.transformers.renderers import Renderers, chat_of
@@ -84,6 +84,8 @@ async def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, 
     messages, tools = messages_of(request), tools_of(request)
     try:
         text = await renderers.text(chat_of(tokenizer, messages, tools, prompt=True))
+    except TemplateOutOfBounds as error:
+        raise RequestRefused(f"For this model, {error}; {OTHER_TEMPLATE} for it", param="model") from error
     except NotRenderable as error:
         raise RequestRefused(f"For this model, {error}", param="messages") from error
     return await beside_the_loop(len(text), partial(prompts_of(tokenizer).ids, text))

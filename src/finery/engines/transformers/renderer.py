@@ -1,7 +1,8 @@
 """`python -m finery.engines.transformers.renderer`: applies chat templates, one after another, and loads no model.
 
 Each message on stdin and stdout is JSON behind its length in four bytes. The first one out says `ready`; then each
-Chat is answered with its `text`, or with why it was `refused`. The end of stdin is its own.
+Chat is answered with its `text`, or with why it was `refused`, or `out_of_bounds` as it would be with any messages.
+The end of stdin is its own.
 """
 
 import json
@@ -37,7 +38,7 @@ def main() -> int:
     from jinja2 import TemplateError
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    from finery.contracts.prompting import ChatPrompts, NotRenderable, bounded
+    from finery.contracts.prompting import ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
 
     render = bounded(render_jinja_template, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
@@ -48,6 +49,8 @@ def main() -> int:
         prompts = ChatPrompts(_Described(chat), render, template_error=TemplateError, writes_calls=known)
         try:
             told = {"text": prompts.text(chat["messages"], chat["tools"], prompt=chat["prompt"])}
+        except TemplateOutOfBounds as error:
+            told = {"out_of_bounds": str(error)}
         except NotRenderable as error:
             told = {"refused": str(error)}
         _tell(sink, told)

@@ -12,13 +12,14 @@ from contextlib import suppress
 from typing import Any
 
 from finery.contracts.prompting import ChatPrompts, NotRenderable, TemplateOutOfBounds, Tokenizer
-from finery.engines.transformers.renderer import HEAD_BYTES, Chat, decoded, encoded
+from finery.engines.transformers.renderer import CPU_SECONDS, HEAD_BYTES, Chat, decoded, encoded
 from finery.engines.wire import RequestRefused, server_failure
+from finery.kit.limits import DEAF
 
 log = logging.getLogger(__name__)
 
 SECONDS = 20.0
-"""Of one rendering: it has a bound on the processor's time, too, but code of C heeds that only when it returns."""
+"""Of one rendering, whose process may wait for the processor; of that it has CPU_SECONDS."""
 LEFT_SECONDS = 1.0
 """For one whose client has gone; it is mostly over sooner than its process could be started anew."""
 START_SECONDS = 120.0
@@ -83,8 +84,12 @@ class Renderers:
             raise TemplateOutOfBounds(f"the chat template takes more than {SECONDS:g} seconds") from None
         except ENDED as error:
             self._discard(renderer)
+            if await renderer.was_deaf():
+                raise TemplateOutOfBounds(f"the chat template takes more than {CPU_SECONDS:g} seconds") from None
             raise _failure("ended") from error
         self._give_back(renderer)
+        if "out_of_bounds" in told:
+            raise TemplateOutOfBounds(told["out_of_bounds"])
         if "refused" in told:
             raise NotRenderable(told["refused"])
         return str(told["text"])
@@ -192,6 +197,10 @@ class _Renderer:
             await self._sink.drain()
             await self._read()
             self._is_owed = False
+
+    async def was_deaf(self) -> bool:
+        """Whether it was ended, as it has been by now, in an operation without end."""
+        return await asyncio.to_thread(self._process.wait) == -DEAF
 
     def kill(self) -> None:
         self._sink.transport.abort()
