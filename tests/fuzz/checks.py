@@ -103,6 +103,9 @@ def _trace(answer: Answer) -> Iterator[Broken]:
 def _schema(answer: Answer) -> Iterator[Broken]:
     is_judged = answer.asked.is_judged and not is_otherwise_spelled(answer.asked.case)
     judged = CHECKS if is_judged else [check for check in CHECKS if check not in OF_INVALID]
+    if "%00" in str(answer.response.request.url):
+        # Such an address is refused before anything is asked of it, whatever the method.
+        judged = [check for check in judged if check is not checks.unsupported_method]
     try:
         answer.asked.case.validate_response(answer.response, checks=judged)
     except FailureGroup as group:
