@@ -134,6 +134,29 @@ class TestHead:
         assert error_of(answer)["code"] == "malformed_request"
 
 
+class TestWholeAddress:
+    @pytest.mark.parametrize(
+        ("target", "host", "status"),
+        [
+            ("http://localhost/healthz", "localhost", 200),
+            ("HTTP://127.0.0.1:8001/healthz?a=1", "evil.example", 200),
+            ("http://localhost/api%2Fv1/nothing", "localhost", 404),
+            ("http://localhost", "localhost", 404),
+            ("http://evil.example/healthz", "localhost", 421),
+            ("http://evil.example@localhost/healthz", "localhost", 421),
+            ("http:///healthz", "localhost", 421),
+        ],
+    )
+    def test_its_host_counts(self, client: socket.socket, target: str, host: str, status: int) -> None:
+        client.sendall(f"GET {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+        assert read_all(client).startswith(b"HTTP/1.1 %d " % status)
+
+    def test_a_page_of_another_site_gains_nothing(self, client: socket.socket) -> None:
+        client.sendall(b"POST http://localhost/jobs HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n")
+        client.sendall(b"Origin: http://evil.example\r\nContent-Length: 0\r\n\r\n")
+        assert read_all(client).startswith(b"HTTP/1.1 403 ")
+
+
 class TestBody:
     def test_that_does_not_come(self, client: socket.socket) -> None:
         client.sendall(

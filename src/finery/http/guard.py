@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
@@ -33,6 +33,7 @@ SECURITY_HEADERS = {
 }
 TRANSPORT_SECURITY = "max-age=31536000"
 POLICY_VIOLATION = 1008
+WHOLE_ADDRESS = re.compile(rb"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 LEAST_RATE = 1024
 """Bytes a second, of a body, averaged."""
 MAX_PARAMETERS = 200
@@ -75,6 +76,7 @@ class Guard:
                 await self._app(scope, receive, send)
 
     async def _answer_request(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
+        _shorten_address(connection.scope)
         scope, headers = connection.scope, connection.headers
         sender = _with_headers(send, self._security_headers(connection))
         problem = self._problem(connection) or self._body_problem(scope, headers)
@@ -182,6 +184,15 @@ class Guard:
     def _limit(self, headers: Headers) -> int:
         is_file = _media_type(headers) in FILE_TYPES
         return self._settings.max_upload_bytes if is_file else self._settings.max_json_bytes
+
+
+def _shorten_address(scope: Scope) -> None:
+    """RFC 9112, 3.2.2: a request may name the whole address, whose host then stands in the place of the Host header."""
+    whole = WHOLE_ADDRESS.fullmatch(scope.get("raw_path") or b"")
+    if whole is not None:
+        host, path = whole[1], whole[2] or b"/"
+        scope["raw_path"], scope["path"] = path, unquote(path.decode("ascii"))
+        scope["headers"] = [(b"host", host), *(each for each in scope["headers"] if each[0] != b"host")]
 
 
 def is_local_host(value: str) -> bool:
