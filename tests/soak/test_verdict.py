@@ -99,7 +99,7 @@ class TestJudge:
     def test_leases(self, world: World, clients: Clients, database: Database) -> None:
         with database.write() as session:
             run = session.get_one(RunRow, 1)
-            session.add(LeaseRow(device="cpu:0", run_number=1, created_at=run.created_at))
+            session.add(LeaseRow(pool="local", node="n", device="cpu:0", run_number=1, created_at=run.created_at))
         assert broken(world, clients) == {"lease left": 1}
 
     def test_processes(self, world: World, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import finery.models  # noqa: F401 - its tables
 from finery import __version__
 from finery.db import Base, Database
 
-HEAD = "0016"
+HEAD = "0017"
 LEASED_SINCE = "0012"
 """The first schema that says which server serves it."""
 

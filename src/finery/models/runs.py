@@ -15,7 +15,7 @@ class RunRow(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("source", "idempotency_key"),
-        Index("ix_runs_queue", "status", "priority", "number"),
+        Index("ix_runs_queue", "status", "gpus", "cpu_slots", "priority", "number"),
         Index("ix_runs_recipe", "recipe", "number"),
         Index("ix_runs_owner", "owner_id", "number"),
         TABLE,
@@ -105,6 +105,8 @@ class AttemptRow(Base):
 class LeaseRow(Base):
     __tablename__ = "leases"
 
+    pool: Mapped[str] = mapped_column(String(64), primary_key=True)
+    node: Mapped[str] = mapped_column(String(64), primary_key=True)
     device: Mapped[str] = mapped_column(String(64), primary_key=True)
     """`gpu:<index>` or `cpu:<slot>`."""
     run_number: Mapped[int] = mapped_column(BigKey, ForeignKey("runs.number", ondelete="CASCADE"), index=True)

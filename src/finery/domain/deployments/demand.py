@@ -12,9 +12,9 @@ from finery.domain.catalog import ModelOnHub, resolve
 from finery.domain.deployments.errors import DemandContested, EngineNotStarted, ModelBroken
 from finery.domain.deployments.inserting import insert_row
 from finery.domain.deployments.planning import EnginePlan, are_as_they_were, plan_engine, stamps_of
-from finery.domain.deployments.rooms import GATE
 from finery.domain.deployments.rows import deployment_of
 from finery.domain.ground import Ground
+from finery.domain.leases import GATE
 from finery.kit.paths import PathRefused
 from finery.models import DeploymentRow
 

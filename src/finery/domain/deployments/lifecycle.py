@@ -11,9 +11,10 @@ from finery.contracts.deployment import Deployment, DeploymentDetails, Deploymen
 from finery.contracts.process import Handle
 from finery.domain.deployments.errors import NotEnoughMemory
 from finery.domain.deployments.ports import free_port
-from finery.domain.deployments.rooms import GATE, device_of, find_room, holders, leave_room, take_room
+from finery.domain.deployments.rooms import device_of, find_room, holders, leave_room, take_room
 from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row
 from finery.domain.ground import Ground
+from finery.domain.leases import GATE
 from finery.kit.clock import now_after, utc_now
 from finery.models import DeploymentRow
 

@@ -3,22 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Select, String, column, delete, select, table
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import DeploymentStatus
 from finery.contracts.machine import Gpu, Machine
 from finery.domain.ground import Ground
+from finery.domain.leases import LOCAL_NODE, held_by_runs
 from finery.kit.clock import utc_now
-from finery.models import DeploymentRow, EngineLeaseRow, LeaseRow
+from finery.models import DeploymentRow, EngineLeaseRow
 
 RAM = "ram"
 USABLE_SHARE = 0.9
 """Of a GPU's memory, by all of its engines together."""
 IDLE_SECONDS = 30.0
 """An engine on demand that was asked for nothing so long ends when its memory is needed."""
-GATE: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
-"""Locks the one row that every database of ours has, so that two never take the same memory."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ def find_room(session: Session, need: int, ground: Ground) -> Room | None:
     tenants = _tenants(session, ground)
     if not machine.gpus:
         return _room_on(RAM, need, _free_ram(machine, tenants.get(RAM, [])), tenants.get(RAM, []))
-    taken = set(session.scalars(select(LeaseRow.device)))
+    taken = held_by_runs(session, LOCAL_NODE)
     rooms = []
     for gpu in machine.gpus:
         device = f"gpu:{gpu.index}"
@@ -76,7 +75,8 @@ def device_of(session: Session, deployment_id: str) -> str | None:
 def holders(session: Session, machine: Machine) -> str:
     """Who has the memory, in general terms: names are not everybody's to see."""
     engines = len(list(session.scalars(select(EngineLeaseRow.deployment_id))))
-    runs = len(set(session.scalars(select(LeaseRow.run_number).where(LeaseRow.device.like("gpu:%")))))
+    leases = held_by_runs(session, LOCAL_NODE)
+    runs = len({run for device, run in leases.items() if device.startswith("gpu:")})
     if not machine.gpus:
         free = f"{machine.memory_available_bytes / 2**30:.1f} GiB of main memory are free"
         return f"{free}, {_count(engines, 'engine')} in use beside what else runs here"

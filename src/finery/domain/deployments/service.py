@@ -20,9 +20,9 @@ from finery.domain.deployments.errors import NoFreePort, SlotContested
 from finery.domain.deployments.inserting import insert_row
 from finery.domain.deployments.planning import EnginePlan, plan_engine
 from finery.domain.deployments.ports import FIRST_PORT, LAST_PORT
-from finery.domain.deployments.rooms import GATE
 from finery.domain.deployments.rows import ask_to_stop, deployment_of, find_own_row, find_row
 from finery.domain.ground import Ground
+from finery.domain.leases import GATE
 from finery.domain.ownership import deployments_visible_to, key_of_owner
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow

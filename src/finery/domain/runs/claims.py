@@ -4,21 +4,21 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, String, column, select, table
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.machine import Machine
 from finery.contracts.spec import ResolvedRun
 from finery.contracts.status import RunStatus
+from finery.domain.leases import GATE, LOCAL_NODE, Node, held
 from finery.domain.runs.attempts import AttemptRef
-from finery.domain.runs.transitions import EXTERNAL, change_status
+from finery.domain.runs.transitions import change_status
 from finery.kit.clock import utc_now
-from finery.models import AttemptRow, EngineLeaseRow, LeaseRow, RunRow
+from finery.models import AttemptRow, LeaseRow, RunRow
 
-WINDOW = 200
-"""How many waiting runs are looked at in one pass."""
-GATE: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
-"""Locks the one row that every database of ours has: an engine that takes a GPU waits for it, too."""
+MOST_PASSED = 200
+"""How many of those that a run passes count it, and can forbid it: the first of them, so that a start costs no more the
+longer the queue is."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Claim:
     ref: AttemptRef
     run_id: str
     owner_id: str | None
+    executor: str
     recipe: str
     config: dict[str, Any]
     resolved: ResolvedRun
@@ -36,87 +37,104 @@ class Claim:
     time_limit_seconds: float | None
 
 
-def may_start(session: Session, machine: Machine) -> bool:
-    """Whether it is worth a claim: something waits, and some device is free. Cheap, and without a lock."""
-    query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL).limit(1)
-    return any(_free_devices(session, machine)) and session.scalars(query).first() is not None
+@dataclass(frozen=True)
+class _Supply:
+    """A kind of device of a node. A run needs GPUs or CPU slots, never both."""
+
+    kind: str
+    wanted: InstrumentedAttribute[int]
+    """How many of them a run needs."""
+    total: int
+    free: list[int]
 
 
-def claim_next(session: Session, machine: Machine, *, executor: str, max_passed: int) -> Claim | None:
+def may_start(session: Session, machine: Machine, node: Node = LOCAL_NODE) -> bool:
+    """Whether it is worth a claim: something waits that fits. Cheap, and without a lock."""
+    supplies = _supplies(session, machine, node)
+    return any(session.scalars(_fitting(supply)).first() is not None for supply in supplies if supply.free)
+
+
+def claim_next(
+    session: Session, machine: Machine, *, executor: str, max_passed: int, node: Node = LOCAL_NODE
+) -> Claim | None:
     """Claim the first run that fits: by priority, then by age.
 
-    A run that does not fit may be passed `max_passed` times by later ones that take a kind of device it needs; after
+    A run that does not fit may be passed `max_passed` times by later ones that take the kind of device it needs; after
     that none of those passes it until its devices are free. One that asks for more than the machine has by now (it was
     accepted on a larger one) waits, and holds nobody up. The row locks, the primary key of `leases` and the unique
     `attempts.live_run` make a second claimer lose.
     """
     if machine.gpus:
         session.execute(GATE)
-    free_gpus, free_slots = _free_devices(session, machine)
-    passed: list[RunRow] = []
-    for row in _waiting(session):
-        rivals = [one for one in passed if _compete(one, row)]
-        if any(one.passed >= max_passed for one in rivals):
-            continue
-        if row.gpus <= len(free_gpus) and row.cpu_slots <= len(free_slots):
-            for one in rivals:
-                one.passed += 1
-            return _claim(session, row, free_gpus[: row.gpus], free_slots[: row.cpu_slots], executor)
-        if row.gpus <= len(machine.gpus) and row.cpu_slots <= machine.cpu_slots:
-            passed.append(row)
-    return None
+    found = []
+    for supply in _supplies(session, machine, node):
+        row = _first_that_fits(session, supply)
+        passed = {} if row is None else _passed_by(session, row, supply)
+        if row is not None and all(times < max_passed for times in passed.values()):
+            found.append((row, supply, passed))
+    if not found:
+        return None
+    row, supply, passed = min(found, key=lambda one: (-one[0].priority, one[0].number))
+    if passed:
+        session.execute(update(RunRow).where(RunRow.number.in_(passed)).values(passed=RunRow.passed + 1))
+    return _claim(session, row, supply, node, executor)
 
 
 def lacking_gpus(session: Session, machine: Machine) -> int:
-    """How many GPUs the first waiting run that the machine could carry lacks, where it lacks nothing else."""
-    free_gpus, free_slots = _free_devices(session, machine)
-    query = (
-        select(RunRow.gpus, RunRow.cpu_slots)
-        .where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL, RunRow.gpus > 0)
-        .where(RunRow.gpus <= len(machine.gpus), RunRow.cpu_slots <= machine.cpu_slots)
-        .order_by(RunRow.priority.desc(), RunRow.number)
-        .limit(1)
-    )
-    first = session.execute(query).first()
-    return 0 if first is None or first.cpu_slots > len(free_slots) else max(0, first.gpus - len(free_gpus))
+    """How many GPUs the first waiting run that the machine could carry lacks."""
+    gpus, _ = _supplies(session, machine, LOCAL_NODE)
+    first = session.scalars(_waiting(gpus, 1, gpus.total).with_only_columns(RunRow.gpus).limit(1)).first()
+    return 0 if first is None else max(0, first - len(gpus.free))
 
 
-def _compete(one: RunRow, other: RunRow) -> bool:
-    """Whether both need the same kind of device."""
-    return bool(one.gpus and other.gpus) or bool(one.cpu_slots and other.cpu_slots)
-
-
-def leased_devices(session: Session) -> dict[str, str]:
-    """Device → the id of the run that holds it."""
-    query = select(LeaseRow.device, RunRow.id).join(RunRow, RunRow.number == LeaseRow.run_number)
-    return {row.device: row.id for row in session.execute(query)}
-
-
-def _waiting(session: Session) -> list[RunRow]:
-    query = (
-        select(RunRow)
-        .where(RunRow.status == RunStatus.QUEUED, RunRow.recipe != EXTERNAL)
-        .order_by(RunRow.priority.desc(), RunRow.number)
-        .limit(WINDOW)
-        .with_for_update(skip_locked=True)
-    )
-    return list(session.scalars(query))
-
-
-def _free_devices(session: Session, machine: Machine) -> tuple[list[int], list[int]]:
-    taken = {*session.scalars(select(LeaseRow.device)), *session.scalars(select(EngineLeaseRow.device))}
+def _supplies(session: Session, machine: Machine, node: Node) -> tuple[_Supply, _Supply]:
+    taken = held(session, node)
     gpus = [gpu.index for gpu in machine.gpus if f"gpu:{gpu.index}" not in taken]
     slots = [slot for slot in range(machine.cpu_slots) if f"cpu:{slot}" not in taken]
-    return gpus, slots
+    return (
+        _Supply("gpu", RunRow.gpus, len(machine.gpus), gpus),
+        _Supply("cpu", RunRow.cpu_slots, machine.cpu_slots, slots),
+    )
 
 
-def _claim(session: Session, row: RunRow, gpus: list[int], slots: list[int], executor: str) -> Claim:
+def _waiting(supply: _Supply, least: int, most: int) -> Select[int]:
+    """The numbers of those that need so many of a kind of device, in their order. External runs need none."""
+    query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED, supply.wanted.between(least, most))
+    if supply.wanted is RunRow.cpu_slots:
+        # It changes nothing, and lets the index be used.
+        query = query.where(RunRow.gpus == 0)
+    return query.order_by(RunRow.priority.desc(), RunRow.number)
+
+
+def _fitting(supply: _Supply) -> Select[int]:
+    return _waiting(supply, 1, len(supply.free)).limit(1)
+
+
+def _first_that_fits(session: Session, supply: _Supply) -> RunRow | None:
+    if not supply.free:
+        return None
+    number = session.scalars(_fitting(supply).with_for_update(skip_locked=True)).first()
+    return None if number is None else session.get_one(RunRow, number, populate_existing=True)
+
+
+def _passed_by(session: Session, row: RunRow, supply: _Supply) -> dict[int, int]:
+    """Those before it that need more of the same kind of device than is free: number → how often they were passed."""
+    is_before = or_(RunRow.priority > row.priority, and_(RunRow.priority == row.priority, RunRow.number < row.number))
+    query = _waiting(supply, len(supply.free) + 1, supply.total).where(is_before).limit(MOST_PASSED)
+    locked = query.add_columns(RunRow.passed).with_for_update(skip_locked=True)
+    return {row.number: row.passed for row in session.execute(locked)}
+
+
+def _claim(session: Session, row: RunRow, supply: _Supply, node: Node, executor: str) -> Claim:
     now = utc_now()
+    leased = supply.free[: row.gpus or row.cpu_slots]
     row.attempt += 1
     change_status(session, row, RunStatus.STARTING)
     row.token = secrets.token_hex(16)
-    devices = [f"gpu:{index}" for index in gpus] + [f"cpu:{slot}" for slot in slots]
-    session.add_all(LeaseRow(device=device, run_number=row.number, created_at=now) for device in devices)
+    where = {"pool": node.pool, "node": node.name}
+    session.add_all(
+        LeaseRow(**where, device=f"{supply.kind}:{index}", run_number=row.number, created_at=now) for index in leased
+    )
     session.add(
         AttemptRow(run_number=row.number, number=row.attempt, live_run=row.number, executor=executor, created_at=now)
     )
@@ -128,7 +146,8 @@ def _claim(session: Session, row: RunRow, gpus: list[int], slots: list[int], exe
         recipe=row.recipe,
         config=row.config,
         resolved=row.spec,
-        gpus=gpus,
-        cpu_slots=len(slots),
+        executor=executor,
+        gpus=leased if row.gpus else [],
+        cpu_slots=row.cpu_slots,
         time_limit_seconds=row.time_limit_seconds,
     )
