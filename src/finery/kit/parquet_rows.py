@@ -1,35 +1,29 @@
-"""The rows of a Parquet file, whose few bytes can stand for any number of values: what a row would become is weighed in
-Arrow's buffers before an object of Python is made of it, and what Arrow would decode in the file's own metadata."""
+"""The rows of a Parquet file, which `parquet_batches` decodes in a process of its own: what a row would become is
+weighed in Arrow's buffers before an object of Python is made of it."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from finery.kit.parquet_batches import BATCH_ROWS, REFUSED, RefusedParquet, inner_arrays, is_text
+from finery.kit.programs import passed_environment
 from finery.kit.text import Unpacking
 
 if TYPE_CHECKING:
     import pyarrow
-    from pyarrow import parquet
 
-BATCH_ROWS = 256
 STEP_VALUES = 5_000
 STEP_BYTES = 1 << 20
 """Of several rows that are made at once: no other thread runs meanwhile."""
-DECODED_BYTES = 64 << 20
-"""What the rows of one batch may become."""
-GROUP_BYTES = 256 << 20
-"""Of a row group that is held as a whole."""
-GROUP_VALUES = 32 << 20
-"""Of a row group's lists: one row may hold them all, and Arrow decodes no part of a row."""
-FIXED_BYTES = 4096
-"""Of one value in a column of values of one size, which Arrow writes out as often as they are repeated."""
-
-SMALLER_GROUPS = "its row groups are too large to be read safely: write it with smaller ones (row_group_size=10_000)"
-NAMED_TWICE = "a column or a field of it is named twice"
+ALONE = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Its memory is as large as what it holds, and its libraries start no threads."""
 
 
-class RefusedParquet(ValueError):
-    """A file that is not read; the message says why, and what to do."""
+class DamagedParquet(ValueError):
+    """Its bytes are not what Arrow takes for Parquet, or take more memory or time than reading a file may."""
 
 
 class Weight(NamedTuple):
@@ -41,109 +35,53 @@ class Weight(NamedTuple):
 def parquet_rows(path: Path, *, most_values: int, most_bytes: int) -> Iterator[dict[str, Any] | str]:
     """Each row in order, or why it is not read: it is beyond the bounds, or holds what Python cannot.
 
-    Raises RefusedParquet, PackedTooTightly, ArrowException and OSError.
+    Raises RefusedParquet, DamagedParquet, PackedTooTightly and OSError.
     """
-    from pyarrow import parquet
-
-    unpacking, ahead = Unpacking(path), Unpacking(path)
-    with parquet.ParquetFile(path) as file:
-        _check_schema(file)
-        for group in range(file.metadata.num_row_groups):
-            for batch in _batches(path, file, group, ahead):
-                for rows, weight in _steps(batch):
-                    unpacking.take(content_bytes=weight.size, rows=rows.num_rows)
-                    if rows.num_rows == 1 and weight.values > most_values:
-                        yield f"the row holds more than {most_values:,} values"
-                    elif rows.num_rows == 1 and weight.size > most_bytes:
-                        yield f"the row is longer than {most_bytes // 2**20} MiB"
-                    else:
-                        yield from _objects(rows)
+    unpacking = Unpacking(path)
+    for batch in batches_apart(path):
+        for rows, weight in _steps(batch):
+            unpacking.take(content_bytes=weight.size, rows=rows.num_rows)
+            if rows.num_rows == 1 and weight.values > most_values:
+                yield f"the row holds more than {most_values:,} values"
+            elif rows.num_rows == 1 and weight.size > most_bytes:
+                yield f"the row is longer than {most_bytes // 2**20} MiB"
+            else:
+                yield from _objects(rows)
 
 
-def _check_schema(file: "parquet.ParquetFile") -> None:
-    """Raises RefusedParquet."""
-    schema = file.metadata.schema
-    paths = [schema.column(index).path for index in range(len(schema))]
-    names = file.schema_arrow.names
-    if len(set(names)) < len(names) or len(set(paths)) < len(paths) or _names_twice(list(file.schema_arrow)):
-        raise RefusedParquet(NAMED_TWICE)
-    if any((schema.column(index).length or 0) > FIXED_BYTES for index in range(len(schema))):
-        raise RefusedParquet(f"a column holds binary values of more than {FIXED_BYTES} bytes each: leave it out")
+def batches_apart(path: Path) -> "Iterator[pyarrow.RecordBatch]":
+    """Decoded in a process of its own. Raises RefusedParquet, DamagedParquet, OSError."""
+    import pyarrow
+
+    argv = [sys.executable, "-P", "-m", "finery.kit.parquet_batches", str(path)]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=passed_environment() | ALONE
+    ) as process:
+        assert isinstance(process.stdout, BufferedReader)
+        assert process.stderr is not None
+        is_whole = False
+        try:
+            yield from read_streams(process.stdout)
+            is_whole = True
+        except (pyarrow.ArrowException, OSError):
+            # It was cut off: its process says why.
+            pass
+        finally:
+            # One that has come to its end keeps its code, which was there before its pipe was closed.
+            process.kill()
+        words = process.stderr.read().decode(errors="replace").strip()
+        if process.wait() == REFUSED:
+            raise RefusedParquet(words)
+        if process.returncode != 0 or not is_whole:
+            raise DamagedParquet
 
 
-def _names_twice(fields: "list[pyarrow.Field]") -> bool:
-    from pyarrow import types
+def read_streams(source: BufferedReader) -> "Iterator[pyarrow.RecordBatch]":
+    """Raises ArrowException, OSError."""
+    from pyarrow import ipc
 
-    for field in fields:
-        kind = field.type
-        inner = [kind.field(index) for index in range(kind.num_fields)] if types.is_nested(kind) else []
-        if types.is_struct(kind) and len({part.name for part in inner}) < len(inner):
-            return True
-        if _names_twice(inner):
-            return True
-    return False
-
-
-def _batches(path: Path, file: "parquet.ParquetFile", group: int, ahead: Unpacking) -> "Iterator[pyarrow.RecordBatch]":
-    """Raises RefusedParquet and PackedTooTightly before anything is decoded."""
-    from pyarrow import parquet
-
-    columns = [*_columns(file, group)]
-    rows = file.metadata.row_group(group).num_rows
-    listed = sum(column.values for column in columns if column.is_repeated)
-    if listed > GROUP_VALUES:
-        raise RefusedParquet(SMALLER_GROUPS)
-    size = sum(column.size for column in columns)
-    ahead.take(content_bytes=size, rows=0)
-    coded = [column for column in columns if column.is_coded]
-    if (most := _batch_rows(coded, [column.size for column in coded])) == 0:
-        # A dictionary stands before a column's first value, and comes with it.
-        names = [column.path for column in coded]
-        with parquet.ParquetFile(path, read_dictionary=names) as probed:
-            first = next(probed.iter_batches(batch_size=1, row_groups=[group], use_threads=False), None)
-        longest = max((_longest(array) for array in first.columns), default=0) if first is not None else 0
-        most = _batch_rows(coded, [min(column.size, longest) for column in coded])
-        if most == 0:
-            if size > GROUP_BYTES:
-                raise RefusedParquet(SMALLER_GROUPS)
-            with parquet.ParquetFile(path, read_dictionary=names) as whole:
-                yield from whole.iter_batches(batch_size=max(rows, 1), row_groups=[group], use_threads=False)
-            return
-    yield from file.iter_batches(batch_size=most, row_groups=[group], use_threads=False)
-
-
-class _Column(NamedTuple):
-    path: str
-    values: int
-    size: int
-    """Of its pages, unpacked."""
-    is_repeated: bool
-    """Whether one row may hold several of its values."""
-    is_coded: bool
-    """Whether a text is stored once and repeated by number."""
-
-
-def _columns(file: "parquet.ParquetFile", group: int) -> Iterator[_Column]:
-    """Raises RefusedParquet for an encoding in which a text repeats the start of the one before."""
-    schema, found = file.metadata.schema, file.metadata.row_group(group)
-    for index in range(found.num_columns):
-        column = found.column(index)
-        if "DELTA_BYTE_ARRAY" in column.encodings:
-            raise RefusedParquet("a column is coded as DELTA_BYTE_ARRAY: write it with a dictionary or PLAIN")
-        coded = column.physical_type == "BYTE_ARRAY" and not {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}.isdisjoint(
-            column.encodings
-        )
-        repeated = schema.column(index).max_repetition_level > 0
-        yield _Column(column.path_in_schema, column.num_values, column.total_uncompressed_size, repeated, coded)
-
-
-def _batch_rows(coded: list[_Column], longest: list[int]) -> int:
-    """How many rows may be decoded at once if each value may be the longest of its column; 0: not even one."""
-    lists = sum(column.values * size for column, size in zip(coded, longest, strict=True) if column.is_repeated)
-    cells = sum(size for column, size in zip(coded, longest, strict=True) if not column.is_repeated)
-    if lists > DECODED_BYTES or cells > DECODED_BYTES:
-        return 0
-    return min(BATCH_ROWS, DECODED_BYTES // max(cells, 1))
+    while source.peek(1):
+        yield from ipc.open_stream(source)
 
 
 def _steps(rows: "pyarrow.RecordBatch") -> "Iterator[tuple[pyarrow.RecordBatch, Weight]]":
@@ -154,9 +92,11 @@ def _steps(rows: "pyarrow.RecordBatch") -> "Iterator[tuple[pyarrow.RecordBatch, 
     ):
         yield rows, weight
         return
-    half = rows.num_rows // 2
-    for part in (rows.slice(0, half), rows.slice(half)):
-        yield from _steps(part)
+    # As many parts as would do if all rows were alike, since each is weighed anew.
+    parts = max(2, weight.values // STEP_VALUES, weight.size // STEP_BYTES)
+    length = max(1, rows.num_rows // parts)
+    for start in range(0, rows.num_rows, length):
+        yield from _steps(rows.slice(start, length))
 
 
 def weigh(array: "pyarrow.Array") -> Weight:
@@ -167,10 +107,10 @@ def weigh(array: "pyarrow.Array") -> Weight:
     own = len(array)
     if types.is_dictionary(kind):
         return Weight(own, _text_bytes(array))
-    inner = [*_inner(array)]
+    inner = [*inner_arrays(array)]
     if inner:
         return _sum([Weight(own, 0), *map(weigh, inner)])
-    return Weight(own, _text_bytes(array) if _is_text(kind) else 8 * own)
+    return Weight(own, _text_bytes(array) if is_text(kind) else 8 * own)
 
 
 def _sum(weights: Any) -> Weight:
@@ -178,36 +118,11 @@ def _sum(weights: Any) -> Weight:
     return Weight(sum(weight.values for weight in found), sum(weight.size for weight in found))
 
 
-def _inner(array: "pyarrow.Array") -> "Iterator[pyarrow.Array]":
-    """What the array's lists or structs hold, no more than the slice of it."""
-    import pyarrow
-    from pyarrow import types
-
-    kind = array.type
-    if isinstance(array, pyarrow.ExtensionArray):
-        yield array.storage
-    elif types.is_struct(kind):
-        yield from array.flatten()
-    elif types.is_map(kind) or types.is_list(kind) or types.is_large_list(kind):
-        start, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
-        for part in (array.keys, array.items) if types.is_map(kind) else (array.values,):
-            yield part.slice(start, end - start)
-    elif types.is_nested(kind):
-        yield array.flatten()
-
-
-def _is_text(kind: "pyarrow.DataType") -> bool:
-    from pyarrow import types
-
-    tests = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
-    return any(test(kind) for test in (*tests, types.is_string_view, types.is_binary_view))
-
-
 def _text_bytes(array: "pyarrow.Array") -> int:
     from pyarrow import compute, types
 
     if types.is_dictionary(array.type):
-        if not _is_text(array.type.value_type):
+        if not is_text(array.type.value_type):
             return 8 * len(array)
         lengths = compute.binary_length(array.dictionary).take(array.indices)
     else:
@@ -222,17 +137,6 @@ def _measurable(array: "pyarrow.Array") -> "pyarrow.Array":
     if types.is_string_view(array.type) or types.is_binary_view(array.type):
         return array.cast("large_binary")
     return array
-
-
-def _longest(array: "pyarrow.Array") -> int:
-    """Bytes of the longest text in the dictionaries of the array."""
-    from pyarrow import compute, types
-
-    if types.is_dictionary(array.type):
-        if not len(array.dictionary) or not _is_text(array.type.value_type):
-            return 0
-        return compute.max(compute.binary_length(array.dictionary)).as_py() or 0
-    return max(map(_longest, _inner(array)), default=0)
 
 
 def _objects(rows: "pyarrow.RecordBatch") -> Iterator[dict[str, Any] | str]:

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from finery.kit.json_values import holds_more_values
-from finery.kit.parquet_rows import RefusedParquet, parquet_rows
+from finery.kit.parquet_batches import RefusedParquet
+from finery.kit.parquet_rows import DamagedParquet, parquet_rows
 from finery.kit.text import (
     HEAD_BYTES,
     PackedTooTightly,
@@ -480,8 +481,6 @@ _READERS: dict[TableFormat, Callable[[Iterator[bytes], _Json], Iterator[Row | Br
 
 
 def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
-    import pyarrow
-
     rows = parquet_rows(path, most_values=MAX_ROW_VALUES, most_bytes=MAX_ROW_BYTES)
     try:
         for number, value in enumerate(rows, start=1):
@@ -491,8 +490,5 @@ def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
                 yield Row(number, number, value, sum(len(str(cell)) for cell in value.values()))
     except (RefusedParquet, PackedTooTightly) as error:
         raise UnreadableTable(str(error)) from error
-    except (pyarrow.ArrowException, OSError) as error:
-        # What Arrow finds wrong with a file's pages is an OSError, too, which has no number.
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+    except DamagedParquet as error:
         raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error

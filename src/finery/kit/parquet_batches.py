@@ -1,0 +1,195 @@
+"""`python -m finery.kit.parquet_batches FILE`: a Parquet file's rows on stdout, a stream of Arrow's for each group.
+
+Forged metadata may end the process that reads them: parts of Arrow know no other answer. What the file's few bytes can
+stand for is weighed in its metadata before it is decoded. Exit code REFUSED: stderr says why.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from finery.kit.limits import confine
+from finery.kit.text import PackedTooTightly, Unpacking
+
+if TYPE_CHECKING:
+    import pyarrow
+    from pyarrow import parquet
+
+MEMORY_BYTES = 2**30
+CPU_SECONDS, BYTES_PER_SECOND = 60, 2**20
+REFUSED = 3
+BATCH_ROWS = 256
+DECODED_BYTES = 64 << 20
+"""What the rows of one batch may become."""
+GROUP_BYTES = 256 << 20
+"""Of a row group that is held as a whole."""
+GROUP_VALUES = 32 << 20
+"""Of a row group's lists: one row may hold them all, and Arrow decodes no part of a row."""
+MOST_COLUMNS = 500
+"""Each costs time for every few rows, and a file of them next to nothing."""
+FIXED_BYTES = 4096
+"""Of one value in a column of values of one size, which Arrow writes out as often as they are repeated."""
+
+SMALLER_GROUPS = "its row groups are too large to be read safely: write it with smaller ones (row_group_size=10_000)"
+NAMED_TWICE = "a column or a field of it is named twice"
+
+
+class RefusedParquet(ValueError):
+    """A file that is not read; the message says why, and what to do."""
+
+
+def main() -> int:
+    path = Path(sys.argv[1])
+    confine(memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS + path.stat().st_size // BYTES_PER_SECOND)
+    try:
+        write_streams(path, sys.stdout.buffer)
+    except (RefusedParquet, PackedTooTightly) as error:
+        print(error, file=sys.stderr)
+        return REFUSED
+    return 0
+
+
+def write_streams(path: Path, sink: BinaryIO) -> None:
+    """Raises RefusedParquet, PackedTooTightly, ArrowException, OSError, and whatever else Arrow makes of a damage."""
+    from pyarrow import ipc, parquet
+
+    ahead = Unpacking(path)
+    with parquet.ParquetFile(path) as file:
+        _check_schema(file)
+        for group in range(file.metadata.num_row_groups):
+            writer = None
+            for batch in _batches(path, file, group, ahead):
+                writer = writer or ipc.new_stream(sink, batch.schema)
+                writer.write_batch(batch)
+            if writer is not None:
+                writer.close()
+    sink.flush()
+
+
+def _check_schema(file: "parquet.ParquetFile") -> None:
+    """Raises RefusedParquet."""
+    schema = file.metadata.schema
+    paths = [schema.column(index).path for index in range(len(schema))]
+    names = file.schema_arrow.names
+    if len(paths) > MOST_COLUMNS:
+        raise RefusedParquet(f"it has more than {MOST_COLUMNS} columns: leave out those that are not needed")
+    if len(set(names)) < len(names) or len(set(paths)) < len(paths) or _names_twice(list(file.schema_arrow)):
+        raise RefusedParquet(NAMED_TWICE)
+    if any((schema.column(index).length or 0) > FIXED_BYTES for index in range(len(schema))):
+        raise RefusedParquet(f"a column holds binary values of more than {FIXED_BYTES} bytes each: leave it out")
+
+
+def _names_twice(fields: "list[pyarrow.Field]") -> bool:
+    from pyarrow import types
+
+    for field in fields:
+        kind = field.type
+        inner = [kind.field(index) for index in range(kind.num_fields)] if types.is_nested(kind) else []
+        if types.is_struct(kind) and len({part.name for part in inner}) < len(inner):
+            return True
+        if _names_twice(inner):
+            return True
+    return False
+
+
+def _batches(path: Path, file: "parquet.ParquetFile", group: int, ahead: Unpacking) -> "Iterator[pyarrow.RecordBatch]":
+    """Raises RefusedParquet and PackedTooTightly before anything is decoded."""
+    from pyarrow import parquet
+
+    columns = [*_columns(file, group)]
+    rows = file.metadata.row_group(group).num_rows
+    listed = sum(column.values for column in columns if column.is_repeated)
+    if listed > GROUP_VALUES:
+        raise RefusedParquet(SMALLER_GROUPS)
+    size = sum(column.size for column in columns)
+    ahead.take(content_bytes=size, rows=0)
+    coded = [column for column in columns if column.is_coded]
+    if (most := _batch_rows(coded, [column.size for column in coded])) == 0:
+        # A dictionary stands before a column's first value, and comes with it.
+        names = [column.path for column in coded]
+        with parquet.ParquetFile(path, read_dictionary=names) as probed:
+            first = next(probed.iter_batches(batch_size=1, row_groups=[group], use_threads=False), None)
+        longest = max((_longest(array) for array in first.columns), default=0) if first is not None else 0
+        most = _batch_rows(coded, [min(column.size, longest) for column in coded])
+        if most == 0:
+            if size > GROUP_BYTES:
+                raise RefusedParquet(SMALLER_GROUPS)
+            with parquet.ParquetFile(path, read_dictionary=names) as whole:
+                yield from whole.iter_batches(batch_size=max(rows, 1), row_groups=[group], use_threads=False)
+            return
+    yield from file.iter_batches(batch_size=most, row_groups=[group], use_threads=False)
+
+
+class _Column(NamedTuple):
+    path: str
+    values: int
+    size: int
+    """Of its pages, unpacked."""
+    is_repeated: bool
+    """Whether one row may hold several of its values."""
+    is_coded: bool
+    """Whether a text is stored once and repeated by number."""
+
+
+def _columns(file: "parquet.ParquetFile", group: int) -> Iterator[_Column]:
+    """Raises RefusedParquet for an encoding in which a text repeats the start of the one before."""
+    schema, found = file.metadata.schema, file.metadata.row_group(group)
+    for index in range(found.num_columns):
+        column = found.column(index)
+        if "DELTA_BYTE_ARRAY" in column.encodings:
+            raise RefusedParquet("a column is coded as DELTA_BYTE_ARRAY: write it with a dictionary or PLAIN")
+        coded = column.physical_type == "BYTE_ARRAY" and not {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}.isdisjoint(
+            column.encodings
+        )
+        repeated = schema.column(index).max_repetition_level > 0
+        yield _Column(column.path_in_schema, column.num_values, column.total_uncompressed_size, repeated, coded)
+
+
+def _batch_rows(coded: list[_Column], longest: list[int]) -> int:
+    """How many rows may be decoded at once if each value may be the longest of its column; 0: not even one."""
+    lists = sum(column.values * size for column, size in zip(coded, longest, strict=True) if column.is_repeated)
+    cells = sum(size for column, size in zip(coded, longest, strict=True) if not column.is_repeated)
+    if lists > DECODED_BYTES or cells > DECODED_BYTES:
+        return 0
+    return min(BATCH_ROWS, DECODED_BYTES // max(cells, 1))
+
+
+def inner_arrays(array: "pyarrow.Array") -> "Iterator[pyarrow.Array]":
+    """What the array's lists or structs hold, no more than the slice of it."""
+    import pyarrow
+    from pyarrow import types
+
+    kind = array.type
+    if isinstance(array, pyarrow.ExtensionArray):
+        yield array.storage
+    elif types.is_struct(kind):
+        yield from array.flatten()
+    elif types.is_map(kind) or types.is_list(kind) or types.is_large_list(kind):
+        start, end = array.offsets[0].as_py(), array.offsets[-1].as_py()
+        for part in (array.keys, array.items) if types.is_map(kind) else (array.values,):
+            yield part.slice(start, end - start)
+    elif types.is_nested(kind):
+        yield array.flatten()
+
+
+def is_text(kind: "pyarrow.DataType") -> bool:
+    from pyarrow import types
+
+    tests = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary)
+    return any(test(kind) for test in (*tests, types.is_string_view, types.is_binary_view))
+
+
+def _longest(array: "pyarrow.Array") -> int:
+    """Bytes of the longest text in the dictionaries of the array."""
+    from pyarrow import compute, types
+
+    if types.is_dictionary(array.type):
+        if not len(array.dictionary) or not is_text(array.type.value_type):
+            return 0
+        return compute.max(compute.binary_length(array.dictionary)).as_py() or 0
+    return max(map(_longest, inner_arrays(array)), default=0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
