@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, create_engine, make_url
+from starlette.testclient import TestClient
 
 from finery.app import lease as keeping
+from finery.app.asgi import build_app
 from finery.app.composition import Composition
 from finery.app.errors import StartRefused
 from finery.app.settings import Settings
@@ -110,6 +112,22 @@ class TestAcrossMachines:
         services = first.services
         with services.database.write() as session, pytest.raises(LeaseLost):
             services.ground.lease.check(session)
+
+    def test_a_request_that_comes_after_a_sleep_changes_nothing(
+        self, make: Make, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(server_lease, "LEASE_SECONDS", 0.05)
+        monkeypatch.setattr(server_lease, "SURE_SECONDS", 0.0)
+        monkeypatch.setattr(keeping, "RENEW_SECONDS", NEVER)
+        job = {"model_name": "m", "dataset": "d"}
+        with TestClient(build_app(make("a")), base_url="http://localhost", client=("127.0.0.1", 1)) as client:
+            assert client.post("/jobs", json={"job_id": "before", **job}).status_code == 201
+            until_taken(make, "b")
+            answer = client.post("/jobs", json={"job_id": "after", **job})
+            assert (answer.status_code, "Retry-After" in answer.headers) == (503, True)
+            assert "another server has taken over the database" in answer.text
+            assert client.get("/jobs/before").status_code == 200
+            assert client.get("/jobs/after").status_code == 404
 
     def test_is_renewed_for_as_long_as_it_lives(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(server_lease, "LEASE_SECONDS", 3.0)

@@ -80,6 +80,7 @@ class Composition:
             models=read_model_table(settings, engines),
             engines=engines,
         )
+        database.before_commit(ground.lease.check_unless_sure)
         self.settings = settings
         self.dialects = dialects
         self.setup_token: str | None = None

@@ -85,6 +85,7 @@ class Database:
         event.listen(self._writer, "after_flush", note_flushed)
         event.listen(self._writer, "do_orm_execute", note_executed)
         self._listeners: list[Callable[[frozenset[str] | None], None]] = []
+        self._checks: list[Callable[[Session], None]] = []
 
     @property
     def file(self) -> Path | None:
@@ -99,6 +100,10 @@ class Database:
         if tables is None:
             return self._commits
         return self._commits_of[UNKNOWN] + sum(self._commits_of[table] for table in tables)
+
+    def before_commit(self, check: Callable[[Session], None]) -> None:
+        """Have `check` called at the end of each transaction that writes: what it raises rolls that back."""
+        self._checks.append(check)
 
     def on_commit(self, listener: Callable[[frozenset[str] | None], None]) -> None:
         """Have `listener` called after each commit, in its thread, with the topics of what was committed; None: all."""
@@ -120,6 +125,8 @@ class Database:
         try:
             with self._writer(info={TOPICS: topics, ENDINGS: endings}) as session, session.begin():
                 yield session
+                for check in self._checks:
+                    check(session)
             behind = endings.committed
         finally:
             self._thread.is_open = False

@@ -1,6 +1,7 @@
 """One server serves a database at a time: it holds a lease, which it renews, and which another takes over only when it
 has run out. Every taking draws a higher token, by which a server that slept through it knows that it was replaced."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -72,7 +73,7 @@ class ServerLease:
         row.token += 1
         row.holder, row.home_id, row.boot_id = holder.description, holder.home_id, holder.boot_id
         row.expires_at = now + LEASE_SECONDS
-        self._token, self._sure_until = row.token, asked + SURE_SECONDS
+        self._token, self._sure_until = row.token, math.inf if is_alone else asked + SURE_SECONDS
 
     def renew(self, connection: Connection) -> None:
         """Also when it ran out meanwhile and nobody took it. Raises LeaseLost."""
@@ -93,6 +94,15 @@ class ServerLease:
         query = select(ServerLeaseRow.token).where(ServerLeaseRow.id == ONLY_ROW).with_for_update(read=True)
         if session.scalar(query) != self._token:
             raise LeaseLost
+
+    def check_unless_sure(self, session: Session) -> None:
+        """Before a commit, to which a server that was stopped, as by SIGSTOP, may come too late. Raises LeaseLost.
+
+        The clock says so in no time, where to ask in each transaction would cost a way to the database. What is left is
+        a stop of more than LEASE_SECONDS - SURE_SECONDS between this look and the commit that follows at once.
+        """
+        if not self.is_sure:
+            self.check(session)
 
     def confirm(self, database: Database) -> None:
         """Ask the database whether it still holds, unless it certainly does. Raises LeaseLost."""

@@ -18,6 +18,7 @@ from starlette.types import Scope
 
 from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.flaws import Flaws, gather
+from finery.domain.server_lease import LeaseLost
 from finery.engines.leaving import CLIENT_CLOSED_REQUEST
 from finery.http.attempts import AtMost
 from finery.http.auditing import note_denial
@@ -112,7 +113,7 @@ def add_error_handlers(app: FastAPI, errors_for: Callable[[Scope], ErrorShape]) 
 
     app.add_exception_handler(DomainError, domain)
     app.add_exception_handler(ClientDisconnect, _in_loop(left))
-    for kind in (RequestValidationError, HTTPException, SQLAlchemyError, OSError, Exception):
+    for kind in (RequestValidationError, HTTPException, SQLAlchemyError, OSError, LeaseLost, Exception):
         app.add_exception_handler(kind, _in_loop(other))
 
 
@@ -125,6 +126,8 @@ def problem_of(request: Request, error: Exception) -> Problem:
             return invalid_request(_flaws(request, error))
         case HTTPException():
             return _http_problem(request, error)
+        case LeaseLost():
+            return unavailable(f"{error}, while this one stood still; nothing was changed, ask that one")
         case DataError():
             return Problem(422, "invalid_request", "a value holds characters or a number that cannot be stored")
         case DBAPIError() if "is full" in str(error.orig):
