@@ -18,7 +18,7 @@ from finery.db import Database
 from finery.models import RunRow
 from tests.load.client import Client
 from tests.load.pace import slowness
-from tests.load.promises import broken_log, broken_promises, processes_of
+from tests.promises import Broken, broken_log, broken_promises, processes_of
 from tests.servers import RunningServer
 
 SETTLE_SECONDS = 60.0
@@ -89,9 +89,11 @@ class World:
             if answer.status == 200:
                 self.cancelled.add(run_id)
 
-    def broken(self) -> dict[str, object]:
-        held = broken_promises(self.database, self.home, accepted=self.accepted, cancelled=self.cancelled)
-        return held | broken_log(self.server.log, most_lines=self.most_log_lines)
+    def broken(self) -> Broken:
+        """Only what is."""
+        found = broken_promises(self.database, self.home, accepted=self.accepted, cancelled=self.cancelled)
+        found |= broken_log(self.server.log, most_lines=self.most_log_lines)
+        return {promise: who for promise, who in found.items() if who}
 
 
 @contextmanager

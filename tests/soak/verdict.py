@@ -5,16 +5,14 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sqlalchemy import func, select
-
-from finery.contracts.events import Event, StatusEvent
+from finery.contracts.events import Event
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import Run, RunFilter
 from finery.contracts.status import FINISHED, Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.kit.processes import Process
-from finery.models import AttemptRow, EngineLeaseRow, LeaseRow
+from tests.promises import Broken, broken_log, broken_promises
 from tests.soak.clients import Clients
 from tests.soak.world import World, open_database
 
@@ -22,7 +20,6 @@ DRAIN_SECONDS = 240.0
 PARTING_SECONDS = 15.0
 """For which a process may be seen after its run's end was told."""
 MANY = 100_000
-TRACE = "Traceback (most recent call last)"
 LOST = (Reason.LOST, Reason.KILLED)
 
 
@@ -38,6 +35,10 @@ class Verdict:
         self.broken[promise] = self.broken.get(promise, 0) + len(who)
         self.told += [f"{promise}: {one}" for one in who]
 
+    def blame_all(self, broken: Broken) -> None:
+        for promise, who in broken.items():
+            self.blame(promise, who)
+
 
 def judge(world: World, clients: Clients | None = None) -> Verdict:
     """The server is up: what flows must end by itself."""
@@ -45,8 +46,8 @@ def judge(world: World, clients: Clients | None = None) -> Verdict:
     try:
         found = _wait_for_all(database)
         verdict = Verdict(ends=dict(Counter(str(run.status) for run in found)), broken={})
-        _judge_ends(verdict, database, found)
-        _judge_leases(verdict, database)
+        accepted, cancelled = ((), ()) if clients is None else (clients.accepted.values(), clients.cancelled)
+        verdict.blame_all(broken_promises(database, world.home, accepted=accepted, cancelled=cancelled))
         if clients is not None:
             _judge_work(verdict, world, clients, found)
     finally:
@@ -54,7 +55,8 @@ def judge(world: World, clients: Clients | None = None) -> Verdict:
     code = 0 if world.server is None else world.stop_server()
     verdict.blame("server that did not end well", [f"exit code {code}"] if code else [])
     verdict.blame("process left", [str(process) for process in _processes_left(world)])
-    _judge_log(verdict, world)
+    # A kill leaves none; whatever the server lacks is told in a line.
+    verdict.blame_all(broken_log(world.log))
     return verdict
 
 
@@ -73,48 +75,6 @@ def events_of(database: Database, run_id: str) -> list[Event]:
         return runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=MANY)
 
 
-def _judge_ends(verdict: Verdict, database: Database, found: list[Run]) -> None:
-    events = {run.id: events_of(database, run.id) for run in found}
-    verdict.blame("never ended", [f"{run.id} is {run.status}" for run in found if run.status not in FINISHED])
-    verdict.blame("ended before it began", [run.id for run in found if not _is_in_order(run)])
-    verdict.blame("not exactly one terminal event", [run.id for run in found if _ends(events[run.id]) != 1])
-    verdict.blame(
-        "an event after the terminal one",
-        [run.id for run in found if events[run.id] and not _is_end(events[run.id][-1])],
-    )
-    verdict.blame(
-        "gap or repeat in the events' numbers",
-        [
-            run.id
-            for run in found
-            if [one.sequence for one in events[run.id]] != list(range(1, len(events[run.id]) + 1))
-        ],
-    )
-
-
-def _is_in_order(run: Run) -> bool:
-    """Whatever became of the clock meanwhile."""
-    times = [at for at in (run.created_at, run.started_at, run.finished_at) if at is not None]
-    return times == sorted(times)
-
-
-def _ends(events: list[Event]) -> int:
-    return sum(_is_end(one) for one in events)
-
-
-def _is_end(event: Event) -> bool:
-    return isinstance(event, StatusEvent) and event.data.to.is_finished
-
-
-def _judge_leases(verdict: Verdict, database: Database) -> None:
-    with database.read() as session:
-        leases = list(session.scalars(select(LeaseRow.device)))
-        engines = list(session.scalars(select(EngineLeaseRow.deployment_id)))
-        live = session.scalar(select(func.count()).select_from(AttemptRow).where(AttemptRow.live_run.is_not(None))) or 0
-    verdict.blame("lease left", leases + engines)
-    verdict.blame("live attempt left", ["of a run that has ended"] * live)
-
-
 def _processes_left(world: World) -> list[Process]:
     """After the server's end: all runs had ended, so nothing of this home is under way."""
     deadline = time.monotonic() + PARTING_SECONDS
@@ -124,13 +84,11 @@ def _processes_left(world: World) -> list[Process]:
 
 
 def _judge_work(verdict: Verdict, world: World, clients: Clients, found: list[Run]) -> None:
-    by_id = {run.id: run for run in found}
     names = Counter(run.name for run in found)
     programs = {run.id: _program(world.folder / "ran" / str(run.name)) for run in found}
     twice = [run for run in found if programs[run.id]["started"] > 1]
     may_be_twice = {run.id for run in twice if _may_start_again(world, run)}
     verdict.started_again = len(may_be_twice)
-    verdict.blame("accepted, but not there", [one for one in clients.accepted.values() if one not in by_id])
     verdict.blame("there twice", [str(name) for name, count in names.items() if count > 1])
     verdict.blame("carried out twice", [f"{run.id} {run.name}" for run in twice if run.id not in may_be_twice])
     verdict.blame("wrong end", [_describe(run) for run in found if _is_wrong(world, clients, run)])
@@ -156,7 +114,7 @@ def _describe(run: Run) -> str:
 
 def _is_wrong(world: World, clients: Clients, run: Run) -> bool:
     if run.id in clients.cancelled:
-        return run.status is not RunStatus.CANCELLED
+        return False
     if run.status is RunStatus.CANCELLED:
         # A cancel whose answer was lost with the server may have been accepted.
         return run.id not in clients.asked_to_cancel
@@ -167,8 +125,3 @@ def _is_wrong(world: World, clients: Clients, run: Run) -> bool:
         # What was under way ends with an error that names the disk; what was not waits.
         return False
     return run.status is not RunStatus.SUCCEEDED
-
-
-def _judge_log(verdict: Verdict, world: World) -> None:
-    """A kill leaves none; whatever the server lacks is told in a line."""
-    verdict.blame("trace in the log", [str(world.log)] * world.log.read_text(errors="replace").count(TRACE))
