@@ -5,7 +5,6 @@ import asyncio
 import hashlib
 import random
 import ssl
-from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from finery.app.bodies import AHEAD_BYTES, PIECE_BYTES, Pieces, read_large_pieces, skip_middle
+from finery.app.bodies import AHEAD_BYTES, PIECE_BYTES, Pieces, skip_middle
 from finery.app.connections import Connection, ConnectionLimits
 from finery.app.tls import Handshakes
 from tests.app.certificates import certificate
@@ -72,9 +71,10 @@ async def serving(
     shared = state or ServerState()
     loop = asyncio.get_running_loop()
     limits = ConnectionLimits(connections=4, head_seconds=5)
+    buffer = memoryview(bytearray(PIECE_BYTES))
 
     def connection() -> asyncio.Protocol:
-        return Connection(config, shared, {}, limits, loop)
+        return Connection(config, shared, {}, limits, buffer, loop)
 
     begin = connection if context is None else Handshakes(context, connection, seconds=5, room=lambda: 4).begin
     server = await loop.create_server(begin, "127.0.0.1", 0)
@@ -153,6 +153,23 @@ class TestConnection:
                 assert await answer(reader) == (b"HTTP/1.1 200 OK", digest(body))
 
         talk(digested, words)
+
+    def test_connections_that_send_at_once_do_not_mix(self) -> None:
+        async def upload(address: tuple[str, int], body: bytes) -> None:
+            reader, writer = await asyncio.open_connection(*address)
+            writer.write(head(len(body)))
+            for piece in cut(body, 70_001):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0)
+            assert await answer(reader) == (b"HTTP/1.1 200 OK", digest(body))
+            writer.close()
+
+        async def run() -> None:
+            async with serving(digested) as address, asyncio.timeout(20):
+                await asyncio.gather(upload(address, BODY), upload(address, BODY[::-1]))
+
+        asyncio.run(run())
 
     def test_chunked(self) -> None:
         async def words(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -330,12 +347,3 @@ class TestPieces:
             pieces += piece
             found += piece
         assert (len(pieces), bytes(pieces)) == (len(found), found)
-
-
-class TestReadLargePieces:
-    def test_pythons_own_loop_still_goes_by_this_number(self) -> None:
-        assert _SelectorSocketTransport.max_size == 256 * 1024
-
-    def test_another_transport_is_left_alone(self) -> None:
-        # Those of other event loops take no attribute that they do not know; nor does this one.
-        read_large_pieces(asyncio.Transport())

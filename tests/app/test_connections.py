@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from finery.app.bodies import PIECE_BYTES
 from finery.app.connections import MAX_HEAD_BYTES, MAX_HEADERS, Connection, ConnectionLimits
 from tests.app.threaded import ThreadedServer
 
@@ -349,7 +350,9 @@ async def serving(app: ASGIApp, state: ServerState, *, unread_seconds: float) ->
     loop = asyncio.get_running_loop()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SMALL_BUFFER)
-    server = await loop.create_server(lambda: Connection(config, state, {}, limits, loop), sock=listener)
+    server = await loop.create_server(
+        lambda: Connection(config, state, {}, limits, memoryview(bytearray(PIECE_BYTES)), loop), sock=listener
+    )
     async with server:
         yield listener.getsockname()
         for connection in [*state.connections]:
@@ -396,7 +399,9 @@ class TestUpgrade:
             limits = ConnectionLimits(connections=4, head_seconds=0.1)
             loop = asyncio.get_running_loop()
             server = await loop.create_server(
-                lambda: Connection(config, ServerState(), {}, limits, loop), "127.0.0.1", 0
+                lambda: Connection(config, ServerState(), {}, limits, memoryview(bytearray(PIECE_BYTES)), loop),
+                "127.0.0.1",
+                0,
             )
             async with server:
                 reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())

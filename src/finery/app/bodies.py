@@ -1,6 +1,6 @@
 """A large body's way past h11, by which each of its bytes would be copied four times and handed on in small pieces.
 
-It takes private parts of three libraries. Without them an upload costs 1.4 times the processor time, and is hardly
+It takes private parts of two libraries. Without them an upload costs 1.4 times the processor time, and is hardly
 faster than Starlette's, copied and hashed (docs/benchmarks.md, "Uploads").
 
 Only h11 decides what a request is: it reads the head, what comes with it, the body's last piece, every chunked body and
@@ -8,7 +8,6 @@ whatever follows. What lies in the middle of a body of declared length it need n
 """
 
 import asyncio
-from asyncio.selector_events import _SelectorSocketTransport  # type: ignore[attr-defined]
 
 import h11
 from h11._readers import ContentLengthReader
@@ -16,19 +15,13 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 PIECE_BYTES = 1 << 20
-"""What the application is handed at once: each message costs it the way through all layers."""
+"""What is read, and handed to the application, at once: each message costs it the way through all layers."""
 AHEAD_BYTES = PIECE_BYTES + (1 << 19)
 """So much is read while the application is busy."""
 HELD_SECONDS = 0.005
 """So long a smaller piece waits for more."""
 SMALL_BYTES = 4096
 ANSWERING = (h11.SEND_RESPONSE, h11.SEND_BODY)
-
-
-def read_large_pieces(transport: asyncio.BaseTransport) -> None:
-    """Where the transport can: under TLS, or with another event loop, pieces stay as small as they are."""
-    if isinstance(transport, _SelectorSocketTransport):
-        transport.max_size = PIECE_BYTES
 
 
 def skip_middle(connection: h11.Connection, length: int) -> bool:

@@ -3,7 +3,8 @@ unread, and on how many there are.
 
 uvicorn bounds how long a connection may rest between two requests and nothing else: one that never asks, whose headers
 dribble, or that never reads, it would keep for ever. Its `limit_concurrency` answers 503 to requests, on connections
-that it has already taken, and gives none up that asks nothing.
+that it has already taken, and gives none up that asks nothing. nginx bounds all of this; a server that stands without
+it, as after an installation, needs it from us (tests/load, test_half_open, test_slow_readers, test_few_descriptors).
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from finery.api.native.dialect import to_error
-from finery.app.bodies import ANSWERING, Gathering, read_large_pieces, skip_middle
+from finery.app.bodies import ANSWERING, Gathering, skip_middle
 from finery.http.problems import Problem, unavailable
 from finery.http.request_ids import HEADER, new_request_id
 
@@ -86,7 +87,7 @@ class Parser(h11.Connection):
             raise h11.RemoteProtocolError(_LARGE_HEAD.message, error_status_hint=_LARGE_HEAD.status)
 
 
-class Connection(H11Protocol):
+class Connection(H11Protocol, asyncio.BufferedProtocol):
     """Always h11, also where a faster parser is installed: that one sets no bound to headers and trailers. What h11 is
     slow at, a large body, goes past it."""
 
@@ -96,11 +97,15 @@ class Connection(H11Protocol):
         server_state: ServerState,
         app_state: dict[str, Any],
         limits: ConnectionLimits,
-        _loop: asyncio.AbstractEventLoop | None = None,
+        buffer: memoryview,
+        loop: asyncio.AbstractEventLoop,
     ) -> None:
-        super().__init__(config, server_state, app_state, _loop)
+        """`buffer`: all connections of a loop may read into the same, as what was read is taken out at once. It is a
+        view: asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy."""
+        super().__init__(config, server_state, app_state, loop)
         self.conn = Parser(h11.SERVER, MAX_HEAD_BYTES)
         self._limits = limits
+        self._buffer = buffer
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._is_surplus = False
@@ -108,7 +113,6 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        read_large_pieces(transport)
         surplus = len(self.connections) - self._limits.connections
         self._is_surplus = surplus > 0
         if surplus > self._limits.surplus:
@@ -123,6 +127,12 @@ class Connection(H11Protocol):
         self._expect_no_reader()
         self._gathering.end()
         super().connection_lost(exc)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         if self._is_surplus:

@@ -16,6 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from finery.app.bodies import PIECE_BYTES
 from finery.app.connections import SURPLUS, Connection, ConnectionLimits
 from finery.app.settings import Settings
 from finery.app.tls import HANDSHAKE_SECONDS, Handshakes
@@ -51,7 +52,13 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         self._loop.set_exception_handler(ShortageReports())
         protocol: Callable[[], asyncio.Protocol] = functools.partial(
-            Connection, self.config, self.server_state, self.lifespan.state, self.limits, self._loop
+            Connection,
+            self.config,
+            self.server_state,
+            self.lifespan.state,
+            self.limits,
+            memoryview(bytearray(PIECE_BYTES)),
+            self._loop,
         )
         if self._tls is not None:
             seconds = min(HANDSHAKE_SECONDS, self.limits.head_seconds)
