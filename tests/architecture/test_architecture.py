@@ -277,13 +277,23 @@ class TestAudit:
 
 
 class TestStart:
+    def test_what_routes_take_and_give_is_made_before_they_are_asked(self, contexts: dict[str, Any]) -> None:
+        """FastAPI's adapters of models with `defer_build` would be made by the first thread that needs one, or two."""
+        routes = [route.original_route for route in contexts.values()]
+        models = [route.body_field.field_info.annotation for route in routes if route.body_field is not None]
+        models += [route.response_model for route in routes]
+        late = {model for model in models if not vars(model or object).get("__pydantic_complete__", True)}
+
+        assert len(models) > 100
+        assert late == set()
+
     def test_core_dependencies_hold_no_training_stack(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         core = {re.split(r"[^A-Za-z0-9_.-]", line)[0].lower() for line in project["dependencies"]}
 
         assert core.isdisjoint({*HEAVY, "safetensors", "tokenizers"} - {"pyarrow"})
 
-    @pytest.mark.parametrize("module", ["finery.app.asgi", "finery.cli.main"])
+    @pytest.mark.parametrize("module", ["finery.app.asgi", "finery.cli.commands"])
     def test_start_loads_nothing_heavy(self, module: str) -> None:
         program = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
 

@@ -19,16 +19,16 @@ from tests import builders
 from tests.servers import RunningServer
 from tests.statements import statements
 
-MODULES = 1190
+MODULES = 1110
 CALLS_PER_ROUTE = 2600
 """Calls of Python functions while the dialects are imported, which makes their models and routes."""
-START_MEBIBYTES = 104
+START_MEBIBYTES = 98
 """Of the app before its start."""
-IDLE_MEBIBYTES = 112
+IDLE_MEBIBYTES = 110
 """Of a server that has answered its first request."""
 ABSENT = (
     *("torch", "transformers", "trl", "peft", "datasets", "numpy", "pandas", "pyarrow"),
-    *("alembic", "psycopg", "pymysql"),
+    *("alembic", "psycopg", "pymysql", "sqlalchemy.dialects.postgresql", "yaml"),
 )
 """What no server on SQLite needs before it is asked for it."""
 JOB = {"model_name": "m", "dataset": "d"}

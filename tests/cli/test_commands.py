@@ -50,7 +50,9 @@ class TestMain:
             assert (ended.code, ended.out, ended.err) == (0, f"finery {__version__}\n", "")
 
     def test_help_loads_nothing_heavy(self) -> None:
-        program = "import sys, finery.cli.main; print(sorted({'httpx', 'pydantic', 'yaml', 'rich'} & {*sys.modules}))"
+        program = (
+            "import sys, finery.cli.commands; print(sorted({'httpx', 'pydantic', 'yaml', 'rich'} & {*sys.modules}))"
+        )
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment())
 
         assert done.stdout == "[]\n"

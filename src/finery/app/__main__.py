@@ -1,17 +1,17 @@
-"""The server: `python -m finery.app [--host H] [--port P] [--home DIR] [--remote-setup] [--take-over]
-[--json] [--reload]`; see
-finery.app.settings."""
+"""The server: `finery server`, or `python -m finery.app`. Its other settings: finery.app.settings."""
 
 import argparse
 import gc
 import os
 import sys
 
-from finery.app.settings import SettingsError, load_settings
-
 
 def main() -> int:
     options = _parse()
+    # Nearly all that is made from here on stays; to look through it while it grows took a tenth of a start.
+    gc.disable()
+    from finery.app.settings import SettingsError, load_settings
+
     for name in ("host", "port", "home", "remote_setup", "take_over"):
         if vars(options)[name] is not None:
             os.environ[f"FINERY_{name.upper()}"] = vars(options)[name]
@@ -20,19 +20,26 @@ def main() -> int:
     except SettingsError as error:
         print(f"finery server: {error}", file=sys.stderr)
         return 2
-    # Nearly all that is made from here on stays; to look through it while it grows took a fifth of a start.
-    gc.set_threshold(100_000)
     if options.reload:
         return _serve_reloading(settings.host, settings.port)
     from finery.app.serve import serve
 
+    gc.freeze()
+    gc.enable()
     return serve(settings, as_json=options.json)
 
 
 def _parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m finery.app", description="The Finery server.")
-    parser.add_argument("--host", help="where to listen (127.0.0.1)")
-    parser.add_argument("--port", help="the port (8001); 0: any free one")
+    parser = argparse.ArgumentParser(
+        prog="finery server",
+        description="Start the server, and serve until Ctrl-C. Runs that are under way go on without it. An address "
+        "that other machines reach needs an administrator, or --remote-setup.",
+        epilog="Exit codes: 2 for a setting that cannot be honoured, 3 when the port is taken, 4 when the home or the "
+        "database cannot be used.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--host", help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", help="the port to listen on (8001); 0: any free one")
     parser.add_argument("--home", help="the directory that holds everything (the working directory)")
     parser.add_argument(
         "--remote-setup",
@@ -47,7 +54,7 @@ def _parse() -> argparse.Namespace:
         help="carry on with the runs of the home that this one was copied from, or follows; nothing may run there",
     )
     output = parser.add_mutually_exclusive_group()
-    output.add_argument("--json", action="store_true", help="print address, home and process id on stdout")
+    output.add_argument("--json", action="store_true", help="print address, home and process id on stdout, as one line")
     output.add_argument("--reload", action="store_true", help="start again when the source changes (for developers)")
     return parser.parse_args()
 

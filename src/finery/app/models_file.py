@@ -6,7 +6,6 @@ from finery.app.errors import StartRefused
 from finery.app.settings import Settings
 from finery.contracts.model_table import ModelTable, ModelTableError, parse_model_table
 from finery.engines.registry import AUTO, no_such_engine
-from finery.kit.config_file import ConfigRefused, read_config
 
 DEFAULT_NAME = "models.yaml"
 
@@ -19,6 +18,9 @@ def read_model_table(settings: Settings, engines: Collection[str]) -> ModelTable
     path = settings.models_file or settings.home / DEFAULT_NAME
     if settings.models_file is None and not path.exists():
         return {}
+    # Most have no such file, and it takes a reader of YAML.
+    from finery.kit.config_file import ConfigRefused, read_config
+
     try:
         table = parse_model_table(read_config(path))
     except ConfigRefused as error:

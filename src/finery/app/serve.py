@@ -21,8 +21,6 @@ from finery.app.server import Server
 from finery.app.settings import Settings
 from finery.app.tls import TlsRefused, tls_context
 
-THRESHOLDS = (700, 10, 10)
-"""Python's own; it begins with wider ones."""
 EXIT_USAGE = 2
 EXIT_PORT_TAKEN = 3
 EXIT_NOT_STARTED = 4
@@ -103,7 +101,6 @@ def _run(composition: Composition, listener: socket.socket, tls: ssl.SSLContext 
     """The exit code."""
     # What was loaded stays: looking through it again and again would hold requests up for a tenth of a second.
     gc.freeze()
-    gc.set_threshold(*THRESHOLDS)
     # uvicorn raises the signal that ended it once more when all is closed; by then it has been obeyed.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from finery.cli.exits import ExitCode
-from finery.cli.serve import server_command
+from finery.cli.serve import SERVER
 from finery.cli.session import fail
 from finery.client import ClientError, FineryClient
 
@@ -69,7 +69,7 @@ def _start(home: Path | None) -> tuple[str, OwnServer]:
     with log.open("wb") as output:
         # In a session of its own, the server is not hit by the Ctrl-C that this process answers.
         process = subprocess.Popen(
-            server_command(host="127.0.0.1", port=port, home=place),
+            [*SERVER, "--host", "127.0.0.1", "--port", str(port), "--home", str(place)],
             cwd=place,
             env=_clean_environment(),
             stdin=subprocess.DEVNULL,

@@ -11,7 +11,8 @@ ManyOf = Annotated[list[Item], Field(fail_fast=True)]
 
 
 class WireModel(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+    # Deferred: a server that starts needs none of their validators, and some servers never do.
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class StreamOptions(WireModel):

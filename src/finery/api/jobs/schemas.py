@@ -16,6 +16,9 @@ LearningRate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
 class SftRequest(SftConfig):
     """Every further key of the SFT recipe may be given, too."""
 
+    # FastAPI's adapters of what is made late are made in whatever thread comes first, without a lock.
+    model_config = ConfigDict(defer_build=False)
+
     output_dir: PlainPath
     num_epochs: Annotated[int, Field(ge=1, le=100)] = 3
     batch_size: BatchSize = 4
@@ -25,6 +28,8 @@ class SftRequest(SftConfig):
 
 class DpoRequest(DpoConfig):
     """Every further key of the DPO recipe may be given, too."""
+
+    model_config = ConfigDict(defer_build=False)
 
     output_dir: PlainPath
     num_epochs: Annotated[int, Field(ge=1, le=10)] = 1

@@ -26,7 +26,8 @@ TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 class RecipeConfig(PlainNumbers):
     """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
+    # Deferred: what has a configuration among its fields makes a validator of its own for it.
+    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
 
     output_dir: PlainPath | None = None
     """Where the finished model goes, below `outputs/`; `outputs/<run id>` when absent."""
