@@ -175,7 +175,7 @@ class TestMeasurement:
         self, database: Database, home: Path, local_model: str, asked: list[MeasurementRequest]
     ) -> None:
         data = write(home, "d.jsonl", pair("a"))
-        with pytest.raises(DatasetRefused, match=r"d\.jsonl: the chat template takes more than 1 GiB of memory"):
+        with pytest.raises(InvalidRun, match=r"chat_template: the chat template takes more than 1 GiB of memory"):
             create(database, home, model_name=local_model, dataset_path=data, chat_template="{{ 'a' * 9999999999 }}")
 
     @pytest.mark.parametrize(("ready", "waiting"), [(False, 0), (True, 4)])
