@@ -131,13 +131,6 @@ class Conversation(Struct, gc=False):
 _content = attrgetter("content")
 
 
-def texts_of(messages: Sequence[Message]) -> Texts:
-    """All that is said, and all calls as JSON."""
-    calls = [call for message in messages for call in message.tool_calls or ()]
-    texts = tuple(map(_content, messages))
-    return (*texts, functions_as_json(calls)) if calls else texts
-
-
 class Order(NamedTuple):
     """What follows from the roles of messages alone."""
 

@@ -6,7 +6,7 @@ from typing import Self
 
 from msgspec import Struct
 
-from finery.contracts.datasets.conversation import Conversation, Texts, Tools, texts_of
+from finery.contracts.datasets.conversation import Conversation, Texts, Tools
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import JsonObject, Message, says
 
@@ -30,6 +30,8 @@ class Preference(Struct, frozen=True, gc=False):
     chosen: list[Message]
     """What follows the prompt; never empty, ends with an assistant's message. So does `rejected`."""
     rejected: list[Message]
+    conversations: tuple[Conversation, Conversation]
+    """The prompt with the one, and with the other."""
     tools: Tools = None
 
     @classmethod
@@ -46,8 +48,8 @@ class Preference(Struct, frozen=True, gc=False):
         for field, answer in zip(fields, (chosen, rejected), strict=True):
             if answer[-1].role != "assistant":
                 raise RowRefused(field, "must end with an assistant's message")
-            Conversation.of([*prompt, *answer], field=field)
-        return cls(prompt, chosen, rejected, tools)
+        conversations = Conversation.of(prompt + chosen, fields[0]), Conversation.of(prompt + rejected, fields[1])
+        return cls(prompt, chosen, rejected, conversations, tools)
 
     @classmethod
     def of_conversations(cls, chosen: list[Message], rejected: list[Message], tools: Tools) -> Self:
@@ -64,14 +66,16 @@ class Preference(Struct, frozen=True, gc=False):
     def is_trainable(self) -> bool:
         if not _say_something(self.chosen) or not _say_something(self.rejected):
             return False
+        if self.chosen[-1].content != self.rejected[-1].content:
+            return True
         # Messages that differ in their weights alone say the same.
         return [message.as_dict() for message in self.chosen] != [message.as_dict() for message in self.rejected]
 
     def as_conversation(self) -> Conversation:
-        return Conversation.of(self.prompt + self.chosen)
+        return self.conversations[0]
 
     def texts(self) -> Texts:
-        return texts_of([*self.prompt, *self.chosen, *self.rejected])
+        return self.conversations[0].texts() + self.conversations[1].texts()
 
 
 class Feedback(Struct, frozen=True, gc=False):
@@ -80,6 +84,8 @@ class Feedback(Struct, frozen=True, gc=False):
     """Never empty, ends with an assistant's message."""
     label: bool
     """True: good."""
+    conversation: Conversation
+    """The whole."""
     tools: Tools = None
 
     @classmethod
@@ -93,17 +99,17 @@ class Feedback(Struct, frozen=True, gc=False):
             raise RowRefused(field, "must end with an assistant's message")
         if start == 0 or messages[start - 1].role == "system":
             raise RowRefused(field, "has no question before the answer")
-        return cls(messages[:start], messages[start:], label, conversation.tools)
+        return cls(messages[:start], messages[start:], label, conversation, conversation.tools)
 
     @property
     def is_trainable(self) -> bool:
         return _say_something(self.completion)
 
     def as_conversation(self) -> Conversation:
-        return Conversation.of(self.prompt + self.completion)
+        return self.conversation
 
     def texts(self) -> Texts:
-        return (*texts_of(self.prompt + self.completion), str(self.label))
+        return (*self.conversation.texts(), str(self.label))
 
 
 class Task(Struct, gc=False):
@@ -111,6 +117,8 @@ class Task(Struct, gc=False):
 
     prompt: list[Message]
     """Never empty, ends with a user's or a tool's message."""
+    conversation: Conversation
+    """The same."""
     tools: Tools = None
     item: JsonObject = {}
     """The whole row; a grader's templates name its columns. The row's reader puts it here."""
@@ -120,17 +128,17 @@ class Task(Struct, gc=False):
         """Raises RowRefused; `field`: where the prompt stands."""
         if conversation.roles[-1] not in ("user", "tool"):
             raise RowRefused(field, "must end with a user's message: the model gives the answer itself")
-        return cls(conversation.messages, conversation.tools)
+        return cls(conversation.messages, conversation, conversation.tools)
 
     @property
     def is_trainable(self) -> bool:
         return says(self.prompt[-1].content)
 
     def as_conversation(self) -> Conversation:
-        return Conversation.of(self.prompt)
+        return self.conversation
 
     def texts(self) -> Texts:
-        return texts_of(self.prompt)
+        return self.conversation.texts()
 
 
 Example = Conversation | Text | Preference | Feedback | Task
@@ -150,5 +158,8 @@ class ExampleKind(StrEnum):
 
 
 def _say_something(messages: Sequence[Message]) -> bool:
-    """Whether the assistant does: says, or calls, anything."""
+    """Whether the assistant, who ends them, says or calls anything."""
+    text = messages[-1].content
+    if text and not text.isspace():
+        return True
     return any(message.role == "assistant" and message.says_something for message in messages)

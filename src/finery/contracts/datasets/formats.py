@@ -16,9 +16,12 @@ from finery.contracts.datasets.message_reader import (
     read_text,
     read_tools,
 )
-from finery.contracts.datasets.messages import Assistant, Message, User
-from finery.contracts.datasets.row_format import MessageList, RowFormat, Tools, TurnList
+from finery.contracts.datasets.messages import Assistant, JsonObject, Message, User
+from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat, Tools, TurnList
 from finery.contracts.prompting import alpaca_prompt
+
+ASKING = ("system", "user")
+"""Who begins a conversation."""
 
 
 class Messages(RowFormat, kw_only=True):
@@ -53,11 +56,12 @@ class MessagesPreference(Messages, kw_only=True):
     """{messages, chosen, rejected}: each answer is text, one message, or a list of messages."""
 
     name = "messages_preference"
-    chosen: object
-    rejected: object
+    chosen: Answer
+    rejected: Answer
 
     def example(self) -> Example:
-        return _preference(self.conversation(), self.chosen, self.rejected)
+        prompt = self.conversation()
+        return _preference(prompt.messages, self.chosen, self.rejected, prompt.tools)
 
 
 class MessagesTask(Messages, kw_only=True):
@@ -103,7 +107,8 @@ class ShareGptPreference(ShareGpt, kw_only=True):
     rejected: object
 
     def example(self) -> Example:
-        return _preference(self.conversation(), self.chosen, self.rejected)
+        prompt = self.conversation()
+        return _preference(prompt.messages, self.chosen, self.rejected, prompt.tools)
 
 
 class AlpacaPrompt(RowFormat, kw_only=True):
@@ -115,9 +120,9 @@ class AlpacaPrompt(RowFormat, kw_only=True):
     input: str | None = None
     tools: Tools = None
 
-    def prompt(self) -> Conversation:
+    def asked(self) -> list[Message]:
         *system, question = asked(alpaca_prompt(self.instruction, self.input or ""), system=self.system)
-        return Conversation.of([*system, *_read_history(self.history), question], tools=read_tools(self.tools))
+        return [*system, *_read_history(self.history), question]
 
 
 class Alpaca(AlpacaPrompt, kw_only=True):
@@ -127,8 +132,7 @@ class Alpaca(AlpacaPrompt, kw_only=True):
     output: str
 
     def conversation(self) -> Conversation:
-        prompt = self.prompt()
-        return Conversation.of([*prompt.messages, Assistant(self.output)], tools=prompt.tools)
+        return Conversation.of([*self.asked(), Assistant(self.output)], tools=read_tools(self.tools))
 
     def example(self) -> Example:
         return self.conversation()
@@ -148,11 +152,11 @@ class AlpacaPreference(AlpacaPrompt, kw_only=True):
     """{instruction, input?, chosen, rejected, …}: each answer is text, one message, or a list of messages."""
 
     name = "alpaca_preference"
-    chosen: object
-    rejected: object
+    chosen: Answer
+    rejected: Answer
 
     def example(self) -> Example:
-        return _preference(self.prompt(), self.chosen, self.rejected)
+        return _preference(self.asked(), self.chosen, self.rejected, read_tools(self.tools))
 
 
 class AlpacaTask(AlpacaPrompt, kw_only=True):
@@ -162,14 +166,14 @@ class AlpacaTask(AlpacaPrompt, kw_only=True):
     output: object
 
     def example(self) -> Example:
-        return Task.of(self.prompt(), field="prompt")
+        return Task.of(Conversation.of(self.asked(), tools=read_tools(self.tools)), field="prompt")
 
 
 class Prompt(RowFormat, kw_only=True):
     """{prompt, system?, tools?}: a task for the model; a grader may name any other column."""
 
     name = "prompt"
-    prompt: object
+    prompt: Answer
     system: object = None
     tools: Tools = None
 
@@ -188,7 +192,7 @@ class PromptCompletion(Prompt, kw_only=True):
     """{prompt, completion, …}: both are text, or lists of messages."""
 
     name = "prompt_completion"
-    completion: object
+    completion: Answer
 
     def conversation(self) -> Conversation:
         prompt = self.asked()
@@ -216,12 +220,12 @@ class PromptPreference(Prompt, kw_only=True):
     """{prompt, chosen, rejected, …}: the answers are text, lists of messages, or whole conversations."""
 
     name = "preference"
-    chosen: object
-    rejected: object
+    chosen: Answer
+    rejected: Answer
 
     def example(self) -> Example:
         chosen, rejected = read_completion(self.chosen, "chosen"), read_completion(self.rejected, "rejected")
-        if all(answer[0].role in ("system", "user") for answer in (chosen, rejected)):
+        if chosen[0].role in ASKING and rejected[0].role in ASKING:
             return Preference.of_conversations(chosen, rejected, read_tools(self.tools))
         return Preference.of(self.asked(), chosen, rejected, read_tools(self.tools))
 
@@ -230,8 +234,8 @@ class ImplicitPreference(RowFormat, kw_only=True):
     """{chosen, rejected, tools?}: two whole conversations that begin alike."""
 
     name = "implicit_preference"
-    chosen: object
-    rejected: object
+    chosen: Answer
+    rejected: Answer
     tools: Tools = None
 
     def example(self) -> Example:
@@ -328,9 +332,8 @@ def every_format() -> tuple[type[RowFormat], ...]:
     return tuple(named.values())
 
 
-def _preference(prompt: Conversation, chosen: object, rejected: object) -> Preference:
-    answers = read_answer(chosen, "chosen"), read_answer(rejected, "rejected")
-    return Preference.of(prompt.messages, *answers, prompt.tools)
+def _preference(prompt: list[Message], chosen: object, rejected: object, tools: list[JsonObject] | None) -> Preference:
+    return Preference.of(prompt, read_answer(chosen, "chosen"), read_answer(rejected, "rejected"), tools)
 
 
 def _read_history(value: object) -> list[Message]:

@@ -20,6 +20,7 @@ ANY_BUT_NULL = bool | int | float | str | list[Any] | dict[str, Any]
 JSON_TYPES: dict[Any, Any] = {str: str, str | None: str, bool: bool, object: ANY_BUT_NULL}
 """What the JSON of a column is decoded into. Others name it in their annotation."""
 MessageList = Annotated[object, list[AnyMessage]]
+Answer = Annotated[object, str | list[AnyMessage] | JsonObject]
 TurnList = Annotated[object, list[Turn]]
 Tools = Annotated[object, Raw]
 
