@@ -23,7 +23,6 @@ FOLLOWERS = {
     "contracts/datasets/info.py": "keeps the files of a dataset_info.json inside its folder",
     "engines/transformers/loading.py": "the model on the engine's own command line, resolved by the server",
     "executors/local/executor.py": "where this package lies",
-    "trainers/__main__.py": "the run directory on the trainer's own command line",
     "trainers/builtin/__main__.py": "the folder on the program's own command line",
 }
 FOLLOWING = {"realpath", "expanduser", "expandvars"}

@@ -43,6 +43,14 @@ class ExecutorConformance:
         assert ending.started_at == alive.started_at
         assert ending.finished_at >= alive.started_at
 
+    def test_paths_lead_there_and_back(self, executor: Executor, directory: Path) -> None:
+        for path in (directory, directory / "a b" / "c", Path("/somewhere/else")):
+            assert executor.path_here(executor.path_there(path)) == path
+
+    def test_its_interpreter_has_finery(self, executor: Executor, directory: Path) -> None:
+        argv = [executor.python, "-c", "import finery.trainers", "exit:0"]
+        assert until_exited(executor, executor.submit(self.launch(directory, "exit:0", argv=argv))).exit_code == 0
+
     def test_the_exit_code_is_told(self, executor: Executor, directory: Path) -> None:
         ending = until_exited(executor, executor.submit(self.launch(directory, "exit:3")))
         assert (ending.exit_code, ending.signal, ending.terminated, ending.start_error) == (3, None, False, None)

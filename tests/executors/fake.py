@@ -10,6 +10,7 @@ executor.refuse = "no memory"                      # submit raises SubmitFailed
 """
 
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -55,6 +56,8 @@ class Script:
 class FakeExecutor:
     """Keeps every promise of executors.base; see the module for what a test can make it do."""
 
+    python = sys.executable
+
     def __init__(
         self, script: Callable[[Launch], Script] = lambda launch: Script(), clock: Callable[[], float] = time.time
     ) -> None:
@@ -73,6 +76,12 @@ class FakeExecutor:
         self._attempts: dict[Key, _Attempt] = {}
         self._graces: dict[Key, float] = {}
         self._files: dict[tuple[Path, str], bytes] = {}
+
+    def path_there(self, path: Path) -> Path:
+        return path
+
+    def path_here(self, path: Path) -> Path:
+        return path
 
     def submit(self, launch: Launch) -> Handle:
         with self._lock:

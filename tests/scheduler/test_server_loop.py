@@ -19,7 +19,6 @@ from finery.engines.transformers.engine import TransformersEngine
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
 from finery.scheduler.back_off import BackOff
-from finery.scheduler.registry import LOCAL
 from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
 from tests import builders
@@ -55,9 +54,7 @@ class Bench:
         self.scripts = [Script(exit_code_on_sigterm=0)]
         self.executor = FakeExecutor(script=lambda _: self.scripts[0], clock=self.clock)
         settings = SchedulerSettings(engine_idle_seconds=idle_seconds)
-        self.server = Server(
-            database, self.ground, Pulse(), {LOCAL: self.executor}, settings, BackOff(lambda: None, self.clock)
-        )
+        self.server = Server(database, self.ground, Pulse(), self.executor, settings, BackOff(lambda: None, self.clock))
 
     def work(self, passes: int = 4) -> None:
         for _ in range(passes):

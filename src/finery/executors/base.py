@@ -1,6 +1,7 @@
 """What every executor does: four verbs, each at once and repeatable; more powers are protocols of their own."""
 
 from collections.abc import Collection
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from finery.contracts.process import Handle, Launch, Observation
@@ -23,16 +24,32 @@ class Unreachable(ExecutorError):
 
 
 class Executor(Protocol):
-    """Starts and minds attempts elsewhere. Every verb answers at once (< 1 s) and may be called from any thread.
+    """Starts and minds attempts at a place of its own. Every verb answers at once (< 1 s) and may be called from any
+    thread.
 
     A handle made from directory and attempt alone (`details` empty) is as good as the one `submit` returned, so an
-    attempt whose handle was never stored is found again.
+    attempt whose handle was never stored is found again. Handles, and `directory` in a launch, are paths of the
+    server's; whatever else a launch holds is as it is seen at the place.
     """
+
+    @property
+    def python(self) -> str:
+        """The interpreter there that has Finery and what its trainers need."""
+        ...
+
+    def path_there(self, path: Path) -> Path:
+        """How a path that the server sees, of the home or of what is allowed beside it, is seen at the place."""
+        ...
+
+    def path_here(self, path: Path) -> Path:
+        """The other way: of what an attempt has told. A path that is seen at the place alone stays as it is."""
+        ...
 
     def submit(self, launch: Launch) -> Handle:
         """Have the attempt started, once: a repeated call starts nothing and returns a handle of the same attempt.
 
-        An attempt that was asked to stop before it was submitted is not started; `poll` then says Exited.
+        Its launch.json is in the attempt's directory before anything is started: by that, `read` tells whether an
+        attempt was submitted. One that was asked to stop before is not started; `poll` then says Exited.
         Raises SubmitFailed, Unreachable.
         """
         ...
@@ -85,6 +102,11 @@ class Sweepable(Protocol):
         nothing is left. Never touches a process that it cannot prove to be the attempt's. Raises Unreachable.
         """
         ...
+
+
+def sweep(executor: Executor, handle: Handle) -> int:
+    """See Sweepable; 0 where the executor cannot."""
+    return executor.sweep(handle) if isinstance(executor, Sweepable) else 0
 
 
 @runtime_checkable

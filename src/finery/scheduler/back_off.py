@@ -65,6 +65,39 @@ class BackOff:
         self._tries += 1
 
 
+class PutBacks:
+    """What could not be started for now, and is put back: nothing of it has begun, so that it has not failed.
+
+    Where that, too, needs what the machine lacks, it stays owed, and a later pass settles it.
+    """
+
+    def __init__(self, back_off: BackOff) -> None:
+        self._back_off = back_off
+        self._owed: dict[str, Callable[[], None]] = {}
+
+    def __bool__(self) -> bool:
+        """Whether any is owed."""
+        return bool(self._owed)
+
+    def put_back(self, what: str, why: str, undo: Callable[[str | None], None]) -> None:
+        """`undo` undoes the claim of `what` ("run 4f1c"), given what its user is to be told (see `begin`)."""
+        told = self._back_off.begin(what, why.partition("\n")[0])
+        self._owed[what] = lambda: undo(told)
+        self.settle(what)
+
+    def settle(self, what: str) -> bool:
+        """Whether it was owed. Raises what undoing it raises."""
+        if what not in self._owed:
+            return False
+        self._owed[what]()
+        del self._owed[what]
+        return True
+
+    def settle_all(self) -> None:
+        for what in list(self._owed):
+            self.settle(what)
+
+
 def probe(folder: Path) -> None:
     """Take for a moment what a start takes: some space in `folder`, some descriptors. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)

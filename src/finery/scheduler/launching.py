@@ -1,16 +1,16 @@
 """From a claim to what an executor starts."""
 
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from finery.contracts.layout import HomeDirectory, mark_of
 from finery.contracts.machine import Machine
 from finery.contracts.process import Launch
 from finery.contracts.recipes import RECIPES, Recipe
-from finery.contracts.spec import RunSpec
+from finery.contracts.spec import ResolvedRun, RunSpec
 from finery.domain.runs.claims import Claim
-from finery.executors.base import SubmitFailed
+from finery.executors.base import Executor, SubmitFailed
 from finery.kit.files import write_json
 
 TRAINERS = "finery.trainers"
@@ -31,10 +31,17 @@ QUIET: dict[str, str] = {
 
 
 def render_launch(
-    claim: Claim, home: HomeDirectory, home_id: str, machine: Machine, grace_seconds: float, secrets: Mapping[str, str]
+    claim: Claim,
+    executor: Executor,
+    home: HomeDirectory,
+    home_id: str,
+    machine: Machine,
+    grace_seconds: float,
+    secrets: Mapping[str, str],
 ) -> Launch:
-    """Write the run directory's spec.json and describe the attempt. Raises OSError when the disk refuses, and
-    SubmitFailed for a recipe that is not known any more.
+    """Write the run directory's spec.json and describe the attempt, both as its executor's place sees the home.
+
+    Raises OSError when the disk refuses, and SubmitFailed for a recipe that is not known any more.
 
     The values of `secrets` go into the launch's environment and nowhere else.
     """
@@ -46,27 +53,30 @@ def render_launch(
     for folder in (directory.control, directory.checkpoints, attempt.path, home.run_log(claim.run_id).parent):
         folder.mkdir(parents=True, exist_ok=True)
     threads = max(1, machine.cpu_count // machine.cpu_slots) * max(1, claim.cpu_slots)
-    write_json(directory.spec, _spec(claim, recipe, home, threads, sorted(secrets)).model_dump(mode="json"))
+    there = executor.path_there
+    spec = _spec(claim, recipe, HomeDirectory(there(home.path)), there, threads, sorted(secrets))
+    write_json(directory.spec, spec.model_dump(mode="json"))
     _mend_last_line(directory.events)
     _forget_controls(directory.control)
     return Launch(
         mark=mark_of(home_id, directory.path, claim.ref.attempt),
         directory=directory.path,
         attempt=claim.ref.attempt,
-        argv=[sys.executable, "-m", TRAINERS, str(directory.path)],
-        working_directory=home.path,
-        log_file=home.run_log(claim.run_id),
-        environment={**secrets, **_environment(claim, attempt.path, threads)},
+        argv=[executor.python, "-m", TRAINERS, str(there(directory.path))],
+        working_directory=there(home.path),
+        log_file=there(home.run_log(claim.run_id)),
+        environment={**secrets, **_environment(claim, there(attempt.path), threads)},
         grace_seconds=grace_seconds,
         time_limit_seconds=claim.time_limit_seconds,
         warm_entry=TRAINERS if recipe.warm_start else None,
     )
 
 
-def _spec(claim: Claim, recipe: Recipe, home: HomeDirectory, threads: int, secrets: list[str]) -> RunSpec:
-    resolved = claim.resolved.model_dump() | {"secrets": secrets, "customary_secrets": []}
+def _spec(
+    claim: Claim, recipe: Recipe, home: HomeDirectory, there: Callable[[Path], Path], threads: int, secrets: list[str]
+) -> RunSpec:
     return RunSpec(
-        **resolved,
+        **{**_seen_there(claim.resolved, there), "secrets": secrets, "customary_secrets": []},
         run_id=claim.run_id,
         recipe=recipe.name,
         trainer=recipe.trainer,
@@ -76,6 +86,15 @@ def _spec(claim: Claim, recipe: Recipe, home: HomeDirectory, threads: int, secre
         gpus=claim.gpus,
         cpu_threads=threads,
     )
+
+
+def _seen_there(resolved: ResolvedRun, there: Callable[[Path], Path]) -> dict[str, Any]:
+    models = {field: str(there(Path(name))) if name[:1] == "/" else name for field, name in resolved.models.items()}
+    data = {field: {**one.model_dump(), "path": there(one.path)} for field, one in resolved.datasets.items()}
+    folders = {field: there(folder) for field, folder in resolved.folders.items()}
+    output_dir = resolved.output_dir and there(resolved.output_dir)
+    moved = {"models": models, "datasets": data, "folders": folders, "output_dir": output_dir}
+    return {**resolved.model_dump(), **moved}
 
 
 def _environment(claim: Claim, attempt: Path, threads: int) -> dict[str, str]:

@@ -1,11 +1,43 @@
-"""The executors by name."""
+"""The executors, by name. One more is one more folder and one more line here."""
 
-from finery.executors.base import Executor
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from finery.contracts.layout import HomeDirectory
+from finery.executors.base import Executor, Unreachable
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.warm_parent import WarmParent
 
 LOCAL = "local"
 
 
-def make_executors(warm: WarmParent | None, home_id: str) -> dict[str, Executor]:
-    return {LOCAL: LocalExecutor(warm=warm, home_id=home_id)}
+@dataclass(frozen=True)
+class ExecutorContext:
+    """What an executor is made with."""
+
+    home: HomeDirectory
+    home_id: str
+    warm: WarmParent | None
+
+
+class Executors(dict[str, Executor]):
+    def __missing__(self, name: str) -> Executor:
+        """An attempt may have been started by one that is not registered now: what became of it is not known."""
+        raise Unreachable(f"this server has no executor {name!r}")
+
+
+EXECUTORS: dict[str, Callable[[ExecutorContext], Executor]] = {}
+
+
+def register(name: str, make: Callable[[ExecutorContext], Executor]) -> None:
+    """`name` has 32 characters at most, as each attempt stores it. Raises ValueError for one that is taken."""
+    if name in EXECUTORS:
+        raise ValueError(f"the name {name!r} already stands for an executor")
+    EXECUTORS[name] = make
+
+
+def make_executors(context: ExecutorContext) -> Executors:
+    return Executors({name: make(context) for name, make in EXECUTORS.items()})
+
+
+register(LOCAL, lambda context: LocalExecutor(warm=context.warm, home_id=context.home_id))

@@ -20,7 +20,7 @@ from finery.scheduler.launching import QUIET
 from finery.scheduler.loop import Loop
 from finery.scheduler.measuring import LateMeasurer
 from finery.scheduler.redacting import Redactors
-from finery.scheduler.registry import make_executors
+from finery.scheduler.registry import LOCAL, ExecutorContext, make_executors
 from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.stopping import Stopper
@@ -59,7 +59,7 @@ class Scheduler:
         self._settings = settings
         self._pulse = pulse
         self._warm = _make_warm_parent(ground, settings)
-        executors = make_executors(self._warm, ground.home_id)
+        executors = make_executors(ExecutorContext(ground.home, ground.home_id, self._warm))
         redactors = Redactors(database, ground)
         back_off = BackOff(lambda: probe(ground.home.state))
         submitter = Submitter(database, ground, executors, settings, redactors, back_off)
@@ -68,7 +68,8 @@ class Scheduler:
         )
         self._teller = Teller(database, ground, pulse, settings)
         stopper = Stopper(database, ground, executors, settings)
-        server = Server(database, ground, pulse, executors, settings, back_off)
+        # An engine answers on a port of this machine, and leases its memory.
+        server = Server(database, ground, pulse, executors[LOCAL], settings, back_off)
         measurer = LateMeasurer(database, ground)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [

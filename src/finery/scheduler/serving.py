@@ -17,17 +17,16 @@ from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.errors import DomainError
 from finery.domain.ground import Ground
 from finery.domain.runs import claims
-from finery.executors.base import Executor, SubmitFailed, Sweepable
+from finery.executors.base import Executor, SubmitFailed, sweep
 from finery.kit.clock import utc_now
 from finery.kit.pulse import Pulse
 from finery.kit.redaction import Redactor
 from finery.kit.shortages import SHORTAGES, is_shortage
-from finery.scheduler.back_off import BackOff
+from finery.scheduler.back_off import BackOff, PutBacks
 from finery.scheduler.complaints import Complaints
 from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, loaded, render_engine_launch
 from finery.scheduler.loop import each_alone
 from finery.scheduler.probes import FEWEST_FAILURES, Probes
-from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
 log = logging.getLogger(__name__)
@@ -47,14 +46,14 @@ class Server:
         database: Database,
         ground: Ground,
         pulse: Pulse,
-        executors: dict[str, Executor],
+        executor: Executor,
         settings: SchedulerSettings,
         back_off: BackOff,
     ) -> None:
         self._database = database
         self._ground = ground
         self._pulse = pulse
-        self._executor = executors[LOCAL]
+        self._executor = executor
         self._settings = settings
         self._back_off = back_off
         self._complaints = Complaints(log)
@@ -65,8 +64,7 @@ class Server:
             every_seconds=min(settings.engine_probe_seconds, settings.engine_silence_seconds / FEWEST_FAILURES),
             silence_seconds=settings.engine_silence_seconds,
         )
-        self._owed: dict[str, tuple[LiveDeployment, str, str | None]] = {}
-        """Deployments whose claims, by these tokens, are to be put back, and what their users are told."""
+        self._put_backs = PutBacks(back_off)
         self._hung: dict[str, int] = {}
         """Deployments and the attempts of theirs that are being ended, since they do not answer."""
 
@@ -75,7 +73,7 @@ class Server:
         with self._database.read() as session:
             live = deployments.list_live(session)
         for one in live:
-            with each_alone(f"deployment {one.deployment.id}", self._complaints):
+            with each_alone(_name(one), self._complaints):
                 self._look(one)
         self._probes.keep_only([one.deployment.id for one in live])
         self._make_room_for_runs(live)
@@ -90,9 +88,9 @@ class Server:
         self._settled = True
 
     def _look(self, one: LiveDeployment) -> None:
-        if one.deployment.id in self._owed:
-            self._put_back_owed(one.deployment.id)
-        elif one.token is None:
+        if self._put_backs.settle(_name(one)):
+            return
+        if one.token is None:
             self._begin(one)
         else:
             self._mind(one, one.token)
@@ -127,19 +125,12 @@ class Server:
             deployments.record_handle(session, one.deployment.id, claim.token, handle)
 
     def _put_back(self, one: LiveDeployment, token: str, why: str) -> None:
-        """Nothing of it has begun: whatever the machine lacks now, the deployment has not failed."""
-        told = self._back_off.begin(f"deployment {one.deployment.id}", why.partition("\n")[0])
-        self._owed[one.deployment.id] = one, token, told
-        self._put_back_owed(one.deployment.id)
+        def undo(told: str | None) -> None:
+            sweep(self._executor, self._handle(one))
+            with self._database.write() as session:
+                deployments.put_back(session, one.deployment.id, token, told)
 
-    def _put_back_owed(self, deployment_id: str) -> None:
-        """Raises where that, too, needs what the machine lacks: the next pass does it."""
-        one, token, told = self._owed[deployment_id]
-        if isinstance(self._executor, Sweepable):
-            self._executor.sweep(self._handle(one))
-        with self._database.write() as session:
-            deployments.put_back(session, deployment_id, token, told)
-        del self._owed[deployment_id]
+        self._put_backs.put_back(_name(one), why, undo)
 
     def _handle(self, one: LiveDeployment) -> Handle:
         directory = self._ground.home.deployment(one.deployment.id).path
@@ -171,8 +162,7 @@ class Server:
         elif isinstance(observation, Exited):
             self._end(one, token, self._why(one, observation.exit), self._failure(one, observation.exit))
         elif isinstance(observation, Lost):
-            if isinstance(self._executor, Sweepable):
-                self._executor.sweep(handle)
+            sweep(self._executor, handle)
             self._end(one, token, observation.detail, "engine")
         elif one.stop_requested:
             self._executor.stop(handle, STOP_GRACE_SECONDS)
@@ -303,6 +293,10 @@ class Server:
         with self._database.read() as session:
             given = secrets.readable_values(session, self._ground.secrets, names, owner_id=owner_id)
         return Redactor(given)(lines[-1])[:2000]
+
+
+def _name(one: LiveDeployment) -> str:
+    return f"deployment {one.deployment.id}"
 
 
 def _secret_names(one: LiveDeployment) -> tuple[str, ...]:

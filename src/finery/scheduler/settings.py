@@ -1,8 +1,12 @@
 from dataclasses import dataclass
 
+from finery.scheduler.registry import LOCAL
+
 
 @dataclass(frozen=True)
 class SchedulerSettings:
+    executor: str = LOCAL
+    """Where runs are started from now on; those that live are minded where they were started."""
     poll_seconds: float = 0.2
     """Between two looks at live runs."""
     idle_seconds: float = 2.0

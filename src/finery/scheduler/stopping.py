@@ -1,6 +1,7 @@
 """What was asked of live runs is carried to them."""
 
 import logging
+from collections.abc import Mapping
 
 from finery.contracts.status import Intent, RunStatus
 from finery.db import Database
@@ -11,7 +12,6 @@ from finery.executors.base import Controllable, Executor
 from finery.kit.failpoints import failpoint
 from finery.scheduler.complaints import Complaints
 from finery.scheduler.loop import each_alone
-from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.watching import handle_of
 
@@ -22,11 +22,11 @@ class Stopper:
     """Delivers each intent once per attempt and server; after a restart once more, which changes nothing."""
 
     def __init__(
-        self, database: Database, ground: Ground, executors: dict[str, Executor], settings: SchedulerSettings
+        self, database: Database, ground: Ground, executors: Mapping[str, Executor], settings: SchedulerSettings
     ) -> None:
         self._database = database
         self._ground = ground
-        self._executor = executors[LOCAL]
+        self._executors = executors
         self._settings = settings
         self._complaints = Complaints(log)
         self._delivered: set[tuple[AttemptRef, Intent]] = set()
@@ -44,20 +44,21 @@ class Stopper:
         # Before it runs, the submit loop still clears away what an earlier attempt was asked. A cancel need not wait.
         if attempt.status is not RunStatus.RUNNING and attempt.intent is not Intent.CANCEL:
             return
+        executor = self._executors[attempt.executor]
         if attempt.intent is not None and (attempt.ref, attempt.intent) not in self._delivered:
-            self._deliver(attempt, attempt.intent)
+            self._deliver(executor, attempt, attempt.intent)
             self._delivered.add((attempt.ref, attempt.intent))
-        if attempt.controls and isinstance(self._executor, Controllable):
+        if attempt.controls and isinstance(executor, Controllable):
             for control in attempt.controls:
-                self._executor.control(handle_of(attempt, self._ground), control)
+                executor.control(handle_of(attempt, self._ground), control)
             with self._database.write() as session:
                 attempts.clear_controls(session, attempt.ref, attempt.controls)
 
-    def _deliver(self, attempt: LiveAttempt, intent: Intent) -> None:
+    def _deliver(self, executor: Executor, attempt: LiveAttempt, intent: Intent) -> None:
         handle = handle_of(attempt, self._ground)
         failpoint("stop.before_signal")
-        if intent is Intent.CANCEL or not isinstance(self._executor, Controllable):
-            self._executor.stop(handle, self._settings.grace_seconds)
+        if intent is Intent.CANCEL or not isinstance(executor, Controllable):
+            executor.stop(handle, self._settings.grace_seconds)
         else:
-            self._executor.control(handle, intent.value)
+            executor.control(handle, intent.value)
         failpoint("stop.signalled")

@@ -2,15 +2,18 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
+from finery.contracts.events import EventType, TrainerEvent
+from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, judge
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database, make_room
 from finery.domain.ground import Ground
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
-from finery.executors.base import Executor, NotYet, Sweepable
+from finery.executors.base import Executor, NotYet, sweep
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
 from finery.kit.redaction import Redactor
@@ -20,7 +23,6 @@ from finery.scheduler.complaints import Complaints
 from finery.scheduler.event_lines import parse_events
 from finery.scheduler.loop import each_alone
 from finery.scheduler.redacting import Redactors
-from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
 
 log = logging.getLogger(__name__)
@@ -35,7 +37,7 @@ class Watcher:
         self,
         database: Database,
         ground: Ground,
-        executors: dict[str, Executor],
+        executors: Mapping[str, Executor],
         settings: SchedulerSettings,
         redactors: Redactors,
         is_submitting: Callable[[], bool],
@@ -45,7 +47,7 @@ class Watcher:
         """`logs` counts the lines of live runs' logs as they grow, so that nobody who asks later waits for it."""
         self._database = database
         self._ground = ground
-        self._executor = executors[LOCAL]
+        self._executors = executors
         self._settings = settings
         self._complaints = Complaints(log)
         self._redactors = redactors
@@ -71,15 +73,17 @@ class Watcher:
     def _look(self, attempt: LiveAttempt) -> None:
         if attempt.handle is None and self._is_submitting():
             return
-        if attempt.handle is None and not self._was_launched(attempt):
-            self._give_back(attempt, "the server ended before the run was started")
+        executor, handle = self._executors[attempt.executor], handle_of(attempt, self._ground)
+        if attempt.handle is None and not _was_launched(executor, handle):
+            self._give_back(attempt, handle, "the server ended before the run was started")
             return
-        handle = handle_of(attempt, self._ground)
-        observation = self._executor.poll(handle)
+        observation = executor.poll(handle)
         if isinstance(observation, Alive):
             self._alive(attempt, handle, observation)
         elif isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
-            self._give_back(attempt, self._back_off.begin(f"run {attempt.run_id}", observation.exit.start_error or ""))
+            self._give_back(
+                attempt, handle, self._back_off.begin(f"run {attempt.run_id}", observation.exit.start_error or "")
+            )
         elif isinstance(observation, Exited):
             self._drain(attempt, handle, at_end=True)
             self._count_lines(attempt)
@@ -89,7 +93,7 @@ class Watcher:
             self._lost(attempt, handle, observation)
 
     def _lost(self, attempt: LiveAttempt, handle: Handle, observation: Lost) -> None:
-        if self._sweep(handle):
+        if sweep(self._executors[attempt.executor], handle):
             # What was killed may have said how it ended just before, or lives still: the next pass looks once more.
             return
         self._drain(attempt, handle, at_end=True)
@@ -97,18 +101,9 @@ class Watcher:
         reason, message = judge(observation.exit) if observation.exit else (Reason.LOST, observation.detail)
         self._end(attempt, reason, message, observation.exit, observation.began)
 
-    def _was_launched(self, attempt: LiveAttempt) -> bool:
-        return self._ground.home.run(attempt.run_id).attempt(attempt.ref.attempt).launch.exists()
-
-    def _sweep(self, handle: Handle) -> int:
-        return self._executor.sweep(handle) if isinstance(self._executor, Sweepable) else 0
-
-    def _give_back(self, attempt: LiveAttempt, message: str | None) -> None:
-        # Its environment may be on disk already.
-        self._sweep(handle_of(attempt, self._ground))
-        self._redactors.forget(attempt.ref)
-        with self._database.write() as session:
-            attempts.give_back(session, attempt.ref, message)
+    def _give_back(self, attempt: LiveAttempt, handle: Handle, message: str | None) -> None:
+        executor = self._executors[attempt.executor]
+        give_back(self._database, executor, self._redactors, attempt.ref, handle, message)
 
     def _alive(self, attempt: LiveAttempt, handle: Handle, observation: Alive) -> None:
         if attempt.status is RunStatus.STARTING:
@@ -125,11 +120,12 @@ class Watcher:
     def _drain(self, attempt: LiveAttempt, handle: Handle, *, at_end: bool = False) -> None:
         """Store every whole line that the trainer wrote since the last time; at its end on a full disk, too."""
         offset = attempt.events_offset
-        redact = self._redactors.of(attempt)
-        while data := self._read(handle, offset):
+        redact, executor = self._redactors.of(attempt), self._executors[attempt.executor]
+        while data := _read(executor, handle, EVENTS, offset):
             events, taken = parse_events(data, longest=CHUNK)
             if taken == 0:
                 return
+            events = [_event_here(event, executor) for event in events]
             if redact:
                 events = [event.model_copy(update={"data": redact.within(event.data)}) for event in events]
             failpoint("watch.read")
@@ -147,14 +143,9 @@ class Watcher:
             with contextlib.suppress(OSError):
                 self._logs.count(self._ground.home.run_log(attempt.run_id))
 
-    def _read(self, handle: Handle, offset: int) -> bytes:
-        try:
-            return self._executor.read(handle, EVENTS, offset, CHUNK)
-        except NotYet:
-            return b""
-
     def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None, began: bool) -> None:
         has_checkpoint = self._ground.home.run(attempt.run_id).last_checkpoint() is not None
+        ending = ending and _ending_here(ending, self._executors[attempt.executor])
         if redact := self._redactors.of(attempt):
             message = message and redact(message)
             ending = ending and _redacted(ending, redact)
@@ -184,6 +175,48 @@ def handle_of(attempt: LiveAttempt, ground: Ground) -> Handle:
     if attempt.handle is not None:
         return attempt.handle
     return Handle(directory=ground.home.run(attempt.run_id).path, attempt=attempt.ref.attempt)
+
+
+def give_back(
+    database: Database, executor: Executor, redactors: Redactors, ref: AttemptRef, handle: Handle, message: str | None
+) -> None:
+    """Queue the run of an attempt again of which nothing has begun."""
+    # Its environment may be on disk already.
+    sweep(executor, handle)
+    with database.write() as session:
+        attempts.give_back(session, ref, message)
+    redactors.forget(ref)
+
+
+def _was_launched(executor: Executor, handle: Handle) -> bool:
+    directory = RunDirectory(handle.directory)
+    launch = directory.attempt(handle.attempt).launch.relative_to(directory.path)
+    return bool(_read(executor, handle, str(launch), 0))
+
+
+def _read(executor: Executor, handle: Handle, file: str, offset: int) -> bytes:
+    try:
+        return executor.read(handle, file, offset, CHUNK)
+    except NotYet:
+        return b""
+
+
+def _event_here(event: TrainerEvent, executor: Executor) -> TrainerEvent:
+    """A checkpoint by the path where the server finds it."""
+    path = event.data.get("path")
+    if event.type is not EventType.CHECKPOINT or not isinstance(path, str):
+        return event
+    return event.model_copy(update={"data": {**event.data, "path": str(executor.path_here(Path(path)))}})
+
+
+def _ending_here(ending: Exit, executor: Executor) -> Exit:
+    """Artifacts by the paths where the server finds them."""
+    if ending.outcome is None:
+        return ending
+    artifacts = [
+        made.model_copy(update={"path": str(executor.path_here(Path(made.path)))}) for made in ending.outcome.artifacts
+    ]
+    return ending.model_copy(update={"outcome": ending.outcome.model_copy(update={"artifacts": artifacts})})
 
 
 def _redacted(ending: Exit, redact: Redactor) -> Exit:

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m finery.trainers RUN_DIR", file=sys.stderr)
         return 2
     _be_quiet()
-    run = RunDirectory(Path(arguments[0]).resolve())
+    run = RunDirectory(Path(arguments[0]).absolute())
     try:
         outcome = _run(run)
     except OSError as error:

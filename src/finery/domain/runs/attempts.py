@@ -35,6 +35,8 @@ class LiveAttempt:
 
     ref: AttemptRef
     run_id: str
+    executor: str
+    """The name of the one that has it."""
     owner_id: str | None
     secrets: list[str]
     """The names of all that it may have been given."""
@@ -48,12 +50,12 @@ class LiveAttempt:
 def list_live(session: Session) -> list[LiveAttempt]:
     """Every run that is starting or running, oldest first."""
     query = (
-        select(RunRow, AttemptRow.handle)
+        select(RunRow, AttemptRow)
         .join(AttemptRow, AttemptRow.live_run == RunRow.number)
         .where(RunRow.status.in_((RunStatus.STARTING, RunStatus.RUNNING)), RunRow.token.is_not(None))
         .order_by(RunRow.number)
     )
-    return [_live(row, handle) for row, handle in session.execute(query)]
+    return [_live(row, attempt) for row, attempt in session.execute(query)]
 
 
 def record_handle(session: Session, ref: AttemptRef, handle: Handle) -> bool:
@@ -207,16 +209,17 @@ def _owned(session: Session, ref: AttemptRef) -> RunRow | None:
     return session.scalars(query).one_or_none()
 
 
-def _live(row: RunRow, handle: Handle | None) -> LiveAttempt:
+def _live(row: RunRow, attempt: AttemptRow) -> LiveAttempt:
     return LiveAttempt(
         ref=AttemptRef(row.number, row.attempt, row.token or ""),
         run_id=row.id,
+        executor=attempt.executor,
         owner_id=row.owner_id,
         secrets=[*row.spec.secrets, *row.spec.customary_secrets],
         status=RunStatus(row.status),
         intent=Intent(row.intent) if row.intent else None,
         controls=list(row.controls),
-        handle=handle,
+        handle=attempt.handle,
         events_offset=row.events_offset,
     )
 

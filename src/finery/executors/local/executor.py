@@ -43,11 +43,17 @@ class LocalExecutor:
         self, python: str = sys.executable, warm: WarmParent | None = None, home_id: str | None = None
     ) -> None:
         """`home_id`: whose attempts are ours; those of a copied directory are not. None: whatever it is given."""
-        self._python = python
+        self.python = python
         self._warm = warm
         self._home_id = home_id
         self._unreaped: set[int] = set()
         self._writing = threading.Lock()
+
+    def path_there(self, path: Path) -> Path:
+        return path
+
+    def path_here(self, path: Path) -> Path:
+        return path
 
     def submit(self, launch: Launch) -> Handle:
         attempt = RunDirectory(launch.directory).attempt(launch.attempt)
@@ -151,13 +157,22 @@ class LocalExecutor:
         return self._home_id is None or mark in (named, f"{handle.directory.name}/{handle.attempt}")
 
     def _spawn(self, launch: Launch, attempt: AttemptDirectory) -> Identity:
-        """Start the shim with a session, standard streams and environment of its own; the rest it sees to itself."""
+        # Neither site-packages nor the working directory: it needs this package and the standard library.
+        shim = [self.python, "-S", "-P", "-m", "finery.executors.local.shim", str(self.path_there(attempt.path))]
+        return self.start_shim(
+            shim, {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT, **_shown(launch)}
+        )
+
+    def start_shim(self, argv: list[str], environment: dict[str, str]) -> Identity:
+        """Start the shim with a session and standard streams of its own; the rest it sees to itself. Raises OSError.
+
+        For executors that differ in this alone: their shims, too, mind attempts on this machine.
+        """
         nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)
-        pid = os.posix_spawn(
-            self._python,
-            # Neither site-packages nor the working directory: it needs this package and the standard library.
-            [self._python, "-S", "-P", "-m", "finery.executors.local.shim", str(attempt.path)],
-            {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT, **_shown(launch)},
+        pid = os.posix_spawnp(
+            argv[0],
+            argv,
+            environment,
             file_actions=[nothing, (os.POSIX_SPAWN_DUP2, 0, 1), (os.POSIX_SPAWN_DUP2, 0, 2)],
             setsid=True,
             setsigmask=(),
