@@ -166,6 +166,11 @@ class TestFormatDecoder:
         assert decoded(decoder, rows[-1]) is None
         assert decoded(decoder, rows[-1]) is None
 
+    @pytest.mark.parametrize("name", ['"', "\\", "\n", "\0"])
+    def test_a_column_with_a_name_that_no_decoder_takes(self, name: str) -> None:
+        decoder, row = FormatDecoder(RowReader(None)), {"text": "t", name: 1}
+        assert [decoder.decode(json.dumps(row).encode()) for _ in range(2)] == [row] * 2
+
     def test_does_not_learn_a_thousand_columns(self) -> None:
         row = {"text": "t"} | {f"column {number}": number for number in range(1000)}
         assert decoded(decoder_after("text", row), row) is None

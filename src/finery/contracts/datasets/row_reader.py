@@ -125,10 +125,10 @@ class FormatDecoder(ObjectDecoder):
             return
         if not is_sure or len(filled) + len(empty) > MOST_COLUMNS:
             return
-        decoder = Decoder(row_format.decoded(filled, empty))
         try:
+            decoder = Decoder(row_format.decoded(filled, empty))
             decoder.decode(data)
-        except UNREADABLE:
-            # This row is in a spelling that is only read from objects. Others may not be.
+        except (*UNREADABLE, ValueError):
+            # It is in a spelling that is only read from objects, or a column has a quote in its name. Others may not.
             return
         self._decoder, self._format, self._filled, self._empty = decoder, row_format, filled, empty
