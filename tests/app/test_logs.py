@@ -1,11 +1,37 @@
+import io
 import logging
+import sys
 
-from finery.app.logs import OF_CLIENTS, REPEATED_SECONDS, RepetitionFilter
+import pytest
+from starlette.responses import Response
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from finery.app.logs import OF_CLIENTS, REPEATED_SECONDS, RepetitionFilter, configure_log
+from finery.http.request_ids import RequestIds
 from tests.clock import Clock
 
 
 def record(message: str, name: str = OF_CLIENTS, level: int = logging.WARNING) -> logging.LogRecord:
     return logging.LogRecord(name, level, __file__, 1, message, (), None)
+
+
+class TestConfigureLog:
+    def test_what_a_request_causes_has_its_id(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            logging.getLogger("alembic").error("of a request")
+            await Response()(scope, receive, send)
+
+        said = io.StringIO()
+        monkeypatch.setattr(sys, "stderr", said)
+        monkeypatch.setattr(logging.root, "handlers", [])
+        for name in (None, "alembic", "sqlalchemy.pool"):
+            monkeypatch.setattr(logging.getLogger(name), "level", logging.getLogger(name).level)
+        configure_log("warning")
+        logging.getLogger("alembic").error("of none")
+        TestClient(RequestIds(app)).get("/", headers={"X-Request-Id": "mine-1"})
+        assert "ERROR alembic: of none\n" in said.getvalue()
+        assert "ERROR alembic: [mine-1] of a request\n" in said.getvalue()
 
 
 class TestRepetitionFilter:

@@ -35,7 +35,8 @@ def refused(home: Path, *, port: int | None = None, **environment: str) -> tuple
             here.setenv(name, value)
         here.setattr(sys, "argv", ["finery.app"])
         here.setattr(sys, "stderr", said)
-        here.setattr(gc, "set_threshold", lambda *_: None)
+        for name in ("disable", "freeze"):
+            here.setattr(gc, name, lambda: None)
         here.setattr(logging.root, "handlers", [])
         code = main()
     for logger, level in levels.items():
@@ -155,6 +156,13 @@ class TestServing:
             wait_until(lambda: any(uploads.iterdir()))
         wait_until(lambda: not any(uploads.iterdir()))
         assert restarted.is_healthy()
+
+    def test_what_clients_send_that_is_no_request_is_logged_once(self, restarted: RunningServer) -> None:
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", restarted.port)) as connection:
+                connection.sendall(b"nonsense\r\n\r\n")
+                assert connection.recv(4096).startswith(b"HTTP/1.1 400 ")
+        assert restarted.log.read_text().count("Invalid HTTP request") == 1
 
     def test_ends_soon_with_streams_open(self, server: RunningServer) -> None:
         httpx.post(f"{server.url}/jobs", json=JOB)

@@ -21,6 +21,8 @@ def configure_log(level: str) -> None:
     handler.addFilter(RepetitionFilter())
     logging.basicConfig(level=level.upper(), format=FORMAT, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # A traceback for each connection that was lost while it was given back: whoever had it was told by an error.
+    logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
 class RepetitionFilter(logging.Filter):

@@ -2,7 +2,6 @@
 
 import gc
 import json
-import logging
 import os
 import signal
 import socket
@@ -17,6 +16,7 @@ from finery.app.asgi import build_app
 from finery.app.composition import Composition
 from finery.app.door import DoorClosed, address_of, announce, check_door, listen
 from finery.app.errors import StartRefused
+from finery.app.logs import configure_log
 from finery.app.server import Server
 from finery.app.settings import Settings
 from finery.app.tls import TlsRefused, tls_context
@@ -39,10 +39,7 @@ def serve(settings: Settings, *, as_json: bool = False) -> int:
     with listener:
         if as_json:
             _tell(settings, listener)
-        logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        logging.getLogger("alembic").setLevel(logging.WARNING)
-        # A traceback for each connection that was lost while it was given back: whoever had it was told by an error.
-        logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
+        configure_log(settings.log_level)
         return _serve_on(listener, settings, tls)
 
 
