@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import tracemalloc
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,6 @@ from finery.kit.tables import (
     UnreadableTable,
     scan_rows,
     sniff,
-    stream_rows,
 )
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
@@ -37,6 +36,13 @@ def write(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     path.write_bytes(content)
     return path
+
+
+def stream_rows(path: Path) -> Iterator[Row]:
+    for row in scan_rows(path):
+        if isinstance(row, BrokenRow):
+            raise row
+        yield row
 
 
 def values(path: Path) -> list[dict[str, object]]:

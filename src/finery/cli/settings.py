@@ -9,9 +9,6 @@ from finery.kit.json_keys import unique_keys
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
-# As pydantic.JsonValue, without importing pydantic for a help page.
-JsonText = object
-
 
 class SettingRefused(ValueError):
     """A word that is no setting; the message is for the user."""

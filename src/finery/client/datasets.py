@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from finery.client.answers import Answer
 from finery.client.errors import FineryError
-from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport, parse
+from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport, given, parse
 from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 
 ID_PREFIX = "ds_"
@@ -28,7 +28,7 @@ class Datasets:
 
         Without a name it is called as its file, and a file of the same name again becomes the next version.
         """
-        fields = _given({"name": name, "note": note, "shared": "true" if shared else None})
+        fields = given({"name": name, "note": note, "shared": "true" if shared else None})
         with file.open("rb") as content:
             return self._transport.upload(Dataset, f"{PREFIX}/datasets", {"file": (file.name, content)}, fields=fields)
 
@@ -36,7 +36,7 @@ class Datasets:
         path = f"{_dataset(dataset)}/versions"
         with file.open("rb") as content:
             return self._transport.upload(
-                DatasetVersion, path, {"file": (file.name, content)}, fields=_given({"note": note})
+                DatasetVersion, path, {"file": (file.name, content)}, fields=given({"note": note})
             )
 
     def find(self, text: str) -> Dataset:
@@ -84,7 +84,7 @@ class Datasets:
 
     def restore(self, dataset: str, version: int, *, note: str | None = None) -> DatasetVersion:
         """An old version's content as the newest version."""
-        body: dict[str, JsonValue] = {"version": version, **_given({"note": note})}
+        body: dict[str, JsonValue] = {"version": version, **given({"note": note})}
         return self._transport.post(DatasetVersion, f"{_dataset(dataset)}/restore", body=body)
 
     def download(self, dataset: str, target: Path, *, version: int | None = None) -> None:
@@ -102,7 +102,3 @@ class Datasets:
 
 def _dataset(dataset: str) -> str:
     return f"{PREFIX}/datasets/{quote(dataset, safe='')}"
-
-
-def _given(fields: dict[str, str | None]) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value is not None}

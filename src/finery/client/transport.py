@@ -29,6 +29,7 @@ RETRY_STATUSES = frozenset({429, 502, 503, 504})
 
 Parameters = Mapping[str, str | int | float | None]
 Parsed = TypeVar("Parsed", bound=BaseModel)
+Value = TypeVar("Value")
 
 
 class Transport:
@@ -92,7 +93,7 @@ class Transport:
         """
         limit = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
         request = self._http.build_request(
-            method, path, params=_given(parameters), json=body, headers=headers, timeout=limit
+            method, path, params=given(parameters), json=body, headers=headers, timeout=limit
         )
         for delay in (*RETRY_DELAYS, None) if repeatable else (None,):
             try:
@@ -148,7 +149,7 @@ class Transport:
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=read_timeout)
         try:
             with self._http.stream(
-                method, path, params=_given(parameters), json=body, headers=headers, timeout=timeout
+                method, path, params=given(parameters), json=body, headers=headers, timeout=timeout
             ) as answer:
                 if answer.is_error:
                     answer.read()
@@ -189,8 +190,9 @@ def _default_key(url: str) -> str:
     return stored.key if stored else ""
 
 
-def _given(parameters: Parameters | None) -> dict[str, str | int | float]:
-    return {name: value for name, value in (parameters or {}).items() if value is not None}
+def given(values: Mapping[str, Value | None] | None) -> dict[str, Value]:
+    """Without what is None."""
+    return {name: value for name, value in (values or {}).items() if value is not None}
 
 
 def _retry_after(answer: httpx.Response) -> float:

@@ -1,10 +1,10 @@
 """Webhooks: what happens to runs, told to an address of one's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from finery.client.answers import Answer
-from finery.client.transport import PREFIX, Transport, parse
+from finery.client.transport import PREFIX, Transport, given, parse
 from finery.contracts.webhooks import (
     Delivery,
     DeliveryPage,
@@ -33,7 +33,7 @@ class Webhooks:
     ) -> WebhookWithSecret:
         """Default: told when a run of one's own has ended. The signing secret is shown this once."""
         types = list(event_types) if event_types else None
-        body = _given({"url": url, "name": name, "event_types": types, "scope": scope.value})
+        body = given({"url": url, "name": name, "event_types": types, "scope": scope.value})
         return self._transport.post(WebhookWithSecret, f"{PREFIX}/webhooks", body=body)
 
     def list(self) -> list[Webhook]:
@@ -56,7 +56,7 @@ class Webhooks:
         """Change what is given."""
         types = list(event_types) if event_types else None
         changes = {"url": url, "name": name, "event_types": types, "scope": scope, "enabled": enabled}
-        answer = self._transport.request("PATCH", _path(webhook_id), body=_given(changes), repeatable=True)
+        answer = self._transport.request("PATCH", _path(webhook_id), body=given(changes), repeatable=True)
         return parse(Webhook, answer)
 
     def delete(self, webhook_id: str) -> None:
@@ -98,7 +98,3 @@ def _path(webhook_id: str) -> str:
 
 def _message(webhook_id: str, message_id: str) -> str:
     return f"{_path(webhook_id)}/deliveries/{quote(message_id, safe='')}"
-
-
-def _given(fields: Mapping[str, object]) -> dict[str, object]:
-    return {name: value for name, value in fields.items() if value is not None}

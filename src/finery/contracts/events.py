@@ -230,13 +230,6 @@ Event = Annotated[
     Field(discriminator="type"),
 ]
 EVENT: TypeAdapter[Event] = TypeAdapter(Event)
-DATA_OF_TYPE: dict[EventType, type[EventData]] = {
-    data.event_type: data
-    for data in (
-        *(StatusData, IntentData, StageData, ProgressData, EvaluationData),
-        *(CheckpointData, SampleData, NoticeData, ResultData),
-    )
-}
 
 
 def event_of(type: EventType, data: dict[str, Any], *, run_id: str, sequence: int, at: float, attempt: int) -> Event:

@@ -7,8 +7,6 @@ from pydantic import BaseModel, ConfigDict
 
 FILE_PREFIX = "file-"
 """How a file's id begins; where a path to a dataset may stand, so may it."""
-RESULT_PREFIX = "file-results-"
-"""Of the figures of a run, which are written when they are asked for."""
 
 HOUR = 3600
 SHORTEST_LIFE, LONGEST_LIFE = HOUR, 30 * 24 * HOUR

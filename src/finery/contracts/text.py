@@ -38,7 +38,5 @@ def check_id(text: str) -> str:
 
 PLAIN = AfterValidator(check_plain)
 """For a field's annotation, behind its lengths, which are then told in their own words."""
-PlainName = Annotated[str, PLAIN]
-"""Of any length, an empty one too."""
 ClientId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_id)]
 """Chosen by a client for what it will ask for again."""

@@ -2,7 +2,6 @@
 has run out. Every taking draws a higher token, by which a server that slept through it knows that it was replaced."""
 
 import math
-import time
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, literal_column, select, update
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.db import Database
 from finery.db.upserts import insert_or_leave
+from finery.kit.processes import uptime
 from finery.models import ServerLeaseRow
 
 LEASE_SECONDS = 15.0
@@ -61,7 +61,7 @@ class ServerLease:
         same boot, whose lock the caller holds, so that who held it is dead; and where the caller `is_alone` by other
         means. Raises LeaseHeld.
         """
-        asked = _clock()
+        asked = uptime()
         row, now = _lock(session), _now(session)
         is_heir = (row.home_id, row.boot_id) == (holder.home_id, holder.boot_id)
         if row.expires_at > now and not is_heir and not is_alone:
@@ -77,7 +77,7 @@ class ServerLease:
 
     def renew(self, connection: Connection) -> None:
         """Also when it ran out meanwhile and nobody took it. Raises LeaseLost."""
-        asked = _clock()
+        asked = uptime()
         if not self._extend(connection, _sql_now(connection) + LEASE_SECONDS):
             raise LeaseLost
         self._sure_until = asked + SURE_SECONDS
@@ -113,7 +113,7 @@ class ServerLease:
     @property
     def is_sure(self) -> bool:
         """Whether it certainly holds now. False after a sleep: then the database has to be asked."""
-        return self._token is None or _clock() < self._sure_until
+        return self._token is None or uptime() < self._sure_until
 
     def _extend(self, connection: Connection, until: ColumnElement[float]) -> bool:
         mine = update(ServerLeaseRow).where(ServerLeaseRow.id == ONLY_ROW, ServerLeaseRow.token == self._token)
@@ -137,8 +137,3 @@ def _now(session: Session) -> float:
 
 def _sql_now(connection: Connection) -> ColumnElement[float]:
     return literal_column(_NOW[connection.dialect.name])
-
-
-def _clock() -> float:
-    """Goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)

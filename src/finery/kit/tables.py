@@ -75,14 +75,6 @@ class DamagedFile(UnreadableTable):
     """The file is cut off, or its checksum is wrong."""
 
 
-def stream_rows(path: Path) -> Iterator[Row]:
-    """Raises BrokenRow at the first row that cannot be read, UnreadableTable, and OSError."""
-    for row in scan_rows(path):
-        if isinstance(row, BrokenRow):
-            raise row
-        yield row
-
-
 def scan_rows(
     path: Path, *, decoder: "RowDecoder | None" = None, wanted: Callable[[int], bool] | None = None
 ) -> Iterator[Row | BrokenRow]:

@@ -1,6 +1,6 @@
 """Everything that may be done with runs; `attempts` and `claims` are the scheduler's side of it."""
 
-from finery.domain.runs.checkpoints import get_checkpoint, list_checkpoints
+from finery.domain.runs.checkpoints import list_checkpoints
 from finery.domain.runs.history import (
     get_artifact,
     iter_figures,
@@ -22,7 +22,6 @@ __all__ = [
     "forget_output",
     "get",
     "get_artifact",
-    "get_checkpoint",
     "iter_figures",
     "list_artifacts",
     "list_checkpoints",

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import EventType
 from finery.contracts.permissions import Principal
-from finery.domain.runs.errors import CheckpointNotFound
 from finery.domain.runs.rows import find_row
 from finery.models import EventRow
 
@@ -39,14 +38,6 @@ def list_checkpoints(session: Session, run_id: str, who: Principal) -> list[Chec
         )
         for step, at, path in sorted(there, reverse=True)
     ]  # fmt: skip
-
-
-def get_checkpoint(session: Session, run_id: str, step: int, who: Principal) -> Checkpoint:
-    """Raises RunNotFound, CheckpointNotFound."""
-    found = [checkpoint for checkpoint in list_checkpoints(session, run_id, who) if checkpoint.step == step]
-    if not found:
-        raise CheckpointNotFound(run_id, step)
-    return found[0]
 
 
 def _newest(figures: dict[int, dict[str, float]], step: int) -> dict[str, float]:

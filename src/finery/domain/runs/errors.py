@@ -32,14 +32,6 @@ class ModelInUse(DomainError):
         super().__init__(f"the model is needed by {', '.join(ids[:5])}; end that first")
 
 
-class CheckpointNotFound(DomainError):
-    kind = ErrorKind.NOT_FOUND
-    code = "checkpoint_not_found"
-
-    def __init__(self, run_id: str, step: int) -> None:
-        super().__init__(f"run {run_id!r} has no checkpoint of step {step}, or it is there no more")
-
-
 class RunExists(DomainError):
     kind = ErrorKind.CONFLICT
     code = "run_exists"
