@@ -17,6 +17,7 @@ from finery.app.errors import StartRefused
 from finery.app.settings import Settings
 from finery.domain import server_lease
 from finery.domain.server_lease import LeaseLost
+from finery.kit.processes import uptime
 from tests import databases
 from tests.idle import IdleScheduler
 
