@@ -21,7 +21,6 @@ from finery.domain.ground import Ground
 from finery.domain.runs import outputs, removal
 from finery.engines.registry import ENGINES
 from finery.engines.vllm.engine import VllmEngine
-from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
 from finery.http.dialects import Dialect
 from finery.http.engines import Engines
@@ -64,7 +63,7 @@ class Composition:
         )
         machine = MachineReader(cpu_slots=settings.cpu_slots)
         logs = LogReader(home.state / "line-counts")
-        vllm = VllmEngine.found(VllmSettings(settings.vllm_command, settings.vllm_python))
+        vllm = VllmEngine.found(settings.vllm)
         engines = {**ENGINES, vllm.name: vllm}
         ground = Ground(
             home=home,

@@ -1,15 +1,15 @@
 """The server's settings, all from the environment: `FINERY_PORT`, `FINERY_HOME`, …, and `TRAINING_DB_URL`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from finery.engines.vllm.settings import DEFAULT_COMMAND, split_command
+from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
 from finery.kit.destinations import Destinations
 from finery.kit.suggest import nearest
@@ -38,7 +38,10 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    # A field that is a model is given by FINERY_FIELD_ITSFIELD.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="_", env_nested_max_split=1, extra="ignore", frozen=True
+    )
 
     home: Path = Field(default_factory=Path.cwd)
     """The directory that holds everything."""
@@ -87,10 +90,7 @@ class Settings(BaseSettings):
     """After which an engine that a request for its model started is unloaded; 0: never."""
     engine_silence_seconds: float = Field(default=60.0, ge=1.0, le=31_536_000.0)
     """After which a running engine that does not answer is ended, and started again where it is still wanted."""
-    vllm_python: Path | None = None
-    """The Python of the environment that vLLM is installed in."""
-    vllm_command: str = DEFAULT_COMMAND
-    """How vLLM is started, with {model}, {port} and {name}."""
+    vllm: VllmSettings = VllmSettings()
     webhook_allow_private: TextList = []
     """Networks of one's own that webhooks may reach, separated by commas: `10.1.0.0/16,127.0.0.1`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -123,12 +123,6 @@ class Settings(BaseSettings):
     def _networks(cls, values: list[str]) -> list[str]:
         Destinations.parse(values)
         return values
-
-    @field_validator("vllm_command", mode="after")
-    @classmethod
-    def _command(cls, value: str) -> str:
-        split_command(value)
-        return value
 
     @field_validator("home", mode="after")
     @classmethod
@@ -169,7 +163,15 @@ def _unknown(name: str) -> str:
 
 
 def _variables() -> list[str]:
-    return [f"{PREFIX}{name.upper()}" for name in Settings.model_fields if name != "database_url"]
+    return [f"{PREFIX}{name.upper()}" for name in _names(Settings) if name != "database_url"]
+
+
+def _names(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from (f"{name}_{inner}" for inner in _names(field.annotation))
+        else:
+            yield name
 
 
 def _check_origin(text: str) -> None:
@@ -189,6 +191,6 @@ def _flaw(detail: Any) -> str:
     message = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return message
-    name = str(detail["loc"][0])
+    name = "_".join(str(part) for part in detail["loc"] if isinstance(part, str))
     variable = name if name == DATABASE_VARIABLE else f"{PREFIX}{name.upper()}"
     return f"{variable}: {message}"

@@ -22,7 +22,7 @@ TOKEN = "the-token"
 
 class TestCommand:
     def test_says_what_was_asked_for(self) -> None:
-        engine = VllmEngine(VllmSettings(DEFAULT_COMMAND), "/env/bin/vllm")
+        engine = VllmEngine(VllmSettings(command=DEFAULT_COMMAND), "/env/bin/vllm")
         command = engine.command(
             StartOptions(
                 model="/m",
@@ -45,7 +45,7 @@ class TestCommand:
 
     def test_what_the_template_says_stays(self) -> None:
         template = f"{DEFAULT_COMMAND} --gpu-memory-utilization=0.5 --max-lora-rank 8 --enable-lora"
-        command = VllmEngine(VllmSettings(template), "/v").command(
+        command = VllmEngine(VllmSettings(command=template), "/v").command(
             StartOptions(model="/m", port=1, memory_share=0.25, adapter_rank=64)
         )
         assert command[-4:] == ["--gpu-memory-utilization=0.5", "--max-lora-rank", "8", "--enable-lora"]
@@ -53,7 +53,7 @@ class TestCommand:
 
 @contextmanager
 def running(options: StartOptions, *more: str) -> Iterator[VllmEngine]:
-    engine = VllmEngine(VllmSettings(COMMAND), sys.executable)
+    engine = VllmEngine(VllmSettings(command=COMMAND), sys.executable)
     command = [*engine.command(options), *more]
     with subprocess.Popen(command, env={**os.environ, **engine.environment(TOKEN)}) as process:
         try:

@@ -3,8 +3,10 @@
 import shlex
 import shutil
 import string
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 DEFAULT_COMMAND = "vllm serve {model} --host 127.0.0.1 --port {port} --served-model-name {name}"
 PLACEHOLDERS = ("model", "port", "name")
@@ -14,9 +16,17 @@ class CommandRefused(ValueError):
     """The template is no command that could start vLLM."""
 
 
-@dataclass(frozen=True)
-class VllmSettings:
-    command: str = DEFAULT_COMMAND
+def _checked(template: str) -> str:
+    split_command(template)
+    return template
+
+
+class VllmSettings(BaseModel):
+    """FINERY_VLLM_COMMAND and FINERY_VLLM_PYTHON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    command: Annotated[str, AfterValidator(_checked)] = DEFAULT_COMMAND
     """Split into arguments as a shell would, then filled in: a value is never more than one argument."""
     python: Path | None = None
     """Of the environment that vLLM is installed in; its programs are looked for beside it first."""
