@@ -98,8 +98,9 @@ class TestScans:
         assert [process.pid for process in processes.group_members(sleeper.pid)] == [sleeper.pid]
 
     def test_marked(self, sleeper: subprocess.Popen[bytes]) -> None:
-        assert processes.is_marked(sleeper.pid, "A_MARK=x/1")
-        assert not processes.is_marked(sleeper.pid, "A_MARK=x/")
+        found = {process.pid for process in processes.marked("A_MARK=x/1")}
+        assert sleeper.pid in found
+        assert sleeper.pid not in {process.pid for process in processes.marked("A_MARK=x/")}
         assert not processes.is_marked(2**22 + 1, "A_MARK=x/1")
 
     def test_shown(self, sleeper: subprocess.Popen[bytes]) -> None:

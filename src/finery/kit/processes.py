@@ -192,3 +192,7 @@ def _environment(pid: int) -> list[bytes]:
     with contextlib.suppress(OSError), open(f"/proc/{pid}/environ", "rb") as file:
         return file.read().split(b"\0")
     return []
+
+
+def marked(mark: str) -> list[Process]:
+    return [process for process in processes() if is_marked(process.pid, mark)]
