@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 from starlette.testclient import TestClient
 
-from finery.http.admission import Lane
+from finery.http.admission import Lane, in_thread
 from finery.http.problems import RequestRefused
 
 
@@ -77,6 +77,28 @@ class TestLane:
                     await lane.run(lambda: 1 / 0)
 
         asyncio.run(twice())
+
+    def test_one_user_leaves_places_for_the_others(self) -> None:
+        lane, may_end = Lane("requests", 3, of_one_user=2), threading.Event()
+
+        async def hang() -> None:
+            async with lane.entered("greedy"):
+                await in_thread(lambda: may_end.wait(30))
+
+        async def ask(user_id: str) -> str:
+            async with lane.entered(user_id):
+                return user_id
+
+        async def burst() -> None:
+            greedy = [asyncio.create_task(hang()) for _ in range(50)]
+            await asyncio.sleep(0)
+            async with asyncio.timeout(20):
+                assert [await ask("other") for _ in range(3)] == ["other"] * 3
+            assert not any(each.done() for each in greedy)
+            may_end.set()
+            await asyncio.gather(*greedy)
+
+        asyncio.run(burst())
 
 
 class TestWorkedOnIn:

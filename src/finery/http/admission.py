@@ -8,7 +8,7 @@ import functools
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -20,8 +20,8 @@ from finery.http.problems import RETRY_SECONDS, Problem, RequestRefused, unavail
 
 Result = TypeVar("Result")
 
-_limiters: RunVar[dict["Lane", CapacityLimiter]] = RunVar("finery_lanes")
-"""Of one event loop: a limiter belongs to the one that it was made in."""
+_limiters: RunVar[dict[tuple["Lane", str | None], CapacityLimiter]] = RunVar("finery_lanes")
+"""Of one event loop: a limiter belongs to the one that it was made in. By lane, and by user while they ask."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,36 +34,51 @@ class Lane:
     """Beyond so many, a request is refused at once."""
     patience_seconds: float = field(default=60.0, kw_only=True)
     """For which a request waits in line before it is refused."""
+    of_one_user: int | None = field(default=None, kw_only=True)
+    """How many of the places one user's requests may hold: others of theirs wait apart, and are passed by."""
 
     @asynccontextmanager
-    async def entered(self) -> AsyncIterator[None]:
+    async def entered(self, user_id: str | None = None) -> AsyncIterator[None]:
         """Hold one of the lane's places. Raises RequestRefused (503 with Retry-After)."""
-        limiter = self._limiter()
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(self.patience_seconds):
+                    if user_id is not None and self.of_one_user is not None:
+                        await self._take(held, user_id, self.of_one_user)
+                    await self._take(held, None, self.at_once)
+            except TimeoutError as error:
+                raise self._refusal() from error
+            yield
+
+    async def _take(self, held: AsyncExitStack, user_id: str | None, places: int) -> None:
+        """One of the lane's places, or of a user's; given back when `held` ends."""
+        limiters = self._limiters_of_loop()
+        limiter = limiters.setdefault((self, user_id), CapacityLimiter(places))
         if limiter.statistics().tasks_waiting >= self.most_waiting:
             raise self._refusal()
         place = object()
-        try:
-            async with asyncio.timeout(self.patience_seconds):
-                await limiter.acquire_on_behalf_of(place)
-        except TimeoutError as error:
-            raise self._refusal() from error
-        try:
-            yield
-        finally:
+        await limiter.acquire_on_behalf_of(place)
+
+        def give_back() -> None:
             limiter.release_on_behalf_of(place)
+            if user_id is not None and not limiter.statistics().borrowed_tokens:
+                limiters.pop((self, user_id), None)
+
+        held.callback(give_back)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns, called in a thread, once there is a place. Raises RequestRefused."""
         async with self.entered():
             return await in_thread(work)
 
-    def _limiter(self) -> CapacityLimiter:
+    @staticmethod
+    def _limiters_of_loop() -> "dict[tuple[Lane, str | None], CapacityLimiter]":
         try:
-            known = _limiters.get()
+            return _limiters.get()
         except LookupError:
-            known = {}
+            known: dict[tuple[Lane, str | None], CapacityLimiter] = {}
             _limiters.set(known)
-        return known.setdefault(self, CapacityLimiter(self.at_once))
+            return known
 
     def _refusal(self) -> RequestRefused:
         return RequestRefused(unavailable(f"the server has too many {self.name} to work on; try again in a moment"))
@@ -71,7 +86,7 @@ class Lane:
 
 READS = Lane("requests that read", 16)
 WRITES = Lane("requests that change something", 8)
-SUBMISSIONS = Lane("submissions", 8)
+SUBMISSIONS = Lane("submissions", 8, of_one_user=6)
 """Their data are read and their models looked at before they are written, which may take a while: a cancel is not to
 wait for that."""
 

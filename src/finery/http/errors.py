@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Scope
 
+from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.flaws import Flaws, gather
 from finery.domain.server_lease import LeaseLost
@@ -23,6 +24,7 @@ from finery.engines.leaving import CLIENT_CLOSED_REQUEST
 from finery.http.attempts import AtMost
 from finery.http.auditing import note_denial
 from finery.http.body import JsonBounds, StrictRequest
+from finery.http.identity import ASKED_BY
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import gate_of, in_one_hop
@@ -81,7 +83,9 @@ class DialectRoute(APIRoute):
             if self.body_field is not None:
                 # Before the place in line, which no slow client is to hold.
                 await strict.body()
-            async with self._gate.entered():
+            # Known where the route needs a login: the conditions have asked.
+            asked_by: Principal | None = request.scope.get(ASKED_BY)
+            async with self._gate.entered(None if asked_by is None else asked_by.user_id):
                 return await handler(strict)
 
         return handle
