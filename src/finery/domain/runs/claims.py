@@ -50,8 +50,7 @@ class _Supply:
 
 def may_start(session: Session, machine: Machine, node: Node = LOCAL_NODE) -> bool:
     """Whether it is worth a claim: something waits that fits. Cheap, and without a lock."""
-    supplies = _supplies(session, machine, node)
-    return any(session.scalars(_fitting(supply)).first() is not None for supply in supplies if supply.free)
+    return any(_first_that_fits(session, supply) for supply in _supplies(session, machine, node))
 
 
 def claim_next(
@@ -68,9 +67,12 @@ def claim_next(
         session.execute(GATE)
     found = []
     for supply in _supplies(session, machine, node):
-        row = _first_that_fits(session, supply)
-        passed = {} if row is None else _passed_by(session, row, supply)
-        if row is not None and all(times < max_passed for times in passed.values()):
+        number = _first_that_fits(session, supply, lock=True)
+        if number is None:
+            continue
+        row = session.get_one(RunRow, number, populate_existing=True)
+        passed = _passed_by(session, row, supply)
+        if all(times < max_passed for times in passed.values()):
             found.append((row, supply, passed))
     if not found:
         return None
@@ -106,15 +108,12 @@ def _waiting(supply: _Supply, least: int, most: int) -> Select[int]:
     return query.order_by(RunRow.priority.desc(), RunRow.number)
 
 
-def _fitting(supply: _Supply) -> Select[int]:
-    return _waiting(supply, 1, len(supply.free)).limit(1)
-
-
-def _first_that_fits(session: Session, supply: _Supply) -> RunRow | None:
-    if not supply.free:
-        return None
-    number = session.scalars(_fitting(supply).with_for_update(skip_locked=True)).first()
-    return None if number is None else session.get_one(RunRow, number, populate_existing=True)
+def _first_that_fits(session: Session, supply: _Supply, *, lock: bool = False) -> int | None:
+    """Its number, which is never 0."""
+    query = _waiting(supply, 1, len(supply.free)).limit(1)
+    if lock:
+        query = query.with_for_update(skip_locked=True)
+    return session.scalars(query).first() if supply.free else None
 
 
 def _passed_by(session: Session, row: RunRow, supply: _Supply) -> dict[int, int]:
