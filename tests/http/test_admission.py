@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import pytest
 from starlette.testclient import TestClient
 
-from finery.http.admission import Lane, in_thread
+from finery.contracts.permissions import Principal
+from finery.http.admission import Lane, in_thread, studies_data
 from finery.http.problems import RequestRefused
 
 
@@ -120,6 +121,24 @@ class TestWorkedOnIn:
 
 
 class TestStudiesData:
+    def test_one_user_leaves_a_place_for_the_others(self) -> None:
+        may_end = threading.Event()
+
+        @studies_data
+        def study(*, user: Principal) -> None:
+            if user.user_id == "greedy":
+                may_end.wait(30)
+
+        async def ask() -> None:
+            greedy = [asyncio.create_task(study(user=Principal("greedy", "g", frozenset()))) for _ in range(5)]
+            await asyncio.sleep(0)
+            async with asyncio.timeout(20):
+                await study(user=Principal("other", "o", frozenset()))
+            may_end.set()
+            await asyncio.gather(*greedy)
+
+        asyncio.run(ask())
+
     def test_one_user_does_not_fill_the_line(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         may_end = threading.Event()
         monkeypatch.setattr("finery.http.admission.STUDIES_OF_ONE", 2)

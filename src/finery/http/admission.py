@@ -66,9 +66,9 @@ class Lane:
 
         held.callback(give_back)
 
-    async def run(self, work: Callable[[], Result]) -> Result:
+    async def run(self, work: Callable[[], Result], user_id: str | None = None) -> Result:
         """What `work` returns, called in a thread, once there is a place. Raises RequestRefused."""
-        async with self.entered():
+        async with self.entered(user_id):
             return await in_thread(work)
 
     @staticmethod
@@ -96,7 +96,7 @@ OPENINGS = Lane("event streams and logs to open", 4)
 """Their clients come back all at once when a server starts again; those who ask for a list are not to wait for that."""
 GLANCES = Lane("looks into data", 4)
 """At some rows of a file."""
-STUDIES = Lane("studies of data", 3, most_waiting=100)
+STUDIES = Lane("studies of data", 3, most_waiting=100, of_one_user=2)
 """Each reads a whole file, which takes a processor for seconds."""
 STUDIES_OF_ONE = 10
 """Of one user, under way or waiting: nobody is to fill the line for the others."""
@@ -121,7 +121,6 @@ def worked_on_in(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., 
 def studies_data(endpoint: Callable[..., Result]) -> Callable[..., Any]:
     """A decorator of a route's function that reads whole files; its parameter `user` says whose share it takes."""
     under_way = Counter[str | None]()
-    study = worked_on_in(STUDIES)(endpoint)
 
     @functools.wraps(endpoint)
     async def run(**arguments: Any) -> Any:
@@ -132,7 +131,7 @@ def studies_data(endpoint: Callable[..., Result]) -> Callable[..., Any]:
             raise RequestRefused(Problem(429, "too_many_requests", message, headers=headers))
         under_way[who] += 1
         try:
-            return await study(**arguments)
+            return await STUDIES.run(lambda: endpoint(**arguments), who)
         finally:
             under_way[who] -= 1
             if not under_way[who]:
