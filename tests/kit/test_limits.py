@@ -62,5 +62,9 @@ class TestConfine:
             ask_program([sys.executable, "-c", CONFINED + code], b"", seconds=30)
 
     def test_what_was_there_before_is_kept_and_others_go_first(self) -> None:
-        code = "held = bytearray(100 * 2**20)\n" + CONFINED + "import os; print(len(bytearray(2**20)), os.nice(0))"
-        assert ask_program([sys.executable, "-c", code], b"", seconds=30) == b"1048576 10\n"
+        code = (
+            "held = bytearray(100 * 2**20)\n"
+            + CONFINED
+            + "import os; print(len(bytearray(2**20)), os.nice(0), open('/proc/self/oom_score_adj').read().strip())"
+        )
+        assert ask_program([sys.executable, "-c", code], b"", seconds=30) == b"1048576 10 1000\n"

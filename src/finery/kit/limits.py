@@ -5,7 +5,8 @@ import resource
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import FrameType
 
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -26,13 +27,17 @@ def confine(*, memory_bytes: int, cpu_seconds: int) -> None:
     """Bounds what this process takes from now on, beyond what it has taken so far, until its end.
 
     More memory is a MemoryError (libraries that are not Python's may abort instead), more processor time ends the
-    process by SIGXCPU. It also gives way to every process that answers requests or trains.
+    process by SIGXCPU. It also gives way to every process that answers requests or trains, and where the machine is out
+    of memory it is the first that the kernel ends.
     """
     limit_memory(memory_bytes)
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     os.nice(NICENESS)
+    # Not in every container is there such a file.
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def limit_memory(more_bytes: int) -> None:
