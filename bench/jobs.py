@@ -15,7 +15,7 @@ from finery.contracts.run import NewRun
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.kit.paths import PathResolver
 from finery.kit.secretbox import SecretBox
 
@@ -38,13 +38,13 @@ def fill(server: Server, count: int) -> None:
     database = Database("sqlite:///./training.db", home=server.home)
     machine = Machine(gpus=[], cpu_slots=1, cpu_count=2, memory_total_bytes=0, memory_available_bytes=0)
     home = HomeDirectory(server.home)
-    ground = Ground(home, PathResolver(server.home), lambda: machine, SecretBox(home.state))
+    context = DomainContext(home, PathResolver(server.home), lambda: machine, SecretBox(home.state))
     config = {"model_name": "gpt-mini", "dataset": "dataset-v1", "hyperparameters": {"learning_rate": 0.001}}
     for start in range(0, count, 500):
         with database.write() as session:
             for number in range(start, min(start + 500, count)):
                 new = NewRun(source="registry", recipe="external", id=f"old-{number}", config=config)
-                runs.create(session, new, ground, LOCAL_ADMINISTRATOR)
+                runs.create(session, new, context, LOCAL_ADMINISTRATOR)
                 runs.report(session, f"old-{number}", RunStatus.SUCCEEDED, None, LOCAL_ADMINISTRATOR)
     database.dispose()
 

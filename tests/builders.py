@@ -12,7 +12,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Gpu, Machine
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.ownership import client_key
 from finery.kit.paths import PathResolver
 from finery.kit.secretbox import SecretBox
@@ -34,10 +34,12 @@ def machine(*, gpus: int = 0, cpu_slots: int = 2) -> Machine:
     )
 
 
-def ground(home: Path, *, gpus: int = 0, cpu_slots: int = 2) -> Ground:
+def context(home: Path, *, gpus: int = 0, cpu_slots: int = 2) -> DomainContext:
     described = machine(gpus=gpus, cpu_slots=cpu_slots)
     where = HomeDirectory(home)
-    return Ground(home=where, resolver=PathResolver(home), machine=lambda: described, secrets=SecretBox(where.state))
+    return DomainContext(
+        home=where, resolver=PathResolver(home), machine=lambda: described, secrets=SecretBox(where.state)
+    )
 
 
 def command(*argv: str, **fields: Any) -> NewRun:

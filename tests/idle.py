@@ -1,7 +1,7 @@
 """A scheduler that does nothing."""
 
 from finery.db import Database
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.kit.lines import LogReader
 from finery.kit.pulse import Pulse
 from finery.scheduler import SchedulerSettings
@@ -11,7 +11,7 @@ class IdleScheduler:
     warm_start = "off"
 
     def __init__(
-        self, database: Database, ground: Ground, pulse: Pulse, settings: SchedulerSettings, logs: LogReader
+        self, database: Database, context: DomainContext, pulse: Pulse, settings: SchedulerSettings, logs: LogReader
     ) -> None:
         pass
 

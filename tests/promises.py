@@ -12,7 +12,7 @@ from finery.contracts.events import EventType
 from finery.contracts.layout import MARK_VARIABLE, HomeDirectory
 from finery.contracts.status import RunStatus
 from finery.db import Database
-from finery.domain.places import maker_of
+from finery.domain.path_access import maker_of
 from finery.kit.home_identity import identify_home
 from finery.kit.processes import Process, processes
 from finery.models import AttemptRow, EngineLeaseRow, EventRow, LeaseRow, RunRow

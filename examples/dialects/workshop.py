@@ -52,9 +52,9 @@ router = APIRouter(prefix=PREFIX, route_class=dialect_route(ERRORS), tags=["work
 
 
 @router.post("/pieces", dependencies=[Depends(Allow(Permission.RUNS_WRITE))], status_code=201)
-def forge(body: PieceRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser) -> Piece:
+def forge(body: PieceRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser) -> Piece:
     config = {"model_name": body.ore, "dataset_path": body.fuel}
-    return to_piece(runs.create(session, NewRun(source="workshop", recipe="sft", config=config), ground, user))
+    return to_piece(runs.create(session, NewRun(source="workshop", recipe="sft", config=config), context, user))
 
 
 @router.get("/pieces/{piece_id}", dependencies=[Depends(Allow(Permission.RUNS_READ))])

@@ -238,7 +238,7 @@ def start_engine(services: Services, port: int) -> None:
         with services.database.write() as session:
             for live in deployments.list_live(session):
                 if live.deployment.status is DeploymentStatus.STARTING:
-                    claim = deployments.claim(session, live.deployment.id, services.ground)
+                    claim = deployments.claim(session, live.deployment.id, services.context)
                     assert claim is not None
                     deployments.mark_running(session, live.deployment.id, claim.token, "cpu")
                     session.get_one(DeploymentRow, live.deployment.id).port = port

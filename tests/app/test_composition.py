@@ -26,7 +26,7 @@ class TestStart:
         assert left.exists()
 
     def test_one_key_to_secrets_for_all(self, composition: Composition, home: Path) -> None:
-        composition.services.ground.secrets.encrypt("x")
+        composition.services.context.secrets.encrypt("x")
         assert (home / ".finery" / "secret.key").is_file()
 
 

@@ -26,7 +26,7 @@ FOLLOWERS = {
     "trainers/builtin/__main__.py": "the folder on the program's own command line",
 }
 FOLLOWING = {"realpath", "expanduser", "expandvars"}
-HOME_ITSELF = "ground.home.path.resolve()"
+HOME_ITSELF = "context.home.path.resolve()"
 
 
 def trees() -> Iterator[tuple[str, ast.Module]]:
@@ -123,6 +123,6 @@ class TestPaths:
     def test_the_rule_sees(self, code: str) -> None:
         assert list(following(ast.parse(code)))
 
-    @pytest.mark.parametrize("code", ["ground.resolver.resolve(text)", HOME_ITSELF, "secrets.resolve(session, names)"])
+    @pytest.mark.parametrize("code", ["context.resolver.resolve(text)", HOME_ITSELF, "secrets.resolve(session, names)"])
     def test_the_rule_lets_pass(self, code: str) -> None:
         assert list(following(ast.parse(code))) == []

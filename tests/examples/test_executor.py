@@ -82,18 +82,18 @@ class TestRegister:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 class TestRun:
     def test_it_is_carried_out_at_its_place(self, home: Path, database: Database) -> None:
-        pulse, ground = Pulse(), builders.ground(home)
+        pulse, context = Pulse(), builders.context(home)
         database.on_commit(pulse.notify)
-        scheduler = Scheduler(database, ground, pulse, replace(SETTINGS, executor="niced"))
+        scheduler = Scheduler(database, context, pulse, replace(SETTINGS, executor="niced"))
         scheduler.start()
         try:
             new = builders.command(sys.executable, "-c", SAYS, id="r", output_dir="outputs/m")
             with database.write() as session:
-                runs.create(session, new, ground, LOCAL_ADMINISTRATOR)
+                runs.create(session, new, context, LOCAL_ADMINISTRATOR)
             until(lambda: self.get(database).status in FINISHED, 60)
         finally:
             scheduler.stop()
-        log = ground.home.run_log("r").read_text()
+        log = context.home.run_log("r").read_text()
         assert self.get(database).status is RunStatus.SUCCEEDED, log
         assert "hammer and tongs\n" in log
 

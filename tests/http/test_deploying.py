@@ -35,8 +35,8 @@ def services(composition: Composition) -> Iterator[Services]:
 
 
 def running(services: Services, name: str, who: Principal = LEAD) -> Deployment:
-    found = ensure(services.database, name, services.ground, who)
-    assert start(services.database, found.id, services.ground) is not None
+    found = ensure(services.database, name, services.context, who)
+    assert start(services.database, found.id, services.context) is not None
     return found
 
 
@@ -76,7 +76,7 @@ class TestServeAndWait:
         link.symlink_to("v1")
         if is_alias:
             entry = BaseModelEntry(model="./latest")
-            services = replace(services, ground=replace(services.ground, models={"chat": entry}))
+            services = replace(services, context=replace(services.context, models={"chat": entry}))
         name = "chat" if is_alias else "./latest"
         found = running(services, name)
         assert served(services, name) == found.id
@@ -107,7 +107,7 @@ class TestServeAndWait:
     def test_not_one_that_is_being_unloaded(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
         found = running(services, TINY)
         assert served(services, TINY) == found.id
-        assert services.ground.in_use.retire(found.id, 0.0)
+        assert services.context.in_use.retire(found.id, 0.0)
         monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
             served(services, TINY)
@@ -165,7 +165,7 @@ class TestBadBody:
     def test_does_not_wait_for_one_that_starts(self, app: FastAPI, composition: Composition) -> None:
         path, body, param = BAD[0]
         with TestClient(app, base_url="http://127.0.0.1:8001", client=("127.0.0.1", 50000)) as client:
-            ensure(composition.services.database, TINY, composition.services.ground)
+            ensure(composition.services.database, TINY, composition.services.context)
             for _ in range(2):
                 answer = client.post(f"/v1/{path}", json={"model": TINY, **body})
                 assert (answer.status_code, answer.json()["error"]["param"]) == (400, param)

@@ -12,9 +12,9 @@ import pytest
 from starlette.requests import ClientDisconnect
 
 from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions, ServedModel
+from finery.domain.context import DomainContext
 from finery.domain.deployments import engine_token
 from finery.domain.errors import DomainError
-from finery.domain.ground import Ground
 from finery.http import engines as engines_module
 from finery.http.engines import (
     CHAT,
@@ -39,8 +39,8 @@ def engine() -> Iterator[FakeEngine]:
 
 
 @pytest.fixture
-def ground(home: Path) -> Ground:
-    return builders.ground(home)
+def context(home: Path) -> DomainContext:
+    return builders.context(home)
 
 
 def deployment(port: int) -> Deployment:
@@ -68,9 +68,11 @@ def served(port: int, asked: str = "chat", name: str = "/m") -> ServedModel:
     return ServedModel(deployment=deployment(port), asked=asked, name=name)
 
 
-def ask(ground: Ground, target: ServedModel | Deployment, body: dict[str, Any], path: str = CHAT) -> dict[str, Any]:
+def ask(
+    context: DomainContext, target: ServedModel | Deployment, body: dict[str, Any], path: str = CHAT
+) -> dict[str, Any]:
     async def asked() -> dict[str, Any]:
-        engines = Engines(ground)
+        engines = Engines(context)
         try:
             return await engines.ask(target, path, body)
         finally:
@@ -81,11 +83,11 @@ def ask(ground: Ground, target: ServedModel | Deployment, body: dict[str, Any], 
 
 class TestMetrics:
     @pytest.mark.parametrize("status", [200, 400, 500])
-    def test_nothing_is_left_waiting(self, engine: FakeEngine, ground: Ground, status: int) -> None:
+    def test_nothing_is_left_waiting(self, engine: FakeEngine, context: DomainContext, status: int) -> None:
         engine.status = status
 
         async def work() -> tuple[int, int]:
-            engines = Engines(ground)
+            engines = Engines(context)
             try:
                 with suppress(DomainError):
                     await engines.ask(served(engine.port), CHAT, {"model": "chat"})
@@ -102,64 +104,66 @@ class TestMetrics:
 
 
 class TestAsk:
-    def test_with_the_engines_name_and_token(self, engine: FakeEngine, ground: Ground) -> None:
-        answer = ask(ground, served(engine.port), {"model": "chat"})
+    def test_with_the_engines_name_and_token(self, engine: FakeEngine, context: DomainContext) -> None:
+        answer = ask(context, served(engine.port), {"model": "chat"})
         assert answer["model"] == "chat"
         assert engine.asked == [(CHAT, {"model": "/m"})]
-        assert engine.authorizations == [f"Bearer {engine_token('dep-1', ground)}"]
+        assert engine.authorizations == [f"Bearer {engine_token('dep-1', context)}"]
 
-    def test_a_deployment_asked_directly_is_asked_as_it_was(self, engine: FakeEngine, ground: Ground) -> None:
-        ask(ground, deployment(engine.port), {"prompt": "x"}, COMPLETIONS)
+    def test_a_deployment_asked_directly_is_asked_as_it_was(self, engine: FakeEngine, context: DomainContext) -> None:
+        ask(context, deployment(engine.port), {"prompt": "x"}, COMPLETIONS)
         assert engine.asked == [(COMPLETIONS, {"prompt": "x"})]
 
-    def test_a_refusal_in_the_engines_words(self, engine: FakeEngine, ground: Ground) -> None:
+    def test_a_refusal_in_the_engines_words(self, engine: FakeEngine, context: DomainContext) -> None:
         engine.status, engine.refusal = 400, "The prompt is too long."
         engine.details = {"param": "messages", "code": "context_length_exceeded"}
-        error = refused(ground, engine)
+        error = refused(context, engine)
         assert isinstance(error, EngineRefused)
         assert (str(error), error.code) == ("The prompt is too long.", "context_length_exceeded")
         assert [flaw.field for flaw in error.flaws] == ["messages"]
         # vLLM's code is the status.
         engine.details = {"param": None, "code": 400}
-        error = refused(ground, engine)
+        error = refused(context, engine)
         assert (error.code, error.flaws) == ("engine_refused", ())
 
     @pytest.mark.parametrize("status", [401, 500, 503])
-    def test_what_is_the_servers_fault_is_no_refusal(self, engine: FakeEngine, ground: Ground, status: int) -> None:
+    def test_what_is_the_servers_fault_is_no_refusal(
+        self, engine: FakeEngine, context: DomainContext, status: int
+    ) -> None:
         engine.status = status
-        assert isinstance(refused(ground, engine), EngineGone)
+        assert isinstance(refused(context, engine), EngineGone)
 
-    def test_of_a_kind_that_is_not_known_any_more(self, engine: FakeEngine, ground: Ground) -> None:
+    def test_of_a_kind_that_is_not_known_any_more(self, engine: FakeEngine, context: DomainContext) -> None:
         strange = deployment(engine.port).model_copy(update={"engine": "gone"})
         with pytest.raises(EngineGone, match="no engine 'gone' is known here any more"):
-            ask(ground, strange, {"prompt": "x"}, COMPLETIONS)
+            ask(context, strange, {"prompt": "x"}, COMPLETIONS)
         assert engine.asked == []
 
-    def test_nobody_there(self, ground: Ground) -> None:
+    def test_nobody_there(self, context: DomainContext) -> None:
         port = free_port()
         with pytest.raises(EngineUnreachable, match="does not answer: Connection refused") as gone:
-            ask(ground, served(port), {})
+            ask(context, served(port), {})
         assert str(port) not in str(gone.value)
-        assert ground.in_use.retire("dep-1", 0.0)
+        assert context.in_use.retire("dep-1", 0.0)
 
-    def test_whatever_can_be_said(self, engine: FakeEngine, ground: Ground) -> None:
+    def test_whatever_can_be_said(self, engine: FakeEngine, context: DomainContext) -> None:
         """Large ones too, which are handed over in pieces."""
         bodies: list[dict[str, Any]] = [{"prompt": 'ä 火 \U0001f525 "\\\n'}, {"prompt": "x" * (LARGE + 1)}]
         for body in bodies:
-            ask(ground, served(engine.port), body)
+            ask(context, served(engine.port), body)
         assert [body["prompt"] for _, body in engine.asked] == [body["prompt"] for body in bodies]
 
-    def test_one_that_is_unloaded_takes_no_more(self, engine: FakeEngine, ground: Ground) -> None:
-        assert ground.in_use.retire("dep-1", 0.0)
+    def test_one_that_is_unloaded_takes_no_more(self, engine: FakeEngine, context: DomainContext) -> None:
+        assert context.in_use.retire("dep-1", 0.0)
         with pytest.raises(EngineUnreachable):
-            ask(ground, served(engine.port), {})
+            ask(context, served(engine.port), {})
         assert engine.asked == []
 
 
-def refused(ground: Ground, engine: FakeEngine) -> DomainError:
+def refused(context: DomainContext, engine: FakeEngine) -> DomainError:
     with pytest.raises((EngineRefused, EngineGone)) as caught:
-        ask(ground, served(engine.port), {})
-    assert ground.in_use.idle_seconds("dep-1") > 0.0
+        ask(context, served(engine.port), {})
+    assert context.in_use.idle_seconds("dep-1") > 0.0
     return caught.value
 
 
@@ -170,25 +174,25 @@ async def receive() -> Any:
 
 class TestPassOn:
     @pytest.mark.parametrize("leaves_early", [False, True])
-    def test_is_a_use_until_it_ends(self, engine: FakeEngine, ground: Ground, leaves_early: bool) -> None:
+    def test_is_a_use_until_it_ends(self, engine: FakeEngine, context: DomainContext, leaves_early: bool) -> None:
         sent: list[bytes] = []
 
         async def send(message: Any) -> None:
             if leaves_early:
                 raise OSError("the client has gone")
-            assert not ground.in_use.retire("dep-1", 0.0)
+            assert not context.in_use.retire("dep-1", 0.0)
             sent.append(message.get("body", b""))
 
         async def pass_on() -> None:
-            engines = Engines(ground)
+            engines = Engines(context)
             answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
-            assert not ground.in_use.retire("dep-1", 0.0)
+            assert not context.in_use.retire("dep-1", 0.0)
             with suppress(ClientDisconnect):
                 await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
             await engines.close()
 
         asyncio.run(pass_on())
-        assert ground.in_use.retire("dep-1", 0.0)
+        assert context.in_use.retire("dep-1", 0.0)
         assert leaves_early or b"".join(sent).endswith(b"data: [DONE]\n\n")
 
 
@@ -251,9 +255,9 @@ class TestOddEngines:
         ],
         ids=["hangs up", "silent", "deaf", "no HTTP", "long head", "redirects", "short", "cut", "malformed"],
     )
-    def test_are_gone_by_and_by(self, ground: Ground, answer: bytes, kept: dict[str, bool]) -> None:
+    def test_are_gone_by_and_by(self, context: DomainContext, answer: bytes, kept: dict[str, bool]) -> None:
         async def asked() -> None:
-            engines = Engines(ground)
+            engines = Engines(context)
             try:
                 # More than sockets hold, for the one that does not read.
                 await engines.ask(served(engine.port), CHAT, {"prompt": "x" * 2**24 if "reads" in kept else ""})
@@ -268,12 +272,12 @@ class TestOddEngines:
         assert str(engine.port) not in str(gone.value)
         assert "/v1" not in str(gone.value)
         assert not isinstance(gone.value, EngineUnreachable)
-        assert ground.in_use.idle_seconds("dep-1") > 0.0
+        assert context.in_use.idle_seconds("dep-1") > 0.0
 
     @pytest.mark.parametrize("stays", [False, True], ids=["cut", "silent"])
     @pytest.mark.parametrize("version", ["2.3", "2.4"])
     def test_an_answer_that_ends_early_is_cut_short(
-        self, ground: Ground, caplog: pytest.LogCaptureFixture, stays: bool, version: str
+        self, context: DomainContext, caplog: pytest.LogCaptureFixture, stays: bool, version: str
     ) -> None:
         sent: list[Any] = []
 
@@ -281,7 +285,7 @@ class TestOddEngines:
             sent.append(message)
 
         async def pass_on() -> None:
-            engines = Engines(ground)
+            engines = Engines(context)
             answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
             await answer({"type": "http", "asgi": {"spec_version": version}}, receive, send)
             await engines.close()
@@ -292,7 +296,7 @@ class TestOddEngines:
         # The last message of a whole answer says that there is no more.
         assert all(message.get("more_body", True) for message in sent)
         assert "an answer ends early" in caplog.text
-        assert ground.in_use.idle_seconds("dep-1") > 0.0
+        assert context.in_use.idle_seconds("dep-1") > 0.0
 
 
 class TestNames:
@@ -323,12 +327,12 @@ async def collect(whole: bytes, size: int, model: ServedModel) -> bytes:
 
 
 class TestAdapters:
-    def test_are_loaded_once_and_a_second_loading_is_as_good(self, engine: FakeEngine, ground: Ground) -> None:
+    def test_are_loaded_once_and_a_second_loading_is_as_good(self, engine: FakeEngine, context: DomainContext) -> None:
         beside = deployment(engine.port).model_copy(update={"engine": "vllm"})
         model = ServedModel(deployment=beside, asked="chat", name="/a@1", adapter="/a")
 
         async def load(times: int) -> None:
-            engines = Engines(ground)
+            engines = Engines(context)
             try:
                 for _ in range(times):
                     await engines.load_adapter(model)
@@ -346,6 +350,6 @@ class TestAdapters:
         with pytest.raises(EngineRefused, match="rank 128"):
             asyncio.run(load(1))
 
-    def test_of_a_whole_model_nothing_is_loaded(self, engine: FakeEngine, ground: Ground) -> None:
-        asyncio.run(Engines(ground).load_adapter(served(engine.port)))
+    def test_of_a_whole_model_nothing_is_loaded(self, engine: FakeEngine, context: DomainContext) -> None:
+        asyncio.run(Engines(context).load_adapter(served(engine.port)))
         assert engine.asked == []

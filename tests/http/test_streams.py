@@ -38,7 +38,7 @@ class Stage:
         self.waking = AsyncPulse(self.pulse)
         self.streams = RunStreams(database, self.waking)
         with database.write() as session:
-            self.id = runs.create(session, builders.external("job"), builders.ground(home), LOCAL_ADMINISTRATOR).id
+            self.id = runs.create(session, builders.external("job"), builders.context(home), LOCAL_ADMINISTRATOR).id
 
     def run(self) -> Run:
         with self.database.read() as session:
@@ -164,7 +164,7 @@ class TestFrames:
     def test_a_pause_does_not_end_it(self, sqlite_stage: Stage, home: Path) -> None:
         stage = sqlite_stage
         with stage.database.write() as session:
-            stage.id = runs.create(session, builders.sft(home), builders.ground(home), LOCAL_ADMINISTRATOR).id
+            stage.id = runs.create(session, builders.sft(home), builders.context(home), LOCAL_ADMINISTRATOR).id
 
         def change(to: Callable[..., Run]) -> None:
             with stage.database.write() as session:
@@ -238,7 +238,7 @@ class TestFrames:
             stream = asyncio.create_task(stage.collect())
             await asyncio.sleep(0.1)
             with stage.database.write() as session:
-                runs.delete(session, stage.id, builders.ground(home), LOCAL_ADMINISTRATOR)
+                runs.delete(session, stage.id, builders.context(home), LOCAL_ADMINISTRATOR)
             stage.pulse.notify()
             assert await stream == [1]
 

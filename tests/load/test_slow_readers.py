@@ -73,9 +73,9 @@ async def read_all(world: World, paths: list[str]) -> None:
 def large_answers(world: World) -> list[str]:
     """Their addresses: a list, a log and an event stream, each more than the system keeps for a client."""
     with world.database.write() as session:
-        ground = builders.ground(world.home)
+        context = builders.context(world.home)
         made = [
-            runs.create(session, builders.external(f"job-{number}"), ground, LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external(f"job-{number}"), context, LOCAL_ADMINISTRATOR)
             for number in range(JOBS)
         ]
     log = HomeDirectory(world.home).run_log(made[0].uid)

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from finery.db import Database
-from finery.domain.places import hash_output
+from finery.domain.path_access import hash_output
 from finery.migrations import HEAD
 from tests.migrations.test_accounts import RUN, down, empty_database, up, values
 

@@ -57,7 +57,7 @@ AFTER = {
         },
         output_dir=Path("/out"),
         secrets=["A"],
-        customary_secrets=["HF_TOKEN"],
+        optional_secrets=["HF_TOKEN"],
     ),
     "multi": ResolvedRun(
         models={"model_name": "m", "grader.graders.a.model": "/judge"}, forgotten_output=Path("/gone")

@@ -76,7 +76,7 @@ class Harness:
 
     def submit(self, new: NewRun) -> str:
         with self.database.write() as session:
-            return runs.create(session, new, builders.ground(self.home), LOCAL_ADMINISTRATOR).id
+            return runs.create(session, new, builders.context(self.home), LOCAL_ADMINISTRATOR).id
 
     def get(self, run_id: str) -> Run:
         with self.database.read() as session:

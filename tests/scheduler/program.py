@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from finery.db import Database
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.kit.destinations import Destinations
 from finery.kit.pulse import Pulse
 from finery.scheduler import Scheduler, SchedulerSettings
@@ -18,9 +18,9 @@ from tests.receiver import LOOPBACK
 SETTINGS = SchedulerSettings(poll_seconds=0.05, idle_seconds=0.1, grace_seconds=2.0, warm_start="off")
 
 
-def ground_of(home: Path) -> Ground:
+def context_of(home: Path) -> DomainContext:
     """Receivers of webhooks are on this machine."""
-    return replace(builders.ground(home), destinations=Destinations.parse([LOOPBACK]))
+    return replace(builders.context(home), destinations=Destinations.parse([LOOPBACK]))
 
 
 def main(home: Path, url: str) -> None:
@@ -29,7 +29,7 @@ def main(home: Path, url: str) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     database, pulse = Database(url, home=home), Pulse()
     database.on_commit(pulse.notify)
-    scheduler = Scheduler(database, ground_of(home), pulse, SETTINGS)
+    scheduler = Scheduler(database, context_of(home), pulse, SETTINGS)
     scheduler.start()
     stopping.wait()
     scheduler.stop()

@@ -37,12 +37,12 @@ class Loops:
 
     @classmethod
     def of(cls, database: Database, home: Path, executors: Executors, executor: str) -> "Loops":
-        ground, settings = builders.ground(home), SchedulerSettings(executor=executor)
-        redactors, back_off = Redactors(database, ground), BackOff(lambda: None)
+        context, settings = builders.context(home), SchedulerSettings(executor=executor)
+        redactors, back_off = Redactors(database, context), BackOff(lambda: None)
         return cls(
-            Submitter(database, ground, executors, settings, redactors, back_off),
-            Watcher(database, ground, executors, settings, redactors, lambda: False, back_off),
-            Stopper(database, ground, executors, settings),
+            Submitter(database, context, executors, settings, redactors, back_off),
+            Watcher(database, context, executors, settings, redactors, lambda: False, back_off),
+            Stopper(database, context, executors, settings),
         )
 
     def pass_by(self) -> None:
@@ -60,7 +60,7 @@ def executors() -> Executors:
 def run_id(database: Database, home: Path, executors: Executors) -> str:
     """Of a run that lives at `far`, of a server that starts the next ones there, too."""
     with database.write() as session:
-        runs.create(session, builders.command("true", id="r"), builders.ground(home), LOCAL_ADMINISTRATOR)
+        runs.create(session, builders.command("true", id="r"), builders.context(home), LOCAL_ADMINISTRATOR)
     Loops.of(database, home, executors, "far").pass_by()
     return "r"
 

@@ -15,14 +15,14 @@ from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
+from finery.domain.context import DomainContext
 from finery.domain.datasets import DatasetRefused
-from finery.domain.datasets.measuring_briefly import WAIT_SECONDS
-from finery.domain.ground import Ground
+from finery.domain.datasets.quick_measurement import WAIT_SECONDS
 from finery.domain.runs import measurements
 from finery.domain.runs.errors import InvalidRun
 from finery.scheduler.measuring import IDLE_SECONDS, LateMeasurer
 from tests import builders
-from tests.domain.runs.test_choosing import model
+from tests.domain.runs.test_auto_values import model
 
 BURST = 8
 WHOLE = "{% for message in messages %}{{ message['content'] }}{% endfor %}"
@@ -31,17 +31,17 @@ BOMB = "{{ 'a' * 9999999999 }}"
 
 
 @pytest.fixture
-def ground(home: Path) -> Iterator[Ground]:
+def context(home: Path) -> Iterator[DomainContext]:
     pytest.importorskip("transformers")
     from finery.trainers.builtin.tokenizer import train_tokenizer
 
     model(home / "house", parameters=1000, context=256)
     train_tokenizer().save_pretrained(home / "house")
     builders.write_rows(home)
-    ground = builders.ground(home)
+    context = builders.context(home)
     before = set(psutil.Process().children())
-    yield ground
-    ground.measurer.stop()
+    yield context
+    context.measurer.stop()
     assert not [one for one in set(psutil.Process().children()) - before if _measures(one)]
 
 
@@ -53,18 +53,18 @@ def _measures(process: psutil.Process) -> bool:
         return True
 
 
-def create(database: Database, ground: Ground, template: str) -> tuple[Run, float]:
+def create(database: Database, context: DomainContext, template: str) -> tuple[Run, float]:
     """And the seconds that it took."""
     began = time.monotonic()
     config = {"model_name": "./house", "dataset_path": "rows.jsonl", "chat_template": template}
     new = NewRun(source="native", recipe="sft", config=config)
     with database.write() as session:
-        run = runs.create(session, new, ground, LOCAL_ADMINISTRATOR)
+        run = runs.create(session, new, context, LOCAL_ADMINISTRATOR)
     return run, time.monotonic() - began
 
 
-def settle(database: Database, ground: Ground) -> None:
-    late = LateMeasurer(database, ground)
+def settle(database: Database, context: DomainContext) -> None:
+    late = LateMeasurer(database, context)
     while late.work() != IDLE_SECONDS:
         pass
 
@@ -78,37 +78,41 @@ def status(database: Database, run: Run) -> tuple[RunStatus, str]:
 class TestLateMeasurer:
     @pytest.mark.every_database
     @pytest.mark.thorough
-    def test_a_burst_is_accepted_at_once_and_measured_afterwards(self, database: Database, ground: Ground) -> None:
+    def test_a_burst_is_accepted_at_once_and_measured_afterwards(
+        self, database: Database, context: DomainContext
+    ) -> None:
         """Then, with its libraries at hand, the program answers while the next request waits."""
         templates = [*(f"{number}{WHOLE}" for number in range(BURST)), REFUSING]
         with ThreadPoolExecutor(BURST) as pool:
-            made = list(pool.map(lambda template: create(database, ground, template), templates))
+            made = list(pool.map(lambda template: create(database, context, template), templates))
         assert max(seconds for _, seconds in made) < WAIT_SECONDS + 3
         assert {run.status for run, _ in made} == {RunStatus.QUEUED}
-        settle(database, ground)
+        settle(database, context)
         *good, bad = (status(database, run) for run, _ in made)
         assert good == [(RunStatus.QUEUED, "")] * BURST
         assert bad[0] is RunStatus.FAILED
         assert "only cats may speak; 1 rows fail so, and no other has a token to learn" in bad[1]
-        assert ground.measurer.is_ready
+        assert context.measurer.is_ready
         with pytest.raises(DatasetRefused, match="only cats"):
-            create(database, ground, REFUSING + " ")
+            create(database, context, REFUSING + " ")
         with pytest.raises(InvalidRun, match="chat_template: the chat template takes more than 1 GiB of memory"):
-            create(database, ground, BOMB)
+            create(database, context, BOMB)
 
-    def test_a_template_that_hears_no_signal_is_told_as_the_cause(self, database: Database, ground: Ground) -> None:
-        run, _ = create(database, ground, "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}")
-        settle(database, ground)
+    def test_a_template_that_hears_no_signal_is_told_as_the_cause(
+        self, database: Database, context: DomainContext
+    ) -> None:
+        run, _ = create(database, context, "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}")
+        settle(database, context)
         assert status(database, run) == (RunStatus.FAILED, f"chat_template: {ENDLESS_TEMPLATE}")
 
-    def test_what_is_due_at_the_end_stays_due(self, database: Database, ground: Ground) -> None:
-        create(database, ground, REFUSING)
+    def test_what_is_due_at_the_end_stays_due(self, database: Database, context: DomainContext) -> None:
+        create(database, context, REFUSING)
         with database.read() as session:
             due = measurements.next_due(session)
         assert due is not None
         assert due.request is not None
-        waited = ground.measurer.submit(due.request)
-        ground.measurer.stop()
+        waited = context.measurer.submit(due.request)
+        context.measurer.stop()
         with pytest.raises(NotNow):
             waited.result()
         with database.read() as session:

@@ -12,7 +12,7 @@ from finery.contracts.process import Handle
 from finery.contracts.run import Resources
 from finery.db import Database
 from finery.domain import deployments, runs
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs import claims
 from finery.engines.base import StartOptions
 from finery.engines.transformers.engine import TransformersEngine
@@ -23,7 +23,7 @@ from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
 from tests import builders
 from tests.clock import Clock
-from tests.domain.deployments.serving import GIB, ensure, get, live, make_ground, make_model
+from tests.domain.deployments.serving import GIB, ensure, get, live, make_context, make_model
 from tests.executors.fake import FakeExecutor, Script
 
 
@@ -49,12 +49,14 @@ class Bench:
     def __init__(self, database: Database, home: Path, *, gpus: int = 0, idle_seconds: float = 900.0) -> None:
         self.database, self.clock = database, Clock()
         self.engine = ObedientEngine()
-        plain = make_ground(home, gpus=gpus, clock=self.clock)
-        self.ground = Ground(**{**vars(plain), "engines": {self.engine.name: self.engine}})
+        plain = make_context(home, gpus=gpus, clock=self.clock)
+        self.context = DomainContext(**{**vars(plain), "engines": {self.engine.name: self.engine}})
         self.scripts = [Script(exit_code_on_sigterm=0)]
         self.executor = FakeExecutor(script=lambda _: self.scripts[0], clock=self.clock)
         settings = SchedulerSettings(engine_idle_seconds=idle_seconds)
-        self.server = Server(database, self.ground, Pulse(), self.executor, settings, BackOff(lambda: None, self.clock))
+        self.server = Server(
+            database, self.context, Pulse(), self.executor, settings, BackOff(lambda: None, self.clock)
+        )
 
     def work(self, passes: int = 4) -> None:
         for _ in range(passes):
@@ -62,7 +64,7 @@ class Bench:
 
     def start(self, name: str, size: int) -> str:
         """A running engine on demand for a model that needs so much."""
-        deployment = ensure(self.database, make_model(self.ground.home.path, name, size, self.ground), self.ground)
+        deployment = ensure(self.database, make_model(self.context.home.path, name, size, self.context), self.context)
         self.work()
         return deployment.id
 
@@ -82,7 +84,7 @@ class TestLaunch:
         launches = {launch.directory.name: launch for launch in bench.executor.submitted}
         found = [launches[one].environment for one in (first, second)]
         assert [one["CUDA_VISIBLE_DEVICES"] for one in found] == ["0", "1"]
-        assert found[0]["TOKEN"] == deployments.engine_token(first, bench.ground) != found[1]["TOKEN"]
+        assert found[0]["TOKEN"] == deployments.engine_token(first, bench.context) != found[1]["TOKEN"]
         assert bench.engine.started[0].memory_share == pytest.approx(10 / 16, abs=0.01)
         assert bench.engine.started[0].any_name
 
@@ -174,12 +176,12 @@ class TestRoom:
         deployment_id = bench.start("a", GIB)
         with database.write() as session:
             new = builders.command(resources=Resources(gpus=1))
-            runs.create(session, new, builders.ground(home, gpus=1), LOCAL_ADMINISTRATOR)
-        bench.ground.in_use.begin(deployment_id)
+            runs.create(session, new, builders.context(home, gpus=1), LOCAL_ADMINISTRATOR)
+        bench.context.in_use.begin(deployment_id)
         bench.clock.now += 60
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.RUNNING
-        bench.ground.in_use.end(deployment_id)
+        bench.context.in_use.end(deployment_id)
         bench.clock.now += 29
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.RUNNING
@@ -187,7 +189,7 @@ class TestRoom:
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.STOPPED
         with database.write() as session:
-            claim = claims.claim_next(session, bench.ground.machine(), executor="local", max_passed=20)
+            claim = claims.claim_next(session, bench.context.machine(), executor="local", max_passed=20)
         assert claim is not None
         assert claim.gpus == [0]
 
@@ -208,7 +210,7 @@ class TestCrash:
         bench = Bench(database, home)
         with database.write() as session:
             new = NewDeployment(model_name=make_model(home, "a"))
-            deployment_id = deployments.create(session, new, bench.ground, LOCAL_ADMINISTRATOR).id
+            deployment_id = deployments.create(session, new, bench.context, LOCAL_ADMINISTRATOR).id
         bench.work()
         bench.executor.lose(bench.handle(deployment_id))
         bench.work()

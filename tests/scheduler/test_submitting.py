@@ -45,7 +45,7 @@ class Machine:
 
     def submit(self, run_id: str, home: Path) -> None:
         with self.database.write() as session:
-            runs.create(session, builders.command("true", id=run_id), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.command("true", id=run_id), builders.context(home), LOCAL_ADMINISTRATOR)
 
     def pass_by(self, seconds: float = 0.0) -> None:
         self.clock.now += seconds
@@ -68,13 +68,13 @@ class Machine:
 
 @pytest.fixture
 def machine(database: Database, home: Path) -> Machine:
-    ground, clock = builders.ground(home), Clock()
+    context, clock = builders.context(home), Clock()
     scripts = [DONE]
     executor = FakeExecutor(lambda launch: scripts[0])
-    redactors, settings = Redactors(database, ground), SchedulerSettings()
+    redactors, settings = Redactors(database, context), SchedulerSettings()
     back_off = BackOff(lambda: None, clock)
-    submitter = Submitter(database, ground, {LOCAL: executor}, settings, redactors, back_off)
-    watcher = Watcher(database, ground, {LOCAL: executor}, settings, redactors, lambda: submitter.is_busy, back_off)
+    submitter = Submitter(database, context, {LOCAL: executor}, settings, redactors, back_off)
+    watcher = Watcher(database, context, {LOCAL: executor}, settings, redactors, lambda: submitter.is_busy, back_off)
     return Machine(database, executor, clock, submitter, watcher, scripts)
 
 

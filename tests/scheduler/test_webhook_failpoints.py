@@ -16,7 +16,7 @@ from finery.models import OutboxRow
 from tests import builders
 from tests.receiver import Receiver
 from tests.scheduler.harness import Harness
-from tests.scheduler.program import ground_of
+from tests.scheduler.program import context_of
 
 WEBHOOKS = {name for name in FAILPOINTS if name.startswith("webhooks.")}
 TYPES = ["run.queued", "run.succeeded"]
@@ -40,7 +40,7 @@ class TestKilled:
         with Receiver() as receiver:
             new = NewWebhook(url=receiver.url, event_types=TYPES)
             with harness.database.write() as session:
-                webhook = webhooks.create(session, new, ground_of(harness.home), LOCAL_ADMINISTRATOR)
+                webhook = webhooks.create(session, new, context_of(harness.home), LOCAL_ADMINISTRATOR)
             run_id = harness.submit(builders.command(sys.executable, "-c", "print('said')"))
             harness.start(f"{name}=kill")
             assert harness.died(30), f"{name} was never reached"

@@ -20,7 +20,7 @@ from finery.contracts.status import RunStatus
 from finery.contracts.webhooks import Delivery, MessageState, NewWebhook, RunEventType, WebhookWithSecret
 from finery.db import Database
 from finery.domain import runs, webhooks
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.kit.checked_post import Poster
 from finery.kit.clock import utc_now
 from finery.kit.destinations import Destinations
@@ -42,17 +42,17 @@ class Desk:
 
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
-        self.ground: Ground = replace(builders.ground(home), destinations=HERE, event_makers=(EVENTS,))
+        self.context: DomainContext = replace(builders.context(home), destinations=HERE, event_makers=(EVENTS,))
         self.now: datetime = utc_now()
         self.ahead = timedelta()
         """How far the clock is wrong; `now` includes it."""
         self.teller = self.new_teller()
 
     def new_teller(self, poster: Posts | None = None) -> Teller:
-        poster = poster or Poster(self.ground.destinations, seconds=5)
+        poster = poster or Poster(self.context.destinations, seconds=5)
         settings = SchedulerSettings()
         return Teller(
-            self.database, self.ground, Pulse(), settings, poster=poster, now=lambda: self.now, uptime=self.uptime
+            self.database, self.context, Pulse(), settings, poster=poster, now=lambda: self.now, uptime=self.uptime
         )
 
     def uptime(self) -> float:
@@ -65,11 +65,11 @@ class Desk:
     def webhook(self, url: str, **fields: object) -> WebhookWithSecret:
         new = NewWebhook.model_validate({"url": url, "event_types": TYPES, **fields})
         with self.database.write() as session:
-            return webhooks.create(session, new, self.ground, LOCAL_ADMINISTRATOR)
+            return webhooks.create(session, new, self.context, LOCAL_ADMINISTRATOR)
 
     def run(self, run_id: str, *statuses: RunStatus, source: str = "native") -> None:
         with self.database.write() as session:
-            runs.create(session, builders.external(run_id, source=source), self.ground, LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external(run_id, source=source), self.context, LOCAL_ADMINISTRATOR)
         for status in statuses:
             with self.database.write() as session:
                 runs.report(session, run_id, status, None, LOCAL_ADMINISTRATOR)
@@ -146,7 +146,7 @@ class TestSending:
         with Receiver() as receiver:
             old = desk.webhook(receiver.url, event_types=["run.queued"])
             with desk.database.write() as session:
-                new = webhooks.rotate_secret(session, old.id, desk.ground, LOCAL_ADMINISTRATOR)
+                new = webhooks.rotate_secret(session, old.id, desk.context, LOCAL_ADMINISTRATOR)
             desk.run("a")
             desk.work()
         (received,) = receiver.received
@@ -200,9 +200,9 @@ class TestSending:
         """Looked up at each attempt: one that was fine before is refused now."""
         with Receiver() as receiver:
             webhook = desk.webhook(f"http://hooks.example.org:{receiver.port}/", event_types=["run.queued"])
-            desk.ground = replace(desk.ground, destinations=Destinations.parse(["127.0.0.1"]))
+            desk.context = replace(desk.context, destinations=Destinations.parse(["127.0.0.1"]))
             answers = [["127.0.0.1"], ["127.0.0.2"]]
-            poster = Poster(desk.ground.destinations, seconds=5, resolver=lambda host, port: answers.pop(0))
+            poster = Poster(desk.context.destinations, seconds=5, resolver=lambda host, port: answers.pop(0))
             desk.teller = desk.new_teller(poster)
             desk.run("a")
             desk.work()
@@ -216,7 +216,7 @@ class TestSending:
     def test_a_lost_key(self, desk: Desk) -> None:
         with Receiver() as receiver:
             webhook = desk.webhook(receiver.url, event_types=["run.queued"])
-            (desk.ground.home.state / "secret.key").unlink()
+            (desk.context.home.state / "secret.key").unlink()
             desk.run("a")
             desk.work()
         (delivery,) = desk.deliveries(webhook)

@@ -43,9 +43,9 @@ def clients(world: World, database: Database) -> Clients:
 
 
 def succeed(world: World, database: Database, name: str, *, program: str = "started\nended\n") -> str:
-    new, ground = builders.command(name=name), builders.ground(world.home)
+    new, context = builders.command(name=name), builders.context(world.home)
     with database.write() as session:
-        run_id = runs.create(session, new, ground, LOCAL_ADMINISTRATOR).id
+        run_id = runs.create(session, new, context, LOCAL_ADMINISTRATOR).id
     with database.write() as session:
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=20)
     assert claim is not None

@@ -16,9 +16,9 @@ from finery.app.settings import Settings
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
 from finery.domain import accounts, datasets, files
-from finery.domain.change_of_home import settle_home
-from finery.domain.ground import Ground
-from finery.domain.runs import outputs, removal
+from finery.domain.context import DomainContext
+from finery.domain.moved_home import settle_home
+from finery.domain.runs import file_removal, outputs
 from finery.engines.registry import ENGINES
 from finery.engines.vllm.engine import VllmEngine
 from finery.http.addresses import TrustedProxies
@@ -65,7 +65,7 @@ class Composition:
         logs = LogReader(home.state / "line-counts")
         vllm = VllmEngine.found(settings.vllm)
         engines = {**ENGINES, vllm.name: vllm}
-        ground = Ground(
+        context = DomainContext(
             home=home,
             resolver=resolver,
             machine=machine,
@@ -79,7 +79,7 @@ class Composition:
             models=read_model_table(settings, engines),
             engines=engines,
         )
-        database.before_commit(ground.lease.check_unless_sure)
+        database.before_commit(context.lease.check_unless_sure)
         self.settings = settings
         self.dialects = dialects
         self.setup_token: str | None = None
@@ -87,20 +87,20 @@ class Composition:
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
         self._patience = Patience(database)
-        self._keeper = LeaseKeeper(database, ground.lease, self._patience)
+        self._keeper = LeaseKeeper(database, context.lease, self._patience)
         self._has_changed = False
         self._on_lost: Callable[[], None] = lambda: None
-        self._ground = ground
+        self._context = context
         self._pulse = pulse
         self._scheduler: Scheduler | None = None
         self._is_open = False
         self.services = Services(
             database=database,
-            ground=ground,
+            context=context,
             pulse=pulse,
             waking=waking,
             streams=RunStreams(database, waking),
-            engines=Engines(ground),
+            engines=Engines(context),
             memory=Memory.of(database),
             logs=logs,
             latencies=Latencies(),
@@ -155,7 +155,7 @@ class Composition:
     def stop(self) -> None:
         """Runs and engines go on."""
         # Requests start it, and a loop may be waiting for it.
-        self._ground.measurer.stop()
+        self._context.measurer.stop()
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None
@@ -168,7 +168,7 @@ class Composition:
         try:
             self._lock.acquire(patience=LOCK_SECONDS)
             # Before anything is asked of it: under the lock there is one who may draw it.
-            _ = self._ground.home_id
+            _ = self._context.home_id
         except LockTaken as error:
             raise StartRefused(f"the home {self._home.path} is in use by {error.holder}") from error
         except OSError as error:
@@ -189,11 +189,11 @@ class Composition:
             raise StartRefused(f"the database {url} cannot be used: {error}") from error
 
     def _take_database(self) -> None:
-        self._keeper.take(self._home.path, self._ground.home_id, lambda: self._on_lost())
+        self._keeper.take(self._home.path, self._context.home_id, lambda: self._on_lost())
 
     def _settle_home(self) -> None:
         with self._database.write() as session:
-            settled = settle_home(session, self._ground.home_id, take_over=self.settings.take_over)
+            settled = settle_home(session, self._context.home_id, take_over=self.settings.take_over)
         self._has_changed |= settled.is_change
         if settled.runs_held or settled.deployments_ended:
             log.warning(
@@ -215,7 +215,7 @@ class Composition:
     def _remove_forgotten(self) -> None:
         with self._database.write() as session:
             outputs.remove_forgotten(session, self._home)
-            removal.settle_removals(session, self._home)
+            file_removal.settle_removals(session, self._home)
 
     def _start_scheduler(self) -> None:
         settings = SchedulerSettings(
@@ -225,7 +225,7 @@ class Composition:
             sweep_strays=self._has_changed,
             engine_silence_seconds=self.settings.engine_silence_seconds,
         )
-        scheduler = Scheduler(self._database, self._ground, self._pulse, settings, self.services.logs)
+        scheduler = Scheduler(self._database, self._context, self._pulse, settings, self.services.logs)
         self._patience.ask(scheduler.start)
         self._scheduler = scheduler
 

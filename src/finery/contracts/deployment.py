@@ -138,7 +138,7 @@ class ServedModel(BaseModel):
     """The engine's own name for it."""
     adapter: str | None = None
     """The folder of what the engine has to load under that name."""
-    stamps: dict[str, str] = Field(default_factory=dict)
+    fingerprints: dict[str, str] = Field(default_factory=dict)
     """Of the folders that it is loaded from, by path: another one as soon as there is another model."""
 
 

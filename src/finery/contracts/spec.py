@@ -42,7 +42,7 @@ class ResolvedRun(BaseModel):
     """The folder that is to go, of a model that was given up."""
     secrets: list[str] = []
     """Those that it cannot do without: environment variables, whose values are kept out of what is told."""
-    customary_secrets: list[str] = []
+    optional_secrets: list[str] = []
     """Those that it takes where they are stored."""
 
 

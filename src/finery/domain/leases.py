@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from finery.models import EngineLeaseRow, LeaseRow
 
-GATE: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
+LEASE_LOCK: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
 """Locks the one row that every database of ours has: no two take the same GPU, or the same memory, at once."""
 
 

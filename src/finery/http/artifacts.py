@@ -5,8 +5,8 @@ from pathlib import Path
 from starlette.responses import JSONResponse, Response
 
 from finery.contracts.run import Artifact
+from finery.domain.context import DomainContext
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.ground import Ground
 from finery.http.files import file_range
 from finery.kit.paths import PathRefused, PathResolver
 
@@ -21,9 +21,9 @@ class ArtifactGone(DomainError):
         super().__init__(f"{name[:200]!r} is no file of this artifact, or was removed from disk")
 
 
-def artifact_content(artifact: Artifact, ground: Ground, inner: str | None, wanted: str | None) -> Response:
+def artifact_content(artifact: Artifact, context: DomainContext, inner: str | None, wanted: str | None) -> Response:
     """A file's bytes; of a folder, its list of files. Raises ArtifactGone."""
-    path = _inside(ground.resolver, artifact.path, artifact.name)
+    path = _inside(context.resolver, artifact.path, artifact.name)
     if inner is not None:
         path = _inside(PathResolver(path), inner, inner)
     if path.is_dir():

@@ -2,14 +2,14 @@
 
 from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.permissions import Principal
-from finery.domain.datasets import inspection
-from finery.domain.datasets.inspection import Asked
+from finery.domain.datasets import check_request
+from finery.domain.datasets.check_request import CheckRequest
 from finery.http.services import Services
 
 
-def check_data(services: Services, asked: Asked, who: Principal) -> DatasetCheck:
+def check_data(services: Services, asked: CheckRequest, who: Principal) -> DatasetCheck:
     with services.database.read() as session:
-        found = inspection.find(session, asked, who, services.ground)
-    check = inspection.inspect(asked, found, services.ground)
+        found = check_request.find(session, asked, who, services.context)
+    check = check_request.inspect(asked, found, services.context)
     with services.database.read() as session:
-        return inspection.told(session, check, asked, who, services.ground)
+        return check_request.told(session, check, asked, who, services.context)

@@ -25,9 +25,9 @@ from finery.kit.suggest import nearest
 Form = TypeVar("Form", bound=BaseModel)
 
 
-async def received_upload(request: Request, ground: CurrentGround) -> AsyncIterator[Upload]:
+async def received_upload(request: Request, context: CurrentGround) -> AsyncIterator[Upload]:
     """On the blobs' file system, so that storing it is a rename; what was not stored goes."""
-    upload = await receive_upload(request, ground.home.blobs)
+    upload = await receive_upload(request, context.home.blobs)
     try:
         yield upload
     finally:
@@ -50,7 +50,7 @@ def parse_fields(model: type[Form], fields: Mapping[str, str]) -> Form:
 
 def locate(services: Services, dataset_id: str, version: int | None, who: Principal) -> VersionFile:
     with services.database.read() as session:
-        return datasets.locate(session, dataset_id, version, who=who, home=services.ground.home)
+        return datasets.locate(session, dataset_id, version, who=who, home=services.context.home)
 
 
 def statistics_of(services: Services, found: VersionFile) -> Statistics:

@@ -59,7 +59,7 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
     """
     services, who = changes.services, changes.user
     # Its model is looked at first, as a deployment over `/api/v1` has it done: a cancel is not to wait for that.
-    create = partial(deployments.create, new=new, ground=services.ground, who=who)
+    create = partial(deployments.create, new=new, context=services.context, who=who)
     deployment = await changes.make(create, SUBMISSIONS)
     deadline = time.monotonic() + LOAD_SECONDS
     deployment = await _settled(services, deployment, who, deadline)
@@ -76,7 +76,7 @@ async def serve_and_wait(services: Services, name: str, who: Principal, check: B
     """Where the model that `name` is to `who` is answered; its engine is started if none runs.
 
     Nothing is started, and nobody waits, for a request that does not pass `check`; a running engine checks by itself.
-    Raises StillLoading, and what `check` and deployments.demand.ensure raise.
+    Raises StillLoading, and what `check` and deployments.autostart.ensure raise.
     """
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
@@ -85,7 +85,7 @@ async def serve_and_wait(services: Services, name: str, who: Principal, check: B
         if served.deployment.status is DeploymentStatus.STARTING:
             await beside_loop(check, served.deployment.engine)
         deployment = await _settled(services, served.deployment, SERVER, deadline)
-        if deployment.status is DeploymentStatus.RUNNING and services.ground.in_use.touch(deployment.id):
+        if deployment.status is DeploymentStatus.RUNNING and services.context.in_use.touch(deployment.id):
             return served.model_copy(update={"deployment": deployment})
         # It is being unloaded, or did not come up; the next look finds another, or says why there is none.
         await wait_for_change(changed, LOOK_SECONDS)
@@ -172,7 +172,11 @@ async def _find(services: Services, name: str, who: Principal, check: BodyCheck)
         return await anyio.to_thread.run_sync(look)
     served, key = services.memory.served, (name, who)
     known = served.find(key)
-    if known is not None and known.stamps and not await anyio.to_thread.run_sync(deployments.demand.is_as_found, known):
+    if (
+        known is not None
+        and known.fingerprints
+        and not await anyio.to_thread.run_sync(deployments.autostart.is_as_found, known)
+    ):
         served.forget(key)
     return await served.recall(key, look)
 
@@ -180,13 +184,13 @@ async def _find(services: Services, name: str, who: Principal, check: BodyCheck)
 def _find_or_ensure(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
     """A request to what runs already writes nothing."""
     with services.database.read() as session:
-        served = deployments.demand.find(session, name, who, services.ground)
+        served = deployments.autostart.find(session, name, who, services.context)
         if served is not None:
             return served
-        check(deployments.demand.engine_of(session, name, who, services.ground))
+        check(deployments.autostart.engine_of(session, name, who, services.context))
 
     def ensure(session: Session) -> ServedModel:
-        return deployments.demand.ensure(session, name, who, services.ground)
+        return deployments.autostart.ensure(session, name, who, services.context)
 
     return transact(services, ensure)
 

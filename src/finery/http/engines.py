@@ -14,9 +14,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from finery.contracts.deployment import Deployment, DeploymentStatus, ServedModel
+from finery.domain.context import DomainContext
 from finery.domain.deployments import engine_token
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.ground import Ground
 from finery.engines.base import Engine
 from finery.engines.wire import RequestRefused
 from finery.http.body import beside_loop
@@ -91,9 +91,9 @@ class EngineAnswer(StreamingResponse):
 class Engines:
     """One pool of connections for all of them, opened at the first request."""
 
-    def __init__(self, ground: Ground) -> None:
+    def __init__(self, context: DomainContext) -> None:
         self.metrics = EngineMetrics()
-        self._ground = ground
+        self._context = context
         self._session: aiohttp.ClientSession | None = None
         self._tokens: dict[str, str] = {}
         self._adapters: set[tuple[str, str]] = set()
@@ -135,7 +135,7 @@ class Engines:
 
     def check_body(self, engine: str, path: str, body: dict[str, Any]) -> None:
         """Raises EngineRefused for what an engine of that kind would refuse whatever it serves."""
-        _check(self._ground.engines[engine], path, body)
+        _check(self._context.engines[engine], path, body)
 
     async def load_adapter(self, served: ServedModel) -> None:
         """Have the adapter loaded, if the model is one and its engine has not.
@@ -163,7 +163,7 @@ class Engines:
 
     def _engine_of(self, deployment: Deployment) -> Engine:
         """Raises EngineGone for a kind that this server does not know: it was started by one that did."""
-        engine = self._ground.engines.get(deployment.engine)
+        engine = self._context.engines.get(deployment.engine)
         if engine is None:
             raise EngineGone(deployment, f"no engine {deployment.engine!r} is known here any more")
         return engine
@@ -184,7 +184,7 @@ class Engines:
             raise EngineNotReady(deployment)
         url = f"http://127.0.0.1:{deployment.port}{path}"
         data = await beside_loop(_encoded, body)
-        if not self._ground.in_use.begin(deployment.id):
+        if not self._context.in_use.begin(deployment.id):
             raise EngineUnreachable(deployment, "it is being unloaded")
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -192,11 +192,11 @@ class Engines:
                     url, data=data, headers=self._headers(deployment.id), allow_redirects=False
                 )
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._ground.in_use.end(deployment.id)
+            self._context.in_use.end(deployment.id)
             never_came = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
             raise _gone(deployment, error, may_be_sent_again=is_repeatable or never_came) from error
         except BaseException:
-            self._ground.in_use.end(deployment.id)
+            self._context.in_use.end(deployment.id)
             raise
         if response.status >= 300:
             await self._raise_refusal(deployment, response)
@@ -227,13 +227,13 @@ class Engines:
     ) -> None:
         if exchange is not None:
             exchange.end()
-        self._ground.in_use.end(deployment.id)
+        self._context.in_use.end(deployment.id)
         # One that has been read to its end has given its connection back already.
         response.close()
 
     def _headers(self, deployment_id: str) -> dict[str, str]:
         if deployment_id not in self._tokens:
-            self._tokens[deployment_id] = engine_token(deployment_id, self._ground)
+            self._tokens[deployment_id] = engine_token(deployment_id, self._context)
         return {"Authorization": f"Bearer {self._tokens[deployment_id]}", "Content-Type": "application/json"}
 
     def _opened(self) -> "aiohttp.ClientSession":

@@ -17,7 +17,7 @@ async def complete_upload(changes: Changes, upload_id: str, part_ids: Sequence[s
 
 
 def _complete(changes: Changes, upload_id: str, part_ids: Sequence[str], md5: str | None) -> PartedUpload:
-    services, home = changes.services, changes.services.ground.home
+    services, home = changes.services, changes.services.context.home
     with services.database.read() as session:
         upload = files.check_parts(session, upload_id, part_ids, changes.user)
     if upload.status is UploadStatus.COMPLETED:

@@ -8,7 +8,7 @@ from fastapi import Depends
 from starlette.requests import HTTPConnection
 
 from finery.db import Database
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.http.addresses import TrustedProxies
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
@@ -24,7 +24,7 @@ from finery.kit.pulse import Pulse
 @dataclass(frozen=True)
 class Services:
     database: Database
-    ground: Ground
+    context: DomainContext
     pulse: Pulse
     waking: AsyncPulse
     streams: RunStreams
@@ -46,9 +46,9 @@ async def current_services(connection: HTTPConnection) -> Services:
     return services
 
 
-async def current_ground(connection: HTTPConnection) -> Ground:
-    return (await current_services(connection)).ground
+async def current_context(connection: HTTPConnection) -> DomainContext:
+    return (await current_services(connection)).context
 
 
 CurrentServices = Annotated[Services, Depends(current_services)]
-CurrentGround = Annotated[Ground, Depends(current_ground)]
+CurrentGround = Annotated[DomainContext, Depends(current_context)]

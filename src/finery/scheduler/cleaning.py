@@ -5,7 +5,7 @@ from pathlib import Path
 
 from finery.db import Database
 from finery.domain import datasets, files
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs import attempts
 
 BATCH = 20
@@ -13,9 +13,9 @@ IDLE_SECONDS = 5.0
 
 
 class Cleaner:
-    def __init__(self, database: Database, ground: Ground) -> None:
+    def __init__(self, database: Database, context: DomainContext) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
 
     def work(self) -> float:
         self._database.reserve.fill()
@@ -35,7 +35,7 @@ class Cleaner:
                 return
         with self._database.write() as session:
             names = files.remove_expired(session)
-        files.remove_parts(self._ground.home, names)
+        files.remove_parts(self._context.home, names)
 
     def _remove_unused_files(self) -> None:
         """Rows first: a crash in between leaves files, which the next start removes."""
@@ -44,7 +44,7 @@ class Cleaner:
                 return
         with self._database.write() as session:
             names = datasets.remove_unused(session)
-        datasets.remove_files(self._ground.home, names)
+        datasets.remove_files(self._context.home, names)
 
 
 def _sha256(path: Path) -> str | None:

@@ -76,7 +76,7 @@ def _spec(
     claim: Claim, recipe: Recipe, home: HomeDirectory, there: Callable[[Path], Path], threads: int, secrets: list[str]
 ) -> RunSpec:
     return RunSpec(
-        **{**_seen_there(claim.resolved, there), "secrets": secrets, "customary_secrets": []},
+        **{**_seen_there(claim.resolved, there), "secrets": secrets, "optional_secrets": []},
         run_id=claim.run_id,
         recipe=recipe.name,
         trainer=recipe.trainer,

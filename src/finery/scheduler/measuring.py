@@ -3,9 +3,9 @@
 from finery.contracts.datasets.measurement import Found, NotMeasured
 from finery.contracts.datasets.measurer import START_SECONDS, NotNow
 from finery.db import Database
+from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
-from finery.domain.datasets.measuring_briefly import measure_later
-from finery.domain.ground import Ground
+from finery.domain.datasets.quick_measurement import measure_later
 from finery.domain.runs import measurements
 from finery.domain.runs.measurements import MeasurementDue
 
@@ -16,9 +16,9 @@ AGAIN_SECONDS = 1.0
 class LateMeasurer:
     """One after another: each has the processor to itself, beside the requests that are measured while they wait."""
 
-    def __init__(self, database: Database, ground: Ground) -> None:
+    def __init__(self, database: Database, context: DomainContext) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
 
     def work(self) -> float:
         with self._database.read() as session:
@@ -38,7 +38,7 @@ class LateMeasurer:
         if due.request is None:
             return NotMeasured(reason="it was asked for by another version of the server")
         try:
-            return measure_later(due.request, self._ground, seconds=START_SECONDS)
+            return measure_later(due.request, self._context, seconds=START_SECONDS)
         except DatasetRefused as error:
             return error
         except (DatasetNotFound, OSError) as error:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from finery.db import Database
 from finery.domain import secrets
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.kit.redaction import NOTHING, Redactor
 
@@ -12,9 +12,9 @@ from finery.kit.redaction import NOTHING, Redactor
 class Redactors:
     """One for each live attempt with secrets. After the server's restart: the values that are stored now."""
 
-    def __init__(self, database: Database, ground: Ground) -> None:
+    def __init__(self, database: Database, context: DomainContext) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
         self._known: dict[AttemptRef, Redactor] = {}
 
     def remember(self, ref: AttemptRef, values: Iterable[str]) -> Redactor:
@@ -32,4 +32,4 @@ class Redactors:
 
     def _stored(self, attempt: LiveAttempt) -> list[str]:
         with self._database.read() as session:
-            return secrets.readable_values(session, self._ground.secrets, attempt.secrets, owner_id=attempt.owner_id)
+            return secrets.readable_values(session, self._context.secrets, attempt.secrets, owner_id=attempt.owner_id)

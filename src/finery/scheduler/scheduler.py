@@ -6,8 +6,8 @@ from collections.abc import Callable
 from finery.contracts.layout import mark_of
 from finery.db import Database
 from finery.db.topics import Topic
+from finery.domain.context import DomainContext
 from finery.domain.deployments import list_live
-from finery.domain.ground import Ground
 from finery.domain.runs import attempts
 from finery.executors.base import StraySweepable
 from finery.executors.local.warm_parent import WarmParent
@@ -49,28 +49,28 @@ class Scheduler:
     def __init__(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         pulse: Pulse,
         settings: SchedulerSettings,
         logs: LogReader | None = None,
     ) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
         self._settings = settings
         self._pulse = pulse
-        self._warm = _make_warm_parent(ground, settings)
-        executors = make_executors(ExecutorContext(ground.home, ground.home_id, self._warm))
-        redactors = Redactors(database, ground)
-        back_off = BackOff(lambda: probe(ground.home.state))
-        submitter = Submitter(database, ground, executors, settings, redactors, back_off)
+        self._warm = _make_warm_parent(context, settings)
+        executors = make_executors(ExecutorContext(context.home, context.home_id, self._warm))
+        redactors = Redactors(database, context)
+        back_off = BackOff(lambda: probe(context.home.state))
+        submitter = Submitter(database, context, executors, settings, redactors, back_off)
         self._watcher = Watcher(
-            database, ground, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
+            database, context, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
-        self._teller = Teller(database, ground, pulse, settings)
-        stopper = Stopper(database, ground, executors, settings)
+        self._teller = Teller(database, context, pulse, settings)
+        stopper = Stopper(database, context, executors, settings)
         # An engine answers on a port of this machine, and leases its memory.
-        server = Server(database, ground, pulse, executors[LOCAL], settings, back_off)
-        measurer = LateMeasurer(database, ground)
+        server = Server(database, context, pulse, executors[LOCAL], settings, back_off)
+        measurer = LateMeasurer(database, context)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [
             ("submit", submitter.work, 0.01, SUBMIT),
@@ -79,7 +79,7 @@ class Scheduler:
             ("serve", server.work, 0.1, SERVE),
             ("measure", measurer.work, 0.05, frozenset({Topic.QUEUE})),
             ("webhooks", self._teller.work, 0.1, WEBHOOKS),
-            ("clean", Cleaner(database, ground).work, 1.0, CLEAN),
+            ("clean", Cleaner(database, context).work, 1.0, CLEAN),
         ]
         self._loops = [
             Loop(name, self._while_ours(work), pulse, rest=rest, topics=topics) for name, work, rest, topics in works
@@ -118,14 +118,14 @@ class Scheduler:
         """Whoever slept asks first whether another server has replaced it: then no pass begins any more."""
 
         def pass_while_ours() -> float:
-            self._ground.lease.confirm(self._database)
+            self._context.lease.confirm(self._database)
             return work()
 
         return pass_while_ours
 
     def _sweep_strays(self) -> None:
         """What this home started, and what is not live any more: another home had the database meanwhile."""
-        home, home_id = self._ground.home, self._ground.home_id
+        home, home_id = self._context.home, self._context.home_id
         with self._database.read() as session:
             runs = [(home.run(one.run_id).path, one.ref.attempt) for one in attempts.list_live(session)]
             engines = [(home.deployment(one.deployment.id).path, one.attempt) for one in list_live(session)]
@@ -135,10 +135,10 @@ class Scheduler:
                 log.warning("%d processes of runs and engines that are not live here any more were ended", count)
 
 
-def _make_warm_parent(ground: Ground, settings: SchedulerSettings) -> WarmParent | None:
+def _make_warm_parent(context: DomainContext, settings: SchedulerSettings) -> WarmParent | None:
     if settings.warm_start == "off":
         return None
-    affordable = WarmParent.affordable(ground.machine().memory_available_bytes)
+    affordable = WarmParent.affordable(context.machine().memory_available_bytes)
     if settings.warm_start == "auto" and not affordable:
         log.info("warm start is off: too little memory is free")
         return None

@@ -12,10 +12,10 @@ from finery.contracts.process import Alive, Exit, Exited, Handle, Launch, Lost, 
 from finery.contracts.recipes.variables import CUSTOMARY
 from finery.db import Database
 from finery.domain import deployments, secrets
+from finery.domain.context import DomainContext
 from finery.domain.deployments import Claim, LiveDeployment
 from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.errors import DomainError
-from finery.domain.ground import Ground
 from finery.domain.runs import claims
 from finery.executors.base import Executor, SubmitFailed, sweep
 from finery.kit.clock import utc_now
@@ -44,14 +44,14 @@ class Server:
     def __init__(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         pulse: Pulse,
         executor: Executor,
         settings: SchedulerSettings,
         back_off: BackOff,
     ) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
         self._pulse = pulse
         self._executor = executor
         self._settings = settings
@@ -84,7 +84,7 @@ class Server:
         if self._settled:
             return
         with self._database.write() as session:
-            deployments.rooms.settle_rooms(session, self._ground)
+            deployments.memory_leases.settle_leases(session, self._context)
         self._settled = True
 
     def _look(self, one: LiveDeployment) -> None:
@@ -108,7 +108,7 @@ class Server:
         if self._back_off.seconds():
             return
         with self._database.write() as session:
-            claim = deployments.claim(session, one.deployment.id, self._ground)
+            claim = deployments.claim(session, one.deployment.id, self._context)
         if claim is None:
             self._make_room_for(one)
             return
@@ -133,26 +133,26 @@ class Server:
         self._put_backs.put_back(_name(one), why, undo)
 
     def _handle(self, one: LiveDeployment) -> Handle:
-        directory = self._ground.home.deployment(one.deployment.id).path
+        directory = self._context.home.deployment(one.deployment.id).path
         return one.handle or Handle(directory=directory, attempt=one.attempt)
 
     def _make_room_for(self, one: LiveDeployment) -> None:
         with self._database.read() as session:
-            room = deployments.rooms.find_room(session, one.details.need, self._ground)
-        for deployment_id in room.evicted if room is not None else ():
-            self._unload(deployment_id, deployments.rooms.IDLE_SECONDS)
+            placement = deployments.memory_leases.find_placement(session, one.details.need, self._context)
+        for deployment_id in placement.evicted if placement is not None else ():
+            self._unload(deployment_id, deployments.memory_leases.IDLE_SECONDS)
 
     def _launch(self, one: LiveDeployment, claim: Claim) -> Launch:
-        engine = self._ground.engines.get(one.deployment.engine)
+        engine = self._context.engines.get(one.deployment.engine)
         if engine is None or engine.absence is not None:
             raise EngineUnavailable(one.deployment.engine, "is not installed here any more")
-        return render_engine_launch(one, claim.device, engine, self._ground, self._secrets_for(one))
+        return render_engine_launch(one, claim.device, engine, self._context, self._secrets_for(one))
 
     def _secrets_for(self, one: LiveDeployment) -> dict[str, str]:
         """A model of the hub may be one that the hub gives to some only."""
         names, owner_id = _secret_names(one), one.deployment.owner_id
         with self._database.read() as session:
-            return secrets.resolve(session, self._ground.secrets, (), owner_id=owner_id, optional=names)
+            return secrets.resolve(session, self._context.secrets, (), owner_id=owner_id, optional=names)
 
     def _mind(self, one: LiveDeployment, token: str) -> None:
         handle = self._handle(one)
@@ -174,7 +174,7 @@ class Server:
             self._unload_idle(one)
 
     def _failure(self, one: LiveDeployment, ending: Exit) -> StartFailure:
-        engine = self._ground.engines.get(one.deployment.engine)
+        engine = self._context.engines.get(one.deployment.engine)
         return "model" if engine is not None and ending.exit_code in engine.model_faults else "engine"
 
     def _ask_health(self, one: LiveDeployment, token: str, handle: Handle) -> None:
@@ -182,8 +182,8 @@ class Server:
         if device is not None:
             with self._database.write() as session:
                 deployments.mark_running(session, one.deployment.id, token, device)
-            self._ground.in_use.touch(one.deployment.id)
-            self._ground.failed_starts.forget(one.details.key or "")
+            self._context.in_use.touch(one.deployment.id)
+            self._context.failed_starts.forget(one.details.key or "")
             self._pulse.notify()
         elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
@@ -200,53 +200,53 @@ class Server:
         return f"did not answer for {self._settings.engine_silence_seconds:g} seconds"
 
     def _answers(self, one: LiveDeployment, seconds: float) -> bool:
-        engine, port = self._ground.engines.get(one.deployment.engine), one.deployment.port
+        engine, port = self._context.engines.get(one.deployment.engine), one.deployment.port
         if engine is None or port is None:
             # It runs from an earlier start of the server, which knew its engine.
             return True
-        token = deployments.engine_token(one.deployment.id, self._ground)
+        token = deployments.engine_token(one.deployment.id, self._context)
         return engine.health(port, token, seconds) is not None
 
     def _healthy_device(self, one: LiveDeployment) -> str | None:
-        engine = self._ground.engines.get(one.deployment.engine)
+        engine = self._context.engines.get(one.deployment.engine)
         if engine is None or one.deployment.port is None:
             return None
-        token = deployments.engine_token(one.deployment.id, self._ground)
+        token = deployments.engine_token(one.deployment.id, self._context)
         device = engine.health(one.deployment.port, token, HEALTH_TIMEOUT_SECONDS)
-        return device if device != "" else "cuda" if self._ground.machine().gpus else "cpu"
+        return device if device != "" else "cuda" if self._context.machine().gpus else "cpu"
 
     def _unload_idle(self, one: LiveDeployment) -> None:
         limit = self._settings.engine_idle_seconds
-        if limit > 0 and self._ground.in_use.idle_seconds(one.deployment.id) >= limit:
+        if limit > 0 and self._context.in_use.idle_seconds(one.deployment.id) >= limit:
             self._unload(one.deployment.id, limit)
 
     def _unload(self, deployment_id: str, idle_seconds: float) -> None:
         try:
             with self._database.write() as session:
-                unloaded = deployments.unload(session, deployment_id, idle_seconds, self._ground)
+                unloaded = deployments.unload(session, deployment_id, idle_seconds, self._context)
         except SQLAlchemyError:
             # Nothing was written, so it is to be found and used as before.
-            self._ground.in_use.revive(deployment_id)
+            self._context.in_use.revive(deployment_id)
             raise
         if unloaded:
             log.info("deployment %s idles and is unloaded", deployment_id)
 
     def _make_room_for_runs(self, live: list[LiveDeployment]) -> None:
         """Queued runs go before engines that nobody asks: those end as soon as a run lacks their GPUs."""
-        machine = self._ground.machine()
+        machine = self._context.machine()
         if not machine.gpus or not any(one.deployment.on_demand for one in live):
             return
         with self._database.read() as session:
             lacking = claims.lacking_gpus(session, machine)
-            chosen = deployments.rooms.vacate_gpus(session, lacking, self._ground) if lacking else ()
+            chosen = deployments.memory_leases.vacate_gpus(session, lacking, self._context) if lacking else ()
         for deployment_id in chosen:
-            self._unload(deployment_id, deployments.rooms.IDLE_SECONDS)
+            self._unload(deployment_id, deployments.memory_leases.IDLE_SECONDS)
 
     def _note_uses(self) -> None:
         if time.monotonic() - self._noted_at < USES_SECONDS:
             return
         self._noted_at = time.monotonic()
-        uses = self._ground.in_use.take_uses()
+        uses = self._context.in_use.take_uses()
         if uses:
             with self._database.write() as session:
                 deployments.note_uses(session, uses)
@@ -263,20 +263,20 @@ class Server:
         if comes_back:
             log.warning("deployment %s crashed and will be started again: %s", one.deployment.id, error)
         else:
-            self._ground.in_use.forget(one.deployment.id)
+            self._context.in_use.forget(one.deployment.id)
         self._pulse.notify()
 
     def _note_failure(self, one: LiveDeployment, error: str, failure: StartFailure) -> None:
         """Before those who wait can see its end: they ask anew then, and hear of it."""
         if one.details.key is not None:
-            self._ground.failed_starts.note(one.details.key, error, is_lasting=failure == "model")
+            self._context.failed_starts.note(one.details.key, error, is_lasting=failure == "model")
 
     def _finish(self, one: LiveDeployment, token: str | None, error: str | None) -> None:
         if error is not None:
             self._note_failure(one, error, "engine")
         with self._database.write() as session:
             deployments.finish(session, one.deployment.id, token, error, failure=None if error is None else "engine")
-        self._ground.in_use.forget(one.deployment.id)
+        self._context.in_use.forget(one.deployment.id)
         self._pulse.notify()
 
     def _why(self, one: LiveDeployment, ending: Exit) -> str:
@@ -285,13 +285,13 @@ class Server:
             return f"the engine {self._silence()} and was ended"
         if ending.signal is not None:
             return f"the engine was ended by signal {ending.signal}"
-        path = self._ground.home.deployment_log(one.deployment.id)
+        path = self._context.home.deployment_log(one.deployment.id)
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if not lines:
             return judge(ending)[1] or "the engine ended"
         names, owner_id = _secret_names(one), one.deployment.owner_id
         with self._database.read() as session:
-            given = secrets.readable_values(session, self._ground.secrets, names, owner_id=owner_id)
+            given = secrets.readable_values(session, self._context.secrets, names, owner_id=owner_id)
         return Redactor(given)(lines[-1])[:2000]
 
 

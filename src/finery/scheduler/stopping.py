@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from finery.contracts.status import Intent, RunStatus
 from finery.db import Database
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Controllable, Executor
@@ -22,10 +22,10 @@ class Stopper:
     """Delivers each intent once per attempt and server; after a restart once more, which changes nothing."""
 
     def __init__(
-        self, database: Database, ground: Ground, executors: Mapping[str, Executor], settings: SchedulerSettings
+        self, database: Database, context: DomainContext, executors: Mapping[str, Executor], settings: SchedulerSettings
     ) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
         self._executors = executors
         self._settings = settings
         self._complaints = Complaints(log)
@@ -50,12 +50,12 @@ class Stopper:
             self._delivered.add((attempt.ref, attempt.intent))
         if attempt.controls and isinstance(executor, Controllable):
             for control in attempt.controls:
-                executor.control(handle_of(attempt, self._ground), control)
+                executor.control(handle_of(attempt, self._context), control)
             with self._database.write() as session:
                 attempts.clear_controls(session, attempt.ref, attempt.controls)
 
     def _deliver(self, executor: Executor, attempt: LiveAttempt, intent: Intent) -> None:
-        handle = handle_of(attempt, self._ground)
+        handle = handle_of(attempt, self._context)
         failpoint("stop.before_signal")
         if intent is Intent.CANCEL or not isinstance(executor, Controllable):
             executor.stop(handle, self._settings.grace_seconds)

@@ -9,8 +9,8 @@ from finery.contracts.process import Handle
 from finery.contracts.status import Reason
 from finery.db import Database
 from finery.domain import secrets
+from finery.domain.context import DomainContext
 from finery.domain.errors import DomainError
-from finery.domain.ground import Ground
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
 from finery.executors.base import Executor, SubmitFailed, sweep
@@ -30,14 +30,14 @@ class Submitter:
     def __init__(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         executors: Mapping[str, Executor],
         settings: SchedulerSettings,
         redactors: Redactors,
         back_off: BackOff,
     ) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
         self._executors = executors
         self._settings = settings
         self._redactors = redactors
@@ -63,12 +63,12 @@ class Submitter:
         return min(wait or self._settings.idle_seconds, self._settings.idle_seconds)
 
     def _claim(self) -> Claim | None:
-        machine = self._ground.machine()
+        machine = self._context.machine()
         with self._database.read() as session:
             if not claims.may_start(session, machine):
                 return None
         with self._database.write() as session:
-            self._ground.lease.check(session)
+            self._context.lease.check(session)
             return claims.claim_next(
                 session, machine, executor=self._settings.executor, max_passed=self._settings.max_passed
             )
@@ -79,11 +79,11 @@ class Submitter:
         try:
             given = self._secrets_of(claim)
             redact = self._redactors.remember(claim.ref, given.values())
-            ground, grace = self._ground, self._settings.grace_seconds
-            launch = render_launch(claim, executor, ground.home, ground.home_id, ground.machine(), grace, given)
+            context, grace = self._context, self._settings.grace_seconds
+            launch = render_launch(claim, executor, context.home, context.home_id, context.machine(), grace, given)
             failpoint("submit.rendered")
             # This server may have slept since the claim: then somebody else may have the run.
-            self._ground.lease.confirm(self._database)
+            self._context.lease.confirm(self._database)
             handle = executor.submit(launch)
         except (SubmitFailed, DomainError, OSError, SQLAlchemyError) as error:
             if is_shortage(error) or isinstance(error, SQLAlchemyError):
@@ -98,13 +98,13 @@ class Submitter:
 
     def _secrets_of(self, claim: Claim) -> dict[str, str]:
         """Read at each launch, so that a changed value counts at the next attempt."""
-        needed, customary = claim.resolved.secrets, claim.resolved.customary_secrets
+        needed, customary = claim.resolved.secrets, claim.resolved.optional_secrets
         if not needed and not customary:
             return {}
         with self._database.read() as session:
             return secrets.resolve(
                 session,
-                self._ground.secrets,
+                self._context.secrets,
                 needed,
                 owner_id=claim.owner_id,
                 optional=customary,
@@ -119,7 +119,7 @@ class Submitter:
             sweep(executor, handle)
 
     def _put_back(self, claim: Claim, executor: Executor, why: str) -> None:
-        handle = Handle(directory=self._ground.home.run(claim.run_id).path, attempt=claim.ref.attempt)
+        handle = Handle(directory=self._context.home.run(claim.run_id).path, attempt=claim.ref.attempt)
         self._put_backs.put_back(
             f"run {claim.run_id}",
             why,

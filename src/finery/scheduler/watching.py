@@ -10,7 +10,7 @@ from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, judge
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database, make_room
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Executor, NotYet, sweep
@@ -36,7 +36,7 @@ class Watcher:
     def __init__(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         executors: Mapping[str, Executor],
         settings: SchedulerSettings,
         redactors: Redactors,
@@ -46,7 +46,7 @@ class Watcher:
     ) -> None:
         """`logs` counts the lines of live runs' logs as they grow, so that nobody who asks later waits for it."""
         self._database = database
-        self._ground = ground
+        self._context = context
         self._executors = executors
         self._settings = settings
         self._complaints = Complaints(log)
@@ -73,7 +73,7 @@ class Watcher:
     def _look(self, attempt: LiveAttempt) -> None:
         if attempt.handle is None and self._is_submitting():
             return
-        executor, handle = self._executors[attempt.executor], handle_of(attempt, self._ground)
+        executor, handle = self._executors[attempt.executor], handle_of(attempt, self._context)
         if attempt.handle is None and not _was_launched(executor, handle):
             self._give_back(attempt, handle, "the server ended before the run was started")
             return
@@ -141,10 +141,10 @@ class Watcher:
     def _count_lines(self, attempt: LiveAttempt) -> None:
         if self._logs is not None:
             with contextlib.suppress(OSError):
-                self._logs.count(self._ground.home.run_log(attempt.run_id))
+                self._logs.count(self._context.home.run_log(attempt.run_id))
 
     def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None, began: bool) -> None:
-        has_checkpoint = self._ground.home.run(attempt.run_id).last_checkpoint() is not None
+        has_checkpoint = self._context.home.run(attempt.run_id).last_checkpoint() is not None
         ending = ending and _ending_here(ending, self._executors[attempt.executor])
         if redact := self._redactors.of(attempt):
             message = message and redact(message)
@@ -170,11 +170,11 @@ class Watcher:
             attempts.add_notice(session, attempt.ref, level="warning", code="trainer_held", message=message)
 
 
-def handle_of(attempt: LiveAttempt, ground: Ground) -> Handle:
+def handle_of(attempt: LiveAttempt, context: DomainContext) -> Handle:
     """The stored handle, or one that finds the attempt where the server ended before it was stored."""
     if attempt.handle is not None:
         return attempt.handle
-    return Handle(directory=ground.home.run(attempt.run_id).path, attempt=attempt.ref.attempt)
+    return Handle(directory=context.home.run(attempt.run_id).path, attempt=attempt.ref.attempt)
 
 
 def give_back(

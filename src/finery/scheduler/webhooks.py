@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from finery import __version__
 from finery.db import Database
 from finery.domain import webhooks
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.webhooks import Dispatch, Outcome
 from finery.kit.clock import SettingsOfClock, utc_now
 from finery.kit.failpoints import failpoint
@@ -42,7 +42,7 @@ class Teller:
     def __init__(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         pulse: Pulse,
         settings: SchedulerSettings,
         *,
@@ -51,7 +51,7 @@ class Teller:
         uptime: Callable[[], float] = uptime,
     ) -> None:
         self._database = database
-        self._ground = ground
+        self._context = context
         self._pulse = pulse
         self._settings = settings
         self._poster = poster
@@ -97,8 +97,8 @@ class Teller:
                 if not webhooks.has_news(session):
                     return
             with self._database.write() as session:
-                self._ground.lease.check(session)
-                count = webhooks.fan_out(session, self._ground, limit=BATCH)
+                self._context.lease.check(session)
+                count = webhooks.fan_out(session, self._context, limit=BATCH)
             failpoint("webhooks.fanned_out")
             if count < BATCH:
                 return
@@ -120,7 +120,7 @@ class Teller:
 
     def _claim(self, number: int, limit: int) -> list[Dispatch]:
         with self._database.write() as session:
-            self._ground.lease.check(session)
+            self._context.lease.check(session)
             return webhooks.claim(session, number, self._now(), limit=limit)
 
     def _start(self, dispatch: Dispatch) -> None:
@@ -177,12 +177,12 @@ class Teller:
         from finery.kit.checked_post import Poster
 
         if self._poster is None:
-            self._poster = Poster(self._ground.destinations, seconds=SECONDS)
+            self._poster = Poster(self._context.destinations, seconds=SECONDS)
         return self._poster
 
     def _headers(self, dispatch: Dispatch) -> dict[str, str]:
         timestamp = int(self._now().timestamp())
-        secrets = [self._ground.secrets.decrypt(token) for token in dispatch.secrets]
+        secrets = [self._context.secrets.decrypt(token) for token in dispatch.secrets]
         return {
             "webhook-id": dispatch.message_id,
             "webhook-timestamp": str(timestamp),

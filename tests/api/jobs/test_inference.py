@@ -38,7 +38,7 @@ def start_engines(services: Services, port: int, *, error: str | None = None) ->
         with services.database.write() as session:
             waiting = [live for live in deployments.list_live(session) if live.token is None]
             for live in waiting:
-                claim = deployments.claim(session, live.deployment.id, services.ground)
+                claim = deployments.claim(session, live.deployment.id, services.context)
                 assert claim is not None
                 token = claim.token
                 if error is not None:
@@ -103,7 +103,7 @@ class TestLoadModel:
         assert client.get("/model_info").json()["model_name"] == MODEL
 
     def test_where_the_home_lies_is_not_told(self, client: TestClient, services: Services, engine: FakeEngine) -> None:
-        make_model(services.ground.home.path, "m")
+        make_model(services.context.home.path, "m")
         assert load(client, services, engine.port, model_path="./m").status_code == 200
         assert client.get("/model_info").json()["model_path"] == "m"
 

@@ -31,7 +31,7 @@ def services(client: TestClient) -> Services:
 
 def create(services: Services, new: NewRun) -> str:
     with services.database.write() as session:
-        return runs.create(session, new, services.ground, LOCAL_ADMINISTRATOR).id
+        return runs.create(session, new, services.context, LOCAL_ADMINISTRATOR).id
 
 
 class TestCreateJob:
@@ -85,7 +85,7 @@ class TestListJobs:
             client.post("/jobs", json={**JOB, "job_id": f"job-{number}"})
         client.patch("/jobs/job-1/status", json={"status": "running"})
         client.patch("/jobs/job-2/status", json={"status": "succeeded"})
-        return [create(services, builders.sft(services.ground.home.path))]
+        return [create(services, builders.sft(services.context.home.path))]
 
     @pytest.mark.parametrize(
         ("query", "ids"),
@@ -136,7 +136,7 @@ class TestReportStatus:
         assert client.get("/jobs/job-001").json()["status"] == end
 
     def test_not_for_our_own_jobs(self, client: TestClient, services: Services) -> None:
-        run_id = create(services, builders.sft(services.ground.home.path))
+        run_id = create(services, builders.sft(services.context.home.path))
         assert client.patch(f"/jobs/{run_id}/status", json={"status": "running"}).status_code == 409
 
     @pytest.mark.parametrize("body", [{}, {"status": "paused"}, {"status": "running", "x": 1}, [], "running"])
@@ -150,14 +150,14 @@ class TestReportStatus:
 
 class TestCancelJob:
     def test_a_waiting_job(self, client: TestClient, services: Services) -> None:
-        run_id = create(services, builders.sft(services.ground.home.path))
+        run_id = create(services, builders.sft(services.context.home.path))
         answer = client.post(f"/jobs/{run_id}/cancel")
         assert answer.status_code == 200
         assert answer.json()["message"]
         assert client.get(f"/jobs/{run_id}").json()["status"] == "cancelled"
 
     def test_a_hundred_times_is_one_event(self, client: TestClient, services: Services) -> None:
-        run_id = create(services, builders.sft(services.ground.home.path))
+        run_id = create(services, builders.sft(services.context.home.path))
         answers = [client.post(f"/jobs/{run_id}/cancel").status_code for _ in range(100)]
         assert answers == [200] + [400] * 99
         with services.database.read() as session:
@@ -183,18 +183,18 @@ class TestDeleteJob:
         assert client.get("/jobs/job-001").status_code == 404
 
     def test_not_while_it_is_carried_out(self, client: TestClient, services: Services) -> None:
-        run_id = create(services, builders.sft(services.ground.home.path))
+        run_id = create(services, builders.sft(services.context.home.path))
         assert client.delete(f"/jobs/{run_id}").status_code == 409
 
 
 class TestReadLogs:
     @pytest.fixture
     def job(self, services: Services) -> str:
-        return create(services, builders.sft(services.ground.home.path))
+        return create(services, builders.sft(services.context.home.path))
 
     @pytest.fixture
     def log(self, services: Services, job: str) -> Path:
-        path = services.ground.home.run_log(job)
+        path = services.context.home.run_log(job)
         path.parent.mkdir(parents=True)
         path.write_text("".join(f"줄 {number}\n" for number in range(150)))
         return path

@@ -293,7 +293,7 @@ class TestUsers:
         assert says in answer.json()["error"]["errors"][0]["message"]
 
     def test_a_deleted_users_runs_stay(self, admin: TestClient, ada: TestClient, composition: Composition) -> None:
-        write_rows(composition.services.ground.home.path)
+        write_rows(composition.services.context.home.path)
         run = {**RUN, "id": "adas"}
         assert ada.post(f"{V1}/runs", json=run).status_code == 201
         user_id = ada.get(f"{V1}/me").json()["user"]["id"]
@@ -312,7 +312,7 @@ class TestSecrets:
         assert admin.get(f"{V1}/secrets").json() == {"secrets": []}
         services = composition.services
         with services.database.read() as session:
-            found = secrets.resolve(session, services.ground.secrets, ["HF_TOKEN"], owner_id=info.owner_id)
+            found = secrets.resolve(session, services.context.secrets, ["HF_TOKEN"], owner_id=info.owner_id)
         assert found == {"HF_TOKEN": "hf_0123456789"}
         for text in (answer.text, listing.text, admin.get(f"{V1}/audit/export").text):
             assert "hf_0123456789" not in text

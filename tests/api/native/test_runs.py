@@ -32,7 +32,7 @@ def services(client: TestClient) -> Services:
 
 def create(services: Services, new: NewRun) -> str:
     with services.database.write() as session:
-        return runs.create(session, new, services.ground, LOCAL_ADMINISTRATOR).id
+        return runs.create(session, new, services.context, LOCAL_ADMINISTRATOR).id
 
 
 class TestCreateRun:
@@ -117,7 +117,7 @@ class TestListRuns:
 
 class TestIntents:
     def test_pause_resume_cancel(self, client: TestClient, services: Services) -> None:
-        run_id = create(services, builders.sft(services.ground.home.path))
+        run_id = create(services, builders.sft(services.context.home.path))
         assert client.post(f"{RUNS}/{run_id}/pause").json()["status"] == "paused"
         assert client.post(f"{RUNS}/{run_id}/resume").json()["status"] == "queued"
         assert client.post(f"{RUNS}/{run_id}/checkpoint").status_code == 409
@@ -143,7 +143,7 @@ class TestHistory:
 
     def test_log(self, client: TestClient, services: Services) -> None:
         client.post(RUNS, json={**COMMAND, "id": "a"})
-        path = services.ground.home.run_log("a")
+        path = services.context.home.run_log("a")
         path.parent.mkdir(parents=True)
         path.write_text("one\ntwo\nthr")
         tail = LogTail.model_validate(client.get(f"{RUNS}/a/logs?tail=2").json())
@@ -169,7 +169,7 @@ class TestHistory:
         self, client: TestClient, services: Services, wanted: str | None, status: int, body: bytes, shown: str | None
     ) -> None:
         client.post(RUNS, json={**COMMAND, "id": "a"})
-        path = services.ground.home.run_log("a")
+        path = services.context.home.run_log("a")
         path.parent.mkdir(parents=True)
         path.write_bytes(b"0123456789")
         answer = client.get(f"{RUNS}/a/logs/content", headers={"Range": wanted} if wanted else {})
@@ -186,7 +186,7 @@ class TestArtifacts:
     def artifact(self, client: TestClient, services: Services) -> str:
         """The address of a folder that a run left."""
         client.post(RUNS, json={**COMMAND, "id": "a"})
-        folder = services.ground.home.path / "outputs" / "model"
+        folder = services.context.home.path / "outputs" / "model"
         (folder / "inner").mkdir(parents=True)
         (folder / "inner" / "weights.safetensors").write_bytes(b"w" * 10)
         (folder / "config.json").write_text("{}")
@@ -225,7 +225,7 @@ class TestArtifacts:
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_request")
 
     def test_removed_from_disk(self, client: TestClient, artifact: str, services: Services) -> None:
-        address = self.record(services, services.ground.home.path / "gone.bin")
+        address = self.record(services, services.context.home.path / "gone.bin")
         assert client.get(address).status_code == 404
 
     def test_unknown(self, client: TestClient, artifact: str) -> None:
@@ -255,17 +255,17 @@ class TestOthers:
         assert client.get("/api/v1/deployments/none").status_code == 404
 
     def test_where_the_home_lies_is_not_told(self, client: TestClient, services: Services) -> None:
-        make_model(services.ground.home.path, "m")
+        make_model(services.context.home.path, "m")
         answers = [client.post("/api/v1/deployments", json={"model": "./m"})]
         address = f"/api/v1/deployments/{answers[0].json()['id']}"
         with services.database.write() as session:
-            error = f"no weights in {services.ground.home.path}/m"
+            error = f"no weights in {services.context.home.path}/m"
             session.execute(update(DeploymentRow).values(error=error))
         answers += [client.get(address), client.get("/api/v1/deployments")]
         answers += [client.patch(address, json={"shared": True}), client.delete(address)]
         assert answers[0].json()["model"] == "m"
         assert answers[1].json()["error"] == "no weights in m"
-        assert [str(services.ground.home.path) in answer.text for answer in answers] == [False] * 5
+        assert [str(services.context.home.path) in answer.text for answer in answers] == [False] * 5
 
     def test_an_engine_that_is_not_known(self, client: TestClient) -> None:
         answer = client.post("/api/v1/deployments", json={"model": "finery/tiny-llama", "engine": "vlm"})

@@ -100,17 +100,17 @@ class TestSecrets:
 class TestCustomarySecrets:
     @pytest.mark.parametrize("model", ["org/model", "gpt2"])
     def test_the_hub_needs_its_token(self, model: str) -> None:
-        assert sft().customary_secrets(model) == ["HF_TOKEN"]
+        assert sft().optional_secrets(model) == ["HF_TOKEN"]
 
     @pytest.mark.parametrize("model", ["finery/tiny-llama", "/home/outputs/x"])
     def test_what_is_here_needs_none(self, model: str) -> None:
-        assert sft().customary_secrets(model) == []
+        assert sft().optional_secrets(model) == []
 
     def test_trackers_need_theirs(self) -> None:
-        wanted = sft(report_to=["tensorboard", "wandb"]).customary_secrets("finery/tiny-llama")
+        wanted = sft(report_to=["tensorboard", "wandb"]).optional_secrets("finery/tiny-llama")
         assert wanted == ["WANDB_API_KEY", "WANDB_BASE_URL"]
-        assert "MLFLOW_TRACKING_TOKEN" in sft(report_to=["mlflow"]).customary_secrets("finery/tiny-llama")
-        assert sft(report_to=["trackio"]).customary_secrets("finery/tiny-llama") == ["HF_TOKEN"]
+        assert "MLFLOW_TRACKING_TOKEN" in sft(report_to=["mlflow"]).optional_secrets("finery/tiny-llama")
+        assert sft(report_to=["trackio"]).optional_secrets("finery/tiny-llama") == ["HF_TOKEN"]
 
     def test_a_command_gets_what_it_names_and_no_more(self) -> None:
-        assert CommandConfig(argv=["x"]).customary_secrets("") == []
+        assert CommandConfig(argv=["x"]).optional_secrets("") == []

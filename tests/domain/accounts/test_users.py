@@ -305,7 +305,7 @@ class TestDeleteUser:
         ann, bob = people.user(database, "ann"), people.user(database, "bob")
         with database.write() as session:
             for user in (ann, bob):
-                runs.create(session, builders.external(user.username), builders.ground(home), LOCAL_ADMINISTRATOR)
+                runs.create(session, builders.external(user.username), builders.context(home), LOCAL_ADMINISTRATOR)
                 session.execute(update(RunRow).where(RunRow.id == user.username).values(owner_id=user.id))
         opened = people.log_in(database, "ann")
         with database.write() as session:

@@ -10,11 +10,11 @@ from tests.domain.principals import ANN, BOB
 class TestListModels:
     def test_every_name_resolves(self, database: Database, home: Path) -> None:
         run_id = train(database, home, ANN, name="house")
-        ground = named(home, chat="finery/tiny-llama")
+        context = named(home, chat="finery/tiny-llama")
         with database.read() as session:
-            listed = list_models(session, ground, ANN)
+            listed = list_models(session, context, ANN)
             for one in listed:
-                assert resolve_model(session, one.name, ground, ANN)
+                assert resolve_model(session, one.name, context, ANN)
         assert listed[0].name == "chat"
         assert [(one.name, one.kind, one.run_id) for one in listed[-2:]] == [
             ("outputs/m", "output", run_id),

@@ -10,7 +10,7 @@ from pyarrow import parquet
 from finery.contracts.stored import Preview
 from finery.domain.datasets import preview
 from finery.domain.datasets.contents import LARGEST_ROW
-from finery.domain.datasets.refusals import DatasetUnreadable
+from finery.domain.datasets.store_errors import DatasetUnreadable
 from tests.domain.datasets.stored import lines
 
 

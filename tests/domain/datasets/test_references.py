@@ -11,7 +11,7 @@ from finery.contracts.stored import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
 from finery.domain.datasets import DatasetRefused, ResolvedDataset
-from finery.domain.datasets.refusals import (
+from finery.domain.datasets.store_errors import (
     AmbiguousReference,
     ReferenceGone,
     StoredDatasetNotFound,
@@ -26,7 +26,7 @@ from tests.domain.principals import ANN, BOB, LEAD
 
 def resolve(database: Database, home: Path, text: str, who: Principal = ANN) -> ResolvedDataset | None:
     with database.write() as session:
-        return datasets.resolve_reference(session, text, who, builders.ground(home))
+        return datasets.resolve_reference(session, text, who, builders.context(home))
 
 
 def found(database: Database, home: Path, text: str, who: Principal = ANN) -> tuple[str | None, int | None]:
@@ -37,7 +37,7 @@ def found(database: Database, home: Path, text: str, who: Principal = ANN) -> tu
 
 def submit(database: Database, home: Path, who: Principal = ANN, **config: Any) -> Run:
     with database.write() as session:
-        return runs.create(session, builders.sft(home, config=config), builders.ground(home), who)
+        return runs.create(session, builders.sft(home, config=config), builders.context(home), who)
 
 
 @pytest.fixture

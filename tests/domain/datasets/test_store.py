@@ -7,7 +7,7 @@ from finery.contracts.stored import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
 from finery.domain.cursors import BadCursor
-from finery.domain.datasets.refusals import (
+from finery.domain.datasets.store_errors import (
     DatasetInUse,
     DatasetNameTaken,
     DatasetNotYours,
@@ -170,7 +170,7 @@ class TestDelete:
         made = stored.create(database, home)
         new = builders.sft(home, id="r1", config={"dataset_path": f"dataset:{made.id}"})
         with database.write() as session:
-            run = runs.create(session, new, builders.ground(home), ANN)
+            run = runs.create(session, new, builders.context(home), ANN)
         with pytest.raises(DatasetInUse, match=run.uid):
             delete(database, made)
         with database.write() as session:

@@ -10,9 +10,9 @@ from finery.contracts.model_table import parse_model_table
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.db import Database
 from finery.domain import deployments
+from finery.domain.context import DomainContext
 from finery.domain.deployments import LiveDeployment
-from finery.domain.deployments.needs import memory_need
-from finery.domain.ground import Ground
+from finery.domain.deployments.memory_estimate import memory_need
 from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import VllmSettings
 from finery.kit.in_use import InUse
@@ -22,7 +22,7 @@ from tests.clock import Clock
 GIB = 2**30
 
 
-def make_ground(
+def make_context(
     home: Path,
     *,
     gpus: int = 0,
@@ -31,7 +31,7 @@ def make_ground(
     vllm: bool = False,
     clock: Clock | None = None,
     models: dict[str, object] | None = None,
-) -> Ground:
+) -> DomainContext:
     machine = builders.machine().model_copy(
         update={
             "memory_available_bytes": ram_bytes,
@@ -44,27 +44,27 @@ def make_ground(
             ],
         }
     )  # fmt: skip
-    ground = builders.ground(home)
+    context = builders.context(home)
     engine = VllmEngine(VllmSettings(), "/usr/bin/vllm" if vllm else None)
     return dataclasses.replace(
-        ground,
+        context,
         machine=lambda: machine,
         models=parse_model_table({"models": models or {}}),
-        engines={**ground.engines, engine.name: engine},
+        engines={**context.engines, engine.name: engine},
         in_use=InUse(clock or Clock()),
     )
 
 
-def make_model(home: Path, name: str, size: int = 64, ground: Ground | None = None) -> str:
-    """Its absolute path. With a `ground`, an engine for it needs `size` bytes there, to within a percent."""
+def make_model(home: Path, name: str, size: int = 64, context: DomainContext | None = None) -> str:
+    """Its absolute path. With a `context`, an engine for it needs `size` bytes there, to within a percent."""
     folder = home / name
     folder.mkdir()
     (folder / "config.json").write_text('{"hidden_size": 8, "num_attention_heads": 1, "num_hidden_layers": 1}')
     weights = folder / "model.safetensors"
     builders.write_weights(weights)
-    if ground is not None:
-        each = 1 if ground.machine().gpus else 2
-        size = (size - memory_need(str(folder), None, EngineOptions(), ground)) // each
+    if context is not None:
+        each = 1 if context.machine().gpus else 2
+        size = (size - memory_need(str(folder), None, EngineOptions(), context)) // each
     builders.write_weights(weights, size)
     return str(folder)
 
@@ -78,19 +78,19 @@ def make_adapter(home: Path, name: str, base: str, **settings: object) -> str:
     return str(folder)
 
 
-def ensure(database: Database, name: str, ground: Ground, who: Principal = LOCAL_ADMINISTRATOR) -> Deployment:
+def ensure(database: Database, name: str, context: DomainContext, who: Principal = LOCAL_ADMINISTRATOR) -> Deployment:
     with database.write() as session:
-        return deployments.demand.ensure(session, name, who, ground).deployment
+        return deployments.autostart.ensure(session, name, who, context).deployment
 
 
-def start(database: Database, deployment_id: str, ground: Ground) -> str | None:
+def start(database: Database, deployment_id: str, context: DomainContext) -> str | None:
     """What the serve loop does with what can be started; the device, None where there is no room."""
     with database.write() as session:
-        claim = deployments.claim(session, deployment_id, ground)
+        claim = deployments.claim(session, deployment_id, context)
         if claim is None:
             return None
         deployments.mark_running(session, deployment_id, claim.token, "cuda")
-    ground.in_use.touch(deployment_id)
+    context.in_use.touch(deployment_id)
     return claim.device
 
 

@@ -7,25 +7,25 @@ from finery.contracts.deployment import DeploymentStatus, NewDeployment
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.db import Database
 from finery.domain import deployments
+from finery.domain.context import DomainContext
 from finery.domain.deployments import lifecycle
-from finery.domain.ground import Ground
 from finery.kit.clock import utc_now
-from tests.domain.deployments.serving import end, ensure, get, live, make_ground, start
+from tests.domain.deployments.serving import end, ensure, get, live, make_context, start
 
 TINY = "finery/tiny-llama"
 
 
-def deploy(database: Database, ground: Ground) -> str:
+def deploy(database: Database, context: DomainContext) -> str:
     with database.write() as session:
-        return deployments.create(session, NewDeployment(model_name=TINY), ground, LOCAL_ADMINISTRATOR).id
+        return deployments.create(session, NewDeployment(model_name=TINY), context, LOCAL_ADMINISTRATOR).id
 
 
 class TestEnd:
     def test_what_ran_by_hand_comes_back_later_each_time(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = deploy(database, ground)
+        context = make_context(home)
+        deployment_id = deploy(database, context)
         for crash in range(5):
-            assert start(database, deployment_id, ground) == "ram"
+            assert start(database, deployment_id, context) == "ram"
             port = get(database, deployment_id).port
             assert end(database, deployment_id, f"crash {crash}")
             found = live(database, deployment_id)
@@ -35,40 +35,40 @@ class TestEnd:
             assert found.restart_at is not None
             wait = (found.restart_at - found.since).total_seconds()
             assert wait == pytest.approx(2.0**crash)
-        start(database, deployment_id, ground)
+        start(database, deployment_id, context)
         assert get(database, deployment_id).error is None
         assert not end(database, deployment_id, "the last words")
         found_at_last = get(database, deployment_id)
         assert (found_at_last.status, found_at_last.error) == (DeploymentStatus.FAILED, "the last words")
 
     def test_old_crashes_do_not_count(self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        ground = make_ground(home)
-        deployment_id = deploy(database, ground)
+        context = make_context(home)
+        deployment_id = deploy(database, context)
         for crash in range(7):
             now = utc_now() + timedelta(minutes=11 * crash)
             monkeypatch.setattr(lifecycle, "utc_now", lambda now=now: now)
-            start(database, deployment_id, ground)
+            start(database, deployment_id, context)
             assert end(database, deployment_id)
 
     def test_one_that_never_ran_has_failed(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = deploy(database, ground)
+        context = make_context(home)
+        deployment_id = deploy(database, context)
         with database.write() as session:
-            assert deployments.claim(session, deployment_id, ground) is not None
+            assert deployments.claim(session, deployment_id, context) is not None
         assert not end(database, deployment_id, "no such model")
         assert get(database, deployment_id).error == "no such model"
 
     def test_one_on_demand_has_failed(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = ensure(database, TINY, ground).id
-        start(database, deployment_id, ground)
+        context = make_context(home)
+        deployment_id = ensure(database, TINY, context).id
+        start(database, deployment_id, context)
         assert not end(database, deployment_id)
         assert get(database, deployment_id).status is DeploymentStatus.FAILED
 
     def test_one_that_was_to_stop_has_stopped(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = deploy(database, ground)
-        start(database, deployment_id, ground)
+        context = make_context(home)
+        deployment_id = deploy(database, context)
+        start(database, deployment_id, context)
         with database.write() as session:
             deployments.request_stop(session, deployment_id, LOCAL_ADMINISTRATOR)
         assert not end(database, deployment_id)
@@ -76,9 +76,9 @@ class TestEnd:
         assert (found.status, found.error) == (DeploymentStatus.STOPPED, None)
 
     def test_an_older_token_changes_nothing(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = deploy(database, ground)
-        start(database, deployment_id, ground)
+        context = make_context(home)
+        deployment_id = deploy(database, context)
+        start(database, deployment_id, context)
         with database.write() as session:
             assert not deployments.end(session, deployment_id, "older", "gone")
         assert get(database, deployment_id).status is DeploymentStatus.RUNNING
@@ -86,19 +86,19 @@ class TestEnd:
 
 class TestUnload:
     def test_not_what_was_deployed_by_hand(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = deploy(database, ground)
-        start(database, deployment_id, ground)
+        context = make_context(home)
+        deployment_id = deploy(database, context)
+        start(database, deployment_id, context)
         with database.write() as session:
-            assert not deployments.unload(session, deployment_id, 0.0, ground)
-        assert ground.in_use.begin(deployment_id)
+            assert not deployments.unload(session, deployment_id, 0.0, context)
+        assert context.in_use.begin(deployment_id)
 
 
 class TestNoteUses:
     def test_is_shown(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment_id = ensure(database, TINY, ground).id
-        ground.in_use.touch(deployment_id)
+        context = make_context(home)
+        deployment_id = ensure(database, TINY, context).id
+        context.in_use.touch(deployment_id)
         with database.write() as session:
-            deployments.note_uses(session, ground.in_use.take_uses())
+            deployments.note_uses(session, context.in_use.take_uses())
         assert get(database, deployment_id).last_used_at is not None

@@ -24,7 +24,7 @@ def create_at_once(database: Database, home: Path, slot: str | None) -> list[Dep
         barrier.wait()
         with database.write() as session:
             return deployments.create(
-                session, NewDeployment(model_name=MODEL, slot=slot), builders.ground(home), LOCAL_ADMINISTRATOR
+                session, NewDeployment(model_name=MODEL, slot=slot), builders.context(home), LOCAL_ADMINISTRATOR
             )
 
     with ThreadPoolExecutor(THREADS) as pool:
@@ -43,7 +43,7 @@ class TestCreateAtOnce:
         if is_held:
             with database.write() as session:
                 deployments.create(
-                    session, NewDeployment(model_name=MODEL, slot="main"), builders.ground(home), LOCAL_ADMINISTRATOR
+                    session, NewDeployment(model_name=MODEL, slot="main"), builders.context(home), LOCAL_ADMINISTRATOR
                 )
         made = create_at_once(database, home, "main")
         with database.read() as session:
@@ -57,7 +57,7 @@ class TestCreateAtOnce:
 def create(database: Database, home: Path, who: Principal, slot: str | None = None, *, shared: bool = False) -> str:
     with database.write() as session:
         new = NewDeployment(model_name=MODEL, slot=slot, shared=shared)
-        return deployments.create(session, new, builders.ground(home), who).id
+        return deployments.create(session, new, builders.context(home), who).id
 
 
 def seen_by(database: Database, who: Principal) -> dict[str, Deployment]:
@@ -123,7 +123,7 @@ class TestSlots:
     def test_one_that_has_ended_holds_none(self, database: Database, home: Path) -> None:
         anns = create(database, home, ANN, "main")
         with database.write() as session:
-            claim = deployments.claim(session, anns, builders.ground(home))
+            claim = deployments.claim(session, anns, builders.context(home))
             assert claim is not None
             token = claim.token
             deployments.mark_running(session, anns, token, "cpu")

@@ -56,7 +56,7 @@ class TestRemoveExpired:
         file = parted.file(database, home)
         with database.write() as session:
             config = {"dataset_path": file.id}
-            run = runs.create(session, builders.sft(home, config=config), builders.ground(home), ANN)
+            run = runs.create(session, builders.sft(home, config=config), builders.context(home), ANN)
         parted.age(database, EXPIRED)
         with database.read() as session, pytest.raises(FileNotFound):
             files.get(session, file.id, ANN)

@@ -8,7 +8,7 @@ from finery.contracts.run import Run
 from finery.db import Database
 from finery.domain import datasets, files, runs
 from finery.domain.datasets import ResolvedDataset
-from finery.domain.datasets.refusals import ReferenceGone
+from finery.domain.datasets.store_errors import ReferenceGone
 from finery.domain.files.errors import FileInUse
 from tests import builders
 from tests.domain.files import parted
@@ -17,14 +17,14 @@ from tests.domain.principals import ANN
 
 def resolve(database: Database, home: Path, file_id: str) -> ResolvedDataset:
     with database.write() as session:
-        resolved = files.resolve_file(session, file_id, ANN, builders.ground(home), field="dataset_path")
+        resolved = files.resolve_file(session, file_id, ANN, builders.context(home), field="dataset_path")
     assert resolved is not None
     return resolved
 
 
 def submit(database: Database, home: Path) -> Run:
     with database.write() as session:
-        return runs.create(session, builders.sft(home), builders.ground(home), ANN)
+        return runs.create(session, builders.sft(home), builders.context(home), ANN)
 
 
 class TestPinnedFile:
@@ -51,7 +51,7 @@ class TestPinnedFile:
         with ThreadPoolExecutor(1) as pool:
             with database.write() as session:
                 run = runs.create(
-                    session, builders.sft(home, config={"dataset_path": file.id}), builders.ground(home), ANN
+                    session, builders.sft(home, config={"dataset_path": file.id}), builders.context(home), ANN
                 )
                 deletion = pool.submit(delete)
                 sleep(0.3)

@@ -16,7 +16,7 @@ WAY = (RunStatus.STARTING, RunStatus.RUNNING, RunStatus.SUCCEEDED)
 
 def succeeded(database: Database, home: Path, run_id: str, *, who: Principal = ANN, source: str = "openai") -> str:
     with database.write() as session:
-        run = runs.create(session, builders.sft(home, id=run_id, source=source), builders.ground(home), who)
+        run = runs.create(session, builders.sft(home, id=run_id, source=source), builders.context(home), who)
         for status in WAY:
             change_status(session, lock_row(session, run_id, who), status)
     return run.uid
@@ -48,7 +48,7 @@ class TestListResults:
     def test_only_of_runs_that_succeeded_and_of_that_dialect(self, database: Database, home: Path) -> None:
         native = succeeded(database, home, "native", source="native")
         with database.write() as session:
-            queued = runs.create(session, builders.sft(home, id="queued", source="openai"), builders.ground(home), ANN)
+            queued = runs.create(session, builders.sft(home, id="queued", source="openai"), builders.context(home), ANN)
         assert listed(database) == []
         assert find(database, native) is find(database, queued.uid) is find(database, "none") is None
 

@@ -23,7 +23,7 @@ from tests import builders
 def ref(database: Database, home: Path) -> AttemptRef:
     """The attempt of a run `r` that was just claimed."""
     with database.write() as session:
-        runs.create(session, builders.sft(home, id="r"), builders.ground(home), LOCAL_ADMINISTRATOR)
+        runs.create(session, builders.sft(home, id="r"), builders.context(home), LOCAL_ADMINISTRATOR)
     return claim_again(database)
 
 
@@ -177,7 +177,7 @@ class TestFinishCommand:
     ) -> None:
         with database.write() as session:
             wanted = builders.command("true", id="r", restartable=restartable)
-            runs.create(session, wanted, builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, wanted, builders.context(home), LOCAL_ADMINISTRATOR)
         ending = Exit(exit_code=None, signal=9, started_at=1.0, finished_at=2.0)
         assert finish(database, claim_again(database), reason, ending) is status
         with database.read() as session:
@@ -186,7 +186,7 @@ class TestFinishCommand:
 
     def test_that_never_began_is_started_in_any_case(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.command("true", id="r"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.command("true", id="r"), builders.context(home), LOCAL_ADMINISTRATOR)
         ref = claim_again(database)
         with database.write() as session:
             found = attempts.finish(
@@ -277,7 +277,7 @@ class TestClock:
 
     def test_external_runs_too(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.external("job-1"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external("job-1"), builders.context(home), LOCAL_ADMINISTRATOR)
             session.execute(update(RunRow).values(created_at=utc_now() + timedelta(hours=1)))
         with database.write() as session:
             run = runs.request_cancel(session, "job-1", LOCAL_ADMINISTRATOR)

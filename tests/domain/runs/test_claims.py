@@ -24,7 +24,7 @@ pytestmark = pytest.mark.every_database
 def submit(database: Database, home: Path, run_id: str, *, gpus: int = 0, priority: int = 0) -> str:
     new = builders.command(id=run_id, priority=priority, resources=Resources(gpus=gpus))
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home, gpus=8), LOCAL_ADMINISTRATOR).id
+        return runs.create(session, new, builders.context(home, gpus=8), LOCAL_ADMINISTRATOR).id
 
 
 def claim(database: Database, *, gpus: int = 0, cpu_slots: int = 2, max_passed: int = 20) -> Claim | None:
@@ -163,7 +163,7 @@ class TestClaimNext:
 
     def test_external_runs_are_never_claimed(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.external("job-001"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external("job-001"), builders.context(home), LOCAL_ADMINISTRATOR)
         assert claim(database) is None
 
     def test_a_run_for_another_device_is_no_rival(self, database: Database, home: Path) -> None:

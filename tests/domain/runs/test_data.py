@@ -18,7 +18,7 @@ from finery.domain.runs import measurements
 from finery.domain.runs.data import EvaluationRefused
 from finery.domain.runs.errors import InvalidRun
 from tests import builders
-from tests.domain.runs.test_choosing import model
+from tests.domain.runs.test_auto_values import model
 from tests.measuring import measure_here
 
 ANSWER = "an answer of some length, longer than eight tokens in any case"
@@ -42,7 +42,7 @@ def pair(prompt: str, completion: str = ANSWER) -> dict[str, Any]:
 def create(database: Database, home: Path, recipe: str = "sft", **config: Any) -> Run:
     new = NewRun(source="native", recipe=recipe, config={"model_name": "finery/tiny-llama", **config})
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+        return runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
 
 
 def notices(database: Database, run: Run) -> dict[str, dict[str, Any]]:

@@ -25,9 +25,9 @@ def grpo(home: Path, grader: dict[str, Any]) -> NewRun:
 
 
 def create(database: Database, home: Path, grader: dict[str, Any], *, allowed: bool = False) -> Run:
-    ground = replace(builders.ground(home), allow_python_graders=allowed)
+    context = replace(builders.context(home), allow_python_graders=allowed)
     with database.write() as session:
-        return runs.create(session, grpo(home, grader), ground, LOCAL_ADMINISTRATOR)
+        return runs.create(session, grpo(home, grader), context, LOCAL_ADMINISTRATOR)
 
 
 class TestPythonGraders:
@@ -75,7 +75,7 @@ class TestJudges:
             "calculate_output": "a + b",
         }
         with database.write() as session:
-            plan = plan_run(session, grpo(home, multi), builders.ground(home), LOCAL_ADMINISTRATOR)
+            plan = plan_run(session, grpo(home, multi), builders.context(home), LOCAL_ADMINISTRATOR)
         assert plan.resolved.models == {
             "model_name": "finery/tiny-llama",
             "grader.graders.a.model": str(folder),
@@ -91,9 +91,9 @@ class TestJudges:
     def test_one_on_a_hub_gets_the_hubs_token(self, database: Database, home: Path) -> None:
         with database.write() as session:
             judge = JUDGE | {"model": "owner/judge"}
-            judged = plan_run(session, grpo(home, judge), builders.ground(home), LOCAL_ADMINISTRATOR)
+            judged = plan_run(session, grpo(home, judge), builders.context(home), LOCAL_ADMINISTRATOR)
             checked = grpo(home, CHECK | {"operation": "eq"})
-            plain = plan_run(session, checked, builders.ground(home), LOCAL_ADMINISTRATOR)
+            plain = plan_run(session, checked, builders.context(home), LOCAL_ADMINISTRATOR)
         assert judged.resolved.models["grader.model"] == "owner/judge"
-        assert "HF_TOKEN" in judged.resolved.customary_secrets
-        assert "HF_TOKEN" not in plain.resolved.customary_secrets
+        assert "HF_TOKEN" in judged.resolved.optional_secrets
+        assert "HF_TOKEN" not in plain.resolved.optional_secrets

@@ -61,7 +61,7 @@ def create(database: Database, home: Path, who: Principal = ANN, recipe: str = "
     builders.write_rows(home)
     with database.write() as session:
         new = NewRun(source="native", recipe=recipe, config=config)
-        return runs.create(session, new, builders.ground(home), who)
+        return runs.create(session, new, builders.context(home), who)
 
 
 def refused(database: Database, home: Path, kind: type[DomainError], who: Principal = ANN, **config: Any) -> list[str]:
@@ -91,7 +91,7 @@ class TestModels:
         make_model(home / "outputs" / "small", run.uid)
         succeed(database, run)
         with database.read() as session:
-            listed = {model.name: model.description for model in list_models(session, builders.ground(home), ANN)}
+            listed = {model.name: model.description for model in list_models(session, builders.context(home), ANN)}
         assert run.model_name == "finery/tiny-qwen"
         assert listed["outputs/small"] == "distil of finery/tiny-qwen"
         assert f"ft:finery/tiny-qwen:finery::{run.uid}" in listed
@@ -107,7 +107,7 @@ class TestModels:
         run_id = train(database, home, ANN)
         create(database, home, experts=[{"base": "outputs/m"}])
         with database.write() as session, pytest.raises(DomainError, match="needed by"):
-            runs.forget_output(session, run_id, ANN, builders.ground(home).home)
+            runs.forget_output(session, run_id, ANN, builders.context(home).home)
 
     @pytest.mark.every_database
     @pytest.mark.parametrize("name", ["m", "模型 é", "100%_a"])

@@ -19,7 +19,7 @@ from tests.small_disk import fill, small_disk
 @pytest.fixture
 def queued(database: Database, home: Path) -> str:
     with database.write() as session:
-        return runs.create(session, builders.sft(home, id="r"), builders.ground(home), LOCAL_ADMINISTRATOR).id
+        return runs.create(session, builders.sft(home, id="r"), builders.context(home), LOCAL_ADMINISTRATOR).id
 
 
 @pytest.fixture
@@ -65,11 +65,11 @@ class TestRequestPause:
         with database.write() as session:
             assert runs.request_pause(session, queued, LOCAL_ADMINISTRATOR).status is RunStatus.PAUSED
         with database.write() as session:
-            assert runs.resume(session, queued, LOCAL_ADMINISTRATOR, builders.ground(home)).status is RunStatus.QUEUED
+            assert runs.resume(session, queued, LOCAL_ADMINISTRATOR, builders.context(home)).status is RunStatus.QUEUED
 
     def test_a_command_refuses(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.command(id="c"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.command(id="c"), builders.context(home), LOCAL_ADMINISTRATOR)
         with pytest.raises(IntentRefused), database.write() as session:
             runs.request_pause(session, "c", LOCAL_ADMINISTRATOR)
 
@@ -82,7 +82,7 @@ class TestRequestPause:
 
     def test_external_runs_refuse(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.external("job-001"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external("job-001"), builders.context(home), LOCAL_ADMINISTRATOR)
         with pytest.raises(NotControllable):
             with database.write() as session:
                 runs.request_pause(session, "job-001", LOCAL_ADMINISTRATOR)
@@ -115,7 +115,7 @@ class TestFullDisk:
             (place / ".finery").mkdir()
             assert found.reserve.fill()
             with found.write() as session:
-                runs.create(session, builders.sft(place, id="r"), builders.ground(place), LOCAL_ADMINISTRATOR)
+                runs.create(session, builders.sft(place, id="r"), builders.context(place), LOCAL_ADMINISTRATOR)
             with found.write() as session:
                 claims.claim_next(session, builders.machine(), executor="local", max_passed=20)
             # Nor is there room left in the write-ahead log.

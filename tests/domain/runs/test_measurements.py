@@ -31,7 +31,7 @@ NOTHING_LEFT = Measurement(**COUNTS, vanished=2)
 def run(database: Database, home: Path) -> Run:
     """Accepted before its data were measured."""
     with database.write() as session:
-        run = runs.create(session, builders.sft(home), builders.ground(home), LOCAL_ADMINISTRATOR)
+        run = runs.create(session, builders.sft(home), builders.context(home), LOCAL_ADMINISTRATOR)
         request = MeasurementRequest(
             dataset=home / "rows.jsonl",
             recipe="sft",
@@ -115,6 +115,6 @@ class TestRecord:
     def test_a_deleted_one_takes_it_along(self, database: Database, run: Run, home: Path) -> None:
         with database.write() as session:
             runs.request_cancel(session, run.id, LOCAL_ADMINISTRATOR)
-            runs.delete(session, run.id, builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.delete(session, run.id, builders.context(home), LOCAL_ADMINISTRATOR)
         with database.read() as session:
             assert measurements.next_due(session) is None

@@ -24,12 +24,12 @@ from tests.domain.principals import ANN, BOB, LEAD
 def create(
     database: Database, home: Path, output_dir: str, who: Principal = ANN, *, root: Path | None = None, **config: str
 ) -> Run:
-    ground = builders.ground(home)
+    context = builders.context(home)
     if root is not None:
-        ground = dataclasses.replace(ground, resolver=PathResolver(home, [root]), output_roots=(root,))
+        context = dataclasses.replace(context, resolver=PathResolver(home, [root]), output_roots=(root,))
     with database.write() as session:
         new = builders.sft(home, config={"output_dir": output_dir, **config})
-        return runs.create(session, new, ground, who)
+        return runs.create(session, new, context, who)
 
 
 def refusal(database: Database, home: Path, output_dir: str, who: Principal = ANN, **config: str) -> tuple[type, str]:
@@ -93,7 +93,7 @@ class TestInputs:
         base = train(database, home, ANN, shared=True)
         with database.write() as session:
             new = builders.sft(home, config={"output_dir": "outputs/adapter", "model_name": base})
-            adapter = runs.create(session, new, builders.ground(home), who)
+            adapter = runs.create(session, new, builders.context(home), who)
         succeed(database, adapter.id)
         folder = make_model(home / "outputs" / "adapter", adapter.id)
         (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(home / "outputs/m")}))

@@ -21,7 +21,7 @@ def finished(database: Database, home: Path, run_id: str, who: Principal, output
     """A run that has put its model there."""
     with database.write() as session:
         new = builders.sft(home, id=run_id, config={"output_dir": output})
-        runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+        runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
         builders.hand_over(session, run_id, who)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
@@ -70,7 +70,7 @@ class TestForgetOutput:
     def test_what_an_unfinished_run_needs_stays(self, database: Database, home: Path, needed: str, use: str) -> None:
         finished(database, home, "r", ANN)
         with database.write() as session:
-            runs.create(session, builders.sft(home, id="later"), builders.ground(home), ANN)
+            runs.create(session, builders.sft(home, id="later"), builders.context(home), ANN)
             row = session.query(RunRow).filter_by(client_id="later").one()
             path = str(home / "outputs" / "x" if needed == "output" else checkpoints(home, "r") / "checkpoint-5")
             field = "model_name" if use == "model" else "grader.model"

@@ -28,24 +28,24 @@ READS: dict[str, Act] = {
     "list_events": lambda session, run_id, home, who: runs.list_events(session, run_id, who),
     "metrics": lambda session, run_id, home, who: runs.metrics(session, run_id, who, points=9),
     "list_artifacts": lambda session, run_id, home, who: runs.list_artifacts(session, run_id, who),
-    "log_path": lambda session, run_id, home, who: runs.log_path(session, run_id, builders.ground(home), who),
+    "log_path": lambda session, run_id, home, who: runs.log_path(session, run_id, builders.context(home), who),
 }
 WRITES: dict[str, Act] = {
     "request_cancel": lambda session, run_id, home, who: runs.request_cancel(session, run_id, who),
     "request_stop": lambda session, run_id, home, who: runs.request_stop(session, run_id, who),
     "request_pause": lambda session, run_id, home, who: runs.request_pause(session, run_id, who),
     "request_checkpoint": lambda session, run_id, home, who: runs.request_checkpoint(session, run_id, who),
-    "resume": lambda session, run_id, home, who: runs.resume(session, run_id, who, builders.ground(home)),
+    "resume": lambda session, run_id, home, who: runs.resume(session, run_id, who, builders.context(home)),
     "report": lambda session, run_id, home, who: runs.report(session, run_id, RunStatus.RUNNING, None, who),
     "change": lambda session, run_id, home, who: runs.change(session, run_id, RunChanges(shared=True), who),
-    "delete": lambda session, run_id, home, who: runs.delete(session, run_id, builders.ground(home), who),
+    "delete": lambda session, run_id, home, who: runs.delete(session, run_id, builders.context(home), who),
 }
 ALL = {**READS, **WRITES}
 
 
 def create(database: Database, home: Path, new: NewRun, who: Principal) -> Run:
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home), who)
+        return runs.create(session, new, builders.context(home), who)
 
 
 def act(database: Database, home: Path, name: str, run_id: str, who: Principal) -> Any:

@@ -36,7 +36,7 @@ def ended(
     """A training that has ended, with whole checkpoints of `steps`."""
     with database.write() as session:
         wanted = builders.sft(home, id="old", labels={"team": "a"}, name="first", priority=3, config=config)
-        run = runs.create(session, wanted, builders.ground(home), who)
+        run = runs.create(session, wanted, builders.context(home), who)
     end(database, reason)
     for step in steps:
         folder = home / "runs" / run.uid / "checkpoints" / f"checkpoint-{step}"
@@ -56,7 +56,7 @@ def end(database: Database, reason: Reason) -> None:
 
 def resume(database: Database, home: Path, run_id: str, who: Principal = LOCAL_ADMINISTRATOR) -> Run:
     with database.write() as session:
-        return runs.resume(session, run_id, who, builders.ground(home))
+        return runs.resume(session, run_id, who, builders.context(home))
 
 
 def get(database: Database, run_id: str) -> Run:
@@ -89,7 +89,7 @@ class TestEndedRun:
         assert lent.stat().st_nlink == 2
         assert (folder / "batch.json").exists()
         with database.write() as session:
-            runs.delete(session, "old", builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.delete(session, "old", builders.context(home), LOCAL_ADMINISTRATOR)
         assert lent.read_text() == "weights of 10"
 
     def test_is_answered_with_the_same_while_that_is_unfinished(self, database: Database, home: Path) -> None:
@@ -106,7 +106,7 @@ class TestEndedRun:
         for deleted in (None, None, 1, 2, 1, None):
             if deleted is not None:
                 with database.write() as session:
-                    runs.delete(session, made.pop(deleted), builders.ground(home), LOCAL_ADMINISTRATOR)
+                    runs.delete(session, made.pop(deleted), builders.context(home), LOCAL_ADMINISTRATOR)
             new = resume(database, home, "old")
             assert (new.status, new.id in made) == (RunStatus.QUEUED, False)
             made.append(new.id)
@@ -115,7 +115,7 @@ class TestEndedRun:
     @pytest.mark.every_database
     def test_what_it_is_called_may_change_between_two_that_ask(self, database: Database, home: Path) -> None:
         ended(database, home)
-        ground, first = builders.ground(home), []
+        context, first = builders.context(home), []
 
         def change_and_ask() -> None:
             with database.write() as session:
@@ -129,10 +129,10 @@ class TestEndedRun:
                 other = threading.Thread(target=change_and_ask)
                 other.start()
                 other.join()
-            return ground.machine()
+            return context.machine()
 
         with database.write() as session:
-            late = runs.resume(session, "old", LOCAL_ADMINISTRATOR, replace(ground, machine=machine))
+            late = runs.resume(session, "old", LOCAL_ADMINISTRATOR, replace(context, machine=machine))
         assert [late.id] == first
 
     def test_another_who_may_see_it_is_answered_with_it(self, database: Database, home: Path) -> None:
@@ -159,14 +159,14 @@ class TestEndedRun:
 
     def test_a_command_refuses(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.command(id="c"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.command(id="c"), builders.context(home), LOCAL_ADMINISTRATOR)
         end(database, Reason.ERROR)
         with pytest.raises(NothingToResume, match="begin anew"):
             resume(database, home, "c")
 
     def test_what_runs_elsewhere_refuses(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.external("job-001"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external("job-001"), builders.context(home), LOCAL_ADMINISTRATOR)
         with pytest.raises(NotControllable):
             resume(database, home, "job-001")
 
@@ -193,7 +193,7 @@ class TestEndedRun:
     @pytest.mark.parametrize("is_live", [False, True])
     def test_one_that_has_not_ended_refuses(self, database: Database, home: Path, is_live: bool) -> None:
         with database.write() as session:
-            runs.create(session, builders.sft(home, id="r"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.sft(home, id="r"), builders.context(home), LOCAL_ADMINISTRATOR)
         if is_live:
             with database.write() as session:
                 claims.claim_next(session, builders.machine(), executor="local", max_passed=20)

@@ -24,13 +24,13 @@ def ann(database: Database) -> Principal:
 
 def put(database: Database, home: Path, name: str, owner: Principal | None = None) -> None:
     with database.write() as session:
-        box = builders.ground(home).secrets
+        box = builders.context(home).secrets
         secrets.put(session, box, name, "a value", owner_id=owner.user_id if owner else None)
 
 
 def create(database: Database, home: Path, new: NewRun, who: Principal) -> str:
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home), who).id
+        return runs.create(session, new, builders.context(home), who).id
 
 
 class TestCreate:
@@ -73,7 +73,7 @@ class TestClaim:
             claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=3)
         assert claim is not None
         assert (claim.owner_id, claim.resolved.secrets) == (ann.user_id, ["MY_KEY"])
-        assert claim.resolved.customary_secrets == ["HF_TOKEN"]
+        assert claim.resolved.optional_secrets == ["HF_TOKEN"]
         with database.read() as session:
             [live] = attempts.list_live(session)
         assert (live.owner_id, live.secrets) == (ann.user_id, ["MY_KEY", "HF_TOKEN"])

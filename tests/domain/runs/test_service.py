@@ -24,7 +24,7 @@ from tests import builders
 
 def create(database: Database, home: Path, new: NewRun) -> Run:
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+        return runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
 
 
 class TestCreate:
@@ -198,14 +198,14 @@ class TestDelete:
     def test_not_before_its_end(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(id="a"))
         with pytest.raises(RunIsLive), database.write() as session:
-            runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.delete(session, "a", builders.context(home), LOCAL_ADMINISTRATOR)
 
     def test_all_that_belongs_to_it_goes(self, database: Database, home: Path) -> None:
         create(database, home, builders.command(id="a"))
         with database.write() as session:
             runs.request_cancel(session, "a", LOCAL_ADMINISTRATOR)
         with database.write() as session:
-            runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.delete(session, "a", builders.context(home), LOCAL_ADMINISTRATOR)
         with database.read() as session:
             assert runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=9).runs == []
 

@@ -6,14 +6,14 @@ import pytest
 from finery.api.openai.webhook_events import EVENTS
 from finery.contracts.permissions import Level, Principal, permissions_of
 from finery.db import Database
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from tests import builders
 from tests.domain.accounts import people
 
 
 @pytest.fixture
-def ground(home: Path) -> Ground:
-    return replace(builders.ground(home), event_makers=(EVENTS,))
+def context(home: Path) -> DomainContext:
+    return replace(builders.context(home), event_makers=(EVENTS,))
 
 
 @pytest.fixture

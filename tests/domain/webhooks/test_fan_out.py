@@ -14,7 +14,7 @@ from finery.contracts.status import RunStatus
 from finery.contracts.webhooks import NewWebhook, RunEventType, WebhookChanges, WebhookScope
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.webhooks.fan_out import has_news
 from finery.kit.clock import utc_now
 from finery.models import OutboxRow, RunRow, WebhookMessageRow, WebhookRow
@@ -27,22 +27,22 @@ Messages = list[tuple[str, str, dict[str, Any]]]
 
 
 @pytest.fixture
-def make_webhook(database: Database, ground: Ground) -> Callable[..., str]:
+def make_webhook(database: Database, context: DomainContext) -> Callable[..., str]:
     def make(who: Principal, **fields: Any) -> str:
         new = NewWebhook(**{"url": "https://hooks.example.org/", "event_types": ALL_TYPES, **fields})
         with database.write() as session:
-            return webhooks.create(session, new, ground, who).id
+            return webhooks.create(session, new, context, who).id
 
     return make
 
 
 @pytest.fixture
-def make_run(database: Database, ground: Ground) -> Callable[..., Run]:
+def make_run(database: Database, context: DomainContext) -> Callable[..., Run]:
     def make(who: Principal, run_id: str, *statuses: RunStatus, source: str = "native") -> Run:
         """One that is carried out elsewhere and reported: its statuses change as we say."""
         new: NewRun = builders.external(run_id, source=source, labels={"팀": "가"})
         with database.write() as session:
-            run = runs.create(session, new, ground, who)
+            run = runs.create(session, new, context, who)
         for status in statuses:
             with database.write() as session:
                 run = runs.report(session, run_id, status, "it burnt" if status is RunStatus.FAILED else None, who)
@@ -51,9 +51,9 @@ def make_run(database: Database, ground: Ground) -> Callable[..., Run]:
     return make
 
 
-def fan_out(database: Database, ground: Ground, *, limit: int = 1000) -> int:
+def fan_out(database: Database, context: DomainContext, *, limit: int = 1000) -> int:
     with database.write() as session:
-        return webhooks.fan_out(session, ground, limit=limit)
+        return webhooks.fan_out(session, context, limit=limit)
 
 
 def messages(database: Database) -> Messages:
@@ -73,14 +73,14 @@ class TestFanOut:
     def test_what_a_message_says(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
     ) -> None:
         webhook_id = make_webhook(ann)
         run = make_run(ann, "job-1", RunStatus.RUNNING, RunStatus.FAILED)
-        assert fan_out(database, ground) == 3
+        assert fan_out(database, context) == 3
         found = messages(database)
         assert [(whose, type) for whose, type, _ in found] == [
             (webhook_id, "run.queued"),
@@ -113,7 +113,7 @@ class TestFanOut:
     def test_each_event_once(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -121,7 +121,7 @@ class TestFanOut:
         make_webhook(ann)
         for number in range(5):
             make_run(ann, f"job-{number}", RunStatus.RUNNING, RunStatus.SUCCEEDED)
-        assert [fan_out(database, ground, limit=6) for _ in range(4)] == [6, 6, 3, 0]
+        assert [fan_out(database, context, limit=6) for _ in range(4)] == [6, 6, 3, 0]
         assert types(database) == ["run.queued", "run.started", "run.succeeded"] * 5
         with database.read() as session:
             ids = session.scalars(select(WebhookMessageRow.id)).all()
@@ -132,7 +132,7 @@ class TestFanOut:
     def test_broken_off_it_is_as_if_it_had_not_begun(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -143,17 +143,17 @@ class TestFanOut:
         def break_off(_: object) -> EventBody | None:
             raise ZeroDivisionError
 
-        broken = replace(ground, event_makers=(EventMaker((), break_off),))
+        broken = replace(context, event_makers=(EventMaker((), break_off),))
         with pytest.raises(ZeroDivisionError):
             fan_out(database, broken)
         assert messages(database) == []
-        assert fan_out(database, ground) == 2
+        assert fan_out(database, context) == 2
         assert types(database) == ["run.queued", "run.succeeded"]
 
     def test_the_same_event_again_is_no_second_message(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -161,13 +161,13 @@ class TestFanOut:
         """Its id is made from what happened and the webhook."""
         make_webhook(ann)
         make_run(ann, "job-1", RunStatus.SUCCEEDED)
-        fan_out(database, ground)
+        fan_out(database, context)
         with database.read() as session:
             before = session.scalars(select(WebhookMessageRow.id).order_by(WebhookMessageRow.number)).all()
         with database.write() as session:
             session.execute(update(OutboxRow).values(delivered_at=None))
             session.query(WebhookMessageRow).delete()
-        fan_out(database, ground)
+        fan_out(database, context)
         with database.read() as session:
             after = session.scalars(select(WebhookMessageRow.id).order_by(WebhookMessageRow.number)).all()
         assert before == after
@@ -175,7 +175,7 @@ class TestFanOut:
     def test_a_number_that_was_given_twice(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -184,7 +184,7 @@ class TestFanOut:
         make_webhook(ann)
         for _ in range(2):
             make_run(ann, "job-1", RunStatus.SUCCEEDED)
-            fan_out(database, ground)
+            fan_out(database, context)
             with database.write() as session:
                 session.delete(session.scalars(select(RunRow)).one())
         assert types(database) == ["run.queued", "run.succeeded"] * 2
@@ -192,7 +192,7 @@ class TestFanOut:
     def test_only_the_types_that_are_wanted(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -200,13 +200,13 @@ class TestFanOut:
         make_webhook(ann, event_types=["run.cancelled", "run.failed"])
         make_run(ann, "job-1", RunStatus.RUNNING, RunStatus.SUCCEEDED)
         make_run(ann, "job-2", RunStatus.CANCELLED)
-        fan_out(database, ground)
+        fan_out(database, context)
         assert types(database) == ["run.cancelled"]
 
     def test_only_ones_own_runs(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         bob: Principal,
         root: Principal,
@@ -217,7 +217,7 @@ class TestFanOut:
         of_server, all_of_root = make_webhook(LOCAL_ADMINISTRATOR), make_webhook(root, scope=WebhookScope.ALL)
         for who, name in ((ann, "ann"), (bob, "bob"), (LOCAL_ADMINISTRATOR, "nobody")):
             make_run(who, name)
-        fan_out(database, ground)
+        fan_out(database, context)
         told = [(webhook_id, body["data"]["id"]) for webhook_id, _, body in messages(database)]
         assert told == [
             (of_ann, "ann"),
@@ -232,7 +232,7 @@ class TestFanOut:
     def test_who_may_no_more_is_told_no_more(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -246,13 +246,13 @@ class TestFanOut:
         make_run(lead, "job-1")
         with database.write() as session:
             accounts.update_user(session, ann.user_id, UserChanges(**changes))
-        fan_out(database, ground)
+        fan_out(database, context)
         assert messages(database) == []
 
     def test_not_what_was_before_it_nor_while_it_was_off(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -260,19 +260,19 @@ class TestFanOut:
         make_run(ann, "before")
         webhook_id = make_webhook(ann)
         with database.write() as session:
-            webhooks.change(session, webhook_id, WebhookChanges(enabled=False), ground, ann)
+            webhooks.change(session, webhook_id, WebhookChanges(enabled=False), context, ann)
         make_run(ann, "off")
-        assert fan_out(database, ground) == 2
+        assert fan_out(database, context) == 2
         with database.write() as session:
-            webhooks.change(session, webhook_id, WebhookChanges(enabled=True), ground, ann)
+            webhooks.change(session, webhook_id, WebhookChanges(enabled=True), context, ann)
         make_run(ann, "on")
-        fan_out(database, ground)
+        fan_out(database, context)
         assert [body["data"]["id"] for _, _, body in messages(database)] == ["on"]
 
     def test_openais_words_for_its_own_jobs(
         self,
         database: Database,
-        ground: Ground,
+        context: DomainContext,
         ann: Principal,
         make_webhook: Callable[..., str],
         make_run: Callable[..., Run],
@@ -282,7 +282,7 @@ class TestFanOut:
         for end in ends:
             make_run(ann, f"ftjob-{end}", RunStatus.RUNNING, end, source="openai")
             make_run(ann, f"native-{end}", RunStatus.RUNNING, end)
-        fan_out(database, ground)
+        fan_out(database, context)
         found = messages(database)
         assert [type for _, type, _ in found] == [f"fine_tuning.job.{end}" for end in ends]
         for (_, type, body), end in zip(found, ends, strict=True):

@@ -13,8 +13,8 @@ from finery.contracts.status import RunStatus
 from finery.contracts.webhooks import Delivery, MessageState, NewWebhook, WebhookChanges
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks
+from finery.domain.context import DomainContext
 from finery.domain.cursors import BadCursor
-from finery.domain.ground import Ground
 from finery.domain.webhooks import Dispatch, Outcome
 from finery.domain.webhooks.errors import DeliveryNotFound, WebhookDisabled
 from finery.kit.clock import utc_now
@@ -30,11 +30,11 @@ SECOND = timedelta(seconds=1)
 class Post:
     """A webhook, its messages, and what a sender does with them."""
 
-    def __init__(self, database: Database, ground: Ground, who: Principal) -> None:
-        self.database, self.ground, self.who = database, ground, who
+    def __init__(self, database: Database, context: DomainContext, who: Principal) -> None:
+        self.database, self.context, self.who = database, context, who
         with database.write() as session:
             new = NewWebhook(url="https://hooks.example.org/", event_types=["run.queued"])
-            self.webhook = webhooks.create(session, new, ground, who)
+            self.webhook = webhooks.create(session, new, context, who)
         with database.read() as session:
             self.number = session.scalars(select(WebhookRow.number)).one()
 
@@ -42,9 +42,9 @@ class Post:
         """A message for each run."""
         for run_id in run_ids:
             with self.database.write() as session:
-                runs.create(session, builders.external(run_id), self.ground, self.who)
+                runs.create(session, builders.external(run_id), self.context, self.who)
         with self.database.write() as session:
-            webhooks.fan_out(session, self.ground, limit=1000)
+            webhooks.fan_out(session, self.context, limit=1000)
         return self.deliveries()[::-1]
 
     def deliveries(self) -> list[Delivery]:
@@ -61,7 +61,7 @@ class Post:
 
     def change(self, **fields: object) -> None:
         with self.database.write() as session:
-            webhooks.change(session, self.webhook.id, WebhookChanges(**fields), self.ground, self.who)  # type: ignore[arg-type]
+            webhooks.change(session, self.webhook.id, WebhookChanges(**fields), self.context, self.who)  # type: ignore[arg-type]
 
     def replay(self, message_id: str) -> Delivery:
         with self.database.write() as session:
@@ -81,18 +81,18 @@ class Post:
 
 
 @pytest.fixture
-def post(database: Database, ground: Ground, ann: Principal) -> Post:
-    return Post(database, ground, ann)
+def post(database: Database, context: DomainContext, ann: Principal) -> Post:
+    return Post(database, context, ann)
 
 
 class TestClaim:
-    def test_what_is_needed_to_send_it(self, post: Post, ground: Ground) -> None:
+    def test_what_is_needed_to_send_it(self, post: Post, context: DomainContext) -> None:
         (delivery,) = post.news("가")
         now = utc_now()
         (dispatch,) = post.claim(now)
         assert (dispatch.message_id, dispatch.url) == (delivery.id, "https://hooks.example.org/")
         assert (dispatch.body.decode(), dispatch.attempt) == (delivery.payload, 1)
-        assert [ground.secrets.decrypt(each) for each in dispatch.secrets] == [post.webhook.secret]
+        assert [context.secrets.decrypt(each) for each in dispatch.secrets] == [post.webhook.secret]
         assert dispatch.secrets[0] not in repr(dispatch)
 
     def test_once(self, post: Post) -> None:
@@ -134,15 +134,15 @@ class TestClaim:
         assert post.due(later) == []
         assert [each.state for each in post.deliveries()] == [MessageState.CANCELLED] * 2
 
-    def test_both_secrets_for_a_day(self, post: Post, ground: Ground) -> None:
+    def test_both_secrets_for_a_day(self, post: Post, context: DomainContext) -> None:
         post.news("a", "b")
         with post.database.write() as session:
-            rotated = webhooks.rotate_secret(session, post.webhook.id, ground, post.who)
+            rotated = webhooks.rotate_secret(session, post.webhook.id, context, post.who)
         now = utc_now()
         (soon,) = post.claim(now, limit=1)
-        assert [ground.secrets.decrypt(each) for each in soon.secrets] == [rotated.secret, post.webhook.secret]
+        assert [context.secrets.decrypt(each) for each in soon.secrets] == [rotated.secret, post.webhook.secret]
         (late,) = post.claim(now + timedelta(hours=24, seconds=1), limit=1)
-        assert [ground.secrets.decrypt(each) for each in late.secrets] == [rotated.secret]
+        assert [context.secrets.decrypt(each) for each in late.secrets] == [rotated.secret]
 
     def test_after_the_claim_has_run_out(self, post: Post) -> None:
         post.news("a")
@@ -283,10 +283,10 @@ class TestReplay:
         with pytest.raises(DeliveryNotFound):
             post.replay(message_id)
 
-    def test_another_webhooks(self, post: Post, database: Database, ground: Ground) -> None:
+    def test_another_webhooks(self, post: Post, database: Database, context: DomainContext) -> None:
         (delivery,) = post.news("a")
         with database.write() as session:
-            other = webhooks.create(session, NewWebhook(url="https://b.example/"), ground, post.who)
+            other = webhooks.create(session, NewWebhook(url="https://b.example/"), context, post.who)
         with database.read() as session, pytest.raises(DeliveryNotFound):
             webhooks.get_delivery(session, other.id, delivery.id, post.who)
 

@@ -9,7 +9,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Level, Permission,
 from finery.contracts.webhooks import NewWebhook, Webhook, WebhookChanges, WebhookScope, WebhookWithSecret
 from finery.db import Database
 from finery.domain import webhooks
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.secrets.errors import SecretKeyUnusable
 from finery.domain.webhooks import service
 from finery.domain.webhooks.errors import (
@@ -25,14 +25,14 @@ from finery.models import WebhookRow
 URL = "https://hooks.example.org/finery"
 
 
-def create(database: Database, ground: Ground, who: Principal, **fields: Any) -> WebhookWithSecret:
+def create(database: Database, context: DomainContext, who: Principal, **fields: Any) -> WebhookWithSecret:
     with database.write() as session:
-        return webhooks.create(session, NewWebhook(**{"url": URL, **fields}), ground, who)
+        return webhooks.create(session, NewWebhook(**{"url": URL, **fields}), context, who)
 
 
-def change(database: Database, ground: Ground, who: Principal, webhook_id: str, **fields: Any) -> Webhook:
+def change(database: Database, context: DomainContext, who: Principal, webhook_id: str, **fields: Any) -> Webhook:
     with database.write() as session:
-        return webhooks.change(session, webhook_id, WebhookChanges(**fields), ground, who)
+        return webhooks.change(session, webhook_id, WebhookChanges(**fields), context, who)
 
 
 def get(database: Database, who: Principal, webhook_id: str) -> Webhook:
@@ -46,8 +46,8 @@ def names(database: Database, who: Principal) -> list[str]:
 
 
 class TestCreate:
-    def test_defaults(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
+    def test_defaults(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
         found = get(database, ann, made.id)
         assert found == Webhook(**made.model_dump(exclude={"secret"}))
         assert (found.name, found.url, found.scope, found.enabled) == ("hooks.example.org", URL, "mine", True)
@@ -55,18 +55,18 @@ class TestCreate:
         assert found.owner_id == ann.user_id
         assert made.secret not in repr(made)
 
-    def test_the_secret_is_stored_encrypted(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
+    def test_the_secret_is_stored_encrypted(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
         with database.read() as session:
             row = session.scalars(select(WebhookRow)).one()
             assert made.secret.removeprefix("whsec_") not in row.secret
-            assert ground.secrets.decrypt(row.secret) == made.secret
+            assert context.secrets.decrypt(row.secret) == made.secret
 
-    def test_without_a_key_to_encrypt_with(self, database: Database, ground: Ground, ann: Principal) -> None:
-        ground.home.state.mkdir(parents=True)
-        (ground.home.state / "secret.key").write_text("no key")
+    def test_without_a_key_to_encrypt_with(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        context.home.state.mkdir(parents=True)
+        (context.home.state / "secret.key").write_text("no key")
         with pytest.raises(SecretKeyUnusable):
-            create(database, ground, ann)
+            create(database, context, ann)
 
     @pytest.mark.parametrize(
         ("given", "kept"),
@@ -77,9 +77,9 @@ class TestCreate:
         ],
     )
     def test_addresses_have_one_form(
-        self, database: Database, ground: Ground, ann: Principal, given: str, kept: str
+        self, database: Database, context: DomainContext, ann: Principal, given: str, kept: str
     ) -> None:
-        assert create(database, ground, ann, url=given).url == kept
+        assert create(database, context, ann, url=given).url == kept
 
     @pytest.mark.parametrize(
         ("url", "message"),
@@ -113,46 +113,48 @@ class TestCreate:
         ],
     )
     def test_addresses_that_cannot_be(
-        self, database: Database, ground: Ground, ann: Principal, url: str, message: str
+        self, database: Database, context: DomainContext, ann: Principal, url: str, message: str
     ) -> None:
         with pytest.raises(InvalidWebhook, match=message) as caught:
-            create(database, ground, ann, url=url)
+            create(database, context, ann, url=url)
         assert caught.value.flaws[0].field == "url"
 
-    def test_a_network_that_is_allowed(self, database: Database, ground: Ground, ann: Principal) -> None:
-        wider = replace(ground, destinations=Destinations.parse(["10.1.0.0/16"]))
+    def test_a_network_that_is_allowed(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        wider = replace(context, destinations=Destinations.parse(["10.1.0.0/16"]))
         assert create(database, wider, ann, url="http://10.1.2.3/").url == "http://10.1.2.3/"
 
-    def test_types_that_do_not_exist(self, database: Database, ground: Ground, ann: Principal) -> None:
+    def test_types_that_do_not_exist(self, database: Database, context: DomainContext, ann: Principal) -> None:
         with pytest.raises(InvalidWebhook, match=r"did you mean run\.succeeded\?") as caught:
-            create(database, ground, ann, event_types=["run.failed", "run.succeded"])
+            create(database, context, ann, event_types=["run.failed", "run.succeded"])
         assert caught.value.flaws[0].field == "event_types.1"
         with pytest.raises(InvalidWebhook, match=r"known: run\.queued, .*fine_tuning\.job\.succeeded"):
-            create(database, ground, ann, event_types=["batch"])
+            create(database, context, ann, event_types=["batch"])
 
-    def test_types_twice(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann, event_types=["run.failed", "fine_tuning.job.failed", "run.failed"])
+    def test_types_twice(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann, event_types=["run.failed", "fine_tuning.job.failed", "run.failed"])
         assert made.event_types == ["run.failed", "fine_tuning.job.failed"]
 
     @pytest.mark.parametrize("name", ["   ", "a\nb", "‮a"])
-    def test_names_that_cannot_be(self, database: Database, ground: Ground, ann: Principal, name: str) -> None:
+    def test_names_that_cannot_be(self, database: Database, context: DomainContext, ann: Principal, name: str) -> None:
         with pytest.raises(InvalidWebhook, match=r"^name: "):
-            create(database, ground, ann, name=name)
+            create(database, context, ann, name=name)
 
     def test_everyones_runs_need_the_permission(
-        self, database: Database, ground: Ground, ann: Principal, root: Principal
+        self, database: Database, context: DomainContext, ann: Principal, root: Principal
     ) -> None:
         with pytest.raises(AllRunsNeeded):
-            create(database, ground, ann, scope=WebhookScope.ALL)
-        assert create(database, ground, root, scope=WebhookScope.ALL).scope is WebhookScope.ALL
+            create(database, context, ann, scope=WebhookScope.ALL)
+        assert create(database, context, root, scope=WebhookScope.ALL).scope is WebhookScope.ALL
 
-    def test_who_may_not_read_runs_has_none_told(self, database: Database, ground: Ground, ann: Principal) -> None:
+    def test_who_may_not_read_runs_has_none_told(
+        self, database: Database, context: DomainContext, ann: Principal
+    ) -> None:
         blind = replace(ann, permissions=frozenset({Permission.WEBHOOKS_WRITE}), is_scoped=True)
         with pytest.raises(RunsReadNeeded, match="needs the permission 'runs:read'"):
-            create(database, ground, blind)
-        made = create(database, ground, ann)
+            create(database, context, blind)
+        made = create(database, context, ann)
         with pytest.raises(RunsReadNeeded):
-            change(database, ground, blind, made.id, url="https://elsewhere.example/")
+            change(database, context, blind, made.id, url="https://elsewhere.example/")
         assert get(database, ann, made.id).url == URL
         with database.write() as session:
             message = webhooks.send_test(session, made.id, blind)
@@ -166,43 +168,48 @@ class TestCreate:
             assert len(webhooks.list_deliveries(session, made.id, ann, limit=10).deliveries) == 1
 
     def test_so_many_and_no_more(
-        self, database: Database, ground: Ground, ann: Principal, bob: Principal, monkeypatch: pytest.MonkeyPatch
+        self,
+        database: Database,
+        context: DomainContext,
+        ann: Principal,
+        bob: Principal,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         monkeypatch.setattr(service, "MOST_WEBHOOKS", 2)
         for _ in range(2):
-            create(database, ground, ann)
+            create(database, context, ann)
         with pytest.raises(TooManyWebhooks):
-            create(database, ground, ann)
-        create(database, ground, bob)
+            create(database, context, ann)
+        create(database, context, bob)
 
 
 class TestWhose:
     def test_another_users_is_not_found(
-        self, database: Database, ground: Ground, ann: Principal, bob: Principal, root: Principal
+        self, database: Database, context: DomainContext, ann: Principal, bob: Principal, root: Principal
     ) -> None:
-        made = create(database, ground, ann, name="ann's")
+        made = create(database, context, ann, name="ann's")
         assert (names(database, ann), names(database, bob), names(database, root)) == (["ann's"], [], [])
         for who in (bob, root):
             with pytest.raises(WebhookNotFound):
                 get(database, who, made.id)
             with pytest.raises(WebhookNotFound):
-                change(database, ground, who, made.id, name="mine")
+                change(database, context, who, made.id, name="mine")
             with database.write() as session, pytest.raises(WebhookNotFound):
                 webhooks.delete(session, made.id, who)
             with database.write() as session, pytest.raises(WebhookNotFound):
-                webhooks.rotate_secret(session, made.id, ground, who)
+                webhooks.rotate_secret(session, made.id, context, who)
 
     def test_the_servers_is_theirs_who_see_everything(
-        self, database: Database, ground: Ground, ann: Principal, root: Principal
+        self, database: Database, context: DomainContext, ann: Principal, root: Principal
     ) -> None:
-        create(database, ground, LOCAL_ADMINISTRATOR, name="the server's")
+        create(database, context, LOCAL_ADMINISTRATOR, name="the server's")
         assert (names(database, root), names(database, ann)) == (["the server's"], [])
         assert names(database, Principal(None, "nobody", permissions_of([Level.RESEARCHER]))) == []
 
-    def test_goes_with_its_user(self, database: Database, ground: Ground, ann: Principal) -> None:
+    def test_goes_with_its_user(self, database: Database, context: DomainContext, ann: Principal) -> None:
         from finery.domain import accounts
 
-        create(database, ground, ann)
+        create(database, context, ann)
         assert ann.user_id is not None
         with database.write() as session:
             accounts.delete_user(session, ann.user_id)
@@ -210,22 +217,22 @@ class TestWhose:
             assert session.scalars(select(WebhookRow)).all() == []
 
     def test_a_lesser_key_cannot_lead_everyones_news_elsewhere(
-        self, database: Database, ground: Ground, root: Principal
+        self, database: Database, context: DomainContext, root: Principal
     ) -> None:
-        made = create(database, ground, root, scope=WebhookScope.ALL)
+        made = create(database, context, root, scope=WebhookScope.ALL)
         scopes = frozenset({Permission.WEBHOOKS_WRITE, Permission.RUNS_READ})
         lesser = replace(root, permissions=scopes, is_scoped=True)
         with pytest.raises(AllRunsNeeded):
-            change(database, ground, lesser, made.id, url="https://elsewhere.example/")
+            change(database, context, lesser, made.id, url="https://elsewhere.example/")
         with database.write() as session, pytest.raises(AllRunsNeeded):
-            webhooks.rotate_secret(session, made.id, ground, lesser)
+            webhooks.rotate_secret(session, made.id, context, lesser)
         with database.write() as session, pytest.raises(AllRunsNeeded):
             webhooks.send_test(session, made.id, lesser)
         with database.read() as session, pytest.raises(AllRunsNeeded):
             webhooks.list_deliveries(session, made.id, lesser, limit=1)
-        mine = create(database, ground, lesser)
+        mine = create(database, context, lesser)
         with pytest.raises(AllRunsNeeded):
-            change(database, ground, lesser, mine.id, scope=WebhookScope.ALL)
+            change(database, context, lesser, mine.id, scope=WebhookScope.ALL)
         assert get(database, root, mine.id).scope is WebhookScope.MINE
 
     @pytest.mark.parametrize("webhook_id", ["nothing", "a b", "x" * 64, "é"])
@@ -235,55 +242,55 @@ class TestWhose:
 
 
 class TestChange:
-    def test_what_is_given(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
+    def test_what_is_given(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
         changed = change(
-            database, ground, ann, made.id, name=" 이름 ", url="https://b.example/", event_types=["run.queued"]
+            database, context, ann, made.id, name=" 이름 ", url="https://b.example/", event_types=["run.queued"]
         )
         assert (changed.name, changed.url, changed.event_types) == ("이름", "https://b.example/", ["run.queued"])
         assert changed.updated_at > made.updated_at
         assert get(database, ann, made.id) == changed
 
-    def test_nothing_changes_nothing(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
-        assert change(database, ground, ann, made.id, url=URL) == get(database, ann, made.id)
+    def test_nothing_changes_nothing(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
+        assert change(database, context, ann, made.id, url=URL) == get(database, ann, made.id)
         assert get(database, ann, made.id).updated_at == made.updated_at
 
-    def test_a_bad_address(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
+    def test_a_bad_address(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
         with pytest.raises(InvalidWebhook):
-            change(database, ground, ann, made.id, url="http://127.0.0.1/")
+            change(database, context, ann, made.id, url="http://127.0.0.1/")
         assert get(database, ann, made.id).url == URL
 
-    def test_off_and_on(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
-        off = change(database, ground, ann, made.id, enabled=False)
+    def test_off_and_on(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
+        off = change(database, context, ann, made.id, enabled=False)
         assert (off.enabled, off.disabled_reason) == (False, "it was switched off")
-        on = change(database, ground, ann, made.id, enabled=True)
+        on = change(database, context, ann, made.id, enabled=True)
         assert (on.enabled, on.disabled_reason) == (True, None)
 
 
 class TestRotateSecret:
     @pytest.mark.parametrize("keep_old", [True, False])
-    def test_the_old_one(self, database: Database, ground: Ground, ann: Principal, keep_old: bool) -> None:
-        made = create(database, ground, ann)
+    def test_the_old_one(self, database: Database, context: DomainContext, ann: Principal, keep_old: bool) -> None:
+        made = create(database, context, ann)
         with database.write() as session:
-            rotated = webhooks.rotate_secret(session, made.id, ground, ann, keep_old=keep_old)
+            rotated = webhooks.rotate_secret(session, made.id, context, ann, keep_old=keep_old)
         assert rotated.secret != made.secret
         assert rotated.secret_hint.endswith(rotated.secret[-4:])
         with database.read() as session:
             row = session.scalars(select(WebhookRow)).one()
-            assert ground.secrets.decrypt(row.secret) == rotated.secret
+            assert context.secrets.decrypt(row.secret) == rotated.secret
             if not keep_old:
                 assert (row.previous_secret, row.previous_secret_until) == (None, None)
                 return
-            assert ground.secrets.decrypt(row.previous_secret or "") == made.secret
+            assert context.secrets.decrypt(row.previous_secret or "") == made.secret
             assert row.previous_secret_until == row.updated_at + timedelta(hours=24)
 
 
 class TestDelete:
-    def test_is_gone_with_its_messages(self, database: Database, ground: Ground, ann: Principal) -> None:
-        made = create(database, ground, ann)
+    def test_is_gone_with_its_messages(self, database: Database, context: DomainContext, ann: Principal) -> None:
+        made = create(database, context, ann)
         with database.write() as session:
             webhooks.send_test(session, made.id, ann)
         with database.write() as session:

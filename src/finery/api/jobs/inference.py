@@ -87,4 +87,4 @@ async def health(holder: SlotHolder) -> Health:
 @router.get("/model_info", dependencies=[READ])
 @worked_on_in(READS)
 def model_info(holder: SlotHolder, services: CurrentServices) -> ModelInfo:
-    return to_model_info(to_loaded(holder), services.ground.resolver)
+    return to_model_info(to_loaded(holder), services.context.resolver)

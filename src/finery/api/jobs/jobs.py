@@ -40,10 +40,10 @@ def list_jobs(
 
 @router.post("/jobs", dependencies=[WRITE], status_code=201, response_model=Job)
 def create_job(
-    body: NewJob, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
+    body: NewJob, session: SubmitSession, context: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:  # fmt: skip
-    return to_job(runs.create(session, external_run(body, idempotency_key), ground, user))
+    return to_job(runs.create(session, external_run(body, idempotency_key), context, user))
 
 
 @router.get("/jobs/{job_id}", dependencies=[READ], response_model=Job)
@@ -62,13 +62,13 @@ def cancel_job(job_id: JobId, session: WriteSession, user: CurrentUser) -> JobCa
 
 
 @router.delete("/jobs/{job_id}", dependencies=[WRITE], status_code=204)
-def delete_job(job_id: JobId, session: WriteSession, ground: CurrentGround, user: CurrentUser) -> None:
-    runs.delete(session, job_id, ground, user)
+def delete_job(job_id: JobId, session: WriteSession, context: CurrentGround, user: CurrentUser) -> None:
+    runs.delete(session, job_id, context, user)
 
 
 @router.get("/jobs/{job_id}/logs", dependencies=[READ], response_model=JobLogs)
 def read_logs(
     job_id: JobId, session: ReadSession, services: CurrentServices, user: CurrentUser, tail: Tail = 100
 ) -> Response:
-    path = runs.log_path(session, job_id, services.ground, user)
+    path = runs.log_path(session, job_id, services.context, user)
     return StreamingResponse(to_logs(job_id, services.logs.tail(path, tail)), media_type="application/json")

@@ -18,7 +18,7 @@ from finery.api.jobs.schemas import (
 )
 from finery.contracts.run import EXTERNAL, NewRun, Run, RunFilter
 from finery.contracts.status import RunStatus
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.http.logs import log_json
 from finery.http.uploads import Upload
 from finery.kit.lines import LogView
@@ -122,10 +122,10 @@ def to_logs(job_id: str, view: LogView) -> Iterator[bytes]:
     return log_json(b'{"job_id":%b,"logs":[' % msgspec.json.encode(job_id), view)
 
 
-def to_uploaded(upload: Upload, ground: Ground) -> UploadedFile:
+def to_uploaded(upload: Upload, context: DomainContext) -> UploadedFile:
     return UploadedFile(
         message="데이터셋이 업로드되었습니다",
-        file_path=ground.resolver.relative(upload.path),
+        file_path=context.resolver.relative(upload.path),
         filename=upload.filename,
         size=upload.size_bytes,
     )

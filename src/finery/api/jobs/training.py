@@ -16,23 +16,23 @@ router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ER
 
 @router.post("/train/sft", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_sft(
-    body: SftRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
+    body: SftRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
-    return to_accepted(runs.create(session, sft_run(body, idempotency_key), ground, user))
+    return to_accepted(runs.create(session, sft_run(body, idempotency_key), context, user))
 
 
 @router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_dpo(
-    body: DpoRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
+    body: DpoRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
-    return to_accepted(runs.create(session, dpo_run(body, idempotency_key), ground, user))
+    return to_accepted(runs.create(session, dpo_run(body, idempotency_key), context, user))
 
 
 @router.post("/upload/dataset", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], openapi_extra=FILE_FORM)
-async def upload_dataset(request: Request, ground: CurrentGround, changes: CurrentChanges) -> UploadedFile:
-    upload = await keep_upload(await receive_upload(request, ground.home.uploads), ground.home)
-    kept = to_uploaded(upload, ground)
+async def upload_dataset(request: Request, context: CurrentGround, changes: CurrentChanges) -> UploadedFile:
+    upload = await keep_upload(await receive_upload(request, context.home.uploads), context.home)
+    kept = to_uploaded(upload, context)
     await changes.make(lambda session: audit.name_target(session, kept.file_path))
     return kept

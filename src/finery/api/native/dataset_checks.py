@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, NativeRoute
 from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.numbers import PlainNumbers
-from finery.domain.datasets.inspection import Asked
+from finery.domain.datasets.check_request import CheckRequest
 from finery.http.admission import studies_data
 from finery.http.dataset_checks import check_data
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -40,6 +40,6 @@ def check_dataset(body: CheckDatasetRequest, services: CurrentServices, user: Cu
     return check_data(services, _asked(body), user)
 
 
-def _asked(body: CheckDatasetRequest) -> Asked:
+def _asked(body: CheckDatasetRequest) -> CheckRequest:
     facts = body.model_dump()
-    return Asked(entry_name=facts.pop("dataset_name"), **facts)
+    return CheckRequest(entry_name=facts.pop("dataset_name"), **facts)

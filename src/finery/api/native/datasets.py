@@ -56,11 +56,11 @@ Located = Annotated[VersionFile, Depends(located)]
 
 @router.post("", dependencies=[WRITE], status_code=201, openapi_extra=NEW)
 def create_dataset(
-    upload: ReceivedUpload, session: UploadSession, ground: CurrentGround, user: CurrentUser
+    upload: ReceivedUpload, session: UploadSession, context: CurrentGround, user: CurrentUser
 ) -> StoredDataset:
     """Without `name`, it is called as its file; a file of the same name again becomes the next version."""
     form = parse_fields(NewDatasetForm, upload.fields)
-    return to_stored(datasets.create(session, upload, who=user, home=ground.home, **dict(form)))
+    return to_stored(datasets.create(session, upload, who=user, home=context.home, **dict(form)))
 
 
 @router.get("", dependencies=[READ])
@@ -88,10 +88,10 @@ def delete_dataset(dataset_id: DatasetId, session: WriteSession, user: CurrentUs
 
 @router.post("/{dataset_id}/versions", dependencies=[WRITE], status_code=201, openapi_extra=file_form(**NOTE))
 def add_version(
-    dataset_id: DatasetId, upload: ReceivedUpload, session: UploadSession, ground: CurrentGround, user: CurrentUser
+    dataset_id: DatasetId, upload: ReceivedUpload, session: UploadSession, context: CurrentGround, user: CurrentUser
 ) -> DatasetVersion:
     form = parse_fields(NewVersionForm, upload.fields)
-    return datasets.add_version(session, dataset_id, upload, who=user, home=ground.home, note=form.note)
+    return datasets.add_version(session, dataset_id, upload, who=user, home=context.home, note=form.note)
 
 
 @router.get("/{dataset_id}/versions", dependencies=[READ])

@@ -39,37 +39,37 @@ EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of
 
 @router.post("/deployments", dependencies=[WRITE], status_code=201)
 def create_deployment(
-    body: CreateDeploymentRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser
+    body: CreateDeploymentRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser
 ) -> Deployment:
-    return to_deployment(deployments.create(session, to_new_deployment(body), ground, user), ground)
+    return to_deployment(deployments.create(session, to_new_deployment(body), context, user), context)
 
 
 @router.get("/deployments", dependencies=[READ])
-def list_deployments(session: ReadSession, ground: CurrentGround, user: CurrentUser) -> DeploymentList:
+def list_deployments(session: ReadSession, context: CurrentGround, user: CurrentUser) -> DeploymentList:
     found = deployments.list_all(session, user)
-    return DeploymentList(deployments=[to_deployment(deployment, ground) for deployment in found])
+    return DeploymentList(deployments=[to_deployment(deployment, context) for deployment in found])
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[READ])
 def get_deployment(
-    deployment_id: DeploymentId, session: ReadSession, ground: CurrentGround, user: CurrentUser
+    deployment_id: DeploymentId, session: ReadSession, context: CurrentGround, user: CurrentUser
 ) -> Deployment:
-    return to_deployment(deployments.get(session, deployment_id, user), ground)
+    return to_deployment(deployments.get(session, deployment_id, user), context)
 
 
 @router.patch("/deployments/{deployment_id}", dependencies=[WRITE])
 def change_deployment(
-    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, ground: CurrentGround,
+    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, context: CurrentGround,
     user: CurrentUser,
 ) -> Deployment:  # fmt: skip
-    return to_deployment(deployments.change(session, deployment_id, body, user), ground)
+    return to_deployment(deployments.change(session, deployment_id, body, user), context)
 
 
 @router.delete("/deployments/{deployment_id}", dependencies=[WRITE])
 def stop_deployment(
-    deployment_id: DeploymentId, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    deployment_id: DeploymentId, session: WriteSession, context: CurrentGround, user: CurrentUser
 ) -> Deployment:
-    return to_deployment(deployments.request_stop(session, deployment_id, user), ground)
+    return to_deployment(deployments.request_stop(session, deployment_id, user), context)
 
 
 @router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE, LONG], response_model=None)
@@ -85,5 +85,5 @@ async def complete(
 
 
 @router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])
-def list_models(session: ReadSession, ground: CurrentGround, user: CurrentUser) -> ModelList:
-    return ModelList(models=catalog.list_models(session, ground, user))
+def list_models(session: ReadSession, context: CurrentGround, user: CurrentUser) -> ModelList:
+    return ModelList(models=catalog.list_models(session, context, user))

@@ -75,7 +75,7 @@ def list_metrics(run_id: RunId, session: ReadSession, user: CurrentUser, points:
 def read_log(
     run: StoredRun, services: CurrentServices, tail: Tail = 100, offset: ByteOffset = None, limit: ByteLimit = 2**20
 ) -> Response | LogAnswer:
-    path = services.ground.home.run_log(run.uid)
+    path = services.context.home.run_log(run.uid)
     if offset is None:
         return StreamingResponse(to_tail(services.logs.tail(path, tail)), media_type="application/json")
     part = read_part(path, offset, limit, whole=run.status.is_finished)
@@ -83,24 +83,24 @@ def read_log(
 
 
 @router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse, responses=LOG)
-async def download_log(run: StoredRun, ground: CurrentGround, wanted: RangeHeader = None) -> Response:
+async def download_log(run: StoredRun, context: CurrentGround, wanted: RangeHeader = None) -> Response:
     """The log as it was written, or a range of its bytes."""
-    return file_range(ground.home.run_log(run.uid), wanted, media_type="text/plain; charset=utf-8")
+    return file_range(context.home.run_log(run.uid), wanted, media_type="text/plain; charset=utf-8")
 
 
 @router.get("/artifacts", dependencies=[READ])
-def list_artifacts(run_id: RunId, session: ReadSession, ground: CurrentGround, user: CurrentUser) -> ArtifactList:
+def list_artifacts(run_id: RunId, session: ReadSession, context: CurrentGround, user: CurrentUser) -> ArtifactList:
     found = runs.list_artifacts(session, run_id, user)
-    return ArtifactList(artifacts=[to_artifact(artifact, ground) for artifact in found])
+    return ArtifactList(artifacts=[to_artifact(artifact, context) for artifact in found])
 
 
 @router.get(
     "/artifacts/{artifact_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=ARTIFACT
 )
 def download_artifact(
-    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, ground: CurrentGround, user: CurrentUser,
+    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, context: CurrentGround, user: CurrentUser,
     path: InnerPath = None, wanted: RangeHeader = None,
 ) -> Response:  # fmt: skip
     """A file, or a range of its bytes; of a folder, the list of its files, or with `path` one of them."""
-    artifact = runs.get_artifact(session, run_id, artifact_id, user, ground)
-    return artifact_content(artifact, ground, path, wanted)
+    artifact = runs.get_artifact(session, run_id, artifact_id, user, context)
+    return artifact_content(artifact, context, path, wanted)

@@ -9,8 +9,8 @@ from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.run import Artifact, NewRun, RunFilter
 from finery.contracts.status import RunStatus
 from finery.contracts.stored import Dataset
+from finery.domain.context import DomainContext
 from finery.domain.errors import Flaw
-from finery.domain.ground import Ground
 from finery.http.logs import log_json
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
@@ -34,20 +34,20 @@ def to_new_deployment(request: CreateDeploymentRequest) -> NewDeployment:
     )
 
 
-def to_deployment(deployment: Deployment, ground: Ground) -> Deployment:
+def to_deployment(deployment: Deployment, context: DomainContext) -> Deployment:
     """Where the home lies is nobody's business: paths in it are told relative to it, as a request would name them."""
     error, served = deployment.error, deployment.served_name
     return deployment.model_copy(
         update={
-            "model": ground.resolver.told(deployment.model),
-            "served_name": None if served is None else ground.resolver.told(served),
-            "error": None if error is None else error.replace(f"{ground.home.path}/", ""),
+            "model": context.resolver.told(deployment.model),
+            "served_name": None if served is None else context.resolver.told(served),
+            "error": None if error is None else error.replace(f"{context.home.path}/", ""),
         }
     )
 
 
-def to_artifact(artifact: Artifact, ground: Ground) -> Artifact:
-    return artifact.model_copy(update={"path": ground.resolver.told(artifact.path)})
+def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:
+    return artifact.model_copy(update={"path": context.resolver.told(artifact.path)})
 
 
 def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) -> RunFilter:
@@ -72,7 +72,7 @@ def to_stored(dataset: Dataset) -> StoredDataset:
 
 def to_system(services: Services) -> System:
     return System(
-        **dict(services.ground.machine()),
+        **dict(services.context.machine()),
         version=__version__,
         python=platform.python_version(),
         platform=platform_name(),

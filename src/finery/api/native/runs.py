@@ -29,10 +29,10 @@ router = APIRouter(prefix=f"{PREFIX}/runs", route_class=NativeRoute, tags=["runs
 
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_run(
-    body: CreateRunRequest, session: SubmitSession, ground: CurrentGround, user: CurrentUser,
+    body: CreateRunRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Run:  # fmt: skip
-    return runs.create(session, to_new_run(body, idempotency_key), ground, user)
+    return runs.create(session, to_new_run(body, idempotency_key), context, user)
 
 
 @router.get("", dependencies=[READ], response_model=RunPage)
@@ -71,9 +71,9 @@ def pause_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
 
 
 @router.post("/{run_id}/resume", dependencies=[WRITE])
-def resume_run(run_id: RunId, session: SubmitSession, ground: CurrentGround, user: CurrentUser) -> Run:
+def resume_run(run_id: RunId, session: SubmitSession, context: CurrentGround, user: CurrentUser) -> Run:
     """Of a run that has ended, a new run that begins from the last whole checkpoint; its `resumed_from` names this."""
-    return runs.resume(session, run_id, user, ground)
+    return runs.resume(session, run_id, user, context)
 
 
 @router.post("/{run_id}/stop", dependencies=[WRITE])
@@ -87,5 +87,5 @@ def save_checkpoint(run_id: RunId, session: WriteSession, user: CurrentUser) -> 
 
 
 @router.delete("/{run_id}", dependencies=[WRITE], status_code=204)
-def delete_run(run_id: RunId, session: WriteSession, ground: CurrentGround, user: CurrentUser) -> None:
-    runs.delete(session, run_id, ground, user)
+def delete_run(run_id: RunId, session: WriteSession, context: CurrentGround, user: CurrentUser) -> None:
+    runs.delete(session, run_id, context, user)

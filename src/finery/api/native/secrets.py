@@ -29,10 +29,10 @@ def list_secrets(session: ReadSession, user: CurrentUser) -> SecretList:
 
 @router.put("/secrets/{name}", dependencies=[OWN])
 def set_secret(
-    name: SecretName, body: SetSecretRequest, session: WriteSession, user: CurrentUser, ground: CurrentGround
+    name: SecretName, body: SetSecretRequest, session: WriteSession, user: CurrentUser, context: CurrentGround
 ) -> SecretInfo:
     """One's own, for one's own runs. While no account exists it is the server's."""
-    return secrets.put(session, ground.secrets, name, body.value, owner_id=user.user_id)
+    return secrets.put(session, context.secrets, name, body.value, owner_id=user.user_id)
 
 
 @router.delete("/secrets/{name}", dependencies=[OWN], status_code=204)
@@ -42,10 +42,10 @@ def delete_secret(name: SecretName, session: WriteSession, user: CurrentUser) ->
 
 @router.put("/server-secrets/{name}", dependencies=[SERVERS])
 def set_server_secret(
-    name: SecretName, body: SetSecretRequest, session: WriteSession, ground: CurrentGround
+    name: SecretName, body: SetSecretRequest, session: WriteSession, context: CurrentGround
 ) -> SecretInfo:
     """The server's, which every run may use, whoever's it is."""
-    return secrets.put(session, ground.secrets, name, body.value, owner_id=None)
+    return secrets.put(session, context.secrets, name, body.value, owner_id=None)
 
 
 @router.delete("/server-secrets/{name}", dependencies=[SERVERS], status_code=204)

@@ -30,10 +30,10 @@ router = APIRouter(prefix=f"{PREFIX}/webhooks", route_class=NativeRoute, tags=["
 
 @router.post("", dependencies=[OWN], status_code=201)
 def create_webhook(
-    body: NewWebhook, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    body: NewWebhook, session: WriteSession, context: CurrentGround, user: CurrentUser
 ) -> WebhookWithSecret:
     """The signing secret is shown this once."""
-    return webhooks.create(session, body, ground, user)
+    return webhooks.create(session, body, context, user)
 
 
 @router.get("", dependencies=[OWN])
@@ -48,10 +48,10 @@ def get_webhook(webhook_id: WebhookId, session: ReadSession, user: CurrentUser) 
 
 @router.patch("/{webhook_id}", dependencies=[OWN])
 def update_webhook(
-    webhook_id: WebhookId, body: WebhookChanges, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    webhook_id: WebhookId, body: WebhookChanges, session: WriteSession, context: CurrentGround, user: CurrentUser
 ) -> Webhook:
     """Switched off, its waiting messages are cancelled; each can be sent again later."""
-    return webhooks.change(session, webhook_id, body, ground, user)
+    return webhooks.change(session, webhook_id, body, context, user)
 
 
 @router.delete("/{webhook_id}", dependencies=[OWN], status_code=204)
@@ -61,10 +61,10 @@ def delete_webhook(webhook_id: WebhookId, session: WriteSession, user: CurrentUs
 
 @router.post("/{webhook_id}/rotate-secret", dependencies=[OWN])
 def rotate_webhook_secret(
-    webhook_id: WebhookId, body: RotateSecretRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    webhook_id: WebhookId, body: RotateSecretRequest, session: WriteSession, context: CurrentGround, user: CurrentUser
 ) -> WebhookWithSecret:
     """The new secret is shown this once."""
-    return webhooks.rotate_secret(session, webhook_id, ground, user, keep_old=body.keep_old)
+    return webhooks.rotate_secret(session, webhook_id, context, user, keep_old=body.keep_old)
 
 
 @router.post("/{webhook_id}/test", dependencies=[OWN], status_code=202)

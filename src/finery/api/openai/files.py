@@ -37,14 +37,14 @@ router = APIRouter(
 
 @router.post("", dependencies=[WRITE], openapi_extra=form_documentation("file", FILE_FIELDS))
 async def create_file(
-    request: Request, ground: CurrentGround, changes: CurrentChanges, retried: RetryCount = None
+    request: Request, context: CurrentGround, changes: CurrentChanges, retried: RetryCount = None
 ) -> FileObject:
     """The same content twice is stored once."""
-    upload = await receive_upload(request, ground.home.blobs)
+    upload = await receive_upload(request, context.home.blobs)
     try:
         purpose, lifetime = purpose_of(upload), lifetime_of(upload)
         create = partial(files.create, purpose=purpose, lifetime_seconds=lifetime, is_retry=is_retry(retried))
-        file = await changes.make(lambda session: create(session, upload, who=changes.user, home=ground.home))
+        file = await changes.make(lambda session: create(session, upload, who=changes.user, home=context.home))
         return to_file(file)
     finally:
         upload.discard()
@@ -70,9 +70,9 @@ def retrieve_file(file_id: FileId, session: ReadSession, user: CurrentUser) -> F
 
 @router.get("/{file_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=CONTENT)
 def retrieve_file_content(
-    file_id: FileId, session: ReadSession, user: CurrentUser, ground: CurrentGround, wanted: RangeHeader = None
+    file_id: FileId, session: ReadSession, user: CurrentUser, context: CurrentGround, wanted: RangeHeader = None
 ) -> Response:
-    return content_answer(session, file_id, user, ground.home, wanted)
+    return content_answer(session, file_id, user, context.home, wanted)
 
 
 @router.delete("/{file_id}", dependencies=[WRITE])

@@ -32,7 +32,7 @@ router = APIRouter(
 def create_fine_tuning_job(
     body: CreateJobRequest,
     session: SubmitSession,
-    ground: CurrentGround,
+    context: CurrentGround,
     user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
     retried: RetryCount = None,
@@ -42,7 +42,7 @@ def create_fine_tuning_job(
     with named_as_sent(body):
         return to_job(
             runs.create(
-                session, new, ground, user, check=lambda: check_models(session, models_named(body), ground, user)
+                session, new, context, user, check=lambda: check_models(session, models_named(body), context, user)
             )
         )
 
@@ -80,13 +80,13 @@ def pause_fine_tuning_job(
 def resume_fine_tuning_job(
     fine_tuning_job_id: JobId,
     session: SubmitSession,
-    ground: CurrentGround,
+    context: CurrentGround,
     user: CurrentUser,
     retried: RetryCount = None,
 ) -> FineTuningJob:
     """Of a job that has ended, a new job, which begins from its last checkpoint."""
     done = {RunStatus.QUEUED, RunStatus.STARTING, RunStatus.RUNNING} if is_retry(retried) else set()
-    return to_job(controlled(session, fine_tuning_job_id, user, partial(runs.resume, ground=ground), done=done))
+    return to_job(controlled(session, fine_tuning_job_id, user, partial(runs.resume, context=context), done=done))
 
 
 @router.get("/{fine_tuning_job_id}/events", dependencies=[READ, KNOWN])

@@ -48,7 +48,7 @@ async def create_chat_completion(
 ) -> Response:
     """Streamed where `stream` is true."""
     name = named_model(body)
-    with unknown_model(name, services.ground.models):
+    with unknown_model(name, services.context.models):
         return await pass_on_by_name(request, services, name, user, CHAT, body)
 
 
@@ -58,5 +58,5 @@ async def create_completion(
 ) -> Response:
     """Streamed where `stream` is true."""
     name = named_model(body)
-    with unknown_model(name, services.ground.models):
+    with unknown_model(name, services.context.models):
         return await pass_on_by_name(request, services, name, user, COMPLETIONS, body)

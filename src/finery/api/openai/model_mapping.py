@@ -11,7 +11,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.model_names import ORGANIZATION, parse_fine_tuned
 from finery.contracts.permissions import Principal
 from finery.domain import catalog, runs
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs.errors import RunNotFound
 from finery.domain.runs.outputs import ForgottenOutput
 
@@ -23,10 +23,10 @@ def to_list(models: Iterable[ModelInfo]) -> ModelList:
     return ModelList(data=[_told(model) for model in models if model.kind in TOLD_KINDS])
 
 
-def described(session: Session, name: str, ground: Ground, who: Principal) -> Model:
+def described(session: Session, name: str, context: DomainContext, who: Principal) -> Model:
     """Of what is here under that name, be it listed or not. Raises UnknownModel."""
-    found = find_model(session, name, ground, who)
-    listed = {model.name: model for model in catalog.list_models(session, ground, who)}
+    found = find_model(session, name, context, who)
+    listed = {model.name: model for model in catalog.list_models(session, context, who)}
     if name in listed:
         return _told(listed[name])
     if found.is_on_hub:

@@ -12,8 +12,8 @@ from finery.contracts.permissions import Principal
 from finery.db.reading import reading_beside
 from finery.domain import catalog
 from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
+from finery.domain.context import DomainContext
 from finery.domain.errors import DomainError, ErrorKind, Flaw
-from finery.domain.ground import Ground
 from finery.http.problems import RequestRefused, invalid_request
 from finery.kit.suggest import nearest
 
@@ -27,25 +27,31 @@ class UnknownModel(DomainError):
 
 
 def find_model(
-    session: Session, name: str, ground: Ground, who: Principal, *, field: str = "model", is_trained: bool = False
+    session: Session,
+    name: str,
+    context: DomainContext,
+    who: Principal,
+    *,
+    field: str = "model",
+    is_trained: bool = False,
 ) -> catalog.ResolvedModel:
     """What stands for that name. Raises UnknownModel.
 
     A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
     administrator has said what stands for them.
     """
-    with unknown_model(name, ground.models, field=field, is_trained=is_trained):
-        found = catalog.resolve(session, name, ground, who)
+    with unknown_model(name, context.models, field=field, is_trained=is_trained):
+        found = catalog.resolve(session, name, context, who)
     if found.is_on_hub and found.entry is None and "/" not in name:
-        raise _unlisted(name, ground.models, field, is_trained=is_trained)
+        raise _unlisted(name, context.models, field, is_trained=is_trained)
     return found
 
 
-def check_models(session: Session, named: Mapping[str, str], ground: Ground, who: Principal) -> None:
+def check_models(session: Session, named: Mapping[str, str], context: DomainContext, who: Principal) -> None:
     """`named`: a place in the request → the name that stands there. Raises UnknownModel."""
     with reading_beside(session) as reading:
         for field, name in named.items():
-            find_model(reading, name, ground, who, field=field, is_trained=True)
+            find_model(reading, name, context, who, field=field, is_trained=True)
 
 
 def named_model(body: Mapping[str, Any]) -> str:

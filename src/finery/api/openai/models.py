@@ -28,22 +28,22 @@ router = APIRouter(
 
 
 @router.get("", dependencies=[READ])
-def list_models(session: ReadSession, ground: CurrentGround, user: CurrentUser) -> ModelList:
+def list_models(session: ReadSession, context: CurrentGround, user: CurrentUser) -> ModelList:
     """The administrator's names, the built-in models, and the fine-tuned ones."""
-    return to_list(catalog.list_models(session, ground, user))
+    return to_list(catalog.list_models(session, context, user))
 
 
 @router.get("/{model:path}", dependencies=[READ])
-def retrieve_model(model: ModelName, session: ReadSession, ground: CurrentGround, user: CurrentUser) -> Model:
-    return described(session, model, ground, user)
+def retrieve_model(model: ModelName, session: ReadSession, context: CurrentGround, user: CurrentUser) -> Model:
+    return described(session, model, context, user)
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 @worked_on_in(WRITES)
-def delete_model(model: ModelName, changes: CurrentChanges, ground: CurrentGround) -> ModelDeleted:
+def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentGround) -> ModelDeleted:
     """A fine-tuned model's files go, and its checkpoints; its job stays."""
     with changes.begin() as session:
-        forgotten = forget(session, model, changes.user, ground.home)
+        forgotten = forget(session, model, changes.user, context.home)
     if forgotten is not None:
         outputs.remove_files(forgotten)
         transact(changes.services, lambda session: outputs.settle(session, forgotten))

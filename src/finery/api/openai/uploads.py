@@ -30,7 +30,7 @@ router = APIRouter(
 
 @router.post("", dependencies=[WRITE])
 def create_upload(
-    body: CreateUploadRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    body: CreateUploadRequest, session: WriteSession, context: CurrentGround, user: CurrentUser
 ) -> UploadObject:
     upload = files.begin(
         session,
@@ -39,7 +39,7 @@ def create_upload(
         size_bytes=body.bytes,
         mime_type=body.mime_type,
         lifetime_seconds=body.expires_after.seconds if body.expires_after else None,
-        most_bytes=ground.max_upload_bytes,
+        most_bytes=context.max_upload_bytes,
         who=user,
     )
     return to_upload(upload)
@@ -49,15 +49,15 @@ def create_upload(
 async def add_upload_part(
     upload_id: UploadId,
     request: Request,
-    ground: CurrentGround,
+    context: CurrentGround,
     changes: CurrentChanges,
     retried: RetryCount = None,
 ) -> UploadPartObject:
     """Parts may come in any order and side by side."""
-    part = await receive_upload(request, ground.home.blobs, parts=("data",))
+    part = await receive_upload(request, context.home.blobs, parts=("data",))
     try:
         known_fields_only(part, "data")
-        add = partial(files.add_part, home=ground.home, who=changes.user, is_retry=is_retry(retried))
+        add = partial(files.add_part, home=context.home, who=changes.user, is_retry=is_retry(retried))
         return to_part(await changes.make(lambda session: add(session, upload_id, part)))
     finally:
         part.discard()

@@ -48,10 +48,10 @@ router = APIRouter(
 
 @router.post("/webhook_endpoints", dependencies=[OWN])
 def create_webhook_endpoint(
-    body: CreateWebhookEndpointRequest, session: WriteSession, ground: CurrentGround, user: CurrentUser
+    body: CreateWebhookEndpointRequest, session: WriteSession, context: CurrentGround, user: CurrentUser
 ) -> WebhookEndpointWithSecret:
     """The signing secret is shown this once."""
-    return to_endpoint_with_secret(webhooks.create(session, to_new_webhook(body), ground, user))
+    return to_endpoint_with_secret(webhooks.create(session, to_new_webhook(body), context, user))
 
 
 @router.get("/webhook_endpoints", dependencies=[OWN])
@@ -73,10 +73,10 @@ def update_webhook_endpoint(
     webhook_endpoint_id: EndpointId,
     body: UpdateWebhookEndpointRequest,
     session: WriteSession,
-    ground: CurrentGround,
+    context: CurrentGround,
     user: CurrentUser,
 ) -> WebhookEndpoint:
-    return to_endpoint(webhooks.change(session, webhook_endpoint_id, to_changes(body), ground, user))
+    return to_endpoint(webhooks.change(session, webhook_endpoint_id, to_changes(body), context, user))
 
 
 @router.delete("/webhook_endpoints/{webhook_endpoint_id}", dependencies=[OWN])
@@ -92,12 +92,12 @@ def rotate_webhook_endpoint_secret(
     webhook_endpoint_id: EndpointId,
     body: RotateSecretRequest,
     session: WriteSession,
-    ground: CurrentGround,
+    context: CurrentGround,
     user: CurrentUser,
 ) -> WebhookEndpointWithSecret:
     """The new secret is shown this once."""
     keep = body.keep_old_secret_active_for_24_hours
-    return to_endpoint_with_secret(webhooks.rotate_secret(session, webhook_endpoint_id, ground, user, keep_old=keep))
+    return to_endpoint_with_secret(webhooks.rotate_secret(session, webhook_endpoint_id, context, user, keep_old=keep))
 
 
 @router.post("/webhook_endpoints/{webhook_endpoint_id}/test", dependencies=[OWN])

@@ -34,7 +34,7 @@ class RecipeConfig(PlainNumbers):
     secrets: Annotated[list[SecretName], Field(max_length=20)] = []
     """Secrets of the run's owner, or else of the server. Each becomes the environment variable of its name."""
 
-    def customary_secrets(self, model: str) -> list[str]:
+    def optional_secrets(self, model: str) -> list[str]:
         """What the run is given besides, where it is stored. `model`: as it was resolved, empty where there is none."""
         return []
 
@@ -146,7 +146,7 @@ class TrainingConfig(RecipeConfig):
             check_folder(value)
         return value
 
-    def customary_secrets(self, model: str) -> list[str]:
+    def optional_secrets(self, model: str) -> list[str]:
         is_on_hub = not model.startswith(("/", "finery/"))
         services = [*self.report_to, "hub"] if is_on_hub else self.report_to
         return sorted({name for service in services for name in CUSTOMARY.get(service, ())})

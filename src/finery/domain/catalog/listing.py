@@ -6,14 +6,14 @@ from finery.contracts.deployment import ModelInfo
 from finery.contracts.model_names import fine_tuned_name
 from finery.contracts.permissions import Principal
 from finery.contracts.status import RunStatus
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.ownership import runs_visible_to
 from finery.models import RunRow
 
 NEWEST = 500
 
 
-def list_models(session: Session, ground: Ground, who: Principal) -> list[ModelInfo]:
+def list_models(session: Session, context: DomainContext, who: Principal) -> list[ModelInfo]:
     """The administrator's names, the built-in models, then the outputs of succeeded runs that still exist.
 
     The runs' are the newest 500, each under its path and under its fine-tuned name, newest first.
@@ -21,7 +21,7 @@ def list_models(session: Session, ground: Ground, who: Principal) -> list[ModelI
     """
     aliases = [
         ModelInfo(name=name, kind="alias", description=entry.description or f"stands for {entry.model}")
-        for name, entry in ground.models.items()
+        for name, entry in context.models.items()
     ]
     built_in = [ModelInfo(name=name, kind="built-in", description=text) for name, text in BUILTIN_MODELS.items()]
     query = (
@@ -33,7 +33,7 @@ def list_models(session: Session, ground: Ground, who: Principal) -> list[ModelI
     )
     outputs, seen = [], set()
     for row in session.scalars(query):
-        if row.output_dir is None or row.output_dir in seen or not (ground.home.path / row.output_dir).is_dir():
+        if row.output_dir is None or row.output_dir in seen or not (context.home.path / row.output_dir).is_dir():
             continue
         seen.add(row.output_dir)
         outputs += [_output(row, row.output_dir), _fine_tuned(row, row.output_dir)]

@@ -24,9 +24,9 @@ from finery.contracts.status import RunStatus
 from finery.contracts.text import check_plain
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelRefused, WordUnknown
 from finery.domain.catalog.folders import loadable
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.ownership import find_by_id, runs_visible_to
-from finery.domain.places import is_hidden, maker_of
+from finery.domain.path_access import is_hidden, maker_of
 from finery.kit.hub_cache import cached_snapshot, is_offline
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
@@ -55,27 +55,29 @@ class ResolvedModel:
         return self.folder is None and self.model not in BUILTIN_MODELS
 
 
-def resolve_model(session: Session, name: str, ground: Ground, who: Principal) -> str:
+def resolve_model(session: Session, name: str, context: DomainContext, who: Principal) -> str:
     """An absolute folder, a built-in model's name, or a hub id. Raises ModelNotFound, ModelRefused.
 
     What is hidden from `who` is not found, whatever lies there.
     """
-    return resolve(session, name, ground, who).model
+    return resolve(session, name, context, who).model
 
 
-def resolve(session: Session, name: str, ground: Ground, who: Principal, *, is_path: bool = False) -> ResolvedModel:
+def resolve(
+    session: Session, name: str, context: DomainContext, who: Principal, *, is_path: bool = False
+) -> ResolvedModel:
     """The same, with what the administrator says of the name.
 
     `is_path`: the field is one for paths, so that a folder that is there is meant, also where a hub has a model of the
     same spelling.
     """
     _refuse_unseen(name)
-    entry = ground.models.get(name)
+    entry = context.models.get(name)
     if entry is None:
-        return ResolvedModel(_find(session, name, ground, who, is_path=is_path))
+        return ResolvedModel(_find(session, name, context, who, is_path=is_path))
     try:
         # Whoever may use models may use those that the administrator has named, also a run's that is private.
-        return ResolvedModel(_find(session, entry.model, ground, SERVER), entry)
+        return ResolvedModel(_find(session, entry.model, context, SERVER), entry)
     except (ModelNotFound, ModelRefused) as error:
         warn_of_entry(name, str(error))
         raise ModelNotFound(
@@ -95,18 +97,18 @@ def says_path(name: str) -> bool:
     return name.startswith(PATH_STARTS) or ("/" in name and HUB_ID.fullmatch(name) is None)
 
 
-def _find(session: Session, name: str, ground: Ground, who: Principal, *, is_path: bool = False) -> str:
+def _find(session: Session, name: str, context: DomainContext, who: Principal, *, is_path: bool = False) -> str:
     if name.startswith("finery/"):
         return _builtin(name)
     if name.startswith("ft:"):
-        return _fine_tuned(session, name, ground, who)
+        return _fine_tuned(session, name, context, who)
     if name.startswith(HUB_SCHEME):
         return _on_hub(name.removeprefix(HUB_SCHEME))
-    folder = _visible_folder(session, name, ground, who)
+    folder = _visible_folder(session, name, context, who)
     run = None if "/" in name else _run_named(session, name, who)
     if run is not None:
         _refuse_ambiguous(name, _ways_to_say(name, run, folder))
-        return str(loadable(_output_of(session, run, ground, who), name))
+        return str(loadable(_output_of(session, run, context, who), name))
     if folder is not None and (is_path or says_path(name)):
         return str(loadable(folder, name))
     if says_path(name):
@@ -114,7 +116,7 @@ def _find(session: Session, name: str, ground: Ground, who: Principal, *, is_pat
     if folder is not None:
         _refuse_folder(name)
     if "/" not in name and name not in ONE_WORD_NAMES:
-        raise _unknown_word(name, ground)
+        raise _unknown_word(name, context)
     return _on_hub(name)
 
 
@@ -133,31 +135,31 @@ def _builtin(name: str) -> str:
     raise ModelNotFound(f"there is no built-in model {name[:SHOWN]!r}; {hint}")
 
 
-def _fine_tuned(session: Session, name: str, ground: Ground, who: Principal) -> str:
+def _fine_tuned(session: Session, name: str, context: DomainContext, who: Principal) -> str:
     """The name's last parts say which run it is; a run that was given another name since is still found."""
     found = parse_fine_tuned(name)
     row = None if found is None else _run_of(session, found, who)
     if found is None or row is None or row.spec.output_dir is None:
         raise ModelNotFound(f"there is no fine-tuned model {name[:SHOWN]!r}")
     if found.step is not None:
-        folder = ground.home.run(row.id).checkpoints / f"checkpoint-{found.step}"
+        folder = context.home.run(row.id).checkpoints / f"checkpoint-{found.step}"
         if not folder.is_dir():
             raise ModelNotFound(f"run {row.id!r} has no checkpoint of step {found.step}, or not any more")
         return str(loadable(folder, name))
-    return str(loadable(_output_of(session, row, ground, who), name))
+    return str(loadable(_output_of(session, row, context, who), name))
 
 
 def _run_of(session: Session, found: FineTuned, who: Principal) -> RunRow | None:
     return session.scalars(select(RunRow).where(RunRow.id.in_(found.run_ids), runs_visible_to(who))).first()
 
 
-def _visible_folder(session: Session, name: str, ground: Ground, who: Principal) -> Path | None:
+def _visible_folder(session: Session, name: str, context: DomainContext, who: Principal) -> Path | None:
     """What is there of that name, a file also; None where `who` may not see it. Raises ModelRefused."""
     try:
-        path = ground.resolver.resolve(name)
+        path = context.resolver.resolve(name)
     except PathRefused as error:
         raise ModelRefused(str(error)) from error
-    if path == ground.home.path.resolve() or not path.exists() or is_hidden(session, path, who, ground):
+    if path == context.home.path.resolve() or not path.exists() or is_hidden(session, path, who, context):
         return None
     return path
 
@@ -169,11 +171,11 @@ def _run_named(session: Session, name: str, who: Principal) -> RunRow | None:
     return None if row is None or row.recipe == EXTERNAL else row
 
 
-def _output_of(session: Session, row: RunRow, ground: Ground, who: Principal) -> Path:
+def _output_of(session: Session, row: RunRow, context: DomainContext, who: Principal) -> Path:
     if row.status != RunStatus.SUCCEEDED:
         raise ModelNotFound(f"run {row.id!r} is {row.status}; only a succeeded run has a model to give")
     output = row.spec.output_dir
-    if output is None or is_hidden(session, output, who, ground):
+    if output is None or is_hidden(session, output, who, context):
         raise ModelNotFound(f"the model of run {row.id!r} is there no more")
     if (holder := maker_of(output)) not in (None, row.id):
         raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")
@@ -223,10 +225,10 @@ def _on_hub(name: str) -> str:
     return hub_id
 
 
-def _unknown_word(name: str, ground: Ground) -> ModelNotFound:
+def _unknown_word(name: str, context: DomainContext) -> ModelNotFound:
     if name.startswith(JOB_PREFIX):
         return ModelNotFound(f"there is no finished run {name[:SHOWN]!r}")
-    known: Iterable[str] = [*ground.models, *BUILTIN_MODELS, *ONE_WORD_NAMES]
+    known: Iterable[str] = [*context.models, *BUILTIN_MODELS, *ONE_WORD_NAMES]
     near = nearest(name[:SHOWN], known)
     hint = f"did you mean {near!r}? " if near else ""
     return WordUnknown(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.stored import Preview, PreviewRow
-from finery.domain.datasets.refusals import DatasetUnreadable
+from finery.domain.datasets.store_errors import DatasetUnreadable
 from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
 
 LARGEST_ROW = 64 << 10

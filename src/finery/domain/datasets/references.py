@@ -14,11 +14,11 @@ from finery.contracts.permissions import Principal
 from finery.contracts.spec import StoredVersion
 from finery.contracts.stored import REFERENCE
 from finery.db.reading import reading_beside
+from finery.domain.context import DomainContext
 from finery.domain.datasets.blobs import blob_path
 from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.datasets.refusals import AmbiguousReference, ReferenceGone, StoredDatasetNotFound
 from finery.domain.datasets.rows import find_newest, find_version, owned_by, reference_to, visible_to
-from finery.domain.ground import Ground
+from finery.domain.datasets.store_errors import AmbiguousReference, ReferenceGone, StoredDatasetNotFound
 from finery.kit.printable import printable
 from finery.models import DatasetPinRow, DatasetRow, DatasetVersionRow, FileRow
 
@@ -50,7 +50,7 @@ class ResolvedDataset:
         return StoredVersion(dataset=self.dataset_id, version=self.version, sha256=self.sha256)
 
 
-def resolve_reference(session: Session, text: str, who: Principal, ground: Ground) -> ResolvedDataset | None:
+def resolve_reference(session: Session, text: str, who: Principal, context: DomainContext) -> ResolvedDataset | None:
     """None when `text` is no reference. Raises StoredDatasetNotFound, VersionNotFound, AmbiguousReference.
 
     It is read in a session of its own, which ends here: the caller's transaction, and with it SQLite's only write
@@ -66,7 +66,7 @@ def resolve_reference(session: Session, text: str, who: Principal, ground: Groun
         row, version, blob = find_newest(reading, dataset_id, who)
         if found["version"] is not None:
             version, blob = find_version(reading, row, int(found["version"]))
-        path = blob_path(ground.home, blob.name)
+        path = blob_path(context.home, blob.name)
         return ResolvedDataset(path, blob.name, blob.sha256, blob.suffix, row.id, version.version)
 
 

@@ -1,6 +1,6 @@
-"""Running engines. `lifecycle` and `rooms` are the scheduler's side, `demand` is for names that are asked for."""
+"""Running engines. `lifecycle` and `memory_leases` are the scheduler's side; `autostart` is for names asked for."""
 
-from finery.domain.deployments import demand, lifecycle, rooms
+from finery.domain.deployments import autostart, lifecycle, memory_leases
 from finery.domain.deployments.lifecycle import (
     Claim,
     LiveDeployment,
@@ -20,11 +20,11 @@ from finery.domain.deployments.service import change, count_by_status, create, g
 __all__ = [
     "Claim",
     "LiveDeployment",
+    "autostart",
     "change",
     "claim",
     "count_by_status",
     "create",
-    "demand",
     "end",
     "engine_token",
     "finish",
@@ -34,10 +34,10 @@ __all__ = [
     "list_all",
     "list_live",
     "mark_running",
+    "memory_leases",
     "note_uses",
     "put_back",
     "record_handle",
     "request_stop",
-    "rooms",
     "unload",
 ]

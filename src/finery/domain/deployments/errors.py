@@ -30,7 +30,7 @@ class SlotContested(DomainError):
         super().__init__(f"too many others ask for the slot {slot!r} at once; ask again")
 
 
-class DemandContested(DomainError):
+class AutostartContested(DomainError):
     kind = ErrorKind.UNAVAILABLE
     code = "model_contested"
 

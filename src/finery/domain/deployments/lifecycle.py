@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import Deployment, DeploymentDetails, DeploymentStatus, StartFailure
 from finery.contracts.process import Handle
+from finery.domain.context import DomainContext
 from finery.domain.deployments.errors import NotEnoughMemory
+from finery.domain.deployments.memory_leases import device_of, find_placement, holders, release_lease, take_lease
 from finery.domain.deployments.ports import free_port
-from finery.domain.deployments.rooms import device_of, find_room, holders, leave_room, take_room
 from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row
-from finery.domain.ground import Ground
-from finery.domain.leases import GATE
+from finery.domain.leases import LEASE_LOCK
 from finery.kit.clock import now_after, utc_now
 from finery.models import DeploymentRow
 
@@ -48,9 +48,9 @@ class Claim:
     """Whose memory was leased."""
 
 
-def engine_token(deployment_id: str, ground: Ground) -> str:
+def engine_token(deployment_id: str, context: DomainContext) -> str:
     """What the engine asks of every request."""
-    return ground.secrets.derive(f"engine:{deployment_id}")
+    return context.secrets.derive(f"engine:{deployment_id}")
 
 
 def list_live(session: Session) -> list[LiveDeployment]:
@@ -70,15 +70,15 @@ def list_live(session: Session) -> list[LiveDeployment]:
     ]
 
 
-def claim(session: Session, deployment_id: str, ground: Ground) -> Claim | None:
+def claim(session: Session, deployment_id: str, context: DomainContext) -> Claim | None:
     """Take a deployment that is ours to start, and its memory. None when somebody else was first, when it shall stop,
     and while its memory is not free; one that waits for it too long fails."""
-    ground.lease.check(session)
-    session.execute(GATE)
+    context.lease.check(session)
+    session.execute(LEASE_LOCK)
     row = lock_row(session, deployment_id)
     if row.token is not None or row.finished_at is not None or row.stop_requested:
         return None
-    device = device_of(session, row.id) or _find_device(session, row, ground)
+    device = device_of(session, row.id) or _find_device(session, row, context)
     if device is None:
         return None
     row.token, row.updated_at = secrets.token_hex(16), utc_now()
@@ -141,12 +141,12 @@ def end(session: Session, deployment_id: str, token: str, error: str, *, failure
     return True
 
 
-def unload(session: Session, deployment_id: str, idle_seconds: float, ground: Ground) -> bool:
+def unload(session: Session, deployment_id: str, idle_seconds: float, context: DomainContext) -> bool:
     """Ask an engine on demand to end, unless somebody uses it or has within `idle_seconds`."""
     row = lock_row(session, deployment_id)
     if not row.on_demand or row.stop_requested or row.finished_at is not None:
         return False
-    if not ground.in_use.retire(row.id, idle_seconds):
+    if not context.in_use.retire(row.id, idle_seconds):
         return False
     ask_to_stop(row)
     return True
@@ -157,14 +157,14 @@ def note_uses(session: Session, uses: dict[str, datetime]) -> None:
         session.execute(update(DeploymentRow).where(DeploymentRow.id == deployment_id).values(last_used_at=at))
 
 
-def _find_device(session: Session, row: DeploymentRow, ground: Ground) -> str | None:
+def _find_device(session: Session, row: DeploymentRow, context: DomainContext) -> str | None:
     need = row.details.need
-    room = find_room(session, need, ground)
-    if room is not None and room.is_free:
-        take_room(session, row.id, need, room.device)
-        return room.device
+    placement = find_placement(session, need, context)
+    if placement is not None and placement.is_free:
+        take_lease(session, row.id, need, placement.device)
+        return placement.device
     if (utc_now() - row.updated_at).total_seconds() > ROOM_SECONDS:
-        _finish(session, row, str(NotEnoughMemory(row.model_name, need, holders(session, ground.machine()))))
+        _finish(session, row, str(NotEnoughMemory(row.model_name, need, holders(session, context.machine()))))
     return None
 
 
@@ -178,4 +178,4 @@ def _finish(session: Session, row: DeploymentRow, error: str | None) -> None:
     row.error = None if row.stop_requested else error
     row.slot = row.port = row.demand_key = None
     row.finished_at = row.updated_at = now_after(row.created_at, row.started_at)
-    leave_room(session, row.id)
+    release_lease(session, row.id)

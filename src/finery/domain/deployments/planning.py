@@ -11,8 +11,8 @@ from typing import Any
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.model_folder import adapter_config, is_adapter
 from finery.domain.catalog import ResolvedModel
+from finery.domain.context import DomainContext
 from finery.domain.deployments.errors import EngineUnavailable, UnknownEngine
-from finery.domain.ground import Ground
 from finery.engines.base import Engine, ServableModel
 from finery.engines.registry import AUTO
 
@@ -32,7 +32,7 @@ class EnginePlan:
     """The folder of what is loaded beside the base."""
     rank: int | None = None
     """Of adapters, up to which the engine has to have room; None: it takes none."""
-    stamps: dict[str, str] = field(default_factory=dict)
+    fingerprints: dict[str, str] = field(default_factory=dict)
     """Of the folders that are loaded; none for what lies in no folder."""
     served_name: str | None = None
     """What the engine itself calls the model; None where it answers to any name."""
@@ -40,32 +40,32 @@ class EnginePlan:
     @property
     def key(self) -> str:
         """The same for all that one engine can serve."""
-        parts = [self.engine, self.load, self.stamps.get(self.load, ""), self.options.model_dump(), self.rank]
+        parts = [self.engine, self.load, self.fingerprints.get(self.load, ""), self.options.model_dump(), self.rank]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, ground: Ground) -> EnginePlan:
+def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, context: DomainContext) -> EnginePlan:
     """`wanted`: an engine's name, or `auto`. Raises UnknownEngine, EngineUnavailable."""
     options = _with_entry(options, resolved)
     model = ServableModel(resolved.model, _adapter_config(resolved))
     if wanted == AUTO:
-        return _planned(_preferred(model, options, ground), model, options)
-    engine = ground.engines.get(wanted)
+        return _planned(_preferred(model, options, context), model, options)
+    engine = context.engines.get(wanted)
     if engine is None:
-        raise UnknownEngine(wanted, ground.engines)
+        raise UnknownEngine(wanted, context.engines)
     if engine.absence is not None:
         raise EngineUnavailable(wanted, engine.absence)
     flaw = engine.flaw(model, options)
     if flaw is not None:
-        other = _preferred(model, options, ground).name
+        other = _preferred(model, options, context).name
         raise EngineUnavailable(wanted, f"cannot serve this: {flaw}; choose {other!r}")
     return _planned(engine, model, options)
 
 
-def _preferred(model: ServableModel, options: EngineOptions, ground: Ground) -> Engine:
+def _preferred(model: ServableModel, options: EngineOptions, context: DomainContext) -> Engine:
     """What `auto` stands for. Raises EngineUnavailable."""
-    machine = ground.machine()
-    able = [each for each in ground.engines.values() if each.absence is None and each.flaw(model, options) is None]
+    machine = context.machine()
+    able = [each for each in context.engines.values() if each.absence is None and each.flaw(model, options) is None]
     ranked = [(each.preference(machine), each) for each in able if each.preference(machine) > 0]
     if not ranked:
         raise EngineUnavailable(AUTO, "finds none here that can serve this")
@@ -74,7 +74,7 @@ def _preferred(model: ServableModel, options: EngineOptions, ground: Ground) -> 
 
 def _planned(engine: Engine, model: ServableModel, options: EngineOptions) -> EnginePlan:
     plan = engine.plan(model, options)
-    stamps = stamps_of(plan.load, model.name)
+    fingerprints = fingerprints_of(plan.load, model.name)
     return EnginePlan(
         engine=engine.name,
         model=model.name,
@@ -82,8 +82,8 @@ def _planned(engine: Engine, model: ServableModel, options: EngineOptions) -> En
         options=plan.options,
         adapter=plan.adapter,
         rank=plan.rank,
-        stamps=stamps,
-        served_name=engine.served_name(plan, stamps.get(model.name, "")),
+        fingerprints=fingerprints,
+        served_name=engine.served_name(plan, fingerprints.get(model.name, "")),
     )
 
 
@@ -104,12 +104,12 @@ def _adapter_config(resolved: ResolvedModel) -> dict[str, Any] | None:
     return adapter_config(resolved.folder)
 
 
-def are_as_they_were(stamps: Mapping[str, str]) -> bool:
+def are_as_they_were(fingerprints: Mapping[str, str]) -> bool:
     """Whether each of the folders still holds what it held."""
-    return stamps == stamps_of(*stamps)
+    return fingerprints == fingerprints_of(*fingerprints)
 
 
-def stamps_of(*models: str) -> dict[str, str]:
+def fingerprints_of(*models: str) -> dict[str, str]:
     """By folder; what lies in none has none.
 
     Others as soon as a folder holds another model: what is served must not be what lay there before.

@@ -16,13 +16,13 @@ from finery.contracts.deployment import (
 from finery.contracts.permissions import Principal
 from finery.domain import audit
 from finery.domain.catalog import resolve
+from finery.domain.context import DomainContext
 from finery.domain.deployments.errors import NoFreePort, SlotContested
-from finery.domain.deployments.inserting import insert_row
+from finery.domain.deployments.insertion import insert_row
 from finery.domain.deployments.planning import EnginePlan, plan_engine
 from finery.domain.deployments.ports import FIRST_PORT, LAST_PORT
 from finery.domain.deployments.rows import ask_to_stop, deployment_of, find_own_row, find_row
-from finery.domain.ground import Ground
-from finery.domain.leases import GATE
+from finery.domain.leases import LEASE_LOCK
 from finery.domain.ownership import deployments_visible_to, key_of_owner
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow
@@ -31,21 +31,21 @@ TRIES = 50
 """Each meets another transaction that was first."""
 
 
-def create(session: Session, new: NewDeployment, ground: Ground, who: Principal) -> Deployment:
+def create(session: Session, new: NewDeployment, context: DomainContext, who: Principal) -> Deployment:
     """Ask for an engine that serves a model; what held the slot, of theirs, is asked to stop.
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable, NotEnoughMemory, NoFreePort, SlotContested.
     """
-    resolved = resolve(session, new.model_name, ground, who, is_path=new.is_path)
-    plan = plan_engine(resolved, new.engine, new.options, ground)
+    resolved = resolve(session, new.model_name, context, who, is_path=new.is_path)
+    plan = plan_engine(resolved, new.engine, new.options, context)
     if new.slot is not None:
         # Who waits here goes on with a slot's true holder; without it, two that failed at MariaDB's unique index
         # would each keep a shared lock on the holder's entry: a deadlock.
-        session.execute(GATE)
+        session.execute(LEASE_LOCK)
     for _ in range(TRIES):
         # A port or a slot that looked free may be another transaction's by the time that it is written.
         with suppress(IntegrityError), session.begin_nested():
-            return _insert(session, new, plan, ground, who)
+            return _insert(session, new, plan, context, who)
     raise SlotContested(new.slot) if new.slot is not None else NoFreePort(FIRST_PORT, LAST_PORT)
 
 
@@ -87,7 +87,9 @@ def request_stop(session: Session, deployment_id: str, who: Principal) -> Deploy
     return deployment_of(row)
 
 
-def _insert(session: Session, new: NewDeployment, plan: EnginePlan, ground: Ground, who: Principal) -> Deployment:
+def _insert(
+    session: Session, new: NewDeployment, plan: EnginePlan, context: DomainContext, who: Principal
+) -> Deployment:
     """Raises IntegrityError from the unique indexes."""
     slot = None if new.slot is None else key_of_owner(who, new.slot)
     if slot is not None:
@@ -97,7 +99,7 @@ def _insert(session: Session, new: NewDeployment, plan: EnginePlan, ground: Grou
         session,
         new.model_name,
         plan,
-        ground,
+        context,
         owner_id=who.user_id,
         shared=new.shared,
         slot=slot,

@@ -6,15 +6,17 @@ from sqlalchemy.orm import Session
 from finery.contracts.files import FILE_PREFIX, Purpose
 from finery.contracts.permissions import Principal
 from finery.db.reading import reading_beside
+from finery.domain.context import DomainContext
 from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.blobs import blob_path
 from finery.domain.files.errors import FileNotFound, UnknownFile, WrongPurpose
 from finery.domain.files.service import find_row
-from finery.domain.ground import Ground
 from finery.models import BlobRow
 
 
-def resolve_file(session: Session, text: str, who: Principal, ground: Ground, *, field: str) -> ResolvedDataset | None:
+def resolve_file(
+    session: Session, text: str, who: Principal, context: DomainContext, *, field: str
+) -> ResolvedDataset | None:
     """None when `text` is no file's id. Raises UnknownFile, WrongPurpose.
 
     It is read in a session of its own, as `datasets.resolve_reference` is, and for the same reason.
@@ -30,5 +32,5 @@ def resolve_file(session: Session, text: str, who: Principal, ground: Ground, *,
             raise WrongPurpose(field, text, row.purpose)
         blob = reading.scalars(select(BlobRow).where(BlobRow.name == row.blob)).one()
         return ResolvedDataset(
-            blob_path(ground.home, blob.name), blob.name, blob.sha256, blob.suffix, None, None, file_id=row.id
+            blob_path(context.home, blob.name), blob.name, blob.sha256, blob.suffix, None, None, file_id=row.id
         )

@@ -215,7 +215,7 @@ def _live(row: RunRow, attempt: AttemptRow) -> LiveAttempt:
         run_id=row.id,
         executor=attempt.executor,
         owner_id=row.owner_id,
-        secrets=[*row.spec.secrets, *row.spec.customary_secrets],
+        secrets=[*row.spec.secrets, *row.spec.optional_secrets],
         status=RunStatus(row.status),
         intent=Intent(row.intent) if row.intent else None,
         controls=list(row.controls),

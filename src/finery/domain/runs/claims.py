@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from finery.contracts.machine import Machine
 from finery.contracts.spec import ResolvedRun
 from finery.contracts.status import RunStatus
-from finery.domain.leases import GATE, LOCAL_NODE, Node, held
+from finery.domain.leases import LEASE_LOCK, LOCAL_NODE, Node, held
 from finery.domain.runs.attempts import AttemptRef
 from finery.domain.runs.transitions import change_status
 from finery.kit.clock import utc_now
@@ -64,7 +64,7 @@ def claim_next(
     `attempts.live_run` make a second claimer lose.
     """
     if machine.gpus:
-        session.execute(GATE)
+        session.execute(LEASE_LOCK)
     found = []
     for supply in _supplies(session, machine, node):
         number = _first_that_fits(session, supply, lock=True)

@@ -18,14 +18,14 @@ from finery.contracts.inputs import DatasetInput, Input, inputs_of
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import GradedConfig, Recipe, RecipeConfig, TrainingConfig
 from finery.contracts.spec import ResolvedData
+from finery.domain.context import DomainContext
 from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_reference, resolve_reference
 from finery.domain.datasets.check import state_of_rows
 from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.datasets.refusals import StoredDatasetNotFound
+from finery.domain.datasets.store_errors import StoredDatasetNotFound
 from finery.domain.errors import DomainError, Flaw
 from finery.domain.files import resolve_file
-from finery.domain.ground import Ground
-from finery.domain.places import is_hidden
+from finery.domain.path_access import is_hidden
 from finery.domain.runs.errors import InvalidRun, NoSuchData
 from finery.kit.paths import PathRefused
 
@@ -85,13 +85,15 @@ class RunData:
     notices: tuple[NoticeData, ...] = ()
 
 
-def find_data(session: Session, recipe: Recipe, config: RecipeConfig, ground: Ground, who: Principal) -> RunData:
+def find_data(
+    session: Session, recipe: Recipe, config: RecipeConfig, context: DomainContext, who: Principal
+) -> RunData:
     """Raises InvalidRun, DatasetRefused, and EvaluationRefused where the data to learn from are good."""
-    with _nothing_hidden(session, ground, who) as read:
+    with _nothing_hidden(session, context, who) as read:
         located = []
         for one in inputs_of(config):
             if isinstance(one.kind, DatasetInput):
-                located.append(_locate(session, one, ground, who))
+                located.append(_locate(session, one, context, who))
                 read.append((one, located[-1].path))
         if recipe.examples is None:
             for found in located:
@@ -124,36 +126,36 @@ def refuse_too_few(data: Learned, config: TrainingConfig, *, processes: int) -> 
         )
 
 
-def resolved_path(field: str, text: str, ground: Ground) -> Path:
+def resolved_path(field: str, text: str, context: DomainContext) -> Path:
     """Raises InvalidRun."""
     try:
-        return ground.resolver.resolve(text)
+        return context.resolver.resolve(text)
     except PathRefused as error:
         raise InvalidRun([Flaw(field, str(error))]) from error
 
 
 @contextmanager
-def _nothing_hidden(session: Session, ground: Ground, who: Principal) -> Iterator[list[tuple[Input, Path]]]:
+def _nothing_hidden(session: Session, context: DomainContext, who: Principal) -> Iterator[list[tuple[Input, Path]]]:
     """Gives a list for what is read. Of what is hidden from them they hear only that nothing is there, bad or not."""
     read: list[tuple[Input, Path]] = []
     try:
         yield read
     finally:
         for one, path in read:
-            if is_hidden(session, path, who, ground):
+            if is_hidden(session, path, who, context):
                 raise _no_dataset(one)
 
 
-def _locate(session: Session, one: Input, ground: Ground, who: Principal) -> Located:
+def _locate(session: Session, one: Input, context: DomainContext, who: Principal) -> Located:
     """A stored dataset or an uploaded file, which is to be pinned, or a path."""
-    uploaded = resolve_file(session, one.name, who, ground, field=one.field)
+    uploaded = resolve_file(session, one.name, who, context, field=one.field)
     try:
-        stored = uploaded or resolve_reference(session, one.name, who, ground)
+        stored = uploaded or resolve_reference(session, one.name, who, context)
     except StoredDatasetNotFound as error:
         raise NoSuchData([Flaw(one.field, str(error))]) from error
     except DomainError as error:
         raise InvalidRun([Flaw(one.field, str(error))]) from error
-    return Located(one, resolved_path(one.field, one.name, ground) if stored is None else stored.path, stored)
+    return Located(one, resolved_path(one.field, one.name, context) if stored is None else stored.path, stored)
 
 
 @dataclass(frozen=True)

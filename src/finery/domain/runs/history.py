@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from finery.contracts.events import Event, EventType, event_of
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact
-from finery.domain.ground import Ground
-from finery.domain.places import is_hidden, maker_of
+from finery.domain.context import DomainContext
+from finery.domain.path_access import is_hidden, maker_of
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of, shown_id
 from finery.domain.runs.rows import find_row
@@ -88,23 +88,23 @@ def list_artifacts(session: Session, run_id: str, who: Principal) -> list[Artifa
     return [artifact_of(found, run_id) for found in session.scalars(query)]
 
 
-def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal, ground: Ground) -> Artifact:
+def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal, context: DomainContext) -> Artifact:
     """Raises RunNotFound, ArtifactNotFound; the latter also where another run has put its own in the same place."""
     row = find_row(session, run_id, who)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
-    if found is None or _is_anothers(session, found.path, row.id, who, ground):
+    if found is None or _is_anothers(session, found.path, row.id, who, context):
         raise ArtifactNotFound(run_id, artifact_id)
     return artifact_of(found, run_id)
 
 
-def _is_anothers(session: Session, name: str, run_id: str, who: Principal, ground: Ground) -> bool:
+def _is_anothers(session: Session, name: str, run_id: str, who: Principal, context: DomainContext) -> bool:
     try:
-        path = ground.resolver.resolve(name)
+        path = context.resolver.resolve(name)
     except PathRefused:
         return True
     is_made_since = any(maker_of(folder) not in (None, run_id) for folder in (path, path.parent))
-    return is_made_since or is_hidden(session, path, who, ground)
+    return is_made_since or is_hidden(session, path, who, context)
 
 
 def _event_of(row: EventRow, run: RunRow) -> Event:

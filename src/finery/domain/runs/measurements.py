@@ -19,12 +19,12 @@ from finery.contracts.events import NoticeData
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason, RunStatus
+from finery.domain.context import DomainContext
 from finery.domain.datasets import named_by_reference
 from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.datasets.measuring import refuse_misfit
-from finery.domain.datasets.measuring_briefly import Postponed, measure_briefly
+from finery.domain.datasets.measurement import refuse_misfit
+from finery.domain.datasets.quick_measurement import Postponed, measure_briefly
 from finery.domain.errors import DomainError, Flaw
-from finery.domain.ground import Ground
 from finery.domain.runs.data import LEARNED, Learned
 from finery.domain.runs.errors import InvalidRun
 from finery.domain.runs.transitions import append_event, change_status
@@ -49,7 +49,7 @@ class MeasurementDue:
     """None: an earlier version asked for what this one does not know."""
 
 
-def measure_data(data: Learned, *, config: TrainingConfig, model: str, ground: Ground) -> Measured:
+def measure_data(data: Learned, *, config: TrainingConfig, model: str, context: DomainContext) -> Measured:
     """What the model's template and max_length make of the rows. Takes two seconds at most. Raises DatasetRefused where
     nothing is left to learn, and InvalidRun for a template that ends on no row.
     """
@@ -62,7 +62,7 @@ def measure_data(data: Learned, *, config: TrainingConfig, model: str, ground: G
             model=model,
             max_length=config.max_length,
             config=config.model_dump(exclude_none=True),
-            ground=ground,
+            context=context,
         )
     if isinstance(found, Postponed):
         return Measured(due=found.request)

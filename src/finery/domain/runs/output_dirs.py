@@ -14,10 +14,10 @@ from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RecipeConfig
 from finery.contracts.spec import ResolvedRun
 from finery.contracts.status import RunStatus
+from finery.domain.context import DomainContext
 from finery.domain.errors import Flaw
-from finery.domain.ground import Ground
 from finery.domain.ownership import SHOWN_ID, runs_visible_to
-from finery.domain.places import has_output_below, is_anothers_output
+from finery.domain.path_access import has_output_below, is_anothers_output
 from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, OutputTaken
 from finery.kit.paths import PathRefused
@@ -40,35 +40,35 @@ RESERVED_FOLDERS = (
 DESCRIPTIONS = (CONFIG, ADAPTER_CONFIG)
 
 
-def output_dir_of(config: RecipeConfig, run_id: str, ground: Ground) -> Path:
+def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> Path:
     """Absolute, links followed. Raises InvalidRun for what lies in no place for outputs.
 
     A folder anywhere else could be taken for a model of the hub, for a run, or for a base that many begin from.
     """
     name = config.output_dir or f"{OUTPUTS}/{run_id}"
-    path = resolved_path("output_dir", name, ground)
-    home = ground.home.path.resolve()
+    path = resolved_path("output_dir", name, context)
+    home = context.home.path.resolve()
     reserved = [home / folder for folder in RESERVED_FOLDERS]
     if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
         raise InvalidRun([Flaw("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
-    if _root_of(path, ground) is None:
-        allowed = ", ".join(f"{ground.resolver.relative(root)}/" for root in _roots(ground))
+    if _root_of(path, context) is None:
+        allowed = ", ".join(f"{context.resolver.relative(root)}/" for root in _roots(context))
         message = f"{name!r} is no place for outputs: name a folder below {allowed}, as {OUTPUTS}/{path.name}"
         raise InvalidRun([Flaw("output_dir", f"{message}; an administrator allows others (FINERY_OUTPUT_ROOTS)")])
     return path
 
 
-def refuse_taken(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
+def refuse_taken(session: Session, path: Path, name: str, context: DomainContext, who: Principal) -> None:
     """First whether it is another's: then nothing of what it holds is told. Raises OutputTaken."""
-    if is_anothers_output(session, path, who, ground):
+    if is_anothers_output(session, path, who, context):
         raise OutputTaken(name, "is taken")
     if path.is_file():
         raise OutputTaken(name, "is a file")
     if path.is_dir() and any(path.iterdir()) and not (path / OUTPUT_MARKER).is_file():
         raise OutputTaken(name, "holds files that are no output of an earlier run")
-    if _is_in_base(path, ground):
+    if _is_in_base(path, context):
         raise OutputTaken(name, "lies in the folder of a model")
-    _refuse_around(session, path, name, ground, who)
+    _refuse_around(session, path, name, context, who)
     _refuse_base(session, path, name, who)
 
 
@@ -85,22 +85,22 @@ def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) ->
         raise OutputTaken(name, "is where the run reads its own model or data from, which would be replaced")
 
 
-def _roots(ground: Ground) -> list[Path]:
+def _roots(context: DomainContext) -> list[Path]:
     found = []
-    for root in (ground.home.path / OUTPUTS, *ground.output_roots):
+    for root in (context.home.path / OUTPUTS, *context.output_roots):
         # The home's own may be a link to where nobody may write.
         with suppress(PathRefused):
-            found.append(ground.resolver.resolve(str(root)))
+            found.append(context.resolver.resolve(str(root)))
     return found
 
 
-def _root_of(path: Path, ground: Ground) -> Path | None:
-    return next((root for root in _roots(ground) if path != root and path.is_relative_to(root)), None)
+def _root_of(path: Path, context: DomainContext) -> Path | None:
+    return next((root for root in _roots(context) if path != root and path.is_relative_to(root)), None)
 
 
-def _is_in_base(path: Path, ground: Ground) -> bool:
+def _is_in_base(path: Path, context: DomainContext) -> bool:
     """Whether a folder around it is a model that no run has put there."""
-    root = _root_of(path, ground)
+    root = _root_of(path, context)
     around = [folder for folder in path.parents if root is not None and folder.is_relative_to(root)]
     return any(
         (folder / description).is_file() and not (folder / OUTPUT_MARKER).is_file()
@@ -109,9 +109,9 @@ def _is_in_base(path: Path, ground: Ground) -> bool:
     )
 
 
-def _refuse_around(session: Session, path: Path, name: str, ground: Ground, who: Principal) -> None:
+def _refuse_around(session: Session, path: Path, name: str, context: DomainContext, who: Principal) -> None:
     """Who replaces a folder replaces all that is below, and means only the one that is named."""
-    query = select(SHOWN_ID).where(*has_output_below(path, ground), runs_visible_to(who)).limit(1)
+    query = select(SHOWN_ID).where(*has_output_below(path, context), runs_visible_to(who)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
         raise OutputTaken(name, f"holds the output of run {inner!r}")
 

@@ -13,7 +13,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import make_room
 from finery.domain.ownership import SHOWN_ID
-from finery.domain.places import maker_of
+from finery.domain.path_access import maker_of
 from finery.domain.runs.errors import ModelInUse, RunIsLive
 from finery.domain.runs.rows import lock_row
 from finery.kit.clock import utc_now

@@ -15,7 +15,7 @@ from finery.contracts.recipes import recipe_of_run
 from finery.contracts.run import NewRun, Resources, Run
 from finery.contracts.status import FINISHED, Intent, RunStatus
 from finery.db.reading import reading_beside
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
 from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToResume
 from finery.domain.runs.mapping import run_of
@@ -28,7 +28,7 @@ from finery.models import RunRow
 _PREFIXED = re.compile(r"(.+-)[0-9a-f]{24}")
 
 
-def resume(session: Session, run_id: str, who: Principal, ground: Ground) -> Run:
+def resume(session: Session, run_id: str, who: Principal, context: DomainContext) -> Run:
     """Queue a paused run again. Of one that has ended, accept a new run with its configuration and data, which begins
     from its last whole checkpoint; asked again while that is unfinished, answer with that.
 
@@ -36,10 +36,10 @@ def resume(session: Session, run_id: str, who: Principal, ground: Ground) -> Run
     `create` raises of the new run.
     """
     with reading_beside(session) as reading:
-        found = _successor(reading, find_row(reading, run_id, who), who, ground)
+        found = _successor(reading, find_row(reading, run_id, who), who, context)
     if found is None:
         return _queue_again(session, run_id, who)
-    return found if isinstance(found, Run) else _accept(session, found, who, ground)
+    return found if isinstance(found, Run) else _accept(session, found, who, context)
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _queue_again(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) -> _Successor | Run | None:
+def _successor(reading: Session, row: RunRow, who: Principal, context: DomainContext) -> _Successor | Run | None:
     """What is to follow on an ended run, or follows on it already. None: it has not ended."""
     if not may_write_run(who, row.owner_id):
         raise NotYours("run", row.id)
@@ -78,7 +78,7 @@ def _successor(reading: Session, row: RunRow, who: Principal, ground: Ground) ->
         return run_of(unfinished)
     if not recipe_of_run(row.recipe).resumable:
         raise NothingToResume(row.id, f"is a {row.recipe}, which would begin anew; submit it again instead")
-    before = ground.home.run(row.id)
+    before = context.home.run(row.id)
     checkpoint = before.last_checkpoint()
     if checkpoint is None:
         raise NothingToResume(row.id, "left no whole checkpoint to go on from; submit it again instead")
@@ -120,9 +120,9 @@ def _request(row: RunRow, key: str) -> NewRun:
     )
 
 
-def _accept(session: Session, successor: _Successor, who: Principal, ground: Ground) -> Run:
-    run = create(session, successor.new, ground, who)
-    directory = ground.home.run(run.uid)
+def _accept(session: Session, successor: _Successor, who: Principal, context: DomainContext) -> Run:
+    run = create(session, successor.new, context, who)
+    directory = context.home.run(run.uid)
     if directory.path.exists():
         # Somebody else's request was first.
         return run

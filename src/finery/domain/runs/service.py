@@ -12,17 +12,17 @@ from finery.contracts.run import NewRun, Run, RunChanges, RunFilter, RunPage
 from finery.contracts.status import RunStatus
 from finery.db import make_room
 from finery.domain import audit
+from finery.domain.context import DomainContext
 from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
-from finery.domain.ground import Ground
 from finery.domain.ownership import runs_visible_to
-from finery.domain.runs.acceptance import insert_run
 from finery.domain.runs.errors import NotReportable, RunExists, RunIsLive
+from finery.domain.runs.file_removal import remove_with
+from finery.domain.runs.idempotency import IdCollided, earlier_answer, refuse_taken_id, request_key, resolve_conflict
 from finery.domain.runs.in_flight import wait_for_first
+from finery.domain.runs.insertion import insert_run
 from finery.domain.runs.mapping import run_of, shown_id
-from finery.domain.runs.removal import remove_with
-from finery.domain.runs.replays import IdCollided, earlier_answer, refuse_taken_id, request_key, resolve_conflict
 from finery.domain.runs.rows import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
@@ -31,7 +31,7 @@ from finery.models import RunRow
 
 
 def create(
-    session: Session, new: NewRun, ground: Ground, who: Principal, *, check: Callable[[], None] | None = None
+    session: Session, new: NewRun, context: DomainContext, who: Principal, *, check: Callable[[], None] | None = None
 ) -> Run:
     """Check a request against its data and the machine, and accept it as theirs: durable once the transaction commits.
 
@@ -45,17 +45,17 @@ def create(
         if check is not None:
             check()
         # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
-        plan = plan_run(session, new, ground, who)
+        plan = plan_run(session, new, context, who)
     except DomainError as error:
         if (before := earlier_answer(session, new, who)) is not None:
             return before
         if not (new.keep_refused and isinstance(error, DatasetRefused)):
             raise
-        plan = plan_refused(session, new, error, ground, who)
+        plan = plan_refused(session, new, error, context, who)
     if (before := earlier_answer(session, new, who)) is not None:
         return before
     try:
-        return _accept(session, new, plan, ground, who)
+        return _accept(session, new, plan, context, who)
     except RunExists:
         # The id may be that of this very request's first, committed since the look above.
         if (before := earlier_answer(session, new, who)) is not None:
@@ -68,18 +68,18 @@ def get(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(find_row(session, run_id, who))
 
 
-def _accept(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> Run:
+def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, who: Principal) -> Run:
     refuse_taken_id(session, new, who)
     try:
         with session.begin_nested():
-            row = insert_run(session, new, plan, ground, who)
+            row = insert_run(session, new, plan, context, who)
         audit.name_target(session, shown_id(row))
         return run_of(row)
     except IntegrityError as error:
         try:
             return resolve_conflict(session, new, plan, error, who)
         except IdCollided:
-            return _accept(session, new, plan_run(session, new, ground, who), ground, who)
+            return _accept(session, new, plan_run(session, new, context, who), context, who)
 
 
 def list_page(
@@ -123,7 +123,7 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None, 
     return run_of(row)
 
 
-def delete(session: Session, run_id: str, ground: Ground, who: Principal) -> None:
+def delete(session: Session, run_id: str, context: DomainContext, who: Principal) -> None:
     """Forget a finished run, its run directory and its log; its output stays. Raises NotYours, RunIsLive."""
     row = lock_row(session, run_id, who)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
@@ -132,7 +132,7 @@ def delete(session: Session, run_id: str, ground: Ground, who: Principal) -> Non
     session.delete(row)
     session.flush()
     if row.recipe != EXTERNAL:
-        remove_with(session, row.id, ground.home)
+        remove_with(session, row.id, context.home)
 
 
 def count_by_status(session: Session) -> dict[RunStatus, int]:
@@ -141,9 +141,9 @@ def count_by_status(session: Session) -> dict[RunStatus, int]:
     return {RunStatus(status): count for status, count in counted}
 
 
-def log_path(session: Session, run_id: str, ground: Ground, who: Principal) -> Path:
+def log_path(session: Session, run_id: str, context: DomainContext, who: Principal) -> Path:
     """Where the run's log is or will be; an external run has none until somebody writes there."""
-    return ground.home.run_log(find_row(session, run_id, who).id)
+    return context.home.run_log(find_row(session, run_id, who).id)
 
 
 def _filtered(run_filter: RunFilter) -> Select[RunRow]:

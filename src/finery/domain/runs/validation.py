@@ -18,11 +18,11 @@ from finery.contracts.run import NewRun
 from finery.contracts.spec import ResolvedRun
 from finery.db.reading import reading_beside
 from finery.domain import secrets
+from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import Flaw
 from finery.domain.flaws import Flaws, gather
-from finery.domain.ground import Ground
-from finery.domain.runs.choosing import choose_values, with_server_defaults, without_auto
+from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
     LEARNED,
     VALIDATED,
@@ -34,9 +34,9 @@ from finery.domain.runs.data import (
     refuse_too_few,
 )
 from finery.domain.runs.errors import CommandsForbidden, InvalidRun
-from finery.domain.runs.fitness import check_fit
 from finery.domain.runs.inputs import find_folders, find_models, refuse_python
 from finery.domain.runs.measurements import Measured, measure_data
+from finery.domain.runs.memory_check import check_fit
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.ids import is_safe_id, long_id, short_id
@@ -82,7 +82,7 @@ class Plan:
         return hashlib.sha256(str(self.resolved.output_dir).encode()).hexdigest()
 
 
-def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> Plan:
+def plan_run(session: Session, new: NewRun, context: DomainContext, who: Principal) -> Plan:
     """What takes long is read before the caller's transaction begins, and with it SQLite's only write lock.
 
     Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken, SecretsMissing, PythonGradersForbidden.
@@ -98,19 +98,19 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
         raise CommandsForbidden()
     run_id = _run_id(new, who)
     config = parse_config(recipe, without_auto(recipe, new.config))
-    output_dir = output_dir_of(config, run_id, ground)
-    gpus, cpu_slots = _fit(new, recipe, ground)
+    output_dir = output_dir_of(config, run_id, context)
+    gpus, cpu_slots = _fit(new, recipe, context)
     _refuse_unmet(config, gpus)
     with reading_beside(session) as reading:
-        data = find_data(reading, recipe, config, ground, who)
-        refuse_python(config, ground)
-        models = find_models(reading, config, ground, who)
-        folders = find_folders(reading, config, ground, who)
+        data = find_data(reading, recipe, config, context, who)
+        refuse_python(config, context)
+        models = find_models(reading, config, context, who)
+        folders = find_folders(reading, config, context, who)
     told = Measured(data.notices)
     if isinstance(config, TrainingConfig):
-        config, told = _settled(new, recipe, config, data, models[MODEL], gpus, ground)
-    output_name = ground.resolver.relative(output_dir)
-    refuse_taken(session, output_dir, config.output_dir or output_name, ground, who)
+        config, told = _settled(new, recipe, config, data, models[MODEL], gpus, context)
+    output_name = context.resolver.relative(output_dir)
+    refuse_taken(session, output_dir, config.output_dir or output_name, context, who)
     secrets.require(session, config.secrets, owner_id=who.user_id)
     resolved = ResolvedRun(
         models=models,
@@ -118,7 +118,7 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
         folders=folders,
         output_dir=output_dir,
         secrets=config.secrets,
-        customary_secrets=sorted({name for model in models.values() for name in config.customary_secrets(model)}),
+        optional_secrets=sorted({name for model in models.values() for name in config.optional_secrets(model)}),
     )
     refuse_own_inputs(config, resolved, config.output_dir or output_name)
     return Plan(
@@ -137,11 +137,11 @@ def plan_run(session: Session, new: NewRun, ground: Ground, who: Principal) -> P
     )
 
 
-def plan_refused(session: Session, new: NewRun, error: DatasetRefused, ground: Ground, who: Principal) -> Plan:
+def plan_refused(session: Session, new: NewRun, error: DatasetRefused, context: DomainContext, who: Principal) -> Plan:
     """Of a run that is kept although its data are bad. Raises what else is wrong with it."""
     recipe = recipe_named(new.recipe)
     config = parse_config(recipe, without_auto(recipe, new.config))
-    find_models(session, config, ground, who)
+    find_models(session, config, context, who)
     data = _first(DatasetInput, config)
     if isinstance(error, EvaluationRefused):
         what, setting = VALIDATED, error.field
@@ -231,17 +231,17 @@ def _run_id(new: NewRun, who: Principal) -> str:
 
 
 def _settled(
-    new: NewRun, recipe: Recipe, asked: TrainingConfig, data: RunData, model: str, gpus: int, ground: Ground
+    new: NewRun, recipe: Recipe, asked: TrainingConfig, data: RunData, model: str, gpus: int, context: DomainContext
 ) -> tuple[TrainingConfig, Measured]:
     """With what `auto` stands for and what the server switches on, and what is to be told of it and of its data.
 
     Raises InvalidRun when it cannot fit, DatasetRefused when nothing of the data is left in the model's tokens.
     """
     learned = data.learned[TRAINING]
-    config, chosen = _with_chosen(new, recipe, asked, learned, model, gpus, ground)
+    config, chosen = _with_chosen(new, recipe, asked, learned, model, gpus, context)
     if recipe.full_batches:
         refuse_too_few(learned, config, processes=max(1, gpus))
-    config = with_server_defaults(config, new.config, recipe=recipe, parity_check=ground.parity_check)
+    config = with_server_defaults(config, new.config, recipe=recipe, parity_check=context.parity_check)
     fit = check_fit(
         config,
         recipe=recipe,
@@ -249,14 +249,14 @@ def _settled(
         dataset=learned.located.path,
         rows=learned.report.rows,
         gpus=gpus,
-        machine=ground.machine(),
+        machine=context.machine(),
     )
-    measured = measure_data(learned, config=config, model=model, ground=ground)
+    measured = measure_data(learned, config=config, model=model, context=context)
     return config, Measured((*chosen, *fit, *data.notices, *measured.notices), measured.due)
 
 
 def _with_chosen(
-    new: NewRun, recipe: Recipe, config: TrainingConfig, data: Learned, model: str, gpus: int, ground: Ground
+    new: NewRun, recipe: Recipe, config: TrainingConfig, data: Learned, model: str, gpus: int, context: DomainContext
 ) -> tuple[TrainingConfig, tuple[NoticeData, ...]]:
     """The configuration with what `auto` stands for, and a notice that tells it."""
     chosen = choose_values(
@@ -264,7 +264,7 @@ def _with_chosen(
         recipe=recipe,
         rows=data.report.rows,
         model=model,
-        entry=ground.models.get(config.model_name),
+        entry=context.models.get(config.model_name),
         full_batches_of=data.rows_to_train_on(config) // max(1, gpus) if recipe.full_batches else None,
     )
     if not chosen:
@@ -289,9 +289,9 @@ def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
         raise InvalidRun(flaws)
 
 
-def _fit(new: NewRun, recipe: Recipe, ground: Ground) -> tuple[int, int]:
+def _fit(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[int, int]:
     """GPUs and CPU slots to lease. Raises InvalidRun when the machine could never give them."""
-    machine = ground.machine()
+    machine = context.machine()
     gpus = new.resources.gpus
     if gpus is None:
         gpus = 1 if machine.gpus and recipe.wants_gpu else 0

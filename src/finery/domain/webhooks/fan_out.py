@@ -11,7 +11,7 @@ from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.run import Run
 from finery.contracts.run_events import EventBody, EventMaker, RunEvent
 from finery.contracts.webhooks import MessageState, WebhookScope
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.runs.mapping import run_of
 from finery.domain.webhooks.payloads import event_id, event_type, makers_of, message_id, to_text
 from finery.kit.clock import TOLERANCE, utc_now
@@ -22,7 +22,7 @@ def has_news(session: Session) -> bool:
     return session.scalar(select(OutboxRow.id).where(OutboxRow.delivered_at.is_(None)).limit(1)) is not None
 
 
-def fan_out(session: Session, ground: Ground, *, limit: int) -> int:
+def fan_out(session: Session, context: DomainContext, *, limit: int) -> int:
     """Write the messages of the oldest `limit` events that nobody was told of; how many events there were.
 
     Events and messages change in this one transaction: whatever ends it early leaves both as they were.
@@ -35,7 +35,7 @@ def fan_out(session: Session, ground: Ground, *, limit: int) -> int:
     for news in found:
         news.delivered_at = now
         if news.run_number in runs:
-            _tell(session, news, runs[news.run_number], targets, makers_of(ground))
+            _tell(session, news, runs[news.run_number], targets, makers_of(context))
     session.flush()
     return len(found)
 

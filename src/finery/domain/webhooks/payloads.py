@@ -9,7 +9,7 @@ from typing import Any
 from finery.contracts.run_events import EventBody, EventMaker, RunEvent
 from finery.contracts.status import RunStatus
 from finery.contracts.webhooks import EVENT_PREFIX, MESSAGE_PREFIX, TEST_EVENT, RunEventType
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 
 DIGITS = 32
 
@@ -24,13 +24,13 @@ STATUS_OF: Mapping[RunEventType, RunStatus] = {
 _EVENT_OF_OUTBOX = {f"run.{status}": type for type, status in STATUS_OF.items()}
 
 
-def makers_of(ground: Ground) -> tuple[EventMaker, ...]:
-    return (NEUTRAL, *ground.event_makers)
+def makers_of(context: DomainContext) -> tuple[EventMaker, ...]:
+    return (NEUTRAL, *context.event_makers)
 
 
-def known_types(ground: Ground) -> list[str]:
+def known_types(context: DomainContext) -> list[str]:
     """Which a webhook may ask for."""
-    return [type for maker in makers_of(ground) for type in maker.types]
+    return [type for maker in makers_of(context) for type in maker.types]
 
 
 def event_type(outbox_type: str) -> RunEventType | None:

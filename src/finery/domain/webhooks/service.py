@@ -17,7 +17,7 @@ from finery.contracts.webhooks import (
     WebhookWithSecret,
 )
 from finery.domain import audit
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.secrets.errors import SecretKeyUnusable
 from finery.domain.webhooks.addresses import checked_url
 from finery.domain.webhooks.errors import AllRunsNeeded, InvalidWebhook, TooManyWebhooks
@@ -37,9 +37,9 @@ OVERLAP = timedelta(hours=24)
 LONGEST_NAME = 200
 
 
-def create(session: Session, new: NewWebhook, ground: Ground, who: Principal) -> WebhookWithSecret:
+def create(session: Session, new: NewWebhook, context: DomainContext, who: Principal) -> WebhookWithSecret:
     """Raises InvalidWebhook, RunsReadNeeded, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
-    url, host = checked_url(new.url, ground.destinations)
+    url, host = checked_url(new.url, context.destinations)
     require_reading(who)
     if new.scope is WebhookScope.ALL and not who.sees_all_runs:
         raise AllRunsNeeded()
@@ -52,9 +52,9 @@ def create(session: Session, new: NewWebhook, ground: Ground, who: Principal) ->
         owner_id=who.user_id,
         name=_checked_name(new.name or host[:LONGEST_NAME]),
         url=url,
-        event_types=_checked_types(new.event_types, ground),
+        event_types=_checked_types(new.event_types, context),
         scope=new.scope,
-        secret=_encrypted(ground.secrets, secret),
+        secret=_encrypted(context.secrets, secret),
         secret_hint=hint_of(secret),
         enabled=True,
         created_at=now,
@@ -77,7 +77,9 @@ def list_all(session: Session, who: Principal) -> list[Webhook]:
     return [webhook_of(row) for row in rows]
 
 
-def change(session: Session, webhook_id: str, changes: WebhookChanges, ground: Ground, who: Principal) -> Webhook:
+def change(
+    session: Session, webhook_id: str, changes: WebhookChanges, context: DomainContext, who: Principal
+) -> Webhook:
     """Raises WebhookNotFound, InvalidWebhook, RunsReadNeeded, AllRunsNeeded."""
     row = lock_row(session, webhook_id, who)
     require_reading(who)
@@ -87,11 +89,11 @@ def change(session: Session, webhook_id: str, changes: WebhookChanges, ground: G
         row.scope = changes.scope
         require_power(row, who)
     if changes.url is not None:
-        row.url, _ = checked_url(changes.url, ground.destinations)
+        row.url, _ = checked_url(changes.url, context.destinations)
     if changes.name is not None:
         row.name = _checked_name(changes.name)
     if changes.event_types is not None:
-        row.event_types = _checked_types(changes.event_types, ground)
+        row.event_types = _checked_types(changes.event_types, context)
     if changes.enabled is True:
         row.enabled, row.disabled_reason = True, None
     if changes.enabled is False and row.enabled:
@@ -108,7 +110,7 @@ def delete(session: Session, webhook_id: str, who: Principal) -> None:
 
 
 def rotate_secret(
-    session: Session, webhook_id: str, ground: Ground, who: Principal, *, keep_old: bool = True
+    session: Session, webhook_id: str, context: DomainContext, who: Principal, *, keep_old: bool = True
 ) -> WebhookWithSecret:
     """Draw another; with `keep_old`, messages are signed with both for a day. Raises WebhookNotFound, AllRunsNeeded."""
     row = lock_row(session, webhook_id, who)
@@ -116,7 +118,7 @@ def rotate_secret(
     secret, now = draw_secret(), utc_now()
     row.previous_secret = row.secret if keep_old else None
     row.previous_secret_until = now + OVERLAP if keep_old else None
-    row.secret, row.secret_hint, row.updated_at = _encrypted(ground.secrets, secret), hint_of(secret), now
+    row.secret, row.secret_hint, row.updated_at = _encrypted(context.secrets, secret), hint_of(secret), now
     return _told(row, secret)
 
 
@@ -139,8 +141,8 @@ def _checked_name(name: str) -> str:
     return name.strip()
 
 
-def _checked_types(types: list[str], ground: Ground) -> list[str]:
-    known = known_types(ground)
+def _checked_types(types: list[str], context: DomainContext) -> list[str]:
+    known = known_types(context)
     for index, type in enumerate(types):
         if type not in known:
             close = nearest(type, known)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from finery.contracts.stored import DatasetDiff
 from finery.domain.datasets import diff
-from finery.domain.datasets.difference import row_hash
-from finery.domain.datasets.refusals import DatasetUnreadable
+from finery.domain.datasets.row_diff import row_hash
+from finery.domain.datasets.store_errors import DatasetUnreadable
 from tests.domain.datasets.stored import lines
 
 
@@ -65,7 +65,7 @@ class TestDiff:
 
     @pytest.mark.thorough
     def test_memory_does_not_grow_with_the_rows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("finery.domain.datasets.difference.SPOOL_BYTES", 1 << 10)
+        monkeypatch.setattr("finery.domain.datasets.row_diff.SPOOL_BYTES", 1 << 10)
         peaks = []
         for count in (10_000, 30_000):
             long = "x" * 400

@@ -7,7 +7,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.runs.removal import settle_removals
+from finery.domain.runs.file_removal import settle_removals
 from tests import builders
 
 
@@ -15,7 +15,7 @@ from tests import builders
 def cancelled(database: Database, home: Path) -> Path:
     """The directory of a run that has ended."""
     with database.write() as session:
-        runs.create(session, builders.command(id="a"), builders.ground(home), LOCAL_ADMINISTRATOR)
+        runs.create(session, builders.command(id="a"), builders.context(home), LOCAL_ADMINISTRATOR)
         runs.request_cancel(session, "a", LOCAL_ADMINISTRATOR)
     directory = HomeDirectory(home).run("a").path
     (directory / "checkpoints").mkdir(parents=True)
@@ -32,7 +32,7 @@ def names(folder: Path) -> list[str]:
 class TestDelete:
     def test_its_files_go_behind_the_transaction(self, database: Database, home: Path, cancelled: Path) -> None:
         with database.write() as session:
-            runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.delete(session, "a", builders.context(home), LOCAL_ADMINISTRATOR)
             assert names(cancelled.parent) == [".deleted-a"]
         assert names(cancelled.parent) == []
         assert not HomeDirectory(home).run_log("a").exists()
@@ -44,7 +44,7 @@ class TestDelete:
         assert HomeDirectory(home).run_log("a").exists()
 
     def delete_and_fail(self, database: Database, home: Path, session: object) -> None:
-        runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)  # type: ignore[arg-type]
+        runs.delete(session, "a", builders.context(home), LOCAL_ADMINISTRATOR)  # type: ignore[arg-type]
         raise ZeroDivisionError
 
 
@@ -62,7 +62,7 @@ class TestSettleRemovals:
 
     def test_after_the_commit(self, database: Database, home: Path, cancelled: Path) -> None:
         with database.write() as session:
-            runs.delete(session, "a", builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.delete(session, "a", builders.context(home), LOCAL_ADMINISTRATOR)
         cancelled.with_name(".deleted-a").mkdir()
         self.settle(database, home)
         assert names(cancelled.parent) == []

@@ -19,10 +19,10 @@ from finery.contracts.datasets.measurement import (
 from finery.contracts.datasets.measuring import measure_apart
 from finery.contracts.datasets.recipes import kind_of, not_measured
 from finery.contracts.recipes import RECIPES
+from finery.domain.context import DomainContext
 from finery.domain.datasets.check import state_of, state_of_rows
 from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
 from finery.domain.errors import Flaw
-from finery.domain.ground import Ground
 from finery.kit.files import write_atomically
 
 FORMAT = 1
@@ -39,7 +39,7 @@ def measure(
     recipe: str,
     model: str,
     max_length: int,
-    ground: Ground,
+    context: DomainContext,
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
 ) -> Measurement | NotMeasured:
@@ -51,7 +51,7 @@ def measure(
         recipe=recipe,
         model=model,
         max_length=max_length,
-        ground=ground,
+        context=context,
         entry_name=entry_name,
         config=config,
     )
@@ -75,7 +75,7 @@ def try_to_measure(
     recipe: str,
     model: str,
     max_length: int,
-    ground: Ground,
+    context: DomainContext,
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
 ) -> Found:
@@ -90,10 +90,10 @@ def try_to_measure(
         examples=kind_of(recipe),
         rules=rules.under(config or {}),
         model=model,
-        models_cache=ground.home.models,
+        models_cache=context.home.models,
         max_length=max_length,
     )
-    return kept_or_made(request, ground, _in_turn)
+    return kept_or_made(request, context, _in_turn)
 
 
 def _in_turn(request: MeasurementRequest) -> Found:
@@ -106,9 +106,11 @@ def _in_turn(request: MeasurementRequest) -> Found:
         _turns.release()
 
 
-def kept_or_made(request: MeasurementRequest, ground: Ground, make: Callable[[MeasurementRequest], Found]) -> Found:
+def kept_or_made(
+    request: MeasurementRequest, context: DomainContext, make: Callable[[MeasurementRequest], Found]
+) -> Found:
     """Only what was measured is kept: another time may be better. Raises DatasetNotFound and DatasetRefused."""
-    file = file_of(request, ground)
+    file = file_of(request, context)
     if (kept := kept_in(file)) is not None:
         return kept
     found = make(request)
@@ -130,11 +132,11 @@ def kept_in(file: Path) -> Measurement | None:
         return None
 
 
-def file_of(request: MeasurementRequest, ground: Ground) -> Path:
+def file_of(request: MeasurementRequest, context: DomainContext) -> Path:
     """Where it is kept. Raises DatasetNotFound and DatasetRefused."""
     rows = state_of_rows(request.dataset, request.entry)
     state = [FORMAT, request.model_dump_json(), rows, _state_of_model(request.model)]
-    return ground.home.state / "measurements" / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"
+    return context.home.state / "measurements" / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"
 
 
 def _state_of_model(model: str) -> object:

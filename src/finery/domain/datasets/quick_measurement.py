@@ -14,8 +14,8 @@ from finery.contracts.datasets.measurer import NotNow
 from finery.contracts.datasets.recipes import kind_of
 from finery.contracts.datasets.report import DatasetReport
 from finery.contracts.recipes import RECIPES
-from finery.domain.datasets.measuring import file_of, keep, kept_in
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
+from finery.domain.datasets.measurement import file_of, keep, kept_in
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.text import GZIP_MAGIC
 
@@ -48,7 +48,7 @@ def measure_briefly(
     model: str,
     max_length: int,
     config: Mapping[str, Any],
-    ground: Ground,
+    context: DomainContext,
 ) -> Found | Postponed | None:
     """None where it need not be measured, or cannot be without a download.
 
@@ -71,29 +71,29 @@ def measure_briefly(
         examples=kind_of(report.recipe),
         rules=rules.under(config),
         model=here,
-        models_cache=ground.home.models,
+        models_cache=context.home.models,
         max_length=max_length,
         # A small file is measured whole either way, and is then found where a check has measured it.
         budget_bytes=BRIEF_BYTES if report.bytes > BRIEF_BYTES else BUDGET_BYTES,
     )
-    file = file_of(request, ground)
+    file = file_of(request, context)
     if (kept := kept_in(file)) is not None:
         return kept
-    waits = ground.measurer.is_ready and ground.measurer.waiting <= MOST_BEFORE
+    waits = context.measurer.is_ready and context.measurer.waiting <= MOST_BEFORE
     with suppress(NotNow, TimeoutError):
-        return _submitted(request, file, ground).result(WAIT_SECONDS if waits else 0)
+        return _submitted(request, file, context).result(WAIT_SECONDS if waits else 0)
     return Postponed(request)
 
 
-def measure_later(request: MeasurementRequest, ground: Ground, *, seconds: float) -> Found:
+def measure_later(request: MeasurementRequest, context: DomainContext, *, seconds: float) -> Found:
     """What `measure_briefly` has postponed. Raises NotNow, TimeoutError, DatasetNotFound and DatasetRefused."""
-    file = file_of(request, ground)
-    return kept_in(file) or _submitted(request, file, ground).result(seconds)
+    file = file_of(request, context)
+    return kept_in(file) or _submitted(request, file, context).result(seconds)
 
 
-def _submitted(request: MeasurementRequest, file: Path, ground: Ground) -> "Future[Found]":
+def _submitted(request: MeasurementRequest, file: Path, context: DomainContext) -> "Future[Found]":
     """Kept when it is there, whoever waits for it then. Raises NotNow."""
-    future = ground.measurer.submit(request)
+    future = context.measurer.submit(request)
     future.add_done_callback(partial(_keep, file))
     return future
 

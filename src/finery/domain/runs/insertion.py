@@ -8,18 +8,18 @@ from finery.contracts.run import NewRun
 from finery.contracts.status import Reason, RunStatus
 from finery.db import keep_room
 from finery.db.topics import Topic, announce
+from finery.domain.context import DomainContext
 from finery.domain.datasets import pin
-from finery.domain.ground import Ground
 from finery.domain.ownership import client_key
-from finery.domain.places import hash_output
-from finery.domain.runs.replays import request_hash, stored_key
+from finery.domain.path_access import hash_output
+from finery.domain.runs.idempotency import request_hash, stored_key
 from finery.domain.runs.transitions import EXTERNAL, append_event, change_status
 from finery.domain.runs.validation import Plan
 from finery.kit.clock import utc_now
 from finery.models import LogRow, MeasurementDueRow, OutboxRow, RunRow
 
 
-def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: Principal) -> RunRow:
+def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext, who: Principal) -> RunRow:
     """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes, and
     OSError (ENOSPC) while what is left of the disk is kept back."""
     keep_room(session)
@@ -55,7 +55,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, ground: Ground, who: P
         model_name=plan.model_name,
         dataset=plan.dataset,
         output_dir=plan.output_name,
-        log_file=None if new.recipe == EXTERNAL else ground.resolver.relative(ground.home.run_log(plan.run_id)),
+        log_file=None if new.recipe == EXTERNAL else context.resolver.relative(context.home.run_log(plan.run_id)),
         created_at=now,
         updated_at=now,
     )

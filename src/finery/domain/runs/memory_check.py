@@ -9,7 +9,7 @@ from finery.contracts.fit import Footprint, ModelShape, Training, estimate, gib,
 from finery.contracts.machine import Machine
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.domain.errors import Flaw
-from finery.domain.runs.choosing import description_of
+from finery.domain.runs.auto_values import description_of
 from finery.domain.runs.errors import InvalidRun
 from finery.kit.machine import computes_bfloat16
 

@@ -9,12 +9,12 @@ from sqlalchemy.orm import Session
 from finery.contracts.deployment import DeploymentDetails, EngineOptions, ServedModel
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import ModelOnHub, resolve
-from finery.domain.deployments.errors import DemandContested, EngineNotStarted, ModelBroken
-from finery.domain.deployments.inserting import insert_row
-from finery.domain.deployments.planning import EnginePlan, are_as_they_were, plan_engine, stamps_of
+from finery.domain.context import DomainContext
+from finery.domain.deployments.errors import AutostartContested, EngineNotStarted, ModelBroken
+from finery.domain.deployments.insertion import insert_row
+from finery.domain.deployments.planning import EnginePlan, are_as_they_were, fingerprints_of, plan_engine
 from finery.domain.deployments.rows import deployment_of
-from finery.domain.ground import Ground
-from finery.domain.leases import GATE
+from finery.domain.leases import LEASE_LOCK
 from finery.kit.paths import PathRefused
 from finery.models import DeploymentRow
 
@@ -22,45 +22,45 @@ TRIES = 50
 """Each meets another transaction that was first."""
 
 
-def find(session: Session, name: str, who: Principal, ground: Ground) -> ServedModel | None:
+def find(session: Session, name: str, who: Principal, context: DomainContext) -> ServedModel | None:
     """The engine, running or starting, that serves what the name stands for to `who`; None: `ensure` starts one.
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable.
     """
-    plan = _plan(session, name, who, ground)
+    plan = _plan(session, name, who, context)
     row = _row_for(session, plan)
-    return None if row is None else _served(row, name, plan, ground)
+    return None if row is None else _served(row, name, plan, context)
 
 
-def engine_of(session: Session, name: str, who: Principal, ground: Ground) -> str:
+def engine_of(session: Session, name: str, who: Principal, context: DomainContext) -> str:
     """The kind of engine that `ensure` would start. Raises as `find` does."""
-    return _plan(session, name, who, ground).engine
+    return _plan(session, name, who, context).engine
 
 
 def is_as_found(served: ServedModel) -> bool:
     """Whether the files of what `find` has found are still those: who looks again need not ask the database for it."""
-    return are_as_they_were(served.stamps)
+    return are_as_they_were(served.fingerprints)
 
 
-def ensure(session: Session, name: str, who: Principal, ground: Ground) -> ServedModel:
+def ensure(session: Session, name: str, who: Principal, context: DomainContext) -> ServedModel:
     """The same, or a new one. It is the server's own: who may use it is who may see the name, each time anew.
 
     Raises NotEnoughMemory, NoFreePort, DemandContested, ModelBroken, EngineNotStarted, and what `find` raises.
     """
-    plan = _plan(session, name, who, ground)
-    session.execute(GATE)
+    plan = _plan(session, name, who, context)
+    session.execute(LEASE_LOCK)
     for _ in range(TRIES):
         row = _row_for(session, plan)
         if row is not None:
-            return _served(row, name, plan, ground)
-        _refuse_failed(name, plan, ground)
+            return _served(row, name, plan, context)
+        _refuse_failed(name, plan, context)
         with suppress(IntegrityError), session.begin_nested():
-            return _served(_insert(session, name, plan, ground), name, plan, ground)
-    raise DemandContested(name)
+            return _served(_insert(session, name, plan, context), name, plan, context)
+    raise AutostartContested(name)
 
 
-def _plan(session: Session, name: str, who: Principal, ground: Ground) -> EnginePlan:
-    resolved = resolve(session, name, ground, who)
+def _plan(session: Session, name: str, who: Principal, context: DomainContext) -> EnginePlan:
+    resolved = resolve(session, name, context, who)
     if resolved.is_on_hub and resolved.entry is None:
         # A misspelt name would begin a download that nobody asked for.
         raise ModelOnHub(
@@ -68,28 +68,28 @@ def _plan(session: Session, name: str, who: Principal, ground: Ground) -> Engine
             "or named by the administrator"
         )
     choice = "auto" if resolved.entry is None else resolved.entry.engine
-    return plan_engine(resolved, choice, EngineOptions(), ground)
+    return plan_engine(resolved, choice, EngineOptions(), context)
 
 
 def _row_for(session: Session, plan: EnginePlan) -> DeploymentRow | None:
     return session.scalars(select(DeploymentRow).where(DeploymentRow.demand_key == plan.key)).one_or_none()
 
 
-def _refuse_failed(name: str, plan: EnginePlan, ground: Ground) -> None:
+def _refuse_failed(name: str, plan: EnginePlan, context: DomainContext) -> None:
     """A start takes seconds to minutes, and would take them at each request. Other files, or other options, make it
     another start. Raises ModelBroken, EngineNotStarted.
     """
-    failure = ground.failed_starts.find(plan.key)
+    failure = context.failed_starts.find(plan.key)
     if failure is not None:
         raise ModelBroken(name, failure) if failure.is_lasting else EngineNotStarted(name, failure.reason)
 
 
-def _insert(session: Session, name: str, plan: EnginePlan, ground: Ground) -> DeploymentRow:
+def _insert(session: Session, name: str, plan: EnginePlan, context: DomainContext) -> DeploymentRow:
     return insert_row(
         session,
         name,
         plan,
-        ground,
+        context,
         on_demand=True,
         demand_key=plan.key,
         # One engine may serve several names, and those who may list it need not know all of them.
@@ -99,22 +99,22 @@ def _insert(session: Session, name: str, plan: EnginePlan, ground: Ground) -> De
     )
 
 
-def _served(row: DeploymentRow, name: str, plan: EnginePlan, ground: Ground) -> ServedModel:
+def _served(row: DeploymentRow, name: str, plan: EnginePlan, context: DomainContext) -> ServedModel:
     return ServedModel(
         deployment=deployment_of(row),
         asked=name,
         name=plan.served_name or name,
         adapter=plan.adapter,
-        stamps={**plan.stamps, **_stamps_by_name(name, plan, ground)},
+        fingerprints={**plan.fingerprints, **_fingerprints_by_name(name, plan, context)},
     )
 
 
-def _stamps_by_name(name: str, plan: EnginePlan, ground: Ground) -> dict[str, str]:
+def _fingerprints_by_name(name: str, plan: EnginePlan, context: DomainContext) -> dict[str, str]:
     """Of the folder on the way that its name takes, where that is another: a link may lead elsewhere by now."""
-    entry = ground.models.get(name)
+    entry = context.models.get(name)
     named = name if entry is None else entry.model
-    way = str(ground.home.path / named)
+    way = str(context.home.path / named)
     with suppress(PathRefused):
-        if way != plan.model and str(ground.resolver.resolve(named)) == plan.model:
-            return stamps_of(way)
+        if way != plan.model and str(context.resolver.resolve(named)) == plan.model:
+            return fingerprints_of(way)
     return {}

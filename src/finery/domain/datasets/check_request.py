@@ -9,18 +9,18 @@ from finery.contracts.datasets.measurement import DatasetCheck, checked
 from finery.contracts.datasets.recipes import learning_recipes
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import resolve_model
+from finery.domain.context import DomainContext
 from finery.domain.datasets.check import report_on
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
-from finery.domain.datasets.measuring import try_to_measure
+from finery.domain.datasets.measurement import try_to_measure
 from finery.domain.datasets.references import resolve_reference
 from finery.domain.errors import Flaw
-from finery.domain.ground import Ground
-from finery.domain.places import is_hidden
+from finery.domain.path_access import is_hidden
 from finery.kit.paths import PathRefused
 
 
 @dataclass(frozen=True)
-class Asked:
+class CheckRequest:
     """What is to be checked, as it was named."""
 
     path: str
@@ -40,7 +40,7 @@ class Found:
     model: str | None
 
 
-def find(session: Session, asked: Asked, who: Principal, ground: Ground) -> Found:
+def find(session: Session, asked: CheckRequest, who: Principal, context: DomainContext) -> Found:
     """Raises DatasetNotFound, DatasetRefused, ModelNotFound, and what a reference to a stored dataset may raise."""
     if asked.recipe not in learning_recipes():
         known = ", ".join(learning_recipes())
@@ -49,13 +49,13 @@ def find(session: Session, asked: Asked, who: Principal, ground: Ground) -> Foun
         )
     validation = asked.validation_path
     return Found(
-        path=_located(session, "path", asked.path, who, ground),
-        validation=None if validation is None else _located(session, "validation_path", validation, who, ground),
-        model=None if asked.model is None else resolve_model(session, asked.model, ground, who),
+        path=_located(session, "path", asked.path, who, context),
+        validation=None if validation is None else _located(session, "validation_path", validation, who, context),
+        model=None if asked.model is None else resolve_model(session, asked.model, context, who),
     )
 
 
-def inspect(asked: Asked, found: Found, ground: Ground) -> DatasetCheck:
+def inspect(asked: CheckRequest, found: Found, context: DomainContext) -> DatasetCheck:
     """Takes as long as the data is large: no session should be open. Raises DatasetNotFound and DatasetRefused."""
     report = report_on(found.path, recipe=asked.recipe, entry_name=asked.entry_name, validation=found.validation)
     if found.model is None or not report.ok:
@@ -65,36 +65,38 @@ def inspect(asked: Asked, found: Found, ground: Ground) -> DatasetCheck:
         recipe=asked.recipe,
         model=found.model,
         max_length=asked.max_length,
-        ground=ground,
+        context=context,
         entry_name=asked.entry_name,
     )
     return checked(report, measured)
 
 
-def told(session: Session, check: DatasetCheck, asked: Asked, who: Principal, ground: Ground) -> DatasetCheck:
+def told(
+    session: Session, check: DatasetCheck, asked: CheckRequest, who: Principal, context: DomainContext
+) -> DatasetCheck:
     """With the files as they were named. Raises DatasetNotFound where a folder's entry led to what is hidden."""
-    _refuse_hidden(session, check.file, "path", asked.path, who, ground)
+    _refuse_hidden(session, check.file, "path", asked.path, who, context)
     update: dict[str, object] = {"file": Path(asked.path)}
     if check.overlap is not None:
-        _refuse_hidden(session, check.overlap.file, "validation_path", asked.validation_path or "", who, ground)
+        _refuse_hidden(session, check.overlap.file, "validation_path", asked.validation_path or "", who, context)
         update["overlap"] = check.overlap.model_copy(update={"file": Path(asked.validation_path or "")})
     return check.model_copy(update=update)
 
 
-def _located(session: Session, field: str, text: str, who: Principal, ground: Ground) -> Path:
-    stored = resolve_reference(session, text, who, ground)
+def _located(session: Session, field: str, text: str, who: Principal, context: DomainContext) -> Path:
+    stored = resolve_reference(session, text, who, context)
     if stored is not None:
         return stored.path
     try:
-        path = ground.resolver.resolve(text)
+        path = context.resolver.resolve(text)
     except PathRefused as error:
         raise DatasetRefused(str(error), flaws=[Flaw(field, str(error))]) from error
     if not path.exists():
         raise DatasetNotFound(text, field=field)
-    _refuse_hidden(session, path, field, text, who, ground)
+    _refuse_hidden(session, path, field, text, who, context)
     return path
 
 
-def _refuse_hidden(session: Session, path: Path, field: str, text: str, who: Principal, ground: Ground) -> None:
-    if is_hidden(session, path, who, ground):
+def _refuse_hidden(session: Session, path: Path, field: str, text: str, who: Principal, context: DomainContext) -> None:
+    if is_hidden(session, path, who, context):
         raise DatasetNotFound(text, field=field)

@@ -9,7 +9,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.runs.choosing import (
+from finery.domain.runs.auto_values import (
     ASSUMED_PARAMETERS,
     choose_values,
     context_of,
@@ -94,9 +94,9 @@ class TestWithServerDefaults:
         assert with_server_defaults(parsed, config, recipe=RECIPES[recipe], parity_check=False) == parsed
 
     def test_stands_in_the_runs_configuration(self, database: Database, home: Path) -> None:
-        ground = replace(builders.ground(home), parity_check=True)
+        context = replace(builders.context(home), parity_check=True)
         with database.write() as session:
-            run = runs.create(session, builders.sft(home), ground, LOCAL_ADMINISTRATOR)
+            run = runs.create(session, builders.sft(home), context, LOCAL_ADMINISTRATOR)
         assert run.config["parity_check"] is True
         assert "parity_check" not in run.requested
 

@@ -19,7 +19,7 @@ from tests import builders
 
 def create(database: Database, home: Path, new: NewRun) -> Run:
     with database.write() as session:
-        return runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+        return runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
 
 
 def retried(new: NewRun) -> NewRun:
@@ -61,7 +61,7 @@ class TestARetryWithoutAKey:
 
         def first() -> str:
             with database.write() as session:
-                run = runs.create(session, builders.command(), builders.ground(home), LOCAL_ADMINISTRATOR)
+                run = runs.create(session, builders.command(), builders.context(home), LOCAL_ADMINISTRATOR)
                 is_made.set()
                 may_end.wait(10)
             return run.id
@@ -77,7 +77,7 @@ class TestARetryWithoutAKey:
 
     def test_that_comes_after_the_first_was_given_up(self, database: Database, home: Path) -> None:
         with database.write() as session:
-            runs.create(session, builders.command(), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.command(), builders.context(home), LOCAL_ADMINISTRATOR)
             session.rollback()
             assert in_flight._in_flight == {}
         assert create(database, home, retried(builders.command())).status is RunStatus.QUEUED
@@ -87,7 +87,7 @@ class TestARetryWithoutAKey:
     def test_does_not_wait_for_ever(self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(in_flight, "PATIENCE_SECONDS", 0.01)
         with database.write() as session:
-            runs.create(session, builders.command(), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.command(), builders.context(home), LOCAL_ADMINISTRATOR)
             with ThreadPoolExecutor(1) as other:
                 again = other.submit(create, database, home, retried(builders.command()))
                 assert isinstance(again.exception(timeout=60), StillWorkedOn)

@@ -27,7 +27,7 @@ from tests.domain.deployments.serving import (
     get,
     live,
     make_adapter,
-    make_ground,
+    make_context,
     make_model,
     start,
 )
@@ -40,11 +40,11 @@ TINY = "finery/tiny-llama"
 class TestEnsure:
     @pytest.mark.every_database
     def test_first_requests_at_once_start_one(self, database: Database, home: Path) -> None:
-        ground, barrier = make_ground(home), Barrier(THREADS)
+        context, barrier = make_context(home), Barrier(THREADS)
 
         def ask(_: int) -> Deployment:
             barrier.wait()
-            return ensure(database, TINY, ground)
+            return ensure(database, TINY, context)
 
         with ThreadPoolExecutor(THREADS) as pool:
             found = list(pool.map(ask, range(THREADS)))
@@ -52,31 +52,31 @@ class TestEnsure:
         assert (found[0].on_demand, found[0].status) == (True, DeploymentStatus.STARTING)
 
     def test_what_failed_just_now_is_not_started_anew(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, models={"short": {"model": TINY, "max_context": 64}})
-        first = ensure(database, TINY, ground)
+        context = make_context(home, models={"short": {"model": TINY, "max_context": 64}})
+        first = ensure(database, TINY, context)
         with database.read() as session:
             [live] = deployments.list_live(session)
-        start(database, first.id, ground)
+        start(database, first.id, context)
         end(database, first.id)
         for is_lasting, kind in ((True, ModelBroken), (False, EngineNotStarted)):
-            ground.failed_starts.note(live.details.key or "", "no tensors", is_lasting=is_lasting)
+            context.failed_starts.note(live.details.key or "", "no tensors", is_lasting=is_lasting)
             with pytest.raises(kind, match="no tensors; "):
-                ensure(database, TINY, ground)
+                ensure(database, TINY, context)
         # Started differently, it may come up.
-        assert ensure(database, "short", ground).id != first.id
-        ground.failed_starts.forget(live.details.key or "")
-        assert ensure(database, TINY, ground).id != first.id
+        assert ensure(database, "short", context).id != first.id
+        context.failed_starts.forget(live.details.key or "")
+        assert ensure(database, TINY, context).id != first.id
 
     def test_names_of_the_same_model_share_it(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, models={"chat": TINY, "short": {"model": TINY, "max_context": 64}})
-        first = ensure(database, TINY, ground)
-        assert ensure(database, "chat", ground).id == first.id
+        context = make_context(home, models={"chat": TINY, "short": {"model": TINY, "max_context": 64}})
+        first = ensure(database, TINY, context)
+        assert ensure(database, "chat", context).id == first.id
         # What is started differently is another engine.
-        assert ensure(database, "short", ground).id != first.id
+        assert ensure(database, "short", context).id != first.id
 
     def test_it_is_the_servers_own(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment = ensure(database, TINY, ground, ANN)
+        context = make_context(home)
+        deployment = ensure(database, TINY, context, ANN)
         with database.read() as session:
             assert deployments.list_all(session, ANN) == []
             with pytest.raises(DeploymentNotFound):
@@ -84,80 +84,82 @@ class TestEnsure:
             assert [one.id for one in deployments.list_all(session, LEAD)] == [deployment.id]
 
     def test_the_name_is_checked_each_time(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
+        context = make_context(home)
         run_id = train(database, home, ANN)
         name = f"ft:{TINY}:finery::{run_id}"
-        deployment = ensure(database, name, ground, ANN)
-        start(database, deployment.id, ground)
+        deployment = ensure(database, name, context, ANN)
+        start(database, deployment.id, context)
         with database.read() as session:
-            found = deployments.demand.find(session, name, ANN, ground)
+            found = deployments.autostart.find(session, name, ANN, context)
             assert found is not None
             assert found.deployment.id == deployment.id
             with pytest.raises(ModelNotFound):
-                deployments.demand.find(session, name, BOB, ground)
+                deployments.autostart.find(session, name, BOB, context)
 
     @pytest.mark.parametrize("status", ["stopping", "stopped", "failed"])
     def test_one_that_ends_is_followed_by_another(self, database: Database, home: Path, status: str) -> None:
-        ground = make_ground(home)
-        first = ensure(database, TINY, ground)
-        start(database, first.id, ground)
+        context = make_context(home)
+        first = ensure(database, TINY, context)
+        start(database, first.id, context)
         if status != "failed":
             with database.write() as session:
                 deployments.request_stop(session, first.id, LEAD)
         if status != "stopping":
             end(database, first.id)
         assert get(database, first.id).status == status
-        assert ensure(database, TINY, ground).id != first.id
+        assert ensure(database, TINY, context).id != first.id
 
     def test_a_folder_that_holds_another_model_by_now(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
+        context = make_context(home)
         model = Path(make_model(home, "m"))
-        first = ensure(database, "./m", ground)
+        first = ensure(database, "./m", context)
         builders.write_weights(model / "model.safetensors", 128)
-        assert ensure(database, "./m", ground).id != first.id
+        assert ensure(database, "./m", context).id != first.id
 
     def test_a_hub_model_only_by_a_name_of_the_administrators(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, ram_bytes=64 * GIB, models={"chat": "org/model-0.5B"})
+        context = make_context(home, ram_bytes=64 * GIB, models={"chat": "org/model-0.5B"})
         with pytest.raises(ModelNotFound, match="once they are deployed"):
-            ensure(database, "org/model-0.5B", ground)
-        assert ensure(database, "chat", ground).model == "org/model-0.5B"
+            ensure(database, "org/model-0.5B", context)
+        assert ensure(database, "chat", context).model == "org/model-0.5B"
 
     def test_without_memory(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, ram_bytes=GIB)
+        context = make_context(home, ram_bytes=GIB)
         make_model(home, "m", 2 * GIB)
         with pytest.raises(
             NotEnoughMemory, match=r"'\./m' needs about [4-6]\.\d GiB, which are not free: 1\.0 GiB of main"
         ):
-            ensure(database, "./m", ground)
+            ensure(database, "./m", context)
 
 
 class TestAdapters:
     def test_share_their_base_where_the_engine_can(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, gpus=1, vllm=True)
+        context = make_context(home, gpus=1, vllm=True)
         base = make_model(home, "base")
         for name in ("one", "two"):
             make_adapter(home, name, base)
         with database.write() as session:
-            served = [deployments.demand.ensure(session, name, ANN, ground) for name in ("./base", "./one", "./two")]
+            served = [
+                deployments.autostart.ensure(session, name, ANN, context) for name in ("./base", "./one", "./two")
+            ]
         assert len({one.deployment.id for one in served}) == 1
         assert [one.adapter for one in served] == [None, str(home / "one"), str(home / "two")]
         assert [one.name.split("@")[0] for one in served] == [base, str(home / "one"), str(home / "two")]
         assert served[0].deployment.model == base
 
     def test_one_that_was_trained_again_has_another_name_there(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, gpus=1, vllm=True)
+        context = make_context(home, gpus=1, vllm=True)
         adapter = Path(make_adapter(home, "one", make_model(home, "base")))
         with database.write() as session:
-            first = deployments.demand.ensure(session, "./one", ANN, ground)
+            first = deployments.autostart.ensure(session, "./one", ANN, context)
             builders.write_weights(adapter / "adapter_model.safetensors", 128)
-            second = deployments.demand.ensure(session, "./one", ANN, ground)
+            second = deployments.autostart.ensure(session, "./one", ANN, context)
         assert first.deployment.id == second.deployment.id
         assert first.name != second.name
 
     def test_have_engines_of_their_own_elsewhere(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
+        context = make_context(home)
         base = make_model(home, "base")
-        found = {ensure(database, name, ground).id for name in (make_adapter(home, "one", base), "./base")}
+        found = {ensure(database, name, context).id for name in (make_adapter(home, "one", base), "./base")}
         assert len(found) == 2
 
 
@@ -173,54 +175,54 @@ class Shy(TransformersEngine):
 class TestEngineChoice:
     def test_auto_leaves_out_what_has_no_preference(self, database: Database, home: Path) -> None:
         make_model(home, "m")
-        shy, plain = Shy(), make_ground(home)
-        ground = replace(plain, engines={shy.name: shy, **plain.engines})
-        assert ensure(database, "./m", ground).engine == "transformers"
+        shy, plain = Shy(), make_context(home)
+        context = replace(plain, engines={shy.name: shy, **plain.engines})
+        assert ensure(database, "./m", context).engine == "transformers"
         with pytest.raises(EngineUnavailable, match="engine 'auto' finds none here that can serve this"):
             ensure(database, "./m", replace(plain, engines={shy.name: shy}))
 
     def test_vllm_where_it_is_and_a_gpu(self, database: Database, home: Path) -> None:
         make_model(home, "m")
-        assert ensure(database, "./m", make_ground(home, gpus=1, vllm=True)).engine == "vllm"
-        assert ensure(database, "./m", make_ground(home, gpus=1)).engine == "transformers"
+        assert ensure(database, "./m", make_context(home, gpus=1, vllm=True)).engine == "vllm"
+        assert ensure(database, "./m", make_context(home, gpus=1)).engine == "transformers"
 
     def test_by_name(self, database: Database, home: Path) -> None:
         make_model(home, "m")
         entry = {"model": "./m", "engine": "vllm"}
-        assert ensure(database, "chat", make_ground(home, vllm=True, models={"chat": entry})).engine == "vllm"
+        assert ensure(database, "chat", make_context(home, vllm=True, models={"chat": entry})).engine == "vllm"
         with pytest.raises(EngineUnavailable, match="'vllm' is not installed here"):
-            ensure(database, "chat", make_ground(home, models={"chat": entry}))
+            ensure(database, "chat", make_context(home, models={"chat": entry}))
 
     def test_what_vllm_cannot_serve(self, database: Database, home: Path) -> None:
         make_adapter(home, "dora", make_model(home, "base"), use_dora=True)
         models = {"chat": {"model": "./dora", "engine": "vllm"}}
-        ground = make_ground(home, gpus=1, vllm=True, models=models)
-        assert ensure(database, "./dora", ground).engine == "transformers"
+        context = make_context(home, gpus=1, vllm=True, models=models)
+        assert ensure(database, "./dora", context).engine == "transformers"
         told = "cannot serve this: its adapter is a DoRA; choose 'transformers'"
         with pytest.raises(EngineUnavailable, match=told):
-            ensure(database, "chat", ground)
+            ensure(database, "chat", context)
 
     def test_a_template_that_the_base_lacks(self, database: Database, home: Path) -> None:
-        ground = make_ground(home, gpus=1, vllm=True)
+        context = make_context(home, gpus=1, vllm=True)
         base = Path(make_model(home, "base"))
         same, other = (Path(make_adapter(home, name, str(base))) for name in ("same", "other"))
         (base / "tokenizer_config.json").write_text('{"chat_template": "A"}')
         (same / "chat_template.jinja").write_text("A")
         (other / "chat_template.jinja").write_text("B")
-        assert ensure(database, "./same", ground).options.chat_template is None
-        assert ensure(database, "./other", ground).options.chat_template == "B"
+        assert ensure(database, "./same", context).options.chat_template is None
+        assert ensure(database, "./other", context).options.chat_template == "B"
 
 
 class TestIdle:
     def test_unloading_waits_for_who_uses_it(self, database: Database, home: Path) -> None:
-        ground = make_ground(home)
-        deployment = ensure(database, TINY, ground)
-        start(database, deployment.id, ground)
-        ground.in_use.begin(deployment.id)
+        context = make_context(home)
+        deployment = ensure(database, TINY, context)
+        start(database, deployment.id, context)
+        context.in_use.begin(deployment.id)
         with database.write() as session:
-            assert not deployments.unload(session, deployment.id, 0.0, ground)
-        ground.in_use.end(deployment.id)
+            assert not deployments.unload(session, deployment.id, 0.0, context)
+        context.in_use.end(deployment.id)
         with database.write() as session:
-            assert deployments.unload(session, deployment.id, 0.0, ground)
+            assert deployments.unload(session, deployment.id, 0.0, context)
         assert live(database, deployment.id).stop_requested
-        assert not ground.in_use.begin(deployment.id)
+        assert not context.in_use.begin(deployment.id)

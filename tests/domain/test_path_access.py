@@ -12,7 +12,7 @@ from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import catalog, deployments, runs
 from finery.domain.errors import DomainError
-from finery.domain.places import is_hidden
+from finery.domain.path_access import is_hidden
 from finery.domain.runs import attempts, claims
 from finery.models import RunRow
 from tests import builders
@@ -32,7 +32,7 @@ def write_model(folder: Path) -> None:
 def anns(database: Database, home: Path) -> str:
     """Ann's run `anns` has succeeded, with a model in `outputs/anns` and an earlier one in its run directory."""
     with database.write() as session:
-        runs.create(session, builders.sft(home, id="anns"), builders.ground(home), LOCAL_ADMINISTRATOR)
+        runs.create(session, builders.sft(home, id="anns"), builders.context(home), LOCAL_ADMINISTRATOR)
         builders.hand_over(session, "anns", ANN)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
@@ -49,12 +49,12 @@ def set_shared(database: Database, shared: bool) -> None:
 
 def resolve(database: Database, home: Path, name: str, who: Principal) -> str:
     with database.read() as session:
-        return catalog.resolve_model(session, name, builders.ground(home), who)
+        return catalog.resolve_model(session, name, builders.context(home), who)
 
 
 def refusal(database: Database, home: Path, who: Principal, **config: object) -> str:
     with pytest.raises(DomainError) as caught, database.write() as session:
-        runs.create(session, builders.sft(home, config=config), builders.ground(home), who)
+        runs.create(session, builders.sft(home, config=config), builders.context(home), who)
     return f"{type(caught.value).__name__} {caught.value} {caught.value.flaws}"
 
 
@@ -97,7 +97,7 @@ class TestModels:
         new = builders.command(id="inner", output_dir="outputs/anns/inner", shared=True)
         (home / "outputs" / "anns" / "finery.json").write_text('{"run_id": "anns"}')
         with database.write() as session:
-            runs.create(session, new, builders.ground(home), ANN)
+            runs.create(session, new, builders.context(home), ANN)
         write_model(home / "outputs" / "anns" / "inner")
         assert resolve(database, home, "outputs/anns/inner", BOB) == str(home / "outputs" / "anns" / "inner")
 
@@ -105,7 +105,7 @@ class TestModels:
         set_shared(database, True)
         (home / "outputs" / "anns" / "finery.json").write_text("{}")
         with database.write() as session:
-            runs.create(session, builders.command(output_dir="outputs/anns"), builders.ground(home), LEAD)
+            runs.create(session, builders.command(output_dir="outputs/anns"), builders.context(home), LEAD)
         assert "no folder here" in self.error(database, home, "outputs/anns")
         assert "is there no more" in self.error(database, home, "anns")
 
@@ -115,7 +115,7 @@ class TestModels:
             session.execute(update(RunRow).values(owner_id=None))
         for who in (ANN, BOB):
             with database.read() as session:
-                assert is_hidden(session, home / "outputs" / "anns", who, builders.ground(home))
+                assert is_hidden(session, home / "outputs" / "anns", who, builders.context(home))
         if "/" in name:
             assert self.error(database, home, name).startswith("ModelNotFound")
         if name.startswith("outputs"):
@@ -139,13 +139,13 @@ class TestListModels:
     def test_not_what_a_hidden_run_replaces(self, database: Database, home: Path, anns: str) -> None:
         (home / "outputs" / "anns" / "finery.json").write_text("{}")
         with database.write() as session:
-            runs.create(session, builders.command(output_dir="outputs/anns"), builders.ground(home), LEAD)
+            runs.create(session, builders.command(output_dir="outputs/anns"), builders.context(home), LEAD)
         assert self.outputs(database, home, ANN) == []
 
     @staticmethod
     def outputs(database: Database, home: Path, who: Principal) -> list[str]:
         with database.read() as session:
-            found = catalog.list_models(session, builders.ground(home), who)
+            found = catalog.list_models(session, builders.context(home), who)
         return [model.name for model in found if model.kind == "output"]
 
 
@@ -186,7 +186,7 @@ class TestData:
         for who in (ANN, LEAD):
             with database.write() as session:
                 new = builders.sft(home, config={"dataset_path": "runs/anns/rows.jsonl"})
-                assert runs.create(session, new, builders.ground(home), who).status is RunStatus.QUEUED
+                assert runs.create(session, new, builders.context(home), who).status is RunStatus.QUEUED
 
 
 class TestDeployments:
@@ -194,7 +194,7 @@ class TestDeployments:
     def test_anothers_files(self, database: Database, home: Path, path: str) -> None:
         new = NewDeployment(model_name="finery/tiny-llama")
         with database.write() as session:
-            anns = deployments.create(session, new, builders.ground(home), ANN).id
+            anns = deployments.create(session, new, builders.context(home), ANN).id
         file = home / path.format(anns)
         file.parent.mkdir(parents=True)
         file.write_text("x\n")
@@ -207,6 +207,6 @@ class TestWorkingDirectory:
     def test_anothers_is_no_folder(self, database: Database, home: Path, anns: str) -> None:
         new = builders.command().model_copy(update={"config": {"argv": ["ls"], "working_directory": "runs/anns"}})
         with pytest.raises(DomainError, match="is no folder"), database.write() as session:
-            runs.create(session, new, builders.ground(home), BOB)
+            runs.create(session, new, builders.context(home), BOB)
         with database.write() as session:
-            runs.create(session, new, builders.ground(home), ANN)
+            runs.create(session, new, builders.context(home), ANN)

@@ -5,25 +5,25 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import DeploymentDetails, DeploymentStatus
+from finery.domain.context import DomainContext
 from finery.domain.deployments.errors import NotEnoughMemory
-from finery.domain.deployments.needs import memory_need
+from finery.domain.deployments.memory_estimate import memory_need
+from finery.domain.deployments.memory_leases import find_placement, holders
 from finery.domain.deployments.planning import EnginePlan
 from finery.domain.deployments.ports import free_port
-from finery.domain.deployments.rooms import find_room, holders
-from finery.domain.ground import Ground
 from finery.kit.clock import utc_now
 from finery.kit.ids import prefixed_id
 from finery.models import DeploymentRow
 
 
 def insert_row(
-    session: Session, name: str, plan: EnginePlan, ground: Ground, *, details: DeploymentDetails, **columns: Any
+    session: Session, name: str, plan: EnginePlan, context: DomainContext, *, details: DeploymentDetails, **columns: Any
 ) -> DeploymentRow:
     """Raises NotEnoughMemory for what could not be started even if idle engines ended, NoFreePort, and
     IntegrityError from the unique indexes."""
-    need = memory_need(plan.load, plan.adapter, plan.options, ground)
-    if find_room(session, need, ground) is None:
-        raise NotEnoughMemory(name, need, holders(session, ground.machine()))
+    need = memory_need(plan.load, plan.adapter, plan.options, context)
+    if find_placement(session, need, context) is None:
+        raise NotEnoughMemory(name, need, holders(session, context.machine()))
     now = utc_now()
     row = DeploymentRow(
         id=prefixed_id("dep"),

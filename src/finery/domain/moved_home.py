@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
-from finery.domain.deployments import elsewhere as deployments_elsewhere
-from finery.domain.runs import elsewhere as runs_elsewhere
+from finery.domain.deployments import other_homes as deployments_elsewhere
+from finery.domain.runs import other_homes as runs_elsewhere
 from finery.domain.server_lease import lock_settled_home
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.deployment import EngineOptions
-from finery.domain.deployments import needs
-from finery.domain.deployments.needs import cache_bytes, memory_need
+from finery.domain.deployments import memory_estimate
+from finery.domain.deployments.memory_estimate import cache_bytes, memory_need
 from tests import builders
 from tests.domain.deployments.serving import make_adapter
 
@@ -31,45 +31,45 @@ def make_model(folder: Path, parameters: int, *, dtype: str = "bfloat16", **conf
 class TestMemoryNeed:
     def test_weights_as_stored_on_a_gpu(self, home: Path) -> None:
         model = str(make_model(home / "m", 7 * BILLION))
-        need = memory_need(model, None, EngineOptions(), builders.ground(home, gpus=1))
+        need = memory_need(model, None, EngineOptions(), builders.context(home, gpus=1))
         assert 14 * BILLION + 8 * GIB < need < 14 * BILLION + 10 * GIB
 
     @pytest.mark.parametrize(("computes", "bytes_each"), [(True, 2), (False, 4)])
     def test_widened_on_a_processor_without_bfloat16(
         self, home: Path, monkeypatch: pytest.MonkeyPatch, computes: bool, bytes_each: int
     ) -> None:
-        monkeypatch.setattr(needs, "computes_bfloat16", lambda: computes)
+        monkeypatch.setattr(memory_estimate, "computes_bfloat16", lambda: computes)
         model = str(make_model(home / "m", BILLION))
-        need = memory_need(model, None, EngineOptions(max_context=256), builders.ground(home))
+        need = memory_need(model, None, EngineOptions(max_context=256), builders.context(home))
         assert bytes_each * BILLION < need < bytes_each * BILLION + 1.5 * GIB
 
     def test_quantized(self, home: Path) -> None:
         model = str(make_model(home / "m", 7 * BILLION))
-        ground = builders.ground(home, gpus=1)
-        eight = memory_need(model, None, EngineOptions(load_in_8bit=True, max_context=256), ground)
-        four = memory_need(model, None, EngineOptions(load_in_4bit=True, max_context=256), ground)
+        context = builders.context(home, gpus=1)
+        eight = memory_need(model, None, EngineOptions(load_in_8bit=True, max_context=256), context)
+        four = memory_need(model, None, EngineOptions(load_in_4bit=True, max_context=256), context)
         assert 4 * GIB < four < 6 * GIB < eight < 9 * GIB
 
     def test_an_adapter_needs_its_base_too(self, home: Path) -> None:
         base = make_model(home / "m", BILLION)
         adapter = Path(make_adapter(home, "a", str(base)))
         size = (adapter / "adapter_model.safetensors").stat().st_size
-        ground = builders.ground(home, gpus=1)
-        alone = memory_need(str(base), None, EngineOptions(), ground)
-        assert memory_need(str(adapter), None, EngineOptions(), ground) == alone + 2 * size
-        assert memory_need(str(base), str(adapter), EngineOptions(), ground) == alone + size
+        context = builders.context(home, gpus=1)
+        alone = memory_need(str(base), None, EngineOptions(), context)
+        assert memory_need(str(adapter), None, EngineOptions(), context) == alone + 2 * size
+        assert memory_need(str(base), str(adapter), EngineOptions(), context) == alone + size
 
     def test_adapters_on_each_other_end_somewhere(self, home: Path) -> None:
         for one, other in (("a", "b"), ("b", "a")):
             make_adapter(home, one, str(home / other))
-        assert memory_need(str(home / "a"), None, EngineOptions(), builders.ground(home)) > 0
+        assert memory_need(str(home / "a"), None, EngineOptions(), builders.context(home)) > 0
 
     def test_of_what_is_not_here_as_its_name_says(self, home: Path) -> None:
-        ground = builders.ground(home, gpus=1)
-        small = memory_need("org/model-0.5B", None, EngineOptions(), ground)
-        unknown = memory_need("org/model", None, EngineOptions(), ground)
+        context = builders.context(home, gpus=1)
+        small = memory_need("org/model-0.5B", None, EngineOptions(), context)
+        unknown = memory_need("org/model", None, EngineOptions(), context)
         assert small < 4 * GIB < 13 * GIB < unknown
-        assert memory_need("finery/tiny-llama", None, EngineOptions(), ground) < 2 * GIB
+        assert memory_need("finery/tiny-llama", None, EngineOptions(), context) < 2 * GIB
 
     def test_of_what_is_in_the_hubs_cache_as_it_is(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HF_HUB_CACHE", str(home / "hub"))
@@ -79,23 +79,23 @@ class TestMemoryNeed:
         (cached / "refs" / "main").write_text("0a1b")
         make_model(cached / "snapshots" / "0a1b", 1000)
         for model in ("gpt2", make_adapter(home, "a", "gpt2")):
-            assert memory_need(model, None, EngineOptions(max_context=256), builders.ground(home)) < 2 * GIB
+            assert memory_need(model, None, EngineOptions(max_context=256), builders.context(home)) < 2 * GIB
 
 
 class TestCacheBytes:
     def test_several_whole_contexts(self, home: Path) -> None:
         model = str(make_model(home / "m", 1000))
         of_a_token = 2 * 32 * 8 * 128 * 2
-        ground = builders.ground(home, gpus=1)
-        assert cache_bytes(model, EngineOptions(max_context=512), ground) == 8 * (512 + 256) * of_a_token
+        context = builders.context(home, gpus=1)
+        assert cache_bytes(model, EngineOptions(max_context=512), context) == 8 * (512 + 256) * of_a_token
         # Longer than the model was made for is no longer.
-        longest = cache_bytes(model, EngineOptions(), ground)
-        assert cache_bytes(model, EngineOptions(max_context=1_000_000), ground) == longest
+        longest = cache_bytes(model, EngineOptions(), context)
+        assert cache_bytes(model, EngineOptions(max_context=1_000_000), context) == longest
 
     def test_bounded(self, home: Path) -> None:
         model = str(make_model(home / "m", 1000, max_position_embeddings=1_000_000))
-        assert cache_bytes(model, EngineOptions(), builders.ground(home)) == 2 * GIB
-        assert cache_bytes(model, EngineOptions(), builders.ground(home, gpus=1)) == 16 * GIB
+        assert cache_bytes(model, EngineOptions(), builders.context(home)) == 2 * GIB
+        assert cache_bytes(model, EngineOptions(), builders.context(home, gpus=1)) == 16 * GIB
 
     @pytest.mark.parametrize(
         "text",
@@ -112,4 +112,4 @@ class TestCacheBytes:
     def test_whatever_the_configuration_holds(self, home: Path, text: str) -> None:
         (home / "m").mkdir()
         (home / "m" / "config.json").write_text(text)
-        assert cache_bytes(str(home / "m"), EngineOptions(), builders.ground(home)) > 0
+        assert cache_bytes(str(home / "m"), EngineOptions(), builders.context(home)) > 0

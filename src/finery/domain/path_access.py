@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.ownership import deployments_visible_to, runs_visible_to, runs_writable_by
 from finery.kit.files import read_json
 from finery.models import DeploymentRow, RunRow
@@ -20,17 +20,17 @@ from finery.models import DeploymentRow, RunRow
 UNFINISHED = [status for status in RunStatus if status not in FINISHED]
 
 
-def is_hidden(session: Session, path: Path, who: Principal, ground: Ground) -> bool:
+def is_hidden(session: Session, path: Path, who: Principal, context: DomainContext) -> bool:
     """Whether to `who` there must seem to be nothing at `path` (absolute, links followed)."""
-    home = ground.home.path.resolve()
+    home = context.home.path.resolve()
     if not who.sees_all_runs and (
-        _is_in_hidden_run(session, path, who, home) or _is_in_output(session, path, ~runs_visible_to(who), ground)
+        _is_in_hidden_run(session, path, who, home) or _is_in_output(session, path, ~runs_visible_to(who), context)
     ):
         return True
     return not who.sees_all_deployments and _is_in_hidden_deployment(session, path, who, home)
 
 
-def is_anothers_output(session: Session, path: Path, who: Principal, ground: Ground) -> bool:
+def is_anothers_output(session: Session, path: Path, who: Principal, context: DomainContext) -> bool:
     """Whether a run that is not theirs to change has or will have its model at `path` (absolute), around it or in it.
 
     What is put at `path` replaces all that is below.
@@ -38,13 +38,13 @@ def is_anothers_output(session: Session, path: Path, who: Principal, ground: Gro
     if who.sees_all_runs:
         return False
     theirs = runs_writable_by(who)
-    query = select(RunRow.number).where(*has_output_below(path, ground), ~theirs).limit(1)
-    return _is_in_output(session, path, ~theirs, ground) or session.scalars(query).first() is not None
+    query = select(RunRow.number).where(*has_output_below(path, context), ~theirs).limit(1)
+    return _is_in_output(session, path, ~theirs, context) or session.scalars(query).first() is not None
 
 
-def has_output_below(path: Path, ground: Ground) -> list[ColumnElement[bool]]:
+def has_output_below(path: Path, context: DomainContext) -> list[ColumnElement[bool]]:
     """The conditions on a run that its model lies, or will lie, in a folder below `path` (absolute)."""
-    below = RunRow.output_dir.startswith(f"{ground.resolver.relative(path)}/", autoescape=True)
+    below = RunRow.output_dir.startswith(f"{context.resolver.relative(path)}/", autoescape=True)
     if path.is_dir():
         return [below, RunRow.output_hash.is_not(None)]
     # Nothing lies below what is not there, but something may be about to. This is the usual case, and must not take
@@ -92,9 +92,9 @@ def _first_in(path: Path, folder: Path) -> str | None:
     return next(iter(path.relative_to(folder).parts), "")
 
 
-def _is_in_output(session: Session, path: Path, unlike: ColumnElement[bool], ground: Ground) -> bool:
+def _is_in_output(session: Session, path: Path, unlike: ColumnElement[bool], context: DomainContext) -> bool:
     """Whether the innermost output directory around `path` has a run that is `unlike`."""
-    hashes = [hash_output(ground.resolver.relative(folder)) for folder in (path, *path.parents)]
+    hashes = [hash_output(context.resolver.relative(folder)) for folder in (path, *path.parents)]
     query = (
         select(RunRow.output_hash, func.max(case((unlike, 1), else_=0)))
         .where(RunRow.output_hash.in_(hashes))

@@ -22,7 +22,7 @@ from finery.kit.secretbox import SecretBox
 
 
 @dataclass(frozen=True)
-class Ground:
+class DomainContext:
     home: HomeDirectory
     resolver: PathResolver
     machine: Callable[[], Machine]

@@ -15,7 +15,7 @@ from finery.contracts.model_folder import (
     text_config,
     whole_model,
 )
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.machine import computes_bfloat16
 from finery.kit.weights import count_parameters, parameters_in_name
@@ -35,40 +35,40 @@ BYTES_PER_PARAMETER = {"8bit": 1.1, "4bit": 0.65}
 """Some layers are never quantized, and each block of weights has a scale."""
 
 
-def cache_bytes(model: str, options: EngineOptions, ground: Ground) -> int:
+def cache_bytes(model: str, options: EngineOptions, context: DomainContext) -> int:
     """For the keys and values of all requests at once: several whole contexts, within bounds."""
-    most = MOST_CACHE_BYTES[_kind(ground)]
-    config = _config_of(model, ground)
+    most = MOST_CACHE_BYTES[_kind(context)]
+    config = _config_of(model, context)
     if config is None:
         return min(UNKNOWN_CACHE_BYTES, most)
     longest = context_length(config) or UNKNOWN_CONTEXT
-    context = min(options.max_context or longest, longest)
+    context_tokens = min(options.max_context or longest, longest)
     # The engine's pages hold 256 tokens, and it needs one of them at least for each context.
-    return max(min(CACHED_CONTEXTS * (context + 256) * _cache_bytes_per_token(config), most), 2**20)
+    return max(min(CACHED_CONTEXTS * (context_tokens + 256) * _cache_bytes_per_token(config), most), 2**20)
 
 
-def memory_need(model: str, adapter: str | None, options: EngineOptions, ground: Ground) -> int:
+def memory_need(model: str, adapter: str | None, options: EngineOptions, context: DomainContext) -> int:
     """Bytes on the device that this machine serves on. What cannot be read is estimated, rather too high."""
-    weights = _weight_bytes(model, options, ground)
+    weights = _weight_bytes(model, options, context)
     if adapter is not None:
         weights += _file_bytes(Path(adapter))
-    return int(weights) + cache_bytes(model, options, ground) + RUNTIME_BYTES[_kind(ground)]
+    return int(weights) + cache_bytes(model, options, context) + RUNTIME_BYTES[_kind(context)]
 
 
-def _kind(ground: Ground) -> str:
-    return "gpu" if ground.machine().gpus else "ram"
+def _kind(context: DomainContext) -> str:
+    return "gpu" if context.machine().gpus else "ram"
 
 
-def _weight_bytes(model: str, options: EngineOptions, ground: Ground, *, deep: int = DEEPEST) -> float:
-    folder = _folder_of(model, ground)
+def _weight_bytes(model: str, options: EngineOptions, context: DomainContext, *, deep: int = DEEPEST) -> float:
+    folder = _folder_of(model, context)
     base = None if folder is None else base_of(folder)
     if folder is not None and base is not None and deep:
-        return _weight_bytes(base, options, ground, deep=deep - 1) + 2 * _file_bytes(folder)
+        return _weight_bytes(base, options, context, deep=deep - 1) + 2 * _file_bytes(folder)
     parameters = _parameters(model, folder)
     if options.load_in_4bit or options.load_in_8bit:
         return parameters * BYTES_PER_PARAMETER["4bit" if options.load_in_4bit else "8bit"]
-    is_bfloat16 = declared_dtype(_config_of(model, ground) or {}) == "bfloat16"
-    if _kind(ground) == "ram" and not (is_bfloat16 and computes_bfloat16()):
+    is_bfloat16 = declared_dtype(_config_of(model, context) or {}) == "bfloat16"
+    if _kind(context) == "ram" and not (is_bfloat16 and computes_bfloat16()):
         # The engine widens the weights, whatever is stored.
         return parameters * 4.0
     return float(_file_bytes(folder)) if folder is not None else parameters * 2.0
@@ -80,17 +80,17 @@ def _parameters(model: str, folder: Path | None) -> int:
     return BUILTIN_PARAMETERS.get(model) or parameters_in_name(model) or UNKNOWN_PARAMETERS
 
 
-def _folder_of(model: str, ground: Ground) -> Path | None:
+def _folder_of(model: str, context: DomainContext) -> Path | None:
     """Where its files are, if they are here."""
-    path = ground.home.models / model if model in BUILTIN_MODELS else Path(model)
+    path = context.home.models / model if model in BUILTIN_MODELS else Path(model)
     if not path.is_absolute():
         return cached_snapshot(model)
     return path if path.is_dir() else None
 
 
-def _config_of(model: str, ground: Ground) -> dict[str, Any] | None:
+def _config_of(model: str, context: DomainContext) -> dict[str, Any] | None:
     """The text part's; of the base, where it is an adapter."""
-    folder = _folder_of(whole_model(model, lambda name: _folder_of(name, ground)), ground)
+    folder = _folder_of(whole_model(model, lambda name: _folder_of(name, context)), context)
     return None if folder is None else text_config(folder) or None
 
 

@@ -11,11 +11,11 @@ from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import deployments, runs
-from finery.domain.change_of_home import Settled, settle_home
-from finery.domain.deployments import elsewhere as deployments_elsewhere
+from finery.domain.deployments import other_homes as deployments_elsewhere
+from finery.domain.moved_home import Settled, settle_home
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.attempts import AttemptRef
-from finery.domain.runs.elsewhere import UNDER_WAY, WAITING
+from finery.domain.runs.other_homes import UNDER_WAY, WAITING
 from finery.models import AttemptRow, LeaseRow
 from tests import builders
 
@@ -24,7 +24,7 @@ TINY = "finery/tiny-llama"
 
 def submit(database: Database, home: Path) -> str:
     with database.write() as session:
-        return runs.create(session, builders.command("true"), builders.ground(home), LOCAL_ADMINISTRATOR).id
+        return runs.create(session, builders.command("true"), builders.context(home), LOCAL_ADMINISTRATOR).id
 
 
 def claim(database: Database) -> AttemptRef:
@@ -93,7 +93,7 @@ class TestSettleHome:
         run_id = submit(database, home)
         settle(database, "second")
         with database.write() as session:
-            runs.resume(session, run_id, LOCAL_ADMINISTRATOR, builders.ground(home))
+            runs.resume(session, run_id, LOCAL_ADMINISTRATOR, builders.context(home))
         run = get(database, run_id)
         assert (run.status, run.reason, run.error) == (RunStatus.QUEUED, None, None)
 
@@ -109,17 +109,17 @@ class TestSettleHome:
 
     def test_external_runs_are_nobodys(self, database: Database, home: Path, first: str) -> None:
         with database.write() as session:
-            runs.create(session, builders.external("e"), builders.ground(home), LOCAL_ADMINISTRATOR)
+            runs.create(session, builders.external("e"), builders.context(home), LOCAL_ADMINISTRATOR)
         assert settle(database, "second") == Settled(is_change=True)
 
     def test_records_engines_as_ended_and_frees_what_they_held(
         self, database: Database, home: Path, first: str
     ) -> None:
-        ground = builders.ground(home)
+        context = builders.context(home)
         with database.write() as session:
-            deployment_id = deployments.create(session, NewDeployment(model_name=TINY), ground, LOCAL_ADMINISTRATOR).id
+            deployment_id = deployments.create(session, NewDeployment(model_name=TINY), context, LOCAL_ADMINISTRATOR).id
         with database.write() as session:
-            assert deployments.claim(session, deployment_id, ground) is not None
+            assert deployments.claim(session, deployment_id, context) is not None
         assert settle(database, "second").deployments_ended == 1
         with database.read() as session:
             ended = deployments.get(session, deployment_id, LOCAL_ADMINISTRATOR)

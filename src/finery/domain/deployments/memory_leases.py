@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import DeploymentStatus
 from finery.contracts.machine import Gpu, Machine
-from finery.domain.ground import Ground
+from finery.domain.context import DomainContext
 from finery.domain.leases import LOCAL_NODE, held_by_runs
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow, EngineLeaseRow
@@ -21,7 +21,7 @@ IDLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
-class Room:
+class Placement:
     device: str
     evicted: tuple[str, ...] = ()
     """Idle engines that have to end for it."""
@@ -39,30 +39,32 @@ class _Tenant:
     idle_seconds: float
 
 
-def find_room(session: Session, need: int, ground: Ground) -> Room | None:
+def find_placement(session: Session, need: int, context: DomainContext) -> Placement | None:
     """Room for `need` bytes, now or once idle engines have ended; None when even that would not do."""
-    machine = ground.machine()
-    tenants = _tenants(session, ground)
+    machine = context.machine()
+    tenants = _tenants(session, context)
     if not machine.gpus:
-        return _room_on(RAM, need, _free_ram(machine, tenants.get(RAM, [])), tenants.get(RAM, []))
+        return _placement_on(RAM, need, _free_ram(machine, tenants.get(RAM, [])), tenants.get(RAM, []))
     taken = held_by_runs(session, LOCAL_NODE)
     rooms = []
     for gpu in machine.gpus:
         device = f"gpu:{gpu.index}"
         on_it = tenants.get(device, [])
-        room = None if device in taken else _room_on(device, need, _free_on(gpu, on_it), on_it)
-        if room is not None:
+        placement = None if device in taken else _placement_on(device, need, _free_on(gpu, on_it), on_it)
+        if placement is not None:
             # The one that is fullest already: the others stay whole for trainings.
-            rooms.append((not room.is_free, len(room.evicted), -sum(one.bytes for one in on_it), gpu.index, room))
+            rooms.append(
+                (not placement.is_free, len(placement.evicted), -sum(one.bytes for one in on_it), gpu.index, placement)
+            )
     return min(rooms, key=lambda found: found[:4])[4] if rooms else None
 
 
-def take_room(session: Session, deployment_id: str, need: int, device: str) -> None:
+def take_lease(session: Session, deployment_id: str, need: int, device: str) -> None:
     session.add(EngineLeaseRow(deployment_id=deployment_id, device=device, bytes=need, created_at=utc_now()))
     session.flush()
 
 
-def leave_room(session: Session, deployment_id: str) -> None:
+def release_lease(session: Session, deployment_id: str) -> None:
     session.execute(delete(EngineLeaseRow).where(EngineLeaseRow.deployment_id == deployment_id))
 
 
@@ -87,9 +89,9 @@ def holders(session: Session, machine: Machine) -> str:
     )
 
 
-def vacate_gpus(session: Session, count: int, ground: Ground) -> tuple[str, ...]:
+def vacate_gpus(session: Session, count: int, context: DomainContext) -> tuple[str, ...]:
     """The idle engines that have to end so that `count` more GPUs have none; empty where that cannot be done."""
-    tenants = {device: found for device, found in _tenants(session, ground).items() if device != RAM}
+    tenants = {device: found for device, found in _tenants(session, context).items() if device != RAM}
     leaving = [device for device, found in tenants.items() if all(one.is_leaving for one in found)]
     ready = {
         device: min(one.idle_seconds for one in found if not one.is_leaving)
@@ -103,7 +105,7 @@ def vacate_gpus(session: Session, count: int, ground: Ground) -> tuple[str, ...]
     return tuple(one.id for device in chosen for one in tenants[device] if one.is_idle)
 
 
-def settle_rooms(session: Session, ground: Ground) -> None:
+def settle_leases(session: Session, context: DomainContext) -> None:
     """At the start: no lease without its engine, and none of the engines that an earlier version started without."""
     live = select(DeploymentRow.id).where(DeploymentRow.finished_at.is_(None))
     session.execute(delete(EngineLeaseRow).where(EngineLeaseRow.deployment_id.not_in(live)))
@@ -111,17 +113,17 @@ def settle_rooms(session: Session, ground: Ground) -> None:
     query = select(DeploymentRow).where(
         DeploymentRow.finished_at.is_(None), DeploymentRow.token.is_not(None), DeploymentRow.id.not_in(leased)
     )
-    gpus = ground.machine().gpus
+    gpus = context.machine().gpus
     for row in session.scalars(query):
         # It saw all GPUs, and so took the first.
-        take_room(session, row.id, row.details.need, f"gpu:{gpus[0].index}" if gpus else RAM)
+        take_lease(session, row.id, row.details.need, f"gpu:{gpus[0].index}" if gpus else RAM)
 
 
-def _tenants(session: Session, ground: Ground) -> dict[str, list[_Tenant]]:
+def _tenants(session: Session, context: DomainContext) -> dict[str, list[_Tenant]]:
     found: dict[str, list[_Tenant]] = {}
     query = select(EngineLeaseRow, DeploymentRow).join(DeploymentRow, DeploymentRow.id == EngineLeaseRow.deployment_id)
     for lease, row in session.execute(query):
-        seconds = ground.in_use.idle_seconds(row.id)
+        seconds = context.in_use.idle_seconds(row.id)
         found.setdefault(lease.device, []).append(
             _Tenant(
                 id=row.id,
@@ -149,9 +151,9 @@ def _starting(tenants: Sequence[_Tenant]) -> int:
     return sum(one.bytes for one in tenants if one.is_starting)
 
 
-def _room_on(device: str, need: int, free: int, tenants: Sequence[_Tenant]) -> Room | None:
+def _placement_on(device: str, need: int, free: int, tenants: Sequence[_Tenant]) -> Placement | None:
     if free >= need:
-        return Room(device)
+        return Placement(device)
     free += sum(one.bytes for one in tenants if one.is_leaving)
     evicted = []
     for one in sorted(tenants, key=lambda one: -one.idle_seconds):
@@ -160,7 +162,7 @@ def _room_on(device: str, need: int, free: int, tenants: Sequence[_Tenant]) -> R
         if one.is_idle and not one.is_leaving:
             evicted.append(one.id)
             free += one.bytes
-    return Room(device, tuple(evicted), is_free=False) if free >= need else None
+    return Placement(device, tuple(evicted), is_free=False) if free >= need else None
 
 
 def _count(number: int, what: str) -> str:

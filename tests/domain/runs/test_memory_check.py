@@ -11,7 +11,7 @@ from finery.contracts.run import Resources
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs.errors import InvalidRun
-from finery.domain.runs.fitness import check_fit
+from finery.domain.runs.memory_check import check_fit
 from tests import builders
 
 DESCRIBED = {
@@ -141,12 +141,12 @@ class TestPlanRun:
         model(home / "big", parameters=BILLION * 10)
         new = builders.sft(home, config={"model_name": "./big"}, resources=Resources(gpus=1))
         with database.write() as session, pytest.raises(InvalidRun, match="model_name: even a batch of 1 needs"):
-            runs.create(session, new, builders.ground(home, gpus=1), LOCAL_ADMINISTRATOR)
+            runs.create(session, new, builders.context(home, gpus=1), LOCAL_ADMINISTRATOR)
 
     def test_a_notice_is_among_the_first_events(self, database: Database, home: Path) -> None:
         model(home / "middling", parameters=1_100_000_000)
         new = builders.sft(home, config={"model_name": "./middling", "precision": "fp32", "batch_size": 1})
         with database.write() as session:
-            run = runs.create(session, new, builders.ground(home), LOCAL_ADMINISTRATOR)
+            run = runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
             events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR)
         assert "batch_too_large" in [event.data.told().get("code") for event in events]

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from finery.contracts.datasets.measurement import Measurement, MeasurementRefused, MeasurementRequest, NotMeasured
-from finery.domain.datasets import DatasetRefused, measuring
+from finery.domain.context import DomainContext
+from finery.domain.datasets import DatasetRefused, measurement
 from finery.domain.datasets.errors import NotMeasurable
-from finery.domain.datasets.measuring import measure
-from finery.domain.ground import Ground
+from finery.domain.datasets.measurement import measure
 from tests import builders
 
 pytest.importorskip("transformers")
@@ -18,8 +18,8 @@ ROW = {"prompt": "p", "completion": "an answer of some length, longer than eight
 
 
 @pytest.fixture
-def ground(tmp_path: Path) -> Ground:
-    return builders.ground(tmp_path)
+def context(tmp_path: Path) -> DomainContext:
+    return builders.context(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[MeasurementRequest]:
         asked.append(request)
         return answer(request)
 
-    monkeypatch.setattr(measuring, "measure_apart", counted)
+    monkeypatch.setattr(measurement, "measure_apart", counted)
     return asked
 
 
@@ -53,70 +53,72 @@ def write(folder: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def measured(path: Path, model: Path | str, ground: Ground, **changes: Any) -> Measurement | NotMeasured:
-    return measure(path, **({"recipe": "sft", "model": str(model), "max_length": 64, "ground": ground} | changes))
+def measured(path: Path, model: Path | str, context: DomainContext, **changes: Any) -> Measurement | NotMeasured:
+    return measure(path, **({"recipe": "sft", "model": str(model), "max_length": 64, "context": context} | changes))
 
 
 class TestMeasure:
-    def test_in_a_process_of_its_own(self, tmp_path: Path, model: Path, ground: Ground) -> None:
-        found = measured(write(tmp_path, ROW), model, ground)
+    def test_in_a_process_of_its_own(self, tmp_path: Path, model: Path, context: DomainContext) -> None:
+        found = measured(write(tmp_path, ROW), model, context)
         assert isinstance(found, Measurement)
         assert (found.kept, found.failed, found.is_exact) == (1, 0, True)
 
     def test_once_for_a_file_that_does_not_change(
-        self, tmp_path: Path, model: Path, ground: Ground, asked: list[MeasurementRequest]
+        self, tmp_path: Path, model: Path, context: DomainContext, asked: list[MeasurementRequest]
     ) -> None:
         path = write(tmp_path, ROW)
-        found = measured(path, model, ground)
+        found = measured(path, model, context)
         assert isinstance(found, Measurement)
         assert (found.kept, found.failed, found.is_exact) == (1, 0, True)
-        assert measured(path, model, ground) == found
+        assert measured(path, model, context) == found
         assert len(asked) == 1
         write(tmp_path, ROW, ROW)
-        again = measured(path, model, ground)
+        again = measured(path, model, context)
         assert isinstance(again, Measurement)
         assert (again.kept, len(asked)) == (2, 2)
 
     def test_another_length_or_tokenizer_is_another_measurement(
-        self, tmp_path: Path, model: Path, ground: Ground, asked: list[MeasurementRequest]
+        self, tmp_path: Path, model: Path, context: DomainContext, asked: list[MeasurementRequest]
     ) -> None:
         path = write(tmp_path, ROW)
-        measured(path, model, ground)
-        measured(path, model, ground, max_length=65)
+        measured(path, model, context)
+        measured(path, model, context, max_length=65)
         os.utime(model / "tokenizer.json", ns=(1, len(asked)))
-        measured(path, model, ground)
+        measured(path, model, context)
         assert len(asked) == 3
 
     def test_a_length_that_cuts_off_all(
-        self, tmp_path: Path, model: Path, ground: Ground, asked: list[MeasurementRequest]
+        self, tmp_path: Path, model: Path, context: DomainContext, asked: list[MeasurementRequest]
     ) -> None:
         row = {"prompt": "many words " * 50, "completion": "a"}
         with pytest.raises(DatasetRefused, match=r"d\.jsonl: max_length 8 cuts off all .* the longest row has \d+ tok"):
-            measured(write(tmp_path, row), model, ground, max_length=8)
+            measured(write(tmp_path, row), model, context, max_length=8)
 
     def test_a_template_that_refuses_all(
-        self, tmp_path: Path, model: Path, ground: Ground, asked: list[MeasurementRequest]
+        self, tmp_path: Path, model: Path, context: DomainContext, asked: list[MeasurementRequest]
     ) -> None:
         config = {"chat_template": "{{ raise_exception('only cats may speak') }}"}
         with pytest.raises(DatasetRefused, match=r"line 1 \(row 1\): .*only cats may speak; 2 rows fail so") as caught:
-            measured(write(tmp_path, ROW, ROW), model, ground, config=config)
+            measured(write(tmp_path, ROW, ROW), model, context, config=config)
         assert [flaw.line for flaw in caught.value.flaws] == [1, 2]
 
-    def test_a_model_without_a_tokenizer(self, tmp_path: Path, ground: Ground, asked: list[MeasurementRequest]) -> None:
+    def test_a_model_without_a_tokenizer(
+        self, tmp_path: Path, context: DomainContext, asked: list[MeasurementRequest]
+    ) -> None:
         (tmp_path / "empty").mkdir()
         with pytest.raises(NotMeasurable, match=r"cannot be measured: the model .* cannot be loaded") as caught:
-            measured(write(tmp_path, ROW), tmp_path / "empty", ground)
+            measured(write(tmp_path, ROW), tmp_path / "empty", context)
         assert caught.value.flaws[0].field == "model"
 
-    def test_a_recipe_that_is_not_measured(self, tmp_path: Path, model: Path, ground: Ground) -> None:
-        found = measured(write(tmp_path, ROW), model, ground, recipe="grpo")
+    def test_a_recipe_that_is_not_measured(self, tmp_path: Path, model: Path, context: DomainContext) -> None:
+        found = measured(write(tmp_path, ROW), model, context, recipe="grpo")
         assert found == NotMeasured(reason="grpo is not measured; sft, cpt, dpo, reward, kto are")
 
     def test_where_the_training_stack_is_missing(
-        self, tmp_path: Path, model: Path, ground: Ground, monkeypatch: pytest.MonkeyPatch
+        self, tmp_path: Path, model: Path, context: DomainContext, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("finery.contracts.datasets.measuring.STACK", ("no_such_package",))
-        found = measured(write(tmp_path, ROW), model, ground)
+        found = measured(write(tmp_path, ROW), model, context)
         assert found == NotMeasured(reason="the training stack is not installed here (no_such_package is missing)")
         assert not list((tmp_path / ".finery").rglob("*.json"))
 
@@ -124,11 +126,11 @@ class TestMeasure:
         self,
         tmp_path: Path,
         model: Path,
-        ground: Ground,
+        context: DomainContext,
         asked: list[MeasurementRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(measuring, "KEPT", 2)
+        monkeypatch.setattr(measurement, "KEPT", 2)
         for length in (64, 65, 66):
-            measured(write(tmp_path, ROW), model, ground, max_length=length)
+            measured(write(tmp_path, ROW), model, context, max_length=length)
         assert len(list((tmp_path / ".finery" / "measurements").iterdir())) == 2
