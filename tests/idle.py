@@ -3,7 +3,7 @@
 from finery.db import Database
 from finery.domain.context import DomainContext
 from finery.kit.lines import LogReader
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler import SchedulerSettings
 
 
@@ -11,7 +11,12 @@ class IdleScheduler:
     warm_start = "off"
 
     def __init__(
-        self, database: Database, context: DomainContext, pulse: Pulse, settings: SchedulerSettings, logs: LogReader
+        self,
+        database: Database,
+        context: DomainContext,
+        notifier: Notifier,
+        settings: SchedulerSettings,
+        logs: LogReader,
     ) -> None:
         pass
 

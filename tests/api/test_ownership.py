@@ -245,5 +245,5 @@ def start_engine(services: Services, port: int) -> None:
                     break
             else:
                 continue
-        services.pulse.notify()
+        services.notifier.notify()
         return

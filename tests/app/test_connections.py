@@ -14,8 +14,8 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from finery.app.bodies import PIECE_BYTES
 from finery.app.connections import MAX_HEAD_BYTES, MAX_HEADERS, Connection, ConnectionLimits
+from finery.app.large_bodies import PIECE_BYTES
 from tests.app.threaded import ThreadedServer
 
 HEAD_SECONDS = 0.5

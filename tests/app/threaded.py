@@ -13,8 +13,8 @@ import pytest
 
 from finery.app import composition
 from finery.app.asgi import build_app
+from finery.app.bind import address_of, listen
 from finery.app.composition import Composition
-from finery.app.door import address_of, listen
 from finery.app.server import Server
 from finery.app.settings import Settings
 from tests.idle import IdleScheduler

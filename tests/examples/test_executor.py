@@ -17,7 +17,7 @@ from finery.contracts.status import FINISHED, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.executors.base import Executor
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler import Scheduler
 from finery.scheduler.registry import EXECUTORS, ExecutorContext, register
 from tests import builders
@@ -82,9 +82,9 @@ class TestRegister:
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 class TestRun:
     def test_it_is_carried_out_at_its_place(self, home: Path, database: Database) -> None:
-        pulse, context = Pulse(), builders.context(home)
-        database.on_commit(pulse.notify)
-        scheduler = Scheduler(database, context, pulse, replace(SETTINGS, executor="niced"))
+        notifier, context = Notifier(), builders.context(home)
+        database.on_commit(notifier.notify)
+        scheduler = Scheduler(database, context, notifier, replace(SETTINGS, executor="niced"))
         scheduler.start()
         try:
             new = builders.command(sys.executable, "-c", SAYS, id="r", output_dir="outputs/m")

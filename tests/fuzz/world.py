@@ -35,9 +35,9 @@ GUEST = "guest"
 
 
 WAITS = {
-    "finery.http.deploying.LOAD_SECONDS": -1.0,
-    "finery.http.deploying.SERVE_SECONDS": 0.05,
-    "finery.http.deploying.LOOK_SECONDS": 0.02,
+    "finery.http.engine_startup.LOAD_SECONDS": -1.0,
+    "finery.http.engine_startup.SERVE_SECONDS": 0.05,
+    "finery.http.engine_startup.LOOK_SECONDS": 0.02,
     "finery.http.webhook_testing.PATIENCE_SECONDS": 0.0,
     "finery.http.webhook_testing.LOOK_SECONDS": 0.02,
 }

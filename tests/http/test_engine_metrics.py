@@ -5,8 +5,8 @@ import pytest
 
 from finery.contracts.deployment import DeploymentStatus
 from finery.http.engine_metrics import EngineMetrics, Exchange
-from finery.http.exposition import Figures, exposition
 from finery.http.latencies import Latencies
+from finery.http.prometheus import Figures, exposition
 
 ROLE = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
 TEXT = b'data: {"choices":[{"delta":{"content": "Hi"}}]}\n\n'

@@ -14,16 +14,16 @@ JOB = {"job_id": "a", "model_name": "m", "dataset": "d"}
 
 class TestWriteSession:
     def test_committed_before_the_answer(self, client: TestClient, composition: Composition) -> None:
-        seen = composition.services.pulse.count
+        seen = composition.services.notifier.count
         client.post("/jobs", json=JOB)
-        assert composition.services.pulse.count == seen + 1
+        assert composition.services.notifier.count == seen + 1
         assert client.get("/jobs/a").status_code == 200
 
     def test_a_refused_request_leaves_nothing(self, client: TestClient, composition: Composition) -> None:
         client.post("/jobs", json=JOB)
-        seen = composition.services.pulse.count
+        seen = composition.services.notifier.count
         assert client.post("/jobs", json=JOB).status_code == 409
-        assert composition.services.pulse.count == seen
+        assert composition.services.notifier.count == seen
 
     def test_failure_of_the_commit_is_told(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         def fail(name: str) -> None:

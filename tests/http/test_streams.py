@@ -19,9 +19,9 @@ from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs.transitions import append_event
 from finery.http import streams as module
+from finery.http.async_notifier import AsyncNotifier
 from finery.http.streams import HEARTBEAT, EventStreamResponse, RunStreams
-from finery.http.waking import AsyncPulse
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.models import RunRow
 from tests import builders
 from tests.statements import statements
@@ -34,8 +34,8 @@ class Stage:
 
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
-        self.pulse = Pulse()
-        self.waking = AsyncPulse(self.pulse)
+        self.notifier = Notifier()
+        self.waking = AsyncNotifier(self.notifier)
         self.streams = RunStreams(database, self.waking)
         with database.write() as session:
             self.id = runs.create(session, builders.external("job"), builders.context(home), LOCAL_ADMINISTRATOR).id
@@ -49,12 +49,12 @@ class Stage:
             row = session.query(RunRow).one()
             for _ in range(count):
                 append_event(session, row, ProgressData(step=row.last_sequence))
-        self.pulse.notify()
+        self.notifier.notify()
 
     def finish(self) -> None:
         with self.database.write() as session:
             runs.report(session, self.id, RunStatus.SUCCEEDED, None, LOCAL_ADMINISTRATOR)
-        self.pulse.notify()
+        self.notifier.notify()
 
     async def collect(self, after: int = 0) -> list[int]:
         """The sequence numbers of a whole stream, heartbeats left out."""
@@ -169,7 +169,7 @@ class TestFrames:
         def change(to: Callable[..., Run]) -> None:
             with stage.database.write() as session:
                 to(session, stage.id, LOCAL_ADMINISTRATOR)
-            stage.pulse.notify()
+            stage.notifier.notify()
 
         async def scene() -> None:
             stream = asyncio.create_task(stage.collect())
@@ -239,7 +239,7 @@ class TestFrames:
             await asyncio.sleep(0.1)
             with stage.database.write() as session:
                 runs.delete(session, stage.id, builders.context(home), LOCAL_ADMINISTRATOR)
-            stage.pulse.notify()
+            stage.notifier.notify()
             assert await stream == [1]
 
         play(stage, scene)
@@ -252,7 +252,7 @@ class TestFrames:
             stream = asyncio.create_task(stage.collect())
             await asyncio.sleep(0.2)
             rename(stage.database.engine, "events", "hidden")
-            stage.pulse.notify()
+            stage.notifier.notify()
             await asyncio.sleep(0.4)
             rename(stage.database.engine, "hidden", "events")
             stage.finish()

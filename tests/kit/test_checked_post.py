@@ -13,7 +13,7 @@ import pytest
 from finery.kit import checked_post
 from finery.kit.checked_post import Poster
 from finery.kit.destinations import Destinations
-from finery.kit.posting import NotPosted
+from finery.kit.http_post import PostFailed
 from tests.app.certificates import certificate
 from tests.receiver import LOOPBACK, Receiver, Reply
 
@@ -96,17 +96,17 @@ class TestAddresses:
         ],
     )
     def test_this_machine_is_refused(self, host: str, why: str) -> None:
-        with Receiver() as receiver, pytest.raises(NotPosted, match=why):
+        with Receiver() as receiver, pytest.raises(PostFailed, match=why):
             poster(NOWHERE).post(f"http://{host}:{receiver.port}/", BODY, {})
         assert receiver.received == []
 
     @pytest.mark.parametrize("address", ["10.0.0.1", "169.254.169.254", "fd00:ec2::254", "192.168.0.1", "::1"])
     def test_a_name_that_leads_inside(self, address: str) -> None:
-        with pytest.raises(NotPosted, match=f"{address} is "):
+        with pytest.raises(PostFailed, match=f"{address} is "):
             poster(HERE, answers=[[address]]).post("http://hooks.example.org/", BODY, {})
 
     def test_a_name_without_addresses(self) -> None:
-        with pytest.raises(NotPosted, match="it has none"):
+        with pytest.raises(PostFailed, match="it has none"):
             poster(answers=[[]]).post("http://hooks.example.org/", BODY, {})
 
     def test_the_checked_address_is_the_one_connected_to(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +119,7 @@ class TestAddresses:
 
         monkeypatch.setattr(socket, "create_connection", refuse)
         answers = [["203.0.114.5"], ["127.0.0.1"]]
-        with pytest.raises(NotPosted, match="refused"):
+        with pytest.raises(PostFailed, match="refused"):
             poster(NOWHERE, answers=answers).post("http://rebinding.example.org:8080/", BODY, {})
         assert connected == [("203.0.114.5", 8080)]
         assert answers == [["127.0.0.1"]]
@@ -139,7 +139,7 @@ class TestAddresses:
         def unknown(host: str, port: int) -> list[str]:
             raise socket.gaierror(-2, "Name or service not known")
 
-        with pytest.raises(NotPosted, match="not known"):
+        with pytest.raises(PostFailed, match="not known"):
             Poster(HERE, seconds=5, resolver=unknown).post("http://nowhere.example.org/", BODY, {})
 
 
@@ -184,7 +184,7 @@ class TestTime:
     def test_there_is_one_limit_for_all(self, does: Callable[[BaseHTTPRequestHandler], None]) -> None:
         with Receiver(Reply(before=does)) as receiver:
             begun = time.monotonic()
-            with pytest.raises(NotPosted, match=r"within 0\.3 s"):
+            with pytest.raises(PostFailed, match=r"within 0\.3 s"):
                 poster(seconds=0.3).post(receiver.url, BODY, {})
             assert time.monotonic() - begun < 3
             HELD.set()
@@ -200,11 +200,11 @@ class TestTime:
             HELD.wait(20)
             return []
 
-        with pytest.raises(NotPosted, match="within"):
+        with pytest.raises(PostFailed, match="within"):
             Poster(HERE, seconds=0.2, resolver=hang).post("http://hooks.example.org/", BODY, {})
 
     def test_a_receiver_that_never_reads(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(NotPosted, match="within"):
+        with socket.create_server(("127.0.0.1", 0)) as server, pytest.raises(PostFailed, match="within"):
             poster(seconds=0.3).post(f"http://127.0.0.1:{server.getsockname()[1]}/", b"x" * (64 << 20), {})
 
 
@@ -224,12 +224,12 @@ class TestTls:
     def test_the_name_must_be_that_of_the_certificate(self, tls: tuple[Path, Path]) -> None:
         with Receiver(tls=tls) as receiver:
             url = f"https://hooks.example.org:{receiver.port}/"
-            with pytest.raises(NotPosted, match="Hostname mismatch"):
+            with pytest.raises(PostFailed, match="Hostname mismatch"):
                 poster(answers=[["127.0.0.1"]]).post(url, BODY, {})
         assert receiver.received == []
 
     def test_a_stranger(self, tmp_path: Path) -> None:
-        with Receiver(tls=certificate(tmp_path)) as receiver, pytest.raises(NotPosted, match="self-signed"):
+        with Receiver(tls=certificate(tmp_path)) as receiver, pytest.raises(PostFailed, match="self-signed"):
             poster().post(receiver.url, BODY, {})
         assert receiver.received == []
 
@@ -237,12 +237,12 @@ class TestTls:
 class TestBroken:
     @pytest.mark.parametrize("does", [_garbage, _nothing])
     def test_what_is_no_answer(self, does: Callable[[BaseHTTPRequestHandler], None]) -> None:
-        with Receiver(Reply(before=does)) as receiver, pytest.raises(NotPosted) as caught:
+        with Receiver(Reply(before=does)) as receiver, pytest.raises(PostFailed) as caught:
             poster().post(receiver.url, BODY, {})
         assert str(caught.value)
 
     def test_nobody_there(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = server.getsockname()[1]
-        with pytest.raises(NotPosted, match="refused"):
+        with pytest.raises(PostFailed, match="refused"):
             poster().post(f"http://127.0.0.1:{port}/", BODY, {})

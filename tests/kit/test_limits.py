@@ -5,7 +5,7 @@ import time
 import pytest
 
 from finery.kit.limits import DEAF, TookTooLong, bounded
-from finery.kit.programs import ProgramFailed, ask_program
+from finery.kit.one_shot_program import ProgramFailed, ask_program
 
 MEGABYTE = 2**20
 DEAF_SUM = "sum([[]] * 30_000_000, [1] * 10_000)"

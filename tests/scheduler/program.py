@@ -10,7 +10,7 @@ from pathlib import Path
 from finery.db import Database
 from finery.domain.context import DomainContext
 from finery.kit.destinations import Destinations
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler import Scheduler, SchedulerSettings
 from tests import builders
 from tests.receiver import LOOPBACK
@@ -27,9 +27,9 @@ def main(home: Path, url: str) -> None:
     logging.basicConfig(level=logging.INFO)
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
-    database, pulse = Database(url, home=home), Pulse()
-    database.on_commit(pulse.notify)
-    scheduler = Scheduler(database, context_of(home), pulse, SETTINGS)
+    database, notifier = Database(url, home=home), Notifier()
+    database.on_commit(notifier.notify)
+    scheduler = Scheduler(database, context_of(home), notifier, SETTINGS)
     scheduler.start()
     stopping.wait()
     scheduler.stop()

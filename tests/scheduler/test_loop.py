@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler import loop
 from finery.scheduler.loop import Loop
 
@@ -25,11 +25,11 @@ class TestLoop:
             is_over.set()
             return 60.0
 
-        pulse = Pulse()
-        running = Loop("test", work, pulse, rest=0.0)
+        notifier = Notifier()
+        running = Loop("test", work, notifier, rest=0.0)
         running.start()
         assert is_over.wait(20)
         running.stop()
-        pulse.notify()
+        notifier.notify()
         running.join(20)
         assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]

@@ -17,7 +17,7 @@ from finery.domain.runs import claims
 from finery.engines.base import StartOptions
 from finery.engines.transformers.engine import TransformersEngine
 from finery.kit.clock import utc_now
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff
 from finery.scheduler.serving import Server
 from finery.scheduler.settings import SchedulerSettings
@@ -55,7 +55,7 @@ class Bench:
         self.executor = FakeExecutor(script=lambda _: self.scripts[0], clock=self.clock)
         settings = SchedulerSettings(engine_idle_seconds=idle_seconds)
         self.server = Server(
-            database, self.context, Pulse(), self.executor, settings, BackOff(lambda: None, self.clock)
+            database, self.context, Notifier(), self.executor, settings, BackOff(lambda: None, self.clock)
         )
 
     def work(self, passes: int = 4) -> None:

@@ -24,8 +24,8 @@ from finery.domain.context import DomainContext
 from finery.kit.checked_post import Poster
 from finery.kit.clock import utc_now
 from finery.kit.destinations import Destinations
-from finery.kit.posting import Answer, Posts
-from finery.kit.pulse import Pulse
+from finery.kit.http_post import Answer, HttpPoster
+from finery.kit.notifier import Notifier
 from finery.models import WebhookRow
 from finery.scheduler import webhooks as teller_module
 from finery.scheduler.settings import SchedulerSettings
@@ -48,11 +48,11 @@ class Desk:
         """How far the clock is wrong; `now` includes it."""
         self.teller = self.new_teller()
 
-    def new_teller(self, poster: Posts | None = None) -> Teller:
+    def new_teller(self, poster: HttpPoster | None = None) -> Teller:
         poster = poster or Poster(self.context.destinations, seconds=5)
         settings = SchedulerSettings()
         return Teller(
-            self.database, self.context, Pulse(), settings, poster=poster, now=lambda: self.now, uptime=self.uptime
+            self.database, self.context, Notifier(), settings, poster=poster, now=lambda: self.now, uptime=self.uptime
         )
 
     def uptime(self) -> float:

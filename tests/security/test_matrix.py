@@ -87,7 +87,7 @@ def app(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> Iter
     write_rows(home)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("finery.app.composition.Scheduler", IdleScheduler)
-        patch.setattr("finery.http.deploying.LOAD_SECONDS", -1.0)
+        patch.setattr("finery.http.engine_startup.LOAD_SECONDS", -1.0)
         app = build_app(Composition(Settings(home=home, warm_start="off", cpu_slots=1)))
         with TestClient(app, base_url=BASE_URL, client=("127.0.0.1", 50000)):
             people.first_admin(app.state.services.database)

@@ -9,7 +9,7 @@ from finery.contracts.datasets.measurement import BUDGET_BYTES, Measurement, Mea
 from finery.contracts.datasets.recipes import kind_of
 from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import RECIPES
-from finery.kit.programs import ask_program
+from finery.kit.one_shot_program import ask_program
 from finery.trainers import cpt, dpo, kto, reward, sft
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.errors import TrainingRefused

@@ -18,12 +18,12 @@ from finery.app.settings import Settings, load_settings
 from finery.domain.accounts.tokens import KEY_PREFIX
 from finery.http import docs
 from finery.http.addresses import TrustedProxies, is_every_address
-from finery.http.described import shapes
 from finery.http.dialects import Dialects
 from finery.http.errors import ErrorShape, add_error_handlers
 from finery.http.guard import Guard, GuardSettings, host_names
 from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
+from finery.http.openapi_responses import shapes
 from finery.http.permission import WAYS_IN, needs_login
 from finery.http.problems import Problem
 from finery.http.request_ids import HEADER as REQUEST_ID

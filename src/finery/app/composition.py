@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from finery.api import DIALECTS
+from finery.app.database_retry import DatabaseRetry
 from finery.app.errors import StartRefused
 from finery.app.lease import LeaseKeeper
 from finery.app.machine import MachineReader
 from finery.app.models_file import read_model_table
-from finery.app.patience import Patience
 from finery.app.settings import Settings
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
@@ -22,22 +22,22 @@ from finery.domain.runs import file_removal, outputs
 from finery.engines.registry import ENGINES
 from finery.engines.vllm.engine import VllmEngine
 from finery.http.addresses import TrustedProxies
+from finery.http.async_notifier import AsyncNotifier
 from finery.http.dialects import Dialect
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
-from finery.http.rates import Rates
+from finery.http.rate_limits import RateLimits
 from finery.http.readiness import Readiness
-from finery.http.remembering import Memory
+from finery.http.request_cache import RequestCache
 from finery.http.services import Services
 from finery.http.streams import RunStreams
 from finery.http.uploads import discard_partial_uploads
-from finery.http.waking import AsyncPulse
 from finery.kit.archives import remove_leftovers
 from finery.kit.destinations import Destinations
 from finery.kit.lines import LogReader
 from finery.kit.locks import FileLock, LockTaken
+from finery.kit.notifier import Notifier
 from finery.kit.paths import PathResolver
-from finery.kit.pulse import Pulse
 from finery.kit.secretbox import SecretBox
 from finery.migrations import LEASED_SINCE, SchemaUnknown, check_schema, upgrade
 from finery.scheduler import Scheduler, SchedulerSettings
@@ -52,10 +52,10 @@ class Composition:
 
     def __init__(self, settings: Settings, dialects: tuple[Dialect, ...] = DIALECTS) -> None:
         home = HomeDirectory(settings.home)
-        pulse = Pulse()
-        waking = AsyncPulse(pulse)
+        notifier = Notifier()
+        waking = AsyncNotifier(notifier)
         database = Database(settings.database_url, home=settings.home)
-        database.on_commit(pulse.notify)
+        database.on_commit(notifier.notify)
         private = [home.state, home.blobs, *([database.file] if database.file else [])]
         output_roots = tuple(settings.home / root for root in settings.output_roots)
         resolver = PathResolver(
@@ -86,25 +86,25 @@ class Composition:
         self._home = home
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
-        self._patience = Patience(database)
+        self._patience = DatabaseRetry(database)
         self._keeper = LeaseKeeper(database, context.lease, self._patience)
         self._has_changed = False
         self._on_lost: Callable[[], None] = lambda: None
         self._context = context
-        self._pulse = pulse
+        self._notifier = notifier
         self._scheduler: Scheduler | None = None
         self._is_open = False
         self.services = Services(
             database=database,
             context=context,
-            pulse=pulse,
+            notifier=notifier,
             waking=waking,
             streams=RunStreams(database, waking),
             engines=Engines(context),
-            memory=Memory.of(database),
+            cache=RequestCache.of(database),
             logs=logs,
             latencies=Latencies(),
-            rates=Rates(),
+            rate_limits=RateLimits(),
             readiness=Readiness(database),
             proxies=TrustedProxies.parse(settings.trusted_proxies),
             warm_start=self._warm_start,
@@ -166,7 +166,7 @@ class Composition:
 
     def _take_home(self) -> None:
         try:
-            self._lock.acquire(patience=LOCK_SECONDS)
+            self._lock.acquire(retry=LOCK_SECONDS)
             # Before anything is asked of it: under the lock there is one who may draw it.
             _ = self._context.home_id
         except LockTaken as error:
@@ -225,7 +225,7 @@ class Composition:
             sweep_strays=self._has_changed,
             engine_silence_seconds=self.settings.engine_silence_seconds,
         )
-        scheduler = Scheduler(self._database, self._context, self._pulse, settings, self.services.logs)
+        scheduler = Scheduler(self._database, self._context, self._notifier, settings, self.services.logs)
         self._patience.ask(scheduler.start)
         self._scheduler = scheduler
 

@@ -22,7 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from finery.api.native.dialect import to_error
-from finery.app.bodies import ANSWERING, Gathering, skip_middle
+from finery.app.large_bodies import ANSWERING, Gathering, skip_middle
 from finery.http.problems import Problem, unavailable
 from finery.http.request_ids import HEADER, new_request_id
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from finery.app.database_retry import DatabaseRetry
 from finery.app.errors import StartRefused
-from finery.app.patience import Patience
 from finery.db import Database
 from finery.domain.server_lease import LEASE_SECONDS, Holder, LeaseHeld, LeaseLost, ServerLease
 from finery.kit.locks import FileLock, LockTaken
@@ -32,10 +32,10 @@ class LeaseKeeper:
     On the others a thread renews with a connection of its own, so that no burst of requests keeps it waiting.
     """
 
-    def __init__(self, database: Database, lease: ServerLease, patience: Patience) -> None:
+    def __init__(self, database: Database, lease: ServerLease, retry: DatabaseRetry) -> None:
         self._database = database
         self._lease = lease
-        self._patience = patience
+        self._patience = retry
         self._file_lock: FileLock | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -88,7 +88,7 @@ class LeaseKeeper:
             note = f"the server with process id {os.getpid()}"
             self._file_lock = FileLock(path.with_name(f"{path.name}.lock"), note=note)
         try:
-            self._file_lock.acquire(patience=LOCK_SECONDS)
+            self._file_lock.acquire(retry=LOCK_SECONDS)
         except LockTaken as error:
             raise self._refusal(f"it is served by {error.holder}") from error
         except OSError as error:

@@ -13,8 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from finery.app.asgi import build_app
+from finery.app.bind import BindRefused, address_of, announce, check_bind, listen
 from finery.app.composition import Composition
-from finery.app.door import DoorClosed, address_of, announce, check_door, listen
 from finery.app.errors import StartRefused
 from finery.app.logs import configure_log
 from finery.app.server import Server
@@ -51,12 +51,12 @@ def _serve_on(listener: socket.socket, settings: Settings, tls: ssl.SSLContext |
     try:
         _make_home(settings.home)
         composition.open()
-        check_door(composition, listener)
+        check_bind(composition, listener)
         composition.start()
     except StartRefused as error:
         composition.stop()
         return _refuse(EXIT_NOT_STARTED, str(error))
-    except DoorClosed as error:
+    except BindRefused as error:
         composition.stop()
         return _refuse(EXIT_USAGE, str(error))
     return _run(composition, listener, tls)

@@ -16,12 +16,12 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from finery.app.bodies import PIECE_BYTES
 from finery.app.connections import SURPLUS, Connection, ConnectionLimits
+from finery.app.large_bodies import PIECE_BYTES
 from finery.app.settings import Settings
 from finery.app.tls import HANDSHAKE_SECONDS, Handshakes
 from finery.http.streams import RunStreams
-from finery.kit.seldom import Seldom
+from finery.kit.log_throttle import LogThrottle
 
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 5
@@ -104,7 +104,7 @@ class ShortageReports:
     take for want of descriptors, a hundred thousand in a minute. It tries again every second."""
 
     def __init__(self) -> None:
-        self._seldom = Seldom(SHORTAGE_SECONDS)
+        self._seldom = LogThrottle(SHORTAGE_SECONDS)
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")

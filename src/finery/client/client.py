@@ -202,13 +202,13 @@ class FineryClient:
         parameters = {"after": after, "limit": limit}
         return self._transport.get(EventList, f"{PREFIX}{_run(run_id)}/events", parameters).events
 
-    def follow(self, run_id: str, *, after: int = 0, patience: float = 60.0) -> Iterator[Event]:
+    def follow(self, run_id: str, *, after: int = 0, retry: float = 60.0) -> Iterator[Event]:
         """The events after `after` as they happen, each exactly once, until the run has finished.
 
         A broken connection is taken up again where it broke; a server that vanishes is waited for
-        `patience` seconds. A paused run is followed until somebody resumes it.
+        `retry` seconds. A paused run is followed until somebody resumes it.
         """
-        return follow(self._transport, _run(run_id), after=after, patience=patience)
+        return follow(self._transport, _run(run_id), after=after, retry=retry)
 
     def wait(self, run_id: str, *, timeout: float | None = None, interval: float = 0.5) -> Run:
         """The run once it has finished. Raises TimeoutError after `timeout` seconds."""

@@ -69,7 +69,7 @@ def _changing() -> Iterator[Credentials]:
     lock = FileLock(path.with_suffix(".lock"))
     try:
         _prepare(path.parent)
-        lock.acquire(patience=LOCK_SECONDS)
+        lock.acquire(retry=LOCK_SECONDS)
         credentials = _read(path)
         yield credentials
         write_json(path, credentials.model_dump(mode="json"), mode=0o600)

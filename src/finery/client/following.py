@@ -15,10 +15,10 @@ SILENCE_SECONDS = 45.0
 FIRST_DELAY, LAST_DELAY = 0.2, 2.0
 
 
-def follow(transport: Transport, run_path: str, *, after: int, patience: float) -> Iterator[Event]:
+def follow(transport: Transport, run_path: str, *, after: int, retry: float) -> Iterator[Event]:
     """Yields the events after sequence number `after` until the run has finished.
 
-    A server that goes away after it was reached once is waited for `patience` seconds.
+    A server that goes away after it was reached once is waited for `retry` seconds.
     """
     seen, reached, delay = after, False, FIRST_DELAY
     lost_since = time.monotonic()
@@ -34,7 +34,7 @@ def follow(transport: Transport, run_path: str, *, after: int, patience: float) 
                 return
             reached, lost_since = True, time.monotonic()
         except (ServerUnreachable, FineryError) as error:
-            if _is_final(error) or not reached or time.monotonic() - lost_since > patience:
+            if _is_final(error) or not reached or time.monotonic() - lost_since > retry:
                 raise
         time.sleep(delay)
         delay = min(delay * 2, LAST_DELAY)

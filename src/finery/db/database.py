@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from finery.contracts.layout import HomeDirectory
-from finery.db.endings import ENDINGS, Endings, carry_out
+from finery.db.after_transaction import AFTER_TRANSACTION, AfterTransaction, carry_out
 from finery.db.topics import TOPICS, UNKNOWN, note_executed, note_flushed
 from finery.kit.disk_reserve import DiskReserve
 from finery.kit.fair_semaphore import FairSemaphore, Permit
@@ -120,10 +120,10 @@ class Database:
             raise RuntimeError("a transaction that writes was begun inside of another one of the same thread")
         self._thread.is_open = True
         topics: set[str] = set()
-        endings = Endings()
+        endings = AfterTransaction()
         behind = endings.rolled_back
         try:
-            with self._writer(info={TOPICS: topics, ENDINGS: endings}) as session, session.begin():
+            with self._writer(info={TOPICS: topics, AFTER_TRANSACTION: endings}) as session, session.begin():
                 yield session
                 for check in self._checks:
                     check(session)

@@ -13,7 +13,7 @@ from finery.domain import audit
 from finery.domain.accounts.errors import LoginRefused, WrongPassword
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.addresses import client_address
-from finery.http.rates import DENIALS
+from finery.http.rate_limits import DENIALS
 from finery.http.services import Services
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ async def note_denial(connection: HTTPConnection, services: Services, error: Dom
     if not is_denial or isinstance(error, LoginRefused):
         return
     address = client_address(connection, services.proxies)
-    if services.rates.is_within(DENIALS, address):
+    if services.rate_limits.is_within(DENIALS, address):
         await anyio.to_thread.run_sync(_record_denial, connection, services, error, address)
 
 

@@ -21,7 +21,7 @@ from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.flaws import Flaws, gather
 from finery.domain.server_lease import LeaseLost
 from finery.engines.leaving import CLIENT_CLOSED_REQUEST
-from finery.http.attempts import AtMost
+from finery.http.attempt_limits import AttemptLimit
 from finery.http.auditing import note_denial
 from finery.http.body import JsonBounds, StrictRequest
 from finery.http.identity import ASKED_BY
@@ -29,8 +29,8 @@ from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import gate_of, in_one_hop
 from finery.kit.locations import path_in
+from finery.kit.log_throttle import LogThrottle
 from finery.kit.printable import printable
-from finery.kit.seldom import Seldom
 from finery.kit.suggest import nearest
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class DialectRoute(APIRoute):
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
         asked = [each.dependency for each in self.dependencies]
-        needed = [each for each in asked if isinstance(each, Allow | AtMost)]
+        needed = [each for each in asked if isinstance(each, Allow | AttemptLimit)]
         most_bytes = None if any(isinstance(each, Allow) for each in needed) else MOST_OF_ANYBODY
         bounds = next((each for each in asked if isinstance(each, JsonBounds)), JsonBounds())
 
@@ -156,7 +156,7 @@ def _failure(error: Exception) -> Problem:
     return _INTERNAL
 
 
-_put_off = Seldom(10.0)
+_put_off = LogThrottle(10.0)
 _DISK_FULL = Problem(507, "disk_full", "the server's disk is full; free some space and try again")
 _INTERNAL = Problem(500, "internal_error", "the server failed at this request; its log says why")
 _BUSY_ERRORS = ("OperationalError", "InterfaceError", "TimeoutError", "DisconnectionError")

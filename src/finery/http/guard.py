@@ -227,21 +227,21 @@ def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
     gives back, never beyond `seconds`; the time that the application takes is not the client's. After its end nothing
     is waited for but the client's going away, which takes as long as it takes."""
     received = 0
-    patience = seconds
+    retry = seconds
     is_whole = False
 
     async def receiver() -> Message:
-        nonlocal received, patience, is_whole
+        nonlocal received, retry, is_whole
         began = time.monotonic()
         try:
-            async with asyncio.timeout(None if is_whole else patience):
+            async with asyncio.timeout(None if is_whole else retry):
                 message = await receive()
         except TimeoutError as error:
             raise RequestRefused(_too_slow(seconds)) from error
         if message["type"] == "http.request":
             size = len(message.get("body", b""))
             received += size
-            patience = min(patience - (time.monotonic() - began) + size / LEAST_RATE, seconds)
+            retry = min(retry - (time.monotonic() - began) + size / LEAST_RATE, seconds)
             is_whole = not message.get("more_body", False)
             if received > limit:
                 raise RequestRefused(_too_large(limit))

@@ -106,7 +106,7 @@ def is_from_this_machine(connection: HTTPConnection) -> bool:
 
 
 async def _principal(connection: HTTPConnection, services: Services) -> Principal:
-    if not await services.memory.has_accounts.recall(None, partial(_has_accounts, services)):
+    if not await services.cache.has_accounts.get_or_read(None, partial(_has_accounts, services)):
         return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else NOBODY
     recognised = await _recognise(credential_of(connection), services)
     if recognised.is_stale:
@@ -115,11 +115,11 @@ async def _principal(connection: HTTPConnection, services: Services) -> Principa
 
 
 async def _recognise(credential: Credential, services: Services) -> Recognised:
-    callers, key = services.memory.callers, (hash_token(credential.secret), credential.recognise)
+    callers, key = services.cache.callers, (hash_token(credential.secret), credential.recognise)
     known = callers.find(key)
     if known is not None and known.has_ended():
         callers.forget(key)
-    return await callers.recall(key, partial(_look_up, services, credential))
+    return await callers.get_or_read(key, partial(_look_up, services, credential))
 
 
 def _has_accounts(services: Services) -> bool:

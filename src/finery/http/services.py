@@ -10,29 +10,29 @@ from starlette.requests import HTTPConnection
 from finery.db import Database
 from finery.domain.context import DomainContext
 from finery.http.addresses import TrustedProxies
+from finery.http.async_notifier import AsyncNotifier
 from finery.http.engines import Engines
 from finery.http.latencies import Latencies
-from finery.http.rates import Rates
+from finery.http.rate_limits import RateLimits
 from finery.http.readiness import Readiness
-from finery.http.remembering import Memory
+from finery.http.request_cache import RequestCache
 from finery.http.streams import RunStreams
-from finery.http.waking import AsyncPulse
 from finery.kit.lines import LogReader
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 
 
 @dataclass(frozen=True)
 class Services:
     database: Database
     context: DomainContext
-    pulse: Pulse
-    waking: AsyncPulse
+    notifier: Notifier
+    waking: AsyncNotifier
     streams: RunStreams
     engines: Engines
-    memory: Memory
+    cache: RequestCache
     logs: LogReader
     latencies: Latencies
-    rates: Rates
+    rate_limits: RateLimits
     readiness: Readiness
     proxies: TrustedProxies
     warm_start: Callable[[], str]

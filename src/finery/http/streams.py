@@ -24,7 +24,7 @@ from finery.db import Database
 from finery.db.topics import run_topic
 from finery.domain import runs
 from finery.domain.runs.errors import RunNotFound
-from finery.http.waking import AsyncPulse, wait_for_change
+from finery.http.async_notifier import AsyncNotifier, wait_for_change
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Frame:
 
 
 class RunStreams:
-    def __init__(self, database: Database, waking: AsyncPulse) -> None:
+    def __init__(self, database: Database, waking: AsyncNotifier) -> None:
         self._database = database
         self._waking = waking
         self._feeds: dict[str, RunFeed] = {}
@@ -106,7 +106,7 @@ class RunStreams:
 class RunFeed:
     """Watches one run while anybody listens."""
 
-    def __init__(self, run: Run, database: Database, waking: AsyncPulse, readers: anyio.CapacityLimiter) -> None:
+    def __init__(self, run: Run, database: Database, waking: AsyncNotifier, readers: anyio.CapacityLimiter) -> None:
         self.run_id = run.uid
         self.streams = 0
         self.changed = asyncio.Event()

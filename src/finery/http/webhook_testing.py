@@ -8,8 +8,8 @@ from finery.contracts.run_events import EventBody
 from finery.contracts.webhooks import Delivery, DeliveryAttempt
 from finery.domain import webhooks
 from finery.domain.errors import DomainError, ErrorKind
+from finery.http.async_notifier import wait_for_change
 from finery.http.session import Changes
-from finery.http.waking import wait_for_change
 
 PATIENCE_SECONDS = 30.0
 LOOK_SECONDS = 1.0

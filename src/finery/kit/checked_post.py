@@ -19,7 +19,7 @@ import httpx
 
 from finery.kit.clock import epoch_now
 from finery.kit.destinations import Destinations
-from finery.kit.posting import Answer, NotPosted
+from finery.kit.http_post import Answer, PostFailed
 
 EXCERPT_BYTES = 1024
 ADDRESSES_TRIED = 4
@@ -54,9 +54,9 @@ class Poster:
             ):
                 return _answer_of(response)
         except httpcore.TimeoutException as error:
-            raise NotPosted(f"it did not answer within {self._seconds:g} s") from error
+            raise PostFailed(f"it did not answer within {self._seconds:g} s") from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise NotPosted(str(error) or type(error).__name__) from error
+            raise PostFailed(str(error) or type(error).__name__) from error
 
 
 class _Deadline:
@@ -96,7 +96,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
         allowed = [address for address, refusal in refusals.items() if refusal is None]
         if not allowed:
             why = ", ".join(f"{address} is {refusal}" for address, refusal in refusals.items())
-            raise NotPosted(f"its address is not allowed: {why or 'it has none'}")
+            raise PostFailed(f"its address is not allowed: {why or 'it has none'}")
         return allowed[:ADDRESSES_TRIED]
 
     def _connect(self, addresses: list[str], port: int) -> socket.socket:

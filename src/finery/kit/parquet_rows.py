@@ -8,8 +8,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from finery.kit.one_shot_program import passed_environment
 from finery.kit.parquet_batches import BATCH_ROWS, REFUSED, RefusedParquet, inner_arrays, is_text
-from finery.kit.programs import passed_environment
 from finery.kit.text import Unpacking
 
 if TYPE_CHECKING:

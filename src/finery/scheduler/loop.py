@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import SQLAlchemyError
 
 from finery.domain.server_lease import LeaseLost
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler.complaints import Complaints
 
 log = logging.getLogger(__name__)
@@ -47,13 +47,19 @@ class Loop:
     """
 
     def __init__(
-        self, name: str, work: Callable[[], float], pulse: Pulse, *, rest: float, topics: frozenset[str] | None = None
+        self,
+        name: str,
+        work: Callable[[], float],
+        notifier: Notifier,
+        *,
+        rest: float,
+        topics: frozenset[str] | None = None,
     ) -> None:
         """`rest` seconds pass between two passes at least, so that many pulses at once cost one pass; more after a pass
         that took long, see BUSY_SHARE. `topics`: those that wake it; None: all."""
         self._name = name
         self._work = work
-        self._changes = pulse.subscribe(topics)
+        self._changes = notifier.subscribe(topics)
         self._rest = rest
         self._stopping = threading.Event()
         self._complaints = Complaints(log)

@@ -13,7 +13,7 @@ from finery.executors.base import StraySweepable
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
 from finery.kit.lines import LogReader
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff, probe
 from finery.scheduler.cleaning import Cleaner
 from finery.scheduler.launching import QUIET
@@ -50,14 +50,14 @@ class Scheduler:
         self,
         database: Database,
         context: DomainContext,
-        pulse: Pulse,
+        notifier: Notifier,
         settings: SchedulerSettings,
         logs: LogReader | None = None,
     ) -> None:
         self._database = database
         self._context = context
         self._settings = settings
-        self._pulse = pulse
+        self._notifier = notifier
         self._warm = _make_warm_parent(context, settings)
         executors = make_executors(ExecutorContext(context.home, context.home_id, self._warm))
         redactors = Redactors(database, context)
@@ -66,10 +66,10 @@ class Scheduler:
         self._watcher = Watcher(
             database, context, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
-        self._teller = Teller(database, context, pulse, settings)
+        self._teller = Teller(database, context, notifier, settings)
         stopper = Stopper(database, context, executors, settings)
         # An engine answers on a port of this machine, and leases its memory.
-        server = Server(database, context, pulse, executors[LOCAL], settings, back_off)
+        server = Server(database, context, notifier, executors[LOCAL], settings, back_off)
         measurer = LateMeasurer(database, context)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [
@@ -82,7 +82,7 @@ class Scheduler:
             ("clean", Cleaner(database, context).work, 1.0, CLEAN),
         ]
         self._loops = [
-            Loop(name, self._while_ours(work), pulse, rest=rest, topics=topics) for name, work, rest, topics in works
+            Loop(name, self._while_ours(work), notifier, rest=rest, topics=topics) for name, work, rest, topics in works
         ]
 
     @property
@@ -107,7 +107,7 @@ class Scheduler:
         """End the loops; runs and engines go on."""
         for loop in self._loops:
             loop.stop()
-        self._pulse.notify()
+        self._notifier.notify()
         for loop in self._loops:
             loop.join(JOIN_SECONDS)
         self._teller.stop()

@@ -19,7 +19,7 @@ from finery.domain.errors import DomainError
 from finery.domain.runs import claims
 from finery.executors.base import Executor, SubmitFailed, sweep
 from finery.kit.clock import utc_now
-from finery.kit.pulse import Pulse
+from finery.kit.notifier import Notifier
 from finery.kit.redaction import Redactor
 from finery.kit.shortages import SHORTAGES, is_shortage
 from finery.scheduler.back_off import BackOff, PutBacks
@@ -45,14 +45,14 @@ class Server:
         self,
         database: Database,
         context: DomainContext,
-        pulse: Pulse,
+        notifier: Notifier,
         executor: Executor,
         settings: SchedulerSettings,
         back_off: BackOff,
     ) -> None:
         self._database = database
         self._context = context
-        self._pulse = pulse
+        self._notifier = notifier
         self._executor = executor
         self._settings = settings
         self._back_off = back_off
@@ -184,7 +184,7 @@ class Server:
                 deployments.mark_running(session, one.deployment.id, token, device)
             self._context.in_use.touch(one.deployment.id)
             self._context.failed_starts.forget(one.details.key or "")
-            self._pulse.notify()
+            self._notifier.notify()
         elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
             self._executor.stop(handle, STOP_GRACE_SECONDS)
@@ -264,7 +264,7 @@ class Server:
             log.warning("deployment %s crashed and will be started again: %s", one.deployment.id, error)
         else:
             self._context.in_use.forget(one.deployment.id)
-        self._pulse.notify()
+        self._notifier.notify()
 
     def _note_failure(self, one: LiveDeployment, error: str, failure: StartFailure) -> None:
         """Before those who wait can see its end: they ask anew then, and hear of it."""
@@ -277,7 +277,7 @@ class Server:
         with self._database.write() as session:
             deployments.finish(session, one.deployment.id, token, error, failure=None if error is None else "engine")
         self._context.in_use.forget(one.deployment.id)
-        self._pulse.notify()
+        self._notifier.notify()
 
     def _why(self, one: LiveDeployment, ending: Exit) -> str:
         """The engine's own last words, which name the cause, before the bare exit code."""

@@ -14,9 +14,9 @@ from finery.domain.context import DomainContext
 from finery.domain.webhooks import Dispatch, Outcome
 from finery.kit.clock import SettingsOfClock, utc_now
 from finery.kit.failpoints import failpoint
-from finery.kit.posting import NotPosted, Posts
+from finery.kit.http_post import HttpPoster, PostFailed
+from finery.kit.notifier import Notifier
 from finery.kit.processes import uptime
-from finery.kit.pulse import Pulse
 from finery.kit.secretbox import KeyUnusable, Undecipherable
 from finery.scheduler.settings import SchedulerSettings
 
@@ -43,16 +43,16 @@ class Teller:
         self,
         database: Database,
         context: DomainContext,
-        pulse: Pulse,
+        notifier: Notifier,
         settings: SchedulerSettings,
         *,
-        poster: Posts | None = None,
+        poster: HttpPoster | None = None,
         now: Callable[[], datetime] = utc_now,
         uptime: Callable[[], float] = uptime,
     ) -> None:
         self._database = database
         self._context = context
-        self._pulse = pulse
+        self._notifier = notifier
         self._settings = settings
         self._poster = poster
         self._now = now
@@ -143,7 +143,7 @@ class Teller:
             with self._lock:
                 self._under_way[dispatch.webhook_number] -= 1
                 self._threads.discard(threading.current_thread())
-            self._pulse.notify()
+            self._notifier.notify()
 
     def _attempt(self, dispatch: Dispatch) -> Outcome:
         """What was not foreseen is a failed attempt, too: unrecorded, it would be made again and again without end."""
@@ -160,7 +160,7 @@ class Teller:
         begun = time.monotonic()
         try:
             answer = self._opened().post(dispatch.url, dispatch.body, self._headers(dispatch))
-        except NotPosted as error:
+        except PostFailed as error:
             return Outcome(error=str(error), milliseconds=_milliseconds_since(begun))
         except (Undecipherable, KeyUnusable, OSError) as error:
             return Outcome(error=f"the signing secret cannot be read: {error}")
@@ -172,7 +172,7 @@ class Teller:
             milliseconds=_milliseconds_since(begun),
         )
 
-    def _opened(self) -> Posts:
+    def _opened(self) -> HttpPoster:
         # A server that has nobody to tell starts without an HTTP client.
         from finery.kit.checked_post import Poster
 

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from finery.contracts.datasets.measurement import MeasurementRefused, MeasurementRequest
 from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.kit.limits import DEAF, confine
-from finery.kit.programs import words_of_end
+from finery.kit.one_shot_program import words_of_end
 from finery.trainers.measuring import MEMORY_BYTES, answer
 
 PRELOADED = (AutoTokenizer, PreTrainedTokenizerFast)

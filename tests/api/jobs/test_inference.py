@@ -47,7 +47,7 @@ def start_engines(services: Services, port: int, *, error: str | None = None) ->
                 deployments.mark_running(session, live.deployment.id, token, "cpu")
                 session.get_one(DeploymentRow, live.deployment.id).port = port
         if waiting:
-            services.pulse.notify()
+            services.notifier.notify()
             return
         time.sleep(0.02)
 

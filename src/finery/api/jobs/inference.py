@@ -28,7 +28,7 @@ from finery.api.jobs.inference_schemas import (
 from finery.contracts.deployment import Deployment, EngineOptions, NewDeployment
 from finery.domain import deployments
 from finery.http.admission import READS, worked_on_in
-from finery.http.deploying import deploy_and_wait, while_there
+from finery.http.engine_startup import deploy_and_wait, while_there
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices

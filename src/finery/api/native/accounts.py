@@ -16,18 +16,18 @@ from finery.api.native.account_schemas import (
 from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, KeyId, NativeRoute
 from finery.contracts.accounts import ApiKey, SetupStatus, User
 from finery.domain import accounts, audit
-from finery.http.attempts import AtMost
+from finery.http.attempt_limits import AttemptLimit
 from finery.http.identity import CurrentUser, account_of, session_token
-from finery.http.leaving import AllowLeaving
 from finery.http.logins import CurrentEntrance
+from finery.http.logout import AllowLogout
 from finery.http.permission import Allow, AllowEveryone, Permission
-from finery.http.rates import LOGINS, PASSWORD_CHANGES, SETUPS
+from finery.http.rate_limits import LOGINS, PASSWORD_CHANGES, SETUPS
 from finery.http.services import CurrentServices
 from finery.http.session import ReadSession, WriteSession
 
 EVERYONE = Depends(AllowEveryone())
 SELF = Depends(Allow(Permission.ACCOUNT_SELF))
-LEAVING = Depends(AllowLeaving(Permission.ACCOUNT_SELF))
+LEAVING = Depends(AllowLogout(Permission.ACCOUNT_SELF))
 KEYS = Depends(Allow(Permission.KEYS_SELF))
 
 router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["accounts"], responses=ERRORS)
@@ -38,13 +38,13 @@ def setup_status(session: ReadSession) -> SetupStatus:
     return accounts.setup_status(session)
 
 
-@router.post("/setup", dependencies=[EVERYONE, Depends(AtMost(SETUPS))], status_code=201, responses=TOO_MANY)
+@router.post("/setup", dependencies=[EVERYONE, Depends(AttemptLimit(SETUPS))], status_code=201, responses=TOO_MANY)
 async def set_up(body: SetupRequest, entrance: CurrentEntrance) -> User:
     """Creates the first administrator, and logs them in. From then on every request needs a login or a key."""
     return (await entrance.set_up(to_new_admin(body), body.password, body.setup_token)).user
 
 
-@router.post("/login", dependencies=[EVERYONE, Depends(AtMost(LOGINS))], responses=TOO_MANY)
+@router.post("/login", dependencies=[EVERYONE, Depends(AttemptLimit(LOGINS))], responses=TOO_MANY)
 async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
     """Sets the session's cookie, and ends the session of the one that was sent."""
     opened = await entrance.log_in(body.login, body.password, remember=body.remember)
@@ -69,7 +69,7 @@ def change_password(
 ) -> None:
     """All other sessions of the user end."""
     user_id = account_of(user)
-    services.rates.check(PASSWORD_CHANGES, user_id)
+    services.rate_limits.check(PASSWORD_CHANGES, user_id)
     accounts.change_password(
         session, user_id, current=body.current_password, new=body.new_password, keep=session_token(request)
     )

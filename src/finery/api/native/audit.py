@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.contracts.accounts import AuditFilter, AuditPage, AuditResult
 from finery.domain import audit
-from finery.http.described import in_type
+from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, Permission
 from finery.http.services import CurrentServices, Services
 from finery.http.session import ReadSession

@@ -20,7 +20,7 @@ from finery.domain import datasets
 from finery.domain.datasets import VersionFile
 from finery.http.admission import GLANCES, READS, studies_data, worked_on_in
 from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
-from finery.http.described import in_ranges
+from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
 from finery.http.session import ReadSession, UploadSession, WriteSession

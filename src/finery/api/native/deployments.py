@@ -12,7 +12,7 @@ from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
 from finery.http.admission import READS, worked_on_in
 from finery.http.body import CONVERSATION
-from finery.http.deploying import pass_on_to
+from finery.http.engine_startup import pass_on_to
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices

@@ -12,8 +12,8 @@ from finery.contracts.run import Run
 from finery.domain import runs
 from finery.http.admission import OPENINGS, READS, worked_on_in
 from finery.http.artifacts import artifact_content
-from finery.http.described import Described, in_ranges, in_type
 from finery.http.files import file_range
+from finery.http.openapi_responses import OpenApiResponses, in_ranges, in_type
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
 from finery.http.session import ReadSession
@@ -33,7 +33,7 @@ InnerPath = Annotated[str | None, Query(max_length=4096, description="A file in 
 RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
 
-STREAM: Described = {**in_type("text/event-stream"), 204: {"description": "The run has ended, and all was seen"}}
+STREAM: OpenApiResponses = {**in_type("text/event-stream"), 204: {"description": "The run has ended, and all was seen"}}
 LOG = in_ranges("text/plain", error=ApiError)
 ARTIFACT = in_ranges("application/octet-stream", "application/json", error=ApiError)
 

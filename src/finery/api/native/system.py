@@ -8,9 +8,9 @@ from finery.api.native.mapping import to_system
 from finery.api.native.schemas import Healthy, Ready, System
 from finery.domain import deployments, runs
 from finery.http.admission import READS, worked_on_in
-from finery.http.described import in_type
-from finery.http.exposition import CONTENT_TYPE, Figures, exposition
+from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, AllowEveryone, Permission
+from finery.http.prometheus import CONTENT_TYPE, Figures, exposition
 from finery.http.services import CurrentServices
 from finery.http.session import ReadSession
 

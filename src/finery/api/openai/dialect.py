@@ -8,8 +8,8 @@ from pydantic import BaseModel
 
 from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.flaws import UNKNOWN_KEY
-from finery.http.described import errors
 from finery.http.errors import ErrorShape, dialect_route
+from finery.http.openapi_responses import errors
 from finery.http.problems import Problem
 
 PREFIX = "/v1"

@@ -12,7 +12,7 @@ from finery.api.openai.file_mapping import FILE_FIELDS, form_documentation, life
 from finery.api.openai.file_schemas import FileDeleted, FileObject, FilePage
 from finery.api.openai.pages import known_only
 from finery.domain import files
-from finery.http.described import in_ranges
+from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
 from finery.http.session import CurrentChanges, ReadSession, WriteSession

@@ -9,9 +9,9 @@ from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_names import named_model, unknown_model
 from finery.api.openai.pages import known_only
 from finery.http.body import CONVERSATION
-from finery.http.deploying import pass_on_by_name
-from finery.http.described import in_type
+from finery.http.engine_startup import pass_on_by_name
 from finery.http.engines import CHAT, COMPLETIONS
+from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.builtin import BUILTIN_MODELS
 from finery.contracts.model_table import ModelTable
 from finery.contracts.permissions import Principal
-from finery.db.reading import reading_beside
+from finery.db.read_beside_write import read_beside_write
 from finery.domain import catalog
 from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.context import DomainContext
@@ -49,7 +49,7 @@ def find_model(
 
 def check_models(session: Session, named: Mapping[str, str], context: DomainContext, who: Principal) -> None:
     """`named`: a place in the request → the name that stands there. Raises UnknownModel."""
-    with reading_beside(session) as reading:
+    with read_beside_write(session) as reading:
         for field, name in named.items():
             find_model(reading, name, context, who, field=field, is_trained=True)
 

@@ -10,10 +10,10 @@ from finery.api.openai.file_mapping import form_documentation, known_fields_only
 from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRequest, UploadObject, UploadPartObject
 from finery.api.openai.pages import known_only
 from finery.domain import files
-from finery.http.joining import complete_upload
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
 from finery.http.session import CurrentChanges, WriteSession
+from finery.http.upload_completion import complete_upload
 from finery.http.uploads import receive_upload, shown_name
 
 WRITE = Depends(Allow(Permission.DATASETS_WRITE))

@@ -16,17 +16,17 @@ from finery.api.studio.schemas import (
 )
 from finery.contracts.accounts import SetupStatus
 from finery.domain import accounts, audit
-from finery.http.attempts import AtMost
+from finery.http.attempt_limits import AttemptLimit
 from finery.http.identity import CurrentUser, account_of
-from finery.http.leaving import AllowLeaving
 from finery.http.logins import CurrentEntrance
+from finery.http.logout import AllowLogout
 from finery.http.permission import Allow, AllowEveryone, Permission
-from finery.http.rates import LOGINS, SETUPS
+from finery.http.rate_limits import LOGINS, SETUPS
 from finery.http.session import ReadSession, WriteSession
 
 EVERYONE = Depends(AllowEveryone())
 SELF = Depends(Allow(Permission.ACCOUNT_SELF))
-LEAVING = Depends(AllowLeaving(Permission.ACCOUNT_SELF))
+LEAVING = Depends(AllowLogout(Permission.ACCOUNT_SELF))
 KEYS = Depends(Allow(Permission.KEYS_SELF))
 
 router = APIRouter(route_class=StudioRoute, tags=["studio: accounts"], responses=ERRORS)
@@ -37,13 +37,13 @@ def setup_status(session: ReadSession) -> SetupStatus:
     return accounts.setup_status(session)
 
 
-@router.post("/setup/first-admin", dependencies=[EVERYONE, Depends(AtMost(SETUPS))], responses=TOO_MANY)
+@router.post("/setup/first-admin", dependencies=[EVERYONE, Depends(AttemptLimit(SETUPS))], responses=TOO_MANY)
 async def set_up(body: FirstAdminRequest, entrance: CurrentEntrance) -> LoggedIn:
     opened = await entrance.set_up(to_new_admin(body), body.password, body.setup_token)
     return LoggedIn(user=to_user(opened.user), message="The first administrator exists; you are logged in.")
 
 
-@router.post("/login", dependencies=[EVERYONE, Depends(AtMost(LOGINS))], responses=TOO_MANY)
+@router.post("/login", dependencies=[EVERYONE, Depends(AttemptLimit(LOGINS))], responses=TOO_MANY)
 async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
     """Sets the session's cookie, and ends the session of the one that was sent."""
     opened = await entrance.log_in(body.username, body.password, remember=body.remember_me)

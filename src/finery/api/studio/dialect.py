@@ -5,8 +5,8 @@ from typing import Annotated, Any
 from fastapi import Path
 from pydantic import BaseModel
 
-from finery.http.described import errors
 from finery.http.errors import ErrorShape, dialect_route
+from finery.http.openapi_responses import errors
 from finery.http.problems import Problem
 
 PREFIX = "/api"

@@ -15,7 +15,7 @@ from typing import Any
 
 from finery.contracts.datasets.measurement import MEASURED, Found, MeasurementRequest, NotMeasured
 from finery.contracts.datasets.measuring import OFFLINE, QUIET, missing_library
-from finery.kit.programs import passed_environment
+from finery.kit.one_shot_program import passed_environment
 
 SECONDS = 20.0
 """Of one dataset, of which a sample is measured where it is large."""

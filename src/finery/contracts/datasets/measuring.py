@@ -12,7 +12,7 @@ from finery.contracts.datasets.measurement import (
 )
 from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.kit.limits import DEAF
-from finery.kit.programs import ProgramFailed, ProgramTooSlow, ask_program
+from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, ask_program
 
 STACK = ("torch", "transformers", "peft", "datasets")
 SECONDS = 300.0

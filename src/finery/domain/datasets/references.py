@@ -13,7 +13,7 @@ from finery.contracts.files import FILE_PREFIX
 from finery.contracts.permissions import Principal
 from finery.contracts.spec import StoredVersion
 from finery.contracts.stored import REFERENCE
-from finery.db.reading import reading_beside
+from finery.db.read_beside_write import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets.blobs import blob_path
 from finery.domain.datasets.errors import DatasetRefused
@@ -61,7 +61,7 @@ def resolve_reference(session: Session, text: str, who: Principal, context: Doma
     found = _REFERENCE.fullmatch(text)
     if found is None:
         raise StoredDatasetNotFound(text.removeprefix(REFERENCE))
-    with reading_beside(session) as reading:
+    with read_beside_write(session) as reading:
         dataset_id = _find_id(reading, found["name"], who)
         row, version, blob = find_newest(reading, dataset_id, who)
         if found["version"] is not None:

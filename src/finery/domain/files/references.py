@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.files import FILE_PREFIX, Purpose
 from finery.contracts.permissions import Principal
-from finery.db.reading import reading_beside
+from finery.db.read_beside_write import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.blobs import blob_path
@@ -23,7 +23,7 @@ def resolve_file(
     """
     if not text.startswith(FILE_PREFIX) or "/" in text:
         return None
-    with reading_beside(session) as reading:
+    with read_beside_write(session) as reading:
         try:
             row = find_row(reading, text, who)
         except FileNotFound as error:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.layout import HomeDirectory
-from finery.db.endings import at_end
+from finery.db.after_transaction import at_end
 from finery.models import RunRow
 
 ASIDE = ".deleted-"

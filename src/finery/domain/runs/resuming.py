@@ -14,7 +14,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.recipes import recipe_of_run
 from finery.contracts.run import NewRun, Resources, Run
 from finery.contracts.status import FINISHED, Intent, RunStatus
-from finery.db.reading import reading_beside
+from finery.db.read_beside_write import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
 from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToResume
@@ -35,7 +35,7 @@ def resume(session: Session, run_id: str, who: Principal, context: DomainContext
     Raises RunNotFound, NotYours, NotControllable, IntentRefused while it is under way, NothingToResume, and what
     `create` raises of the new run.
     """
-    with reading_beside(session) as reading:
+    with read_beside_write(session) as reading:
         found = _successor(reading, find_row(reading, run_id, who), who, context)
     if found is None:
         return _queue_again(session, run_id, who)

@@ -16,7 +16,7 @@ from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConf
 from finery.contracts.recipes.base import MODEL, TRAINING
 from finery.contracts.run import NewRun
 from finery.contracts.spec import ResolvedRun
-from finery.db.reading import reading_beside
+from finery.db.read_beside_write import read_beside_write
 from finery.domain import secrets
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
@@ -101,7 +101,7 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, who: Princip
     output_dir = output_dir_of(config, run_id, context)
     gpus, cpu_slots = _fit(new, recipe, context)
     _refuse_unmet(config, gpus)
-    with reading_beside(session) as reading:
+    with read_beside_write(session) as reading:
         data = find_data(reading, recipe, config, context, who)
         refuse_python(config, context)
         models = find_models(reading, config, context, who)

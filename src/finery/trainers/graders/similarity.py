@@ -69,8 +69,8 @@ def meteor(text: str, reference: str) -> float:
     pairs = _aligned(words, wanted)
     if not pairs:
         return 0.0
-    precision, recall = len(pairs) / len(words), len(pairs) / len(wanted)
-    mean = precision * recall / (METEOR_ALPHA * precision + (1 - METEOR_ALPHA) * recall)
+    precision, get_or_read = len(pairs) / len(words), len(pairs) / len(wanted)
+    mean = precision * get_or_read / (METEOR_ALPHA * precision + (1 - METEOR_ALPHA) * get_or_read)
     chunks = 1 + sum(later != (first[0] + 1, first[1] + 1) for first, later in pairwise(pairs))
     return mean * (1 - METEOR_GAMMA * (chunks / len(pairs)) ** METEOR_BETA)
 

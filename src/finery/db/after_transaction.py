@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
 
-ENDINGS = "endings"
+AFTER_TRANSACTION = "endings"
 """In the `info` of a session that writes."""
 
 
 @dataclass
-class Endings:
+class AfterTransaction:
     committed: list[Callable[[], None]] = field(default_factory=list)
     rolled_back: list[Callable[[], None]] = field(default_factory=list)
 
@@ -26,7 +26,7 @@ def at_end(session: Session, *, committed: Callable[[], None], rolled_back: Call
 
     Neither may be needed: a kill may come first, so that the next start has to find what is left to do.
     """
-    endings: Endings = session.info[ENDINGS]
+    endings: AfterTransaction = session.info[AFTER_TRANSACTION]
     endings.committed.append(committed)
     endings.rolled_back.append(rolled_back)
 

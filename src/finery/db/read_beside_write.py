@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 
 @contextmanager
-def reading_beside(session: Session) -> Iterator[Session]:
+def read_beside_write(session: Session) -> Iterator[Session]:
     """A session of its own, which ends with the block: the caller's transaction, and with it SQLite's only write lock,
     is not to begin before a long look. What changes between this look and that transaction is for the caller to find.
     """

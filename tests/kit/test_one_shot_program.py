@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finery.kit.programs import ProgramFailed, ProgramTooSlow, ask_program
+from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, ask_program
 
 
 def ask(code: str, question: bytes = b"", *, seconds: float = 30) -> bytes:

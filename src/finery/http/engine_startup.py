@@ -17,11 +17,11 @@ from finery.domain.deployments.errors import EngineNotStarted
 from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.leaving import unless_disconnected
 from finery.http.admission import SUBMISSIONS
+from finery.http.async_notifier import wait_for_change
 from finery.http.body import beside_loop
 from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
 from finery.http.session import Changes, transact
-from finery.http.waking import wait_for_change
 
 Answer = TypeVar("Answer")
 BodyCheck = Callable[[str], None]
@@ -170,7 +170,7 @@ async def _find(services: Services, name: str, who: Principal, check: BodyCheck)
     look = partial(_find_or_ensure, services, name, who, check)
     if len(name) > LONGEST_REMEMBERED:
         return await anyio.to_thread.run_sync(look)
-    served, key = services.memory.served, (name, who)
+    served, key = services.cache.served, (name, who)
     known = served.find(key)
     if (
         known is not None
@@ -178,7 +178,7 @@ async def _find(services: Services, name: str, who: Principal, check: BodyCheck)
         and not await anyio.to_thread.run_sync(deployments.autostart.is_as_found, known)
     ):
         served.forget(key)
-    return await served.recall(key, look)
+    return await served.get_or_read(key, look)
 
 
 def _find_or_ensure(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:

@@ -7,7 +7,7 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
-from finery.http.rates import LOGINS, SETUPS
+from finery.http.rate_limits import LOGINS, SETUPS
 from tests.http.accounts import at_address
 
 JSON = {"Content-Type": "application/json"}

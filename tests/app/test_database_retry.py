@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import create_engine, make_url
 from sqlalchemy.engine import URL
 
-from finery.app import patience
+from finery.app import database_retry
 from finery.app.composition import Composition
 from finery.app.serve import EXIT_NOT_STARTED, serve
 from finery.app.settings import Settings
@@ -45,8 +45,8 @@ class TestDropped:
         monkeypatch: pytest.MonkeyPatch,
         capfd: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0.3)
-        monkeypatch.setattr(patience, "RETRY_SECONDS", 0.1)
+        monkeypatch.setattr(database_retry, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(database_retry, "RETRY_SECONDS", 0.1)
         with DroppingProxy(url, after=after, drops=FOR_EVER) as proxy:
             assert serve(settings_for(home, proxy)) == EXIT_NOT_STARTED
         said = capfd.readouterr().err
@@ -57,10 +57,10 @@ class TestDropped:
     def test_for_a_moment_is_waited_for(
         self, home: Path, url: URL, after: int, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        monkeypatch.setattr(patience, "RETRY_SECONDS", 0.05)
+        monkeypatch.setattr(database_retry, "RETRY_SECONDS", 0.05)
         with DroppingProxy(url, after=after, drops=3) as proxy:
             composition = Composition(settings_for(home, proxy))
-            with caplog.at_level(logging.WARNING, patience.__name__):
+            with caplog.at_level(logging.WARNING, database_retry.__name__):
                 composition.start()
             composition.stop()
             assert proxy.dropped >= 3

@@ -9,7 +9,7 @@ from finery.http.addresses import is_every_address
 from finery.http.permission import is_loopback
 
 
-class DoorClosed(Exception):
+class BindRefused(Exception):
     """Others could reach a server that has nobody yet to let them in or keep them out."""
 
     def __init__(self, host: str) -> None:
@@ -32,12 +32,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def check_door(composition: Composition, listener: socket.socket) -> None:
+def check_bind(composition: Composition, listener: socket.socket) -> None:
     """Raises DoorClosed. What is bound counts: a name may stand for any address."""
     if is_loopback(listener.getsockname()[0]) or composition.setup_token is not None:
         return
     if not composition.has_accounts():
-        raise DoorClosed(composition.settings.host)
+        raise BindRefused(composition.settings.host)
 
 
 def address_of(settings: Settings, listener: socket.socket) -> str:

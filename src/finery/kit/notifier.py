@@ -7,7 +7,7 @@ Topics = frozenset[str]
 Listener = Callable[[Topics | None], None]
 
 
-class Pulse:
+class Notifier:
     """`notify` after a commit, with its topics; loops wait on a subscription to theirs, streams `listen`."""
 
     def __init__(self) -> None:

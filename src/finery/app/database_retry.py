@@ -16,14 +16,14 @@ from finery.db import Database
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 10.0
+DATABASE_RETRY_SECONDS = 10.0
 """For the whole start, from the first connection that was dropped."""
 RETRY_SECONDS = 0.25
 
 Answer = TypeVar("Answer")
 
 
-class Patience:
+class DatabaseRetry:
     """Asks the database again when it drops the connection. What cannot be reached at all is refused at once: that is
     a wrong address or password more often than a database that is about to come."""
 
@@ -60,11 +60,11 @@ class Patience:
             return False
         now = time.monotonic()
         if self._give_up_at is None:
-            self._give_up_at = now + PATIENCE_SECONDS
+            self._give_up_at = now + DATABASE_RETRY_SECONDS
         return now < self._give_up_at
 
     def _refusal(self, error: SQLAlchemyError) -> StartRefused:
         url = self._database.url.render_as_string(hide_password=True)
         reason = str(error).splitlines()[0]
-        waited = "" if self._give_up_at is None else f" (tried for {PATIENCE_SECONDS:.0f} s)"
+        waited = "" if self._give_up_at is None else f" (tried for {DATABASE_RETRY_SECONDS:.0f} s)"
         return StartRefused(f"the database {url} cannot be used{waited}: {reason}")

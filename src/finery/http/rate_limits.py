@@ -27,7 +27,7 @@ DENIALS = RateLimit("denial", 60)
 """What the audit log takes from one address."""
 
 
-class Rates:
+class RateLimits:
     """A moving window: of the minute before now each attempt that was let through counts."""
 
     def __init__(self) -> None:

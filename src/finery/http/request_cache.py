@@ -20,7 +20,7 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 
 
-class Remembered(Generic[Key, Value]):
+class TableCache(Generic[Key, Value]):
     """Values by key, all of them forgotten when this process next commits a change to the tables they were read from.
 
     For one event loop.
@@ -47,7 +47,7 @@ class Remembered(Generic[Key, Value]):
         until, value = self._values.get(key, (0.0, None))
         return value if self._clock() < until else None
 
-    async def recall(self, key: Key, read: Callable[[], Value]) -> Value:
+    async def get_or_read(self, key: Key, read: Callable[[], Value]) -> Value:
         """What is known, else what `read`, called in a thread, finds. What it raises is not kept."""
         found = self.find(key)
         if found is not None:
@@ -71,14 +71,14 @@ class Remembered(Generic[Key, Value]):
 
 
 @dataclass(frozen=True)
-class Memory:
-    has_accounts: Remembered[None, bool]
-    callers: Remembered[Hashable, Recognised]
+class RequestCache:
+    has_accounts: TableCache[None, bool]
+    callers: TableCache[Hashable, Recognised]
     """By the hash of a key or of a session's token, and which of the two it is."""
-    served: Remembered[tuple[str, Principal], ServedModel]
+    served: TableCache[tuple[str, Principal], ServedModel]
     """By the name that was asked for, and who asked."""
 
     @classmethod
     def of(cls, database: Database) -> Self:
         tables = accounts.TABLES
-        return cls(Remembered(database, tables=tables), Remembered(database, tables=tables), Remembered(database))
+        return cls(TableCache(database, tables=tables), TableCache(database, tables=tables), TableCache(database))

@@ -14,8 +14,8 @@ from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.permissions import Principal
 from finery.domain import deployments
 from finery.domain.catalog import ModelNotFound
-from finery.http import deploying
-from finery.http.deploying import StillLoading, serve_and_wait
+from finery.http import engine_startup
+from finery.http.engine_startup import StillLoading, serve_and_wait
 from finery.http.services import Services
 from finery.models import RunRow
 from tests import builders
@@ -61,7 +61,7 @@ class TestServeAndWait:
         found = running(services, "./m")
         assert served(services, "./m") == found.id
         builders.write_weights(home / "m" / "model.safetensors", 128)
-        monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
+        monkeypatch.setattr(engine_startup, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
             served(services, "./m")
         other = running(services, "./m")
@@ -100,7 +100,7 @@ class TestServeAndWait:
         found = running(services, TINY)
         assert served(services, TINY) == found.id
         end(services.database, found.id)
-        monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
+        monkeypatch.setattr(engine_startup, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
             served(services, TINY)
 
@@ -108,7 +108,7 @@ class TestServeAndWait:
         found = running(services, TINY)
         assert served(services, TINY) == found.id
         assert services.context.in_use.retire(found.id, 0.0)
-        monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
+        monkeypatch.setattr(engine_startup, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
             served(services, TINY)
 
@@ -151,7 +151,7 @@ class TestBadBody:
     @pytest.fixture(autouse=True)
     def _short(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Nothing starts engines here."""
-        monkeypatch.setattr(deploying, "SERVE_SECONDS", 0.2)
+        monkeypatch.setattr(engine_startup, "SERVE_SECONDS", 0.2)
 
     @pytest.mark.parametrize(("path", "body", "param"), BAD)
     def test_starts_no_engine(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class NotPosted(Exception):
+class PostFailed(Exception):
     """There was no answer; the message says why."""
 
 
@@ -18,6 +18,6 @@ class Answer:
     """Seconds, as it asks for."""
 
 
-class Posts(Protocol):
+class HttpPoster(Protocol):
     def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Whatever it answers, redirects too; usable from several threads at once. Raises NotPosted."""

@@ -14,7 +14,7 @@ from finery.http.services import current_services
 
 
 @dataclass(frozen=True)
-class AllowLeaving(Allow):
+class AllowLogout(Allow):
     """Whoever comes with a session that has ended is refused like anywhere else, and rid of its cookie."""
 
     async def admit(self, connection: HTTPConnection) -> None:

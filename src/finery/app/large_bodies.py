@@ -26,7 +26,7 @@ ANSWERING = (h11.SEND_RESPONSE, h11.SEND_BODY)
 
 def skip_middle(connection: h11.Connection, length: int) -> bool:
     """Whether the next `length` bytes lie before the end of a body of declared length; h11 then counts them as read."""
-    # h11 has no way to be told. Its version is pinned, and tests/app/test_bodies.py notices when this has no effect.
+    # h11 has no way to be told. Its version is pinned, and tests/app/test_large_bodies.py sees when this has no effect.
     reader = connection._reader
     if connection.their_state is not h11.SEND_BODY or not isinstance(reader, ContentLengthReader):
         return False

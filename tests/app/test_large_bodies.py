@@ -17,8 +17,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from finery.app.bodies import AHEAD_BYTES, PIECE_BYTES, Pieces, skip_middle
 from finery.app.connections import Connection, ConnectionLimits
+from finery.app.large_bodies import AHEAD_BYTES, PIECE_BYTES, Pieces, skip_middle
 from finery.app.tls import Handshakes
 from tests.app.certificates import certificate
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from finery.app.bind import BindRefused, announce, check_bind, listen
 from finery.app.composition import Composition
 from finery.app.connections import SURPLUS
-from finery.app.door import DoorClosed, announce, check_door, listen
 from finery.app.server import OTHER_FILES, Server
 from finery.app.settings import Settings
 from finery.db import Database
@@ -50,27 +50,27 @@ def loopback() -> Iterator[socket.socket]:
 
 class TestCheckDoor:
     def test_this_machine_alone(self, opened: Any, loopback: socket.socket) -> None:
-        check_door(opened(), loopback)
+        check_bind(opened(), loopback)
 
     def test_not_without_an_administrator(self, opened: Any, everywhere: socket.socket) -> None:
-        with pytest.raises(DoorClosed, match="`finery setup`, or give --remote-setup"):
-            check_door(opened(host=EVERYWHERE), everywhere)
+        with pytest.raises(BindRefused, match="`finery setup`, or give --remote-setup"):
+            check_bind(opened(host=EVERYWHERE), everywhere)
 
     def test_a_name_is_what_it_stands_for(self, opened: Any, everywhere: socket.socket) -> None:
-        with pytest.raises(DoorClosed):
-            check_door(opened(host="localhost"), everywhere)
+        with pytest.raises(BindRefused):
+            check_bind(opened(host="localhost"), everywhere)
 
     def test_with_an_administrator(self, opened: Any, everywhere: socket.socket, home: Path) -> None:
         database = Database("sqlite:///training.db", home=home)
         people.first_admin(database)
         database.dispose()
         composition = opened(remote_setup=True)
-        check_door(composition, everywhere)
+        check_bind(composition, everywhere)
         assert composition.services.setup_token() is None
 
     def test_with_a_token_for_the_first(self, opened: Any, everywhere: socket.socket) -> None:
         composition = opened(remote_setup=True)
-        check_door(composition, everywhere)
+        check_bind(composition, everywhere)
         assert len(composition.services.setup_token()) == 43
 
 

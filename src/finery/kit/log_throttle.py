@@ -4,7 +4,7 @@ import threading
 import time
 
 
-class Seldom:
+class LogThrottle:
     """Says when something may be told again. May be asked from any thread."""
 
     def __init__(self, seconds: float) -> None:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
-from finery.kit.pulse import Pulse, Topics
+from finery.kit.notifier import Notifier, Topics
 
 
-class AsyncPulse:
+class AsyncNotifier:
     """Between `attach` and `detach`, each pulse sets the events of those whom it concerns."""
 
-    def __init__(self, pulse: Pulse) -> None:
-        self._pulse = pulse
+    def __init__(self, notifier: Notifier) -> None:
+        self._notifier = notifier
         self._changed = asyncio.Event()
         self._by_topic: dict[str, asyncio.Event] = {}
         self._leave: Callable[[], None] | None = None
@@ -39,7 +39,7 @@ class AsyncPulse:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._fire, topics)
 
-        self._leave = self._pulse.listen(wake)
+        self._leave = self._notifier.listen(wake)
 
     def detach(self) -> None:
         if self._leave is not None:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from finery.db import Database
 from finery.db.topics import announce
-from finery.http.remembering import MOST, SECONDS, Remembered
+from finery.http.request_cache import MOST, SECONDS, TableCache
 from tests.clock import Clock
 
 
@@ -23,8 +23,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def remembered(database: Database, clock: Clock) -> Remembered[str, int]:
-    return Remembered(database, clock)
+def remembered(database: Database, clock: Clock) -> TableCache[str, int]:
+    return TableCache(database, clock)
 
 
 def commit(database: Database) -> None:
@@ -46,8 +46,8 @@ class Counter:
         return found
 
 
-def recall(remembered: Remembered[str, int], key: str, read: Callable[[], int]) -> int:
-    return asyncio.run(remembered.recall(key, read))
+def get_or_read(remembered: TableCache[str, int], key: str, read: Callable[[], int]) -> int:
+    return asyncio.run(remembered.get_or_read(key, read))
 
 
 class TestTables:
@@ -58,54 +58,54 @@ class TestTables:
             announce(session, table)
 
     def test_forgotten_with_its_own(self, database: Database, clock: Clock) -> None:
-        remembered: Remembered[str, int] = Remembered(database, clock, tables=frozenset({"users", "api_keys"}))
+        remembered: TableCache[str, int] = TableCache(database, clock, tables=frozenset({"users", "api_keys"}))
         read = Counter()
-        recall(remembered, "a", read)
+        get_or_read(remembered, "a", read)
         self.write(database, "events")
         assert remembered.find("a") == 1
         self.write(database, "api_keys")
         assert remembered.find("a") is None
 
     def test_forgotten_with_what_nobody_knows(self, database: Database, clock: Clock) -> None:
-        remembered: Remembered[str, int] = Remembered(database, clock, tables=frozenset({"users"}))
-        recall(remembered, "a", Counter())
+        remembered: TableCache[str, int] = TableCache(database, clock, tables=frozenset({"users"}))
+        get_or_read(remembered, "a", Counter())
         with database.write() as session:
             session.execute(text("CREATE TABLE unheard_of (id INTEGER)"))
         assert remembered.find("a") is None
 
 
 class TestRecall:
-    def test_is_read_once(self, remembered: Remembered[str, int]) -> None:
+    def test_is_read_once(self, remembered: TableCache[str, int]) -> None:
         read = Counter()
-        assert [recall(remembered, "a", read) for _ in range(3)] == [1, 1, 1]
-        assert recall(remembered, "b", read) == 2
+        assert [get_or_read(remembered, "a", read) for _ in range(3)] == [1, 1, 1]
+        assert get_or_read(remembered, "b", read) == 2
         assert (remembered.find("a"), remembered.find("b"), remembered.find("c")) == (1, 2, None)
 
-    def test_what_is_false_is_known_too(self, remembered: Remembered[str, int]) -> None:
+    def test_what_is_false_is_known_too(self, remembered: TableCache[str, int]) -> None:
         read = Counter()
-        assert [recall(remembered, "a", lambda: read() * 0) for _ in range(2)] == [0, 0]
+        assert [get_or_read(remembered, "a", lambda: read() * 0) for _ in range(2)] == [0, 0]
         assert read.count == 1
 
-    def test_is_read_again_after_any_commit(self, remembered: Remembered[str, int], database: Database) -> None:
+    def test_is_read_again_after_any_commit(self, remembered: TableCache[str, int], database: Database) -> None:
         read = Counter()
-        assert (recall(remembered, "a", read), recall(remembered, "b", read)) == (1, 2)
+        assert (get_or_read(remembered, "a", read), get_or_read(remembered, "b", read)) == (1, 2)
         commit(database)
         assert (remembered.find("a"), remembered.find("b")) == (None, None)
-        assert recall(remembered, "a", read) == 3
+        assert get_or_read(remembered, "a", read) == 3
         assert remembered.find("b") is None
 
-    def test_a_commit_that_failed_may_have_been_one(self, remembered: Remembered[str, int], database: Database) -> None:
-        recall(remembered, "a", Counter())
+    def test_a_commit_that_failed_may_have_been_one(self, remembered: TableCache[str, int], database: Database) -> None:
+        get_or_read(remembered, "a", Counter())
         with pytest.raises(KeyError), database.write():
             raise KeyError
         assert remembered.find("a") is None
 
-    def test_what_a_commit_came_between_is_not_kept(self, remembered: Remembered[str, int], database: Database) -> None:
+    def test_what_a_commit_came_between_is_not_kept(self, remembered: TableCache[str, int], database: Database) -> None:
         read = Counter(lambda: commit(database))
-        assert [recall(remembered, "a", read) for _ in range(2)] == [1, 2]
+        assert [get_or_read(remembered, "a", read) for _ in range(2)] == [1, 2]
 
     def test_what_was_read_before_does_not_displace_what_was_read_since(
-        self, remembered: Remembered[str, int], database: Database
+        self, remembered: TableCache[str, int], database: Database
     ) -> None:
         begun, go_on = threading.Event(), threading.Event()
 
@@ -115,43 +115,43 @@ class TestRecall:
             return -1
 
         async def both() -> None:
-            slow = asyncio.create_task(remembered.recall("slow", slowly))
+            slow = asyncio.create_task(remembered.get_or_read("slow", slowly))
             await asyncio.to_thread(begun.wait, 10)
             commit(database)
-            await remembered.recall("a", Counter())
+            await remembered.get_or_read("a", Counter())
             go_on.set()
             assert await slow == -1
 
         asyncio.run(both())
         assert (remembered.find("a"), remembered.find("slow")) == (1, None)
 
-    def test_is_read_again_after_a_while(self, remembered: Remembered[str, int], clock: Clock) -> None:
+    def test_is_read_again_after_a_while(self, remembered: TableCache[str, int], clock: Clock) -> None:
         read = Counter()
-        recall(remembered, "a", read)
+        get_or_read(remembered, "a", read)
         clock.now += SECONDS - 0.1
-        assert recall(remembered, "a", read) == 1
+        assert get_or_read(remembered, "a", read) == 1
         clock.now += 0.2
-        assert recall(remembered, "a", read) == 2
+        assert get_or_read(remembered, "a", read) == 2
 
-    def test_what_it_raises_is_not_kept(self, remembered: Remembered[str, int]) -> None:
+    def test_what_it_raises_is_not_kept(self, remembered: TableCache[str, int]) -> None:
         def refuse() -> int:
             raise KeyError("gone")
 
         with pytest.raises(KeyError, match="gone"):
-            recall(remembered, "a", refuse)
-        assert recall(remembered, "a", Counter()) == 1
+            get_or_read(remembered, "a", refuse)
+        assert get_or_read(remembered, "a", Counter()) == 1
 
-    def test_no_more_than_so_many(self, remembered: Remembered[str, int]) -> None:
+    def test_no_more_than_so_many(self, remembered: TableCache[str, int]) -> None:
         async def fill() -> None:
             for number in range(MOST + 1):
-                await remembered.recall(str(number), Counter())
+                await remembered.get_or_read(str(number), Counter())
 
         asyncio.run(fill())
         assert sum(remembered.find(str(number)) is not None for number in range(MOST + 1)) == 1
 
-    def test_one_is_forgotten(self, remembered: Remembered[str, int]) -> None:
+    def test_one_is_forgotten(self, remembered: TableCache[str, int]) -> None:
         read = Counter()
-        assert [recall(remembered, key, read) for key in "ab"] == [1, 2]
+        assert [get_or_read(remembered, key, read) for key in "ab"] == [1, 2]
         remembered.forget("a")
         remembered.forget("unknown")
         assert (remembered.find("a"), remembered.find("b")) == (None, 2)

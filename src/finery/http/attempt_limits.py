@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from starlette.requests import HTTPConnection
 
 from finery.http.addresses import client_address
-from finery.http.rates import RateLimit
+from finery.http.rate_limits import RateLimit
 from finery.http.services import current_services
 
 
 @dataclass(frozen=True)
-class AtMost:
-    """A dependency that answers 429 to the address that asks too often: `dependencies=[Depends(AtMost(LOGINS))]`."""
+class AttemptLimit:
+    """A dependency that answers 429 to one that asks too often: `dependencies=[Depends(AttemptLimit(LOGINS))]`."""
 
     limit: RateLimit
 
@@ -24,4 +24,4 @@ class AtMost:
         Raises RequestRefused.
         """
         services = await current_services(connection)
-        services.rates.check(self.limit, client_address(connection, services.proxies))
+        services.rate_limits.check(self.limit, client_address(connection, services.proxies))

@@ -7,11 +7,11 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-Described = dict[int | str, dict[str, Any]]
+OpenApiResponses = dict[int | str, dict[str, Any]]
 SCHEMAS = "#/components/schemas/"
 
 
-def errors(model: type[BaseModel], *statuses: int) -> Described:
+def errors(model: type[BaseModel], *statuses: int) -> OpenApiResponses:
     """A dialect's refusals, in the shape of `model`, which `shapes` adds to the document.
 
     Only by its name: from a model FastAPI would make a reader for each status of each route, of which there are a
@@ -27,11 +27,11 @@ def shapes(models: Iterable[type[BaseModel]]) -> dict[str, Any]:
     return dict(found["$defs"])
 
 
-def in_type(*media_types: str) -> Described:
+def in_type(*media_types: str) -> OpenApiResponses:
     return {200: {"content": {media_type: {} for media_type in media_types}}}
 
 
-def in_ranges(*media_types: str, error: type[BaseModel]) -> Described:
+def in_ranges(*media_types: str, error: type[BaseModel]) -> OpenApiResponses:
     """What `files.file_range` answers."""
     whole = in_type(*media_types)
     part = {"description": "The range of bytes that was asked for", "content": {media_types[0]: {}}}
