@@ -11,7 +11,7 @@ from pydantic import Field
 
 from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.fit import Footprint
+from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes import Recipe, TrainingConfig, register
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def train(attempt: Attempt) -> Outcome:
     from finery.trainers.arguments import BatchShape, lora_config, training_arguments
     from finery.trainers.checkpoints import Checkpoints
     from finery.trainers.encoding import Encoder
-    from finery.trainers.finishing import Lesson, finish
-    from finery.trainers.fitting import fit
+    from finery.trainers.finalization import TrainingSummary, finish
     from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
     from finery.trainers.rows import RowCounts, account_for, split, training_data, write_rows
     from finery.trainers.saving import refuse_foreign_output
+    from finery.trainers.training_loop import fit
 
     config = OrpoConfig.model_validate(attempt.spec.config)
     torch.set_num_threads(attempt.spec.cpu_threads)
@@ -99,7 +99,7 @@ def train(attempt: Attempt) -> Outcome:
 
     fitted = fit(attempt, config, checkpoints, build)
     stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), stops, beginnings)
+    lesson = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 

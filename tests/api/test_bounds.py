@@ -28,7 +28,7 @@ LONGEST = 1.0
 LONGEST_HOLD = 0.1
 LARGEST_ERROR = 20_000
 Result = TypeVar("Result")
-Shape = Callable[[Mapping[str, Any]], object]
+BodyFormat = Callable[[Mapping[str, Any]], object]
 
 
 @dataclass
@@ -119,12 +119,12 @@ def nested(depth: int) -> Any:
     return value
 
 
-def filled(value: Callable[[int], object]) -> Shape:
+def filled(value: Callable[[int], object]) -> BodyFormat:
     """Every known key with the value, which gets the number of keys."""
     return lambda known: {key: value(len(known)) for key in known}
 
 
-SHAPES: Mapping[str, Shape] = {
+SHAPES: Mapping[str, BodyFormat] = {
     "unknown keys": lambda known: {f"k{number}": number for number in range(7000)},
     "nearly known keys": lambda known: {f"{[*known][number % len(known)]}s{number}": 1 for number in range(900)},
     "long keys": lambda known: {f"{number}{'k' * 450}": 1 for number in range(100)},

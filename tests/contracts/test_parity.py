@@ -1,6 +1,6 @@
 import pytest
 
-from finery.contracts.parity import Asked, Comparison, Entry, Precision, Record, Said, Served, compare
+from finery.contracts.parity import Comparison, Completion, Entry, Precision, Prompt, Record, Served, compare
 
 
 def said(
@@ -8,16 +8,16 @@ def said(
     logprobs: list[float] | None = None,
     prompt: list[int] | None = None,
     rivals: list[list[int]] | None = None,
-) -> Said:
-    return Said(
+) -> Completion:
+    return Completion(
         prompt=prompt or [1], tokens=list(tokens), logprobs=logprobs or [-1.0] * len(tokens), rivals=rivals or []
     )
 
 
 def compared(
-    trained: Said, served: Said, *, trained_in: Precision = "float32", served_in: Precision = "float32"
+    trained: Completion, served: Completion, *, trained_in: Precision = "float32", served_in: Precision = "float32"
 ) -> Comparison:
-    record = Record(precision=trained_in, entries=[Entry(asked=Asked(text="x"), said=trained)])
+    record = Record(precision=trained_in, entries=[Entry(asked=Prompt(text="x"), said=trained)])
     return compare(record, Served(precision=served_in, said=[served]))
 
 
@@ -48,7 +48,7 @@ class TestCompare:
         assert not compared(said(5, 6), said(5, 8, rivals=[[5], [8, 9]])).is_same
 
     @pytest.mark.parametrize(("trained", "served"), [(said(5, 6), said(5)), (said(5), said(5, 6)), (said(5), said())])
-    def test_an_answer_that_ends_elsewhere(self, trained: Said, served: Said) -> None:
+    def test_an_answer_that_ends_elsewhere(self, trained: Completion, served: Completion) -> None:
         assert not compared(trained, served).is_same
 
     def test_a_prompt_in_other_tokens(self) -> None:
@@ -56,6 +56,6 @@ class TestCompare:
         assert (one.prompts_equal, one.is_same) == (False, False)
 
     def test_the_worst_of_several_counts(self) -> None:
-        entries = [Entry(asked=Asked(text="x"), said=said(5, logprobs=[-1.0])) for _ in range(2)]
+        entries = [Entry(asked=Prompt(text="x"), said=said(5, logprobs=[-1.0])) for _ in range(2)]
         served = Served(precision="float32", said=[said(5, logprobs=[-1.0]), said(5, logprobs=[-1.5])])
         assert compare(Record(precision="float32", entries=entries), served).max_logprob_difference == 0.5

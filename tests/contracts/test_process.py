@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
+from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.process import Exit, Outcome, judge
-from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
 from finery.kit.limits import DEAF
 

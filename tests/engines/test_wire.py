@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from finery.engines.transformers.conversations import messages_of, tools_of
+from finery.engines.transformers.chat_messages import messages_of, tools_of
 from finery.engines.wire import ChatRequest, CompletionRequest, RequestRefused, parse_request
 
 USER = [{"role": "user", "content": "hi"}]

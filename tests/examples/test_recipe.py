@@ -15,9 +15,9 @@ from finery.client.errors import FineryError
 from finery.contracts.datasets.detection import recipes_for
 from finery.contracts.datasets.formats import PromptPreference
 from finery.contracts.events import NoticeEvent, ProgressEvent
-from finery.contracts.fit import ModelShape, Training, estimate
+from finery.contracts.memory_fit import ModelShape, Training, estimate
 from finery.contracts.recipes import RECIPES, Recipe, register
-from finery.contracts.recipes.automatic import choose
+from finery.contracts.recipes.auto_values import choose
 from finery.contracts.status import RunStatus
 from tests.servers import ROOT, RunningServer
 

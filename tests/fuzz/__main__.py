@@ -26,7 +26,7 @@ def main() -> int:
         report = run(world, arguments.cases, arguments.seed)
     print(report.table())
     if report.failures:
-        print(f"\n{report.complaints()}")
+        print(f"\n{report.failure_log()}")
     print(
         f"\n{report.cases} cases as {arguments.level}, on {arguments.database}, seed {arguments.seed}: "
         f"{report.seconds:.0f} s, "

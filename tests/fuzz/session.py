@@ -52,7 +52,7 @@ class Report:
         answers = " ".join(f"{status}×{times}" for status, times in sorted(total.items()))
         return "\n".join([*lines, f"{'all':72} {self.cases:>6}  {answers}"])
 
-    def complaints(self) -> str:
+    def failure_log(self) -> str:
         return "\n\n".join(
             f"{found.operation}: {found.broken.check} ({found.times}×)\n  {found.broken.message}\n  {found.curl}"
             for found in self.failures.values()

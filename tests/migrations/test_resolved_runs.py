@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from finery.contracts.spec import ResolvedData, ResolvedRun, StoredVersion
+from finery.contracts.resolved_run import ResolvedData, ResolvedRun, StoredVersion
 from finery.db import Database
 from finery.migrations import HEAD
 from finery.models import RunRow

@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
 from finery.contracts.datasets import Assistant, Conversation, Message, Text
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
 from finery.engines.transformers import prompts as serving
 from finery.engines.transformers.renderers import Renderers
 from finery.engines.wire import ChatRequest

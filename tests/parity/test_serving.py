@@ -16,7 +16,7 @@ from peft import PeftModel
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
-from finery.contracts.parity import TOKENS, Asked, Comparison, Record, Served, compare
+from finery.contracts.parity import TOKENS, Comparison, Prompt, Record, Served, compare
 from finery.engines.transformers.vocabulary import Vocabulary
 from finery.trainers.parity import note
 from finery.trainers.rendering import prompts_of
@@ -28,12 +28,12 @@ from tests.trainers.running import PREFERENCES, Ended, ended, make_run, start
 
 TOLERANCE = 1e-4
 SETTINGS = {"learning_rate": 3e-3, "batch_size": 16, "chat_template": TOOL_TEMPLATE, "parity_check": True}
-ASKED = [Asked(messages=[dict(one) for one in chat]) for chat in CHATS.values()]
-WITH_TOOLS = Asked(messages=[dict(user("How hot is it?"))], tools=TOOLS)
+ASKED = [Prompt(messages=[dict(one) for one in chat]) for chat in CHATS.values()]
+WITH_TOOLS = Prompt(messages=[dict(user("How hot is it?"))], tools=TOOLS)
 
 pytestmark = [pytest.mark.slow, pytest.mark.thorough]
 
-Said = list[tuple[list[int], float]]
+Completion = list[tuple[list[int], float]]
 """Tokens as bytes, with their log-probabilities."""
 
 
@@ -75,7 +75,7 @@ def adapted(folder: Path, base: Path) -> PreTrainedModel:
     return PeftModel.from_pretrained(plain(base), folder).eval()
 
 
-def trained(model: PreTrainedModel, folder: Path) -> Iterator[Said]:
+def trained(model: PreTrainedModel, folder: Path) -> Iterator[Completion]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     vocabulary, prompts = Vocabulary(tokenizer), prompts_of(tokenizer)
     for asked in ASKED:
@@ -85,7 +85,7 @@ def trained(model: PreTrainedModel, folder: Path) -> Iterator[Said]:
         yield [(vocabulary.bytes(token), logprob) for token, logprob in said]
 
 
-def served(folder: Path) -> Iterator[Said]:
+def served(folder: Path) -> Iterator[Completion]:
     with running_engine(folder, port=free_port()) as engine:
         engine.wait_ready()
         for asked in ASKED:

@@ -8,9 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.datasets.measurer import NotNow
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
-from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
 from finery.db import Database

@@ -19,7 +19,7 @@ from finery.engines.transformers.engine import TransformersEngine
 from finery.kit.clock import utc_now
 from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff
-from finery.scheduler.serving import Server
+from finery.scheduler.serving import DeploymentKeeper
 from finery.scheduler.settings import SchedulerSettings
 from tests import builders
 from tests.clock import Clock
@@ -54,7 +54,7 @@ class Bench:
         self.scripts = [Script(exit_code_on_sigterm=0)]
         self.executor = FakeExecutor(script=lambda _: self.scripts[0], clock=self.clock)
         settings = SchedulerSettings(engine_idle_seconds=idle_seconds)
-        self.server = Server(
+        self.server = DeploymentKeeper(
             database, self.context, Notifier(), self.executor, settings, BackOff(lambda: None, self.clock)
         )
 

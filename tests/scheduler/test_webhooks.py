@@ -29,7 +29,7 @@ from finery.kit.notifier import Notifier
 from finery.models import WebhookRow
 from finery.scheduler import webhooks as teller_module
 from finery.scheduler.settings import SchedulerSettings
-from finery.scheduler.webhooks import AT_ONCE_TO_ONE, Teller
+from finery.scheduler.webhooks import AT_ONCE_TO_ONE, WebhookDispatcher
 from tests import builders
 from tests.receiver import LOOPBACK, Receiver, Reply
 
@@ -48,10 +48,10 @@ class Desk:
         """How far the clock is wrong; `now` includes it."""
         self.teller = self.new_teller()
 
-    def new_teller(self, poster: HttpPoster | None = None) -> Teller:
+    def new_teller(self, poster: HttpPoster | None = None) -> WebhookDispatcher:
         poster = poster or Poster(self.context.destinations, seconds=5)
         settings = SchedulerSettings()
-        return Teller(
+        return WebhookDispatcher(
             self.database, self.context, Notifier(), settings, poster=poster, now=lambda: self.now, uptime=self.uptime
         )
 

@@ -18,4 +18,4 @@ class TestFuzz:
             report = run(world, CASES, SEED)
         assert report.cases >= CASES
         assert len(report.statuses) > 120
-        assert not report.failures, report.complaints()
+        assert not report.failures, report.failure_log()

@@ -14,7 +14,7 @@ from typing import Any
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import RECIPES
-from finery.contracts.spec import ResolvedData, RunSpec
+from finery.contracts.resolved_run import ResolvedData, RunSpec
 from finery.trainers.__main__ import main
 from finery.trainers.builtin.tokenizer import SAMPLES
 

@@ -124,7 +124,7 @@ class TestChains:
 
 class TestPrepareBase:
     def test_leaves_hub_ids_to_the_library(self, tmp_path: Path, cache: Path) -> None:
-        from finery.contracts.spec import RunSpec
+        from finery.contracts.resolved_run import RunSpec
         from finery.trainers.attempt import open_attempt
 
         run = make_run(tmp_path, "sft", cache=cache, model="org/model")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.layout import RunDirectory
-from finery.contracts.process import Exit, Made, Outcome, judge
+from finery.contracts.process import ArtifactRef, Exit, Outcome, judge
 from finery.contracts.recipes import RECIPES
-from finery.contracts.spec import RunSpec
+from finery.contracts.resolved_run import RunSpec
 from finery.contracts.status import Reason
 from tests.small_disk import fill, may_mount, read_only, small_disk
 from tests.trainers.running import Ended, carry_out, ended, start, wait_until
@@ -38,7 +38,7 @@ class TestCommand:
     def test_success(self, tmp_path: Path) -> None:
         result = carry_out(make(tmp_path, "mkdir", "output"))
         assert (result.code, result.outcome.reason) == (0, "completed")
-        assert result.outcome.artifacts == [Made(name="output", type="file", path=str(tmp_path / "output"))]
+        assert result.outcome.artifacts == [ArtifactRef(name="output", type="file", path=str(tmp_path / "output"))]
 
     def test_its_exit_code_is_told(self, tmp_path: Path) -> None:
         result = carry_out(make(tmp_path, sys.executable, "-c", "raise SystemExit(7)"))

@@ -125,5 +125,5 @@ def _pause_at_first_step(run: RunDirectory) -> Ended:
             request_control(run, "pause")
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("finery.trainers.fitting.StepCallback", PausingCallback)
+        patch.setattr("finery.trainers.training_loop.StepCallback", PausingCallback)
         return carry_out(run)

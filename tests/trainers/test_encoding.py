@@ -11,8 +11,8 @@ from tokenizers.pre_tokenizers import Metaspace
 from tokenizers.trainers import BpeTrainer
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.datasets import Assistant, Conversation, Message, Text, Tool, User
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.rendering import Unmarkable
 

@@ -16,7 +16,7 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from finery.contracts.fit import (
+from finery.contracts.memory_fit import (
     STATE_BYTES,
     ModelShape,
     Training,

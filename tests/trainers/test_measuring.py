@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.datasets.measurement import BUDGET_BYTES, Measurement, MeasurementRequest
 from finery.contracts.datasets.recipes import kind_of
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import RECIPES
 from finery.kit.one_shot_program import ask_program
 from finery.trainers import cpt, dpo, kto, reward, sft

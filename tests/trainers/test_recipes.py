@@ -8,7 +8,7 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification, AutoTokenizer
 
-from finery.contracts.process import Made
+from finery.contracts.process import ArtifactRef
 from tests.trainers.running import CORPUS, FEEDBACK, INSTRUCTIONS, PREFERENCES, carry_out, make_run, write_rows
 
 RECIPES = {
@@ -43,7 +43,7 @@ class TestEachRecipe:
         assert list(losses) == list(range(1, 13))
         assert sum(losses[step] for step in (10, 11, 12)) < sum(losses[step] for step in (1, 2, 3))
         assert result.outcome.artifacts == [
-            Made(name="output", type="adapter" if lora else "model", path=str(tmp_path / "output"))
+            ArtifactRef(name="output", type="adapter" if lora else "model", path=str(tmp_path / "output"))
         ]
         weights = tmp_path / "output" / ("adapter_model.safetensors" if lora else "model.safetensors")
         with safe_open(weights, framework="pt") as file:

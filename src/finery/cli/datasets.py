@@ -11,7 +11,7 @@ from finery.cli.output import JsonOption, age, print_facts, print_json, print_ta
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
-    from finery.contracts.stored import Dataset, DatasetVersion, Lengths, PreviewRow
+    from finery.contracts.stored_datasets import Dataset, DatasetVersion, Lengths, PreviewRow
 
 app = typer.Typer(help="Stored datasets and their versions.", no_args_is_help=True)
 

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from finery.client.answers import Answer
 from finery.client.errors import FineryError
 from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport, given, parse
-from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
+from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 
 ID_PREFIX = "ds_"
 

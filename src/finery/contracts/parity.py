@@ -23,7 +23,7 @@ class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
-class Asked(Frozen):
+class Prompt(Frozen):
     """A row's beginning: messages for the chat template, or plain text."""
 
     messages: list[dict[str, Any]] = []
@@ -31,7 +31,7 @@ class Asked(Frozen):
     text: str = ""
 
 
-class Said(Frozen):
+class Completion(Frozen):
     """What a model goes on with, greedily."""
 
     prompt: list[int]
@@ -44,8 +44,8 @@ class Said(Frozen):
 
 
 class Entry(Frozen):
-    asked: Asked
-    said: Said
+    asked: Prompt
+    said: Completion
 
 
 class Record(Frozen):
@@ -59,7 +59,7 @@ class Served(Frozen):
     """By the engine, of the model that was loaded afresh: for each entry of a record, in its order."""
 
     precision: Precision
-    said: list[Said]
+    said: list[Completion]
 
 
 class Comparison(Frozen):
@@ -96,18 +96,18 @@ def compare(record: Record, served: Served) -> Comparison:
     )
 
 
-def _common(one: Said, other: Said) -> int:
+def _common(one: Completion, other: Completion) -> int:
     """How many tokens they begin with alike."""
     length = min(len(one.tokens), len(other.tokens))
     return next((index for index in range(length) if one.tokens[index] != other.tokens[index]), length)
 
 
-def _shared(one: Said, other: Said) -> Iterator[tuple[float, float]]:
+def _shared(one: Completion, other: Completion) -> Iterator[tuple[float, float]]:
     common = _common(one, other)
     return zip(one.logprobs[:common], other.logprobs[:common], strict=True)
 
 
-def _agree(trained: Said, served: Said) -> bool:
+def _agree(trained: Completion, served: Completion) -> bool:
     """Whether the same tokens were said, or the first other one is as good as what the trainer chose there."""
     common = _common(trained, served)
     if common == len(trained.tokens) == len(served.tokens):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from finery.contracts.prompting import ENDLESS_TEMPLATE
+from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
 from finery.kit.limits import DEAF
 
@@ -43,7 +43,7 @@ class Handle(Frozen):
     details: dict[str, Any] = {}
 
 
-class Made(Frozen):
+class ArtifactRef(Frozen):
     """Something that a run leaves behind."""
 
     name: str
@@ -59,7 +59,7 @@ class Outcome(Frozen):
     reason: Reason
     message: str | None = None
     figures: dict[str, float] = {}
-    artifacts: list[Made] = []
+    artifacts: list[ArtifactRef] = []
 
 
 class Exit(Frozen):

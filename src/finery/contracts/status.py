@@ -126,7 +126,7 @@ class Recovery(StrEnum):
     RESTART = "restart"
     """It goes on from its last whole checkpoint, or else begins anew."""
     SMALLER_BATCH = "smaller_batch"
-    """As RESTART, with half the batch; see trainers.fitting."""
+    """As RESTART, with half the batch; see trainers.training_loop."""
 
 
 RECOVERY_OF_REASON: dict[Reason, Recovery] = {

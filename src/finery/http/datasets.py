@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from finery.contracts.permissions import Principal
-from finery.contracts.stored import DatasetDiff, Statistics
+from finery.contracts.stored_datasets import DatasetDiff, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
 from finery.domain.flaws import gather

@@ -15,7 +15,7 @@ from finery.contracts.permissions import SERVER, Principal
 from finery.domain import deployments
 from finery.domain.deployments.errors import EngineNotStarted
 from finery.domain.errors import DomainError, ErrorKind
-from finery.engines.leaving import unless_disconnected
+from finery.engines.disconnect import unless_disconnected
 from finery.http.admission import SUBMISSIONS
 from finery.http.async_notifier import wait_for_change
 from finery.http.body import beside_loop

@@ -20,7 +20,7 @@ from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
 from finery.domain.flaws import Flaws, gather
 from finery.domain.server_lease import LeaseLost
-from finery.engines.leaving import CLIENT_CLOSED_REQUEST
+from finery.engines.disconnect import CLIENT_CLOSED_REQUEST
 from finery.http.attempt_limits import AttemptLimit
 from finery.http.auditing import note_denial
 from finery.http.body import JsonBounds, StrictRequest

@@ -5,7 +5,7 @@ from sqlalchemy import JSON, BigInteger, ForeignKey, Index, String, UniqueConstr
 from sqlalchemy.orm import Mapped, mapped_column
 
 from finery.contracts.process import Handle
-from finery.contracts.spec import ResolvedRun
+from finery.contracts.resolved_run import ResolvedRun
 from finery.db.types import Base, BigKey, LongText, Stored
 
 TABLE = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}

@@ -8,7 +8,7 @@ from finery.contracts.layout import HomeDirectory, mark_of
 from finery.contracts.machine import Machine
 from finery.contracts.process import Launch
 from finery.contracts.recipes import RECIPES, Recipe
-from finery.contracts.spec import ResolvedRun, RunSpec
+from finery.contracts.resolved_run import ResolvedRun, RunSpec
 from finery.domain.runs.claims import Claim
 from finery.executors.base import Executor, SubmitFailed
 from finery.kit.files import write_json

@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from finery.domain.server_lease import LeaseLost
 from finery.kit.notifier import Notifier
-from finery.scheduler.complaints import Complaints
+from finery.scheduler.failure_log import FailureLog
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ LONGEST_RETRY_SECONDS = 5.0
 
 
 @contextmanager
-def each_alone(what: str, complaints: Complaints) -> Iterator[None]:
+def each_alone(what: str, failure_log: FailureLog) -> Iterator[None]:
     """What is wrong with one run must not keep the loop from the others: it is logged, and tried again next time.
 
     A database that does not answer concerns all of them, and ends the pass.
@@ -34,9 +34,9 @@ def each_alone(what: str, complaints: Complaints) -> Iterator[None]:
     except (SQLAlchemyError, LeaseLost):
         raise
     except Exception as error:  # noqa: BLE001 - the loop's edge: whatever is wrong, the others are looked after
-        complaints.failed(what, error)
+        failure_log.failed(what, error)
     else:
-        complaints.went_well(what)
+        failure_log.went_well(what)
 
 
 class Loop:
@@ -62,7 +62,7 @@ class Loop:
         self._changes = notifier.subscribe(topics)
         self._rest = rest
         self._stopping = threading.Event()
-        self._complaints = Complaints(log)
+        self._failure_log = FailureLog(log)
         self._thread = threading.Thread(target=self._run, name=f"finery-{name}", daemon=True)
 
     def start(self) -> None:
@@ -93,9 +93,9 @@ class Loop:
             self._stopping.set()
             return 0.0
         except Exception as error:  # noqa: BLE001 - the thread's edge: a loop that ends is never started again
-            failures = self._complaints.failed(what, error)
+            failures = self._failure_log.failed(what, error)
             # No pulse cuts this short: on a machine that is short of something many come, and each pass costs.
             self._stopping.wait(min(RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS))
             return 0.0
-        self._complaints.went_well(what)
+        self._failure_log.went_well(what)
         return wait

@@ -21,12 +21,12 @@ from finery.scheduler.loop import Loop
 from finery.scheduler.measuring import LateMeasurer
 from finery.scheduler.redacting import Redactors
 from finery.scheduler.registry import LOCAL, ExecutorContext, make_executors
-from finery.scheduler.serving import Server
+from finery.scheduler.serving import DeploymentKeeper
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.stopping import Stopper
 from finery.scheduler.submitting import Submitter
 from finery.scheduler.watching import Watcher
-from finery.scheduler.webhooks import Teller
+from finery.scheduler.webhooks import WebhookDispatcher
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class Scheduler:
         self._watcher = Watcher(
             database, context, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
-        self._teller = Teller(database, context, notifier, settings)
+        self._teller = WebhookDispatcher(database, context, notifier, settings)
         stopper = Stopper(database, context, executors, settings)
         # An engine answers on a port of this machine, and leases its memory.
-        server = Server(database, context, notifier, executors[LOCAL], settings, back_off)
+        server = DeploymentKeeper(database, context, notifier, executors[LOCAL], settings, back_off)
         measurer = LateMeasurer(database, context)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [

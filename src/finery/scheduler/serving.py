@@ -23,8 +23,8 @@ from finery.kit.notifier import Notifier
 from finery.kit.redaction import Redactor
 from finery.kit.shortages import SHORTAGES, is_shortage
 from finery.scheduler.back_off import BackOff, PutBacks
-from finery.scheduler.complaints import Complaints
 from finery.scheduler.engine_launching import STOP_GRACE_SECONDS, loaded, render_engine_launch
+from finery.scheduler.failure_log import FailureLog
 from finery.scheduler.loop import each_alone
 from finery.scheduler.probes import FEWEST_FAILURES, Probes
 from finery.scheduler.settings import SchedulerSettings
@@ -38,7 +38,7 @@ USES_SECONDS = 10.0
 """Between two notes of when engines were used."""
 
 
-class Server:
+class DeploymentKeeper:
     """Keeps each deployment's process what its record says that it should be."""
 
     def __init__(
@@ -56,7 +56,7 @@ class Server:
         self._executor = executor
         self._settings = settings
         self._back_off = back_off
-        self._complaints = Complaints(log)
+        self._failure_log = FailureLog(log)
         self._settled = False
         self._noted_at = time.monotonic()
         self._probes = Probes(
@@ -73,7 +73,7 @@ class Server:
         with self._database.read() as session:
             live = deployments.list_live(session)
         for one in live:
-            with each_alone(_name(one), self._complaints):
+            with each_alone(_name(one), self._failure_log):
                 self._look(one)
         self._probes.keep_only([one.deployment.id for one in live])
         self._make_room_for_runs(live)

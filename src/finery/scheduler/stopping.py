@@ -10,7 +10,7 @@ from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Controllable, Executor
 from finery.kit.failpoints import failpoint
-from finery.scheduler.complaints import Complaints
+from finery.scheduler.failure_log import FailureLog
 from finery.scheduler.loop import each_alone
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.watching import handle_of
@@ -28,14 +28,14 @@ class Stopper:
         self._context = context
         self._executors = executors
         self._settings = settings
-        self._complaints = Complaints(log)
+        self._failure_log = FailureLog(log)
         self._delivered: set[tuple[AttemptRef, Intent]] = set()
 
     def work(self) -> float:
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            with each_alone(f"run {attempt.run_id}", self._complaints):
+            with each_alone(f"run {attempt.run_id}", self._failure_log):
                 self._carry(attempt)
         self._delivered = {(ref, intent) for ref, intent in self._delivered if any(ref == one.ref for one in live)}
         return self._settings.poll_seconds if live else self._settings.idle_seconds

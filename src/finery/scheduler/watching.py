@@ -19,8 +19,8 @@ from finery.kit.lines import LogReader
 from finery.kit.redaction import Redactor
 from finery.kit.shortages import SHORTAGES
 from finery.scheduler.back_off import BackOff
-from finery.scheduler.complaints import Complaints
 from finery.scheduler.event_lines import parse_events
+from finery.scheduler.failure_log import FailureLog
 from finery.scheduler.loop import each_alone
 from finery.scheduler.redacting import Redactors
 from finery.scheduler.settings import SchedulerSettings
@@ -49,7 +49,7 @@ class Watcher:
         self._context = context
         self._executors = executors
         self._settings = settings
-        self._complaints = Complaints(log)
+        self._failure_log = FailureLog(log)
         self._redactors = redactors
         self._is_submitting = is_submitting
         self._back_off = back_off
@@ -65,7 +65,7 @@ class Watcher:
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            with each_alone(f"run {attempt.run_id}", self._complaints):
+            with each_alone(f"run {attempt.run_id}", self._failure_log):
                 self._look(attempt)
         self._flagged &= {attempt.ref for attempt in live}
         return self._settings.poll_seconds if live else self._settings.idle_seconds

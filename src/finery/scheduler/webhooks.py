@@ -32,7 +32,7 @@ PRUNE_EVERY = timedelta(hours=1)
 JOIN_SECONDS = 2.0
 
 
-class Teller:
+class WebhookDispatcher:
     """Sends each message at least once, always under the same id.
 
     A few are under way at once, two of them at most to one webhook; the webhook that waited longest is next, so that

@@ -10,12 +10,11 @@ from pathlib import Path
 from finery.contracts.datasets import InfoRefused, RowRefused
 from finery.contracts.layout import RunDirectory
 from finery.contracts.process import DISK_FULL_EXIT_CODE, Outcome
-from finery.contracts.spec import RunSpec
+from finery.contracts.resolved_run import RunSpec
 from finery.contracts.status import Reason
 from finery.kit.reserved_file import ReservedFile
 from finery.kit.tables import BrokenRow, UnreadableTable
 from finery.trainers.attempt import Attempt, open_attempt
-from finery.trainers.concealing import conceal_output
 from finery.trainers.data_state import refuse_changed_data
 from finery.trainers.errors import (
     Diverged,
@@ -25,8 +24,9 @@ from finery.trainers.errors import (
     is_disk_full,
     reason_of,
 )
+from finery.trainers.multi_gpu import carry_out_on_several
+from finery.trainers.output_redaction import redact_output
 from finery.trainers.registry import recipe_of, trainer_of
-from finery.trainers.several import carry_out_on_several
 
 EXPECTED = (
     TrainingRefused,
@@ -64,7 +64,7 @@ def _run(run: RunDirectory) -> Outcome:
     if attempt.is_main:
         outcome_file.reserve()
     if attempt.redact:
-        conceal_output(attempt.redact)
+        redact_output(attempt.redact)
     attempt.controls.watch_sigterm()
     outcome = _without_secrets(_carry_out(attempt), attempt)
     if attempt.is_main:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finery.contracts.layout import AttemptDirectory, RunDirectory
-from finery.contracts.spec import RunSpec
+from finery.contracts.resolved_run import RunSpec
 from finery.contracts.status import Reason
 from finery.kit.files import read_json
 from finery.kit.redaction import NOTHING, Redactor
-from finery.trainers.concealing import redactor_of_environment
 from finery.trainers.controls import Controls
 from finery.trainers.errors import PausedBeforeTraining
+from finery.trainers.output_redaction import redactor_of_environment
 from finery.trainers.reporting import Reporter
 
 

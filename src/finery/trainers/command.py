@@ -8,7 +8,7 @@ from pathlib import Path
 
 from finery.contracts.events import ResultData
 from finery.contracts.layout import CONTROL_PAUSE, CONTROL_STOP
-from finery.contracts.process import Made, Outcome
+from finery.contracts.process import ArtifactRef, Outcome
 from finery.contracts.recipes import CommandConfig
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
@@ -70,7 +70,7 @@ def _is_disk_full(*places: Path) -> bool:
     return any(each.f_bavail * each.f_frsize < LEAST_FREE_BYTES for each in found)
 
 
-def _artifacts(attempt: Attempt) -> list[Made]:
+def _artifacts(attempt: Attempt) -> list[ArtifactRef]:
     """The output directory, when the program has made it."""
     output = attempt.spec.output_dir
-    return [Made(name=output.name, type="file", path=str(output))] if output.is_dir() else []
+    return [ArtifactRef(name=output.name, type="file", path=str(output))] if output.is_dir() else []

@@ -15,8 +15,7 @@ from finery.trainers.arguments import BatchShape, lora_config, training_argument
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
-from finery.trainers.finishing import Lesson, finish
-from finery.trainers.fitting import fit
+from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
 from finery.trainers.rendering import Unmarkable
 from finery.trainers.rows import (
@@ -31,6 +30,7 @@ from finery.trainers.rows import (
     write_rows,
 )
 from finery.trainers.saving import refuse_foreign_output
+from finery.trainers.training_loop import fit
 
 SCHEMA = {name: pyarrow.list_(pyarrow.int32()) for name in ("prompt_ids", "chosen_ids", "rejected_ids")}
 
@@ -77,8 +77,8 @@ def train(attempt: Attempt) -> Outcome:
 
     fitted = fit(attempt, config, checkpoints, build)
     stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, lesson)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
+    return finish(attempt, config, fitted, tokenizer, summary)
 
 
 class EncodedDpoTrainer(DPOTrainer):

@@ -5,9 +5,9 @@ from typing import Any
 from msgspec.structs import replace
 from transformers import PreTrainedTokenizerBase
 
+from finery.contracts.chat_prompts import Span
 from finery.contracts.datasets import Assistant, Conversation, Message, Text
-from finery.contracts.parity import MOST_PROMPTS, Asked
-from finery.contracts.prompting import Span
+from finery.contracts.parity import MOST_PROMPTS, Prompt
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
 
 MASKED = -100
@@ -38,7 +38,7 @@ class Encoder:
         """False for a tokenizer that puts a space before every text, as some of SentencePiece do."""
         self.stop_tokens: set[int] = {tokenizer.eos_token_id}
         """The tokens that were seen to end an answer: what generation must stop at."""
-        self.beginnings: list[Asked] = []
+        self.beginnings: list[Prompt] = []
         """A few of the prompts that were encoded, none of them long."""
 
     def conversation(self, row: Conversation, *, completion_only: bool) -> list[Encoded]:
@@ -60,7 +60,7 @@ class Encoder:
     def text(self, row: Text) -> list[int]:
         """The tokens of a text that is learned whole, and its end."""
         if len(self.beginnings) < MOST_PROMPTS:
-            self.beginnings.append(Asked(text=row.text[: LONGEST_BEGINNING // 4]))
+            self.beginnings.append(Prompt(text=row.text[: LONGEST_BEGINNING // 4]))
         ids, end = self._prompts.plain(row.text), self._tokenizer.eos_token_id
         return ids if ids[-1:] == [end] else [*ids, end]
 
@@ -162,7 +162,7 @@ class Encoder:
         length = sum(len(message.text) for message in prompt)
         if not prompt or length > LONGEST_BEGINNING or len(self.beginnings) == MOST_PROMPTS:
             return
-        asked = Asked(messages=_as_dicts(prompt), tools=tools)
+        asked = Prompt(messages=_as_dicts(prompt), tools=tools)
         if asked not in self.beginnings:
             self.beginnings.append(asked)
 

@@ -20,8 +20,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
-from finery.trainers.finishing import Lesson, finish, name_stop_tokens
-from finery.trainers.fitting import fit
+from finery.trainers.finalization import TrainingSummary, finish, name_stop_tokens
 from finery.trainers.graders.grading import Grading
 from finery.trainers.graders.judge import load_judge
 from finery.trainers.graders.python import ProgramNotStarted
@@ -40,6 +39,7 @@ from finery.trainers.rows import (
     write_rows,
 )
 from finery.trainers.saving import refuse_foreign_output
+from finery.trainers.training_loop import fit
 
 SCHEMA = {"prompt": pyarrow.list_(pyarrow.int32()), "question": pyarrow.string(), "item": pyarrow.string()}
 
@@ -102,8 +102,8 @@ def train(attempt: Attempt) -> Outcome:
         grading.close()
     rewards.tell_flaws()
     stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, lesson)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
+    return finish(attempt, config, fitted, tokenizer, summary)
 
 
 class EncodedGrpoTrainer(GRPOTrainer):

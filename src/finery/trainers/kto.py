@@ -16,8 +16,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
-from finery.trainers.finishing import Lesson, finish
-from finery.trainers.fitting import fit
+from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
 from finery.trainers.rendering import Unmarkable
 from finery.trainers.rows import (
@@ -32,6 +31,7 @@ from finery.trainers.rows import (
     write_rows,
 )
 from finery.trainers.saving import refuse_foreign_output
+from finery.trainers.training_loop import fit
 
 TOKENS = pyarrow.list_(pyarrow.int32())
 SCHEMA = {"prompt_ids": TOKENS, "completion_ids": TOKENS, "label": pyarrow.bool_()}
@@ -85,8 +85,8 @@ def train(attempt: Attempt) -> Outcome:
 
     fitted = fit(attempt, config, checkpoints, build, smallest_batch=SMALLEST_BATCH)
     stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, lesson)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
+    return finish(attempt, config, fitted, tokenizer, summary)
 
 
 class EncodedKtoTrainer(KTOTrainer):

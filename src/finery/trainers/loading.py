@@ -16,9 +16,9 @@ from transformers import (
 )
 
 from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.layout import RunDirectory
 from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, is_adapter
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.recipes import TrainingConfig, unmet
 from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt

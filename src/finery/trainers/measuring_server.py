@@ -16,8 +16,8 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
+from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.datasets.measurement import MeasurementRefused, MeasurementRequest
-from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.kit.limits import DEAF, confine
 from finery.kit.one_shot_program import words_of_end
 from finery.trainers.measuring import MEMORY_BYTES, answer

@@ -9,9 +9,9 @@ from pathlib import Path
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
+from finery.contracts.chat_prompts import ChatPrompts, NotRenderable
 from finery.contracts.model_folder import context_length
-from finery.contracts.parity import TOKENS, Asked, Comparison, Entry, Precision, Record, Said, Served, compare
-from finery.contracts.prompting import ChatPrompts, NotRenderable
+from finery.contracts.parity import TOKENS, Comparison, Completion, Entry, Precision, Prompt, Record, Served, compare
 from finery.kit.files import write_atomically
 from finery.trainers.attempt import Attempt
 from finery.trainers.rendering import prompts_of
@@ -26,7 +26,7 @@ class Unchecked(Exception):
     """The engine did not answer; the message says why."""
 
 
-def note(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beginnings: Sequence[Asked]) -> Record:
+def note(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beginnings: Sequence[Prompt]) -> Record:
     """What the model in memory says. Those that its template refuses, or that fill its context, are left out."""
     context = context_length(model.config.get_text_config().to_dict()) or sys.maxsize
     entries = []
@@ -35,7 +35,7 @@ def note(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beginnings:
         if not 0 < len(prompt) < context - TOKENS:
             continue
         made = go_on(model, tokenizer, prompt, TOKENS)
-        entries.append(Entry(asked=asked, said=Said(prompt=prompt, tokens=made.tokens, logprobs=made.logprobs)))
+        entries.append(Entry(asked=asked, said=Completion(prompt=prompt, tokens=made.tokens, logprobs=made.logprobs)))
     precision: Precision = str(model.dtype).removeprefix("torch.")  # type: ignore[assignment]
     return Record(precision=precision, entries=entries)
 
@@ -68,7 +68,7 @@ def release(trainer: Trainer) -> None:
     trainer.accelerator.free_memory()
 
 
-def _prompt(prompts: ChatPrompts, asked: Asked) -> list[int]:
+def _prompt(prompts: ChatPrompts, asked: Prompt) -> list[int]:
     if not asked.messages:
         return prompts.plain(asked.text)
     try:

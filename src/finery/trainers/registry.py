@@ -7,7 +7,7 @@ from typing import cast
 
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import RECIPES, Recipe
-from finery.contracts.spec import RunSpec
+from finery.contracts.resolved_run import RunSpec
 from finery.trainers.attempt import Attempt
 
 

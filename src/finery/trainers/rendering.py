@@ -8,8 +8,7 @@ from jinja2 import TemplateError
 from transformers import PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from finery.contracts.datasets import Conversation
-from finery.contracts.prompting import (
+from finery.contracts.chat_prompts import (
     OTHER_TEMPLATE,
     CallsLeftOut,
     ChatPrompts,
@@ -18,6 +17,7 @@ from finery.contracts.prompting import (
     TemplateOutOfBounds,
     bounded,
 )
+from finery.contracts.datasets import Conversation
 from finery.trainers.errors import TrainingRefused
 
 MEMORY_BYTES = 2**30

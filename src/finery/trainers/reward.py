@@ -17,8 +17,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
-from finery.trainers.finishing import Lesson, finish
-from finery.trainers.fitting import fit
+from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base
 from finery.trainers.rendering import Unmarkable
 from finery.trainers.rows import (
@@ -33,6 +32,7 @@ from finery.trainers.rows import (
     write_rows,
 )
 from finery.trainers.saving import refuse_foreign_output
+from finery.trainers.training_loop import fit
 
 SCHEMA = {name: pyarrow.list_(pyarrow.int32()) for name in ("chosen_ids", "rejected_ids")}
 
@@ -75,8 +75,8 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     fitted = fit(attempt, config, checkpoints, build)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), frozenset())
-    return finish(attempt, config, fitted, tokenizer, lesson)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), frozenset())
+    return finish(attempt, config, fitted, tokenizer, summary)
 
 
 def _encode(attempt: Attempt, config: RewardConfig, encoder: Encoder, data: Data) -> Dataset:

@@ -14,9 +14,9 @@ from transformers import (
     TrainingArguments,
 )
 
+from finery.contracts.chat_prompts import end_tokens
 from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.events import SampleData
-from finery.contracts.prompting import end_tokens
 from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.rendering import prompts_of

@@ -15,8 +15,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.causal import CausalTrainer
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import MASKED, Encoded, Encoder
-from finery.trainers.finishing import Lesson, finish
-from finery.trainers.fitting import fit
+from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
 from finery.trainers.rendering import Unmarkable
 from finery.trainers.rows import (
@@ -31,6 +30,7 @@ from finery.trainers.rows import (
     write_rows,
 )
 from finery.trainers.saving import refuse_foreign_output
+from finery.trainers.training_loop import fit
 
 SCHEMA = {"input_ids": pyarrow.list_(pyarrow.int32()), "labels": pyarrow.list_(pyarrow.int32())}
 
@@ -76,8 +76,8 @@ def train(attempt: Attempt) -> Outcome:
 
     fitted = fit(attempt, config, checkpoints, build)
     stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    lesson = Lesson(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, lesson)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
+    return finish(attempt, config, fitted, tokenizer, summary)
 
 
 def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -> Dataset:

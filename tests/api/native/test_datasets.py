@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 
 from finery.app.settings import Settings
 from finery.contracts.permissions import Level, Principal, permissions_of
-from finery.contracts.stored import Dataset
+from finery.contracts.stored_datasets import Dataset
 from finery.domain import accounts
 from finery.http.services import Services
 from tests.domain.accounts import people

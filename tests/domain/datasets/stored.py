@@ -8,7 +8,7 @@ from typing import Any
 
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.stored import Dataset, DatasetVersion
+from finery.contracts.stored_datasets import Dataset, DatasetVersion
 from finery.db import Database
 from finery.domain import datasets
 from finery.domain.datasets import NewFile

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from finery.contracts.stored import Preview
+from finery.contracts.stored_datasets import Preview
 from finery.domain.datasets import preview
 from finery.domain.datasets.contents import LARGEST_ROW
 from finery.domain.datasets.store_errors import DatasetUnreadable

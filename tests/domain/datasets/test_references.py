@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import select
 
 from finery.contracts.permissions import Principal
+from finery.contracts.resolved_run import StoredVersion
 from finery.contracts.run import Run
-from finery.contracts.spec import StoredVersion
-from finery.contracts.stored import Dataset
+from finery.contracts.stored_datasets import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
 from finery.domain.datasets import DatasetRefused, ResolvedDataset

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finery.contracts.stored import DatasetDiff
+from finery.contracts.stored_datasets import DatasetDiff
 from finery.domain.datasets import diff
 from finery.domain.datasets.row_diff import row_hash
 from finery.domain.datasets.store_errors import DatasetUnreadable

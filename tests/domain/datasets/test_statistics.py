@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finery.contracts.stored import Statistics
+from finery.contracts.stored_datasets import Statistics
 from finery.domain.datasets import measure
 from finery.domain.datasets.statistics import Histogram, estimate_tokens
 from finery.domain.datasets.store_errors import DatasetUnreadable

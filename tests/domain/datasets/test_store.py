@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.permissions import SERVER, Principal
-from finery.contracts.stored import Dataset
+from finery.contracts.stored_datasets import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
 from finery.domain.cursors import BadCursor

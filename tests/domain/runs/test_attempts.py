@@ -7,7 +7,7 @@ from sqlalchemy import update
 
 from finery.contracts.events import EventType, StatusEvent, TrainerEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
-from finery.contracts.process import Exit, Handle, Made, Outcome
+from finery.contracts.process import ArtifactRef, Exit, Handle, Outcome
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
@@ -150,7 +150,7 @@ class TestFinish:
 
     def test_artifacts_are_recorded_with_their_size(self, database: Database, ref: AttemptRef, home: Path) -> None:
         (home / "model.safetensors").write_bytes(b"12345")
-        artifact = Made(name="model.safetensors", type="model", path=str(home / "model.safetensors"))
+        artifact = ArtifactRef(name="model.safetensors", type="model", path=str(home / "model.safetensors"))
         outcome = Outcome(reason=Reason.COMPLETED, artifacts=[artifact])
         finish(database, ref, Reason.COMPLETED, Exit(exit_code=0, finished_at=1.0, outcome=outcome))
         with database.read() as session:

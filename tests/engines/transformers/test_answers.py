@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from finery.engines.transformers.answers import Choice, Piece, choice_pieces
-from finery.engines.transformers.bodies import ChatShape
-from finery.engines.transformers.calls import find_form
-from finery.engines.transformers.demands import Demands
+from finery.engines.transformers.output_constraints import OutputConstraints
 from finery.engines.transformers.prompts import Job, prompts_of
+from finery.engines.transformers.response_bodies import ChatBodyFormat
 from finery.engines.transformers.sampling import Matcher, SampledToken, Sampling
+from finery.engines.transformers.tool_calls import find_form
 from finery.engines.transformers.vocabulary import Vocabulary
 from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 from tests.engines.transformers.templates import TAGGED
@@ -36,11 +36,13 @@ class Spoken:
             yield SampledToken(token, -0.5)
 
 
-def pieces(tokens: list[int], *, stops: list[str] | None = None, demands: Demands | None = None) -> list[Piece]:
+def pieces(
+    tokens: list[int], *, stops: list[str] | None = None, constraints: OutputConstraints | None = None
+) -> list[Piece]:
     job = Job(index=0, prompt=[1], sampling=Sampling(), max_tokens=99, stops=stops or [], counts_prompt=True)
 
     async def collect() -> list[Piece]:
-        made = choice_pieces(Spoken(tokens), Vocabulary(TOKENIZER), job, demands or Demands())
+        made = choice_pieces(Spoken(tokens), Vocabulary(TOKENIZER), job, constraints or OutputConstraints())
         async with aclosing(made) as found:
             return [piece async for piece in found]
 
@@ -56,7 +58,7 @@ def whole(tokens: list[int], **options: Any) -> Choice:
 
 def shown(choice: Choice) -> str:
     """What the log-probabilities tell of, put together."""
-    body = ChatShape(Vocabulary(TOKENIZER)).whole(choice)["logprobs"]
+    body = ChatBodyFormat(Vocabulary(TOKENIZER)).whole(choice)["logprobs"]
     if body is None:
         return ""
     return bytes(byte for entry in body["content"] for byte in entry["bytes"]).decode(errors="replace")
@@ -102,7 +104,7 @@ class TestTokensOfThePieces:
     def test_end_where_a_call_begins(self) -> None:
         form = find_form(prompts_of(make_tokenizer(TAGGED)))
         tokens = [*encoded("I will."), *encoded("\n" + CALL), END]
-        choice = whole(tokens, demands=Demands(form=form))
+        choice = whole(tokens, constraints=OutputConstraints(form=form))
         assert [call.name for call in choice.calls] == ["forge"]
         assert shown(choice) == choice.text == "I will."
         assert choice.generated == len(tokens)

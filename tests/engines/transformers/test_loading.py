@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.engines.transformers.loading import ModelNotLoadable, find_folder, load_model
 from tests.engines.tiny import make_adapter, make_model
 

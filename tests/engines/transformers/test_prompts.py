@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from transformers import GenerationConfig
 
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE, alpaca_prompt
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE, alpaca_prompt
 from finery.engines.transformers.prompts import ModelLimits, chat_jobs, sampling_of
 from finery.engines.transformers.renderers import Renderers
 from finery.engines.wire import ChatRequest, RequestRefused

@@ -7,7 +7,7 @@ from typing import Any
 import psutil
 import pytest
 
-from finery.contracts.prompting import NotRenderable
+from finery.contracts.chat_prompts import NotRenderable
 from finery.engines.transformers import renderers as renderers_module
 from finery.engines.transformers.renderer import Chat
 from finery.engines.transformers.renderers import Renderers, chat_of

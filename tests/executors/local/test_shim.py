@@ -15,7 +15,7 @@ import pytest
 
 from finery.contracts.process import Alive, Exited, Handle, Launch, Lost, Starting
 from finery.executors.local.executor import PACKAGE_ROOT, LocalExecutor
-from finery.executors.local.observe import Record
+from finery.executors.local.observation import Record
 from finery.kit.processes import Identity, look, marked
 from tests.executors.builders import (
     attempt_files,

@@ -14,8 +14,8 @@ from finery.api.jobs.inference_schemas import (
     ModelLoaded,
     SamplingRequest,
 )
+from finery.contracts.chat_prompts import alpaca_prompt
 from finery.contracts.deployment import Deployment, DeploymentStatus
-from finery.contracts.prompting import alpaca_prompt
 from finery.domain.errors import DomainError, ErrorKind
 from finery.kit.paths import PathResolver
 

@@ -15,7 +15,7 @@ from finery.api.native.schemas import (
     StoredDataset,
     VersionList,
 )
-from finery.contracts.stored import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
+from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
 from finery.http.admission import GLANCES, READS, studies_data, worked_on_in

@@ -8,7 +8,7 @@ from finery.api.native.schemas import CreateDeploymentRequest, CreateRunRequest,
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.run import Artifact, NewRun, RunFilter
 from finery.contracts.status import RunStatus
-from finery.contracts.stored import Dataset
+from finery.contracts.stored_datasets import Dataset
 from finery.domain.context import DomainContext
 from finery.domain.errors import Flaw
 from finery.http.logs import log_json

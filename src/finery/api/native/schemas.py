@@ -10,7 +10,7 @@ from finery.contracts.machine import Machine
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.recipes.base import PathText
 from finery.contracts.run import Artifact, LabelText, Resources
-from finery.contracts.stored import Dataset, DatasetVersion
+from finery.contracts.stored_datasets import Dataset, DatasetVersion
 
 SafeId = Annotated[str, Field(min_length=1, max_length=128)]
 

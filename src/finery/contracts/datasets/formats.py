@@ -1,5 +1,6 @@
 """The formats that a dataset row may have."""
 
+from finery.contracts.chat_prompts import alpaca_prompt
 from finery.contracts.datasets.conversation import (
     Conversation,
     asked,
@@ -18,7 +19,6 @@ from finery.contracts.datasets.message_reader import (
 )
 from finery.contracts.datasets.messages import Assistant, JsonObject, Message, User
 from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat, Tools, TurnList
-from finery.contracts.prompting import alpaca_prompt
 
 ASKING = ("system", "user")
 """Who begins a conversation."""

@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 
+from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.datasets.measurement import (
     MEASURED,
     Found,
@@ -10,7 +11,6 @@ from finery.contracts.datasets.measurement import (
     MeasurementRequest,
     NotMeasured,
 )
-from finery.contracts.prompting import ENDLESS_TEMPLATE
 from finery.kit.limits import DEAF
 from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, ask_program
 

@@ -2,7 +2,7 @@
 
 from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.fit import Footprint
+from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
 from finery.contracts.recipes.recipe import Recipe
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.fit import Footprint
+from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import RecipeConfig
 
 

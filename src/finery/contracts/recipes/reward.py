@@ -6,7 +6,7 @@ from pydantic import Field
 
 from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import TokenRules
-from finery.contracts.fit import Footprint
+from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
 from finery.contracts.recipes.recipe import Recipe
 

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.stored import Preview, PreviewRow
+from finery.contracts.stored_datasets import Preview, PreviewRow
 from finery.domain.datasets.store_errors import DatasetUnreadable
 from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.files import FILE_PREFIX
 from finery.contracts.permissions import Principal
-from finery.contracts.spec import StoredVersion
-from finery.contracts.stored import REFERENCE
+from finery.contracts.resolved_run import StoredVersion
+from finery.contracts.stored_datasets import REFERENCE
 from finery.db.read_beside_write import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets.blobs import blob_path

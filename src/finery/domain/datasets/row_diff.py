@@ -10,7 +10,7 @@ from typing import Self
 
 import msgspec
 
-from finery.contracts.stored import DatasetDiff, DiffSide, PreviewRow
+from finery.contracts.stored_datasets import DatasetDiff, DiffSide, PreviewRow
 from finery.domain.datasets.contents import reading, show_row
 from finery.kit.tables import BrokenRow, Row, scan_rows
 

@@ -4,7 +4,7 @@ from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
-from finery.contracts.stored import REFERENCE, Dataset, DatasetVersion
+from finery.contracts.stored_datasets import REFERENCE, Dataset, DatasetVersion
 from finery.domain.datasets.store_errors import DatasetNotYours, StoredDatasetNotFound, VersionNotFound
 from finery.models import BlobRow, DatasetRow, DatasetVersionRow
 

@@ -9,7 +9,7 @@ from finery.contracts.datasets import RowRefused, Source
 from finery.contracts.datasets.examples import Example, Preference, Text
 from finery.contracts.datasets.messages import Message
 from finery.contracts.datasets.row_reader import DatasetReader
-from finery.contracts.stored import Lengths, Statistics
+from finery.contracts.stored_datasets import Lengths, Statistics
 from finery.domain.datasets.contents import reading
 from finery.kit.tables import BrokenRow
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED
-from finery.contracts.stored import Dataset, DatasetPage
+from finery.contracts.stored_datasets import Dataset, DatasetPage
 from finery.db import make_room
 from finery.domain import audit
 from finery.domain.cursors import parse_cursor

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.stored import DatasetVersion, Statistics
+from finery.contracts.stored_datasets import DatasetVersion, Statistics
 from finery.domain.datasets.blobs import NewFile, blob_path, store_blob
 from finery.domain.datasets.names import checked_note
 from finery.domain.datasets.rows import find_newest, find_version, lock_own, version_of

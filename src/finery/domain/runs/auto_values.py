@@ -10,7 +10,7 @@ from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
 from finery.contracts.model_folder import context_length, text_config, whole_model
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import Recipe, TrainingConfig
-from finery.contracts.recipes.automatic import AUTO, choose, freezes_base, is_left_to_rule
+from finery.contracts.recipes.auto_values import AUTO, choose, freezes_base, is_left_to_rule
 from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
 

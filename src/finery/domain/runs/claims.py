@@ -8,7 +8,7 @@ from sqlalchemy import Select, and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.machine import Machine
-from finery.contracts.spec import ResolvedRun
+from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.status import RunStatus
 from finery.domain.leases import LEASE_LOCK, LOCAL_NODE, Node, held
 from finery.domain.runs.attempts import AttemptRef

@@ -17,7 +17,7 @@ from finery.contracts.graders.templates import Path as ItemPath
 from finery.contracts.inputs import DatasetInput, Input, inputs_of
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import GradedConfig, Recipe, RecipeConfig, TrainingConfig
-from finery.contracts.spec import ResolvedData
+from finery.contracts.resolved_run import ResolvedData
 from finery.domain.context import DomainContext
 from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_reference, resolve_reference
 from finery.domain.datasets.check import state_of_rows

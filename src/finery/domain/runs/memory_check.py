@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from finery.contracts.events import NoticeData
-from finery.contracts.fit import Footprint, ModelShape, Training, estimate, gib, largest_batch, shape_of
 from finery.contracts.machine import Machine
+from finery.contracts.memory_fit import Footprint, ModelShape, Training, estimate, gib, largest_batch, shape_of
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.domain.errors import Flaw
 from finery.domain.runs.auto_values import description_of

@@ -12,7 +12,7 @@ from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, is_adapter
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RecipeConfig
-from finery.contracts.spec import ResolvedRun
+from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.status import RunStatus
 from finery.domain.context import DomainContext
 from finery.domain.errors import Flaw

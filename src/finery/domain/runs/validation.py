@@ -14,8 +14,8 @@ from finery.contracts.inputs import DatasetInput, Input, InputKind, ModelInput, 
 from finery.contracts.permissions import Permission, Principal
 from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConfig, unmet
 from finery.contracts.recipes.base import MODEL, TRAINING
+from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.run import NewRun
-from finery.contracts.spec import ResolvedRun
 from finery.db.read_beside_write import read_beside_write
 from finery.domain import secrets
 from finery.domain.context import DomainContext

@@ -6,11 +6,11 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from finery.engines.transformers.calls import ToolCall
-from finery.engines.transformers.demands import Demands
+from finery.engines.transformers.output_constraints import OutputConstraints
 from finery.engines.transformers.prompts import Job
 from finery.engines.transformers.sampling import Matcher, SampledToken, Sampling
 from finery.engines.transformers.text import Detokenizer, StopMatcher
+from finery.engines.transformers.tool_calls import ToolCall
 from finery.engines.transformers.vocabulary import Vocabulary
 
 FinishReason = Literal["stop", "length", "tool_calls"]
@@ -62,12 +62,12 @@ class Choice:
 class Listener:
     """Makes text and calls of one choice's tokens."""
 
-    def __init__(self, vocabulary: Vocabulary, stops: list[str], demands: Demands) -> None:
-        self._detokenizer = Detokenizer(lambda tokens: vocabulary.decode(tokens, kept=demands.marks))
+    def __init__(self, vocabulary: Vocabulary, stops: list[str], constraints: OutputConstraints) -> None:
+        self._detokenizer = Detokenizer(lambda tokens: vocabulary.decode(tokens, kept=constraints.marks))
         self._vocabulary = vocabulary
-        self._kept = demands.marks
+        self._kept = constraints.marks
         self._matcher = StopMatcher(stops)
-        self._reader = demands.reader()
+        self._reader = constraints.reader()
         self._heard = 0
         self._said = 0
         """Characters, up to the first call: so far the answer is the text that the tokens make, from its begin."""
@@ -122,12 +122,12 @@ class Listener:
 
 
 async def choice_pieces(
-    source: TokenSource, vocabulary: Vocabulary, job: Job, demands: Demands
+    source: TokenSource, vocabulary: Vocabulary, job: Job, constraints: OutputConstraints
 ) -> AsyncGenerator[Piece]:
-    listener = Listener(vocabulary, job.stops, demands)
+    listener = Listener(vocabulary, job.stops, constraints)
     generated = 0
     reason: FinishReason = "length"
-    matcher = None if demands.grammar is None else demands.grammar.begin()
+    matcher = None if constraints.grammar is None else constraints.grammar.begin()
     stream = source.stream(job.prompt, job.sampling, max_tokens=job.max_tokens, matcher=matcher)
     try:
         async for sampled in stream:
@@ -150,14 +150,14 @@ async def choice_pieces(
 
 
 async def all_pieces(
-    source: TokenSource, vocabulary: Vocabulary, jobs: list[Job], demands: Demands
+    source: TokenSource, vocabulary: Vocabulary, jobs: list[Job], constraints: OutputConstraints
 ) -> AsyncGenerator[Piece]:
     """The pieces of all choices, as they come. Leaving early cancels what is still being generated."""
     queue: asyncio.Queue[Piece | None] = asyncio.Queue()
 
     async def follow(job: Job) -> None:
         try:
-            async for piece in choice_pieces(source, vocabulary, job, demands):
+            async for piece in choice_pieces(source, vocabulary, job, constraints):
                 queue.put_nowait(piece)
         finally:
             queue.put_nowait(None)
@@ -178,9 +178,11 @@ async def all_pieces(
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def all_choices(source: TokenSource, vocabulary: Vocabulary, jobs: list[Job], demands: Demands) -> list[Choice]:
+async def all_choices(
+    source: TokenSource, vocabulary: Vocabulary, jobs: list[Job], constraints: OutputConstraints
+) -> list[Choice]:
     choices = {job.index: Choice(job.index) for job in jobs}
-    async for piece in all_pieces(source, vocabulary, jobs, demands):
+    async for piece in all_pieces(source, vocabulary, jobs, constraints):
         choices[piece.index].add(piece)
     return list(choices.values())
 

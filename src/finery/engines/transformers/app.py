@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from finery.engines.leaving import CLIENT_CLOSED_REQUEST, unless_disconnected
+from finery.engines.disconnect import CLIENT_CLOSED_REQUEST, unless_disconnected
 from finery.engines.wire import (
     ChatRequest,
     CompletionRequest,

@@ -13,8 +13,8 @@ from transformers.generation.continuous_batching.cb_logits_processors import Con
 from transformers.generation.continuous_batching.continuous_api import OutputRouter
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
+from finery.contracts.chat_prompts import end_tokens
 from finery.contracts.model_folder import context_length, dimensions
-from finery.contracts.prompting import end_tokens
 from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable
 from finery.engines.transformers.sampling import (
     GenerationFailed,

@@ -17,8 +17,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, base_of, is_adapter
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 Quantization = Literal["8bit", "4bit"]

@@ -7,8 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from finery.contracts.parity import TOKENS, Asked, Precision, Record, Said, Served, tolerance_of
-from finery.contracts.prompting import ChatPrompts
+from finery.contracts.chat_prompts import ChatPrompts
+from finery.contracts.parity import TOKENS, Completion, Precision, Prompt, Record, Served, tolerance_of
 from finery.engines.transformers.generator import PAGE_TOKENS, BatchGenerator
 from finery.engines.transformers.loading import load_model
 from finery.engines.transformers.prompts import prompts_of
@@ -47,14 +47,14 @@ async def serve(record: Record, folder: str) -> Served:
     return Served(precision=precision, said=said)
 
 
-def prompt_of(prompts: ChatPrompts, asked: Asked) -> list[int]:
+def prompt_of(prompts: ChatPrompts, asked: Prompt) -> list[int]:
     return prompts.chat(asked.messages, asked.tools) if asked.messages else prompts.plain(asked.text)
 
 
-async def go_on(generator: BatchGenerator, prompt: list[int], tolerance: float) -> Said:
+async def go_on(generator: BatchGenerator, prompt: list[int], tolerance: float) -> Completion:
     greedy = Sampling(temperature=0.0, logprobs=2)
     made = [token async for token in generator.stream(prompt, greedy, max_tokens=TOKENS)]
-    return Said(
+    return Completion(
         prompt=prompt,
         tokens=[sampled.token for sampled in made],
         logprobs=[sampled.logprob or 0.0 for sampled in made],

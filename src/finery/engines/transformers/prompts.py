@@ -10,8 +10,8 @@ from jinja2 import TemplateError
 from transformers import GenerationConfig, PreTrainedTokenizerBase
 from transformers.utils.chat_template_utils import render_jinja_template
 
-from finery.contracts.prompting import OTHER_TEMPLATE, ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
-from finery.engines.transformers.conversations import messages_of, tools_of
+from finery.contracts.chat_prompts import OTHER_TEMPLATE, ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
+from finery.engines.transformers.chat_messages import messages_of, tools_of
 from finery.engines.transformers.renderer import CPU_SECONDS, MEMORY_BYTES
 from finery.engines.transformers.renderers import Renderers, chat_of
 from finery.engines.transformers.sampling import Sampling

@@ -38,7 +38,7 @@ def main() -> int:
     from jinja2 import TemplateError
     from transformers.utils.chat_template_utils import render_jinja_template
 
-    from finery.contracts.prompting import ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
+    from finery.contracts.chat_prompts import ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
 
     render = bounded(render_jinja_template, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     source, sink = sys.stdin.buffer, sys.stdout.buffer

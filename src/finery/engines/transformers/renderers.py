@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from finery.contracts.prompting import ChatPrompts, NotRenderable, TemplateOutOfBounds, Tokenizer
+from finery.contracts.chat_prompts import ChatPrompts, NotRenderable, TemplateOutOfBounds, Tokenizer
 from finery.engines.transformers.renderer import CPU_SECONDS, HEAD_BYTES, Chat, decoded, encoded
 from finery.engines.wire import RequestRefused, server_failure
 from finery.kit.limits import DEAF

@@ -6,13 +6,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from finery.engines.transformers.answers import Body, all_choices, all_pieces, usage
-from finery.engines.transformers.bodies import ChatShape, CompletionShape, Envelope, Shape
-from finery.engines.transformers.demands import DemandReader, Demands
 from finery.engines.transformers.generator import BatchGenerator
 from finery.engines.transformers.grammars import Grammars
 from finery.engines.transformers.loading import Dtype, Quantization, load_model
+from finery.engines.transformers.output_constraints import ConstraintReader, OutputConstraints
 from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, completion_jobs
 from finery.engines.transformers.renderers import PromptsApart, Renderers
+from finery.engines.transformers.response_bodies import BodyFormat, ChatBodyFormat, CompletionBodyFormat, Envelope
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.vocabulary import Vocabulary
 from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
@@ -51,7 +51,9 @@ class Service:
         grammars = Grammars(
             loaded.tokenizer, vocabulary=self._limits.vocabulary, end_tokens=sorted(self._generator.end_tokens)
         )
-        self._demands = DemandReader(loaded.tokenizer, grammars, PromptsApart(loaded.tokenizer, renderers, loop))
+        self._constraints = ConstraintReader(
+            loaded.tokenizer, grammars, PromptsApart(loaded.tokenizer, renderers, loop)
+        )
         self._generator.start()
 
     @property
@@ -70,28 +72,30 @@ class Service:
 
     async def chat(self, request: ChatRequest) -> "Answer":
         """Raises RequestRefused."""
-        demands = await self._demands_of(request, demanding=bool(request.offered_tools))
+        constraints = await self._demands_of(request, demanding=bool(request.offered_tools))
         jobs = await chat_jobs(request, self._tokenizer, self._limits, self._renderers)
-        return self._answer(request, jobs, demands, ChatShape(self._vocabulary))
+        return self._answer(request, jobs, constraints, ChatBodyFormat(self._vocabulary))
 
     async def completion(self, request: CompletionRequest) -> "Answer":
         """Raises RequestRefused."""
-        demands = await self._demands_of(request, demanding=False)
+        constraints = await self._demands_of(request, demanding=False)
         jobs = await completion_jobs(request, self._tokenizer, self._limits)
-        return self._answer(request, jobs, demands, CompletionShape(self._vocabulary))
+        return self._answer(request, jobs, constraints, CompletionBodyFormat(self._vocabulary))
 
-    async def _demands_of(self, request: GenerationRequest, *, demanding: bool) -> Demands:
+    async def _demands_of(self, request: GenerationRequest, *, demanding: bool) -> OutputConstraints:
         if request.response_format is None and not demanding:
-            return Demands()
+            return OutputConstraints()
         # Other requests' tokens are handed out on this thread in the meantime.
-        return await asyncio.to_thread(self._demands.read, request)
+        return await asyncio.to_thread(self._constraints.read, request)
 
-    def _answer(self, request: GenerationRequest, jobs: list[Job], demands: Demands, shape: Shape) -> "Answer":
+    def _answer(
+        self, request: GenerationRequest, jobs: list[Job], constraints: OutputConstraints, shape: BodyFormat
+    ) -> "Answer":
         return Answer(
             generator=self._generator,
             vocabulary=self._vocabulary,
             jobs=jobs,
-            demands=demands,
+            constraints=constraints,
             shape=shape,
             envelope=Envelope(request.model or self.name, shape.id_prefix),
             with_usage=request.wants_usage_chunk,
@@ -107,15 +111,15 @@ class Answer:
         generator: BatchGenerator,
         vocabulary: Vocabulary,
         jobs: list[Job],
-        demands: Demands,
-        shape: Shape,
+        constraints: OutputConstraints,
+        shape: BodyFormat,
         envelope: Envelope,
         with_usage: bool,
     ) -> None:
         self._generator = generator
         self._vocabulary = vocabulary
         self._jobs = jobs
-        self._demands = demands
+        self._constraints = constraints
         self._shape = shape
         self._envelope = envelope
         self._with_usage = with_usage
@@ -123,7 +127,7 @@ class Answer:
     async def whole(self) -> Body:
         """Raises RequestRefused with status 500 when generation has failed."""
         try:
-            choices = await all_choices(self._generator, self._vocabulary, self._jobs, self._demands)
+            choices = await all_choices(self._generator, self._vocabulary, self._jobs, self._constraints)
         except GenerationFailed as error:
             raise server_failure(str(error)) from error
         generated = sum(choice.generated for choice in choices)
@@ -151,7 +155,7 @@ class Answer:
         for job in self._jobs:
             if opening := self._shape.opening(job.index):
                 yield self._envelope.wrap(self._shape.chunk_object, [opening], **rest)
-        made = all_pieces(self._generator, self._vocabulary, self._jobs, self._demands)
+        made = all_pieces(self._generator, self._vocabulary, self._jobs, self._constraints)
         async with aclosing(made) as pieces:
             async for piece in pieces:
                 generated += piece.generated

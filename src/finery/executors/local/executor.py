@@ -24,7 +24,7 @@ from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, 
 from finery.executors.base import NotYet, SubmitFailed
 from finery.executors.local.environment import base_environment, failpoint_environment, tracking_environment
 from finery.executors.local.leftovers import of_dead_shim, of_no_record, sweep
-from finery.executors.local.observe import Record, is_minded, look, read_exit
+from finery.executors.local.observation import Record, is_minded, look, read_exit
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.files import read_json, write_json
 from finery.kit.processes import Identity, boot_id, uptime

@@ -15,9 +15,9 @@ from typing import Any
 
 from finery.contracts.layout import AttemptDirectory
 from finery.executors.local import oom, prctl
-from finery.executors.local.ending import Ending, ExitFile
+from finery.executors.local.exit_record import Ending, ExitFile
 from finery.executors.local.leftovers import below_shim, sweep
-from finery.executors.local.start import Become, Held, StartFailed, execute, hold
+from finery.executors.local.staged_process import Become, StagedProcess, StartFailed, execute, hold
 from finery.kit.clock import epoch_now
 from finery.kit.failpoints import failpoint
 from finery.kit.files import read_json, write_json
@@ -126,7 +126,7 @@ class _Attempt:
         if limit is not None:
             self._limit_at = time.monotonic() + limit
 
-    def _record(self, held: Held) -> None:
+    def _record(self, held: StagedProcess) -> None:
         """Before the process begins, so that none runs that is not on record."""
         write_json(
             self._files.shim,

@@ -8,9 +8,9 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.graders import ScoreModelGrader
 from finery.contracts.model_folder import is_adapter
-from finery.contracts.prompting import FALLBACK_CHAT_TEMPLATE
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.errors import TrainingRefused, is_disk_full

@@ -22,13 +22,13 @@ def redactor_of_environment(names: Iterable[str]) -> Redactor:
     return Redactor(os.environ[name] for name in {*names, *CREDENTIALS} if name in os.environ)
 
 
-def conceal_output(redact: Redactor) -> None:
+def redact_output(redact: Redactor) -> None:
     """From now on, on standard output and error, also for the loggers that write there already."""
     streams = {
         id(stream): concealed
         for pair, concealed in (
-            ((sys.stdout, sys.__stdout__), _concealed(sys.stdout, redact)),
-            ((sys.stderr, sys.__stderr__), _concealed(sys.stderr, redact)),
+            ((sys.stdout, sys.__stdout__), _redacted(sys.stdout, redact)),
+            ((sys.stderr, sys.__stderr__), _redacted(sys.stderr, redact)),
         )
         for stream in pair
     }
@@ -38,7 +38,7 @@ def conceal_output(redact: Redactor) -> None:
     sys.stdout, sys.stderr = streams[id(sys.stdout)], streams[id(sys.stderr)]
 
 
-class ConcealingStream(io.TextIOBase):
+class RedactingStream(io.TextIOBase):
     """Passes whole lines on, redacted; an unfinished one when it is flushed, or longer than LONGEST_LINE."""
 
     def __init__(self, stream: TextIO, redact: Redactor) -> None:
@@ -88,8 +88,8 @@ class _Unfinished(threading.local):
     line = ""
 
 
-def _concealed(stream: TextIO, redact: Redactor) -> TextIO:
-    return cast(TextIO, ConcealingStream(stream, redact))
+def _redacted(stream: TextIO, redact: Redactor) -> TextIO:
+    return cast(TextIO, RedactingStream(stream, redact))
 
 
 def _stream_handlers() -> Iterator["logging.StreamHandler[TextIO]"]:

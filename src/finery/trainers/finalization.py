@@ -10,51 +10,55 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.datasets import open_source
 from finery.contracts.events import ResultData
-from finery.contracts.parity import Asked, Record
-from finery.contracts.process import Made, Outcome
+from finery.contracts.parity import Prompt, Record
+from finery.contracts.process import ArtifactRef, Outcome
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import name_base
-from finery.trainers.fitting import Fitted
 from finery.trainers.loading import merged_base
 from finery.trainers.modelcard import model_card
 from finery.trainers.parity import check, note, release
 from finery.trainers.reporting import readable
 from finery.trainers.saving import fresh_partial_output, swap_into_place, write_marker, write_model
+from finery.trainers.training_loop import Fitted
 
 
 @dataclass(frozen=True)
-class Lesson:
+class TrainingSummary:
     """What was learned from, for the record."""
 
     base: str
     rows: int
     evaluation_rows: int
     stop_tokens: frozenset[int]
-    beginnings: tuple[Asked, ...] = ()
+    beginnings: tuple[Prompt, ...] = ()
     """Of some of the rows."""
 
 
 @dataclass(frozen=True)
 class Written:
-    artifacts: list[Made]
+    artifacts: list[ArtifactRef]
     record: Record | None
     """What the model said before it was saved, where it is to be compared."""
 
 
 def finish(
-    attempt: Attempt, config: TrainingConfig, fitted: Fitted, tokenizer: PreTrainedTokenizerBase, lesson: Lesson
+    attempt: Attempt,
+    config: TrainingConfig,
+    fitted: Fitted,
+    tokenizer: PreTrainedTokenizerBase,
+    summary: TrainingSummary,
 ) -> Outcome:
     """Raises OSError when the disk is full, TrainingRefused when somebody else's files took the output's place."""
-    counted = {**fitted.figures, "rows": lesson.rows, "eval_rows": lesson.evaluation_rows}
+    counted = {**fitted.figures, "rows": summary.rows, "eval_rows": summary.evaluation_rows}
     figures = {name: value for name, value in counted.items() if math.isfinite(value)}
     if fitted.ending is Reason.PAUSED:
         return Outcome(reason=Reason.PAUSED, message=None, figures=figures)
-    artifacts: list[Made] = []
+    artifacts: list[ArtifactRef] = []
     if attempt.is_main:
-        written = _write(attempt, config, fitted, tokenizer, lesson, figures)
+        written = _write(attempt, config, fitted, tokenizer, summary, figures)
         artifacts = written.artifacts
         if written.record is not None:
             release(fitted.trainer)
@@ -70,25 +74,25 @@ def _write(
     config: TrainingConfig,
     fitted: Fitted,
     tokenizer: PreTrainedTokenizerBase,
-    lesson: Lesson,
+    summary: TrainingSummary,
     figures: dict[str, float],
 ) -> Written:
     output = attempt.spec.output_dir
     attempt.reporter.stage("saving", f"saving the model {output.name}")
     # Without the casts of mixed precision: they belong to the steps of a training.
     model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model, keep_fp32_wrapper=False)
-    artifacts = [Made(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]
+    artifacts = [ArtifactRef(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]
     partial = fresh_partial_output(attempt)
-    if lesson.stop_tokens:
-        name_stop_tokens(model.get_base_model() if config.use_lora else model, lesson.stop_tokens)
+    if summary.stop_tokens:
+        name_stop_tokens(model.get_base_model() if config.use_lora else model, summary.stop_tokens)
     if config.use_lora:
-        model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, lesson.base, partial)
-    record = note(model, tokenizer, lesson.beginnings) if config.parity_check else None
+        model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, summary.base, partial)
+    record = note(model, tokenizer, summary.beginnings) if config.parity_check else None
     write_model(model, tokenizer, partial)
     if config.use_lora and config.merge_adapter:
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")
-        artifacts.append(Made(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
+        artifacts.append(ArtifactRef(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
     card = model_card(attempt, config, figures, _sha256_of_data(attempt))
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)

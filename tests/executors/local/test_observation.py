@@ -13,7 +13,7 @@ from finery.contracts.layout import AttemptDirectory, mark_of
 from finery.contracts.process import Alive, Exit, Exited, Lost, Starting, judge
 from finery.contracts.status import Reason
 from finery.executors.local.executor import LocalExecutor
-from finery.executors.local.observe import START_ALLOWANCE_SECONDS
+from finery.executors.local.observation import START_ALLOWANCE_SECONDS
 from finery.kit.files import read_json, write_json
 from finery.kit.locks import FileLock
 from finery.kit.processes import Identity, boot_id, uptime

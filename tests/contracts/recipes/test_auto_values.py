@@ -1,7 +1,7 @@
 import pytest
 
 from finery.contracts.recipes import RECIPES
-from finery.contracts.recipes.automatic import AUTO, choose
+from finery.contracts.recipes.auto_values import AUTO, choose
 
 
 def chosen(key: str, *, recipe: str = "sft", rows: int = 1000, parameters: int = 10**9, **config: object) -> object:

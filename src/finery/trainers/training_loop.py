@@ -16,7 +16,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.callbacks import StepCallback
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.errors import OutOfMemory, is_out_of_memory
-from finery.trainers.probing import ProbeCallback, is_probed
+from finery.trainers.memory_probe import ProbeCallback, is_probed
 from finery.trainers.sampling import SampleCallback
 
 LASTING = frozenset(

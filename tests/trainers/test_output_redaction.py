@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from finery.kit.redaction import Redactor
-from finery.trainers.concealing import LONGEST_LINE, ConcealingStream, redactor_of_environment
+from finery.trainers.output_redaction import LONGEST_LINE, RedactingStream, redactor_of_environment
 from tests.trainers.running import SOURCE, Ended, ended, start
 from tests.trainers.test_command import make
 
@@ -64,7 +64,7 @@ class TestConcealOutput:
             "import logging, os, sys, warnings\n"
             "logging.getLogger('early').addHandler(logging.StreamHandler())\n"
             "logging.getLogger('early.out').addHandler(logging.StreamHandler(sys.stdout))\n"
-            "from finery.trainers.concealing import conceal_output, redactor_of_environment\n"
+            "from finery.trainers.output_redaction import conceal_output, redactor_of_environment\n"
             "value = os.environ['MINE']\n"
             "conceal_output(redactor_of_environment(['MINE']))\n"
             "print('printed', value, end='', flush=True)\n"
@@ -119,6 +119,6 @@ class TestTrainer:
         return log, result
 
 
-def concealing(value: str) -> tuple[ConcealingStream, io.StringIO]:
+def concealing(value: str) -> tuple[RedactingStream, io.StringIO]:
     inner = io.StringIO()
-    return ConcealingStream(inner, Redactor([value])), inner
+    return RedactingStream(inner, Redactor([value])), inner

@@ -27,7 +27,7 @@ class StartFailed(Exception):
 
 
 @dataclass(frozen=True)
-class Held:
+class StagedProcess:
     """A child that waits to be let go. It ends by itself if its shim does."""
 
     process: Identity
@@ -49,7 +49,7 @@ class Held:
         os.close(self.errors)
 
 
-def hold(launch: dict[str, Any], environment: dict[str, str], become: Become, lock: int) -> Held:
+def hold(launch: dict[str, Any], environment: dict[str, str], become: Become, lock: int) -> StagedProcess:
     """Fork the process. `lock` is the shim's lock, which a child that never calls exec would keep held.
 
     Raises OSError when it cannot be forked.
@@ -64,7 +64,7 @@ def hold(launch: dict[str, Any], environment: dict[str, str], become: Become, lo
         _live(launch, environment, become, shim, gate_read, error_write)
     os.close(gate_read)
     os.close(error_write)
-    return Held(Identity.of(pid), gate_write, error_read)
+    return StagedProcess(Identity.of(pid), gate_write, error_read)
 
 
 def execute(launch: dict[str, Any], environment: dict[str, str], errors: int) -> NoReturn:

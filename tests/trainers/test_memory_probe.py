@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from datasets import Dataset
 
-from finery.trainers.probing import longest_rows
+from finery.trainers.memory_probe import longest_rows
 from tests.trainers.running import (
     FEEDBACK,
     INSTRUCTIONS,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from uuid import uuid4
 
+from finery.contracts.chat_prompts import PROBE_ARGUMENTS, PROBE_NAME, ChatPrompts, NotRenderable, calling_probe
 from finery.contracts.datasets.messages import JsonObject
-from finery.contracts.prompting import PROBE_ARGUMENTS, PROBE_NAME, ChatPrompts, NotRenderable, calling_probe
 
 ASKED: JsonObject = {"role": "user", "content": "finery asks"}
 SAID = "finery says"

@@ -13,7 +13,7 @@ from datasets import Dataset
 from pyarrow import compute
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from finery.contracts.fit import gib, optimizer_bytes
+from finery.contracts.memory_fit import gib, optimizer_bytes
 from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.kit.machine import read_hardware
 from finery.trainers.arguments import BatchShape

@@ -7,10 +7,10 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerBase
 
-from finery.contracts.prompting import ChatPrompts
-from finery.engines.transformers.calls import CallForm, CallReader, find_form, shows_tools
+from finery.contracts.chat_prompts import ChatPrompts
 from finery.engines.transformers.grammars import Grammar, GrammarRefused, Grammars, GrammarsMissing, json_rule
 from finery.engines.transformers.schemas import SchemaRefused, check_bounds
+from finery.engines.transformers.tool_calls import CallForm, CallReader, find_form, shows_tools
 from finery.engines.wire import ChatRequest, GenerationRequest, RequestRefused
 from finery.engines.wire_types import JsonObjectFormat, JsonSchemaFormat, ResponseFormat, Tool
 
@@ -19,7 +19,7 @@ NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additional
 
 
 @dataclass(frozen=True)
-class Demands:
+class OutputConstraints:
     grammar: Grammar | None = None
     form: CallForm | None = None
     most_calls: int | None = None
@@ -31,7 +31,7 @@ class Demands:
         return None if self.form is None else CallReader(self.form, most=self.most_calls)
 
 
-class DemandReader:
+class ConstraintReader:
     """For one model. Safe to use on any thread."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, grammars: Grammars, prompts: ChatPrompts) -> None:
@@ -39,22 +39,26 @@ class DemandReader:
         self._grammars = grammars
         self._prompts = prompts
 
-    def read(self, request: GenerationRequest) -> Demands:
+    def read(self, request: GenerationRequest) -> OutputConstraints:
         """May take a second. Raises RequestRefused."""
         try:
             if isinstance(request, ChatRequest) and request.offered_tools:
                 return self._with_tools(request, request.offered_tools)
             final = self._final_rule(request.response_format)
-            return Demands() if final is None else Demands(self._compile(f"start: {final}", "response_format"))
+            return (
+                OutputConstraints()
+                if final is None
+                else OutputConstraints(self._compile(f"start: {final}", "response_format"))
+            )
         except GrammarsMissing as error:
             asked = "response_format" if request.response_format is not None else "tools"
             raise RequestRefused(f"{asked} {error}.", param=asked, code="unsupported_parameter") from error
 
-    def _with_tools(self, request: ChatRequest, tools: list[Tool]) -> Demands:
+    def _with_tools(self, request: ChatRequest, tools: list[Tool]) -> OutputConstraints:
         form = self._readable_form()
         one = request.parallel_tool_calls is False or request.chosen_function is not None or form.between is None
         grammar = self._tools_grammar(request, tools, form, one=one)
-        return Demands(grammar, form, 1 if one else None, self._marks)
+        return OutputConstraints(grammar, form, 1 if one else None, self._marks)
 
     def _readable_form(self) -> CallForm:
         if not self._shows_tools:

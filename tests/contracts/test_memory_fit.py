@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from finery.contracts.fit import (
+from finery.contracts.memory_fit import (
     STACK,
     Footprint,
     ModelShape,

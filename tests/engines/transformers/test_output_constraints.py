@@ -6,8 +6,8 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from finery.engines.transformers.demands import DemandReader, Demands
 from finery.engines.transformers.grammars import Grammars
+from finery.engines.transformers.output_constraints import ConstraintReader, OutputConstraints
 from finery.engines.transformers.prompts import prompts_of
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.wire import ChatRequest, RequestRefused
@@ -23,9 +23,9 @@ def tools(**function: Any) -> list[dict[str, Any]]:
     return [{"type": "function", "function": {**FORGE, **function}}]
 
 
-def read(tokenizer: PreTrainedTokenizerBase, **fields: Any) -> Demands:
+def read(tokenizer: PreTrainedTokenizerBase, **fields: Any) -> OutputConstraints:
     grammars = Grammars(tokenizer, vocabulary=len(tokenizer), end_tokens=[0])
-    return DemandReader(tokenizer, grammars, prompts_of(tokenizer)).read(
+    return ConstraintReader(tokenizer, grammars, prompts_of(tokenizer)).read(
         ChatRequest.model_validate({"messages": USER, **fields})
     )
 
@@ -36,10 +36,10 @@ def refusal(template: str, **fields: Any) -> str | None:
     return caught.value.body["error"]["param"]
 
 
-def follows(demands: Demands, tokens: list[int]) -> bool:
+def follows(constraints: OutputConstraints, tokens: list[int]) -> bool:
     """Whether an answer may begin like this."""
-    assert demands.grammar is not None
-    matcher = demands.grammar.begin()
+    assert constraints.grammar is not None
+    matcher = constraints.grammar.begin()
     for token in tokens:
         try:
             if matcher.mask(torch.zeros(500))[token] != 0:
@@ -53,14 +53,14 @@ def follows(demands: Demands, tokens: list[int]) -> bool:
 class TestRead:
     def test_asks_nothing_of_what_is_free(self) -> None:
         tokenizer = make_tokenizer(TAGGED)
-        assert read(tokenizer) == Demands()
-        assert read(tokenizer, response_format={"type": "text"}) == Demands()
-        assert read(tokenizer, tools=tools(), tool_choice="none") == Demands()
+        assert read(tokenizer) == OutputConstraints()
+        assert read(tokenizer, response_format={"type": "text"}) == OutputConstraints()
+        assert read(tokenizer, tools=tools(), tool_choice="none") == OutputConstraints()
         assert read(tokenizer, tools=tools()).grammar is None
 
     def test_strict_tools_hold_calls_alone(self) -> None:
         tokenizer = make_tokenizer(TAGGED)
-        demands = read(tokenizer, tools=tools(strict=True))
+        constraints = read(tokenizer, tools=tools(strict=True))
         good = 'Well: <tool_call>\n{"name": "forge", "arguments": {"metal": "iron"}}\n</tool_call>\nDone.'
         for text, allowed in {
             "Any text, even {x} <tool_box>": True,
@@ -68,7 +68,7 @@ class TestRead:
             good.replace("iron", "tin"): False,
             good.replace('"forge"', '"burn"'): False,
         }.items():
-            assert follows(demands, tokenizer(text)["input_ids"]) is allowed
+            assert follows(constraints, tokenizer(text)["input_ids"]) is allowed
 
     def test_marks_may_be_special_tokens(self) -> None:
         tokenizer = make_tokenizer(TAGGED)
@@ -76,10 +76,10 @@ class TestRead:
         text = '<tool_call>\n{"name": "forge", "arguments": {"metal": "iron"}}\n</tool_call>'
         tokens = tokenizer(text)["input_ids"]
         for settings in ({"tools": tools(), "tool_choice": "required"}, {"tools": tools(strict=True)}):
-            demands = read(tokenizer, **settings)
-            assert demands.marks == {tokens[0], tokens[-1]}
-            assert follows(demands, tokens)
-        assert not follows(demands, tokenizer(text.replace("iron", "tin"))["input_ids"])
+            constraints = read(tokenizer, **settings)
+            assert constraints.marks == {tokens[0], tokens[-1]}
+            assert follows(constraints, tokens)
+        assert not follows(constraints, tokenizer(text.replace("iron", "tin"))["input_ids"])
 
     @pytest.mark.parametrize(
         ("template", "fields", "param"),
@@ -96,10 +96,10 @@ class TestRead:
 
     def test_a_bare_call_can_be_required(self) -> None:
         tokenizer = make_tokenizer(BARE)
-        demands = read(tokenizer, tools=tools(), tool_choice="required")
-        assert demands.most_calls == 1
-        assert follows(demands, tokenizer('{"name": "forge", "parameters": {"metal": "iron"}}')["input_ids"])
-        assert not follows(demands, tokenizer("iron")["input_ids"])
+        constraints = read(tokenizer, tools=tools(), tool_choice="required")
+        assert constraints.most_calls == 1
+        assert follows(constraints, tokenizer('{"name": "forge", "parameters": {"metal": "iron"}}')["input_ids"])
+        assert not follows(constraints, tokenizer("iron")["input_ids"])
 
     def test_without_the_package_formats_are_refused_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "llguidance.hf", None)
@@ -109,9 +109,9 @@ class TestRead:
 
     def test_white_space_is_bounded(self) -> None:
         tokenizer = make_tokenizer(TAGGED)
-        demands = read(tokenizer, response_format={"type": "json_object"})
+        constraints = read(tokenizer, response_format={"type": "json_object"})
         assert follows(
-            demands, tokenizer(json.dumps({"a": [1, {"火": None}]}, indent=4, ensure_ascii=False))["input_ids"]
+            constraints, tokenizer(json.dumps({"a": [1, {"火": None}]}, indent=4, ensure_ascii=False))["input_ids"]
         )
-        assert not follows(demands, tokenizer('{"a":  1')["input_ids"])
-        assert not follows(demands, tokenizer('{\n\n"a"')["input_ids"])
+        assert not follows(constraints, tokenizer('{"a":  1')["input_ids"])
+        assert not follows(constraints, tokenizer('{\n\n"a"')["input_ids"])

@@ -6,8 +6,8 @@ from typing import Protocol
 from uuid import uuid4
 
 from finery.engines.transformers.answers import Body, Choice, Piece
-from finery.engines.transformers.calls import ToolCall
 from finery.engines.transformers.sampling import SampledToken
+from finery.engines.transformers.tool_calls import ToolCall
 from finery.engines.transformers.vocabulary import Vocabulary
 
 
@@ -25,7 +25,7 @@ class Envelope:
         return {**head, "choices": choices, **rest}
 
 
-class Shape(Protocol):
+class BodyFormat(Protocol):
     """One endpoint's way of writing choices."""
 
     id_prefix: str
@@ -41,7 +41,7 @@ class Shape(Protocol):
     def chunk(self, piece: Piece) -> Body: ...
 
 
-class ChatShape:
+class ChatBodyFormat:
     id_prefix = "chatcmpl"
     body_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
@@ -94,7 +94,7 @@ def call_body(call: ToolCall) -> Body:
     return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
-class CompletionShape:
+class CompletionBodyFormat:
     id_prefix = "cmpl"
     body_object = "text_completion"
     chunk_object = "text_completion"

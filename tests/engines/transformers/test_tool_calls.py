@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from finery.engines.transformers.calls import CallForm, CallReader, find_form, shows_tools
 from finery.engines.transformers.prompts import prompts_of
+from finery.engines.transformers.tool_calls import CallForm, CallReader, find_form, shows_tools
 from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 from tests.engines.transformers.templates import AS_XML, BARE, LISTED, TAGGED
 

@@ -22,7 +22,7 @@ class _Trouble:
     count: int = 1
 
 
-class Complaints:
+class FailureLog:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
