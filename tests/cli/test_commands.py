@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from finery import __version__
-from finery.cli import checks
+from finery.cli import doctor_checks
 from finery.client import FineryClient
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
@@ -344,11 +344,11 @@ class TestDoctor:
         assert found["server"]["state"] == found["database"]["state"] == found["core packages"]["state"] == "ok"
 
     def test_every_package_of_the_core_is_looked_for(self, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        present = {name: checks.version_of(name) for name in ("fastapi", "psutil")}
+        present = {name: doctor_checks.version_of(name) for name in ("fastapi", "psutil")}
         assert None not in present.values()
-        monkeypatch.setattr(checks, "version_of", present.get)
-        found = {one.subject: one for one in checks.examine(home=home, port=free_port(), deep=False)}
-        assert found["core packages"].state is checks.State.LACKING
+        monkeypatch.setattr(doctor_checks, "version_of", present.get)
+        found = {one.subject: one for one in doctor_checks.examine(home=home, port=free_port(), deep=False)}
+        assert found["core packages"].state is doctor_checks.State.LACKING
         assert "aiohttp" in found["core packages"].found
         assert "fastapi," not in found["core packages"].found
 

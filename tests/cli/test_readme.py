@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 from tests.cli.command import Finery
 from tests.servers import ROOT
 

@@ -27,7 +27,7 @@ def chat(
     if as_json and question is None:
         fail("--json needs a question: give --prompt, or pipe one in")
     with server() as client:
-        from finery.cli.conversation import Conversation, answer_once, converse, serving
+        from finery.cli.chat_session import Conversation, answer_once, converse, serving
         from finery.client import Sampling
 
         with serving(client, model, keep=keep, quiet=as_json) as deployment:

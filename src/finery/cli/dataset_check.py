@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 from finery.cli.output import JsonOption, print_facts, print_json, size
 from finery.cli.session import fail
 

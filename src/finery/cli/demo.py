@@ -29,7 +29,7 @@ def demo(
     wants_own = home is not None or keep
     if server is not None and wants_own:
         fail("--server: --home and --keep are for a server that the demo starts; leave them out")
-    from finery.cli.demonstration import demonstrate
+    from finery.cli.demo_steps import demonstrate
 
     url = None if wants_own else server or os.environ.get("FINERY_URL")
     raise typer.Exit(demonstrate(home=home, url=url, keep=keep, as_json=as_json))

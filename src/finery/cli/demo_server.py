@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 from finery.cli.serve import SERVER
 from finery.cli.session import fail
 from finery.client import ClientError, FineryClient

@@ -44,7 +44,7 @@ def start(
 ) -> None:
     """Load a model, to stay loaded until it is stopped."""
     with server() as client:
-        from finery.cli.conversation import wait_until_running
+        from finery.cli.chat_session import wait_until_running
         from finery.contracts.deployment import EngineOptions
 
         options = None if max_context is None else EngineOptions(max_context=max_context)

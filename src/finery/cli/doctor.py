@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 from finery.cli.output import JsonOption, print_json, printable
 from finery.cli.session import failing_clearly
 
@@ -22,7 +22,7 @@ def doctor(
 
     The exit code is 1 when something is missing without which Finery cannot work.
     """
-    from finery.cli.checks import State, examine
+    from finery.cli.doctor_checks import State, examine
 
     with failing_clearly():
         findings = examine(home=home, port=port, deep=deep)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.asking import PasswordStdin, ask_login, ask_new_password, ask_password
 from finery.cli.output import JsonOption, print_facts, print_json
+from finery.cli.secret_prompt import PasswordStdin, ask_login, ask_new_password, ask_password
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.exits import EXIT_OF_STATUS, ExitCode
+from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
 from finery.cli.output import (
     JsonOption,
     age,
@@ -74,7 +74,7 @@ def show(run_id: RunId, as_json: JsonOption = False) -> None:
 def monitor(run_id: RunId, as_json: JsonOption = False) -> None:
     """Follow a run to its end, as `finery train` does."""
     with server() as client:
-        from finery.cli.tracking import track
+        from finery.cli.run_following import track
 
         client.get_run(run_id)
         raise typer.Exit(track(client, run_id, as_json=as_json))
@@ -189,7 +189,7 @@ def wait(
 ) -> None:
     """Wait for a run's end in silence; the exit code says how it was."""
     with server() as client:
-        from finery.cli.tracking import summary
+        from finery.cli.run_following import summary
 
         try:
             run = client.wait(run_id, timeout=timeout)

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.asking import ask_secret
 from finery.cli.output import JsonOption, age, print_json, print_table
+from finery.cli.secret_prompt import ask_secret
 from finery.cli.session import server
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from finery.client import FineryClient, FineryError

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperArgument, TyperCommand
 
+from finery.cli.key_values import SettingRefused, merged, parse_labels, parse_settings
 from finery.cli.output import JsonOption, print_json
 from finery.cli.session import fail, server
-from finery.cli.settings import SettingRefused, merged, parse_labels, parse_settings
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -73,7 +73,7 @@ def train(
         if detach:
             print_json(run) if as_json else print(run.id)
             return
-        from finery.cli.tracking import track
+        from finery.cli.run_following import track
 
         if not as_json:
             print(f"Run {run.id}: {recipe}" + (f" of {run.model_name}" if run.model_name else ""), flush=True)

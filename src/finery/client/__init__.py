@@ -1,11 +1,11 @@
 """The Python client: `from finery.client import FineryClient`."""
 
 from finery.client.accounts import CreatedKey, LoggedIn, Me
-from finery.client.answers import LogSlice, LogTail, UploadedDataset
 from finery.client.chat import ChatAnswer, ChatMessage, Sampling
 from finery.client.client import FineryClient
 from finery.client.credentials import CredentialsRefused
 from finery.client.errors import BadConnection, ClientError, FineryError, Flaw, ServerUnreachable
+from finery.client.responses import LogSlice, LogTail, UploadedDataset
 
 __all__ = [
     "BadConnection",

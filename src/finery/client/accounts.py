@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pydantic import Field
 
 from finery.client.address import warn_of_plain_http
-from finery.client.answers import Answer
+from finery.client.responses import Answer
 from finery.client.transport import PREFIX, Transport, parse
 from finery.contracts.accounts import ApiKey, NewUser, SetupStatus, User, UserChanges
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from finery.client.answers import Answer
+from finery.client.responses import Answer
 
 
 class Sampling(BaseModel):

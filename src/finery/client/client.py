@@ -1,4 +1,4 @@
-"""The native API as methods. Every answer is a contract or a model of `finery.client.answers`."""
+"""The native API as methods. Every answer is a contract or a model of `finery.client.responses`."""
 
 import time
 import uuid
@@ -11,7 +11,11 @@ from urllib.parse import quote
 from pydantic import JsonValue
 
 from finery.client.accounts import Accounts
-from finery.client.answers import (
+from finery.client.audit import Audit
+from finery.client.chat import ChatAnswer, ChatChunk, ChatMessage, Sampling
+from finery.client.datasets import Datasets
+from finery.client.errors import ServerUnreachable
+from finery.client.responses import (
     ArtifactFile,
     ArtifactFiles,
     ArtifactList,
@@ -25,11 +29,7 @@ from finery.client.answers import (
     System,
     UploadedDataset,
 )
-from finery.client.audit import Audit
-from finery.client.chat import ChatAnswer, ChatChunk, ChatMessage, Sampling
-from finery.client.datasets import Datasets
-from finery.client.errors import ServerUnreachable
-from finery.client.following import follow
+from finery.client.run_stream import follow
 from finery.client.secrets import Secrets
 from finery.client.sse import read_messages
 from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, PREFIX, Transport, parse

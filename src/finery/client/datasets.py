@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from pydantic import JsonValue
 
-from finery.client.answers import Answer
 from finery.client.errors import FineryError
+from finery.client.responses import Answer
 from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport, given, parse
 from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 

@@ -4,7 +4,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from finery.client.address import warn_of_plain_http
-from finery.client.answers import Answer
+from finery.client.responses import Answer
 from finery.client.transport import PREFIX, Transport, parse
 from finery.contracts.accounts import SecretInfo
 

@@ -11,9 +11,9 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from finery.client.address import checked_key, checked_url, is_loopback, warn_of_plain_http
-from finery.client.answers import ErrorAnswer
 from finery.client.credentials import stored_key
 from finery.client.errors import FineryError, Flaw, ServerUnreachable
+from finery.client.responses import ErrorAnswer
 
 DEFAULT_URL = "http://127.0.0.1:8001"
 PREFIX = "/api/v1"

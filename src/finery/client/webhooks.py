@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from finery.client.answers import Answer
+from finery.client.responses import Answer
 from finery.client.transport import PREFIX, Transport, given, parse
 from finery.contracts.webhooks import (
     Delivery,

@@ -7,7 +7,15 @@ from fastapi import FastAPI
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from finery.client.answers import ArtifactList, DeploymentList, EventList, LogSlice, LogTail, ModelList, UploadedDataset
+from finery.client.responses import (
+    ArtifactList,
+    DeploymentList,
+    EventList,
+    LogSlice,
+    LogTail,
+    ModelList,
+    UploadedDataset,
+)
 from finery.contracts.machine import Machine
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run, RunPage

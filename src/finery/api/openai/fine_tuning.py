@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, IdempotencyKey, JobId, OpenAIRoute, RetryCount, is_retry
+from finery.api.openai.fine_tuning_field_paths import named_as_sent
 from finery.api.openai.fine_tuning_mapping import models_named, to_job, to_new_run
 from finery.api.openai.fine_tuning_pages import checkpoint_page, controlled, event_page, job_filter, job_page, job_run
-from finery.api.openai.fine_tuning_places import named_as_sent
 from finery.api.openai.fine_tuning_schemas import CheckpointPage, CreateJobRequest, EventPage, FineTuningJob, JobPage
 from finery.api.openai.model_names import check_models
 from finery.api.openai.pages import known_only

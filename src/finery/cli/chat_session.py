@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
 
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 from finery.cli.output import print_json, printable
 from finery.cli.session import fail
 from finery.client import ChatMessage, FineryClient, Sampling

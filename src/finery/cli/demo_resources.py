@@ -9,19 +9,19 @@ from typing import cast
 
 from pydantic import JsonValue
 
-from finery.cli.conversation import wait_until_running
+from finery.cli.chat_session import wait_until_running
 from finery.cli.display import choose_view
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
+from finery.cli.run_following import summary
 from finery.cli.samples import write_samples
 from finery.cli.session import fail
-from finery.cli.tracking import summary
 from finery.client import ClientError, FineryClient
 from finery.contracts.deployment import Deployment
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 
 
-class DemoWork:
+class DemoResources:
     def __init__(self, client: FineryClient, *, quiet: bool) -> None:
         self._client = client
         self._quiet = quiet
@@ -75,8 +75,8 @@ class DemoWork:
 
 
 @contextmanager
-def demo_work(client: FineryClient, *, quiet: bool) -> Iterator[DemoWork]:
-    work = DemoWork(client, quiet=quiet)
+def demo_resources(client: FineryClient, *, quiet: bool) -> Iterator[DemoResources]:
+    work = DemoResources(client, quiet=quiet)
     try:
         yield work
     finally:

@@ -1,6 +1,6 @@
 import pytest
 
-from finery.cli.settings import SettingRefused, parse_labels, parse_settings, parse_value
+from finery.cli.key_values import SettingRefused, parse_labels, parse_settings, parse_value
 
 
 class TestParseValue:

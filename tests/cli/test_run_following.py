@@ -8,8 +8,8 @@ from typing import cast
 
 import pytest
 
-from finery.cli.exits import ExitCode
-from finery.cli.tracking import track
+from finery.cli.exit_codes import ExitCode
+from finery.cli.run_following import track
 from finery.client import FineryClient
 from finery.contracts.events import Event
 from finery.contracts.status import RunStatus

@@ -3,8 +3,8 @@
 import time
 from collections.abc import Iterator
 
-from finery.client.answers import EventList
 from finery.client.errors import FineryError, ServerUnreachable
+from finery.client.responses import EventList
 from finery.client.sse import read_messages
 from finery.client.transport import PREFIX, Transport
 from finery.contracts.events import EVENT, Event, StatusEvent

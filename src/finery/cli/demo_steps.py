@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
+from finery.cli.demo_resources import DemoResources, demo_resources
 from finery.cli.demo_server import DemoServer, OwnServer, demo_server, server_there
-from finery.cli.demo_work import DemoWork, demo_work
-from finery.cli.exits import ExitCode
+from finery.cli.exit_codes import ExitCode
 from finery.cli.output import console, print_json, printable
 from finery.cli.session import fail, failing_clearly
 from finery.client import ChatMessage, FineryClient, Sampling
@@ -73,7 +73,7 @@ def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool
         failing_clearly(),
         server_there(url) if url else demo_server(home) as server,
         FineryClient(url=server.url) as client,
-        demo_work(client, quiet=as_json) as work,
+        demo_resources(client, quiet=as_json) as work,
     ):
         say(_greeting(server))
         sft = work.train(
@@ -124,7 +124,7 @@ def _margin(client: FineryClient, run: Run) -> Margin:
     return Margin(margins[0], margins[-1])
 
 
-def _ask_both(client: FineryClient, work: DemoWork, trained: Run) -> list[Answered]:
+def _ask_both(client: FineryClient, work: DemoResources, trained: Run) -> list[Answered]:
     untrained_id, trained_id = (deployment.id for deployment in work.serve(UNTRAINED, trained.id))
     taught = _taught()
     return [

@@ -18,7 +18,7 @@ def followed(*script: Scripted | Answerer, after: int = 0) -> tuple[list[int], S
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("finery.client.following.FIRST_DELAY", 0.0)
+    monkeypatch.setattr("finery.client.run_stream.FIRST_DELAY", 0.0)
 
 
 class TestFollow:

@@ -4,7 +4,7 @@ import sys
 from datetime import timedelta
 
 from finery.cli.display import choose_view
-from finery.cli.exits import EXIT_OF_STATUS, ExitCode
+from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
 from finery.cli.output import duration, print_json, printable
 from finery.client import FineryClient
 from finery.contracts.events import Event, StatusEvent
