@@ -21,7 +21,7 @@ def ours(path: Path) -> Counts:
     report = examine(Source(path), "sft")
     return {
         "rows": report.rows,
-        "flawed": report.flawed,
+        "flawed": report.invalid,
         "trainable": report.trainable,
         "duplicates": report.duplicates.count,
         "masked": report.masked_messages,

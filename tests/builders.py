@@ -76,10 +76,10 @@ def write_weights(path: Path, size: int = 0, *, parameters: int | None = None) -
         file.truncate(8 + len(header) + count * width)
 
 
-def hand_over(session: Session, run_id: str, who: Principal) -> None:
+def hand_over(session: Session, run_id: str, actor: Principal) -> None:
     """Nobody's run becomes theirs, and keeps the id that was chosen as its own: as runs have from earlier versions."""
-    key = client_key(who.user_id, run_id)
-    session.execute(update(RunRow).where(RunRow.id == run_id).values(owner_id=who.user_id, client_key=key))
+    key = client_key(actor.user_id, run_id)
+    session.execute(update(RunRow).where(RunRow.id == run_id).values(owner_id=actor.user_id, client_key=key))
 
 
 def external(run_id: str, **fields: Any) -> NewRun:

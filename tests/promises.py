@@ -60,7 +60,7 @@ def broken_log(log: Path, *, most_lines: int | None = None) -> Broken:
 def processes_of(home: Path) -> list[Process]:
     """Shims, trainers, engines and all that they started, by the mark in their environment; not the server."""
     home_id = identify_home(HomeDirectory(home).state)
-    starts = tuple(f"{MARK_VARIABLE}={who}{home_id}/".encode() for who in ("", "shim:"))
+    starts = tuple(f"{MARK_VARIABLE}={actor}{home_id}/".encode() for actor in ("", "shim:"))
     return [each for each in processes() if any(part.startswith(starts) for part in _environment(each.pid))]
 
 

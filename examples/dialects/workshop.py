@@ -38,7 +38,7 @@ class Piece(BaseModel):
 
 
 def to_fault(problem: Problem) -> dict[str, Any]:
-    return {"fault": problem.message, "where": problem.flaws[0].field if problem.flaws else None}
+    return {"fault": problem.message, "where": problem.issues[0].field if problem.issues else None}
 
 
 def to_piece(run: Run) -> Piece:

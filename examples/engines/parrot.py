@@ -37,7 +37,7 @@ class Parrot:
         """Only who asks for it gets it."""
         return 0
 
-    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+    def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
         if model.adapter is not None:
             return "it is an adapter"
         return "it cannot be quantized there" if options.load_in_8bit or options.load_in_4bit else None

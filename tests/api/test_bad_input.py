@@ -33,7 +33,7 @@ def problem(answer: Any) -> dict[str, Any]:
     """The jobs dialect's body, checked for its shape."""
     found: dict[str, Any] = answer.json()
     assert found.keys() == {"detail", "errors"}
-    assert all(flaw.keys() - {"line"} == {"field", "message"} for flaw in found["errors"])
+    assert all(issue.keys() - {"line"} == {"field", "message"} for issue in found["errors"])
     assert "Traceback" not in answer.text
     return found
 
@@ -47,7 +47,7 @@ def message_of(answer: Any, path: str) -> str:
     elif path.startswith("/api/v1/"):
         error = answer.json()["error"]
         assert error.keys() == {"code", "message", "errors"}
-        assert all(flaw.keys() == {"field", "message", "line", "code"} for flaw in error["errors"])
+        assert all(issue.keys() == {"field", "message", "line", "code"} for issue in error["errors"])
     else:
         error = {"message": problem(answer)["detail"]}
     assert "Traceback" not in answer.text
@@ -162,8 +162,8 @@ class TestConfiguration:
         answer = client.post("/train/sft", json={**SFT, **change})
         assert answer.status_code == 422
         found = problem(answer)
-        [flaw] = [flaw for flaw in found["errors"] if flaw["field"] == field]
-        assert says in flaw["message"]
+        [issue] = [issue for issue in found["errors"] if issue["field"] == field]
+        assert says in issue["message"]
 
     @pytest.mark.parametrize("missing", SFT)
     def test_missing(self, client: TestClient, missing: str) -> None:
@@ -237,7 +237,7 @@ class TestLongPaths:
     def test_training(self, client: TestClient, field: str, text: str) -> None:
         answer = client.post("/train/sft", json={**SFT, field: text})
         assert answer.status_code == 422
-        assert field in [flaw["field"] for flaw in problem(answer)["errors"]]
+        assert field in [issue["field"] for issue in problem(answer)["errors"]]
 
     @pytest.mark.parametrize("text", LONG_PATHS)
     def test_working_directory(self, client: TestClient, text: str) -> None:
@@ -330,7 +330,7 @@ class TestCodes:
     def test_programs_need_not_read_sentences(self, client: TestClient) -> None:
         wrong = {"model_name": "finery/tiny-llama", "nonsense": 1, "batch_size": 0}
         answer = client.post("/api/v1/runs", json={"recipe": "sft", "config": wrong})
-        codes = {flaw["field"]: flaw["code"] for flaw in answer.json()["error"]["errors"]}
+        codes = {issue["field"]: issue["code"] for issue in answer.json()["error"]["errors"]}
         assert codes == {
             "dataset_path": "missing",
             "nonsense": "unknown_key",

@@ -145,7 +145,7 @@ class TestLists:
         client.patch(f"/api/v1/deployments/{anns['deployment_id']}", headers=keys["lead"], json={"shared": True})
         assert seen_by("bob") == 1
 
-    def test_the_servers_figures_count_all(self, client: TestClient, keys: Keys, anns: dict[str, str]) -> None:
+    def test_the_servers_metrics_count_all(self, client: TestClient, keys: Keys, anns: dict[str, str]) -> None:
         assert 'finery_runs{status="queued"} 1.0' in client.get("/metrics", headers=keys["bob"]).text
 
 

@@ -20,7 +20,7 @@ class TestCheck:
         validation = write(tmp_path, ROW, name="v.jsonl")
         ended = alone("datasets", "check", write(tmp_path, ROW, ROW), "--validation", validation)
         assert (ended.code, ended.err) == (0, "")
-        assert "rows         2, 2 to learn from, 0 with a flaw" in ended.out
+        assert "rows         2, 2 to learn from, 0 with an issue" in ended.out
         assert "warning: 1 × has the messages of an earlier row: line 2" in ended.out
         assert f"2 rows are in {validation} too" in ended.out
         assert ended.out.endswith("A run may train on it.\n")
@@ -29,7 +29,7 @@ class TestCheck:
         ended = alone("datasets", "check", write(tmp_path, ROW, {"messages": [{"role": "usr"}]}))
         assert ended.code == 2
         assert "line 2 (row 2): messages[0].role: unknown role" in ended.out
-        assert "1 of 2 rows has a flaw." in ended.out
+        assert "1 of 2 rows has an issue." in ended.out
 
     def test_json(self, alone: Finery, tmp_path: Path) -> None:
         ended = alone("datasets", "check", write(tmp_path, ROW), "--json")

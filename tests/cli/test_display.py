@@ -1,6 +1,6 @@
 import pytest
 
-from finery.cli.display import PlainView, describe, figures
+from finery.cli.display import PlainView, describe, metrics
 from finery.contracts.events import Event, EventType, ProgressData, event_of
 
 
@@ -12,9 +12,9 @@ class TestFigures:
     def test_those_that_there_are(self) -> None:
         data = ProgressData(loss=1.23456, learning_rate=5e-3, tokens_per_second=1234.5, eta_seconds=75.0)
 
-        assert figures(data) == "loss 1.235  lr 5.0e-03  1234 tokens/s  ETA 1 min 15 s"
-        assert figures(ProgressData(loss=None, step=3)) == ""
-        assert figures(ProgressData(loss=0.5, memory_bytes=1_500_000_000)) == "loss 0.5  1.5 GB"
+        assert metrics(data) == "loss 1.235  lr 5.0e-03  1234 tokens/s  ETA 1 min 15 s"
+        assert metrics(ProgressData(loss=None, step=3)) == ""
+        assert metrics(ProgressData(loss=0.5, memory_bytes=1_500_000_000)) == "loss 0.5  1.5 GB"
 
 
 class TestDescribe:

@@ -95,7 +95,7 @@ class TestUsers:
         with pytest.raises(FineryError) as refused:
             ada.accounts.create_user(NewUser(email="x", username="x", password="hunter2"))
 
-        assert {flaw.field for flaw in refused.value.flaws} >= {"email", "username", "password"}
+        assert {issue.field for issue in refused.value.issues} >= {"email", "username", "password"}
         assert "hunter2" not in str(refused.value)
 
 

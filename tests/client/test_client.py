@@ -62,12 +62,12 @@ class TestRuns:
         assert api.list_runs(label=("page", "yes"), status=RunStatus.FAILED).runs == []
         assert api.list_runs(recipe="sft").runs == []
 
-    def test_a_flawed_request_names_its_field(self, api: FineryClient) -> None:
+    def test_a_invalid_request_names_its_field(self, api: FineryClient) -> None:
         with pytest.raises(FineryError) as caught:
             api.create_run("command", {"argv": ["true"], "enviroment": {}})
 
-        assert caught.value.flaws[0].field == "enviroment"
-        assert "environment" in caught.value.flaws[0].message
+        assert caught.value.issues[0].field == "enviroment"
+        assert "environment" in caught.value.issues[0].message
 
     def test_waiting_has_an_end(self, api: FineryClient) -> None:
         run = shell(api, "sleep 60")

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from finery.client import BadConnection, FineryClient, FineryError, Flaw, ServerUnreachable
+from finery.client import BadConnection, FineryClient, FineryError, Issue, ServerUnreachable
 from tests.client.answers import run
 from tests.client.scripted import Scripted, ScriptedServer, as_json, error
 from tests.ports import free_port
@@ -70,16 +70,16 @@ class TestErrors:
             client.cancel_run("ab12cd34")
         return caught.value
 
-    def test_flaws_name_field_and_line(self) -> None:
-        flaws = [{"field": "dataset_path", "message": "no answer", "line": 7001}, {"field": "", "message": "whole"}]
-        refusal = self.refused(error("invalid_run", "dataset_path: no answer", status=422, errors=flaws))
+    def test_issues_name_field_and_line(self) -> None:
+        issues = [{"field": "dataset_path", "message": "no answer", "line": 7001}, {"field": "", "message": "whole"}]
+        refusal = self.refused(error("invalid_run", "dataset_path: no answer", status=422, errors=issues))
 
-        assert refusal.flaws == [Flaw("dataset_path", "no answer", 7001), Flaw("", "whole")]
+        assert refusal.issues == [Issue("dataset_path", "no answer", 7001), Issue("", "whole")]
         assert str(refusal) == "line 7001: dataset_path: no answer; whole"
         assert (refusal.code, refusal.status, refusal.is_refusal) == ("invalid_run", 422, True)
 
     def test_a_field_that_its_message_names_is_not_named_twice(self) -> None:
-        assert str(Flaw("output_dir", "output_dir 'x' is a file")) == "output_dir 'x' is a file"
+        assert str(Issue("output_dir", "output_dir 'x' is a file")) == "output_dir 'x' is a file"
 
     def test_an_answer_that_is_none_of_ours(self) -> None:
         refusal = self.refused(Scripted(b"<h1>Bad gateway</h1>", status=500))

@@ -47,15 +47,15 @@ def set_shared(database: Database, shared: bool) -> None:
         runs.change(session, "anns", RunChanges(shared=shared), ANN)
 
 
-def resolve(database: Database, home: Path, name: str, who: Principal) -> str:
+def resolve(database: Database, home: Path, name: str, actor: Principal) -> str:
     with database.read() as session:
-        return catalog.resolve_model(session, name, builders.context(home), who)
+        return catalog.resolve_model(session, name, builders.context(home), actor)
 
 
-def refusal(database: Database, home: Path, who: Principal, **config: object) -> str:
+def refusal(database: Database, home: Path, actor: Principal, **config: object) -> str:
     with pytest.raises(DomainError) as caught, database.write() as session:
-        runs.create(session, builders.sft(home, config=config), builders.context(home), who)
-    return f"{type(caught.value).__name__} {caught.value} {caught.value.flaws}"
+        runs.create(session, builders.sft(home, config=config), builders.context(home), actor)
+    return f"{type(caught.value).__name__} {caught.value} {caught.value.issues}"
 
 
 class TestModels:
@@ -74,10 +74,10 @@ class TestModels:
         nowhere = self.error(database, home, name.replace("anns", "none"))
         assert there == nowhere.replace("none", "anns")
 
-    @pytest.mark.parametrize("who", [ANN, LEAD, LOCAL_ADMINISTRATOR], ids=lambda who: who.name)
+    @pytest.mark.parametrize("actor", [ANN, LEAD, LOCAL_ADMINISTRATOR], ids=lambda actor: actor.name)
     @pytest.mark.parametrize("name", ["outputs/anns/merged", "runs/anns/checkpoints/checkpoint-1", "anns"])
-    def test_of_theirs(self, database: Database, home: Path, anns: str, name: str, who: Principal) -> None:
-        assert Path(resolve(database, home, name, who)).is_dir()
+    def test_of_theirs(self, database: Database, home: Path, anns: str, name: str, actor: Principal) -> None:
+        assert Path(resolve(database, home, name, actor)).is_dir()
 
     def test_shared(self, database: Database, home: Path, anns: str) -> None:
         assert "no model is called" in self.error(database, home, "anns")
@@ -113,9 +113,9 @@ class TestModels:
     def test_nobodys_is_for_those_who_see_all(self, database: Database, home: Path, anns: str, name: str) -> None:
         with database.write() as session:
             session.execute(update(RunRow).values(owner_id=None))
-        for who in (ANN, BOB):
+        for actor in (ANN, BOB):
             with database.read() as session:
-                assert is_hidden(session, home / "outputs" / "anns", who, builders.context(home))
+                assert is_hidden(session, home / "outputs" / "anns", actor, builders.context(home))
         if "/" in name:
             assert self.error(database, home, name).startswith("ModelNotFound")
         if name.startswith("outputs"):
@@ -143,9 +143,9 @@ class TestListModels:
         assert self.outputs(database, home, ANN) == []
 
     @staticmethod
-    def outputs(database: Database, home: Path, who: Principal) -> list[str]:
+    def outputs(database: Database, home: Path, actor: Principal) -> list[str]:
         with database.read() as session:
-            found = catalog.list_models(session, builders.context(home), who)
+            found = catalog.list_models(session, builders.context(home), actor)
         return [model.name for model in found if model.kind == "output"]
 
 
@@ -183,10 +183,10 @@ class TestData:
 
     def test_of_theirs(self, database: Database, home: Path, anns: str) -> None:
         (home / "runs" / "anns" / "rows.jsonl").write_text(ROW)
-        for who in (ANN, LEAD):
+        for actor in (ANN, LEAD):
             with database.write() as session:
                 new = builders.sft(home, config={"dataset_path": "runs/anns/rows.jsonl"})
-                assert runs.create(session, new, builders.context(home), who).status is RunStatus.QUEUED
+                assert runs.create(session, new, builders.context(home), actor).status is RunStatus.QUEUED
 
 
 class TestDeployments:

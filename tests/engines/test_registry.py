@@ -23,7 +23,7 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 class TestEngine:
     def test_a_whole_model_is_loaded_as_it_is(self, engine: Engine) -> None:
         model, options = ServableModel("/models/m"), EngineOptions(max_context=64)
-        assert engine.flaw(model, options) is None
+        assert engine.issue(model, options) is None
         plan = engine.plan(model, options)
         assert (plan.load, plan.adapter, plan.options) == ("/models/m", None, options)
         assert engine.served_name(plan, "") in (None, "/models/m")

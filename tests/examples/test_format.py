@@ -53,7 +53,7 @@ class TestTranslation:
         path = tmp_path / "d.jsonl"
         path.write_text('{"source": "eins", "target": 1}\n{"source": "zwei", "target": " "}\n{"source": "drei"}\n')
         report = examine(Source(path), "sft")
-        assert [str(flaw) for flaw in report.flaws] == [
+        assert [str(issue) for issue in report.issues] == [
             "line 1 (row 1): target: must be text, not a number",
             "line 3 (row 3): target: missing; a row of shape translation needs source, target",
         ]

@@ -83,7 +83,7 @@ class TestRecipe:
 
         assert good["ok"]
         assert good["measurement"]["tokens"] > 0  # type: ignore[index]
-        assert "is of shape text, which serves sft and cpt" in str(bad["flaws"])
+        assert "is of shape text, which serves sft and cpt" in str(bad["issues"])
 
     def test_a_wrong_configuration_is_refused(self, server: RunningServer) -> None:
         with FineryClient(url=server.url) as client, pytest.raises(FineryError, match="did you mean 'beta'"):

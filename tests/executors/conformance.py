@@ -60,10 +60,10 @@ class ExecutorConformance:
         assert (ending.exit_code, ending.swept, ending.outcome) == (0, 0, None)
 
     def test_the_outcome_is_told(self, executor: Executor, directory: Path) -> None:
-        launch = self.launch(directory, 'outcome:{"reason": "completed", "figures": {"loss": 0.5}}')
+        launch = self.launch(directory, 'outcome:{"reason": "completed", "metrics": {"loss": 0.5}}')
         ending = until_exited(executor, executor.submit(launch))
         assert ending.outcome is not None
-        assert (ending.outcome.reason, ending.outcome.figures) == ("completed", {"loss": 0.5})
+        assert (ending.outcome.reason, ending.outcome.metrics) == ("completed", {"loss": 0.5})
 
     def test_an_end_stays_the_end(self, executor: Executor, directory: Path) -> None:
         handle = executor.submit(self.launch(directory, "exit:0"))

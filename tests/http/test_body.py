@@ -79,7 +79,7 @@ class TestParseJson:
     def test_a_nul_is_named(self, value: object, field: str) -> None:
         with pytest.raises(RequestRefused) as caught:
             parse_json(json.dumps(value).encode())
-        assert [flaw.field for flaw in caught.value.problem.flaws] == [field]
+        assert [issue.field for issue in caught.value.problem.issues] == [field]
         assert parse_json(json.dumps(value).encode(), JsonBounds(nul=True)) == value
 
     def test_the_spelling_of_a_nul_is_none(self) -> None:

@@ -6,7 +6,7 @@ import pytest
 from finery.contracts.deployment import DeploymentStatus
 from finery.http.engine_metrics import EngineMetrics, Exchange
 from finery.http.latencies import Latencies
-from finery.http.prometheus import Figures, exposition
+from finery.http.prometheus import ServerMetrics, exposition
 
 ROLE = b'data: {"choices":[{"delta":{"role":"assistant","content":""}}]}\n\n'
 TEXT = b'data: {"choices":[{"delta":{"content": "Hi"}}]}\n\n'
@@ -81,7 +81,7 @@ class TestExposition:
         metrics.begin()
         watched(metrics.begin(), TEXT)
         metrics.tokens["completion"] = 5
-        text = exposition(Figures({}, {DeploymentStatus.RUNNING: 2}, Latencies(), metrics)).decode()
+        text = exposition(ServerMetrics({}, {DeploymentStatus.RUNNING: 2}, Latencies(), metrics)).decode()
         assert 'finery_engines{status="running"} 2.0' in text
         assert 'finery_engines{status="starting"} 0.0' in text
         assert 'finery_engine_requests{state="waiting"} 1.0' in text

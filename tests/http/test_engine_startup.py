@@ -34,14 +34,14 @@ def services(composition: Composition) -> Iterator[Services]:
     composition.stop()
 
 
-def running(services: Services, name: str, who: Principal = LEAD) -> Deployment:
-    found = ensure(services.database, name, services.context, who)
+def running(services: Services, name: str, actor: Principal = LEAD) -> Deployment:
+    found = ensure(services.database, name, services.context, actor)
     assert start(services.database, found.id, services.context) is not None
     return found
 
 
-def served(services: Services, name: str, who: Principal = LEAD) -> str:
-    return asyncio.run(serve_and_wait(services, name, who, lambda _: None)).deployment.id
+def served(services: Services, name: str, actor: Principal = LEAD) -> str:
+    return asyncio.run(serve_and_wait(services, name, actor, lambda _: None)).deployment.id
 
 
 class TestServeAndWait:

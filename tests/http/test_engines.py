@@ -120,11 +120,11 @@ class TestAsk:
         error = refused(context, engine)
         assert isinstance(error, EngineRefused)
         assert (str(error), error.code) == ("The prompt is too long.", "context_length_exceeded")
-        assert [flaw.field for flaw in error.flaws] == ["messages"]
+        assert [issue.field for issue in error.issues] == ["messages"]
         # vLLM's code is the status.
         engine.details = {"param": None, "code": 400}
         error = refused(context, engine)
-        assert (error.code, error.flaws) == ("engine_refused", ())
+        assert (error.code, error.issues) == ("engine_refused", ())
 
     @pytest.mark.parametrize("status", [401, 500, 503])
     def test_what_is_the_servers_fault_is_no_refusal(

@@ -93,7 +93,7 @@ class World:
         """Only what is."""
         found = broken_promises(self.database, self.home, accepted=self.accepted, cancelled=self.cancelled)
         found |= broken_log(self.server.log, most_lines=self.most_log_lines)
-        return {promise: who for promise, who in found.items() if who}
+        return {promise: actor for promise, actor in found.items() if actor}
 
 
 @contextmanager

@@ -143,8 +143,8 @@ class TestCheck:
     def test_stands_on_the_run(self, run: str, request: pytest.FixtureRequest) -> None:
         folder: Path = request.getfixturevalue(run)
         result = ended(make_run(folder, "sft", cache=folder), 0)
-        assert result.outcome.figures["parity_tokens_equal"] == 1.0
-        assert result.outcome.figures["parity_max_logprob_difference"] < TOLERANCE
+        assert result.outcome.metrics["parity_tokens_equal"] == 1.0
+        assert result.outcome.metrics["parity_max_logprob_difference"] < TOLERANCE
         told = [notice for notice in result.of("notice") if notice["code"] == "parity"]
         assert [notice["level"] for notice in told] == ["info"] * (2 if run == "lora" else 1)
         assert result.of("result")[0]["parity_tokens_equal"] == 1.0

@@ -60,8 +60,8 @@ class Harness:
             for process in self.processes_of(attempt.parents[1].name, int(attempt.name)):
                 process.identity.signal(signal.SIGKILL)
             record = read_json(attempt / "shim.json") or {}
-            for who in ("shim", "process"):
-                identity = Identity.parse(record.get(who))
+            for actor in ("shim", "process"):
+                identity = Identity.parse(record.get(actor))
                 if identity is not None:
                     identity.signal(signal.SIGKILL)
 

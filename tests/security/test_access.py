@@ -200,7 +200,7 @@ class TestRights:
         part, file = {"data": ("part", b"equal")}, {"file": ("a.jsonl", b"equal")}
         body = {"filename": "a.jsonl", "purpose": "fine-tune", "bytes": 5, "mime_type": "text/jsonl"}
         upload, begun = (
-            world.ask("POST", "/v1/uploads", headers=who, json=body).json()["id"] for who in (owner, other)
+            world.ask("POST", "/v1/uploads", headers=actor, json=body).json()["id"] for actor in (owner, other)
         )
         part_id = world.ask("POST", f"/v1/uploads/{upload}/parts", headers=owner, files=part).json()["id"]
         for action, asked in (

@@ -89,7 +89,7 @@ def _carry_out(planned: Round) -> Result:
 
 
 def _tell(result: Result, verdict: Verdict, folder: Path) -> None:
-    kills = ", ".join(f"{count} {who}" for who, count in result.kills.items())
+    kills = ", ".join(f"{count} {actor}" for actor, count in result.kills.items())
     print(f"{result.seconds:.0f} s, {kills}; {result.accepted} runs: {result.ends}", flush=True)
     for line in verdict.told:
         print(f"    {line}")

@@ -49,11 +49,11 @@ def _at_most(broken: int, tries: int, rate: float) -> float:
 def tables(goals: Sequence[Goal], results: Sequence[Result]) -> str:
     """Markdown."""
     counted = [one for one in results if one.counts]
-    parts = [_figures(goals, counted), _promises(counted), _mended(results)]
+    parts = [_metrics(goals, counted), _promises(counted), _mended(results)]
     return "\n".join(part for part in parts if part)
 
 
-def _figures(goals: Sequence[Goal], results: list[Result]) -> str:
+def _metrics(goals: Sequence[Goal], results: list[Result]) -> str:
     databases = list(dict.fromkeys(goal.database for goal in goals))
     lines = ["| | " + " | ".join(NAMES[name] for name in databases) + " | runs |", "|---" * (len(databases) + 2) + "|"]
     for kind in dict.fromkeys(goal.kind for goal in goals):

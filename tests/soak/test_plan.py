@@ -84,7 +84,7 @@ def _is_of(one: Result, goal: Goal) -> bool:
     return (one.kind, one.database) == (goal.kind, goal.database)
 
 
-def test_the_figures_that_are_held_to() -> None:
+def test_the_metrics_that_are_held_to() -> None:
     """RELIABILITY: 500 kills of the server, 100 of the shim, 100 of both, on each database."""
     wanted = {(goal.kind, goal.database): goal.wanted for goal in GOALS}
     for database in ("sqlite", "postgres", "mysql"):

@@ -31,13 +31,13 @@ class Verdict:
     told: list[str] = field(default_factory=list)
     """What is wrong with whom."""
 
-    def blame(self, promise: str, who: list[str]) -> None:
-        self.broken[promise] = self.broken.get(promise, 0) + len(who)
-        self.told += [f"{promise}: {one}" for one in who]
+    def blame(self, promise: str, actor: list[str]) -> None:
+        self.broken[promise] = self.broken.get(promise, 0) + len(actor)
+        self.told += [f"{promise}: {one}" for one in actor]
 
     def blame_all(self, broken: Broken) -> None:
-        for promise, who in broken.items():
-            self.blame(promise, who)
+        for promise, actor in broken.items():
+            self.blame(promise, actor)
 
 
 def judge(world: World, clients: Clients | None = None) -> Verdict:

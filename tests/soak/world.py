@@ -131,14 +131,14 @@ class World:
                 return victims
         return None
 
-    def signal(self, run_id: str, who: str, process: Identity, number: signal.Signals) -> bool:
+    def signal(self, run_id: str, actor: str, process: Identity, number: signal.Signals) -> bool:
         """False when it was gone."""
         if number is signal.SIGKILL:
             self.victims[run_id] += 1
         if not process.signal(number):
             return False
         verb = {signal.SIGKILL: "", signal.SIGSTOP: "stop ", signal.SIGCONT: "continue "}[number]
-        self.kills[verb + who] += 1
+        self.kills[verb + actor] += 1
         return True
 
     def processes(self) -> list[Process]:

@@ -47,7 +47,7 @@ def same_end(broken: Ended, unbroken: Ended) -> None:
     for step in range(STEPS - 5, STEPS + 1):
         assert broken.losses()[step] == unbroken.losses()[step]
     for figure in ("train_loss", "eval_loss", "final_loss", "steps", "tokens"):
-        assert broken.outcome.figures[figure] == pytest.approx(unbroken.outcome.figures[figure], rel=1e-9), figure
+        assert broken.outcome.metrics[figure] == pytest.approx(unbroken.outcome.metrics[figure], rel=1e-9), figure
 
 
 class TestResume:
@@ -91,7 +91,7 @@ class TestControls:
         run = make_run(tmp_path, "sft", cache=cache, batch_size=8)
         request_control(run, "stop")
         result = carry_out(run)
-        assert (result.code, result.outcome.reason, result.outcome.figures["steps"]) == (0, "stopped", 1.0)
+        assert (result.code, result.outcome.reason, result.outcome.metrics["steps"]) == (0, "stopped", 1.0)
         assert (tmp_path / "output" / "model.safetensors").exists()
 
     def test_checkpoint_and_validate_on_request(self, tmp_path: Path, cache: Path) -> None:

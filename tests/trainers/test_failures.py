@@ -220,7 +220,7 @@ class TestRefusals:
         assert notices["rows_dropped"]["count"] == 2
         assert notices["rows_dropped"]["reasons"] == {"nothing to learn": 1, "prompt fills max_length": 1}
         assert notices["rows_truncated"]["count"] == 2
-        assert result.outcome.figures["rows"] == 2
+        assert result.outcome.metrics["rows"] == 2
 
 
 def run_log(folder: Path) -> str:

@@ -54,7 +54,7 @@ class TestLearning:
         rewards = [data["reward"] for data in result.of("progress")]
         assert sum(rewards[:4]) / 4 < 0.7
         assert sum(rewards[-4:]) / 4 > 0.95
-        assert result.outcome.figures["reward"] == rewards[-1]
+        assert result.outcome.metrics["reward"] == rewards[-1]
 
     @pytest.mark.parametrize("lora", [False, True], ids=["full", "lora"])
     def test_the_weights_move(self, lora: bool, tmp_path: Path, cache: Path) -> None:
@@ -127,7 +127,7 @@ class TestRows:
         result = reinforce(tmp_path, cache, dataset=write_rows(tmp_path / "rows.jsonl", rows), max_steps=1)
         (notice,) = result.of("notice")
         assert notice["reasons"] == {"the grader's item.letter is missing": 1, "prompt fills max_length": 1}
-        assert result.outcome.figures["rows"] == 2
+        assert result.outcome.metrics["rows"] == 2
 
     def test_too_few_for_a_batch(self, tmp_path: Path, cache: Path) -> None:
         result = reinforce(tmp_path, cache, batch_size=5)
@@ -164,5 +164,5 @@ class TestResume:
         run = make_run(tmp_path, "grpo", cache=cache, dataset=tasks(tmp_path), **SETTINGS)
         request_control(run, "stop")
         result = carry_out(run)
-        assert (result.outcome.reason, result.outcome.figures["steps"]) == ("stopped", 1.0)
+        assert (result.outcome.reason, result.outcome.metrics["steps"]) == ("stopped", 1.0)
         assert (tmp_path / "output" / "model.safetensors").exists()

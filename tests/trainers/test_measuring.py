@@ -120,10 +120,10 @@ class TestMeasure:
         assert "Jane" not in found.model_dump_json()
         assert found.failures[0].reason == "the chat template refuses the messages"
 
-    def test_flawed_and_idle_rows(self, tmp_path: Path, cache: Path) -> None:
+    def test_invalid_and_idle_rows(self, tmp_path: Path, cache: Path) -> None:
         path = write(tmp_path, {"prompt": "p", "completion": "a"}, {"prompt": 1}, {"prompt": "p", "completion": " "})
         found = measure(request(path, "sft", cache))
-        assert (found.rows, found.kept, found.flawed, found.idle) == (3, 1, 1, 1)
+        assert (found.rows, found.kept, found.invalid, found.idle) == (3, 1, 1, 1)
 
     def test_an_even_sample_of_a_large_file(self, tmp_path: Path, cache: Path) -> None:
         path = write(tmp_path, *({"prompt": "p", "completion": f"a{number}"} for number in range(100)))

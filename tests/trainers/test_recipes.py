@@ -82,18 +82,18 @@ class TestEachRecipe:
         assert [data["step"] for data in result.of("evaluation")] == [2, 4]
         assert {"prompt", "text", "step"} == set(result.of("sample")[0])
         assert [data["stage"] for data in result.of("stage")][-2:] == ["training", "saving"]
-        figures = result.of("result")[0]
-        assert set(figures) >= {"train_loss", "eval_loss", "steps", "tokens", "trainable_parameters", "seconds"}
-        assert result.outcome.figures == figures
+        metrics = result.of("result")[0]
+        assert set(metrics) >= {"train_loss", "eval_loss", "steps", "tokens", "trainable_parameters", "seconds"}
+        assert result.outcome.metrics == metrics
         card = (tmp_path / "output" / "README.md").read_text()
         assert "sha256" in card
         assert "| learning_rate | 0.003 |" in card
 
-    def test_preference_figures(self, tmp_path: Path, cache: Path) -> None:
+    def test_preference_metrics(self, tmp_path: Path, cache: Path) -> None:
         run = make_run(tmp_path, "dpo", cache=cache, dataset=PREFERENCES, batch_size=8, max_steps=2, eval_split=0.1)
         result = carry_out(run)
         assert {"rewards_margin", "rewards_accuracy"} <= set(result.of("progress")[0])
-        assert {"rewards_margin", "rewards_accuracy"} <= set(result.outcome.figures)
+        assert {"rewards_margin", "rewards_accuracy"} <= set(result.outcome.metrics)
 
     @pytest.mark.parametrize(
         "recipe", ["sft", *(pytest.param(each, marks=pytest.mark.thorough) for each in RECIPES if each != "sft")]
@@ -134,8 +134,8 @@ class TestEachRecipe:
         )
         result = carry_out(run)
         assert (result.code, result.outcome.message) == (0, None)
-        assert result.outcome.figures["rows"] == 4
-        assert result.outcome.figures["eval_rows"] >= 1
+        assert result.outcome.metrics["rows"] == 4
+        assert result.outcome.metrics["eval_rows"] >= 1
 
 
 class TestOutput:

@@ -145,7 +145,7 @@ def load_settings(environment: Mapping[str, str] = os.environ) -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        raise SettingsError("\n".join(_flaw(detail) for detail in error.errors())) from error
+        raise SettingsError("\n".join(_issue(detail) for detail in error.errors())) from error
 
 
 def _is_unknown(name: str) -> bool:
@@ -187,7 +187,7 @@ def _check_origin(text: str) -> None:
         raise ValueError(f"{text!r} is no origin; write it as https://page.example or http://page.example:8080")
 
 
-def _flaw(detail: Any) -> str:
+def _issue(detail: Any) -> str:
     message = str(detail["msg"]).removeprefix("Value error, ")
     if not detail["loc"]:
         return message

@@ -94,8 +94,8 @@ def _measured(
 
 def _print(found: "DatasetCheck") -> None:
     print_facts(_facts(found))
-    for flaw in found.flaws:
-        print(f"  {flaw}")
+    for issue in found.issues:
+        print(f"  {issue}")
     for warning in found.warnings:
         lines = ", ".join(str(place.line) for place in warning.places)
         more = ", …" if warning.count > len(warning.places) else ""
@@ -111,13 +111,13 @@ def _facts(found: "DatasetCheck") -> dict[str, str | None]:
     return {
         "file": f"{found.file} ({size(found.bytes)})",
         "recipe": found.recipe,
-        "rows": f"{found.rows:,}, {found.trainable:,} to learn from, {found.flawed:,} with a flaw",
+        "rows": f"{found.rows:,}, {found.trainable:,} to learn from, {found.invalid:,} with an issue",
         "shapes": ", ".join(f"{count:,} {shape}" for shape, count in found.shapes.items()),
         "roles": "; ".join(f"{count:,} {order}" for order, count in list(found.role_orders.items())[:5]),
         "messages": _messages(found),
         "tokens": f"about {found.estimated_tokens:,}",
         "longest row": f"line {longest.line}, {longest.bytes:,} bytes" if longest else None,
-        "duplicates": _duplicates(found.duplicates, found.rows - found.flawed),
+        "duplicates": _duplicates(found.duplicates, found.rows - found.invalid),
         "validation": None if found.overlap is None else _overlap(found.overlap),
         "measured": None if found.measurement is None else _measurement(found.measurement),
     }

@@ -112,7 +112,7 @@ def stats(dataset: DatasetArgument, version: VersionOption = None, as_json: Json
         return
     print_facts(
         {
-            "rows": f"{found.rows:,}" + (f" ({found.flawed:,} of them flawed)" if found.flawed else ""),
+            "rows": f"{found.rows:,}" + (f" ({found.invalid:,} of them flawed)" if found.invalid else ""),
             "shapes": _counts(found.shapes),
             "messages by role": _counts(found.roles),
             "tokens (estimated)": f"{found.tokens.total:,}",

@@ -75,7 +75,7 @@ class PlainView:
 
     def show(self, event: Event) -> None:
         if isinstance(event, ProgressEvent):
-            self._held = f"step {_steps(event.data)}  {figures(event.data)}"
+            self._held = f"step {_steps(event.data)}  {metrics(event.data)}"
             if time.monotonic() - self._last >= self._interval:
                 self._last = time.monotonic()
                 self._release()
@@ -92,7 +92,7 @@ class PlainView:
 class LiveView:
     def __init__(self) -> None:
         self._progress = self._fresh()
-        self._task = self._progress.add_task("queued", total=None, steps="", figures="")
+        self._task = self._progress.add_task("queued", total=None, steps="", metrics="")
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -107,7 +107,7 @@ class LiveView:
         data = event.data
         if isinstance(data, ProgressData):
             steps, total = _steps(data), data.total_steps
-            self._progress.update(self._task, total=total, completed=data.step, steps=steps, figures=figures(data))
+            self._progress.update(self._task, total=total, completed=data.step, steps=steps, metrics=metrics(data))
         elif isinstance(data, StageData):
             self._progress.update(self._task, description=_stage(data))
         elif isinstance(data, StatusData):
@@ -121,7 +121,7 @@ class LiveView:
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[steps]}", markup=False),
-            TextColumn("{task.fields[figures]}", markup=False),
+            TextColumn("{task.fields[metrics]}", markup=False),
             console=console(),
         )
 
@@ -132,7 +132,7 @@ def describe(event: Event) -> str | None:
     return printable(line) if line else None
 
 
-def figures(data: ProgressData) -> str:
+def metrics(data: ProgressData) -> str:
     """`loss 1.234  lr 5.0e-03  1200 tokens/s  ETA 42 s`: those that there are."""
     parts = [
         (data.loss, "loss {:.4g}"),

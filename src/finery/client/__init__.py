@@ -4,7 +4,7 @@ from finery.client.accounts import CreatedKey, LoggedIn, Me
 from finery.client.chat import ChatAnswer, ChatMessage, Sampling
 from finery.client.client import FineryClient
 from finery.client.credentials import CredentialsRefused
-from finery.client.errors import BadConnection, ClientError, FineryError, Flaw, ServerUnreachable
+from finery.client.errors import BadConnection, ClientError, FineryError, Issue, ServerUnreachable
 from finery.client.responses import LogSlice, LogTail, UploadedDataset
 
 __all__ = [
@@ -16,7 +16,7 @@ __all__ = [
     "CredentialsRefused",
     "FineryClient",
     "FineryError",
-    "Flaw",
+    "Issue",
     "LogSlice",
     "LogTail",
     "LoggedIn",

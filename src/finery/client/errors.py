@@ -9,13 +9,13 @@ class ClientError(Exception):
 
 
 @dataclass(frozen=True)
-class Flaw:
+class Issue:
     """One thing that is wrong with a request."""
 
     field: str | None
     message: str
     line: int | None = None
-    """Of the dataset or configuration file, where the flaw lies in one."""
+    """Of the dataset or configuration file, where the issue lies in one."""
     code: str = "invalid"
 
     def __str__(self) -> str:
@@ -27,11 +27,11 @@ class Flaw:
 class FineryError(ClientError):
     """The server refused a request, or failed at it; `code` is stable, `message` is for people."""
 
-    def __init__(self, *, code: str, message: str, flaws: Sequence[Flaw] = (), status: int) -> None:
+    def __init__(self, *, code: str, message: str, issues: Sequence[Issue] = (), status: int) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
-        self.flaws = list(flaws)
+        self.issues = list(issues)
         self.status = status
 
     @property
@@ -40,8 +40,8 @@ class FineryError(ClientError):
         return 400 <= self.status < 500
 
     def __str__(self) -> str:
-        flaws = [str(flaw) for flaw in self.flaws]
-        return "; ".join(flaws) if flaws else self.message
+        issues = [str(issue) for issue in self.issues]
+        return "; ".join(issues) if issues else self.message
 
 
 class BadConnection(ClientError):

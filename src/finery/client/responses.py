@@ -14,7 +14,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
 
-class ErrorFlaw(Answer):
+class ErrorIssue(Answer):
     field: str | None = None
     message: str = ""
     line: int | None = None
@@ -24,7 +24,7 @@ class ErrorFlaw(Answer):
 class ErrorDetail(Answer):
     code: str
     message: str
-    errors: list[ErrorFlaw] = []
+    errors: list[ErrorIssue] = []
 
 
 class ErrorAnswer(Answer):

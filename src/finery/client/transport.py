@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from finery.client.address import checked_key, checked_url, is_loopback, warn_of_plain_http
 from finery.client.credentials import stored_key
-from finery.client.errors import FineryError, Flaw, ServerUnreachable
+from finery.client.errors import FineryError, Issue, ServerUnreachable
 from finery.client.responses import ErrorAnswer
 
 DEFAULT_URL = "http://127.0.0.1:8001"
@@ -170,8 +170,8 @@ def checked(answer: httpx.Response) -> httpx.Response:
     except ValidationError:
         message = answer.text.strip()[:300] or f"the server answered {answer.status_code}"
         raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from None
-    flaws = [Flaw(flaw.field, flaw.message, flaw.line, flaw.code) for flaw in detail.errors]
-    raise FineryError(code=detail.code, message=detail.message, flaws=flaws, status=answer.status_code)
+    issues = [Issue(issue.field, issue.message, issue.line, issue.code) for issue in detail.errors]
+    raise FineryError(code=detail.code, message=detail.message, issues=issues, status=answer.status_code)
 
 
 def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:

@@ -11,7 +11,7 @@ class Checkpoint(BaseModel):
     """Seconds since 1970-01-01 UTC."""
     path: str
     """Absolute."""
-    figures: dict[str, float]
+    metrics: dict[str, float]
     """Of the last training step told by then: `loss`, `token_accuracy`, …"""
     evaluation: dict[str, float]
     """Of the evaluation at that step; empty where there was none."""

@@ -77,7 +77,7 @@ class StageData(EventData):
     """For people to read."""
 
 
-class Figures(EventData):
+class StepMetrics(EventData):
     """Those of one step."""
 
     step: int | None = None
@@ -86,7 +86,7 @@ class Figures(EventData):
     token_accuracy: float | None = None
 
 
-class ProgressData(Figures):
+class ProgressData(StepMetrics):
     event_type = EventType.PROGRESS
 
     total_steps: int | None = None
@@ -99,7 +99,7 @@ class ProgressData(Figures):
     memory_bytes: int | None = None
 
 
-class EvaluationData(Figures):
+class EvaluationData(StepMetrics):
     """On the evaluation rows."""
 
     event_type = EventType.EVALUATION

@@ -58,7 +58,7 @@ class Outcome(Frozen):
 
     reason: Reason
     message: str | None = None
-    figures: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     artifacts: list[ArtifactRef] = []
 
 

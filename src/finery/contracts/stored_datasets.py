@@ -26,7 +26,7 @@ class Statistics(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     rows: int
-    flawed: int
+    invalid: int
     """Rows of these that cannot be read, or have no known shape; they count nowhere below."""
     shapes: dict[str, int]
     """Rows of each shape."""

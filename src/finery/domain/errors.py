@@ -24,7 +24,7 @@ class ErrorKind(StrEnum):
 
 
 @dataclass(frozen=True)
-class Flaw:
+class Issue:
     """One thing wrong with a request."""
 
     field: str
@@ -43,7 +43,7 @@ class DomainError(Exception):
     code: str
     """Stable, for programs: `run_not_found`."""
 
-    def __init__(self, message: str, *, field: str | None = None, flaws: Sequence[Flaw] = ()) -> None:
-        """`field`: the one that all of the message is about; `flaws` come besides."""
+    def __init__(self, message: str, *, field: str | None = None, issues: Sequence[Issue] = ()) -> None:
+        """`field`: the one that all of the message is about; `issues` come besides."""
         super().__init__(message)
-        self.flaws = (*flaws,) if field is None else (Flaw(field, message, code=self.code), *flaws)
+        self.issues = (*issues,) if field is None else (Issue(field, message, code=self.code), *issues)

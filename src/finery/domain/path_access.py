@@ -20,24 +20,24 @@ from finery.models import DeploymentRow, RunRow
 UNFINISHED = [status for status in RunStatus if status not in FINISHED]
 
 
-def is_hidden(session: Session, path: Path, who: Principal, context: DomainContext) -> bool:
-    """Whether to `who` there must seem to be nothing at `path` (absolute, links followed)."""
+def is_hidden(session: Session, path: Path, actor: Principal, context: DomainContext) -> bool:
+    """Whether to `actor` there must seem to be nothing at `path` (absolute, links followed)."""
     home = context.home.path.resolve()
-    if not who.sees_all_runs and (
-        _is_in_hidden_run(session, path, who, home) or _is_in_output(session, path, ~runs_visible_to(who), context)
+    if not actor.sees_all_runs and (
+        _is_in_hidden_run(session, path, actor, home) or _is_in_output(session, path, ~runs_visible_to(actor), context)
     ):
         return True
-    return not who.sees_all_deployments and _is_in_hidden_deployment(session, path, who, home)
+    return not actor.sees_all_deployments and _is_in_hidden_deployment(session, path, actor, home)
 
 
-def is_anothers_output(session: Session, path: Path, who: Principal, context: DomainContext) -> bool:
+def is_anothers_output(session: Session, path: Path, actor: Principal, context: DomainContext) -> bool:
     """Whether a run that is not theirs to change has or will have its model at `path` (absolute), around it or in it.
 
     What is put at `path` replaces all that is below.
     """
-    if who.sees_all_runs:
+    if actor.sees_all_runs:
         return False
-    theirs = runs_writable_by(who)
+    theirs = runs_writable_by(actor)
     query = select(RunRow.number).where(*has_output_below(path, context), ~theirs).limit(1)
     return _is_in_output(session, path, ~theirs, context) or session.scalars(query).first() is not None
 
@@ -63,25 +63,25 @@ def hash_output(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def _is_in_hidden_run(session: Session, path: Path, who: Principal, home: Path) -> bool:
+def _is_in_hidden_run(session: Session, path: Path, actor: Principal, home: Path) -> bool:
     run_id = _first_in(path, home / "runs")
     log = _first_in(path, home / "outputs" / "training_logs")
     if log is not None:
         run_id = log.removeprefix("job_").removesuffix(".log")
     if run_id is None:
         return False
-    query = select(RunRow.number).where(RunRow.id == run_id, runs_visible_to(who))
+    query = select(RunRow.number).where(RunRow.id == run_id, runs_visible_to(actor))
     return session.scalars(query).first() is None
 
 
-def _is_in_hidden_deployment(session: Session, path: Path, who: Principal, home: Path) -> bool:
+def _is_in_hidden_deployment(session: Session, path: Path, actor: Principal, home: Path) -> bool:
     deployment_id = _first_in(path, home / "deployments")
     log = _first_in(path, home / "deploy_logs")
     if log is not None:
         deployment_id = log.removesuffix(".log")
     if deployment_id is None:
         return False
-    query = select(DeploymentRow.id).where(DeploymentRow.id == deployment_id, deployments_visible_to(who))
+    query = select(DeploymentRow.id).where(DeploymentRow.id == deployment_id, deployments_visible_to(actor))
     return session.scalars(query).first() is None
 
 

@@ -109,12 +109,12 @@ class Engine(Protocol):
         """The higher, the sooner `auto` chooses it, among those that are installed and can serve a model; 0: never."""
         ...
 
-    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+    def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
         """Why it cannot serve the model so; None where it can."""
         ...
 
     def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
-        """How it loads a model in which it finds no flaw."""
+        """How it loads a model in which it finds no issue."""
         ...
 
     def served_name(self, plan: LoadPlan, stamp: str) -> str | None:

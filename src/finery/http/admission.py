@@ -124,18 +124,18 @@ def studies_data(endpoint: Callable[..., Result]) -> Callable[..., Any]:
 
     @functools.wraps(endpoint)
     async def run(**arguments: Any) -> Any:
-        who: str | None = arguments["user"].user_id
-        if under_way[who] >= STUDIES_OF_ONE:
+        actor: str | None = arguments["user"].user_id
+        if under_way[actor] >= STUDIES_OF_ONE:
             message = f"{STUDIES_OF_ONE} looks at whole files are under way for you; wait until one has ended"
             headers = {"Retry-After": RETRY_SECONDS}
             raise RequestRefused(Problem(429, "too_many_requests", message, headers=headers))
-        under_way[who] += 1
+        under_way[actor] += 1
         try:
-            return await STUDIES.run(lambda: endpoint(**arguments), who)
+            return await STUDIES.run(lambda: endpoint(**arguments), actor)
         finally:
-            under_way[who] -= 1
-            if not under_way[who]:
-                del under_way[who]
+            under_way[actor] -= 1
+            if not under_way[actor]:
+                del under_way[actor]
 
     return run
 

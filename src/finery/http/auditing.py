@@ -21,12 +21,12 @@ log = logging.getLogger(__name__)
 DENIED = frozenset({ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN})
 
 
-def note_change(session: Session, connection: HTTPConnection, services: Services, who: Principal) -> None:
+def note_change(session: Session, connection: HTTPConnection, services: Services, actor: Principal) -> None:
     """The action is the route's name; what it is about, the domain has named, or else the address does."""
     audit.record(
         session,
         action_of(connection),
-        who=who,
+        actor=actor,
         address=client_address(connection, services.proxies),
         target=audit.target_of(session) or _named_in_path(connection),
         details={"path": connection.scope["path"]},
@@ -63,7 +63,7 @@ def _record_denial(connection: HTTPConnection, services: Services, error: Domain
             audit.record(
                 session,
                 action_of(connection),
-                who=user_of(connection),
+                actor=user_of(connection),
                 address=address,
                 target=_named_in_path(connection),
                 result=AuditResult.DENIED,

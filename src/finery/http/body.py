@@ -13,8 +13,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope
 
-from finery.domain.errors import Flaw
-from finery.domain.flaws import MAX_FIELD
+from finery.domain.errors import Issue
+from finery.domain.issues import MAX_FIELD
 from finery.http.problems import Problem, RequestRefused, invalid_request, unreadable_body
 from finery.kit.json_values import outside_of_strings
 from finery.kit.printable import printable
@@ -119,7 +119,7 @@ def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
         raise _explained(data, None)
     if not bounds.nul and b"\\u0000" in data and (place := _place_of_nul(value)) is not None:
         message = "holds the character NUL, which cannot be stored; leave it out"
-        raise RequestRefused(invalid_request([Flaw(printable(place, limit=MAX_FIELD), message)]))
+        raise RequestRefused(invalid_request([Issue(printable(place, limit=MAX_FIELD), message)]))
     return value
 
 

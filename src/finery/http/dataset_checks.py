@@ -7,9 +7,9 @@ from finery.domain.datasets.check_request import CheckRequest
 from finery.http.services import Services
 
 
-def check_data(services: Services, asked: CheckRequest, who: Principal) -> DatasetCheck:
+def check_data(services: Services, asked: CheckRequest, actor: Principal) -> DatasetCheck:
     with services.database.read() as session:
-        found = check_request.find(session, asked, who, services.context)
+        found = check_request.find(session, asked, actor, services.context)
     check = check_request.inspect(asked, found, services.context)
     with services.database.read() as session:
-        return check_request.told(session, check, asked, who, services.context)
+        return check_request.told(session, check, asked, actor, services.context)

@@ -15,7 +15,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.stored_datasets import DatasetDiff, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
-from finery.domain.flaws import gather
+from finery.domain.issues import gather
 from finery.http.files import file_range
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import CurrentGround, Services
@@ -44,13 +44,13 @@ def parse_fields(model: type[Form], fields: Mapping[str, str]) -> Form:
         return model.model_validate(dict(fields))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        flaws = gather(details, lambda detail: [*detail["loc"]], partial(_message, model))
-        raise RequestRefused(invalid_request(flaws)) from error
+        issues = gather(details, lambda detail: [*detail["loc"]], partial(_message, model))
+        raise RequestRefused(invalid_request(issues)) from error
 
 
-def locate(services: Services, dataset_id: str, version: int | None, who: Principal) -> VersionFile:
+def locate(services: Services, dataset_id: str, version: int | None, actor: Principal) -> VersionFile:
     with services.database.read() as session:
-        return datasets.locate(session, dataset_id, version, who=who, home=services.context.home)
+        return datasets.locate(session, dataset_id, version, actor=actor, home=services.context.home)
 
 
 def statistics_of(services: Services, found: VersionFile) -> Statistics:

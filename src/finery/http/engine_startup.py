@@ -57,12 +57,12 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
 
     Raises ModelNotLoaded, EngineNotStarted, StillLoading, and what deployments.create raises.
     """
-    services, who = changes.services, changes.user
+    services, actor = changes.services, changes.user
     # Its model is looked at first, as a deployment over `/api/v1` has it done: a cancel is not to wait for that.
-    create = partial(deployments.create, new=new, context=services.context, who=who)
+    create = partial(deployments.create, new=new, context=services.context, actor=actor)
     deployment = await changes.make(create, SUBMISSIONS)
     deadline = time.monotonic() + LOAD_SECONDS
-    deployment = await _settled(services, deployment, who, deadline)
+    deployment = await _settled(services, deployment, actor, deadline)
     if deployment.status is DeploymentStatus.STARTING:
         raise StillLoading(deployment.model_name)
     if deployment.failure == "engine":
@@ -72,8 +72,8 @@ async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
     return deployment
 
 
-async def serve_and_wait(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
-    """Where the model that `name` is to `who` is answered; its engine is started if none runs.
+async def serve_and_wait(services: Services, name: str, actor: Principal, check: BodyCheck) -> ServedModel:
+    """Where the model that `name` is to `actor` is answered; its engine is started if none runs.
 
     Nothing is started, and nobody waits, for a request that does not pass `check`; a running engine checks by itself.
     Raises StillLoading, and what `check` and deployments.autostart.ensure raise.
@@ -81,7 +81,7 @@ async def serve_and_wait(services: Services, name: str, who: Principal, check: B
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
         changed = services.waking.changed
-        served = await _find(services, name, who, check)
+        served = await _find(services, name, actor, check)
         if served.deployment.status is DeploymentStatus.STARTING:
             await beside_loop(check, served.deployment.engine)
         deployment = await _settled(services, served.deployment, SERVER, deadline)
@@ -93,14 +93,14 @@ async def serve_and_wait(services: Services, name: str, who: Principal, check: B
 
 
 async def pass_on_by_name(
-    request: Request, services: Services, name: str, who: Principal, path: str, body: dict[str, object]
+    request: Request, services: Services, name: str, actor: Principal, path: str, body: dict[str, object]
 ) -> Response:
     """The answer of the engine that serves `name`, as it comes.
 
     An engine that has died is followed by a fresh one. Raises what while_there, serve_and_wait, Engines.load_adapter
     and Engines.pass_on raise.
     """
-    return await while_there(request, _pass_on_by_name(services, name, who, path, body))
+    return await while_there(request, _pass_on_by_name(services, name, actor, path, body))
 
 
 async def pass_on_to(
@@ -119,18 +119,18 @@ async def while_there(request: Request, work: Coroutine[Any, Any, Answer]) -> An
 
 
 async def _pass_on_by_name(
-    services: Services, name: str, who: Principal, path: str, body: dict[str, object]
+    services: Services, name: str, actor: Principal, path: str, body: dict[str, object]
 ) -> Response:
     def check(engine: str) -> None:
         services.engines.check_body(engine, path, body)
 
     for _ in range(TRIES - 1):
-        served = await serve_and_wait(services, name, who, check)
+        served = await serve_and_wait(services, name, actor, check)
         try:
             return await _pass_on(services, served, path, body)
         except EngineUnreachable:
             await _until_it_is_gone(services, served.deployment)
-    return await _pass_on(services, await serve_and_wait(services, name, who, check), path, body)
+    return await _pass_on(services, await serve_and_wait(services, name, actor, check), path, body)
 
 
 async def _pass_on(services: Services, served: ServedModel, path: str, body: dict[str, object]) -> Response:
@@ -138,10 +138,10 @@ async def _pass_on(services: Services, served: ServedModel, path: str, body: dic
     return await services.engines.pass_on(served, path, body)
 
 
-async def _settled(services: Services, deployment: Deployment, who: Principal, deadline: float) -> Deployment:
+async def _settled(services: Services, deployment: Deployment, actor: Principal, deadline: float) -> Deployment:
     """As it is once it does not start any more, or at the deadline."""
     return await _wait_while(
-        services, deployment, who, deadline, lambda found: found.status is DeploymentStatus.STARTING
+        services, deployment, actor, deadline, lambda found: found.status is DeploymentStatus.STARTING
     )
 
 
@@ -154,23 +154,23 @@ async def _until_it_is_gone(services: Services, deployment: Deployment) -> None:
 async def _wait_while(
     services: Services,
     deployment: Deployment,
-    who: Principal,
+    actor: Principal,
     deadline: float,
     pending: Callable[[Deployment], bool],
 ) -> Deployment:
     while pending(deployment) and time.monotonic() < deadline:
         changed = services.waking.changed
-        deployment = await anyio.to_thread.run_sync(_get, services, deployment.id, who)
+        deployment = await anyio.to_thread.run_sync(_get, services, deployment.id, actor)
         if pending(deployment):
             await wait_for_change(changed, min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))
     return deployment
 
 
-async def _find(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
-    look = partial(_find_or_ensure, services, name, who, check)
+async def _find(services: Services, name: str, actor: Principal, check: BodyCheck) -> ServedModel:
+    look = partial(_find_or_ensure, services, name, actor, check)
     if len(name) > LONGEST_REMEMBERED:
         return await anyio.to_thread.run_sync(look)
-    served, key = services.cache.served, (name, who)
+    served, key = services.cache.served, (name, actor)
     known = served.find(key)
     if (
         known is not None
@@ -181,20 +181,20 @@ async def _find(services: Services, name: str, who: Principal, check: BodyCheck)
     return await served.get_or_read(key, look)
 
 
-def _find_or_ensure(services: Services, name: str, who: Principal, check: BodyCheck) -> ServedModel:
+def _find_or_ensure(services: Services, name: str, actor: Principal, check: BodyCheck) -> ServedModel:
     """A request to what runs already writes nothing."""
     with services.database.read() as session:
-        served = deployments.autostart.find(session, name, who, services.context)
+        served = deployments.autostart.find(session, name, actor, services.context)
         if served is not None:
             return served
-        check(deployments.autostart.engine_of(session, name, who, services.context))
+        check(deployments.autostart.engine_of(session, name, actor, services.context))
 
     def ensure(session: Session) -> ServedModel:
-        return deployments.autostart.ensure(session, name, who, services.context)
+        return deployments.autostart.ensure(session, name, actor, services.context)
 
     return transact(services, ensure)
 
 
-def _get(services: Services, deployment_id: str, who: Principal) -> Deployment:
+def _get(services: Services, deployment_id: str, actor: Principal) -> Deployment:
     with services.database.read() as session:
-        return deployments.get(session, deployment_id, who)
+        return deployments.get(session, deployment_id, actor)

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.flaws import Flaws, gather
+from finery.domain.issues import Issues, gather
 from finery.domain.server_lease import LeaseLost
 from finery.engines.disconnect import CLIENT_CLOSED_REQUEST
 from finery.http.attempt_limits import AttemptLimit
@@ -127,7 +127,7 @@ def problem_of(request: Request, error: Exception) -> Problem:
         case RequestRefused():
             return error.problem
         case RequestValidationError():
-            return invalid_request(_flaws(request, error))
+            return invalid_request(_issues(request, error))
         case HTTPException():
             return _http_problem(request, error)
         case LeaseLost():
@@ -197,7 +197,7 @@ def _allowed_methods(request: Request) -> set[str]:
     return methods
 
 
-def _flaws(request: Request, error: RequestValidationError) -> Flaws:
+def _issues(request: Request, error: RequestValidationError) -> Issues:
     def locate(detail: Mapping[str, Any]) -> list[str | int]:
         place, *location = detail["loc"]
         sent = error.body if place == "body" else None

@@ -132,15 +132,15 @@ class Entrance:
             raise SetupTokenWrong()
 
     def _record(self, session: Session, action: str, user: User) -> None:
-        who = Principal(user.id, user.username, frozenset())
-        audit.record(session, action, who=who, address=self._address, target=user.id, details=self._details)
+        actor = Principal(user.id, user.username, frozenset())
+        audit.record(session, action, actor=actor, address=self._address, target=user.id, details=self._details)
 
     def _record_failure(self, login: str) -> None:
         with self.services.database.write() as session:
             audit.record(
                 session,
                 "login",
-                who=NOBODY,
+                actor=NOBODY,
                 address=self._address,
                 result=AuditResult.FAILED,
                 details={**self._details, "login": printable(login)},

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 
-from finery.domain.errors import DomainError, ErrorKind, Flaw
-from finery.domain.flaws import Flaws
+from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.domain.issues import Issues
 
 STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.INVALID: 422,
@@ -31,7 +31,7 @@ class Problem:
     status: int
     code: str
     message: str
-    flaws: tuple[Flaw, ...] = ()
+    issues: tuple[Issue, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -45,11 +45,11 @@ class RequestRefused(HTTPException):
 
 def domain_problem(error: DomainError, statuses: Mapping[ErrorKind, int]) -> Problem:
     status = statuses.get(error.kind, STATUSES[error.kind])
-    return Problem(status, error.code, str(error), error.flaws, HEADERS.get(error.kind, {}))
+    return Problem(status, error.code, str(error), error.issues, HEADERS.get(error.kind, {}))
 
 
-def invalid_request(flaws: Flaws | Iterable[Flaw]) -> Problem:
-    found = flaws if isinstance(flaws, Flaws) else Flaws.of(flaws)
+def invalid_request(issues: Issues | Iterable[Issue]) -> Problem:
+    found = issues if isinstance(issues, Issues) else Issues.of(issues)
     return Problem(422, "invalid_request", found.summary, found.told)
 
 
@@ -58,4 +58,4 @@ def unavailable(message: str) -> Problem:
 
 
 def unreadable_body(message: str) -> RequestRefused:
-    return RequestRefused(Problem(422, "unreadable_body", message, (Flaw("", message),)))
+    return RequestRefused(Problem(422, "unreadable_body", message, (Issue("", message),)))

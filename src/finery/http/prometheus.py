@@ -17,31 +17,31 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True)
-class Figures:
+class ServerMetrics:
     runs: Mapping[RunStatus, int]
     engines: Mapping[DeploymentStatus, int]
     latencies: Latencies
     exchanges: EngineMetrics
 
 
-def exposition(figures: Figures) -> bytes:
+def exposition(metrics: ServerMetrics) -> bytes:
     from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()
     registry.register(PROCESS_COLLECTOR)
-    registry.register(_Collector(figures))
+    registry.register(_Collector(metrics))
     return generate_latest(registry)
 
 
 @dataclass(eq=False)
 class _Collector:
-    figures: Figures
+    metrics: ServerMetrics
 
     def collect(self) -> "Iterator[Metric]":
         from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
         yield InfoMetricFamily("finery", "The server.", value={"version": __version__})
-        found = self.figures.runs
+        found = self.metrics.runs
         runs = GaugeMetricFamily("finery_runs", "Runs by status.", labels=["status"])
         for status in RunStatus:
             runs.add_metric([status], found.get(status, 0))
@@ -50,19 +50,19 @@ class _Collector:
         yield GaugeMetricFamily("finery_queue_depth", "Runs that wait for a lease.", value=waiting)
         live = sum(count for status, count in found.items() if status.is_live)
         yield GaugeMetricFamily("finery_runs_with_leases", "Runs that hold GPUs or CPU slots.", value=live)
-        yield from _engines(self.figures)
-        yield from _latencies(self.figures.latencies.snapshot())
+        yield from _engines(self.metrics)
+        yield from _latencies(self.metrics.latencies.snapshot())
 
 
-def _engines(figures: Figures) -> "Iterator[Metric]":
+def _engines(metrics: ServerMetrics) -> "Iterator[Metric]":
     from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
     engines = GaugeMetricFamily("finery_engines", "Engines by status; those that run are loaded.", labels=["status"])
     for status in DeploymentStatus:
         if not status.is_finished:
-            engines.add_metric([status], figures.engines.get(status, 0))
+            engines.add_metric([status], metrics.engines.get(status, 0))
     yield engines
-    found = figures.exchanges
+    found = metrics.exchanges
     requests = GaugeMetricFamily("finery_engine_requests", "Requests that engines have.", labels=["state"])
     requests.add_metric(["waiting"], found.waiting)
     requests.add_metric(["answering"], found.answering)

@@ -35,22 +35,22 @@ class RateLimits:
         self._attempts: dict[tuple[str, str], deque[float]] = {}
         self._cleaned_at = time.monotonic()
 
-    def is_within(self, limit: RateLimit, who: str | None) -> bool:
-        """Counts this time too. `who` is an address, or a user's id."""
-        return self._seconds_to_wait(limit, who) == 0
+    def is_within(self, limit: RateLimit, actor: str | None) -> bool:
+        """Counts this time too. `actor` is an address, or a user's id."""
+        return self._seconds_to_wait(limit, actor) == 0
 
-    def check(self, limit: RateLimit, who: str | None) -> None:
+    def check(self, limit: RateLimit, actor: str | None) -> None:
         """Raises RequestRefused: 429 with Retry-After, in seconds."""
-        if seconds := self._seconds_to_wait(limit, who):
+        if seconds := self._seconds_to_wait(limit, actor):
             message = f"too many attempts; try again in {seconds} seconds"
             raise RequestRefused(Problem(429, "too_many_attempts", message, headers={"Retry-After": str(seconds)}))
 
-    def _seconds_to_wait(self, limit: RateLimit, who: str | None) -> int:
+    def _seconds_to_wait(self, limit: RateLimit, actor: str | None) -> int:
         """0 lets the attempt through and counts it."""
         now = time.monotonic()
         with self._lock:
             self._forget(now)
-            attempts = self._attempts.setdefault((limit.name, _bucket(who)), deque(maxlen=limit.per_minute))
+            attempts = self._attempts.setdefault((limit.name, _bucket(actor)), deque(maxlen=limit.per_minute))
             if len(attempts) == limit.per_minute and attempts[0] + WINDOW_SECONDS > now:
                 return max(1, math.ceil(attempts[0] + WINDOW_SECONDS - now))
             attempts.append(now)
@@ -65,12 +65,12 @@ class RateLimits:
         self._attempts = recent
 
 
-def _bucket(who: str | None) -> str:
+def _bucket(actor: str | None) -> str:
     """A network of IPv6 is one client: whoever has one has 2**64 addresses."""
     try:
-        parsed = ipaddress.ip_address(who or "")
+        parsed = ipaddress.ip_address(actor or "")
     except ValueError:
-        return who or "unknown"
+        return actor or "unknown"
     if isinstance(parsed, ipaddress.IPv4Address):
         return str(parsed)
     if parsed.ipv4_mapped is not None:

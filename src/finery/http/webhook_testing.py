@@ -33,8 +33,8 @@ class TestStillWaits(DomainError):
 
 async def status_of_test(changes: Changes, webhook_id: str, sample: EventBody) -> int:
     """What the receiver answers. Raises ReceiverUnreachable, TestStillWaits, and what webhooks.send_test raises."""
-    who = changes.user
-    delivery = await changes.make(lambda session: webhooks.send_test(session, webhook_id, who, sample))
+    actor = changes.user
+    delivery = await changes.make(lambda session: webhooks.send_test(session, webhook_id, actor, sample))
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (ended := _ended(delivery)) is None:
         if time.monotonic() > deadline:

@@ -241,15 +241,15 @@ class _Names:
 
 
 def _parts(name: str, limits: ArchiveLimits) -> list[str]:
-    if (flaw := _flaw_of(name, limits)) is not None:
-        raise ArchiveRefused(flaw, entry=name)
+    if (issue := _issue_of(name, limits)) is not None:
+        raise ArchiveRefused(issue, entry=name)
     return [part for part in name.split("/") if part not in ("", ".")]
 
 
-def _flaw_of(name: str, limits: ArchiveLimits) -> str | None:
+def _issue_of(name: str, limits: ArchiveLimits) -> str | None:
     parts = name.split("/")
     sizes = [len(part.encode("utf-8", "surrogatepass")) for part in parts]
-    flaws = {
+    issues = {
         "has an absolute name": name.startswith(("/", "\\")) or _DRIVE.match(name) is not None,
         "leads out of its folder": ".." in parts or ".." in name.split("\\"),
         "has a control character, or bytes that are no UTF-8, in its name": any(map(_is_unfit, name)),
@@ -257,7 +257,7 @@ def _flaw_of(name: str, limits: ArchiveLimits) -> str | None:
         "has too long a name": sum(sizes) > limits.name_bytes or max(sizes) > 255,
         "lies too deep": len(parts) > limits.depth + 1,
     }
-    return next((flaw for flaw, is_so in flaws.items() if is_so), None)
+    return next((issue for issue, is_so in issues.items() if is_so), None)
 
 
 def _is_unfit(character: str) -> bool:

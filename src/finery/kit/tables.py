@@ -399,18 +399,18 @@ def _csv_rows(chunks: Iterator[bytes], _: _Json, delimiter: str = ",") -> Iterat
             return
         if cells is None:
             return
-        flaw = lines.flaw
-        if not cells and not flaw:
+        issue = lines.issue
+        if not cells and not issue:
             continue
         if header is None:
             header = cells
-            if len(set(header)) < len(header) or flaw:
-                yield BrokenRow(line, 1, flaw or "the header names a column twice")
+            if len(set(header)) < len(header) or issue:
+                yield BrokenRow(line, 1, issue or "the header names a column twice")
                 return
             continue
         number += 1
-        if flaw:
-            yield BrokenRow(line, number, flaw)
+        if issue:
+            yield BrokenRow(line, number, issue)
         elif len(cells) != len(header):
             yield BrokenRow(line, number, f"{len(cells)} cells, but the header names {len(header)}")
         else:
@@ -424,11 +424,11 @@ class _CsvLines(Iterator[str]):
         self._lines = split_lines(chunks, limit=MAX_ROW_BYTES)
         self._delimiter = delimiter
         self._row_bytes = 0
-        self.flaw = ""
+        self.issue = ""
         """Of the row that was read last."""
 
     def begin_row(self) -> None:
-        self.flaw = ""
+        self.issue = ""
         self._row_bytes = 0
 
     def __next__(self) -> str:
@@ -443,13 +443,13 @@ class _CsvLines(Iterator[str]):
         try:
             return data.decode() + "\n"
         except UnicodeDecodeError as error:
-            self.flaw = reason_of(error)
+            self.issue = reason_of(error)
             return data.decode(errors="replace") + "\n"
 
-    def _refused(self, flaw: str, is_quoted: bool) -> str:
+    def _refused(self, issue: str, is_quoted: bool) -> str:
         if is_quoted:
-            raise csv.Error(f"{flaw}, or a quotation mark is not closed")
-        self.flaw = flaw
+            raise csv.Error(f"{issue}, or a quotation mark is not closed")
+        self.issue = issue
         return "\n"
 
     def _cells(self, data: bytes, is_quoted: bool) -> int:

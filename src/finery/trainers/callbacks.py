@@ -16,7 +16,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.controls import CONTROLS
 from finery.trainers.errors import Diverged
-from finery.trainers.reporting import figures_of, readable, resident_bytes
+from finery.trainers.reporting import metrics_of, readable, resident_bytes
 
 EPOCH_CHECKPOINT_SECONDS = 30.0
 """Epochs of a small dataset end every second; a checkpoint at each of them would be most of the work."""
@@ -90,15 +90,15 @@ class StepCallback(TrainerCallback):
         if "loss" not in logs:
             return
         self._refuse_divergence(state.global_step, logs, ctx["model"])
-        figures = self.last = figures_of(logs)
+        told = self.last = metrics_of(logs)
         now = time.monotonic()
-        self.tokens = int(figures.get("tokens", self.tokens))
+        self.tokens = int(told.get("tokens", self.tokens))
         progress: dict[str, Any] = {
             "step": state.global_step,
             "total_steps": state.max_steps,
-            "epoch": round(figures["epoch"], 4),
+            "epoch": round(told["epoch"], 4),
             "total_epochs": args.num_train_epochs if args.max_steps <= 0 else state.num_train_epochs,
-            **{name: value for name, value in figures.items() if name not in BOOKKEEPING},
+            **{name: value for name, value in told.items() if name not in BOOKKEEPING},
         }
         if self.tokens > self._logged_tokens:
             seconds = max(now - self._logged_at, 1e-6)
@@ -117,8 +117,8 @@ class StepCallback(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: dict[str, float], **_: Any
     ) -> None:
-        figures = figures_of(metrics, prefix="eval_")
-        shown = {name: value for name, value in figures.items() if name not in BOOKKEEPING}
+        told = metrics_of(metrics, prefix="eval_")
+        shown = {name: value for name, value in told.items() if name not in BOOKKEEPING}
         self._attempt.reporter.event(EvaluationData.model_validate({"step": state.global_step, **shown}))
         self._attempt.reporter.log(f"evaluation at step {state.global_step}  {readable(shown)}")
         # What evaluation took must not be counted as training time.

@@ -37,15 +37,15 @@ def train(attempt: Attempt) -> Outcome:
     except OSError as error:
         return Outcome(reason=Reason.START_FAILED, message=f"{config.argv[0]!r} could not be started: {error.strerror}")
     asked = _mind(attempt, program)
-    figures = {"seconds": round(time.monotonic() - started, 2)}
+    metrics = {"seconds": round(time.monotonic() - started, 2)}
     if asked is None and program.returncode != 0:
         how = f"signal {-program.returncode}" if program.returncode < 0 else f"exit code {program.returncode}"
         is_full = _is_disk_full(attempt.run.path, directory)
         reason, beside = (Reason.DISK_FULL, " on a full disk") if is_full else (Reason.ERROR, "")
-        return Outcome(reason=reason, message=f"the program ended with {how}{beside}", figures=figures)
-    attempt.reporter.event(ResultData.model_validate(figures))
+        return Outcome(reason=reason, message=f"the program ended with {how}{beside}", metrics=metrics)
+    attempt.reporter.event(ResultData.model_validate(metrics))
     message = "the program was asked to end" if asked is not None else None
-    return Outcome(reason=asked or Reason.COMPLETED, message=message, figures=figures, artifacts=_artifacts(attempt))
+    return Outcome(reason=asked or Reason.COMPLETED, message=message, metrics=metrics, artifacts=_artifacts(attempt))
 
 
 def _mind(attempt: Attempt, program: "subprocess.Popen[bytes]") -> Reason | None:

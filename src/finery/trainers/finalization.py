@@ -52,21 +52,21 @@ def finish(
     summary: TrainingSummary,
 ) -> Outcome:
     """Raises OSError when the disk is full, TrainingRefused when somebody else's files took the output's place."""
-    counted = {**fitted.figures, "rows": summary.rows, "eval_rows": summary.evaluation_rows}
-    figures = {name: value for name, value in counted.items() if math.isfinite(value)}
+    counted = {**fitted.metrics, "rows": summary.rows, "eval_rows": summary.evaluation_rows}
+    metrics = {name: value for name, value in counted.items() if math.isfinite(value)}
     if fitted.ending is Reason.PAUSED:
-        return Outcome(reason=Reason.PAUSED, message=None, figures=figures)
+        return Outcome(reason=Reason.PAUSED, message=None, metrics=metrics)
     artifacts: list[ArtifactRef] = []
     if attempt.is_main:
-        written = _write(attempt, config, fitted, tokenizer, summary, figures)
+        written = _write(attempt, config, fitted, tokenizer, summary, metrics)
         artifacts = written.artifacts
         if written.record is not None:
             release(fitted.trainer)
-            figures |= check(attempt, written.record, [Path(made.path) for made in artifacts])
-        attempt.reporter.event(ResultData.model_validate(figures))
-        attempt.reporter.log(f"result  {readable(figures)}")
+            metrics |= check(attempt, written.record, [Path(made.path) for made in artifacts])
+        attempt.reporter.event(ResultData.model_validate(metrics))
+        attempt.reporter.log(f"result  {readable(metrics)}")
     shutil.rmtree(merged_base(attempt.run), ignore_errors=True)
-    return Outcome(reason=fitted.ending, figures=figures, artifacts=artifacts)
+    return Outcome(reason=fitted.ending, metrics=metrics, artifacts=artifacts)
 
 
 def _write(
@@ -75,7 +75,7 @@ def _write(
     fitted: Fitted,
     tokenizer: PreTrainedTokenizerBase,
     summary: TrainingSummary,
-    figures: dict[str, float],
+    metrics: dict[str, float],
 ) -> Written:
     output = attempt.spec.output_dir
     attempt.reporter.stage("saving", f"saving the model {output.name}")
@@ -93,7 +93,7 @@ def _write(
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")
         artifacts.append(ArtifactRef(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
-    card = model_card(attempt, config, figures, _sha256_of_data(attempt))
+    card = model_card(attempt, config, metrics, _sha256_of_data(attempt))
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)

@@ -100,7 +100,7 @@ def train(attempt: Attempt) -> Outcome:
         fitted = fit(attempt, config, checkpoints, build)
     finally:
         grading.close()
-    rewards.tell_flaws()
+    rewards.tell_issues()
     stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
     summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
     return finish(attempt, config, fitted, tokenizer, summary)

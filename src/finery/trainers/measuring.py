@@ -69,12 +69,12 @@ def measure(request: MeasurementRequest) -> Measurement:
         if not counts.is_due():
             continue
         if isinstance(row, BrokenRow):
-            counts.flawed += 1
+            counts.invalid += 1
             continue
         try:
             _, example = reader.read(row)
         except RowRefused:
-            counts.flawed += 1
+            counts.invalid += 1
             continue
         if not example.is_trainable:
             counts.idle += 1
@@ -148,7 +148,7 @@ class _Counts:
         self._failures: list[RowFailure] = []
         self._rows = self._due = 0
         self._failed = self._truncated = self._vanished = self._kept = self._tokens = self._trainable = 0
-        self.flawed = self.idle = 0
+        self.invalid = self.idle = 0
 
     def is_due(self) -> bool:
         """Whether the next row belongs to the sample."""
@@ -187,7 +187,7 @@ class _Counts:
             measured=self._due,
             is_exact=self._stride == 1,
             stride=self._stride,
-            flawed=self.flawed,
+            invalid=self.invalid,
             failed=self._failed,
             failures=tuple(self._failures),
             idle=self.idle,

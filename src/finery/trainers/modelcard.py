@@ -7,7 +7,7 @@ from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.trainers.attempt import Attempt
 
 
-def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, float], data_sha256: str) -> str:
+def model_card(attempt: Attempt, config: TrainingConfig, metrics: dict[str, float], data_sha256: str) -> str:
     spec = attempt.spec
     front = {
         "base_model": config.model_name,
@@ -32,7 +32,7 @@ def model_card(attempt: Attempt, config: TrainingConfig, figures: dict[str, floa
         "",
         "## Figures",
         "",
-        *_table(figures),
+        *_table(metrics),
         "",
         "## Settings",
         "",

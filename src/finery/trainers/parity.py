@@ -112,13 +112,13 @@ def _tell(attempt: Attempt, folder: Path, compared: Comparison) -> None:
         words = " is asked in other tokens where it is served than where it was trained"
     else:
         words = " says something else where it is served than in memory"
-    figures = (
+    metrics = (
         f"log-probabilities differ by {compared.max_logprob_difference:.2g} at most ({compared.tolerance:g} is "
         f"expected), {compared.tokens_equal:.0%} of the tokens are the same"
     )
     attempt.reporter.notice(
         "parity",
-        f"{folder.name}{words}: {figures}",
+        f"{folder.name}{words}: {metrics}",
         level="info" if compared.is_same else "warning",
         **compared.model_dump(),
     )

@@ -68,19 +68,19 @@ FIGURE_NAMES = {
 """TRL's word → ours."""
 
 
-def figures_of(logs: dict[str, float], *, prefix: str = "") -> dict[str, float]:
+def metrics_of(logs: dict[str, float], *, prefix: str = "") -> dict[str, float]:
     """A trainer's log line under our names: `eval_rewards/margins` → `rewards_margin` for the prefix `eval_`."""
-    figures = {}
+    metrics = {}
     for name, value in logs.items():
         if not name.startswith(prefix):
             continue
         plain = name.removeprefix(prefix).replace("/", "_")
-        figures[FIGURE_NAMES.get(plain, plain)] = value
-    return figures
+        metrics[FIGURE_NAMES.get(plain, plain)] = value
+    return metrics
 
 
-def readable(figures: dict[str, Any]) -> str:
-    return "  ".join(f"{name} {_short(value)}" for name, value in figures.items() if value is not None)
+def readable(metrics: dict[str, Any]) -> str:
+    return "  ".join(f"{name} {_short(value)}" for name, value in metrics.items() if value is not None)
 
 
 def _short(value: Any) -> str:

@@ -29,7 +29,7 @@ LASTING = frozenset(
 class Fitted:
     trainer: Trainer
     ending: Reason
-    figures: dict[str, float]
+    metrics: dict[str, float]
 
 
 Build = Callable[[BatchShape], Trainer]
@@ -73,7 +73,7 @@ def _try(
         if not is_out_of_memory(error):
             raise
         return None
-    return Fitted(trainer, callback.ending, _figures(trainer, callback, time.monotonic() - start))
+    return Fitted(trainer, callback.ending, _metrics(trainer, callback, time.monotonic() - start))
 
 
 def _first_shape(attempt: Attempt, config: TrainingConfig, smallest_batch: int) -> BatchShape:
@@ -122,9 +122,9 @@ def _tell_smaller_batch(attempt: Attempt, before: BatchShape, after: BatchShape)
     )
 
 
-def _figures(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[str, float]:
+def _metrics(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[str, float]:
     history = trainer.state.log_history
-    figures: dict[str, float] = {
+    metrics: dict[str, float] = {
         "steps": trainer.state.global_step,
         "epochs": round(trainer.state.epoch or 0.0, 4),
         "seconds": round(seconds, 2),
@@ -132,15 +132,15 @@ def _figures(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[s
     }
     losses = [(entry["step"], entry["loss"]) for entry in history if "loss" in entry]
     if losses:
-        figures["train_loss"] = _mean_by_steps(losses)
-        figures["final_loss"] = losses[-1][1]
+        metrics["train_loss"] = _mean_by_steps(losses)
+        metrics["final_loss"] = losses[-1][1]
     evaluations = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
     if evaluations:
-        figures["eval_loss"] = evaluations[-1]
+        metrics["eval_loss"] = evaluations[-1]
     if callback.tokens:
-        figures["tokens"] = callback.tokens
-    figures |= {name: value for name, value in callback.last.items() if name in LASTING}
-    return figures
+        metrics["tokens"] = callback.tokens
+    metrics |= {name: value for name, value in callback.last.items() if name in LASTING}
+    return metrics
 
 
 def _mean_by_steps(losses: list[tuple[int, float]]) -> float:

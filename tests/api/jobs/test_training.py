@@ -61,7 +61,7 @@ class TestStartSft:
         assert answers == [answers[0]] * 3
         assert len(client.get("/jobs").json()) == 1
 
-    def test_flawed_row_is_named(self, client: TestClient, home: Path) -> None:
+    def test_invalid_row_is_named(self, client: TestClient, home: Path) -> None:
         rows = ['{"instruction": "a", "output": "b"}'] * 10
         rows[6] = '{"instruction": "a", "output": 7}'
         (home / "data/bad.jsonl").write_text("\n".join(rows))

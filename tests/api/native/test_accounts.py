@@ -151,7 +151,7 @@ class TestChangePassword:
         admin.patch(f"{V1}/users/{user_id}", json={"username": "adalovelace"})
         answer = ada.post(f"{V1}/me/password", json={"current_password": PASSWORD, "new_password": password})
         assert answer.status_code == 422
-        assert [flaw["field"] for flaw in answer.json()["error"]["errors"]] == ["new_password"]
+        assert [issue["field"] for issue in answer.json()["error"]["errors"]] == ["new_password"]
 
     def test_without_accounts(self, client: TestClient) -> None:
         body = {"current_password": "x", "new_password": PASSWORD}
@@ -218,9 +218,9 @@ class TestKeys:
     def test_impossible(self, ada: TestClient, change: dict[str, Any], field: str, says: str) -> None:
         answer = ada.post(f"{V1}/keys", json={"name": "k", **change})
         assert answer.status_code == 422
-        [flaw] = answer.json()["error"]["errors"]
-        assert flaw["field"] == field
-        assert says in flaw["message"]
+        [issue] = answer.json()["error"]["errors"]
+        assert issue["field"] == field
+        assert says in issue["message"]
 
     def test_a_key_makes_no_greater_one(self, ada: TestClient, app: FastAPI) -> None:
         scopes = ["keys:self", "account:self"]

@@ -36,10 +36,10 @@ class TestCheck:
         assert {warning["kind"] for warning in found["warnings"]} == {"duplicate", "overlap"}
         assert found["measurement"] is None
 
-    def test_flaws_are_the_answer(self, client: TestClient, home: Path) -> None:
+    def test_issues_are_the_answer(self, client: TestClient, home: Path) -> None:
         found = check(client, write(home, ROW, {"messages": [{"role": "usr", "content": "u"}]})).json()
         assert (found["ok"], found["flawed"]) == (False, 1)
-        assert (found["flaws"][0]["line"], found["flaws"][0]["field"]) == (2, "messages[0].role")
+        assert (found["issues"][0]["line"], found["issues"][0]["field"]) == (2, "messages[0].role")
         assert found["refusal"].startswith("line 2 (row 2): messages[0].role: unknown role")
 
     def test_a_file_that_is_no_data(self, client: TestClient, home: Path) -> None:

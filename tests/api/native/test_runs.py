@@ -81,7 +81,7 @@ class TestCreateRun:
     def test_refused_by_name(self, client: TestClient, change: dict[str, Any], field: str) -> None:
         answer = client.post(RUNS, json={**COMMAND, **change})
         assert answer.status_code == 422
-        assert field in [flaw["field"] for flaw in answer.json()["error"]["errors"]]
+        assert field in [issue["field"] for issue in answer.json()["error"]["errors"]]
         assert client.get(RUNS).json()["runs"] == []
 
     def test_unknown_key_names_the_nearest(self, client: TestClient) -> None:
@@ -280,7 +280,7 @@ class TestOthers:
         error = answer.json()["error"]
         told = "there is no engine 'vlm'; did you mean 'vllm'?"
         assert (answer.status_code, error["code"]) == (422, "invalid_request")
-        assert [(flaw["field"], flaw["message"]) for flaw in error["errors"]] == [("engine", told)]
+        assert [(issue["field"], issue["message"]) for issue in error["errors"]] == [("engine", told)]
         too_long = client.post("/api/v1/deployments", json={"model": "finery/tiny-llama", "engine": "v" * 65})
         assert (too_long.status_code, too_long.json()["error"]["errors"][0]["field"]) == (422, "engine")
 

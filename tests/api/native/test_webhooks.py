@@ -86,10 +86,10 @@ class TestWebhooks:
             ({"url": URL, "scope": "everyones"}, "scope"),
         ],
     )
-    def test_flaws_are_named(self, client: TestClient, body: dict[str, Any], field: str) -> None:
+    def test_issues_are_named(self, client: TestClient, body: dict[str, Any], field: str) -> None:
         answer = client.post("/api/v1/webhooks", json=body)
         assert answer.status_code == 422
-        assert [flaw["field"] for flaw in answer.json()["error"]["errors"]] == [field]
+        assert [issue["field"] for issue in answer.json()["error"]["errors"]] == [field]
 
     def test_who_did_it_is_on_record(self, client: TestClient) -> None:
         made = create(client)

@@ -215,8 +215,8 @@ class TestListResults:
         """The sizes of the contents that were written."""
         sizes: list[int] = []
 
-        def write(figures: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
-            content = results_csv(figures)
+        def write(metrics: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+            content = results_csv(metrics)
             sizes.append(len(content))
             return content
 

@@ -111,11 +111,11 @@ class TestSetup:
 
 class TestLogin:
     @pytest.mark.parametrize(
-        "who", [{"username": "root"}, {"username": "root@example.org"}, {"email": "root@example.org"}]
+        "actor", [{"username": "root"}, {"username": "root@example.org"}, {"email": "root@example.org"}]
     )
-    def test_by_name_or_address(self, admin: TestClient, app: FastAPI, auth: str, who: dict[str, str]) -> None:
+    def test_by_name_or_address(self, admin: TestClient, app: FastAPI, auth: str, actor: dict[str, str]) -> None:
         browser = at_address(app, "127.0.0.1")
-        answer = browser.post(f"{auth}/login", json={**who, "password": SETUP["password"], "remember_me": True})
+        answer = browser.post(f"{auth}/login", json={**actor, "password": SETUP["password"], "remember_me": True})
         assert answer.json().keys() == {"success", "user", "message"}
         assert "Max-Age=7776000" in answer.headers["set-cookie"]
         assert browser.get(f"{auth}/me").status_code == 200

@@ -76,12 +76,12 @@ class TestExamine:
         path = tmp_path / "d.jsonl"
         path.write_bytes(content)
         report = check(path)
-        assert (report.rows, report.flawed, report.shapes) == (9, 0, {"messages": 9})
+        assert (report.rows, report.invalid, report.shapes) == (9, 0, {"messages": 9})
         assert report.bytes == len(content)
 
     def test_a_row_is_named_where_it_stands_among_blank_lines(self, tmp_path: Path) -> None:
         report = check(write(tmp_path, asked("p"), "\n", " \t\n", asked("q"), {"text": 1}, "\r\n", asked("q")))
-        assert [(flaw.line, flaw.row) for flaw in report.flaws] == [(5, 3)]
+        assert [(issue.line, issue.row) for issue in report.issues] == [(5, 3)]
         assert report.duplicates.pairs == (Repetition(first=Place(line=4, row=2), again=Place(line=7, row=4)),)
 
     def test_the_longest_row_is_the_first_of_them_in_whichever_chunk(
@@ -115,8 +115,8 @@ class TestExamine:
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
-        assert (report.rows, report.flawed) == (3, 1)
-        assert report.refusal == f"line 2 (row 2): {tables.TOO_LONG}. 1 of 3 rows has a flaw."
+        assert (report.rows, report.invalid) == (3, 1)
+        assert report.refusal == f"line 2 (row 2): {tables.TOO_LONG}. 1 of 3 rows has an issue."
         assert peak < 2 * tables.MAX_ROW_BYTES
 
     def test_memory_is_flat(self, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ class TestOverlap:
         validation = write(tmp_path, asked("x"), {"instruction": "q", "output": "a"}, {"text": 1}, name="v.jsonl")
         report = check(write(tmp_path, asked("p"), asked("q"), asked("q")), validation=validation)
         assert report.overlap is not None
-        assert (report.overlap.rows, report.overlap.flawed, report.overlap.count) == (3, 1, 2)
+        assert (report.overlap.rows, report.overlap.invalid, report.overlap.count) == (3, 1, 2)
         assert [(pair.row.line, pair.validation.line) for pair in report.overlap.pairs] == [(2, 2), (3, 2)]
         assert warned(report)[WarningKind.OVERLAP] == (2, [2, 3])
         assert report.ok

@@ -205,7 +205,7 @@ class TestFormatDecoder:
 
 class TestDatasetReader:
     @pytest.mark.parametrize("tools", [b'[{"name": "f", "x": 1e999}]', b'[{"name": "f\xff"}]'])
-    def test_what_is_broken_in_tools_is_a_flaw_of_the_row(self, tmp_path: Path, tools: bytes) -> None:
+    def test_what_is_broken_in_tools_is_a_issue_of_the_row(self, tmp_path: Path, tools: bytes) -> None:
         path = tmp_path / "d.jsonl"
         good = json.dumps(RICH_ROWS[1][1]).encode()
         path.write_bytes(

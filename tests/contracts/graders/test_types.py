@@ -63,7 +63,7 @@ MULTI = {
 }
 
 
-def flaws(grader: dict[str, Any]) -> list[tuple[str, str]]:
+def issues(grader: dict[str, Any]) -> list[tuple[str, str]]:
     with pytest.raises(ValidationError) as caught:
         GRADER.validate_python(grader)
     return [(".".join(map(str, error["loc"])), error["msg"]) for error in caught.value.errors()]
@@ -122,7 +122,7 @@ class TestGrader:
         ],
     )
     def test_refuses_by_name(self, grader: dict[str, Any], field: str, message: str) -> None:
-        found = flaws(grader)
+        found = issues(grader)
         assert [name for name, _ in found] == [field]
         assert message in found[0][1]
 
@@ -150,7 +150,7 @@ class TestGrader:
 
     def test_images_cannot_be_judged(self) -> None:
         image = {"type": "input_image", "image_url": "https://example.org/a.png"}
-        assert flaws(JUDGE | {"input": [{"role": "user", "content": image}]})
+        assert issues(JUDGE | {"input": [{"role": "user", "content": image}]})
 
 
 class TestPartsOf:

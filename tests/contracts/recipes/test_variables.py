@@ -80,7 +80,7 @@ class TestSecrets:
         ("secrets", "place"), [(["A_KEY", "PATH"], ("secrets", 1)), (["A_KEY"] * 21, ("secrets",)), ("A", ("secrets",))]
     )
     @pytest.mark.parametrize("recipe", [SftConfig, CommandConfig])
-    def test_flaws_are_placed(self, recipe: type[RecipeConfig], secrets: object, place: tuple[object, ...]) -> None:
+    def test_issues_are_placed(self, recipe: type[RecipeConfig], secrets: object, place: tuple[object, ...]) -> None:
         body = {"secrets": secrets, "argv": ["x"], "model_name": "m", "dataset_path": "d"}
         config = {name: body[name] for name in body if name in recipe.model_fields}
         with pytest.raises(ValidationError) as caught:

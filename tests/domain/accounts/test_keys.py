@@ -34,9 +34,9 @@ def principal(database: Database, *levels: Level, username: str = "ann") -> Prin
     return Principal(created.id, username, allowed)
 
 
-def make(database: Database, who: Principal, **options: Any) -> NewKey:
+def make(database: Database, actor: Principal, **options: Any) -> NewKey:
     with database.write() as session:
-        return accounts.create_key(session, who, **{"name": "laptop", **options})
+        return accounts.create_key(session, actor, **{"name": "laptop", **options})
 
 
 def come_with(database: Database, key: str) -> Principal:
@@ -46,16 +46,16 @@ def come_with(database: Database, key: str) -> Principal:
 
 class TestCreateKey:
     def test_is_shown_once_and_stored_hashed(self, database: Database) -> None:
-        who = principal(database)
-        made = make(database, who)
+        actor = principal(database)
+        made = make(database, actor)
         assert re.fullmatch(r"st_[A-Za-z0-9_-]{43}", made.key)
         assert made.info.prefix == made.key[:11]
         assert made.key not in repr(made)
         with database.read() as session:
             row = session.scalars(select(ApiKeyRow)).one()
             assert made.key not in {str(value) for value in vars(row).values()}
-            assert accounts.list_keys(session, who.user_id or "") == [made.info]
-        assert come_with(database, made.key) == who
+            assert accounts.list_keys(session, actor.user_id or "") == [made.info]
+        assert come_with(database, made.key) == actor
 
     @pytest.mark.parametrize(
         ("options", "field", "message"),
@@ -75,10 +75,10 @@ class TestCreateKey:
             ({"scoped_permissions": ["users:write"]}, "scoped_permissions", "you do not have users:write yourself"),
         ],
     )
-    def test_flaws(self, database: Database, options: dict[str, Any], field: str, message: str) -> None:
+    def test_issues(self, database: Database, options: dict[str, Any], field: str, message: str) -> None:
         with pytest.raises(InvalidAccount) as caught:
             make(database, principal(database), **options)
-        assert [flaw.field for flaw in caught.value.flaws] == [field]
+        assert [issue.field for issue in caught.value.issues] == [field]
         assert message in str(caught.value)
 
     def test_not_without_an_account(self, database: Database) -> None:
@@ -101,11 +101,11 @@ class TestCreateKey:
     @pytest.mark.every_database
     def test_of_many_at_once_only_so_many_are_made(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(keys, "MOST_KEYS", 3)
-        who = principal(database)
+        actor = principal(database)
 
         def attempt(_number: int) -> bool:
             try:
-                make(database, who)
+                make(database, actor)
             except TooManyKeys:
                 return False
             return True
@@ -114,15 +114,15 @@ class TestCreateKey:
             assert sum(pool.map(attempt, range(8))) == 3
 
     def test_not_for_who_was_deactivated_or_deleted_since(self, database: Database) -> None:
-        who = principal(database)
+        actor = principal(database)
         with database.write() as session:
-            accounts.update_user(session, who.user_id or "", UserChanges(is_active=False))
+            accounts.update_user(session, actor.user_id or "", UserChanges(is_active=False))
         with pytest.raises(KeyRefused):
-            make(database, who)
+            make(database, actor)
         with database.write() as session:
-            accounts.delete_user(session, who.user_id or "")
+            accounts.delete_user(session, actor.user_id or "")
         with pytest.raises(KeyRefused):
-            make(database, who)
+            make(database, actor)
 
     def test_a_key_makes_no_stronger_key(self, database: Database) -> None:
         weak = make(database, principal(database), scoped_permissions=["keys:self", "runs:read"])
@@ -139,28 +139,28 @@ class TestCreateKey:
         assert (make(database, holder, expires_days=1).info.expires_at or utc_now()) < utc_now() + timedelta(days=1)
         with pytest.raises(InvalidAccount, match="the key that you come with ends at") as caught:
             make(database, holder, expires_days=3)
-        assert [flaw.field for flaw in caught.value.flaws] == ["expires_days"]
+        assert [issue.field for issue in caught.value.issues] == ["expires_days"]
 
 
 class TestPrincipalOfKey:
     def test_is_never_worth_more_than_its_user(self, database: Database) -> None:
-        who = principal(database, Level.LEAD)
-        key = make(database, who, scoped_permissions=["runs:all", "runs:read"]).key
+        actor = principal(database, Level.LEAD)
+        key = make(database, actor, scoped_permissions=["runs:all", "runs:read"]).key
         assert come_with(database, key).sees_all_runs
         with database.write() as session:
-            accounts.update_user(session, who.user_id or "", UserChanges(levels=[Level.VIEWER]))
+            accounts.update_user(session, actor.user_id or "", UserChanges(levels=[Level.VIEWER]))
         holder = come_with(database, key)
         assert holder.permissions == {Permission.RUNS_READ}
         assert not holder.sees_all_runs
 
     def test_expires(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        who = principal(database)
-        made = make(database, who, expires_days=1)
+        actor = principal(database)
+        made = make(database, actor, expires_days=1)
         come_with(database, made.key)
         with people.at(monkeypatch, utc_now() + timedelta(days=1, seconds=1)), database.read() as session:
             with pytest.raises(KeyRefused):
                 accounts.principal_of_key(session, made.key)
-            assert [key.is_active for key in accounts.list_keys(session, who.user_id or "")] == [False]
+            assert [key.is_active for key in accounts.list_keys(session, actor.user_id or "")] == [False]
 
     def test_refuses_what_it_does_not_know(self, database: Database) -> None:
         principal(database)
@@ -179,14 +179,14 @@ class TestPrincipalOfKey:
 
 class TestListKeys:
     def test_no_active_one_is_pushed_out(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        who = principal(database)
-        oldest, revoked, newest = make(database, who), make(database, who), make(database, who)
+        actor = principal(database)
+        oldest, revoked, newest = make(database, actor), make(database, actor), make(database, actor)
         with database.write() as session:
             for made in (revoked, newest):
-                accounts.revoke_key(session, who.user_id or "", made.info.id)
+                accounts.revoke_key(session, actor.user_id or "", made.info.id)
         monkeypatch.setattr(keys, "LISTED", 2)
         with database.read() as session:
-            listed = accounts.list_keys(session, who.user_id or "")
+            listed = accounts.list_keys(session, actor.user_id or "")
         assert [key.id for key in listed] == [newest.info.id, oldest.info.id]
 
     def test_of_another(self, database: Database) -> None:
@@ -202,11 +202,11 @@ class TestListKeys:
 
 class TestRevokeKey:
     def test_works_no_more(self, database: Database) -> None:
-        who = principal(database)
-        made = make(database, who)
+        actor = principal(database)
+        made = make(database, actor)
         for _ in range(2):
             with database.write() as session:
-                assert not accounts.revoke_key(session, who.user_id or "", made.info.id).is_active
+                assert not accounts.revoke_key(session, actor.user_id or "", made.info.id).is_active
         with pytest.raises(KeyRefused):
             come_with(database, made.key)
 

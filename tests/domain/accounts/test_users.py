@@ -70,7 +70,7 @@ class TestCreateUser:
         people.user(database, "ann")
         with database.write() as session, pytest.raises(UserExists) as caught:
             accounts.create_user(session, NewUser(**values))
-        assert caught.value.flaws[0].field == field
+        assert caught.value.issues[0].field == field
 
     def test_of_ten_at_once_one_gets_the_name(self, database: Database) -> None:
         people.first_admin(database)
@@ -113,11 +113,11 @@ class TestCreateUser:
             ("levels", []),
         ],
     )
-    def test_flaws_are_named(self, field: str, value: object) -> None:
+    def test_issues_are_named(self, field: str, value: object) -> None:
         values: dict[str, Any] = {"username": "username8", "email": "a@b.c", "password": people.PASSWORD, field: value}
         with pytest.raises(InvalidAccount) as caught:
             prepare_user(NewUser(**values))
-        assert [flaw.field for flaw in caught.value.flaws] == [field]
+        assert [issue.field for issue in caught.value.issues] == [field]
         if field == "password":
             assert str(value) not in str(caught.value)
 
@@ -154,7 +154,7 @@ class TestUpdateUser:
     @pytest.mark.parametrize(
         "changes", [{"password": "short"}, {"password": "Annabella"}, {"username": "-", "email": "x"}]
     )
-    def test_flaws(self, database: Database, changes: dict[str, str]) -> None:
+    def test_issues(self, database: Database, changes: dict[str, str]) -> None:
         people.first_admin(database)
         ann = people.user(database, "annabella")
         with pytest.raises(InvalidAccount):

@@ -19,7 +19,7 @@ ANN = Principal("00000000-0000-0000-0000-000000000001", "ann", frozenset())
 def write(database: Database, count: int = 1, action: str = "run.delete", **values: Any) -> None:
     with database.write() as session:
         for number in range(count):
-            audit.record(session, action, **{"who": ANN, "address": "192.0.2.1", "target": f"run {number}", **values})
+            audit.record(session, action, **{"actor": ANN, "address": "192.0.2.1", "target": f"run {number}", **values})
 
 
 def targets(database: Database, **wanted: Any) -> list[str | None]:
@@ -48,7 +48,7 @@ class TestRecord:
             "list": [("token", 1), {"Secret": 5}],
             "deep": deep,
         }
-        write(database, who=NOBODY, target="\0" * 500, address="x" * 500, action="y" * 500, details=details)
+        write(database, actor=NOBODY, target="\0" * 500, address="x" * 500, action="y" * 500, details=details)
         with database.read() as session:
             entry = audit.list_page(session, AuditFilter(), limit=1).entries[0]
         assert entry.user_id is None
@@ -59,7 +59,7 @@ class TestRecord:
 
     def test_goes_with_the_transaction(self, database: Database) -> None:
         with database.write() as session:
-            audit.record(session, "x", who=ANN, address=None)
+            audit.record(session, "x", actor=ANN, address=None)
             session.flush()
             session.rollback()
         assert targets(database) == []
@@ -94,7 +94,7 @@ class TestListPage:
     )
     def test_filters(self, database: Database, wanted: dict[str, Any], count: int) -> None:
         write(database, 2)
-        write(database, action="login", who=NOBODY, result=AuditResult.FAILED, target=None)
+        write(database, action="login", actor=NOBODY, result=AuditResult.FAILED, target=None)
         assert len(targets(database, **wanted)) == count
 
     @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 19])

@@ -31,13 +31,13 @@ def make_model(folder: Path, run_id: str | None = None) -> Path:
 
 
 def train(
-    database: Database, home: Path, who: Principal, status: RunStatus = RunStatus.SUCCEEDED, **fields: object
+    database: Database, home: Path, actor: Principal, status: RunStatus = RunStatus.SUCCEEDED, **fields: object
 ) -> str:
     """A run whose model lies in outputs/<id>, and a checkpoint of step 4."""
     new = builders.sft(home, config={"output_dir": f"outputs/{fields.get('id', 'm')}"}, **fields)
     with database.write() as session:
         run = runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
-        builders.hand_over(session, run.id, who)
+        builders.hand_over(session, run.id, actor)
         session.execute(update(RunRow).where(RunRow.id == run.id).values(status=status, output_key=None))
     if status is RunStatus.SUCCEEDED:
         make_model(home / str(run.output_dir), run.id)
@@ -45,9 +45,9 @@ def train(
     return run.id
 
 
-def found(database: Database, name: str, context: DomainContext, who: Principal = LEAD) -> str:
+def found(database: Database, name: str, context: DomainContext, actor: Principal = LEAD) -> str:
     with database.read() as session:
-        return resolve_model(session, name, context, who)
+        return resolve_model(session, name, context, actor)
 
 
 def named(home: Path, **models: object) -> DomainContext:
@@ -126,33 +126,33 @@ class TestFineTunedNames:
 class TestOneMeaning:
     """A run's id, then a path that says so, then the hub; what could be two things is refused and both are named."""
 
-    @pytest.mark.parametrize("who", [ANN, BOB, LEAD], ids=lambda who: who.name)
+    @pytest.mark.parametrize("actor", [ANN, BOB, LEAD], ids=lambda actor: actor.name)
     @pytest.mark.parametrize("shared", [True, False])
     def test_a_runs_output_takes_no_name_from_the_hub(
-        self, database: Database, home: Path, who: Principal, shared: bool
+        self, database: Database, home: Path, actor: Principal, shared: bool
     ) -> None:
         """As left by a version that let outputs lie anywhere in the home."""
         set_output(database, home, train(database, home, ANN, shared=shared), "meta-llama/Llama-3.2-1B")
         context = builders.context(home)
-        assert found(database, "meta-llama/Llama-3.2-3B", context, who) == "meta-llama/Llama-3.2-3B"
-        if who is BOB and not shared:
-            assert found(database, "meta-llama/Llama-3.2-1B", context, who) == "meta-llama/Llama-3.2-1B"
+        assert found(database, "meta-llama/Llama-3.2-3B", context, actor) == "meta-llama/Llama-3.2-3B"
+        if actor is BOB and not shared:
+            assert found(database, "meta-llama/Llama-3.2-1B", context, actor) == "meta-llama/Llama-3.2-1B"
             return
         with pytest.raises(ModelAmbiguous, match="could be several") as refused:
-            found(database, "meta-llama/Llama-3.2-1B", context, who)
+            found(database, "meta-llama/Llama-3.2-1B", context, actor)
         told = str(refused.value)
         assert "'./meta-llama/Llama-3.2-1B' for the folder" in told
         assert "'hf://meta-llama/Llama-3.2-1B' for the hub's" in told
-        assert found(database, "hf://meta-llama/Llama-3.2-1B", context, who) == "meta-llama/Llama-3.2-1B"
-        assert found(database, "./meta-llama/Llama-3.2-1B", context, who) == str(home / "meta-llama/Llama-3.2-1B")
+        assert found(database, "hf://meta-llama/Llama-3.2-1B", context, actor) == "meta-llama/Llama-3.2-1B"
+        assert found(database, "./meta-llama/Llama-3.2-1B", context, actor) == str(home / "meta-llama/Llama-3.2-1B")
 
-    @pytest.mark.parametrize("who", [ANN, LEAD], ids=lambda who: who.name)
-    def test_a_folder_named_as_a_run(self, database: Database, home: Path, who: Principal) -> None:
+    @pytest.mark.parametrize("actor", [ANN, LEAD], ids=lambda actor: actor.name)
+    def test_a_folder_named_as_a_run(self, database: Database, home: Path, actor: Principal) -> None:
         run_id = train(database, home, ANN)
-        assert found(database, run_id, builders.context(home), who) == str(home / "outputs" / "m")
+        assert found(database, run_id, builders.context(home), actor) == str(home / "outputs" / "m")
         make_model(home / run_id)
         with pytest.raises(ModelAmbiguous, match=f"'outputs/m' for the run's model, './{run_id}' for the folder"):
-            found(database, run_id, builders.context(home), who)
+            found(database, run_id, builders.context(home), actor)
 
     def test_a_path_that_says_so(self, database: Database, home: Path) -> None:
         folder = make_model(home / "teams" / "base")

@@ -32,25 +32,25 @@ def new_file(home: Path, content: bytes | str = ROW, *, filename: str = "rows.js
 
 
 def create(
-    database: Database, home: Path, content: bytes | str = ROW, *, who: Principal = ANN, filename: str = "rows.jsonl",
+    database: Database, home: Path, content: bytes | str = ROW, *, actor: Principal = ANN, filename: str = "rows.jsonl",
     **options: Any,
 ) -> Dataset:  # fmt: skip
     file = new_file(home, content, filename=filename)
     with database.write() as session:
-        return datasets.create(session, file, who=who, home=HomeDirectory(home), **options)
+        return datasets.create(session, file, actor=actor, home=HomeDirectory(home), **options)
 
 
 def add(
-    database: Database, home: Path, dataset: Dataset, content: bytes | str, *, who: Principal = ANN
+    database: Database, home: Path, dataset: Dataset, content: bytes | str, *, actor: Principal = ANN
 ) -> DatasetVersion:
     file = new_file(home, content)
     with database.write() as session:
-        return datasets.add_version(session, dataset.id, file, who=who, home=HomeDirectory(home))
+        return datasets.add_version(session, dataset.id, file, actor=actor, home=HomeDirectory(home))
 
 
 def read(database: Database, home: Path, dataset: Dataset, version: int | None = None) -> bytes:
     with database.read() as session:
-        found = datasets.locate(session, dataset.id, version, who=ANN, home=HomeDirectory(home))
+        found = datasets.locate(session, dataset.id, version, actor=ANN, home=HomeDirectory(home))
     return found.path.read_bytes()
 
 

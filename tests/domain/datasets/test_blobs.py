@@ -21,9 +21,9 @@ def names(database: Database) -> set[str]:
 
 class TestStoreBlob:
     def test_the_same_content_is_stored_once(self, database: Database, home: Path) -> None:
-        for who in (ANN, BOB):
+        for actor in (ANN, BOB):
             for name in ("a", "b"):
-                stored.create(database, home, name=name, who=who)
+                stored.create(database, home, name=name, actor=actor)
         assert len(names(database)) == len(stored.files(home)) == 1
 
     def test_each_suffix_has_a_file_of_its_own(self, database: Database, home: Path) -> None:
@@ -42,7 +42,7 @@ class TestStoreBlob:
     def test_a_transaction_that_fails_leaves_a_file_for_the_next_start(self, database: Database, home: Path) -> None:
         file = stored.new_file(home)
         with database.write() as session:
-            datasets.create(session, file, who=ANN, home=HomeDirectory(home))
+            datasets.create(session, file, actor=ANN, home=HomeDirectory(home))
             session.rollback()
         assert names(database) == set()
         with database.read() as session:

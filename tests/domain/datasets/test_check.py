@@ -12,7 +12,7 @@ from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets import DatasetNotFound, DatasetRefused, check, check_dataset
 from finery.domain.datasets.reports import ReportCache
-from finery.domain.errors import ErrorKind, Flaw
+from finery.domain.errors import ErrorKind, Issue
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"
 SECRET = "Jane Roe, 42 Elm Street"
@@ -101,8 +101,8 @@ class TestCheckDataset:
         with pytest.raises(DatasetRefused, match=r"^d\.jsonl: ") as caught:
             check_dataset(path, recipe=recipe)
         assert (caught.value.kind, caught.value.code) == (ErrorKind.INVALID, "dataset_invalid")
-        assert (caught.value.flaws[0].line, caught.value.flaws[0].field) == (line, field)
-        assert reason in caught.value.flaws[0].message
+        assert (caught.value.issues[0].line, caught.value.issues[0].field) == (line, field)
+        assert reason in caught.value.issues[0].message
         assert reason in str(caught.value)
 
     def test_row_7001_is_named(self, tmp_path: Path) -> None:
@@ -112,15 +112,15 @@ class TestCheckDataset:
             check_dataset(path, recipe="sft")
         assert str(caught.value) == (
             "d.jsonl: line 7001 (row 7001): messages[1].content: must be text, not a number. "
-            "1 of 10,000 rows has a flaw."
+            "1 of 10,000 rows has an issue."
         )
-        assert caught.value.flaws == (Flaw("messages[1].content", "must be text, not a number", 7001),)
+        assert caught.value.issues == (Issue("messages[1].content", "must be text, not a number", 7001),)
 
     def test_names_the_first_twenty_and_counts_all(self, tmp_path: Path) -> None:
-        with pytest.raises(DatasetRefused, match="30 of 31 rows have flaws") as caught:
+        with pytest.raises(DatasetRefused, match="30 of 31 rows have issues") as caught:
             check_dataset(write(tmp_path, {"text": "t"}, *[{"text": 1}] * 30), recipe="sft")
         assert caught.value.total == 30
-        assert [flaw.line for flaw in caught.value.flaws] == list(range(2, 22))
+        assert [issue.line for issue in caught.value.issues] == list(range(2, 22))
 
     def test_says_where_in_an_array_of_one_line(self, tmp_path: Path) -> None:
         path = write(tmp_path, json.dumps([{"text": "t"}, {"text": 1}]), name="d.json")
@@ -146,7 +146,7 @@ class TestCheckDataset:
     ) -> None:
         with pytest.raises(DatasetRefused) as caught:
             check_dataset(write(tmp_path, row), recipe="sft")
-        said = [str(caught.value), repr(caught.value.flaws), caplog.text, *capfd.readouterr()]
+        said = [str(caught.value), repr(caught.value.issues), caplog.text, *capfd.readouterr()]
         assert not any(part in text for text in said for part in ("Jane", "Elm"))
 
     def test_no_such_file(self, tmp_path: Path) -> None:

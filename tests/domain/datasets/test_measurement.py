@@ -100,7 +100,7 @@ class TestMeasure:
         config = {"chat_template": "{{ raise_exception('only cats may speak') }}"}
         with pytest.raises(DatasetRefused, match=r"line 1 \(row 1\): .*only cats may speak; 2 rows fail so") as caught:
             measured(write(tmp_path, ROW, ROW), model, context, config=config)
-        assert [flaw.line for flaw in caught.value.flaws] == [1, 2]
+        assert [issue.line for issue in caught.value.issues] == [1, 2]
 
     def test_a_model_without_a_tokenizer(
         self, tmp_path: Path, context: DomainContext, asked: list[MeasurementRequest]
@@ -108,7 +108,7 @@ class TestMeasure:
         (tmp_path / "empty").mkdir()
         with pytest.raises(NotMeasurable, match=r"cannot be measured: the model .* cannot be loaded") as caught:
             measured(write(tmp_path, ROW), tmp_path / "empty", context)
-        assert caught.value.flaws[0].field == "model"
+        assert caught.value.issues[0].field == "model"
 
     def test_a_recipe_that_is_not_measured(self, tmp_path: Path, model: Path, context: DomainContext) -> None:
         found = measured(write(tmp_path, ROW), model, context, recipe="grpo")

@@ -24,20 +24,20 @@ from tests.domain.datasets import stored
 from tests.domain.principals import ANN, BOB, LEAD
 
 
-def resolve(database: Database, home: Path, text: str, who: Principal = ANN) -> ResolvedDataset | None:
+def resolve(database: Database, home: Path, text: str, actor: Principal = ANN) -> ResolvedDataset | None:
     with database.write() as session:
-        return datasets.resolve_reference(session, text, who, builders.context(home))
+        return datasets.resolve_reference(session, text, actor, builders.context(home))
 
 
-def found(database: Database, home: Path, text: str, who: Principal = ANN) -> tuple[str | None, int | None]:
-    resolved = resolve(database, home, text, who)
+def found(database: Database, home: Path, text: str, actor: Principal = ANN) -> tuple[str | None, int | None]:
+    resolved = resolve(database, home, text, actor)
     assert resolved is not None
     return resolved.dataset_id, resolved.version
 
 
-def submit(database: Database, home: Path, who: Principal = ANN, **config: Any) -> Run:
+def submit(database: Database, home: Path, actor: Principal = ANN, **config: Any) -> Run:
     with database.write() as session:
-        return runs.create(session, builders.sft(home, config=config), builders.context(home), who)
+        return runs.create(session, builders.sft(home, config=config), builders.context(home), actor)
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ class TestResolveReference:
         assert found(database, home, "dataset:rows", BOB)[0] == rows.id
 
     def test_ones_own_goes_before_others(self, database: Database, home: Path) -> None:
-        shared = [stored.create(database, home, name="x", who=who, shared=True) for who in (ANN, LEAD)]
+        shared = [stored.create(database, home, name="x", actor=actor, shared=True) for actor in (ANN, LEAD)]
         assert found(database, home, "dataset:x", ANN)[0] == shared[0].id
         with pytest.raises(AmbiguousReference, match=shared[1].id):
             resolve(database, home, "dataset:x", BOB)
@@ -119,15 +119,15 @@ class TestPin:
         run = submit(database, home)
         with database.write() as session, pytest.raises(ReferenceGone, match="dataset:rows") as refused:
             datasets.pin(session, run.number, resolved, asked_for="dataset:rows", field="eval_dataset_path")
-        assert refused.value.flaws[0].field == "eval_dataset_path"
+        assert refused.value.issues[0].field == "eval_dataset_path"
 
     def test_refusals_name_the_field(self, database: Database, home: Path, rows: Dataset) -> None:
         for field, text in (("dataset_path", "dataset:none"), ("eval_dataset_path", "dataset:rows@9")):
             with pytest.raises(InvalidRun) as refused:
                 submit(database, home, **{field: text})
-            assert [flaw.field for flaw in refused.value.flaws] == [field]
+            assert [issue.field for issue in refused.value.issues] == [field]
 
-    def test_flaws_of_the_data_are_said_of_the_reference(self, database: Database, home: Path) -> None:
+    def test_issues_of_the_data_are_said_of_the_reference(self, database: Database, home: Path) -> None:
         stored.create(database, home, '{"prompt": 1, "completion": "b"}\n', name="bad")
         with pytest.raises(DatasetRefused, match=r"^dataset:bad: line 1"):
             submit(database, home, dataset_path="dataset:bad")

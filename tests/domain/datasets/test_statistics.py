@@ -26,7 +26,7 @@ class TestMeasure:
             {"messages": [*asked, {"role": "assistant", "content": "abcde"}]},
             {"prompt": "abc", "completion": "de"},
         )
-        assert (found.rows, found.flawed) == (2, 0)
+        assert (found.rows, found.invalid) == (2, 0)
         assert found.shapes == {"messages": 1, "prompt_completion": 1}
         assert found.roles == {"user": 2, "assistant": 2, "system": 1}
         assert (found.characters.total, found.characters.min, found.characters.max) == (16, 5, 11)
@@ -41,7 +41,7 @@ class TestMeasure:
             {"text": "abc"},
             {"instruction": "a", "output": "b"},
         )
-        assert found.flawed == 0
+        assert found.invalid == 0
         assert set(found.shapes) == {"preference", "feedback", "text", "alpaca"}
         assert found.roles == {"assistant": 4, "user": 3}
 
@@ -51,11 +51,11 @@ class TestMeasure:
         found = count(tmp_path, {"messages": [{"role": "user", "content": "a"}, answer]})
         assert found.characters.total > 20
 
-    def test_flawed_rows_count_as_rows_alone(self, tmp_path: Path) -> None:
+    def test_invalid_rows_count_as_rows_alone(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.jsonl"
         path.write_bytes(b'{"text": "ab"}\n{"text": \n{"what": 1}\n')
         found = measure(path, filename="rows.jsonl")
-        assert (found.rows, found.flawed, found.characters.total) == (3, 2, 2)
+        assert (found.rows, found.invalid, found.characters.total) == (3, 2, 2)
 
     def test_none(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.csv"

@@ -19,19 +19,19 @@ from tests.domain.datasets import stored
 from tests.domain.principals import ANN, BOB, LEAD, NO_ACCOUNT
 
 
-def visible(database: Database, who: Principal) -> list[str]:
+def visible(database: Database, actor: Principal) -> list[str]:
     with database.read() as session:
-        return [each.name for each in datasets.list_page(session, who, limit=100).datasets]
+        return [each.name for each in datasets.list_page(session, actor, limit=100).datasets]
 
 
-def change(database: Database, dataset: Dataset, who: Principal = ANN, **changes: object) -> Dataset:
+def change(database: Database, dataset: Dataset, actor: Principal = ANN, **changes: object) -> Dataset:
     with database.write() as session:
-        return datasets.change(session, dataset.id, who, **changes)  # type: ignore[arg-type]
+        return datasets.change(session, dataset.id, actor, **changes)  # type: ignore[arg-type]
 
 
-def delete(database: Database, dataset: Dataset, who: Principal = ANN) -> None:
+def delete(database: Database, dataset: Dataset, actor: Principal = ANN) -> None:
     with database.write() as session:
-        datasets.delete(session, dataset.id, who)
+        datasets.delete(session, dataset.id, actor)
 
 
 class TestCreate:
@@ -66,7 +66,7 @@ class TestCreate:
         stored.create(database, home, name="a")
         with pytest.raises(DatasetNameTaken):
             stored.create(database, home, stored.ROW * 2, name="a")
-        assert stored.create(database, home, name="a", who=BOB).name == "a"
+        assert stored.create(database, home, name="a", actor=BOB).name == "a"
         assert stored.create(database, home, name="A").name == "A"
 
     @pytest.mark.parametrize("name", ["x" * 201, "a@1", "ds_1", "a\nb", "a\N{RIGHT-TO-LEFT OVERRIDE}b", "a\0", " \t"])
@@ -84,7 +84,7 @@ class TestVisibility:
     def test_private_ones_are_their_owners_and_those_who_see_all(self, database: Database, home: Path) -> None:
         stored.create(database, home, name="ann's")
         stored.create(database, home, name="shared", shared=True)
-        stored.create(database, home, name="nobody's", who=SERVER)
+        stored.create(database, home, name="nobody's", actor=SERVER)
         assert visible(database, ANN) == ["shared", "ann's"]
         assert visible(database, BOB) == visible(database, NO_ACCOUNT) == ["shared"]
         assert visible(database, LEAD) == ["nobody's", "shared", "ann's"]
@@ -98,13 +98,13 @@ class TestVisibility:
 
     def test_shared_is_not_given_away(self, database: Database, home: Path) -> None:
         made = stored.create(database, home, shared=True)
-        for who in (BOB, NO_ACCOUNT):
+        for actor in (BOB, NO_ACCOUNT):
             with pytest.raises(DatasetNotYours):
-                delete(database, made, who)
+                delete(database, made, actor)
             with pytest.raises(DatasetNotYours):
-                change(database, made, who, name="mine")
+                change(database, made, actor, name="mine")
             with pytest.raises(DatasetNotYours):
-                stored.add(database, home, made, "x", who=who)
+                stored.add(database, home, made, "x", actor=actor)
         assert change(database, made, LEAD, shared=False).shared is False
 
 
@@ -161,7 +161,7 @@ class TestDelete:
 
     def test_what_another_dataset_holds_stays(self, database: Database, home: Path) -> None:
         made = stored.create(database, home)
-        other = stored.create(database, home, who=LEAD, shared=True)
+        other = stored.create(database, home, actor=LEAD, shared=True)
         delete(database, made)
         assert stored.sweep(database, home) == []
         assert stored.read(database, home, other) == stored.ROW.encode()

@@ -41,7 +41,7 @@ class TestRestore:
         made = stored.create(database, home)
         stored.add(database, home, made, "2")
         with database.write() as session:
-            restored = datasets.restore(session, made.id, 1, who=ANN)
+            restored = datasets.restore(session, made.id, 1, actor=ANN)
         assert (restored.version, restored.note) == (3, "restored from version 1")
         assert (restored.sha256, restored.filename) == (made.newest.sha256, made.newest.filename)
         assert len(stored.files(home)) == 2
@@ -49,20 +49,20 @@ class TestRestore:
     def test_no_such_version(self, database: Database, home: Path) -> None:
         made = stored.create(database, home)
         with database.write() as session, pytest.raises(VersionNotFound, match="newest is 1"):
-            datasets.restore(session, made.id, 2, who=ANN)
+            datasets.restore(session, made.id, 2, actor=ANN)
 
 
 class TestRecordStatistics:
     def test_are_kept_and_restored(self, database: Database, home: Path) -> None:
         made = stored.create(database, home)
         with database.read() as session:
-            found = datasets.locate(session, made.id, None, who=ANN, home=HomeDirectory(home))
+            found = datasets.locate(session, made.id, None, actor=ANN, home=HomeDirectory(home))
         assert found.statistics is None
         statistics = datasets.measure(found.path, filename="rows.jsonl")
         with database.write() as session:
             datasets.record_statistics(session, found.version, statistics)
-            datasets.restore(session, made.id, 1, who=ANN)
+            datasets.restore(session, made.id, 1, actor=ANN)
         with database.read() as session:
             for version in (1, 2):
-                kept = datasets.locate(session, made.id, version, who=ANN, home=HomeDirectory(home)).statistics
+                kept = datasets.locate(session, made.id, version, actor=ANN, home=HomeDirectory(home)).statistics
                 assert kept == statistics

@@ -78,9 +78,9 @@ def make_adapter(home: Path, name: str, base: str, **settings: object) -> str:
     return str(folder)
 
 
-def ensure(database: Database, name: str, context: DomainContext, who: Principal = LOCAL_ADMINISTRATOR) -> Deployment:
+def ensure(database: Database, name: str, context: DomainContext, actor: Principal = LOCAL_ADMINISTRATOR) -> Deployment:
     with database.write() as session:
-        return deployments.autostart.ensure(session, name, who, context).deployment
+        return deployments.autostart.ensure(session, name, actor, context).deployment
 
 
 def start(database: Database, deployment_id: str, context: DomainContext) -> str | None:

@@ -54,20 +54,20 @@ class TestCreateAtOnce:
         assert [one.id for one in found if one.status is DeploymentStatus.STARTING] == [holder.id]
 
 
-def create(database: Database, home: Path, who: Principal, slot: str | None = None, *, shared: bool = False) -> str:
+def create(database: Database, home: Path, actor: Principal, slot: str | None = None, *, shared: bool = False) -> str:
     with database.write() as session:
         new = NewDeployment(model_name=MODEL, slot=slot, shared=shared)
-        return deployments.create(session, new, builders.context(home), who).id
+        return deployments.create(session, new, builders.context(home), actor).id
 
 
-def seen_by(database: Database, who: Principal) -> dict[str, Deployment]:
+def seen_by(database: Database, actor: Principal) -> dict[str, Deployment]:
     with database.read() as session:
-        return {found.id: found for found in deployments.list_all(session, who)}
+        return {found.id: found for found in deployments.list_all(session, actor)}
 
 
-def holder_of(database: Database, slot: str, who: Principal) -> str | None:
+def holder_of(database: Database, slot: str, actor: Principal) -> str | None:
     with database.read() as session:
-        found = deployments.in_slot(session, slot, who)
+        found = deployments.in_slot(session, slot, actor)
     return found.id if found else None
 
 
@@ -107,9 +107,9 @@ class TestOwners:
 
 class TestSlots:
     def test_each_owner_has_slots_of_their_own(self, database: Database, home: Path) -> None:
-        who = (ANN, BOB, LEAD, LOCAL_ADMINISTRATOR)
-        held = [create(database, home, one, "main", shared=True) for one in who]
-        assert [holder_of(database, "main", one) for one in who] == held
+        actor = (ANN, BOB, LEAD, LOCAL_ADMINISTRATOR)
+        held = [create(database, home, one, "main", shared=True) for one in actor]
+        assert [holder_of(database, "main", one) for one in actor] == held
         found = seen_by(database, LEAD)
         assert {(found[one].slot, found[one].status) for one in held} == {("main", DeploymentStatus.STARTING)}
 

@@ -17,7 +17,7 @@ from tests.domain.datasets.stored import new_file
 from tests.domain.principals import ANN
 
 
-def begin(database: Database, size_bytes: int, *, who: Principal = ANN) -> str:
+def begin(database: Database, size_bytes: int, *, actor: Principal = ANN) -> str:
     with database.write() as session:
         return files.begin(
             session,
@@ -27,17 +27,17 @@ def begin(database: Database, size_bytes: int, *, who: Principal = ANN) -> str:
             mime_type="text/jsonl",
             lifetime_seconds=None,
             most_bytes=1 << 20,
-            who=who,
+            actor=actor,
         ).id
 
 
 def add(
-    database: Database, home: Path, upload_id: str, content: bytes, *, is_retry: bool = False, who: Principal = ANN
+    database: Database, home: Path, upload_id: str, content: bytes, *, is_retry: bool = False, actor: Principal = ANN
 ) -> UploadPart:
     part = new_file(home, content)
     try:
         with database.write() as session:
-            return files.add_part(session, upload_id, part, HomeDirectory(home), who, is_retry=is_retry)
+            return files.add_part(session, upload_id, part, HomeDirectory(home), actor, is_retry=is_retry)
     finally:
         part.path.unlink(missing_ok=True)
 
@@ -63,7 +63,7 @@ def file(database: Database, home: Path, *, lifetime_seconds: int | None = 3600)
     new = new_file(home)
     with database.write() as session:
         return files.create(
-            session, new, purpose="fine-tune", lifetime_seconds=lifetime_seconds, who=ANN, home=HomeDirectory(home)
+            session, new, purpose="fine-tune", lifetime_seconds=lifetime_seconds, actor=ANN, home=HomeDirectory(home)
         )
 
 

@@ -38,7 +38,7 @@ class TestPinnedFile:
             files.delete(session, file.id, ANN)
         with database.write() as session, pytest.raises(ReferenceGone, match=file.id) as refused:
             datasets.pin(session, run.number, resolved, asked_for=file.id, field="eval_dataset_path")
-        assert refused.value.flaws[0].field == "eval_dataset_path"
+        assert refused.value.issues[0].field == "eval_dataset_path"
 
     @pytest.mark.every_database
     def test_a_deletion_waits_for_the_request_and_is_refused(self, database: Database, home: Path) -> None:

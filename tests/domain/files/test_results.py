@@ -14,25 +14,25 @@ from tests.domain.principals import ANN, BOB, LEAD, NO_ACCOUNT
 WAY = (RunStatus.STARTING, RunStatus.RUNNING, RunStatus.SUCCEEDED)
 
 
-def succeeded(database: Database, home: Path, run_id: str, *, who: Principal = ANN, source: str = "openai") -> str:
+def succeeded(database: Database, home: Path, run_id: str, *, actor: Principal = ANN, source: str = "openai") -> str:
     with database.write() as session:
-        run = runs.create(session, builders.sft(home, id=run_id, source=source), builders.context(home), who)
+        run = runs.create(session, builders.sft(home, id=run_id, source=source), builders.context(home), actor)
         for status in WAY:
-            change_status(session, lock_row(session, run_id, who), status)
+            change_status(session, lock_row(session, run_id, actor), status)
     return run.uid
 
 
 def listed(
-    database: Database, who: Principal = ANN, *, after: int | None = None, limit: int = 100, newest_first: bool = True
+    database: Database, actor: Principal = ANN, *, after: int | None = None, limit: int = 100, newest_first: bool = True
 ) -> list[str]:
     with database.read() as session:
-        found = files.list_results(session, who, source="openai", after=after, limit=limit, newest_first=newest_first)
+        found = files.list_results(session, actor, source="openai", after=after, limit=limit, newest_first=newest_first)
     return [result.run_id for result in found]
 
 
-def find(database: Database, run_id: str, who: Principal = ANN) -> files.Result | None:
+def find(database: Database, run_id: str, actor: Principal = ANN) -> files.Result | None:
     with database.read() as session:
-        return files.find_result(session, run_id, who, source="openai")
+        return files.find_result(session, run_id, actor, source="openai")
 
 
 class TestListResults:
@@ -52,7 +52,7 @@ class TestListResults:
         assert listed(database) == []
         assert find(database, native) is find(database, queued.uid) is find(database, "none") is None
 
-    @pytest.mark.parametrize("other", [BOB, NO_ACCOUNT], ids=lambda who: who.name)
+    @pytest.mark.parametrize("other", [BOB, NO_ACCOUNT], ids=lambda actor: actor.name)
     def test_only_for_those_who_may_see_the_run(self, database: Database, home: Path, other: Principal) -> None:
         run_id = succeeded(database, home, "r")
         assert listed(database, other) == []

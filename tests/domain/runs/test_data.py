@@ -99,7 +99,7 @@ class TestEvaluationData:
     def test_that_are_not_there(self, database: Database, home: Path) -> None:
         with pytest.raises(InvalidRun) as caught:
             create(database, home, dataset_path=write(home, "d.jsonl", pair("a")), eval_dataset_path="none.jsonl")
-        assert [flaw.field for flaw in caught.value.flaws] == ["eval_dataset_path"]
+        assert [issue.field for issue in caught.value.issues] == ["eval_dataset_path"]
 
 
 class TestMeasurement:
@@ -214,7 +214,7 @@ class TestTooFewRowsForABatch:
         data = write(home, "tasks.jsonl", *rows)
         with pytest.raises(InvalidRun, match=says) as caught:
             create(database, home, "grpo", dataset_path=data, grader=GRADER, **config)
-        assert [flaw.field for flaw in caught.value.flaws] == ["batch_size"]
+        assert [issue.field for issue in caught.value.issues] == ["batch_size"]
 
     def test_auto_counts_what_can_be_learned(self, database: Database, home: Path) -> None:
         rows = [{"prompt": "a", "answer": "b"}] * 4 + [{"prompt": "a"}] * 20

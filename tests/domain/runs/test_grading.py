@@ -37,14 +37,14 @@ class TestPythonGraders:
     def test_need_an_administrator(self, database: Database, home: Path, grader: dict[str, Any]) -> None:
         with pytest.raises(PythonGradersForbidden, match="FINERY_ALLOW_PYTHON_GRADERS") as caught:
             create(database, home, grader)
-        assert [flaw.field for flaw in caught.value.flaws] == ["grader"]
+        assert [issue.field for issue in caught.value.issues] == ["grader"]
         assert create(database, home, grader, allowed=True).config["grader"]["type"] == grader["type"]
 
     def test_others_need_none(self, database: Database, home: Path) -> None:
         assert create(database, home, CHECK | {"operation": "eq"}).recipe == "grpo"
 
 
-class TestFlaws:
+class TestIssues:
     @pytest.mark.parametrize(
         ("grader", "field", "says"),
         [
@@ -58,9 +58,9 @@ class TestFlaws:
     ) -> None:
         with pytest.raises(InvalidRun) as caught:
             create(database, home, grader)
-        assert [flaw.field for flaw in caught.value.flaws] == [field]
-        assert says in caught.value.flaws[0].message
-        assert "model_name" not in caught.value.flaws[0].message
+        assert [issue.field for issue in caught.value.issues] == [field]
+        assert says in caught.value.issues[0].message
+        assert "model_name" not in caught.value.issues[0].message
 
 
 class TestJudges:
@@ -86,7 +86,7 @@ class TestJudges:
     def test_one_that_is_not_there_names_its_field(self, database: Database, home: Path, model: str) -> None:
         with pytest.raises(InvalidRun) as caught:
             create(database, home, JUDGE | {"model": model})
-        assert [flaw.field for flaw in caught.value.flaws] == ["grader.model"]
+        assert [issue.field for issue in caught.value.issues] == ["grader.model"]
 
     def test_one_on_a_hub_gets_the_hubs_token(self, database: Database, home: Path) -> None:
         with database.write() as session:

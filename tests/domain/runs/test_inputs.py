@@ -57,17 +57,19 @@ def recipes() -> Iterator[None]:
     del RECIPES["merge"], RECIPES["paint"], RECIPES["distil"]
 
 
-def create(database: Database, home: Path, who: Principal = ANN, recipe: str = "merge", **config: Any) -> Run:
+def create(database: Database, home: Path, actor: Principal = ANN, recipe: str = "merge", **config: Any) -> Run:
     builders.write_rows(home)
     with database.write() as session:
         new = NewRun(source="native", recipe=recipe, config=config)
-        return runs.create(session, new, builders.context(home), who)
+        return runs.create(session, new, builders.context(home), actor)
 
 
-def refused(database: Database, home: Path, kind: type[DomainError], who: Principal = ANN, **config: Any) -> list[str]:
+def refused(
+    database: Database, home: Path, kind: type[DomainError], actor: Principal = ANN, **config: Any
+) -> list[str]:
     with pytest.raises(kind) as caught:
-        create(database, home, who, **config)
-    return [flaw.field for flaw in caught.value.flaws]
+        create(database, home, actor, **config)
+    return [issue.field for issue in caught.value.issues]
 
 
 def succeed(database: Database, run: Run) -> None:

@@ -54,9 +54,9 @@ def check(
 def refusal(*args: Any, **settings: Any) -> str:
     with pytest.raises(InvalidRun) as raised:
         check(*args, **settings)
-    (flaw,) = raised.value.flaws
-    assert flaw.field == "model_name"
-    return flaw.message
+    (issue,) = raised.value.issues
+    assert issue.field == "model_name"
+    return issue.message
 
 
 class TestCheckFit:

@@ -22,20 +22,20 @@ from tests.domain.principals import ANN, BOB, LEAD
 
 
 def create(
-    database: Database, home: Path, output_dir: str, who: Principal = ANN, *, root: Path | None = None, **config: str
+    database: Database, home: Path, output_dir: str, actor: Principal = ANN, *, root: Path | None = None, **config: str
 ) -> Run:
     context = builders.context(home)
     if root is not None:
         context = dataclasses.replace(context, resolver=PathResolver(home, [root]), output_roots=(root,))
     with database.write() as session:
         new = builders.sft(home, config={"output_dir": output_dir, **config})
-        return runs.create(session, new, context, who)
+        return runs.create(session, new, context, actor)
 
 
-def refusal(database: Database, home: Path, output_dir: str, who: Principal = ANN, **config: str) -> tuple[type, str]:
+def refusal(database: Database, home: Path, output_dir: str, actor: Principal = ANN, **config: str) -> tuple[type, str]:
     with pytest.raises(DomainError) as refused:
-        create(database, home, output_dir, who, **config)
-    assert [flaw.field for flaw in refused.value.flaws] == ["output_dir"]
+        create(database, home, output_dir, actor, **config)
+    assert [issue.field for issue in refused.value.issues] == ["output_dir"]
     return type(refused.value), str(refused.value)
 
 
@@ -43,11 +43,11 @@ class TestPlaces:
     @pytest.mark.parametrize(
         "name", ["meta-llama/Llama-3.2-1B", "gpt2", "./x", "data", "link/x", "outputs/../x", "outputs"]
     )
-    @pytest.mark.parametrize("who", [ANN, LEAD], ids=lambda who: who.name)
-    def test_not_beside_outputs(self, database: Database, home: Path, name: str, who: Principal) -> None:
+    @pytest.mark.parametrize("actor", [ANN, LEAD], ids=lambda actor: actor.name)
+    def test_not_beside_outputs(self, database: Database, home: Path, name: str, actor: Principal) -> None:
         (home / "elsewhere").mkdir()
         (home / "link").symlink_to(home / "elsewhere")
-        kind, says = refusal(database, home, name, who)
+        kind, says = refusal(database, home, name, actor)
         assert kind is InvalidRun
         assert "the server itself uses" in says or "name a folder below outputs/" in says
         assert not any((home / "elsewhere").iterdir())
@@ -88,18 +88,18 @@ class TestInputs:
         (home / "outputs" / "m" / "rows.jsonl").write_text(builders.ROW)
         assert "reads its own" in refusal(database, home, "outputs/m", dataset_path="outputs/m/rows.jsonl")[1]
 
-    @pytest.mark.parametrize("who", [ANN, BOB], ids=lambda who: who.name)
-    def test_not_over_the_base_of_an_adapter(self, database: Database, home: Path, who: Principal) -> None:
+    @pytest.mark.parametrize("actor", [ANN, BOB], ids=lambda actor: actor.name)
+    def test_not_over_the_base_of_an_adapter(self, database: Database, home: Path, actor: Principal) -> None:
         base = train(database, home, ANN, shared=True)
         with database.write() as session:
             new = builders.sft(home, config={"output_dir": "outputs/adapter", "model_name": base})
-            adapter = runs.create(session, new, builders.context(home), who)
+            adapter = runs.create(session, new, builders.context(home), actor)
         succeed(database, adapter.id)
         folder = make_model(home / "outputs" / "adapter", adapter.id)
         (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(home / "outputs/m")}))
         kind, says = refusal(database, home, "outputs/m")
         assert kind is OutputTaken
-        assert f"of run {adapter.id!r}" in says if who is ANN else "of somebody's run" in says
+        assert f"of run {adapter.id!r}" in says if actor is ANN else "of somebody's run" in says
         (folder / "adapter_config.json").unlink()
         create(database, home, "outputs/m")
 

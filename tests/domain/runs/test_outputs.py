@@ -17,12 +17,12 @@ from tests import builders
 from tests.domain.principals import ANN, LEAD
 
 
-def finished(database: Database, home: Path, run_id: str, who: Principal, output: str = "outputs/x") -> None:
+def finished(database: Database, home: Path, run_id: str, actor: Principal, output: str = "outputs/x") -> None:
     """A run that has put its model there."""
     with database.write() as session:
         new = builders.sft(home, id=run_id, config={"output_dir": output})
         runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
-        builders.hand_over(session, run_id, who)
+        builders.hand_over(session, run_id, actor)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
         attempts.finish(session, claim.ref, reason=Reason.COMPLETED, message=None, ending=None, max_lost=0)
@@ -36,9 +36,9 @@ def checkpoints(home: Path, run_id: str) -> Path:
     return HomeDirectory(home).run(run_id).checkpoints
 
 
-def forget(database: Database, run_id: str, who: Principal, home: Path) -> ForgottenOutput | None:
+def forget(database: Database, run_id: str, actor: Principal, home: Path) -> ForgottenOutput | None:
     with database.write() as session:
-        return forget_output(session, run_id, who, HomeDirectory(home))
+        return forget_output(session, run_id, actor, HomeDirectory(home))
 
 
 class TestForgetOutput:
@@ -47,7 +47,7 @@ class TestForgetOutput:
         assert forget(database, "r", ANN, home) == ForgottenOutput("r", home / "outputs" / "x", checkpoints(home, "r"))
         assert forget(database, "r", ANN, home) is None
 
-    @pytest.mark.parametrize("other", [ANN, LEAD], ids=lambda who: who.name)
+    @pytest.mark.parametrize("other", [ANN, LEAD], ids=lambda actor: actor.name)
     def test_what_another_run_has_put_there_stays(self, database: Database, home: Path, other: Principal) -> None:
         finished(database, home, "first", ANN)
         finished(database, home, "second", other)

@@ -24,33 +24,33 @@ from tests.domain.principals import ANN, BOB, LEAD, NO_ACCOUNT
 Act = Callable[[Session, str, Path, Principal], Any]
 
 READS: dict[str, Act] = {
-    "get": lambda session, run_id, home, who: runs.get(session, run_id, who),
-    "list_events": lambda session, run_id, home, who: runs.list_events(session, run_id, who),
-    "metrics": lambda session, run_id, home, who: runs.metrics(session, run_id, who, points=9),
-    "list_artifacts": lambda session, run_id, home, who: runs.list_artifacts(session, run_id, who),
-    "log_path": lambda session, run_id, home, who: runs.log_path(session, run_id, builders.context(home), who),
+    "get": lambda session, run_id, home, actor: runs.get(session, run_id, actor),
+    "list_events": lambda session, run_id, home, actor: runs.list_events(session, run_id, actor),
+    "metrics": lambda session, run_id, home, actor: runs.metrics(session, run_id, actor, points=9),
+    "list_artifacts": lambda session, run_id, home, actor: runs.list_artifacts(session, run_id, actor),
+    "log_path": lambda session, run_id, home, actor: runs.log_path(session, run_id, builders.context(home), actor),
 }
 WRITES: dict[str, Act] = {
-    "request_cancel": lambda session, run_id, home, who: runs.request_cancel(session, run_id, who),
-    "request_stop": lambda session, run_id, home, who: runs.request_stop(session, run_id, who),
-    "request_pause": lambda session, run_id, home, who: runs.request_pause(session, run_id, who),
-    "request_checkpoint": lambda session, run_id, home, who: runs.request_checkpoint(session, run_id, who),
-    "resume": lambda session, run_id, home, who: runs.resume(session, run_id, who, builders.context(home)),
-    "report": lambda session, run_id, home, who: runs.report(session, run_id, RunStatus.RUNNING, None, who),
-    "change": lambda session, run_id, home, who: runs.change(session, run_id, RunChanges(shared=True), who),
-    "delete": lambda session, run_id, home, who: runs.delete(session, run_id, builders.context(home), who),
+    "request_cancel": lambda session, run_id, home, actor: runs.request_cancel(session, run_id, actor),
+    "request_stop": lambda session, run_id, home, actor: runs.request_stop(session, run_id, actor),
+    "request_pause": lambda session, run_id, home, actor: runs.request_pause(session, run_id, actor),
+    "request_checkpoint": lambda session, run_id, home, actor: runs.request_checkpoint(session, run_id, actor),
+    "resume": lambda session, run_id, home, actor: runs.resume(session, run_id, actor, builders.context(home)),
+    "report": lambda session, run_id, home, actor: runs.report(session, run_id, RunStatus.RUNNING, None, actor),
+    "change": lambda session, run_id, home, actor: runs.change(session, run_id, RunChanges(shared=True), actor),
+    "delete": lambda session, run_id, home, actor: runs.delete(session, run_id, builders.context(home), actor),
 }
 ALL = {**READS, **WRITES}
 
 
-def create(database: Database, home: Path, new: NewRun, who: Principal) -> Run:
+def create(database: Database, home: Path, new: NewRun, actor: Principal) -> Run:
     with database.write() as session:
-        return runs.create(session, new, builders.context(home), who)
+        return runs.create(session, new, builders.context(home), actor)
 
 
-def act(database: Database, home: Path, name: str, run_id: str, who: Principal) -> Any:
+def act(database: Database, home: Path, name: str, run_id: str, actor: Principal) -> Any:
     with database.write() as session:
-        return ALL[name](session, run_id, home, who)
+        return ALL[name](session, run_id, home, actor)
 
 
 def is_of(answer: Any, run_id: str) -> bool:
@@ -58,34 +58,34 @@ def is_of(answer: Any, run_id: str) -> bool:
     return answer.id == run_id if isinstance(answer, Run) else answer is not None
 
 
-def refusal(database: Database, home: Path, new: NewRun, who: Principal) -> tuple[type[DomainError], str]:
+def refusal(database: Database, home: Path, new: NewRun, actor: Principal) -> tuple[type[DomainError], str]:
     with pytest.raises(DomainError) as caught:
-        create(database, home, new, who)
+        create(database, home, new, actor)
     return type(caught.value), str(caught.value)
 
 
 class TestPrivate:
-    @pytest.mark.parametrize("who", [BOB, NO_ACCOUNT], ids=lambda who: who.name)
+    @pytest.mark.parametrize("actor", [BOB, NO_ACCOUNT], ids=lambda actor: actor.name)
     @pytest.mark.parametrize("name", ALL)
-    def test_as_if_there_were_none(self, database: Database, home: Path, name: str, who: Principal) -> None:
+    def test_as_if_there_were_none(self, database: Database, home: Path, name: str, actor: Principal) -> None:
         create(database, home, builders.sft(home, id="r"), ANN)
         with pytest.raises(RunNotFound) as there:
-            act(database, home, name, "r", who)
+            act(database, home, name, "r", actor)
         with pytest.raises(RunNotFound) as nowhere:
-            act(database, home, name, "x", who)
+            act(database, home, name, "x", actor)
         assert str(there.value).replace("'r'", "'x'") == str(nowhere.value)
 
-    @pytest.mark.parametrize("who", [BOB, NO_ACCOUNT], ids=lambda who: who.name)
-    def test_nobodys_run_is_for_those_who_see_all(self, database: Database, home: Path, who: Principal) -> None:
+    @pytest.mark.parametrize("actor", [BOB, NO_ACCOUNT], ids=lambda actor: actor.name)
+    def test_nobodys_run_is_for_those_who_see_all(self, database: Database, home: Path, actor: Principal) -> None:
         create(database, home, builders.sft(home, id="r"), LOCAL_ADMINISTRATOR)
         with pytest.raises(RunNotFound):
-            act(database, home, "get", "r", who)
+            act(database, home, "get", "r", actor)
 
-    @pytest.mark.parametrize("who", [ANN, LEAD, SERVER], ids=lambda who: who.name)
+    @pytest.mark.parametrize("actor", [ANN, LEAD, SERVER], ids=lambda actor: actor.name)
     @pytest.mark.parametrize("name", [*READS, "request_pause", "change", "request_cancel"])
-    def test_its_owner_and_those_who_see_all(self, database: Database, home: Path, name: str, who: Principal) -> None:
+    def test_its_owner_and_those_who_see_all(self, database: Database, home: Path, name: str, actor: Principal) -> None:
         create(database, home, builders.sft(home, id="r"), ANN)
-        assert is_of(act(database, home, name, "r", who), "r")
+        assert is_of(act(database, home, name, "r", actor), "r")
 
 
 class TestShared:
@@ -111,17 +111,19 @@ class TestCreate:
 
     @pytest.mark.parametrize("new", [builders.external("job"), builders.command(id="job")], ids=["external", "native"])
     def test_each_owner_chooses_ids_of_their_own(self, database: Database, home: Path, new: NewRun) -> None:
-        made = {who.name: create(database, home, new, who) for who in (ANN, BOB)}
+        made = {actor.name: create(database, home, new, actor) for actor in (ANN, BOB)}
         assert [run.id for run in made.values()] == ["job", "job"]
         assert len({run.uid for run in made.values()} | {"job"}) == 3
-        for who in (ANN, BOB):
-            assert act(database, home, "get", "job", who) == made[who.name]
-            assert refusal(database, home, new, who) == (RunExists, "you have a run 'job' already; choose another id")
-            taken = builders.external(made[who.name].uid)
-            assert refusal(database, home, taken, who)[0] is RunExists
+        for actor in (ANN, BOB):
+            assert act(database, home, "get", "job", actor) == made[actor.name]
+            assert refusal(database, home, new, actor) == (RunExists, "you have a run 'job' already; choose another id")
+            taken = builders.external(made[actor.name].uid)
+            assert refusal(database, home, taken, actor)[0] is RunExists
 
     def test_who_sees_several_gets_their_own_or_hears_of_them(self, database: Database, home: Path) -> None:
-        made = {who.name: create(database, home, builders.external("job", shared=True), who) for who in (ANN, BOB)}
+        made = {
+            actor.name: create(database, home, builders.external("job", shared=True), actor) for actor in (ANN, BOB)
+        }
         assert act(database, home, "get", "job", ANN) == made["ann"]
         with pytest.raises(RunAmbiguous) as refused:
             act(database, home, "get", "job", LEAD)
@@ -170,16 +172,18 @@ class TestChange:
 
 class TestListPage:
     def test_each_sees_theirs_and_what_is_shared(self, database: Database, home: Path) -> None:
-        for number, (who, shared) in enumerate([(ANN, False), (BOB, False), (ANN, True), (LOCAL_ADMINISTRATOR, False)]):
-            create(database, home, builders.command(id=f"r{number}", shared=shared), who)
-        for who, found in [
+        for number, (actor, shared) in enumerate(
+            [(ANN, False), (BOB, False), (ANN, True), (LOCAL_ADMINISTRATOR, False)]
+        ):
+            create(database, home, builders.command(id=f"r{number}", shared=shared), actor)
+        for actor, found in [
             (ANN, ["r2", "r0"]),
             (BOB, ["r2", "r1"]),
             (NO_ACCOUNT, ["r2"]),
             (LEAD, ["r3", "r2", "r1", "r0"]),
         ]:
             with database.read() as session:
-                assert [run.id for run in runs.list_page(session, RunFilter(), who, limit=9).runs] == found
+                assert [run.id for run in runs.list_page(session, RunFilter(), actor, limit=9).runs] == found
 
     def test_pages_are_full_though_others_runs_lie_between(self, database: Database, home: Path) -> None:
         for number in range(6):
@@ -196,8 +200,8 @@ class TestListPage:
 class TestIdempotencyKey:
     def test_each_owner_has_keys_of_their_own(self, database: Database, home: Path) -> None:
         theirs = {
-            create(database, home, builders.command(program, idempotency_key="k"), who).id
-            for who, program in [(ANN, "true"), (BOB, "false"), (LOCAL_ADMINISTRATOR, "env")]
+            create(database, home, builders.command(program, idempotency_key="k"), actor).id
+            for actor, program in [(ANN, "true"), (BOB, "false"), (LOCAL_ADMINISTRATOR, "env")]
         }
         assert len(theirs) == 3
         with pytest.raises(IdempotencyMismatch):

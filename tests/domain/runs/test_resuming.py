@@ -29,14 +29,14 @@ def ended(
     home: Path,
     reason: Reason = Reason.ERROR,
     *,
-    who: Principal = LOCAL_ADMINISTRATOR,
+    actor: Principal = LOCAL_ADMINISTRATOR,
     steps: tuple[int, ...] = (2, 10),
     **config: Any,
 ) -> str:
     """A training that has ended, with whole checkpoints of `steps`."""
     with database.write() as session:
         wanted = builders.sft(home, id="old", labels={"team": "a"}, name="first", priority=3, config=config)
-        run = runs.create(session, wanted, builders.context(home), who)
+        run = runs.create(session, wanted, builders.context(home), actor)
     end(database, reason)
     for step in steps:
         folder = home / "runs" / run.uid / "checkpoints" / f"checkpoint-{step}"
@@ -54,9 +54,9 @@ def end(database: Database, reason: Reason) -> None:
         attempts.finish(session, claim.ref, reason=reason, message=None, ending=None, max_lost=0)
 
 
-def resume(database: Database, home: Path, run_id: str, who: Principal = LOCAL_ADMINISTRATOR) -> Run:
+def resume(database: Database, home: Path, run_id: str, actor: Principal = LOCAL_ADMINISTRATOR) -> Run:
     with database.write() as session:
-        return runs.resume(session, run_id, who, builders.context(home))
+        return runs.resume(session, run_id, actor, builders.context(home))
 
 
 def get(database: Database, run_id: str) -> Run:
@@ -136,12 +136,12 @@ class TestEndedRun:
         assert [late.id] == first
 
     def test_another_who_may_see_it_is_answered_with_it(self, database: Database, home: Path) -> None:
-        ended(database, home, who=ANN)
+        ended(database, home, actor=ANN)
         first = resume(database, home, "old", ANN)
         assert resume(database, home, "old", LEAD).id == first.id
 
     def test_a_private_one_of_another_is_neither_told_nor_counted_twice(self, database: Database, home: Path) -> None:
-        ended(database, home, who=ANN)
+        ended(database, home, actor=ANN)
         of_lead = resume(database, home, "old", LEAD)
         of_ann = resume(database, home, "old", ANN)
         assert of_ann.id != of_lead.id
@@ -171,7 +171,7 @@ class TestEndedRun:
             resume(database, home, "job-001")
 
     def test_only_its_owner_may(self, database: Database, home: Path) -> None:
-        ended(database, home, who=ANN)
+        ended(database, home, actor=ANN)
         with pytest.raises(RunNotFound):
             resume(database, home, "old", BOB)
         with database.write() as session:

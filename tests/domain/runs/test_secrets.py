@@ -28,9 +28,9 @@ def put(database: Database, home: Path, name: str, owner: Principal | None = Non
         secrets.put(session, box, name, "a value", owner_id=owner.user_id if owner else None)
 
 
-def create(database: Database, home: Path, new: NewRun, who: Principal) -> str:
+def create(database: Database, home: Path, new: NewRun, actor: Principal) -> str:
     with database.write() as session:
-        return runs.create(session, new, builders.context(home), who).id
+        return runs.create(session, new, builders.context(home), actor).id
 
 
 class TestCreate:
@@ -55,7 +55,7 @@ class TestCreate:
     def test_names_that_cannot_be_variables(self, database: Database, home: Path, names: list[str], field: str) -> None:
         with pytest.raises(InvalidRun) as caught:
             create(database, home, builders.command(secrets=names), LOCAL_ADMINISTRATOR)
-        assert [flaw.field for flaw in caught.value.flaws] == [field]
+        assert [issue.field for issue in caught.value.issues] == [field]
 
     def test_a_value_is_never_told(self, database: Database, home: Path, ann: Principal) -> None:
         put(database, home, "OTHER", ann)

@@ -60,8 +60,8 @@ class TestCreate:
     ) -> None:
         with pytest.raises(DomainError) as caught:
             create(database, home, builders.sft(home, config=config))
-        assert [flaw.field for flaw in caught.value.flaws] == [field]
-        assert says in caught.value.flaws[0].message
+        assert [issue.field for issue in caught.value.issues] == [field]
+        assert says in caught.value.issues[0].message
 
     def test_text_that_is_a_number_counts(self, database: Database, home: Path) -> None:
         assert (
@@ -227,6 +227,6 @@ class TestMetrics:
         assert [row["step"] for row in found if row["type"] == "progress"] == list(range(10, 101, 10))
         assert [row["step"] for row in found if row["type"] == "evaluation"] == [50]
         with database.read() as session:
-            everything = list(runs.iter_figures(session, "a", LOCAL_ADMINISTRATOR))
+            everything = list(runs.iter_metrics(session, "a", LOCAL_ADMINISTRATOR))
         assert [data["step"] for _, data in everything] == [*range(1, 51), 50, *range(51, 101)]
         assert everything[50] == ("evaluation", {"step": 50, "loss": 1.0})

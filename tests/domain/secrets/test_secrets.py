@@ -86,12 +86,12 @@ class TestPut:
             ("A", VALUE + "\ud800", "value"),
         ],
     )
-    def test_flaws_never_tell_the_value(
+    def test_issues_never_tell_the_value(
         self, database: Database, box: SecretBox, name: str, value: str, field: str
     ) -> None:
         with pytest.raises(InvalidSecret) as caught:
             put(database, box, name, value)
-        assert caught.value.flaws[0].field == field
+        assert caught.value.issues[0].field == field
         assert VALUE not in str(caught.value)
 
     def test_the_largest(self, database: Database, box: SecretBox) -> None:
@@ -192,7 +192,7 @@ class TestRequire:
         put(database, box, "A", owner_id=ann)
         with database.read() as session, pytest.raises(SecretsMissing, match="named A, B,") as caught:
             secrets.require(session, ["A", "B"], owner_id=None)
-        assert [flaw.field for flaw in caught.value.flaws] == ["config.secrets"]
+        assert [issue.field for issue in caught.value.issues] == ["config.secrets"]
 
 
 class TestReadableValues:

@@ -28,24 +28,24 @@ Messages = list[tuple[str, str, dict[str, Any]]]
 
 @pytest.fixture
 def make_webhook(database: Database, context: DomainContext) -> Callable[..., str]:
-    def make(who: Principal, **fields: Any) -> str:
+    def make(actor: Principal, **fields: Any) -> str:
         new = NewWebhook(**{"url": "https://hooks.example.org/", "event_types": ALL_TYPES, **fields})
         with database.write() as session:
-            return webhooks.create(session, new, context, who).id
+            return webhooks.create(session, new, context, actor).id
 
     return make
 
 
 @pytest.fixture
 def make_run(database: Database, context: DomainContext) -> Callable[..., Run]:
-    def make(who: Principal, run_id: str, *statuses: RunStatus, source: str = "native") -> Run:
+    def make(actor: Principal, run_id: str, *statuses: RunStatus, source: str = "native") -> Run:
         """One that is carried out elsewhere and reported: its statuses change as we say."""
         new: NewRun = builders.external(run_id, source=source, labels={"팀": "가"})
         with database.write() as session:
-            run = runs.create(session, new, context, who)
+            run = runs.create(session, new, context, actor)
         for status in statuses:
             with database.write() as session:
-                run = runs.report(session, run_id, status, "it burnt" if status is RunStatus.FAILED else None, who)
+                run = runs.report(session, run_id, status, "it burnt" if status is RunStatus.FAILED else None, actor)
         return run
 
     return make
@@ -215,8 +215,8 @@ class TestFanOut:
     ) -> None:
         of_ann, of_root = make_webhook(ann), make_webhook(root)
         of_server, all_of_root = make_webhook(LOCAL_ADMINISTRATOR), make_webhook(root, scope=WebhookScope.ALL)
-        for who, name in ((ann, "ann"), (bob, "bob"), (LOCAL_ADMINISTRATOR, "nobody")):
-            make_run(who, name)
+        for actor, name in ((ann, "ann"), (bob, "bob"), (LOCAL_ADMINISTRATOR, "nobody")):
+            make_run(actor, name)
         fan_out(database, context)
         told = [(webhook_id, body["data"]["id"]) for webhook_id, _, body in messages(database)]
         assert told == [

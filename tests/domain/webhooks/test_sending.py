@@ -30,11 +30,11 @@ SECOND = timedelta(seconds=1)
 class Post:
     """A webhook, its messages, and what a sender does with them."""
 
-    def __init__(self, database: Database, context: DomainContext, who: Principal) -> None:
-        self.database, self.context, self.who = database, context, who
+    def __init__(self, database: Database, context: DomainContext, actor: Principal) -> None:
+        self.database, self.context, self.actor = database, context, actor
         with database.write() as session:
             new = NewWebhook(url="https://hooks.example.org/", event_types=["run.queued"])
-            self.webhook = webhooks.create(session, new, context, who)
+            self.webhook = webhooks.create(session, new, context, actor)
         with database.read() as session:
             self.number = session.scalars(select(WebhookRow.number)).one()
 
@@ -42,14 +42,14 @@ class Post:
         """A message for each run."""
         for run_id in run_ids:
             with self.database.write() as session:
-                runs.create(session, builders.external(run_id), self.context, self.who)
+                runs.create(session, builders.external(run_id), self.context, self.actor)
         with self.database.write() as session:
             webhooks.fan_out(session, self.context, limit=1000)
         return self.deliveries()[::-1]
 
     def deliveries(self) -> list[Delivery]:
         with self.database.read() as session:
-            return webhooks.list_deliveries(session, self.webhook.id, self.who, limit=100).deliveries
+            return webhooks.list_deliveries(session, self.webhook.id, self.actor, limit=100).deliveries
 
     def claim(self, now: datetime, *, limit: int = 10) -> list[Dispatch]:
         with self.database.write() as session:
@@ -61,15 +61,15 @@ class Post:
 
     def change(self, **fields: object) -> None:
         with self.database.write() as session:
-            webhooks.change(session, self.webhook.id, WebhookChanges(**fields), self.context, self.who)  # type: ignore[arg-type]
+            webhooks.change(session, self.webhook.id, WebhookChanges(**fields), self.context, self.actor)  # type: ignore[arg-type]
 
     def replay(self, message_id: str) -> Delivery:
         with self.database.write() as session:
-            return webhooks.replay(session, self.webhook.id, message_id, self.who)
+            return webhooks.replay(session, self.webhook.id, message_id, self.actor)
 
     def test(self, sample: EventBody | None = None) -> Delivery:
         with self.database.write() as session:
-            return webhooks.send_test(session, self.webhook.id, self.who, sample)
+            return webhooks.send_test(session, self.webhook.id, self.actor, sample)
 
     @property
     def due(self) -> Callable[[datetime], list[int]]:
@@ -118,11 +118,11 @@ class TestClaim:
     )
     def test_nothing_when_its_owner_may_no_more(self, post: Post, scope: str, changes: dict[str, Any]) -> None:
         """Whatever is tried again belongs to a time when they might."""
-        owner = post.who.user_id or ""
+        owner = post.actor.user_id or ""
         with post.database.write() as session:
             accounts.update_user(session, owner, UserChanges(levels=[Level.LEAD]))
             session.execute(update(WebhookRow).values(scope=scope))
-        post.who = replace(post.who, permissions=permissions_of([Level.LEAD]))
+        post.actor = replace(post.actor, permissions=permissions_of([Level.LEAD]))
         post.news("a", "b")
         now = utc_now()
         post.record(post.claim(now, limit=1)[0], BAD, now)
@@ -137,7 +137,7 @@ class TestClaim:
     def test_both_secrets_for_a_day(self, post: Post, context: DomainContext) -> None:
         post.news("a", "b")
         with post.database.write() as session:
-            rotated = webhooks.rotate_secret(session, post.webhook.id, context, post.who)
+            rotated = webhooks.rotate_secret(session, post.webhook.id, context, post.actor)
         now = utc_now()
         (soon,) = post.claim(now, limit=1)
         assert [context.secrets.decrypt(each) for each in soon.secrets] == [rotated.secret, post.webhook.secret]
@@ -220,7 +220,7 @@ class TestRecord:
         now = utc_now()
         (dispatch,) = post.claim(now)
         with post.database.write() as session:
-            webhooks.delete(session, post.webhook.id, post.who)
+            webhooks.delete(session, post.webhook.id, post.actor)
         post.record(dispatch, OK, now)
         with post.database.read() as session:
             assert session.scalar(select(func.count()).select_from(WebhookMessageRow)) == 0
@@ -286,9 +286,9 @@ class TestReplay:
     def test_another_webhooks(self, post: Post, database: Database, context: DomainContext) -> None:
         (delivery,) = post.news("a")
         with database.write() as session:
-            other = webhooks.create(session, NewWebhook(url="https://b.example/"), context, post.who)
+            other = webhooks.create(session, NewWebhook(url="https://b.example/"), context, post.actor)
         with database.read() as session, pytest.raises(DeliveryNotFound):
-            webhooks.get_delivery(session, other.id, delivery.id, post.who)
+            webhooks.get_delivery(session, other.id, delivery.id, post.actor)
 
 
 class TestSendTest:

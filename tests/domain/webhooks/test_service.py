@@ -25,24 +25,24 @@ from finery.models import WebhookRow
 URL = "https://hooks.example.org/finery"
 
 
-def create(database: Database, context: DomainContext, who: Principal, **fields: Any) -> WebhookWithSecret:
+def create(database: Database, context: DomainContext, actor: Principal, **fields: Any) -> WebhookWithSecret:
     with database.write() as session:
-        return webhooks.create(session, NewWebhook(**{"url": URL, **fields}), context, who)
+        return webhooks.create(session, NewWebhook(**{"url": URL, **fields}), context, actor)
 
 
-def change(database: Database, context: DomainContext, who: Principal, webhook_id: str, **fields: Any) -> Webhook:
+def change(database: Database, context: DomainContext, actor: Principal, webhook_id: str, **fields: Any) -> Webhook:
     with database.write() as session:
-        return webhooks.change(session, webhook_id, WebhookChanges(**fields), context, who)
+        return webhooks.change(session, webhook_id, WebhookChanges(**fields), context, actor)
 
 
-def get(database: Database, who: Principal, webhook_id: str) -> Webhook:
+def get(database: Database, actor: Principal, webhook_id: str) -> Webhook:
     with database.read() as session:
-        return webhooks.get(session, webhook_id, who)
+        return webhooks.get(session, webhook_id, actor)
 
 
-def names(database: Database, who: Principal) -> list[str]:
+def names(database: Database, actor: Principal) -> list[str]:
     with database.read() as session:
-        return [webhook.name for webhook in webhooks.list_all(session, who)]
+        return [webhook.name for webhook in webhooks.list_all(session, actor)]
 
 
 class TestCreate:
@@ -117,7 +117,7 @@ class TestCreate:
     ) -> None:
         with pytest.raises(InvalidWebhook, match=message) as caught:
             create(database, context, ann, url=url)
-        assert caught.value.flaws[0].field == "url"
+        assert caught.value.issues[0].field == "url"
 
     def test_a_network_that_is_allowed(self, database: Database, context: DomainContext, ann: Principal) -> None:
         wider = replace(context, destinations=Destinations.parse(["10.1.0.0/16"]))
@@ -126,7 +126,7 @@ class TestCreate:
     def test_types_that_do_not_exist(self, database: Database, context: DomainContext, ann: Principal) -> None:
         with pytest.raises(InvalidWebhook, match=r"did you mean run\.succeeded\?") as caught:
             create(database, context, ann, event_types=["run.failed", "run.succeded"])
-        assert caught.value.flaws[0].field == "event_types.1"
+        assert caught.value.issues[0].field == "event_types.1"
         with pytest.raises(InvalidWebhook, match=r"known: run\.queued, .*fine_tuning\.job\.succeeded"):
             create(database, context, ann, event_types=["batch"])
 
@@ -189,15 +189,15 @@ class TestWhose:
     ) -> None:
         made = create(database, context, ann, name="ann's")
         assert (names(database, ann), names(database, bob), names(database, root)) == (["ann's"], [], [])
-        for who in (bob, root):
+        for actor in (bob, root):
             with pytest.raises(WebhookNotFound):
-                get(database, who, made.id)
+                get(database, actor, made.id)
             with pytest.raises(WebhookNotFound):
-                change(database, context, who, made.id, name="mine")
+                change(database, context, actor, made.id, name="mine")
             with database.write() as session, pytest.raises(WebhookNotFound):
-                webhooks.delete(session, made.id, who)
+                webhooks.delete(session, made.id, actor)
             with database.write() as session, pytest.raises(WebhookNotFound):
-                webhooks.rotate_secret(session, made.id, context, who)
+                webhooks.rotate_secret(session, made.id, context, actor)
 
     def test_the_servers_is_theirs_who_see_everything(
         self, database: Database, context: DomainContext, ann: Principal, root: Principal

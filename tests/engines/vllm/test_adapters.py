@@ -2,14 +2,14 @@ from typing import Any
 
 import pytest
 
-from finery.engines.vllm.adapters import adapter_flaw, is_loaded_already, room_for
+from finery.engines.vllm.adapters import adapter_issue, is_loaded_already, room_for
 
 PLAIN: dict[str, Any] = {"peft_type": "LORA", "r": 16, "bias": "none", "modules_to_save": None, "use_dora": False}
 
 
-class TestAdapterFlaw:
+class TestAdapterIssue:
     def test_none(self) -> None:
-        assert adapter_flaw(PLAIN) is None
+        assert adapter_issue(PLAIN) is None
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -23,9 +23,9 @@ class TestAdapterFlaw:
         ],
     )
     def test_names_what_vllm_cannot_load(self, change: dict[str, Any], message: str) -> None:
-        flaw = adapter_flaw({**PLAIN, **change})
-        assert flaw is not None
-        assert message in flaw
+        issue = adapter_issue({**PLAIN, **change})
+        assert issue is not None
+        assert message in issue
 
 
 class TestRoomFor:

@@ -102,14 +102,14 @@ class TestToldByTrainer:
         wanted = launch(tmp_path, "sleep")
         files = attempt_files(wanted)
         forge(files, {**stranger.describe(), "start_time": 1}, {**stranger.describe(), "start_time": 1})
-        write_json(files.outcome, {"reason": "completed", "figures": {"loss": 0.25}})
+        write_json(files.outcome, {"reason": "completed", "metrics": {"loss": 0.25}})
         seen = executor.poll(bare(wanted))
         assert isinstance(seen, Lost)
         assert seen.exit is not None
         assert judge(seen.exit) == (Reason.COMPLETED, None)
         assert (seen.began, seen.exit.exit_code, seen.exit.started_at) == (True, None, 1.0)
 
-    @pytest.mark.parametrize("torn", ["", '{"reason": "comp', "[]", '{"reason": "splendid"}', '{"figures": {}}'])
+    @pytest.mark.parametrize("torn", ["", '{"reason": "comp', "[]", '{"reason": "splendid"}', '{"metrics": {}}'])
     def test_a_torn_one_says_nothing(
         self, executor: LocalExecutor, tmp_path: Path, stranger: Identity, torn: str
     ) -> None:

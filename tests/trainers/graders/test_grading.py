@@ -60,7 +60,7 @@ class TestStringCheck:
     )
     def test_what_is_missing_is_an_error_and_scores_0(self, reference: str, error: GraderError) -> None:
         (grade,) = open_grading(CHECK | {"operation": "ne", "reference": reference}).grade([PARIS])
-        assert (grade.score, [flaw.error for flaw in grade.flaws]) == (0.0, [error])
+        assert (grade.score, [issue.error for issue in grade.issues]) == (0.0, [error])
 
 
 class TestTextSimilarity:
@@ -74,7 +74,7 @@ class TestScoreModel:
         judge = ScriptedJudge("1.5", "7", "no idea")
         grades = open_grading(JUDGE, m=judge).grade([PARIS, PARIS, PARIS])
         assert [grade.score for grade in grades] == [1.5, 2.0, -1.0]
-        assert [[flaw.error for flaw in grade.flaws] for grade in grades] == [[], [], [GraderError.JUDGE]]
+        assert [[issue.error for issue in grade.issues] for grade in grades] == [[], [], [GraderError.JUDGE]]
 
     def test_asks_with_the_messages_and_for_a_number(self) -> None:
         judge = ScriptedJudge("1")
@@ -104,7 +104,7 @@ class TestPython:
         grades = grading.grade([PARIS, LONG])
         grading.close()
         assert [grade.score for grade in grades] == [1.0, 0.0]
-        assert [(flaw.error, flaw.message) for flaw in grades[1].flaws] == [
+        assert [(issue.error, issue.message) for issue in grades[1].issues] == [
             (GraderError.PYTHON, "ZeroDivisionError in line 2 of the program")
         ]
 
@@ -131,4 +131,4 @@ class TestMulti:
     def test_a_formula_without_a_value_scores_0(self) -> None:
         grades = open_grading(self.GRADER | {"calculate_output": "1 / exact"}).grade([PARIS, LONG])
         assert [grade.score for grade in grades] == [1.0, 0.0]
-        assert [flaw.error for flaw in grades[1].flaws] == [GraderError.FORMULA]
+        assert [issue.error for issue in grades[1].issues] == [GraderError.FORMULA]

@@ -11,7 +11,7 @@ from finery.http.openapi_responses import errors
 from finery.http.problems import Problem
 
 
-class JobsFlaw(BaseModel):
+class JobsIssue(BaseModel):
     field: str
     message: str
     line: int | None = None
@@ -19,16 +19,16 @@ class JobsFlaw(BaseModel):
 
 class JobsError(BaseModel):
     detail: str
-    errors: list[JobsFlaw] = []
+    errors: list[JobsIssue] = []
 
 
 def to_error(problem: Problem) -> dict[str, Any]:
-    flaws = [
-        {"field": flaw.field.removeprefix("config."), "message": flaw.message}
-        | ({"line": flaw.line} if flaw.line is not None else {})
-        for flaw in problem.flaws
+    issues = [
+        {"field": issue.field.removeprefix("config."), "message": issue.message}
+        | ({"line": issue.line} if issue.line is not None else {})
+        for issue in problem.issues
     ]
-    return {"detail": problem.message, "errors": flaws}
+    return {"detail": problem.message, "errors": issues}
 
 
 ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.FINISHED: 400})

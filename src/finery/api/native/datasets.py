@@ -60,7 +60,7 @@ def create_dataset(
 ) -> StoredDataset:
     """Without `name`, it is called as its file; a file of the same name again becomes the next version."""
     form = parse_fields(NewDatasetForm, upload.fields)
-    return to_stored(datasets.create(session, upload, who=user, home=context.home, **dict(form)))
+    return to_stored(datasets.create(session, upload, actor=user, home=context.home, **dict(form)))
 
 
 @router.get("", dependencies=[READ])
@@ -91,7 +91,7 @@ def add_version(
     dataset_id: DatasetId, upload: ReceivedUpload, session: UploadSession, context: CurrentGround, user: CurrentUser
 ) -> DatasetVersion:
     form = parse_fields(NewVersionForm, upload.fields)
-    return datasets.add_version(session, dataset_id, upload, who=user, home=context.home, note=form.note)
+    return datasets.add_version(session, dataset_id, upload, actor=user, home=context.home, note=form.note)
 
 
 @router.get("/{dataset_id}/versions", dependencies=[READ])
@@ -104,7 +104,7 @@ def restore_version(
     dataset_id: DatasetId, body: RestoreVersion, session: WriteSession, user: CurrentUser
 ) -> DatasetVersion:
     """An old version's content as the newest version."""
-    return datasets.restore(session, dataset_id, body.version, who=user, note=body.note)
+    return datasets.restore(session, dataset_id, body.version, actor=user, note=body.note)
 
 
 @router.get("/{dataset_id}/preview", dependencies=[READ])

@@ -13,7 +13,7 @@ from finery.http.problems import Problem
 PREFIX = "/api/v1"
 
 
-class ApiFlaw(BaseModel):
+class ApiIssue(BaseModel):
     field: str
     message: str
     line: int | None = None
@@ -23,7 +23,7 @@ class ApiFlaw(BaseModel):
 class ApiErrorDetail(BaseModel):
     code: str
     message: str
-    errors: list[ApiFlaw]
+    errors: list[ApiIssue]
 
 
 class ApiError(BaseModel):
@@ -31,8 +31,8 @@ class ApiError(BaseModel):
 
 
 def to_error(problem: Problem) -> dict[str, Any]:
-    flaws = [asdict(flaw) for flaw in problem.flaws]
-    return {"error": {"code": problem.code, "message": problem.message, "errors": flaws}}
+    issues = [asdict(issue) for issue in problem.issues]
+    return {"error": {"code": problem.code, "message": problem.message, "errors": issues}}
 
 
 ERROR_SHAPE = ErrorShape(to_error)

@@ -10,7 +10,7 @@ from finery.contracts.run import Artifact, NewRun, RunFilter
 from finery.contracts.status import RunStatus
 from finery.contracts.stored_datasets import Dataset
 from finery.domain.context import DomainContext
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.http.logs import log_json
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
@@ -86,5 +86,5 @@ def _parse_label(label: str | None) -> tuple[str, str] | None:
         return None
     name, equals, value = label.partition("=")
     if not name or not equals or '"' in name:
-        raise RequestRefused(invalid_request([Flaw("label", "write it as name=value")]))
+        raise RequestRefused(invalid_request([Issue("label", "write it as name=value")]))
     return name, value

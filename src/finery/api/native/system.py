@@ -10,7 +10,7 @@ from finery.domain import deployments, runs
 from finery.http.admission import READS, worked_on_in
 from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, AllowEveryone, Permission
-from finery.http.prometheus import CONTENT_TYPE, Figures, exposition
+from finery.http.prometheus import CONTENT_TYPE, ServerMetrics, exposition
 from finery.http.services import CurrentServices
 from finery.http.session import ReadSession
 
@@ -41,10 +41,10 @@ def describe_system(services: CurrentServices) -> System:
 @router.get("/metrics", dependencies=[READ], response_class=Response, responses=in_type("text/plain"))
 def metrics(session: ReadSession, services: CurrentServices) -> Response:
     """For Prometheus."""
-    figures = Figures(
+    metrics = ServerMetrics(
         runs.count_by_status(session),
         deployments.count_by_status(session),
         services.latencies,
         services.engines.metrics,
     )
-    return Response(exposition(figures), media_type=CONTENT_TYPE)
+    return Response(exposition(metrics), media_type=CONTENT_TYPE)

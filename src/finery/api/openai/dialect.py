@@ -7,7 +7,7 @@ from fastapi import Header, Path, Query
 from pydantic import BaseModel
 
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.flaws import UNKNOWN_KEY
+from finery.domain.issues import UNKNOWN_KEY
 from finery.http.errors import ErrorShape, dialect_route
 from finery.http.openapi_responses import errors
 from finery.http.problems import Problem
@@ -67,13 +67,13 @@ def to_error(problem: Problem) -> dict[str, Any]:
 
 
 def _code_of(problem: Problem) -> str:
-    if any(flaw.code == UNKNOWN_KEY for flaw in problem.flaws):
+    if any(issue.code == UNKNOWN_KEY for issue in problem.issues):
         return "unknown_parameter"
     return CODES.get(problem.code, problem.code)
 
 
 def _parameter_of(problem: Problem) -> str | None:
-    field = problem.flaws[0].field.removeprefix("config.") if problem.flaws else ""
+    field = problem.issues[0].field.removeprefix("config.") if problem.issues else ""
     return PARAMETERS.get(field, field) or None
 
 

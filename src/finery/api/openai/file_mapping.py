@@ -6,8 +6,8 @@ from typing import Any
 
 from finery.api.openai.file_schemas import FileObject, FilePage, UploadObject, UploadPartObject
 from finery.contracts.files import PartedUpload, StoredFile, UploadPart
-from finery.domain.errors import Flaw
-from finery.domain.flaws import UNKNOWN_KEY
+from finery.domain.errors import Issue
+from finery.domain.issues import UNKNOWN_KEY
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.uploads import Upload
 
@@ -94,4 +94,4 @@ def form_documentation(name: str, fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refused(field: str, message: str, *, code: str = "invalid") -> RequestRefused:
-    return RequestRefused(invalid_request([Flaw(field, message, code=code)]))
+    return RequestRefused(invalid_request([Issue(field, message, code=code)]))

@@ -44,7 +44,7 @@ async def create_file(
     try:
         purpose, lifetime = purpose_of(upload), lifetime_of(upload)
         create = partial(files.create, purpose=purpose, lifetime_seconds=lifetime, is_retry=is_retry(retried))
-        file = await changes.make(lambda session: create(session, upload, who=changes.user, home=context.home))
+        file = await changes.make(lambda session: create(session, upload, actor=changes.user, home=context.home))
         return to_file(file)
     finally:
         upload.discard()

@@ -66,8 +66,8 @@ def to_checkpoint(checkpoint: Checkpoint, run: Run) -> JobCheckpoint:
         step_number=checkpoint.step,
         metrics=CheckpointMetrics(
             step=checkpoint.step,
-            train_loss=checkpoint.figures.get("loss"),
-            train_mean_token_accuracy=checkpoint.figures.get("token_accuracy"),
+            train_loss=checkpoint.metrics.get("loss"),
+            train_mean_token_accuracy=checkpoint.metrics.get("token_accuracy"),
             valid_loss=checkpoint.evaluation.get("loss"),
             valid_mean_token_accuracy=checkpoint.evaluation.get("token_accuracy"),
             # Every evaluation of ours goes over all rows of the validation file.
@@ -81,13 +81,13 @@ def checkpoint_id(run_id: str, step: int) -> str:
     return f"ftckpt_{run_id}_{step}"
 
 
-def results_csv(figures: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
-    """One line a step; the evaluation's figures stand on the line of the step that it followed. `figures`: an event's
+def results_csv(metrics: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
+    """One line a step; the evaluation's figures stand on the line of the step that it followed. `metrics`: an event's
     type and its data, of which some 100 bytes a step are kept at a time.
     """
     place_of: dict[int, int] = {}
     columns = tuple(array("d") for _ in RESULT_COLUMNS[1:])
-    for type_, data in figures:
+    for type_, data in metrics:
         step = int(data.get("step") or 0)
         place = place_of.setdefault(step, len(place_of))
         if place == len(columns[0]):
@@ -134,16 +134,16 @@ def _stage(data: Mapping[str, Any], _: Run) -> Told:
 
 def _progress(data: Mapping[str, Any], _: Run) -> Told:
     step, total, loss = data.get("step"), data.get("total_steps"), data.get("loss")
-    figures = _metrics(data, prefix="train_") | {"step": step, "total_steps": total}
+    metrics = _metrics(data, prefix="train_") | {"step": step, "total_steps": total}
     shown = "" if loss is None else f": training loss={loss:.4f}"
-    return "info", f"Step {step}/{total}{shown}", figures
+    return "info", f"Step {step}/{total}{shown}", metrics
 
 
 def _evaluation(data: Mapping[str, Any], _: Run) -> Told:
-    figures = _metrics(data, prefix="valid_") | {"step": data.get("step")}
+    metrics = _metrics(data, prefix="valid_") | {"step": data.get("step")}
     loss = data.get("loss")
     shown = "" if loss is None else f": validation loss={loss:.4f}"
-    return "info", f"Evaluation at step {data.get('step')}{shown}", figures
+    return "info", f"Evaluation at step {data.get('step')}{shown}", metrics
 
 
 def _checkpoint(data: Mapping[str, Any], run: Run) -> Told:

@@ -34,10 +34,10 @@ def named_as_sent(request: CreateJobRequest) -> Iterator[None]:
         yield
     except DomainError as error:
         message = str(error)
-        for flaw in error.flaws:
-            if flaw.field and message.startswith(f"{flaw.field}: "):
-                error.args = (_place(flaw.field, request) + message.removeprefix(flaw.field),)
-        error.flaws = tuple(replace(flaw, field=_place(flaw.field, request)) for flaw in error.flaws)
+        for issue in error.issues:
+            if issue.field and message.startswith(f"{issue.field}: "):
+                error.args = (_place(issue.field, request) + message.removeprefix(issue.field),)
+        error.issues = tuple(replace(issue, field=_place(issue.field, request)) for issue in error.issues)
         raise
 
 

@@ -21,7 +21,7 @@ from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import EVALUATION
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.http.problems import Problem, RequestRefused, invalid_request
 
 SOURCE = "openai"
@@ -276,8 +276,8 @@ def without_field(message: str, field: str | None) -> str:
 
 
 def _refused(field: str, message: str) -> RequestRefused:
-    return RequestRefused(invalid_request([Flaw(field, message)]))
+    return RequestRefused(invalid_request([Issue(field, message)]))
 
 
 def _unsupported(field: str, message: str) -> RequestRefused:
-    return RequestRefused(Problem(400, "unsupported_parameter", f"{field}: {message}", (Flaw(field, message),)))
+    return RequestRefused(Problem(400, "unsupported_parameter", f"{field}: {message}", (Issue(field, message),)))

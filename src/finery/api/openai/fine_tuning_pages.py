@@ -15,7 +15,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.run import Run, RunFilter
 from finery.contracts.status import RunStatus
 from finery.domain import runs
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.domain.runs.errors import RunNotFound
 from finery.http.problems import RequestRefused, invalid_request
 
@@ -24,10 +24,10 @@ NO_METADATA = "null"
 _METADATA = re.compile(r'metadata\[([^"\\]{1,64})\]')
 
 
-def job_run(session: Session, job_id: str, who: Principal) -> Run:
+def job_run(session: Session, job_id: str, actor: Principal) -> Run:
     """The run behind a job; a run of another dialect is none. Raises OpenAIJobNotFound."""
     try:
-        run = runs.get(session, job_id, who)
+        run = runs.get(session, job_id, actor)
     except RunNotFound as error:
         raise OpenAIJobNotFound(job_id) from error
     if run.source != SOURCE:
@@ -38,14 +38,14 @@ def job_run(session: Session, job_id: str, who: Principal) -> Run:
 def controlled(
     session: Session,
     job_id: str,
-    who: Principal,
+    actor: Principal,
     act: Callable[[Session, str, Principal], Run],
     *,
     done: Set[RunStatus],
 ) -> Run:
     """The run after `act`, which is left out where the run is `done`: the answer to the first time was lost."""
-    run = job_run(session, job_id, who)
-    return run if run.status in done else act(session, run.id, who)
+    run = job_run(session, job_id, actor)
+    return run if run.status in done else act(session, run.id, actor)
 
 
 def job_filter(query: QueryParams) -> RunFilter:
@@ -56,35 +56,35 @@ def job_filter(query: QueryParams) -> RunFilter:
             labels.append((found[1], value))
         elif key.startswith("metadata[") or (key == "metadata" and value != NO_METADATA):
             message = "give metadata[key]=value, with a key of 1 to 64 characters without quotes, or metadata=null"
-            raise RequestRefused(invalid_request([Flaw(key[:100], message)]))
+            raise RequestRefused(invalid_request([Issue(key[:100], message)]))
         elif key not in KEYS:
             raise unknown_key(key)
     return RunFilter(source=SOURCE, labels=tuple(labels), without_labels=query.get("metadata") == NO_METADATA)
 
 
-def job_page(session: Session, run_filter: RunFilter, who: Principal, *, after: str | None, limit: int) -> JobPage:
-    cursor = None if after is None else _cursor(session, after, who)
-    page = runs.list_page(session, run_filter, who, limit=limit, cursor=cursor)
+def job_page(session: Session, run_filter: RunFilter, actor: Principal, *, after: str | None, limit: int) -> JobPage:
+    cursor = None if after is None else _cursor(session, after, actor)
+    page = runs.list_page(session, run_filter, actor, limit=limit, cursor=cursor)
     return JobPage(data=[to_job(run) for run in page.runs], has_more=page.next_cursor is not None)
 
 
-def _cursor(session: Session, after: str, who: Principal) -> str:
+def _cursor(session: Session, after: str, actor: Principal) -> str:
     try:
-        return str(job_run(session, after, who).number)
+        return str(job_run(session, after, actor).number)
     except OpenAIJobNotFound as error:
         raise unknown_after(after) from error
 
 
-def event_page(session: Session, run: Run, who: Principal, *, after: str | None, limit: int) -> EventPage:
+def event_page(session: Session, run: Run, actor: Principal, *, after: str | None, limit: int) -> EventPage:
     before = None if after is None else sequence_of(run.id, after)
     if after is not None and before is None:
         raise unknown_after(after)
-    found = runs.list_events_backwards(session, run.id, who, before=before, limit=limit + 1, types=TOLD_TYPES)
+    found = runs.list_events_backwards(session, run.id, actor, before=before, limit=limit + 1, types=TOLD_TYPES)
     return EventPage(data=[to_event(event, run) for event in found[:limit]], has_more=len(found) > limit)
 
 
-def checkpoint_page(session: Session, run: Run, who: Principal, *, after: str | None, limit: int) -> CheckpointPage:
-    told = [to_checkpoint(checkpoint, run) for checkpoint in runs.list_checkpoints(session, run.id, who)]
+def checkpoint_page(session: Session, run: Run, actor: Principal, *, after: str | None, limit: int) -> CheckpointPage:
+    told = [to_checkpoint(checkpoint, run) for checkpoint in runs.list_checkpoints(session, run.id, actor)]
     found = page_after(told, lambda one: one.id, after, limit)
     data = found[:limit]
     return CheckpointPage(

@@ -23,10 +23,10 @@ def to_list(models: Iterable[ModelInfo]) -> ModelList:
     return ModelList(data=[_told(model) for model in models if model.kind in TOLD_KINDS])
 
 
-def described(session: Session, name: str, context: DomainContext, who: Principal) -> Model:
+def described(session: Session, name: str, context: DomainContext, actor: Principal) -> Model:
     """Of what is here under that name, be it listed or not. Raises UnknownModel."""
-    found = find_model(session, name, context, who)
-    listed = {model.name: model for model in catalog.list_models(session, context, who)}
+    found = find_model(session, name, context, actor)
+    listed = {model.name: model for model in catalog.list_models(session, context, actor)}
     if name in listed:
         return _told(listed[name])
     if found.is_on_hub:
@@ -37,14 +37,14 @@ def described(session: Session, name: str, context: DomainContext, who: Principa
     return Model(id=name, created=0, owned_by=ORGANIZATION)
 
 
-def forget(session: Session, name: str, who: Principal, home: HomeDirectory) -> ForgottenOutput | None:
+def forget(session: Session, name: str, actor: Principal, home: HomeDirectory) -> ForgottenOutput | None:
     """As runs.forget_output. Raises UnknownModel for what was not fine-tuned here."""
     found = parse_fine_tuned(name)
     if found is None or found.step is not None:
         raise UnknownModel(f"{name[:200]!r} is no fine-tuned model; only such can be deleted")
     for run_id in found.run_ids:
         try:
-            return runs.forget_output(session, run_id, who, home)
+            return runs.forget_output(session, run_id, actor, home)
         except RunNotFound:
             continue
     raise UnknownModel(f"there is no fine-tuned model {name[:200]!r}")

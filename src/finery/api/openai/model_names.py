@@ -13,7 +13,7 @@ from finery.db.read_beside_write import read_beside_write
 from finery.domain import catalog
 from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.context import DomainContext
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.http.problems import RequestRefused, invalid_request
 from finery.kit.suggest import nearest
 
@@ -30,7 +30,7 @@ def find_model(
     session: Session,
     name: str,
     context: DomainContext,
-    who: Principal,
+    actor: Principal,
     *,
     field: str = "model",
     is_trained: bool = False,
@@ -41,17 +41,17 @@ def find_model(
     administrator has said what stands for them.
     """
     with unknown_model(name, context.models, field=field, is_trained=is_trained):
-        found = catalog.resolve(session, name, context, who)
+        found = catalog.resolve(session, name, context, actor)
     if found.is_on_hub and found.entry is None and "/" not in name:
         raise _unlisted(name, context.models, field, is_trained=is_trained)
     return found
 
 
-def check_models(session: Session, named: Mapping[str, str], context: DomainContext, who: Principal) -> None:
+def check_models(session: Session, named: Mapping[str, str], context: DomainContext, actor: Principal) -> None:
     """`named`: a place in the request → the name that stands there. Raises UnknownModel."""
     with read_beside_write(session) as reading:
         for field, name in named.items():
-            find_model(reading, name, context, who, field=field, is_trained=True)
+            find_model(reading, name, context, actor, field=field, is_trained=True)
 
 
 def named_model(body: Mapping[str, Any]) -> str:
@@ -59,7 +59,7 @@ def named_model(body: Mapping[str, Any]) -> str:
     name = body.get("model")
     if not isinstance(name, str) or not 0 < len(name) <= 4096:
         raise RequestRefused(
-            invalid_request([Flaw("model", "is needed: the name of a model, as /v1/models lists them")])
+            invalid_request([Issue("model", "is needed: the name of a model, as /v1/models lists them")])
         )
     return name
 

@@ -5,8 +5,8 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from finery.domain.errors import Flaw
-from finery.domain.flaws import UNKNOWN_KEY
+from finery.domain.errors import Issue
+from finery.domain.issues import UNKNOWN_KEY
 from finery.http.problems import RequestRefused, invalid_request
 
 Thing = TypeVar("Thing")
@@ -31,8 +31,8 @@ def page_after(things: Sequence[Thing], id_of: Callable[[Thing], str], after: st
 
 
 def unknown_after(after: str) -> RequestRefused:
-    return RequestRefused(invalid_request([Flaw("after", f"there is no object {after[:100]!r} in this list")]))
+    return RequestRefused(invalid_request([Issue("after", f"there is no object {after[:100]!r} in this list")]))
 
 
 def unknown_key(key: str) -> RequestRefused:
-    return RequestRefused(invalid_request([Flaw(key[:100], f"unknown key {key[:100]!r}", code=UNKNOWN_KEY)]))
+    return RequestRefused(invalid_request([Issue(key[:100], f"unknown key {key[:100]!r}", code=UNKNOWN_KEY)]))

@@ -40,7 +40,7 @@ def create_upload(
         mime_type=body.mime_type,
         lifetime_seconds=body.expires_after.seconds if body.expires_after else None,
         most_bytes=context.max_upload_bytes,
-        who=user,
+        actor=user,
     )
     return to_upload(upload)
 
@@ -57,7 +57,7 @@ async def add_upload_part(
     part = await receive_upload(request, context.home.blobs, parts=("data",))
     try:
         known_fields_only(part, "data")
-        add = partial(files.add_part, home=context.home, who=changes.user, is_retry=is_retry(retried))
+        add = partial(files.add_part, home=context.home, actor=changes.user, is_retry=is_retry(retried))
         return to_part(await changes.make(lambda session: add(session, upload_id, part)))
     finally:
         part.discard()

@@ -12,7 +12,7 @@ from finery.http.problems import Problem
 PREFIX = "/api"
 
 
-class StudioFlaw(BaseModel):
+class StudioIssue(BaseModel):
     field: str
     message: str
     line: int | None = None
@@ -20,12 +20,12 @@ class StudioFlaw(BaseModel):
 
 class StudioError(BaseModel):
     detail: str
-    errors: list[StudioFlaw] = []
+    errors: list[StudioIssue] = []
 
 
 def to_error(problem: Problem) -> dict[str, Any]:
-    flaws = [{"field": flaw.field, "message": flaw.message, "line": flaw.line} for flaw in problem.flaws]
-    return {"detail": problem.message, "errors": flaws}
+    issues = [{"field": issue.field, "message": issue.message, "line": issue.line} for issue in problem.issues]
+    return {"detail": problem.message, "errors": issues}
 
 
 ERROR_SHAPE = ErrorShape(to_error)

@@ -16,7 +16,7 @@ from finery.contracts.datasets.report import (
     Longest,
     Overlap,
     Place,
-    RowFlaw,
+    RowIssue,
     RowWarning,
     WarningKind,
 )
@@ -31,7 +31,7 @@ BYTES_PER_MESSAGE = 34
 
 
 def examine(source: Source, recipe: str, validation: Source | None = None) -> DatasetReport:
-    """The report, flaws and all; memory holds some rows, and 8 to 32 bytes for each of the first two million.
+    """The report, issues and all; memory holds some rows, and 8 to 32 bytes for each of the first two million.
 
     Raises OSError.
     """
@@ -44,7 +44,7 @@ def examine(source: Source, recipe: str, validation: Source | None = None) -> Da
     overlap = Overlap(
         file=validation.file,
         rows=other.rows,
-        flawed=other.flawed,
+        invalid=other.invalid,
         unreadable=other.unreadable,
         count=count,
         pairs=pairs,
@@ -61,7 +61,7 @@ def _count(source: Source, recipe: str) -> "_Counts":
                     raise RowRefused("", row.reason)
                 name, example = reader.read(row)
             except RowRefused as error:
-                counts.add_flaw(RowFlaw(line=row.line, row=row.number, field=error.field, reason=error.reason))
+                counts.add_issue(RowIssue(line=row.line, row=row.number, field=error.field, reason=error.reason))
             else:
                 counts.add(row, name, example)
     except UnreadableTable as error:
@@ -74,24 +74,24 @@ class _Counts:
 
     def __init__(self, source: Source) -> None:
         self.signatures = Signatures()
-        self.flawed = 0
+        self.invalid = 0
         self.unreadable = ""
         self._source = source
         self._formats: Counter[str] = Counter()
         self._orders: dict[tuple[Role, ...], int] = {}
-        self._flaws: list[RowFlaw] = []
+        self._issues: list[RowIssue] = []
         self._warnings = _Warnings()
         self._messages = self._masked = self._calls = self._bytes = 0
         self._longest = Longest(line=0, row=0, bytes=0)
 
     @property
     def rows(self) -> int:
-        return self._formats.total() + self.flawed
+        return self._formats.total() + self.invalid
 
-    def add_flaw(self, flaw: RowFlaw) -> None:
-        self.flawed += 1
-        if len(self._flaws) < MAX_NAMED:
-            self._flaws.append(flaw)
+    def add_issue(self, issue: RowIssue) -> None:
+        self.invalid += 1
+        if len(self._issues) < MAX_NAMED:
+            self._issues.append(issue)
 
     def add(self, row: Row, name: str, example: Example) -> None:
         # Nearly all examples of a large file are conversations.
@@ -131,8 +131,8 @@ class _Counts:
             shapes=dict(self._formats.most_common()),
             role_orders={" ".join(order): count for order, count in sorted(self._orders.items(), key=_rarest_last)},
             untrainable=untrainable,
-            flaws=tuple(self._flaws),
-            flawed=self.flawed,
+            issues=tuple(self._issues),
+            invalid=self.invalid,
             unreadable=self.unreadable,
             messages=self._messages,
             masked_messages=self._masked,
@@ -140,7 +140,7 @@ class _Counts:
             longest=self._longest if self._longest.row else None,
             estimated_tokens=max(0, self._bytes - BYTES_PER_MESSAGE * self._messages) // BYTES_PER_TOKEN,
             duplicates=duplicates,
-            warnings=self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.flawed),
+            warnings=self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.invalid),
         )
 
 

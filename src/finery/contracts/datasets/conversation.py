@@ -51,8 +51,8 @@ class Conversation(Struct, gc=False):
         `system`: for messages that do not begin with one. `in_any_order`: a tool's answer still needs its call.
         """
         order = _orders.get(tuple(map(type, messages))) or _note_order(messages)
-        if order.flaw is not None and not in_any_order:
-            index, reason = order.flaw
+        if order.issue is not None and not in_any_order:
+            index, reason = order.issue
             raise RowRefused(f"{field}[{index}].{'from' if field == 'conversations' else 'role'}", reason)
         conversation = cls(messages, tools, order.roles, len(order.answers))
         has_more = order.has_tools
@@ -138,7 +138,7 @@ class Order(NamedTuple):
     answers: tuple[int, ...]
     """Which messages are the assistant's."""
     has_tools: bool
-    flaw: tuple[int, str] | None
+    issue: tuple[int, str] | None
     """The message that stands where none of its role may, and why."""
 
 
@@ -150,7 +150,7 @@ _orders: dict[tuple[type[Message], ...], Order] = {}
 def _note_order(messages: Sequence[Message]) -> Order:
     roles = tuple(message.role for message in messages)
     answers = tuple(index for index, role in enumerate(roles) if role == "assistant")
-    order = Order(roles, answers, "tool" in roles, _flaw_of(roles))
+    order = Order(roles, answers, "tool" in roles, _issue_of(roles))
     if len(_orders) >= MOST_ORDERS:
         _orders.clear()
     if len(messages) <= LONGEST_ORDER:
@@ -158,7 +158,7 @@ def _note_order(messages: Sequence[Message]) -> Order:
     return order
 
 
-def _flaw_of(roles: Sequence[Role]) -> tuple[int, str] | None:
+def _issue_of(roles: Sequence[Role]) -> tuple[int, str] | None:
     previous: Role = "system"
     for index, role in enumerate(roles):
         if role == "system" and previous != "system":

@@ -220,9 +220,9 @@ def _read_entry(name: str, raw: object) -> Entry:
     try:
         return Entry.model_validate(raw)
     except ValidationError as error:
-        flaw = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(map(str, (name, *flaw["loc"])))
-        raise InfoRefused(f"{INFO_NAME}: {where}: {_PLAIN.get(flaw['type'], flaw['msg'])}") from error
+        issue = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(map(str, (name, *issue["loc"])))
+        raise InfoRefused(f"{INFO_NAME}: {where}: {_PLAIN.get(issue['type'], issue['msg'])}") from error
 
 
 _PLAIN = {"extra_forbidden": "not supported", "missing": "missing"}

@@ -73,13 +73,13 @@ class Measurement(Frozen):
     model: str
     max_length: int
     rows: int
-    """Of the file, those with a flaw included."""
+    """Of the file, those with an issue included."""
     measured: int
     """Rows of which tokens were made; fewer than `rows` for a sample."""
     is_exact: bool
     """False: each `stride`-th row was measured, and the counts below are of these alone."""
     stride: int = 1
-    flawed: int = 0
+    invalid: int = 0
     """Rows that the check refuses."""
     failed: int = 0
     """Rows of which the chat template makes nothing; the trainer leaves them out."""

@@ -22,7 +22,7 @@ class Place(Frozen):
     """Which row it is, from 1."""
 
 
-class RowFlaw(Frozen):
+class RowIssue(Frozen):
     """What is wrong with one row."""
 
     line: int
@@ -83,8 +83,8 @@ class Overlap(Frozen):
 
     file: Path
     rows: int
-    """Of the validation file; those with a flaw are not compared."""
-    flawed: int
+    """Of the validation file; those with an issue are not compared."""
+    invalid: int
     unreadable: str = ""
     """Why the validation file cannot be read; empty where it can."""
     count: int
@@ -108,9 +108,9 @@ class DatasetReport(Frozen):
     """Rows of each order of roles (`system user assistant`); rare orders beyond the first thousand are left out."""
     untrainable: int
     """Rows of a good shape with nothing to learn: an empty answer, every weight 0, chosen equal to rejected."""
-    flaws: tuple[RowFlaw, ...] = ()
+    issues: tuple[RowIssue, ...] = ()
     """The first twenty."""
-    flawed: int = 0
+    invalid: int = 0
     unreadable: str = ""
     """Why the file as a whole cannot be read; empty where it can."""
     messages: int = 0
@@ -128,7 +128,7 @@ class DatasetReport(Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def trainable(self) -> int:
-        return self.rows - self.untrainable - self.flawed
+        return self.rows - self.untrainable - self.invalid
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -136,9 +136,13 @@ class DatasetReport(Frozen):
         """Why no run may train on it; empty where one may."""
         if self.unreadable:
             return self.unreadable
-        if self.flawed:
-            word = "row has a flaw" if self.rows == 1 else f"rows {'has a flaw' if self.flawed == 1 else 'have flaws'}"
-            return f"{self.flaws[0]}. {self.flawed:,} of {self.rows:,} {word}."
+        if self.invalid:
+            word = (
+                "row has an issue"
+                if self.rows == 1
+                else f"rows {'has an issue' if self.invalid == 1 else 'have issues'}"
+            )
+            return f"{self.issues[0]}. {self.invalid:,} of {self.rows:,} {word}."
         if not self.rows:
             return "holds no rows"
         if not self.trainable:

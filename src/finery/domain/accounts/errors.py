@@ -1,19 +1,19 @@
 from collections.abc import Sequence
 
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.kit.printable import printable
 
 
 class InvalidAccount(DomainError):
-    """What was said of a user or key is impossible; each flaw names its field."""
+    """What was said of a user or key is impossible; each issue names its field."""
 
     kind = ErrorKind.INVALID
     code = "invalid_account"
 
-    def __init__(self, flaws: Sequence[Flaw]) -> None:
-        first = flaws[0]
-        more = f" (and {len(flaws) - 1} more)" if len(flaws) > 1 else ""
-        super().__init__(f"{first.field}: {first.message}{more}", flaws=flaws)
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        first = issues[0]
+        more = f" (and {len(issues) - 1} more)" if len(issues) > 1 else ""
+        super().__init__(f"{first.field}: {first.message}{more}", issues=issues)
 
 
 class SetupDone(DomainError):

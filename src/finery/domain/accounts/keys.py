@@ -14,7 +14,7 @@ from finery.domain.accounts.mapping import key_of
 from finery.domain.accounts.rows import find_user, lock_user
 from finery.domain.accounts.tokens import SHOWN_CHARACTERS, hash_token, new_key
 from finery.domain.accounts.validation import check_title, refuse
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.kit.clock import utc_now
 from finery.kit.ids import is_safe_id
 from finery.kit.printable import printable
@@ -44,7 +44,7 @@ def create_key(
     if principal.user_id is None:
         raise SetupNeeded()
     now = utc_now()
-    refuse(_flaws_of(principal, name, expires_days, scoped_permissions, now))
+    refuse(_issues_of(principal, name, expires_days, scoped_permissions, now))
     _refuse_surplus(session, principal.user_id, now)
     key = new_key()
     row = ApiKeyRow(
@@ -126,16 +126,16 @@ def _scopes_of(principal: Principal, scopes: Sequence[str] | None) -> list[str] 
     return sorted(principal.permissions) if principal.is_scoped else None
 
 
-def _flaws_of(
+def _issues_of(
     principal: Principal, name: str, expires_days: int | None, scopes: Sequence[str] | None, now: datetime
-) -> Iterator[Flaw]:
-    yield Flaw("name", check_title(name))
+) -> Iterator[Issue]:
+    yield Issue("name", check_title(name))
     if expires_days is not None:
-        yield Flaw("expires_days", _about_days(principal, expires_days, now))
+        yield Issue("expires_days", _about_days(principal, expires_days, now))
     if scopes is not None and not scopes:
-        yield Flaw("scoped_permissions", "must name at least one permission; leave it out for all")
+        yield Issue("scoped_permissions", "must name at least one permission; leave it out for all")
     for scope in scopes or ():
-        yield Flaw("scoped_permissions", _about_scope(principal, scope))
+        yield Issue("scoped_permissions", _about_scope(principal, scope))
 
 
 def _about_days(principal: Principal, days: int, now: datetime) -> str:

@@ -11,7 +11,7 @@ from finery.domain.accounts.mapping import user_of
 from finery.domain.accounts.rows import FIRST_ADMIN
 from finery.domain.accounts.users import insert_user, prepare_user
 from finery.domain.accounts.validation import refuse
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.kit.clock import utc_now
 from finery.models import SetupRow, UserRow
 
@@ -33,7 +33,7 @@ def create_first_admin(session: Session, new: NewUser) -> User:
     if has_accounts(session):
         raise SetupDone()
     if new.password is None:
-        refuse([Flaw("password", "is needed")])
+        refuse([Issue("password", "is needed")])
     row = prepare_user(new.model_copy(update={"levels": [Level.ADMIN]}))
     try:
         with session.begin_nested():

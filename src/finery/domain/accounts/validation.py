@@ -7,7 +7,7 @@ from typing import Any
 
 from finery.contracts.permissions import Level
 from finery.domain.accounts.errors import InvalidAccount
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.kit.printable import is_printable
 
 SHORTEST_PASSWORD, LONGEST_PASSWORD = 8, 1024
@@ -36,14 +36,14 @@ def is_email(text: str) -> bool:
 
 
 def check_fields(fields: dict[str, Any]) -> None:
-    """Fields of NewUser or UserChanges; None is not looked at. Raises InvalidAccount, naming every flaw."""
-    refuse(Flaw(name, _COMPLAINTS[name](value)) for name, value in fields.items() if value is not None)
+    """Fields of NewUser or UserChanges; None is not looked at. Raises InvalidAccount, naming every issue."""
+    refuse(Issue(name, _COMPLAINTS[name](value)) for name, value in fields.items() if value is not None)
 
 
 def check_password(password: str, *, username: str, field: str = "password") -> None:
     """What a password's own length cannot tell. Raises InvalidAccount."""
     if password.lower() == username.lower():
-        refuse([Flaw(field, "must not be the user name")])
+        refuse([Issue(field, "must not be the user name")])
 
 
 def check_title(name: str) -> str:
@@ -53,9 +53,9 @@ def check_title(name: str) -> str:
     return ""
 
 
-def refuse(flaws: Iterable[Flaw]) -> None:
-    """Raises InvalidAccount when one of the flaws has a message."""
-    if found := [flaw for flaw in flaws if flaw.message]:
+def refuse(issues: Iterable[Issue]) -> None:
+    """Raises InvalidAccount when one of the issues has a message."""
+    if found := [issue for issue in issues if issue.message]:
         raise InvalidAccount(found)
 
 

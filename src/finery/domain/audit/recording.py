@@ -19,7 +19,7 @@ def record(
     session: Session,
     action: str,
     *,
-    who: Principal,
+    actor: Principal,
     address: str | None,
     target: str | None = None,
     result: AuditResult = AuditResult.OK,
@@ -33,8 +33,8 @@ def record(
     session.add(
         AuditRow(
             at=utc_now(),
-            user_id=who.user_id,
-            user_name=printable(who.name, limit=200),
+            user_id=actor.user_id,
+            user_name=printable(actor.name, limit=200),
             action=printable(action, limit=64),
             target=None if target is None else printable(target, limit=200),
             address=None if address is None else printable(address, limit=64),

@@ -71,12 +71,14 @@ def _check_weights(folder: Path, name: str) -> None:
         raise ModelRefused(f"model {name!r}: its index names {missing[0][:100]!r}, which is not there")
     for shard in shards:
         status = shard.stat()
-        if (flaw := _flaw(shard, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))) is not None:
-            raise ModelRefused(f"model {name!r}: {flaw}")
+        if (
+            issue := _issue(shard, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+        ) is not None:
+            raise ModelRefused(f"model {name!r}: {issue}")
 
 
 @lru_cache(maxsize=4096)
-def _flaw(shard: Path, _state: Hashable) -> str | None:
+def _issue(shard: Path, _state: Hashable) -> str | None:
     """Looked at once for a file that stays as it is: models are named with each request."""
     try:
         check_weights(shard)

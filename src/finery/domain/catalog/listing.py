@@ -13,11 +13,11 @@ from finery.models import RunRow
 NEWEST = 500
 
 
-def list_models(session: Session, context: DomainContext, who: Principal) -> list[ModelInfo]:
+def list_models(session: Session, context: DomainContext, actor: Principal) -> list[ModelInfo]:
     """The administrator's names, the built-in models, then the outputs of succeeded runs that still exist.
 
     The runs' are the newest 500, each under its path and under its fine-tuned name, newest first.
-    Left out is what `who` may not see, also a folder of theirs into which a hidden run writes by now.
+    Left out is what `actor` may not see, also a folder of theirs into which a hidden run writes by now.
     """
     aliases = [
         ModelInfo(name=name, kind="alias", description=entry.description or f"stands for {entry.model}")
@@ -27,7 +27,7 @@ def list_models(session: Session, context: DomainContext, who: Principal) -> lis
     query = (
         select(RunRow)
         .where(RunRow.status == RunStatus.SUCCEEDED, RunRow.model_name.is_not(None), RunRow.output_dir.is_not(None))
-        .where(runs_visible_to(who), RunRow.output_hash.not_in(_hidden_outputs(who)))
+        .where(runs_visible_to(actor), RunRow.output_hash.not_in(_hidden_outputs(actor)))
         .order_by(RunRow.number.desc())
         .limit(NEWEST)
     )
@@ -40,8 +40,8 @@ def list_models(session: Session, context: DomainContext, who: Principal) -> lis
     return aliases + built_in + outputs
 
 
-def _hidden_outputs(who: Principal) -> Select[str | None]:
-    return select(RunRow.output_hash).where(~runs_visible_to(who), RunRow.output_hash.is_not(None))
+def _hidden_outputs(actor: Principal) -> Select[str | None]:
+    return select(RunRow.output_hash).where(~runs_visible_to(actor), RunRow.output_hash.is_not(None))
 
 
 def _output(row: RunRow, output_dir: str) -> ModelInfo:

@@ -55,16 +55,16 @@ class ResolvedModel:
         return self.folder is None and self.model not in BUILTIN_MODELS
 
 
-def resolve_model(session: Session, name: str, context: DomainContext, who: Principal) -> str:
+def resolve_model(session: Session, name: str, context: DomainContext, actor: Principal) -> str:
     """An absolute folder, a built-in model's name, or a hub id. Raises ModelNotFound, ModelRefused.
 
-    What is hidden from `who` is not found, whatever lies there.
+    What is hidden from `actor` is not found, whatever lies there.
     """
-    return resolve(session, name, context, who).model
+    return resolve(session, name, context, actor).model
 
 
 def resolve(
-    session: Session, name: str, context: DomainContext, who: Principal, *, is_path: bool = False
+    session: Session, name: str, context: DomainContext, actor: Principal, *, is_path: bool = False
 ) -> ResolvedModel:
     """The same, with what the administrator says of the name.
 
@@ -74,7 +74,7 @@ def resolve(
     _refuse_unseen(name)
     entry = context.models.get(name)
     if entry is None:
-        return ResolvedModel(_find(session, name, context, who, is_path=is_path))
+        return ResolvedModel(_find(session, name, context, actor, is_path=is_path))
     try:
         # Whoever may use models may use those that the administrator has named, also a run's that is private.
         return ResolvedModel(_find(session, entry.model, context, SERVER), entry)
@@ -97,18 +97,18 @@ def says_path(name: str) -> bool:
     return name.startswith(PATH_STARTS) or ("/" in name and HUB_ID.fullmatch(name) is None)
 
 
-def _find(session: Session, name: str, context: DomainContext, who: Principal, *, is_path: bool = False) -> str:
+def _find(session: Session, name: str, context: DomainContext, actor: Principal, *, is_path: bool = False) -> str:
     if name.startswith("finery/"):
         return _builtin(name)
     if name.startswith("ft:"):
-        return _fine_tuned(session, name, context, who)
+        return _fine_tuned(session, name, context, actor)
     if name.startswith(HUB_SCHEME):
         return _on_hub(name.removeprefix(HUB_SCHEME))
-    folder = _visible_folder(session, name, context, who)
-    run = None if "/" in name else _run_named(session, name, who)
+    folder = _visible_folder(session, name, context, actor)
+    run = None if "/" in name else _run_named(session, name, actor)
     if run is not None:
         _refuse_ambiguous(name, _ways_to_say(name, run, folder))
-        return str(loadable(_output_of(session, run, context, who), name))
+        return str(loadable(_output_of(session, run, context, actor), name))
     if folder is not None and (is_path or says_path(name)):
         return str(loadable(folder, name))
     if says_path(name):
@@ -135,10 +135,10 @@ def _builtin(name: str) -> str:
     raise ModelNotFound(f"there is no built-in model {name[:SHOWN]!r}; {hint}")
 
 
-def _fine_tuned(session: Session, name: str, context: DomainContext, who: Principal) -> str:
+def _fine_tuned(session: Session, name: str, context: DomainContext, actor: Principal) -> str:
     """The name's last parts say which run it is; a run that was given another name since is still found."""
     found = parse_fine_tuned(name)
-    row = None if found is None else _run_of(session, found, who)
+    row = None if found is None else _run_of(session, found, actor)
     if found is None or row is None or row.spec.output_dir is None:
         raise ModelNotFound(f"there is no fine-tuned model {name[:SHOWN]!r}")
     if found.step is not None:
@@ -146,36 +146,36 @@ def _fine_tuned(session: Session, name: str, context: DomainContext, who: Princi
         if not folder.is_dir():
             raise ModelNotFound(f"run {row.id!r} has no checkpoint of step {found.step}, or not any more")
         return str(loadable(folder, name))
-    return str(loadable(_output_of(session, row, context, who), name))
+    return str(loadable(_output_of(session, row, context, actor), name))
 
 
-def _run_of(session: Session, found: FineTuned, who: Principal) -> RunRow | None:
-    return session.scalars(select(RunRow).where(RunRow.id.in_(found.run_ids), runs_visible_to(who))).first()
+def _run_of(session: Session, found: FineTuned, actor: Principal) -> RunRow | None:
+    return session.scalars(select(RunRow).where(RunRow.id.in_(found.run_ids), runs_visible_to(actor))).first()
 
 
-def _visible_folder(session: Session, name: str, context: DomainContext, who: Principal) -> Path | None:
-    """What is there of that name, a file also; None where `who` may not see it. Raises ModelRefused."""
+def _visible_folder(session: Session, name: str, context: DomainContext, actor: Principal) -> Path | None:
+    """What is there of that name, a file also; None where `actor` may not see it. Raises ModelRefused."""
     try:
         path = context.resolver.resolve(name)
     except PathRefused as error:
         raise ModelRefused(str(error)) from error
-    if path == context.home.path.resolve() or not path.exists() or is_hidden(session, path, who, context):
+    if path == context.home.path.resolve() or not path.exists() or is_hidden(session, path, actor, context):
         return None
     return path
 
 
-def _run_named(session: Session, name: str, who: Principal) -> RunRow | None:
+def _run_named(session: Session, name: str, actor: Principal) -> RunRow | None:
     """The run of that id that makes a model: one for which they chose it, or whose own it is."""
     # Not by an id that another chose for a shared run: a name would come to mean something else over night.
-    row = find_by_id(session, name, who)
+    row = find_by_id(session, name, actor)
     return None if row is None or row.recipe == EXTERNAL else row
 
 
-def _output_of(session: Session, row: RunRow, context: DomainContext, who: Principal) -> Path:
+def _output_of(session: Session, row: RunRow, context: DomainContext, actor: Principal) -> Path:
     if row.status != RunStatus.SUCCEEDED:
         raise ModelNotFound(f"run {row.id!r} is {row.status}; only a succeeded run has a model to give")
     output = row.spec.output_dir
-    if output is None or is_hidden(session, output, who, context):
+    if output is None or is_hidden(session, output, actor, context):
         raise ModelNotFound(f"the model of run {row.id!r} is there no more")
     if (holder := maker_of(output)) not in (None, row.id):
         raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")

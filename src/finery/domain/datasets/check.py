@@ -18,7 +18,7 @@ def check_dataset(
 ) -> DatasetReport:
     """A report of data that a run may train on. Raises DatasetNotFound and DatasetRefused."""
     report = report_on(path, recipe=recipe, entry_name=entry_name, validation=validation)
-    if report.unreadable or not report.flawed:
+    if report.unreadable or not report.invalid:
         if report.refusal:
             raise DatasetRefused.for_file(report.file, report.refusal)
         return report
@@ -28,7 +28,7 @@ def check_dataset(
 def report_on(
     path: Path, *, recipe: str, entry_name: str | None = None, validation: Path | None = None
 ) -> DatasetReport:
-    """The report, flaws and all: `ok` says whether a run may train on it.
+    """The report, issues and all: `ok` says whether a run may train on it.
 
     Raises DatasetNotFound, and DatasetRefused where no report can be made.
     """

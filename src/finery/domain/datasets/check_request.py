@@ -14,7 +14,7 @@ from finery.domain.datasets.check import report_on
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
 from finery.domain.datasets.measurement import try_to_measure
 from finery.domain.datasets.references import resolve_reference
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.domain.path_access import is_hidden
 from finery.kit.paths import PathRefused
 
@@ -40,18 +40,18 @@ class Found:
     model: str | None
 
 
-def find(session: Session, asked: CheckRequest, who: Principal, context: DomainContext) -> Found:
+def find(session: Session, asked: CheckRequest, actor: Principal, context: DomainContext) -> Found:
     """Raises DatasetNotFound, DatasetRefused, ModelNotFound, and what a reference to a stored dataset may raise."""
     if asked.recipe not in learning_recipes():
         known = ", ".join(learning_recipes())
         raise DatasetRefused(
-            f"recipe: learns from no dataset; known: {known}", flaws=[Flaw("recipe", f"known: {known}")]
+            f"recipe: learns from no dataset; known: {known}", issues=[Issue("recipe", f"known: {known}")]
         )
     validation = asked.validation_path
     return Found(
-        path=_located(session, "path", asked.path, who, context),
-        validation=None if validation is None else _located(session, "validation_path", validation, who, context),
-        model=None if asked.model is None else resolve_model(session, asked.model, context, who),
+        path=_located(session, "path", asked.path, actor, context),
+        validation=None if validation is None else _located(session, "validation_path", validation, actor, context),
+        model=None if asked.model is None else resolve_model(session, asked.model, context, actor),
     )
 
 
@@ -72,31 +72,33 @@ def inspect(asked: CheckRequest, found: Found, context: DomainContext) -> Datase
 
 
 def told(
-    session: Session, check: DatasetCheck, asked: CheckRequest, who: Principal, context: DomainContext
+    session: Session, check: DatasetCheck, asked: CheckRequest, actor: Principal, context: DomainContext
 ) -> DatasetCheck:
     """With the files as they were named. Raises DatasetNotFound where a folder's entry led to what is hidden."""
-    _refuse_hidden(session, check.file, "path", asked.path, who, context)
+    _refuse_hidden(session, check.file, "path", asked.path, actor, context)
     update: dict[str, object] = {"file": Path(asked.path)}
     if check.overlap is not None:
-        _refuse_hidden(session, check.overlap.file, "validation_path", asked.validation_path or "", who, context)
+        _refuse_hidden(session, check.overlap.file, "validation_path", asked.validation_path or "", actor, context)
         update["overlap"] = check.overlap.model_copy(update={"file": Path(asked.validation_path or "")})
     return check.model_copy(update=update)
 
 
-def _located(session: Session, field: str, text: str, who: Principal, context: DomainContext) -> Path:
-    stored = resolve_reference(session, text, who, context)
+def _located(session: Session, field: str, text: str, actor: Principal, context: DomainContext) -> Path:
+    stored = resolve_reference(session, text, actor, context)
     if stored is not None:
         return stored.path
     try:
         path = context.resolver.resolve(text)
     except PathRefused as error:
-        raise DatasetRefused(str(error), flaws=[Flaw(field, str(error))]) from error
+        raise DatasetRefused(str(error), issues=[Issue(field, str(error))]) from error
     if not path.exists():
         raise DatasetNotFound(text, field=field)
-    _refuse_hidden(session, path, field, text, who, context)
+    _refuse_hidden(session, path, field, text, actor, context)
     return path
 
 
-def _refuse_hidden(session: Session, path: Path, field: str, text: str, who: Principal, context: DomainContext) -> None:
-    if is_hidden(session, path, who, context):
+def _refuse_hidden(
+    session: Session, path: Path, field: str, text: str, actor: Principal, context: DomainContext
+) -> None:
+    if is_hidden(session, path, actor, context):
         raise DatasetNotFound(text, field=field)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finery.contracts.datasets.report import DatasetReport
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind, Issue
 
 
 class DatasetNotFound(DomainError):
@@ -20,19 +20,19 @@ class DatasetRefused(DomainError):
     kind = ErrorKind.INVALID
     code = "dataset_invalid"
 
-    def __init__(self, message: str, *, flaws: Sequence[Flaw] = (), total: int = 1) -> None:
-        super().__init__(message, flaws=flaws)
+    def __init__(self, message: str, *, issues: Sequence[Issue] = (), total: int = 1) -> None:
+        super().__init__(message, issues=issues)
         self.total = total
-        """How many rows have a flaw; `flaws` are the first of them."""
+        """How many rows have an issue; `issues` are the first of them."""
 
     @classmethod
     def for_file(cls, path: Path, reason: str) -> "DatasetRefused":
-        return cls(f"{path.name}: {reason}", flaws=[Flaw(field="", message=reason)])
+        return cls(f"{path.name}: {reason}", issues=[Issue(field="", message=reason)])
 
     @classmethod
     def for_rows(cls, report: DatasetReport) -> "DatasetRefused":
-        flaws = [Flaw(field=flaw.field, message=flaw.reason, line=flaw.line) for flaw in report.flaws]
-        return cls(f"{report.file.name}: {report.refusal}", flaws=flaws, total=report.flawed)
+        issues = [Issue(field=issue.field, message=issue.reason, line=issue.line) for issue in report.issues]
+        return cls(f"{report.file.name}: {report.refusal}", issues=issues, total=report.invalid)
 
 
 class NotMeasurable(DomainError):
@@ -40,4 +40,4 @@ class NotMeasurable(DomainError):
     code = "dataset_not_measurable"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"the dataset cannot be measured: {reason}", flaws=[Flaw(field="model", message=reason)])
+        super().__init__(f"the dataset cannot be measured: {reason}", issues=[Issue(field="model", message=reason)])

@@ -22,7 +22,7 @@ from finery.contracts.recipes import RECIPES
 from finery.domain.context import DomainContext
 from finery.domain.datasets.check import state_of, state_of_rows
 from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.kit.files import write_atomically
 
 FORMAT = 1
@@ -65,8 +65,8 @@ def measure(
 def refuse_misfit(path: Path, found: Measurement) -> None:
     """Raises DatasetRefused where the model can learn nothing from it."""
     if misfit := misfit_of(found):
-        flaws = [Flaw(field="", message=failure.reason, line=failure.line) for failure in found.failures]
-        raise DatasetRefused(f"{path.name}: {misfit}", flaws=flaws or [Flaw(field="", message=misfit)])
+        issues = [Issue(field="", message=failure.reason, line=failure.line) for failure in found.failures]
+        raise DatasetRefused(f"{path.name}: {misfit}", issues=issues or [Issue(field="", message=misfit)])
 
 
 def try_to_measure(

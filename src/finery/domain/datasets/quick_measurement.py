@@ -52,7 +52,7 @@ def measure_briefly(
 ) -> Found | Postponed | None:
     """None where it need not be measured, or cannot be without a download.
 
-    `report` is of the data at `path`, without a flaw; `config` is what else of the recipe's configuration changes how
+    `report` is of the data at `path`, without an issue; `config` is what else of the recipe's configuration changes how
     rows are read. Raises DatasetNotFound and DatasetRefused where the data are gone by now.
     """
     rules = RECIPES[report.recipe].tokens

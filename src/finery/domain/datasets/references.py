@@ -50,7 +50,7 @@ class ResolvedDataset:
         return StoredVersion(dataset=self.dataset_id, version=self.version, sha256=self.sha256)
 
 
-def resolve_reference(session: Session, text: str, who: Principal, context: DomainContext) -> ResolvedDataset | None:
+def resolve_reference(session: Session, text: str, actor: Principal, context: DomainContext) -> ResolvedDataset | None:
     """None when `text` is no reference. Raises StoredDatasetNotFound, VersionNotFound, AmbiguousReference.
 
     It is read in a session of its own, which ends here: the caller's transaction, and with it SQLite's only write
@@ -62,8 +62,8 @@ def resolve_reference(session: Session, text: str, who: Principal, context: Doma
     if found is None:
         raise StoredDatasetNotFound(text.removeprefix(REFERENCE))
     with read_beside_write(session) as reading:
-        dataset_id = _find_id(reading, found["name"], who)
-        row, version, blob = find_newest(reading, dataset_id, who)
+        dataset_id = _find_id(reading, found["name"], actor)
+        row, version, blob = find_newest(reading, dataset_id, actor)
         if found["version"] is not None:
             version, blob = find_version(reading, row, int(found["version"]))
         path = blob_path(context.home, blob.name)
@@ -110,14 +110,14 @@ def named_by_reference(text: str, path: Path) -> Iterator[None]:
         if not text.startswith((REFERENCE, FILE_PREFIX)):
             raise
         message = str(error).replace(path.name, printable(text))
-        raise DatasetRefused(message, flaws=error.flaws, total=error.total) from error
+        raise DatasetRefused(message, issues=error.issues, total=error.total) from error
 
 
-def _find_id(session: Session, name: str, who: Principal) -> str:
+def _find_id(session: Session, name: str, actor: Principal) -> str:
     """An id, else the name of one's own dataset, else that of one that others share."""
-    by_id = select(DatasetRow.id).where(DatasetRow.id == name, visible_to(who))
-    own = select(DatasetRow.id).where(DatasetRow.name == name, owned_by(who), visible_to(who))
-    others = select(DatasetRow.id).where(DatasetRow.name == name, visible_to(who)).order_by(DatasetRow.number)
+    by_id = select(DatasetRow.id).where(DatasetRow.id == name, visible_to(actor))
+    own = select(DatasetRow.id).where(DatasetRow.name == name, owned_by(actor), visible_to(actor))
+    others = select(DatasetRow.id).where(DatasetRow.name == name, visible_to(actor)).order_by(DatasetRow.number)
     for query in (by_id, own, others.limit(IDS_SHOWN)):
         ids = session.scalars(query).all()
         if len(ids) > 1:

@@ -11,33 +11,33 @@ from finery.models import BlobRow, DatasetRow, DatasetVersionRow
 Found = tuple[DatasetRow, DatasetVersionRow, BlobRow]
 
 
-def visible_to(who: Principal) -> ColumnElement[bool]:
+def visible_to(actor: Principal) -> ColumnElement[bool]:
     """One's own and the shared ones; all, for those who see all."""
-    if who.sees_all_datasets:
+    if actor.sees_all_datasets:
         return true()
     # What has no owner is not theirs who have no account.
-    return or_(DatasetRow.shared, false() if who.user_id is None else owned_by(who))
+    return or_(DatasetRow.shared, false() if actor.user_id is None else owned_by(actor))
 
 
-def owned_by(who: Principal) -> ColumnElement[bool]:
+def owned_by(actor: Principal) -> ColumnElement[bool]:
     """Among these their names are unique."""
-    return DatasetRow.owner_key == owner_key(who)
+    return DatasetRow.owner_key == owner_key(actor)
 
 
-def owner_key(who: Principal) -> str:
-    return who.user_id or ""
+def owner_key(actor: Principal) -> str:
+    return actor.user_id or ""
 
 
-def with_newest(who: Principal) -> Select[DatasetRow, DatasetVersionRow, BlobRow]:
-    """The datasets that `who` may see, each with its newest version."""
+def with_newest(actor: Principal) -> Select[DatasetRow, DatasetVersionRow, BlobRow]:
+    """The datasets that `actor` may see, each with its newest version."""
     newest = and_(DatasetVersionRow.dataset_id == DatasetRow.id, DatasetVersionRow.version == DatasetRow.newest)
     query = select(DatasetRow, DatasetVersionRow, BlobRow).join(DatasetVersionRow, newest)
-    return query.join(BlobRow, BlobRow.name == DatasetVersionRow.blob).where(visible_to(who))
+    return query.join(BlobRow, BlobRow.name == DatasetVersionRow.blob).where(visible_to(actor))
 
 
-def find_newest(session: Session, dataset_id: str, who: Principal) -> Found:
+def find_newest(session: Session, dataset_id: str, actor: Principal) -> Found:
     """Raises StoredDatasetNotFound, also for other users' private ones."""
-    found = session.execute(with_newest(who).where(DatasetRow.id == dataset_id)).one_or_none()
+    found = session.execute(with_newest(actor).where(DatasetRow.id == dataset_id)).one_or_none()
     if found is None:
         raise StoredDatasetNotFound(dataset_id)
     return found
@@ -53,13 +53,13 @@ def find_version(session: Session, row: DatasetRow, version: int) -> tuple[Datas
     return found
 
 
-def lock_own(session: Session, dataset_id: str, who: Principal) -> DatasetRow:
+def lock_own(session: Session, dataset_id: str, actor: Principal) -> DatasetRow:
     """The row, fresh, and nobody else's until the transaction ends. Raises StoredDatasetNotFound, DatasetNotYours."""
-    query = select(DatasetRow).where(DatasetRow.id == dataset_id, visible_to(who))
+    query = select(DatasetRow).where(DatasetRow.id == dataset_id, visible_to(actor))
     row = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
     if row is None:
         raise StoredDatasetNotFound(dataset_id)
-    if not who.sees_all_datasets and (who.user_id is None or row.owner_id != who.user_id):
+    if not actor.sees_all_datasets and (actor.user_id is None or row.owner_id != actor.user_id):
         raise DatasetNotYours(dataset_id)
     return row
 

@@ -30,7 +30,7 @@ def measure(path: Path, *, filename: str) -> Statistics:
                     raise row
                 counts.add(*reader.read(row))
             except (BrokenRow, RowRefused):
-                counts.flawed += 1
+                counts.invalid += 1
     return counts.statistics()
 
 
@@ -42,7 +42,7 @@ def estimate_tokens(text: str) -> int:
 
 class _Counts:
     def __init__(self) -> None:
-        self.flawed = 0
+        self.invalid = 0
         self._formats: Counter[str] = Counter()
         self._roles: Counter[str] = Counter()
         self._characters = Histogram()
@@ -60,8 +60,8 @@ class _Counts:
 
     def statistics(self) -> Statistics:
         return Statistics(
-            rows=self._formats.total() + self.flawed,
-            flawed=self.flawed,
+            rows=self._formats.total() + self.invalid,
+            invalid=self.invalid,
             shapes=dict(self._formats.most_common()),
             roles=dict(self._roles.most_common()),
             characters=self._characters.lengths(),

@@ -28,7 +28,7 @@ def create(
     session: Session,
     file: NewFile,
     *,
-    who: Principal,
+    actor: Principal,
     home: HomeDirectory,
     name: str | None = None,
     note: str | None = None,
@@ -41,32 +41,32 @@ def create(
     """
     wanted = checked_name(name) if name else name_of_file(file.filename)
     note = checked_note(note)
-    row = _insert(session, wanted, shared=shared, who=who)
+    row = _insert(session, wanted, shared=shared, actor=actor)
     if row is None and name:
         raise DatasetNameTaken(wanted)
     if row is None:
-        mine = select(DatasetRow).where(owned_by(who), DatasetRow.name == wanted)
+        mine = select(DatasetRow).where(owned_by(actor), DatasetRow.name == wanted)
         row = session.scalars(mine.with_for_update()).one()
-        if _is_newest(session, row, file, who):
-            return get(session, row.id, who)
-    append_version(session, row, store_blob(session, file, home), filename=file.filename, note=note, who=who)
+        if _is_newest(session, row, file, actor):
+            return get(session, row.id, actor)
+    append_version(session, row, store_blob(session, file, home), filename=file.filename, note=note, actor=actor)
     audit.name_target(session, row.id)
-    return get(session, row.id, who)
+    return get(session, row.id, actor)
 
 
-def get(session: Session, dataset_id: str, who: Principal) -> Dataset:
+def get(session: Session, dataset_id: str, actor: Principal) -> Dataset:
     """Raises StoredDatasetNotFound."""
-    return dataset_of(*find_newest(session, dataset_id, who))
+    return dataset_of(*find_newest(session, dataset_id, actor))
 
 
 def list_page(
-    session: Session, who: Principal, *, limit: int, cursor: str | None = None, name: str | None = None
+    session: Session, actor: Principal, *, limit: int, cursor: str | None = None, name: str | None = None
 ) -> DatasetPage:
     """Newest first; only those of this name, where one is given.
 
     `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else.
     """
-    query = with_newest(who).order_by(DatasetRow.number.desc())
+    query = with_newest(actor).order_by(DatasetRow.number.desc())
     if cursor is not None:
         query = query.where(DatasetRow.number < parse_cursor(cursor))
     if name is not None:
@@ -80,22 +80,22 @@ def list_page(
 
 
 def change(
-    session: Session, dataset_id: str, who: Principal, *, name: str | None = None, shared: bool | None = None
+    session: Session, dataset_id: str, actor: Principal, *, name: str | None = None, shared: bool | None = None
 ) -> Dataset:
     """Rename it, share it, or keep it to oneself. Raises DatasetNameTaken and what `lock_own` raises."""
-    row = lock_own(session, dataset_id, who)
+    row = lock_own(session, dataset_id, actor)
     if name is not None and name != row.name:
         _rename(session, row, checked_name(name))
     if shared is not None:
         row.shared = shared
     row.updated_at = utc_now()
     session.flush()
-    return get(session, dataset_id, who)
+    return get(session, dataset_id, actor)
 
 
-def delete(session: Session, dataset_id: str, who: Principal) -> None:
+def delete(session: Session, dataset_id: str, actor: Principal) -> None:
     """With all its versions; their files go later. Raises DatasetInUse while an unfinished run reads one of them."""
-    row = lock_own(session, dataset_id, who)
+    row = lock_own(session, dataset_id, actor)
     query = (
         select(RunRow.id)
         .join(DatasetPinRow, DatasetPinRow.run_number == RunRow.number)
@@ -110,13 +110,13 @@ def delete(session: Session, dataset_id: str, who: Principal) -> None:
     session.flush()
 
 
-def _insert(session: Session, name: str, *, shared: bool, who: Principal) -> DatasetRow | None:
+def _insert(session: Session, name: str, *, shared: bool, actor: Principal) -> DatasetRow | None:
     """None when the owner has one of this name already."""
     now = utc_now()
     row = DatasetRow(
         id=f"{ID_PREFIX}{secrets.token_hex(8)}",
-        owner_id=who.user_id,
-        owner_key=owner_key(who),
+        owner_id=actor.user_id,
+        owner_key=owner_key(actor),
         shared=shared,
         name=name,
         newest=0,
@@ -131,8 +131,8 @@ def _insert(session: Session, name: str, *, shared: bool, who: Principal) -> Dat
     return row
 
 
-def _is_newest(session: Session, row: DatasetRow, file: NewFile, who: Principal) -> bool:
-    _, _, blob = find_newest(session, row.id, who)
+def _is_newest(session: Session, row: DatasetRow, file: NewFile, actor: Principal) -> bool:
+    _, _, blob = find_newest(session, row.id, actor)
     return (blob.sha256, blob.suffix) == (file.sha256, file.suffix)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.kit.printable import printable
 
 
@@ -36,7 +36,7 @@ class DatasetNameTaken(DomainError):
 
     def __init__(self, name: str) -> None:
         message = "you have a dataset of this name already; add a version to it, or choose another name"
-        super().__init__(f"'{printable(name)}': {message}", flaws=[Flaw("name", message)])
+        super().__init__(f"'{printable(name)}': {message}", issues=[Issue("name", message)])
 
 
 class InvalidDatasetField(DomainError):
@@ -44,7 +44,7 @@ class InvalidDatasetField(DomainError):
     code = "invalid_dataset"
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class DatasetInUse(DomainError):
@@ -77,4 +77,4 @@ class DatasetUnreadable(DomainError):
     code = "dataset_unreadable"
 
     def __init__(self, filename: str, reason: str) -> None:
-        super().__init__(f"{printable(filename)}: {reason}", flaws=[Flaw("", reason)])
+        super().__init__(f"{printable(filename)}: {reason}", issues=[Issue("", reason)])

@@ -25,18 +25,18 @@ class VersionFile:
 
 
 def add_version(
-    session: Session, dataset_id: str, file: NewFile, *, who: Principal, home: HomeDirectory, note: str | None = None
+    session: Session, dataset_id: str, file: NewFile, *, actor: Principal, home: HomeDirectory, note: str | None = None
 ) -> DatasetVersion:
     """Raises InvalidDatasetField and what `lock_own` raises."""
-    row = lock_own(session, dataset_id, who)
+    row = lock_own(session, dataset_id, actor)
     note = checked_note(note)
     blob = store_blob(session, file, home)
-    return append_version(session, row, blob, filename=file.filename, note=note, who=who)
+    return append_version(session, row, blob, filename=file.filename, note=note, actor=actor)
 
 
-def list_versions(session: Session, dataset_id: str, who: Principal) -> list[DatasetVersion]:
+def list_versions(session: Session, dataset_id: str, actor: Principal) -> list[DatasetVersion]:
     """Newest first. Raises StoredDatasetNotFound."""
-    find_newest(session, dataset_id, who)
+    find_newest(session, dataset_id, actor)
     query = (
         select(DatasetVersionRow, BlobRow)
         .join(BlobRow, BlobRow.name == DatasetVersionRow.blob)
@@ -47,20 +47,20 @@ def list_versions(session: Session, dataset_id: str, who: Principal) -> list[Dat
 
 
 def restore(
-    session: Session, dataset_id: str, version: int, *, who: Principal, note: str | None = None
+    session: Session, dataset_id: str, version: int, *, actor: Principal, note: str | None = None
 ) -> DatasetVersion:
     """An old version's content as the newest version. Raises VersionNotFound and what `lock_own` raises."""
-    row = lock_own(session, dataset_id, who)
+    row = lock_own(session, dataset_id, actor)
     old, blob = find_version(session, row, version)
     note = checked_note(note) or f"restored from version {version}"
-    return append_version(session, row, blob, filename=old.filename, note=note, who=who, statistics=old.statistics)
+    return append_version(session, row, blob, filename=old.filename, note=note, actor=actor, statistics=old.statistics)
 
 
 def locate(
-    session: Session, dataset_id: str, version: int | None, *, who: Principal, home: HomeDirectory
+    session: Session, dataset_id: str, version: int | None, *, actor: Principal, home: HomeDirectory
 ) -> VersionFile:
     """Where a version's file lies; None: the newest. Raises StoredDatasetNotFound, VersionNotFound."""
-    dataset, row, blob = find_newest(session, dataset_id, who)
+    dataset, row, blob = find_newest(session, dataset_id, actor)
     if version is not None:
         row, blob = find_version(session, dataset, version)
     statistics = Statistics.model_validate(row.statistics) if row.statistics else None
@@ -80,7 +80,7 @@ def append_version(
     *,
     filename: str,
     note: str | None,
-    who: Principal,
+    actor: Principal,
     statistics: dict[str, object] | None = None,
 ) -> DatasetVersion:
     """To a locked dataset."""
@@ -94,7 +94,7 @@ def append_version(
         filename=filename,
         note=note,
         created_at=now,
-        created_by=who.name[:200],
+        created_by=actor.name[:200],
         statistics=statistics,
     )
     session.add(version)

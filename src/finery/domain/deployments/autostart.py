@@ -22,19 +22,19 @@ TRIES = 50
 """Each meets another transaction that was first."""
 
 
-def find(session: Session, name: str, who: Principal, context: DomainContext) -> ServedModel | None:
-    """The engine, running or starting, that serves what the name stands for to `who`; None: `ensure` starts one.
+def find(session: Session, name: str, actor: Principal, context: DomainContext) -> ServedModel | None:
+    """The engine, running or starting, that serves what the name stands for to `actor`; None: `ensure` starts one.
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable.
     """
-    plan = _plan(session, name, who, context)
+    plan = _plan(session, name, actor, context)
     row = _row_for(session, plan)
     return None if row is None else _served(row, name, plan, context)
 
 
-def engine_of(session: Session, name: str, who: Principal, context: DomainContext) -> str:
+def engine_of(session: Session, name: str, actor: Principal, context: DomainContext) -> str:
     """The kind of engine that `ensure` would start. Raises as `find` does."""
-    return _plan(session, name, who, context).engine
+    return _plan(session, name, actor, context).engine
 
 
 def is_as_found(served: ServedModel) -> bool:
@@ -42,12 +42,12 @@ def is_as_found(served: ServedModel) -> bool:
     return are_as_they_were(served.fingerprints)
 
 
-def ensure(session: Session, name: str, who: Principal, context: DomainContext) -> ServedModel:
+def ensure(session: Session, name: str, actor: Principal, context: DomainContext) -> ServedModel:
     """The same, or a new one. It is the server's own: who may use it is who may see the name, each time anew.
 
     Raises NotEnoughMemory, NoFreePort, DemandContested, ModelBroken, EngineNotStarted, and what `find` raises.
     """
-    plan = _plan(session, name, who, context)
+    plan = _plan(session, name, actor, context)
     session.execute(LEASE_LOCK)
     for _ in range(TRIES):
         row = _row_for(session, plan)
@@ -59,8 +59,8 @@ def ensure(session: Session, name: str, who: Principal, context: DomainContext) 
     raise AutostartContested(name)
 
 
-def _plan(session: Session, name: str, who: Principal, context: DomainContext) -> EnginePlan:
-    resolved = resolve(session, name, context, who)
+def _plan(session: Session, name: str, actor: Principal, context: DomainContext) -> EnginePlan:
+    resolved = resolve(session, name, context, actor)
     if resolved.is_on_hub and resolved.entry is None:
         # A misspelt name would begin a download that nobody asked for.
         raise ModelOnHub(

@@ -55,17 +55,17 @@ def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, co
         raise UnknownEngine(wanted, context.engines)
     if engine.absence is not None:
         raise EngineUnavailable(wanted, engine.absence)
-    flaw = engine.flaw(model, options)
-    if flaw is not None:
+    issue = engine.issue(model, options)
+    if issue is not None:
         other = _preferred(model, options, context).name
-        raise EngineUnavailable(wanted, f"cannot serve this: {flaw}; choose {other!r}")
+        raise EngineUnavailable(wanted, f"cannot serve this: {issue}; choose {other!r}")
     return _planned(engine, model, options)
 
 
 def _preferred(model: ServableModel, options: EngineOptions, context: DomainContext) -> Engine:
     """What `auto` stands for. Raises EngineUnavailable."""
     machine = context.machine()
-    able = [each for each in context.engines.values() if each.absence is None and each.flaw(model, options) is None]
+    able = [each for each in context.engines.values() if each.absence is None and each.issue(model, options) is None]
     ranked = [(each.preference(machine), each) for each in able if each.preference(machine) > 0]
     if not ranked:
         raise EngineUnavailable(AUTO, "finds none here that can serve this")

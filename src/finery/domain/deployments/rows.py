@@ -11,19 +11,19 @@ from finery.kit.clock import utc_now
 from finery.models import DeploymentRow
 
 
-def find_row(session: Session, deployment_id: str, who: Principal) -> DeploymentRow:
+def find_row(session: Session, deployment_id: str, actor: Principal) -> DeploymentRow:
     """Raises DeploymentNotFound."""
-    query = select(DeploymentRow).where(DeploymentRow.id == deployment_id, deployments_visible_to(who))
+    query = select(DeploymentRow).where(DeploymentRow.id == deployment_id, deployments_visible_to(actor))
     row = session.scalars(query).one_or_none()
     if row is None:
         raise DeploymentNotFound(deployment_id)
     return row
 
 
-def find_own_row(session: Session, deployment_id: str, who: Principal) -> DeploymentRow:
+def find_own_row(session: Session, deployment_id: str, actor: Principal) -> DeploymentRow:
     """Raises DeploymentNotFound, NotYours."""
-    row = find_row(session, deployment_id, who)
-    if not may_write_deployment(who, row.owner_id):
+    row = find_row(session, deployment_id, actor)
+    if not may_write_deployment(actor, row.owner_id):
         raise NotYours("deployment", deployment_id)
     return row
 

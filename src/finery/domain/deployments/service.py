@@ -31,12 +31,12 @@ TRIES = 50
 """Each meets another transaction that was first."""
 
 
-def create(session: Session, new: NewDeployment, context: DomainContext, who: Principal) -> Deployment:
+def create(session: Session, new: NewDeployment, context: DomainContext, actor: Principal) -> Deployment:
     """Ask for an engine that serves a model; what held the slot, of theirs, is asked to stop.
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable, NotEnoughMemory, NoFreePort, SlotContested.
     """
-    resolved = resolve(session, new.model_name, context, who, is_path=new.is_path)
+    resolved = resolve(session, new.model_name, context, actor, is_path=new.is_path)
     plan = plan_engine(resolved, new.engine, new.options, context)
     if new.slot is not None:
         # Who waits here goes on with a slot's true holder; without it, two that failed at MariaDB's unique index
@@ -45,18 +45,18 @@ def create(session: Session, new: NewDeployment, context: DomainContext, who: Pr
     for _ in range(TRIES):
         # A port or a slot that looked free may be another transaction's by the time that it is written.
         with suppress(IntegrityError), session.begin_nested():
-            return _insert(session, new, plan, context, who)
+            return _insert(session, new, plan, context, actor)
     raise SlotContested(new.slot) if new.slot is not None else NoFreePort(FIRST_PORT, LAST_PORT)
 
 
-def get(session: Session, deployment_id: str, who: Principal) -> Deployment:
+def get(session: Session, deployment_id: str, actor: Principal) -> Deployment:
     """Raises DeploymentNotFound, also for what they may not see."""
-    return deployment_of(find_row(session, deployment_id, who))
+    return deployment_of(find_row(session, deployment_id, actor))
 
 
-def list_all(session: Session, who: Principal) -> list[Deployment]:
+def list_all(session: Session, actor: Principal) -> list[Deployment]:
     """Newest first, the 500 newest at most."""
-    query = select(DeploymentRow).where(deployments_visible_to(who)).order_by(DeploymentRow.created_at.desc())
+    query = select(DeploymentRow).where(deployments_visible_to(actor)).order_by(DeploymentRow.created_at.desc())
     return [deployment_of(row) for row in session.scalars(query.limit(500))]
 
 
@@ -66,32 +66,32 @@ def count_by_status(session: Session) -> dict[DeploymentStatus, int]:
     return {DeploymentStatus(status): count for status, count in counted}
 
 
-def in_slot(session: Session, slot: str, who: Principal) -> Deployment | None:
+def in_slot(session: Session, slot: str, actor: Principal) -> Deployment | None:
     """What holds the slot of theirs."""
-    query = select(DeploymentRow).where(DeploymentRow.slot == key_of_owner(who, slot))
+    query = select(DeploymentRow).where(DeploymentRow.slot == key_of_owner(actor, slot))
     row = session.scalars(query).one_or_none()
     return deployment_of(row) if row else None
 
 
-def change(session: Session, deployment_id: str, changes: DeploymentChanges, who: Principal) -> Deployment:
+def change(session: Session, deployment_id: str, changes: DeploymentChanges, actor: Principal) -> Deployment:
     """Who sees it. Raises DeploymentNotFound, NotYours."""
-    row = find_own_row(session, deployment_id, who)
+    row = find_own_row(session, deployment_id, actor)
     row.shared, row.updated_at = changes.shared, utc_now()
     return deployment_of(row)
 
 
-def request_stop(session: Session, deployment_id: str, who: Principal) -> Deployment:
+def request_stop(session: Session, deployment_id: str, actor: Principal) -> Deployment:
     """Silent when it has ended already. Raises DeploymentNotFound, NotYours."""
-    row = find_own_row(session, deployment_id, who)
+    row = find_own_row(session, deployment_id, actor)
     ask_to_stop(row)
     return deployment_of(row)
 
 
 def _insert(
-    session: Session, new: NewDeployment, plan: EnginePlan, context: DomainContext, who: Principal
+    session: Session, new: NewDeployment, plan: EnginePlan, context: DomainContext, actor: Principal
 ) -> Deployment:
     """Raises IntegrityError from the unique indexes."""
-    slot = None if new.slot is None else key_of_owner(who, new.slot)
+    slot = None if new.slot is None else key_of_owner(actor, new.slot)
     if slot is not None:
         _vacate(session, slot)
     adapters = {} if plan.adapter is None or plan.served_name is None else {plan.served_name: plan.adapter}
@@ -100,7 +100,7 @@ def _insert(
         new.model_name,
         plan,
         context,
-        owner_id=who.user_id,
+        owner_id=actor.user_id,
         shared=new.shared,
         slot=slot,
         model_name=new.model_name,

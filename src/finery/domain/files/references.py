@@ -15,7 +15,7 @@ from finery.models import BlobRow
 
 
 def resolve_file(
-    session: Session, text: str, who: Principal, context: DomainContext, *, field: str
+    session: Session, text: str, actor: Principal, context: DomainContext, *, field: str
 ) -> ResolvedDataset | None:
     """None when `text` is no file's id. Raises UnknownFile, WrongPurpose.
 
@@ -25,7 +25,7 @@ def resolve_file(
         return None
     with read_beside_write(session) as reading:
         try:
-            row = find_row(reading, text, who)
+            row = find_row(reading, text, actor)
         except FileNotFound as error:
             raise UnknownFile(field, text) from error
         if row.purpose != Purpose.FINE_TUNE:

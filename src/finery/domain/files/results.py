@@ -23,23 +23,23 @@ class Result:
     """Of the run's events: while it is the same, so are the figures."""
 
 
-def find_result(session: Session, run_id: str, who: Principal, *, source: str) -> Result | None:
+def find_result(session: Session, run_id: str, actor: Principal, *, source: str) -> Result | None:
     """None also for what they may not see."""
-    row = session.execute(_results(who, source).where(RunRow.id == run_id)).one_or_none()
+    row = session.execute(_results(actor, source).where(RunRow.id == run_id)).one_or_none()
     return None if row is None else Result(*row)
 
 
 def list_results(
-    session: Session, who: Principal, *, source: str, after: int | None, limit: int, newest_first: bool
+    session: Session, actor: Principal, *, source: str, after: int | None, limit: int, newest_first: bool
 ) -> Sequence[Result]:
     """At most `limit`, those that come after the run with the number `after`."""
-    query = _results(who, source).order_by(RunRow.number.desc() if newest_first else RunRow.number).limit(limit)
+    query = _results(actor, source).order_by(RunRow.number.desc() if newest_first else RunRow.number).limit(limit)
     if after is not None:
         query = query.where(RunRow.number < after if newest_first else RunRow.number > after)
     return [Result(*row) for row in session.execute(query)]
 
 
-def _results(who: Principal, source: str) -> Select[str, int, datetime, int]:
+def _results(actor: Principal, source: str) -> Select[str, int, datetime, int]:
     ended = func.coalesce(RunRow.finished_at, RunRow.created_at)
     query = select(RunRow.id, RunRow.number, ended, RunRow.last_sequence)
-    return query.where(runs_visible_to(who), RunRow.source == source, RunRow.status == RunStatus.SUCCEEDED)
+    return query.where(runs_visible_to(actor), RunRow.source == source, RunRow.status == RunStatus.SUCCEEDED)

@@ -30,7 +30,7 @@ def create(
     *,
     purpose: str,
     lifetime_seconds: int | None,
-    who: Principal,
+    actor: Principal,
     home: HomeDirectory,
     is_retry: bool = False,
 ) -> StoredFile:
@@ -40,11 +40,11 @@ def create(
     purpose = checked_purpose(purpose)
     check_lifetime(lifetime_seconds)
     now = utc_now()
-    if is_retry and (before := _sent_before(session, file, purpose, lifetime_seconds, now, who)) is not None:
+    if is_retry and (before := _sent_before(session, file, purpose, lifetime_seconds, now, actor)) is not None:
         return file_of(before)
     row = FileRow(
         id=f"{FILE_PREFIX}{secrets.token_hex(12)}",
-        owner_id=who.user_id,
+        owner_id=actor.user_id,
         filename=file.filename,
         purpose=purpose,
         blob=store_blob(session, file, home).name,
@@ -59,7 +59,7 @@ def create(
 
 
 def _sent_before(
-    session: Session, file: NewFile, purpose: str, lifetime_seconds: int | None, now: datetime, who: Principal
+    session: Session, file: NewFile, purpose: str, lifetime_seconds: int | None, now: datetime, actor: Principal
 ) -> FileRow | None:
     query = (
         select(FileRow)
@@ -69,7 +69,7 @@ def _sent_before(
             FileRow.filename == file.filename,
             FileRow.purpose == purpose,
             FileRow.created_at >= now - RETRIED_WITHIN,
-            FileRow.owner_id == who.user_id if who.user_id is not None else FileRow.owner_id.is_(None),
+            FileRow.owner_id == actor.user_id if actor.user_id is not None else FileRow.owner_id.is_(None),
         )
     )
     lately = session.scalars(query.order_by(FileRow.number.desc()).limit(ALIKE))
@@ -81,33 +81,33 @@ def _lifetime_of(row: FileRow) -> int | None:
     return None if row.expires_at is None else round((row.expires_at - row.created_at).total_seconds())
 
 
-def get(session: Session, file_id: str, who: Principal) -> StoredFile:
+def get(session: Session, file_id: str, actor: Principal) -> StoredFile:
     """Raises FileNotFound, here and below also for other users' files and for those that have expired."""
-    return file_of(find_row(session, file_id, who))
+    return file_of(find_row(session, file_id, actor))
 
 
 def list_page(
-    session: Session, who: Principal, *, purpose: str | None, after: str | None, limit: int, newest_first: bool
+    session: Session, actor: Principal, *, purpose: str | None, after: str | None, limit: int, newest_first: bool
 ) -> tuple[list[StoredFile], bool]:
     """The files after the one with the id `after`, and whether there are more. Raises FileNotFound."""
-    query = select(FileRow).where(_there(who))
+    query = select(FileRow).where(_there(actor))
     if purpose is not None:
         query = query.where(FileRow.purpose == purpose)
     if after is not None:
-        number = find_row(session, after, who, field="after").number
+        number = find_row(session, after, actor, field="after").number
         query = query.where(FileRow.number < number if newest_first else FileRow.number > number)
     query = query.order_by(FileRow.number.desc() if newest_first else FileRow.number).limit(limit + 1)
     rows = session.scalars(query).all()
     return [file_of(row) for row in rows[:limit]], len(rows) > limit
 
 
-def content_path(session: Session, file_id: str, who: Principal, home: HomeDirectory) -> Path:
-    return blob_path(home, find_row(session, file_id, who).blob)
+def content_path(session: Session, file_id: str, actor: Principal, home: HomeDirectory) -> Path:
+    return blob_path(home, find_row(session, file_id, actor).blob)
 
 
-def delete(session: Session, file_id: str, who: Principal) -> None:
+def delete(session: Session, file_id: str, actor: Principal) -> None:
     """Raises FileInUse while an unfinished run reads it."""
-    row = find_row(session, file_id, who, lock=True)
+    row = find_row(session, file_id, actor, lock=True)
     query = (
         select(RunRow.id, DatasetPinRow.field, RunRow.config)
         .join(DatasetPinRow, DatasetPinRow.run_number == RunRow.number)
@@ -121,8 +121,10 @@ def delete(session: Session, file_id: str, who: Principal) -> None:
     session.flush()
 
 
-def find_row(session: Session, file_id: str, who: Principal, *, field: str = "file_id", lock: bool = False) -> FileRow:
-    query = select(FileRow).where(FileRow.id == file_id, _there(who))
+def find_row(
+    session: Session, file_id: str, actor: Principal, *, field: str = "file_id", lock: bool = False
+) -> FileRow:
+    query = select(FileRow).where(FileRow.id == file_id, _there(actor))
     row = session.scalars(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise FileNotFound(file_id, field=field)
@@ -153,13 +155,13 @@ def file_of(row: FileRow) -> StoredFile:
     )
 
 
-def _there(who: Principal) -> ColumnElement[bool]:
+def _there(actor: Principal) -> ColumnElement[bool]:
     """What they may see, and has not expired: a file ends at its time, also when nobody has swept yet."""
-    return and_(_visible_to(who), or_(FileRow.expires_at.is_(None), FileRow.expires_at > utc_now()))
+    return and_(_visible_to(actor), or_(FileRow.expires_at.is_(None), FileRow.expires_at > utc_now()))
 
 
-def _visible_to(who: Principal) -> ColumnElement[bool]:
-    if who.sees_all_datasets:
+def _visible_to(actor: Principal) -> ColumnElement[bool]:
+    if actor.sees_all_datasets:
         return true()
     # What has no owner is not theirs who have no account.
-    return false() if who.user_id is None else FileRow.owner_id == who.user_id
+    return false() if actor.user_id is None else FileRow.owner_id == actor.user_id

@@ -59,7 +59,7 @@ def begin(
     mime_type: str,
     lifetime_seconds: int | None,
     most_bytes: int,
-    who: Principal,
+    actor: Principal,
 ) -> PartedUpload:
     """Raises InvalidFileField, UploadTooLarge."""
     purpose = service.checked_purpose(purpose)
@@ -69,7 +69,7 @@ def begin(
     now = utc_now()
     row = UploadRow(
         id=f"upload_{secrets.token_hex(12)}",
-        owner_id=who.user_id,
+        owner_id=actor.user_id,
         filename=filename,
         purpose=purpose,
         mime_type=mime_type,
@@ -85,19 +85,19 @@ def begin(
     return _upload_of(row, None)
 
 
-def get_upload(session: Session, upload_id: str, who: Principal) -> PartedUpload:
+def get_upload(session: Session, upload_id: str, actor: Principal) -> PartedUpload:
     """Raises UploadNotFound, here and below also for other users' uploads."""
-    row = _find(session, upload_id, who)
-    return _upload_of(row, _file_of(session, row, who))
+    row = _find(session, upload_id, actor)
+    return _upload_of(row, _file_of(session, row, actor))
 
 
 def add_part(
-    session: Session, upload_id: str, part: NewFile, home: HomeDirectory, who: Principal, *, is_retry: bool = False
+    session: Session, upload_id: str, part: NewFile, home: HomeDirectory, actor: Principal, *, is_retry: bool = False
 ) -> UploadPart:
     """Keep a part: its file is moved to where parts lie. A client that says that it sends it once more gets the part
     of the first time. Raises UploadClosed, PartsDiffer, TooManyParts.
     """
-    row = _lock_pending(session, upload_id, who)
+    row = _lock_pending(session, upload_id, actor)
     row.expires_at = utc_now() + LIFETIME
     if is_retry and (before := _sent_before(session, upload_id, part)) is not None:
         before.answers += 1
@@ -158,11 +158,11 @@ def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirector
     return Joined(target, upload.filename, size, sha256.hexdigest(), md5.hexdigest())
 
 
-def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], who: Principal) -> PartedUpload:
+def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], actor: Principal) -> PartedUpload:
     """Before they are joined. One that is completed already is answered as it is. Raises UploadClosed, PartsDiffer."""
-    row = _find(session, upload_id, who)
+    row = _find(session, upload_id, actor)
     if row.status == UploadStatus.COMPLETED:
-        return _upload_of(row, _file_of(session, row, who))
+        return _upload_of(row, _file_of(session, row, actor))
     _refuse_closed(row)
     named = Counter(part_ids)
     kept = {part.id: part for part in session.scalars(select(UploadPartRow).where(UploadPartRow.upload_id == row.id))}
@@ -178,20 +178,20 @@ def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], who: 
 
 
 def complete(
-    session: Session, upload_id: str, joined: Joined, md5: str | None, home: HomeDirectory, who: Principal
+    session: Session, upload_id: str, joined: Joined, md5: str | None, home: HomeDirectory, actor: Principal
 ) -> PartedUpload:
     """Make it a file; its parts are no more needed. Of two at once one does it, and both get its answer.
 
     Raises UploadClosed, PartsDiffer.
     """
-    row = _lock(session, upload_id, who)
+    row = _lock(session, upload_id, actor)
     if row.status == UploadStatus.COMPLETED:
-        return _upload_of(row, _file_of(session, row, who))
+        return _upload_of(row, _file_of(session, row, actor))
     _refuse_closed(row)
     if md5 is not None and md5.lower() != joined.md5:
         raise PartsDiffer("md5", f"the parts' MD5 is {joined.md5}, not what was given")
     file = service.create(
-        session, joined, purpose=row.purpose, lifetime_seconds=row.lifetime_seconds, who=who, home=home
+        session, joined, purpose=row.purpose, lifetime_seconds=row.lifetime_seconds, actor=actor, home=home
     )
     row.status, row.file_id = UploadStatus.COMPLETED, file.id
     audit.name_target(session, upload_id)
@@ -199,33 +199,35 @@ def complete(
     return _upload_of(row, file)
 
 
-def cancel(session: Session, upload_id: str, who: Principal) -> PartedUpload:
+def cancel(session: Session, upload_id: str, actor: Principal) -> PartedUpload:
     """Silent when it was cancelled already. Raises UploadClosed."""
-    row = _lock(session, upload_id, who)
+    row = _lock(session, upload_id, actor)
     if row.status != UploadStatus.CANCELLED:
         _refuse_closed(row)
         row.status = UploadStatus.CANCELLED
     return _upload_of(row, None)
 
 
-def _find(session: Session, upload_id: str, who: Principal) -> UploadRow:
-    return _own(session.get(UploadRow, upload_id), upload_id, who)
+def _find(session: Session, upload_id: str, actor: Principal) -> UploadRow:
+    return _own(session.get(UploadRow, upload_id), upload_id, actor)
 
 
-def _lock(session: Session, upload_id: str, who: Principal) -> UploadRow:
+def _lock(session: Session, upload_id: str, actor: Principal) -> UploadRow:
     row = session.get(UploadRow, upload_id, with_for_update=True, populate_existing=True)
-    return _own(row, upload_id, who)
+    return _own(row, upload_id, actor)
 
 
-def _lock_pending(session: Session, upload_id: str, who: Principal) -> UploadRow:
-    row = _lock(session, upload_id, who)
+def _lock_pending(session: Session, upload_id: str, actor: Principal) -> UploadRow:
+    row = _lock(session, upload_id, actor)
     _refuse_closed(row)
     return row
 
 
-def _own(row: UploadRow | None, upload_id: str, who: Principal) -> UploadRow:
+def _own(row: UploadRow | None, upload_id: str, actor: Principal) -> UploadRow:
     # What has no owner is not theirs who have no account.
-    is_theirs = row is not None and (who.sees_all_datasets or (who.user_id is not None and who.user_id == row.owner_id))
+    is_theirs = row is not None and (
+        actor.sees_all_datasets or (actor.user_id is not None and actor.user_id == row.owner_id)
+    )
     if row is None or not is_theirs:
         raise UploadNotFound(upload_id)
     return row
@@ -242,10 +244,10 @@ def _status_of(row: UploadRow) -> UploadStatus:
     return UploadStatus.EXPIRED if status is UploadStatus.PENDING and row.expires_at <= utc_now() else status
 
 
-def _file_of(session: Session, row: UploadRow, who: Principal) -> StoredFile | None:
+def _file_of(session: Session, row: UploadRow, actor: Principal) -> StoredFile | None:
     """None when it was deleted since."""
     try:
-        return None if row.file_id is None else service.get(session, row.file_id, who)
+        return None if row.file_id is None else service.get(session, row.file_id, actor)
     except FileNotFound:
         return None
 

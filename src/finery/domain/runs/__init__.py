@@ -3,7 +3,7 @@
 from finery.domain.runs.checkpoints import list_checkpoints
 from finery.domain.runs.history import (
     get_artifact,
-    iter_figures,
+    iter_metrics,
     list_artifacts,
     list_events,
     list_events_backwards,
@@ -22,7 +22,7 @@ __all__ = [
     "forget_output",
     "get",
     "get_artifact",
-    "iter_figures",
+    "iter_metrics",
     "list_artifacts",
     "list_checkpoints",
     "list_events",

@@ -16,13 +16,13 @@ from finery.models import EventRow
 TOLD = (EventType.PROGRESS, EventType.EVALUATION, EventType.CHECKPOINT)
 
 
-def list_checkpoints(session: Session, run_id: str, who: Principal) -> list[Checkpoint]:
+def list_checkpoints(session: Session, run_id: str, actor: Principal) -> list[Checkpoint]:
     """By step, the newest first. A step that was saved once more after a resume counts once."""
-    number = find_row(session, run_id, who).number
+    number = find_row(session, run_id, actor).number
     query = select(EventRow.type, EventRow.at, EventRow.data).where(
         EventRow.run_number == number, EventRow.type.in_(TOLD)
     )
-    figures: dict[int, dict[str, float]] = {}
+    metrics: dict[int, dict[str, float]] = {}
     evaluations: dict[int, dict[str, float]] = {}
     saved: dict[int, tuple[float, str]] = {}
     for kind, at, data in session.execute(query.order_by(EventRow.sequence)):
@@ -30,19 +30,19 @@ def list_checkpoints(session: Session, run_id: str, who: Principal) -> list[Chec
         if kind == EventType.CHECKPOINT:
             saved[step] = (at, str(data.get("path")))
         else:
-            (figures if kind == EventType.PROGRESS else evaluations)[step] = _numbers(data)
+            (metrics if kind == EventType.PROGRESS else evaluations)[step] = _numbers(data)
     there = [(step, at, path) for step, (at, path) in saved.items() if Path(path).is_dir()]
     return [
         Checkpoint(
-            step=step, at=at, path=path, figures=_newest(figures, step), evaluation=evaluations.get(step, {})
+            step=step, at=at, path=path, metrics=_newest(metrics, step), evaluation=evaluations.get(step, {})
         )
         for step, at, path in sorted(there, reverse=True)
     ]  # fmt: skip
 
 
-def _newest(figures: dict[int, dict[str, float]], step: int) -> dict[str, float]:
-    told = [known for known in figures if known <= step]
-    return figures[max(told)] if told else {}
+def _newest(metrics: dict[int, dict[str, float]], step: int) -> dict[str, float]:
+    told = [known for known in metrics if known <= step]
+    return metrics[max(told)] if told else {}
 
 
 def _numbers(data: dict[str, Any]) -> dict[str, float]:

@@ -23,7 +23,7 @@ from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_refe
 from finery.domain.datasets.check import state_of_rows
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.store_errors import StoredDatasetNotFound
-from finery.domain.errors import DomainError, Flaw
+from finery.domain.errors import DomainError, Issue
 from finery.domain.files import resolve_file
 from finery.domain.path_access import is_hidden
 from finery.domain.runs.errors import InvalidRun, NoSuchData
@@ -36,7 +36,7 @@ class EvaluationRefused(DatasetRefused):
     """What a run would be evaluated on is bad; the message begins with the setting that names it."""
 
     def __init__(self, field: str, error: DatasetRefused) -> None:
-        super().__init__(f"{field}: {error}", flaws=error.flaws, total=error.total)
+        super().__init__(f"{field}: {error}", issues=error.issues, total=error.total)
         self.field = field
 
 
@@ -86,14 +86,14 @@ class RunData:
 
 
 def find_data(
-    session: Session, recipe: Recipe, config: RecipeConfig, context: DomainContext, who: Principal
+    session: Session, recipe: Recipe, config: RecipeConfig, context: DomainContext, actor: Principal
 ) -> RunData:
     """Raises InvalidRun, DatasetRefused, and EvaluationRefused where the data to learn from are good."""
-    with _nothing_hidden(session, context, who) as read:
+    with _nothing_hidden(session, context, actor) as read:
         located = []
         for one in inputs_of(config):
             if isinstance(one.kind, DatasetInput):
-                located.append(_locate(session, one, context, who))
+                located.append(_locate(session, one, context, actor))
                 read.append((one, located[-1].path))
         if recipe.examples is None:
             for found in located:
@@ -122,7 +122,7 @@ def refuse_too_few(data: Learned, config: TrainingConfig, *, processes: int) -> 
     together = config.batch_size * processes
     if (rows := data.rows_to_train_on(config)) < together:
         raise InvalidRun(
-            [Flaw("batch_size", f"{rows} rows to learn from do not fill a batch of {together}; choose a smaller one")]
+            [Issue("batch_size", f"{rows} rows to learn from do not fill a batch of {together}; choose a smaller one")]
         )
 
 
@@ -131,30 +131,30 @@ def resolved_path(field: str, text: str, context: DomainContext) -> Path:
     try:
         return context.resolver.resolve(text)
     except PathRefused as error:
-        raise InvalidRun([Flaw(field, str(error))]) from error
+        raise InvalidRun([Issue(field, str(error))]) from error
 
 
 @contextmanager
-def _nothing_hidden(session: Session, context: DomainContext, who: Principal) -> Iterator[list[tuple[Input, Path]]]:
+def _nothing_hidden(session: Session, context: DomainContext, actor: Principal) -> Iterator[list[tuple[Input, Path]]]:
     """Gives a list for what is read. Of what is hidden from them they hear only that nothing is there, bad or not."""
     read: list[tuple[Input, Path]] = []
     try:
         yield read
     finally:
         for one, path in read:
-            if is_hidden(session, path, who, context):
+            if is_hidden(session, path, actor, context):
                 raise _no_dataset(one)
 
 
-def _locate(session: Session, one: Input, context: DomainContext, who: Principal) -> Located:
+def _locate(session: Session, one: Input, context: DomainContext, actor: Principal) -> Located:
     """A stored dataset or an uploaded file, which is to be pinned, or a path."""
-    uploaded = resolve_file(session, one.name, who, context, field=one.field)
+    uploaded = resolve_file(session, one.name, actor, context, field=one.field)
     try:
-        stored = uploaded or resolve_reference(session, one.name, who, context)
+        stored = uploaded or resolve_reference(session, one.name, actor, context)
     except StoredDatasetNotFound as error:
-        raise NoSuchData([Flaw(one.field, str(error))]) from error
+        raise NoSuchData([Issue(one.field, str(error))]) from error
     except DomainError as error:
-        raise InvalidRun([Flaw(one.field, str(error))]) from error
+        raise InvalidRun([Issue(one.field, str(error))]) from error
     return Located(one, resolved_path(one.field, one.name, context) if stored is None else stored.path, stored)
 
 
@@ -200,7 +200,7 @@ def _refuse_missing(located: Located) -> None:
 
 def _no_dataset(one: Input) -> NoSuchData:
     message = f"there is no file or folder {one.name[:200]!r}; upload it, or name one that is there"
-    return NoSuchData([Flaw(one.field, message)])
+    return NoSuchData([Issue(one.field, message)])
 
 
 def _usable(config: RecipeConfig, located: Located, report: DatasetReport) -> int:

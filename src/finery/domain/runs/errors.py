@@ -1,8 +1,8 @@
 from collections.abc import Mapping, Sequence
 
 from finery.contracts.status import RunStatus
-from finery.domain.errors import DomainError, ErrorKind, Flaw
-from finery.domain.flaws import Flaws
+from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.domain.issues import Issues
 
 
 class RunNotFound(DomainError):
@@ -41,14 +41,14 @@ class RunExists(DomainError):
 
 
 class InvalidRun(DomainError):
-    """The request's configuration is impossible; each flaw names its field."""
+    """The request's configuration is impossible; each issue names its field."""
 
     kind = ErrorKind.INVALID
     code = "invalid_run"
 
-    def __init__(self, flaws: Flaws | Sequence[Flaw]) -> None:
-        found = flaws if isinstance(flaws, Flaws) else Flaws.of(flaws)
-        super().__init__(found.summary, flaws=found.told)
+    def __init__(self, issues: Issues | Sequence[Issue]) -> None:
+        found = issues if isinstance(issues, Issues) else Issues.of(issues)
+        super().__init__(found.summary, issues=found.told)
 
 
 class NoSuchData(InvalidRun):
@@ -77,7 +77,7 @@ class PythonGradersForbidden(DomainError):
             "a python grader is a program of the request that runs on this server's machine, and its administrator has "
             "not allowed that (FINERY_ALLOW_PYTHON_GRADERS); use another grader"
         )
-        super().__init__(f"grader: {message}", flaws=[Flaw("grader", message)])
+        super().__init__(f"grader: {message}", issues=[Issue("grader", message)])
 
 
 class OutputTaken(DomainError):

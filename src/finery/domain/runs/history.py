@@ -23,9 +23,9 @@ FIGURES_AT_ONCE = 1000
 """So many are held in memory."""
 
 
-def list_events(session: Session, run_id: str, who: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
+def list_events(session: Session, run_id: str, actor: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
     """In order, those numbered past `after`."""
-    row = find_row(session, run_id, who)
+    row = find_row(session, run_id, actor)
     query = (
         select(EventRow)
         .where(EventRow.run_number == row.number, EventRow.sequence > after)
@@ -36,10 +36,10 @@ def list_events(session: Session, run_id: str, who: Principal, *, after: int = 0
 
 
 def list_events_backwards(
-    session: Session, run_id: str, who: Principal, *, before: int | None, limit: int, types: Collection[EventType]
+    session: Session, run_id: str, actor: Principal, *, before: int | None, limit: int, types: Collection[EventType]
 ) -> list[Event]:
     """Newest first, those of `types` numbered below `before`."""
-    row = find_row(session, run_id, who)
+    row = find_row(session, run_id, actor)
     query = select(EventRow).where(EventRow.run_number == row.number, EventRow.type.in_(types))
     if before is not None:
         query = query.where(EventRow.sequence < before)
@@ -47,9 +47,9 @@ def list_events_backwards(
     return [_event_of(found, row) for found in rows]
 
 
-def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> list[dict[str, Any]]:
+def metrics(session: Session, run_id: str, actor: Principal, *, points: int) -> list[dict[str, Any]]:
     """The figures in order, thinned out evenly to about `points` training rows; evaluations are all kept."""
-    row = find_row(session, run_id, who)
+    row = find_row(session, run_id, actor)
     mine = EventRow.run_number == row.number
     total = session.scalar(select(func.count()).where(mine, EventRow.type == EventType.PROGRESS)) or 0
     numbered = (
@@ -69,9 +69,9 @@ def metrics(session: Session, run_id: str, who: Principal, *, points: int) -> li
     return [{"type": type_, "at": at, **data} for type_, at, data in session.execute(query)]
 
 
-def iter_figures(session: Session, run_id: str, who: Principal) -> Iterator[tuple[str, dict[str, Any]]]:
+def iter_metrics(session: Session, run_id: str, actor: Principal) -> Iterator[tuple[str, dict[str, Any]]]:
     """All of them in order, each with its event's type; read piece by piece, while nothing else is asked for."""
-    row = find_row(session, run_id, who)
+    row = find_row(session, run_id, actor)
     query = (
         select(EventRow.type, EventRow.data)
         .where(EventRow.run_number == row.number, EventRow.type.in_(FIGURES))
@@ -82,29 +82,29 @@ def iter_figures(session: Session, run_id: str, who: Principal) -> Iterator[tupl
         yield found.type, found.data
 
 
-def list_artifacts(session: Session, run_id: str, who: Principal) -> list[Artifact]:
-    row = find_row(session, run_id, who)
+def list_artifacts(session: Session, run_id: str, actor: Principal) -> list[Artifact]:
+    row = find_row(session, run_id, actor)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number).order_by(ArtifactRow.id)
     return [artifact_of(found, run_id) for found in session.scalars(query)]
 
 
-def get_artifact(session: Session, run_id: str, artifact_id: int, who: Principal, context: DomainContext) -> Artifact:
+def get_artifact(session: Session, run_id: str, artifact_id: int, actor: Principal, context: DomainContext) -> Artifact:
     """Raises RunNotFound, ArtifactNotFound; the latter also where another run has put its own in the same place."""
-    row = find_row(session, run_id, who)
+    row = find_row(session, run_id, actor)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
-    if found is None or _is_anothers(session, found.path, row.id, who, context):
+    if found is None or _is_anothers(session, found.path, row.id, actor, context):
         raise ArtifactNotFound(run_id, artifact_id)
     return artifact_of(found, run_id)
 
 
-def _is_anothers(session: Session, name: str, run_id: str, who: Principal, context: DomainContext) -> bool:
+def _is_anothers(session: Session, name: str, run_id: str, actor: Principal, context: DomainContext) -> bool:
     try:
         path = context.resolver.resolve(name)
     except PathRefused:
         return True
     is_made_since = any(maker_of(folder) not in (None, run_id) for folder in (path, path.parent))
-    return is_made_since or is_hidden(session, path, who, context)
+    return is_made_since or is_hidden(session, path, actor, context)
 
 
 def _event_of(row: EventRow, run: RunRow) -> Event:

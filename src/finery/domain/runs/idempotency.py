@@ -34,20 +34,20 @@ def request_hash(new: NewRun) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
-def stored_key(new: NewRun, who: Principal) -> str | None:
+def stored_key(new: NewRun, actor: Principal) -> str | None:
     """Each owner's keys are their own: what another drew neither answers nor conflicts."""
-    return None if new.idempotency_key is None else key_of_owner(who, new.idempotency_key)
+    return None if new.idempotency_key is None else key_of_owner(actor, new.idempotency_key)
 
 
-def earlier_answer(session: Session, new: NewRun, who: Principal) -> Run | None:
+def earlier_answer(session: Session, new: NewRun, actor: Principal) -> Run | None:
     """The run that the same key was answered with before. Raises IdempotencyMismatch when the body differs.
 
     The key of a resumed run is the server's own: its name, labels and sharing are those of the run before, which may
     have been changed between two requests, and no client has sent a key that it could have mistaken.
     """
-    key = stored_key(new, who)
+    key = stored_key(new, actor)
     if key is None:
-        return _sent_before(session, new, who) if new.is_retry else None
+        return _sent_before(session, new, actor) if new.is_retry else None
     query = select(RunRow).where(RunRow.source == new.source, RunRow.idempotency_key == key)
     row = session.scalars(query).one_or_none()
     if row is None:
@@ -57,16 +57,16 @@ def earlier_answer(session: Session, new: NewRun, who: Principal) -> Run | None:
     return run_of(row)
 
 
-def request_key(new: NewRun, who: Principal) -> str:
+def request_key(new: NewRun, actor: Principal) -> str:
     """Equal for requests of which one may be the other's retry."""
-    return key_of_owner(who, f"{new.source}:{request_hash(new)}")
+    return key_of_owner(actor, f"{new.source}:{request_hash(new)}")
 
 
-def _sent_before(session: Session, new: NewRun, who: Principal) -> Run | None:
+def _sent_before(session: Session, new: NewRun, actor: Principal) -> Run | None:
     """A client that lost the answer sends the request once more; that it does, it says itself."""
     query = select(RunRow).where(
         RunRow.source == new.source,
-        RunRow.owner_id == who.user_id if who.user_id is not None else RunRow.owner_id.is_(None),
+        RunRow.owner_id == actor.user_id if actor.user_id is not None else RunRow.owner_id.is_(None),
         RunRow.request_hash == request_hash(new),
         RunRow.created_at >= utc_now() - RETRIED_WITHIN,
     )
@@ -81,27 +81,27 @@ def _is_given_up(row: RunRow) -> bool:
     return row.status == RunStatus.CANCELLED or row.intent == Intent.CANCEL
 
 
-def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: IntegrityError, who: Principal) -> Run:
+def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: IntegrityError, actor: Principal) -> Run:
     """What a unique index meant: a replay that came first, a taken id, or a taken output directory."""
-    if (before := earlier_answer(session, new, who)) is not None:
+    if (before := earlier_answer(session, new, actor)) is not None:
         return before
-    refuse_taken_id(session, new, who)
+    refuse_taken_id(session, new, actor)
     if _is_taken(session, plan.run_id):
         raise (RunExists(plan.run_id) if plan.run_id == new.id else IdCollided()) from error
     holder = select(SHOWN_ID).where(RunRow.output_key == plan.output_key)
-    if (seen := session.scalars(holder.where(runs_visible_to(who))).first()) is not None:
+    if (seen := session.scalars(holder.where(runs_visible_to(actor))).first()) is not None:
         raise OutputTaken(plan.output_name or "", f"belongs to the unfinished run {seen!r}") from error
     if session.scalars(holder).first() is not None:
         raise OutputTaken(plan.output_name or "", "is taken") from error
     raise error
 
 
-def refuse_taken_id(session: Session, new: NewRun, who: Principal) -> None:
+def refuse_taken_id(session: Session, new: NewRun, actor: Principal) -> None:
     """Of others' ids it tells nothing. Raises RunExists."""
     if new.id is None:
         return
-    own = RunRow.owner_id == who.user_id if who.user_id is not None else RunRow.owner_id.is_(None)
-    is_it = or_(RunRow.client_key == client_key(who.user_id, new.id), and_(RunRow.id == new.id, own))
+    own = RunRow.owner_id == actor.user_id if actor.user_id is not None else RunRow.owner_id.is_(None)
+    is_it = or_(RunRow.client_key == client_key(actor.user_id, new.id), and_(RunRow.id == new.id, own))
     if session.scalars(select(RunRow.number).where(is_it)).first() is not None:
         raise RunExists(new.id)
 

@@ -19,7 +19,7 @@ from finery.kit.clock import utc_now
 from finery.models import LogRow, MeasurementDueRow, OutboxRow, RunRow
 
 
-def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext, who: Principal) -> RunRow:
+def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext, actor: Principal) -> RunRow:
     """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes, and
     OSError (ENOSPC) while what is left of the disk is kept back."""
     keep_room(session)
@@ -27,8 +27,8 @@ def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext
     row = RunRow(
         id=plan.run_id,
         client_id=new.id,
-        client_key=None if new.id is None else client_key(who.user_id, new.id),
-        owner_id=who.user_id,
+        client_key=None if new.id is None else client_key(actor.user_id, new.id),
+        owner_id=actor.user_id,
         shared=new.shared,
         source=new.source,
         recipe=new.recipe,
@@ -37,7 +37,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext
         config=plan.config,
         requested=new.config,
         spec=plan.resolved,
-        idempotency_key=stored_key(new, who),
+        idempotency_key=stored_key(new, actor),
         request_hash=request_hash(new),
         gpus=plan.gpus,
         cpu_slots=plan.cpu_slots,

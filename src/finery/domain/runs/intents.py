@@ -19,9 +19,9 @@ from finery.kit.clock import utc_now
 from finery.models import RunRow
 
 
-def request_cancel(session: Session, run_id: str, who: Principal) -> Run:
+def request_cancel(session: Session, run_id: str, actor: Principal) -> Run:
     """Cancelled at once when nothing runs yet, else as soon as its process is gone. Raises RunFinished."""
-    row = _unfinished(session, run_id, who)
+    row = _unfinished(session, run_id, actor)
     make_room(session)
     if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
         set_intent(session, row, Intent.CANCEL)
@@ -30,9 +30,9 @@ def request_cancel(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def request_pause(session: Session, run_id: str, who: Principal) -> Run:
+def request_pause(session: Session, run_id: str, actor: Principal) -> Run:
     """Paused at once when queued, else at the next checkpoint, which it asks for. Raises RunFinished, IntentRefused."""
-    row = _controllable(session, run_id, who)
+    row = _controllable(session, run_id, actor)
     if not recipe_of_run(row.recipe).resumable:
         raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
     if row.status == RunStatus.QUEUED:
@@ -43,9 +43,9 @@ def request_pause(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def request_stop(session: Session, run_id: str, who: Principal) -> Run:
+def request_stop(session: Session, run_id: str, actor: Principal) -> Run:
     """End early and keep the model as it is by then; a run that never began is cancelled."""
-    row = _controllable(session, run_id, who)
+    row = _controllable(session, run_id, actor)
     if not RunStatus(row.status).is_live:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
     else:
@@ -54,9 +54,9 @@ def request_stop(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def request_checkpoint(session: Session, run_id: str, who: Principal) -> Run:
+def request_checkpoint(session: Session, run_id: str, actor: Principal) -> Run:
     """Have a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
-    row = _controllable(session, run_id, who)
+    row = _controllable(session, run_id, actor)
     if not RunStatus(row.status).is_live:
         raise IntentRefused(run_id, f"is {row.status}; only a running run can save a checkpoint")
     if "checkpoint" not in row.controls:
@@ -65,15 +65,15 @@ def request_checkpoint(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def _unfinished(session: Session, run_id: str, who: Principal) -> RunRow:
-    row = lock_row(session, run_id, who)
+def _unfinished(session: Session, run_id: str, actor: Principal) -> RunRow:
+    row = lock_row(session, run_id, actor)
     if RunStatus(row.status).is_finished:
         raise RunFinished(run_id, RunStatus(row.status))
     return row
 
 
-def _controllable(session: Session, run_id: str, who: Principal) -> RunRow:
-    row = _unfinished(session, run_id, who)
+def _controllable(session: Session, run_id: str, actor: Principal) -> RunRow:
+    row = _unfinished(session, run_id, actor)
     if row.recipe == EXTERNAL:
         raise NotControllable(run_id)
     return row

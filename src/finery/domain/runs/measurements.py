@@ -24,7 +24,7 @@ from finery.domain.datasets import named_by_reference
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measurement import refuse_misfit
 from finery.domain.datasets.quick_measurement import Postponed, measure_briefly
-from finery.domain.errors import DomainError, Flaw
+from finery.domain.errors import DomainError, Issue
 from finery.domain.runs.data import LEARNED, Learned
 from finery.domain.runs.errors import InvalidRun
 from finery.domain.runs.transitions import append_event, change_status
@@ -120,7 +120,7 @@ def _told(found: Found, *, name: str, path: Path) -> tuple[NoticeData, ...]:
     with named_by_reference(name, path):
         match found:
             case MeasurementRefused(refused=reason, would_fail=True):
-                raise InvalidRun([Flaw(TEMPLATE, reason)])
+                raise InvalidRun([Issue(TEMPLATE, reason)])
             case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
                 message = f"{LEARNED}: not measured in the model's tokens: {reason}"
                 level = "info" if isinstance(found, NotMeasured) else "warning"

@@ -8,7 +8,7 @@ from finery.contracts.events import NoticeData
 from finery.contracts.machine import Machine
 from finery.contracts.memory_fit import Footprint, ModelShape, Training, estimate, gib, largest_batch, shape_of
 from finery.contracts.recipes import Recipe, TrainingConfig
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.domain.runs.auto_values import description_of
 from finery.domain.runs.errors import InvalidRun
 from finery.kit.machine import computes_bfloat16
@@ -50,7 +50,7 @@ def check_fit(
     asked = _training(config, footprint, shape, length, device)
     single = replace(asked, batch_size=1)
     if estimate(shape, single).total > MARGIN * device.memory:
-        raise InvalidRun([_flaw(shape, single, device)])
+        raise InvalidRun([_issue(shape, single, device)])
     found = estimate(shape, asked)
     if found.total <= device.memory:
         return ()
@@ -60,8 +60,8 @@ def check_fit(
     else:
         message = f"a batch of {asked.batch_size} needs about {found}, and {device.words}: {_smaller(fitting, device)}"
     told = {"level": "warning", "code": "batch_too_large", "message": message}
-    figures = {"batch_size": fitting, "estimated_bytes": found.total, "memory_bytes": device.memory}
-    return (NoticeData.model_validate(told | figures),)
+    metrics = {"batch_size": fitting, "estimated_bytes": found.total, "memory_bytes": device.memory}
+    return (NoticeData.model_validate(told | metrics),)
 
 
 def _shape(model: str) -> ModelShape | None:
@@ -105,11 +105,11 @@ def _length(config: TrainingConfig, footprint: Footprint, dataset: Path, rows: i
     return min(config.max_length, longest + footprint.answer_length)
 
 
-def _flaw(shape: ModelShape, single: Training, device: Device) -> Flaw:
+def _issue(shape: ModelShape, single: Training, device: Device) -> Issue:
     fitting = [words for words, remedy in _remedies(single, device) if estimate(shape, remedy).total <= device.memory]
     mend = f"what would fit: {'; '.join(fitting)}" if fitting else "choose a smaller model"
     needed = estimate(shape, single)
-    return Flaw("model_name", f"even a batch of 1 needs about {needed}, and {device.words}; {mend}")
+    return Issue("model_name", f"even a batch of 1 needs about {needed}, and {device.words}; {mend}")
 
 
 def _remedies(single: Training, device: Device) -> Iterator[tuple[str, Training]]:

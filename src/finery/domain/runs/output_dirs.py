@@ -15,7 +15,7 @@ from finery.contracts.recipes import RecipeConfig
 from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.status import RunStatus
 from finery.domain.context import DomainContext
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 from finery.domain.ownership import SHOWN_ID, runs_visible_to
 from finery.domain.path_access import has_output_below, is_anothers_output
 from finery.domain.runs.data import resolved_path
@@ -50,17 +50,17 @@ def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> 
     home = context.home.path.resolve()
     reserved = [home / folder for folder in RESERVED_FOLDERS]
     if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
-        raise InvalidRun([Flaw("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
+        raise InvalidRun([Issue("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
     if _root_of(path, context) is None:
         allowed = ", ".join(f"{context.resolver.relative(root)}/" for root in _roots(context))
         message = f"{name!r} is no place for outputs: name a folder below {allowed}, as {OUTPUTS}/{path.name}"
-        raise InvalidRun([Flaw("output_dir", f"{message}; an administrator allows others (FINERY_OUTPUT_ROOTS)")])
+        raise InvalidRun([Issue("output_dir", f"{message}; an administrator allows others (FINERY_OUTPUT_ROOTS)")])
     return path
 
 
-def refuse_taken(session: Session, path: Path, name: str, context: DomainContext, who: Principal) -> None:
+def refuse_taken(session: Session, path: Path, name: str, context: DomainContext, actor: Principal) -> None:
     """First whether it is another's: then nothing of what it holds is told. Raises OutputTaken."""
-    if is_anothers_output(session, path, who, context):
+    if is_anothers_output(session, path, actor, context):
         raise OutputTaken(name, "is taken")
     if path.is_file():
         raise OutputTaken(name, "is a file")
@@ -68,8 +68,8 @@ def refuse_taken(session: Session, path: Path, name: str, context: DomainContext
         raise OutputTaken(name, "holds files that are no output of an earlier run")
     if _is_in_base(path, context):
         raise OutputTaken(name, "lies in the folder of a model")
-    _refuse_around(session, path, name, context, who)
-    _refuse_base(session, path, name, who)
+    _refuse_around(session, path, name, context, actor)
+    _refuse_base(session, path, name, actor)
 
 
 def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) -> None:
@@ -109,9 +109,9 @@ def _is_in_base(path: Path, context: DomainContext) -> bool:
     )
 
 
-def _refuse_around(session: Session, path: Path, name: str, context: DomainContext, who: Principal) -> None:
+def _refuse_around(session: Session, path: Path, name: str, context: DomainContext, actor: Principal) -> None:
     """Who replaces a folder replaces all that is below, and means only the one that is named."""
-    query = select(SHOWN_ID).where(*has_output_below(path, context), runs_visible_to(who)).limit(1)
+    query = select(SHOWN_ID).where(*has_output_below(path, context), runs_visible_to(actor)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
         raise OutputTaken(name, f"holds the output of run {inner!r}")
 
@@ -126,11 +126,11 @@ def _names(stored: InstrumentedAttribute[ResolvedRun], text: str) -> ColumnEleme
     return or_(*(written.contains(form, autoescape=True) for form in forms))
 
 
-def _refuse_base(session: Session, path: Path, name: str, who: Principal) -> None:
+def _refuse_base(session: Session, path: Path, name: str, actor: Principal) -> None:
     """An adapter is nothing without the base that it was trained on."""
     if not path.is_dir():
         return
-    query = select(SHOWN_ID, RunRow.spec, runs_visible_to(who)).where(
+    query = select(SHOWN_ID, RunRow.spec, runs_visible_to(actor)).where(
         RunRow.status == RunStatus.SUCCEEDED,
         RunRow.output_hash.is_not(None),
         _names(RunRow.spec, str(path)),

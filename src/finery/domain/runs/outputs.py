@@ -38,7 +38,7 @@ class ForgottenOutput:
         return self.folder.with_name(f".{self.run_id}.gone")
 
 
-def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirectory) -> ForgottenOutput | None:
+def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDirectory) -> ForgottenOutput | None:
     """The run stays, without its model; after the commit follow `remove_files` and `settle`. None: there is nothing of
     the run's to remove, since it never put a model there, has given it up before, or another run has put its own there.
 
@@ -46,7 +46,7 @@ def forget_output(session: Session, run_id: str, who: Principal, home: HomeDirec
     run begins from it or lets it judge, somebody has deployed it, or something of another run lies in it. All this is
     said of its checkpoints, too.
     """
-    row = lock_row(session, run_id, who)
+    row = lock_row(session, run_id, actor)
     if not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
     folder = row.spec.output_dir

@@ -28,7 +28,7 @@ from finery.models import RunRow
 _PREFIXED = re.compile(r"(.+-)[0-9a-f]{24}")
 
 
-def resume(session: Session, run_id: str, who: Principal, context: DomainContext) -> Run:
+def resume(session: Session, run_id: str, actor: Principal, context: DomainContext) -> Run:
     """Queue a paused run again. Of one that has ended, accept a new run with its configuration and data, which begins
     from its last whole checkpoint; asked again while that is unfinished, answer with that.
 
@@ -36,10 +36,10 @@ def resume(session: Session, run_id: str, who: Principal, context: DomainContext
     `create` raises of the new run.
     """
     with read_beside_write(session) as reading:
-        found = _successor(reading, find_row(reading, run_id, who), who, context)
+        found = _successor(reading, find_row(reading, run_id, actor), actor, context)
     if found is None:
-        return _queue_again(session, run_id, who)
-    return found if isinstance(found, Run) else _accept(session, found, who, context)
+        return _queue_again(session, run_id, actor)
+    return found if isinstance(found, Run) else _accept(session, found, actor, context)
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class _Successor:
     checkpoint: Path
 
 
-def _queue_again(session: Session, run_id: str, who: Principal) -> Run:
-    row = lock_row(session, run_id, who)
+def _queue_again(session: Session, run_id: str, actor: Principal) -> Run:
+    row = lock_row(session, run_id, actor)
     if row.status != RunStatus.PAUSED:
         state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
         raise IntentRefused(run_id, f"is {state}; only a run that is paused or has ended can be resumed")
@@ -62,9 +62,9 @@ def _queue_again(session: Session, run_id: str, who: Principal) -> Run:
     return run_of(row)
 
 
-def _successor(reading: Session, row: RunRow, who: Principal, context: DomainContext) -> _Successor | Run | None:
+def _successor(reading: Session, row: RunRow, actor: Principal, context: DomainContext) -> _Successor | Run | None:
     """What is to follow on an ended run, or follows on it already. None: it has not ended."""
-    if not may_write_run(who, row.owner_id):
+    if not may_write_run(actor, row.owner_id):
         raise NotYours("run", row.id)
     if row.recipe == EXTERNAL:
         raise NotControllable(row.id)
@@ -73,7 +73,7 @@ def _successor(reading: Session, row: RunRow, who: Principal, context: DomainCon
     # Before the look at what is there: a successor that comes between the two is found by that look. The other way
     # round, it would be taken for an earlier one that has ended, and followed by a second.
     key = _idempotency_key(reading, row)
-    unfinished = _unfinished_successor(reading, row, who)
+    unfinished = _unfinished_successor(reading, row, actor)
     if unfinished is not None:
         return run_of(unfinished)
     if not recipe_of_run(row.recipe).resumable:
@@ -85,9 +85,9 @@ def _successor(reading: Session, row: RunRow, who: Principal, context: DomainCon
     return _Successor(_request(row, key), dict(row.requested), before, checkpoint)
 
 
-def _unfinished_successor(reading: Session, row: RunRow, who: Principal) -> RunRow | None:
+def _unfinished_successor(reading: Session, row: RunRow, actor: Principal) -> RunRow | None:
     """The newest that they may see; a private one of somebody else's is no answer to them."""
-    query = select(RunRow).where(RunRow.resumed_from == row.id, RunRow.status.not_in(FINISHED), runs_visible_to(who))
+    query = select(RunRow).where(RunRow.resumed_from == row.id, RunRow.status.not_in(FINISHED), runs_visible_to(actor))
     return reading.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
 
 
@@ -120,8 +120,8 @@ def _request(row: RunRow, key: str) -> NewRun:
     )
 
 
-def _accept(session: Session, successor: _Successor, who: Principal, context: DomainContext) -> Run:
-    run = create(session, successor.new, context, who)
+def _accept(session: Session, successor: _Successor, actor: Principal, context: DomainContext) -> Run:
+    run = create(session, successor.new, context, actor)
     directory = context.home.run(run.uid)
     if directory.path.exists():
         # Somebody else's request was first.
@@ -129,7 +129,7 @@ def _accept(session: Session, successor: _Successor, who: Principal, context: Do
     # Only a commit that fails is still to come; what it was to name is of no use then.
     event.listen(session, "after_rollback", lambda _: shutil.rmtree(directory.path, ignore_errors=True), once=True)
     _lend(successor, directory)
-    row = lock_row(session, run.uid, who)
+    row = lock_row(session, run.uid, actor)
     row.requested = dict(successor.requested)
     return run_of(row)
 

@@ -14,14 +14,14 @@ SHOWN = 5
 """Of the runs that one id could mean."""
 
 
-def find_row(session: Session, run_id: str, who: Principal) -> RunRow:
+def find_row(session: Session, run_id: str, actor: Principal) -> RunRow:
     """To be read. An id that they chose themselves goes before a run's own id, and that before what others chose.
 
     Raises RunNotFound, also for what they may not see, and RunAmbiguous where several others chose that id.
     """
-    if (row := find_by_id(session, run_id, who)) is not None:
+    if (row := find_by_id(session, run_id, actor)) is not None:
         return row
-    chosen = select(RunRow).where(RunRow.client_id == run_id, runs_visible_to(who)).order_by(RunRow.number)
+    chosen = select(RunRow).where(RunRow.client_id == run_id, runs_visible_to(actor)).order_by(RunRow.number)
     rows = session.scalars(chosen.limit(SHOWN + 1)).all()
     if not rows:
         raise RunNotFound(run_id)
@@ -30,13 +30,13 @@ def find_row(session: Session, run_id: str, who: Principal) -> RunRow:
     return rows[0]
 
 
-def lock_row(session: Session, run_id: str, who: Principal) -> RunRow:
+def lock_row(session: Session, run_id: str, actor: Principal) -> RunRow:
     """To be changed: fresh, and nobody else's until the transaction ends. Raises NotYours, and what `find_row` does."""
-    number = find_row(session, run_id, who).number
+    number = find_row(session, run_id, actor).number
     row = session.get(RunRow, number, with_for_update=True, populate_existing=True)
     if row is None:
         raise RunNotFound(run_id)
-    if not may_write_run(who, row.owner_id):
+    if not may_write_run(actor, row.owner_id):
         raise NotYours("run", run_id)
     return row
 

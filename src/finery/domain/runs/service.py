@@ -31,7 +31,7 @@ from finery.models import RunRow
 
 
 def create(
-    session: Session, new: NewRun, context: DomainContext, who: Principal, *, check: Callable[[], None] | None = None
+    session: Session, new: NewRun, context: DomainContext, actor: Principal, *, check: Callable[[], None] | None = None
 ) -> Run:
     """Check a request against its data and the machine, and accept it as theirs: durable once the transaction commits.
 
@@ -40,53 +40,53 @@ def create(
     RunExists, OutputTaken, IdempotencyMismatch, StillWorkedOn.
     """
     if new.idempotency_key is None:
-        wait_for_first(session, request_key(new, who), is_retry=new.is_retry)
+        wait_for_first(session, request_key(new, actor), is_retry=new.is_retry)
     try:
         if check is not None:
             check()
         # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
-        plan = plan_run(session, new, context, who)
+        plan = plan_run(session, new, context, actor)
     except DomainError as error:
-        if (before := earlier_answer(session, new, who)) is not None:
+        if (before := earlier_answer(session, new, actor)) is not None:
             return before
         if not (new.keep_refused and isinstance(error, DatasetRefused)):
             raise
-        plan = plan_refused(session, new, error, context, who)
-    if (before := earlier_answer(session, new, who)) is not None:
+        plan = plan_refused(session, new, error, context, actor)
+    if (before := earlier_answer(session, new, actor)) is not None:
         return before
     try:
-        return _accept(session, new, plan, context, who)
+        return _accept(session, new, plan, context, actor)
     except RunExists:
         # The id may be that of this very request's first, committed since the look above.
-        if (before := earlier_answer(session, new, who)) is not None:
+        if (before := earlier_answer(session, new, actor)) is not None:
             return before
         raise
 
 
-def get(session: Session, run_id: str, who: Principal) -> Run:
+def get(session: Session, run_id: str, actor: Principal) -> Run:
     """Raises RunNotFound, here and below also for what they may not see."""
-    return run_of(find_row(session, run_id, who))
+    return run_of(find_row(session, run_id, actor))
 
 
-def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, who: Principal) -> Run:
-    refuse_taken_id(session, new, who)
+def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, actor: Principal) -> Run:
+    refuse_taken_id(session, new, actor)
     try:
         with session.begin_nested():
-            row = insert_run(session, new, plan, context, who)
+            row = insert_run(session, new, plan, context, actor)
         audit.name_target(session, shown_id(row))
         return run_of(row)
     except IntegrityError as error:
         try:
-            return resolve_conflict(session, new, plan, error, who)
+            return resolve_conflict(session, new, plan, error, actor)
         except IdCollided:
-            return _accept(session, new, plan_run(session, new, context, who), context, who)
+            return _accept(session, new, plan_run(session, new, context, actor), context, actor)
 
 
 def list_page(
-    session: Session, run_filter: RunFilter, who: Principal, *, limit: int, cursor: str | None = None, offset: int = 0
+    session: Session, run_filter: RunFilter, actor: Principal, *, limit: int, cursor: str | None = None, offset: int = 0
 ) -> RunPage:
     """Newest first. `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else."""
-    query = _filtered(run_filter).where(runs_visible_to(who)).order_by(RunRow.number.desc())
+    query = _filtered(run_filter).where(runs_visible_to(actor)).order_by(RunRow.number.desc())
     if cursor is not None:
         query = query.where(RunRow.number < parse_cursor(cursor))
     # Each JSON column of a row costs as much as ten others; these are not told.
@@ -98,9 +98,9 @@ def list_page(
     )
 
 
-def change(session: Session, run_id: str, changes: RunChanges, who: Principal) -> Run:
+def change(session: Session, run_id: str, changes: RunChanges, actor: Principal) -> Run:
     """Its name, its labels, and who sees it. Raises RunNotFound, NotYours."""
-    row = lock_row(session, run_id, who)
+    row = lock_row(session, run_id, actor)
     if changes.shared is not None:
         row.shared = changes.shared
     if "name" in changes.model_fields_set:
@@ -111,9 +111,9 @@ def change(session: Session, run_id: str, changes: RunChanges, who: Principal) -
     return run_of(row)
 
 
-def report(session: Session, run_id: str, status: RunStatus, error: str | None, who: Principal) -> Run:
+def report(session: Session, run_id: str, status: RunStatus, error: str | None, actor: Principal) -> Run:
     """Take what an external run's client says of it. Raises NotYours, NotReportable, TransitionRefused."""
-    row = lock_row(session, run_id, who)
+    row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL:
         raise NotReportable(run_id)
     if row.status != status:
@@ -123,9 +123,9 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None, 
     return run_of(row)
 
 
-def delete(session: Session, run_id: str, context: DomainContext, who: Principal) -> None:
+def delete(session: Session, run_id: str, context: DomainContext, actor: Principal) -> None:
     """Forget a finished run, its run directory and its log; its output stays. Raises NotYours, RunIsLive."""
-    row = lock_row(session, run_id, who)
+    row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
     make_room(session)
@@ -141,9 +141,9 @@ def count_by_status(session: Session) -> dict[RunStatus, int]:
     return {RunStatus(status): count for status, count in counted}
 
 
-def log_path(session: Session, run_id: str, context: DomainContext, who: Principal) -> Path:
+def log_path(session: Session, run_id: str, context: DomainContext, actor: Principal) -> Path:
     """Where the run's log is or will be; an external run has none until somebody writes there."""
-    return context.home.run_log(find_row(session, run_id, who).id)
+    return context.home.run_log(find_row(session, run_id, actor).id)
 
 
 def _filtered(run_filter: RunFilter) -> Select[RunRow]:

@@ -20,8 +20,8 @@ from finery.db.read_beside_write import read_beside_write
 from finery.domain import secrets
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.errors import Flaw
-from finery.domain.flaws import Flaws, gather
+from finery.domain.errors import Issue
+from finery.domain.issues import Issues, gather
 from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
     LEARNED,
@@ -82,7 +82,7 @@ class Plan:
         return hashlib.sha256(str(self.resolved.output_dir).encode()).hexdigest()
 
 
-def plan_run(session: Session, new: NewRun, context: DomainContext, who: Principal) -> Plan:
+def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Principal) -> Plan:
     """What takes long is read before the caller's transaction begins, and with it SQLite's only write lock.
 
     Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken, SecretsMissing, PythonGradersForbidden.
@@ -90,28 +90,28 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, who: Princip
     if new.recipe == EXTERNAL:
         _check_external_id(new)
         model, dataset = new.config.get("model_name"), new.config.get("dataset")
-        return Plan(run_id=_run_id(new, who), config=new.config, model_name=model, dataset=dataset)
+        return Plan(run_id=_run_id(new, actor), config=new.config, model_name=model, dataset=dataset)
     if new.id is not None and not is_safe_id(new.id):
-        raise InvalidRun([Flaw("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
+        raise InvalidRun([Issue("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
     recipe = recipe_named(new.recipe)
-    if recipe.runs_programs and not who.may(Permission.COMMANDS_RUN):
+    if recipe.runs_programs and not actor.may(Permission.COMMANDS_RUN):
         raise CommandsForbidden()
-    run_id = _run_id(new, who)
+    run_id = _run_id(new, actor)
     config = parse_config(recipe, without_auto(recipe, new.config))
     output_dir = output_dir_of(config, run_id, context)
     gpus, cpu_slots = _fit(new, recipe, context)
     _refuse_unmet(config, gpus)
     with read_beside_write(session) as reading:
-        data = find_data(reading, recipe, config, context, who)
+        data = find_data(reading, recipe, config, context, actor)
         refuse_python(config, context)
-        models = find_models(reading, config, context, who)
-        folders = find_folders(reading, config, context, who)
+        models = find_models(reading, config, context, actor)
+        folders = find_folders(reading, config, context, actor)
     told = Measured(data.notices)
     if isinstance(config, TrainingConfig):
         config, told = _settled(new, recipe, config, data, models[MODEL], gpus, context)
     output_name = context.resolver.relative(output_dir)
-    refuse_taken(session, output_dir, config.output_dir or output_name, context, who)
-    secrets.require(session, config.secrets, owner_id=who.user_id)
+    refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
+    secrets.require(session, config.secrets, owner_id=actor.user_id)
     resolved = ResolvedRun(
         models=models,
         datasets={found.input.field: found.resolved for found in data.located},
@@ -137,18 +137,20 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, who: Princip
     )
 
 
-def plan_refused(session: Session, new: NewRun, error: DatasetRefused, context: DomainContext, who: Principal) -> Plan:
+def plan_refused(
+    session: Session, new: NewRun, error: DatasetRefused, context: DomainContext, actor: Principal
+) -> Plan:
     """Of a run that is kept although its data are bad. Raises what else is wrong with it."""
     recipe = recipe_named(new.recipe)
     config = parse_config(recipe, without_auto(recipe, new.config))
-    find_models(session, config, context, who)
+    find_models(session, config, context, actor)
     data = _first(DatasetInput, config)
     if isinstance(error, EvaluationRefused):
         what, setting = VALIDATED, error.field
     else:
         what, setting = LEARNED, "" if data is None else data.field
     return Plan(
-        run_id=_run_id(new, who),
+        run_id=_run_id(new, actor),
         config=dict(new.config),
         model_name=_name_of(_first(ModelInput, config)),
         dataset=_name_of(data),
@@ -156,12 +158,12 @@ def plan_refused(session: Session, new: NewRun, error: DatasetRefused, context: 
             NoticeData(
                 level="error",
                 code=error.code,
-                message=f"{what}: {_line(flaw)}",
+                message=f"{what}: {_line(issue)}",
                 setting=setting,
-                line=flaw.line,
-                field=flaw.field,
+                line=issue.line,
+                field=issue.field,
             )
-            for flaw in error.flaws
+            for issue in error.issues
         ),
         refusal=Refusal(str(error), setting),
     )
@@ -178,7 +180,7 @@ def _name_of(one: Input | None) -> str | None:
 def recipe_named(name: str) -> Recipe:
     """Raises InvalidRun for one that there is not, with the nearest known one."""
     if name not in RECIPES:
-        raise InvalidRun([Flaw("recipe", _unknown("recipe", name, RECIPES))])
+        raise InvalidRun([Issue("recipe", _unknown("recipe", name, RECIPES))])
     return RECIPES[name]
 
 
@@ -187,13 +189,13 @@ def parse_config(recipe: Recipe, config: dict[str, Any]) -> RecipeConfig:
     try:
         return recipe.config.model_validate(config)
     except ValidationError as error:
-        raise InvalidRun(flaws_of(error, recipe.config, config)) from error
+        raise InvalidRun(issues_of(error, recipe.config, config)) from error
     except RecursionError as error:
-        raise InvalidRun([Flaw("config", "it is nested too deeply")]) from error
+        raise InvalidRun([Issue("config", "it is nested too deeply")]) from error
 
 
-def flaws_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> Flaws:
-    """One flaw per field; what the user sent is not repeated in it."""
+def issues_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> Issues:
+    """One issue per field; what the user sent is not repeated in it."""
 
     def locate(detail: Mapping[str, Any]) -> list[str | int]:
         return path_in(sent, detail["loc"], is_missing=detail["type"] == "missing")
@@ -217,15 +219,15 @@ def _unknown(what: str, word: str, known: Any) -> str:
 def _check_external_id(new: NewRun) -> None:
     """Raises InvalidRun."""
     if new.id is not None and (not 1 <= len(new.id) <= 128 or "/" in new.id or not new.id.isprintable()):
-        raise InvalidRun([Flaw("job_id", "an id is 1 to 128 printable characters without a slash")])
+        raise InvalidRun([Issue("job_id", "an id is 1 to 128 printable characters without a slash")])
 
 
-def _run_id(new: NewRun, who: Principal) -> str:
+def _run_id(new: NewRun, actor: Principal) -> str:
     """Drawn, whatever id the client chose: what is made of it tells nothing of others' runs.
 
     Where there are no accounts there are no others, and files may well go by the chosen one.
     """
-    if who.user_id is None and new.id is not None and is_safe_id(new.id):
+    if actor.user_id is None and new.id is not None and is_safe_id(new.id):
         return new.id
     return f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id()
 
@@ -276,17 +278,17 @@ def _with_chosen(
     return parsed, (notice,)
 
 
-def _line(flaw: Flaw) -> str:
-    place = ", ".join(part for part in (f"line {flaw.line}" if flaw.line else "", flaw.field) if part)
-    return f"{place}: {flaw.message}" if place else flaw.message
+def _line(issue: Issue) -> str:
+    place = ", ".join(part for part in (f"line {issue.line}" if issue.line else "", issue.field) if part)
+    return f"{place}: {issue.message}" if place else issue.message
 
 
 def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
     if not isinstance(config, TrainingConfig):
         return
-    flaws = [Flaw(field, message) for field, message in unmet(config, has_gpu=gpus > 0)]
-    if flaws:
-        raise InvalidRun(flaws)
+    issues = [Issue(field, message) for field, message in unmet(config, has_gpu=gpus > 0)]
+    if issues:
+        raise InvalidRun(issues)
 
 
 def _fit(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[int, int]:
@@ -296,7 +298,7 @@ def _fit(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[int, int]
     if gpus is None:
         gpus = 1 if machine.gpus and recipe.wants_gpu else 0
     if gpus > len(machine.gpus):
-        raise InvalidRun([Flaw("resources.gpus", f"{gpus} GPUs were asked for; this machine has {len(machine.gpus)}")])
+        raise InvalidRun([Issue("resources.gpus", f"{gpus} GPUs were asked for; this machine has {len(machine.gpus)}")])
     if gpus:
         return gpus, 0
     slots = new.resources.cpu_slots
@@ -304,5 +306,5 @@ def _fit(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[int, int]
         message = (
             f"{slots} CPU slots were asked for; this machine has {machine.cpu_slots}, and a run without a GPU needs one"
         )
-        raise InvalidRun([Flaw("resources.cpu_slots", message)])
+        raise InvalidRun([Issue("resources.cpu_slots", message)])
     return 0, slots

@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.kit.printable import printable
 
 
@@ -9,7 +9,7 @@ class InvalidSecret(DomainError):
     code = "invalid_secret"
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class SecretNotFound(DomainError):

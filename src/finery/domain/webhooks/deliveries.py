@@ -27,7 +27,7 @@ from finery.models import WebhookAttemptRow, WebhookMessageRow, WebhookRow
 def list_deliveries(
     session: Session,
     webhook_id: str,
-    who: Principal,
+    actor: Principal,
     *,
     limit: int,
     state: MessageState | None = None,
@@ -37,9 +37,9 @@ def list_deliveries(
 
     Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, BadCursor.
     """
-    webhook = find_row(session, webhook_id, who)
-    require_power(webhook, who)
-    require_reading(who)
+    webhook = find_row(session, webhook_id, actor)
+    require_power(webhook, actor)
+    require_reading(actor)
     query = select(WebhookMessageRow).where(WebhookMessageRow.webhook_number == webhook.number)
     if state is not None:
         query = query.where(WebhookMessageRow.state == state)
@@ -52,32 +52,32 @@ def list_deliveries(
     )
 
 
-def get_delivery(session: Session, webhook_id: str, message_id: str, who: Principal) -> Delivery:
+def get_delivery(session: Session, webhook_id: str, message_id: str, actor: Principal) -> Delivery:
     """Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound."""
-    webhook = find_row(session, webhook_id, who)
-    require_power(webhook, who)
-    require_reading(who)
+    webhook = find_row(session, webhook_id, actor)
+    require_power(webhook, actor)
+    require_reading(actor)
     return _delivery_of(session, _find_message(session, webhook, message_id))
 
 
-def replay(session: Session, webhook_id: str, message_id: str, who: Principal) -> Delivery:
+def replay(session: Session, webhook_id: str, message_id: str, actor: Principal) -> Delivery:
     """Send it again, now: the same text under the same id, signed anew.
 
     Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound, WebhookDisabled.
     """
-    webhook = _lock_enabled(session, webhook_id, who)
-    require_reading(who)
+    webhook = _lock_enabled(session, webhook_id, actor)
+    require_reading(actor)
     message = _find_message(session, webhook, message_id, lock=True)
     message.state, message.tries, message.next_attempt_at = MessageState.PENDING, 0, utc_now()
     return _delivery_of(session, message)
 
 
-def send_test(session: Session, webhook_id: str, who: Principal, sample: EventBody | None = None) -> Delivery:
+def send_test(session: Session, webhook_id: str, actor: Principal, sample: EventBody | None = None) -> Delivery:
     """A message that is tried once: `sample`, or else one of the type `webhook.test`.
 
     Raises WebhookNotFound, AllRunsNeeded, WebhookDisabled.
     """
-    webhook, now = _lock_enabled(session, webhook_id, who), utc_now()
+    webhook, now = _lock_enabled(session, webhook_id, actor), utc_now()
     drawn = secrets.token_hex(DIGITS // 2)
     sample = sample or test_body(event_id(drawn), webhook.id, now)
     message = WebhookMessageRow(
@@ -97,9 +97,9 @@ def send_test(session: Session, webhook_id: str, who: Principal, sample: EventBo
     return _delivery_of(session, message)
 
 
-def _lock_enabled(session: Session, webhook_id: str, who: Principal) -> WebhookRow:
-    webhook = lock_row(session, webhook_id, who)
-    require_power(webhook, who)
+def _lock_enabled(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
+    webhook = lock_row(session, webhook_id, actor)
+    require_power(webhook, actor)
     if not webhook.enabled:
         raise WebhookDisabled(webhook_id)
     return webhook

@@ -1,4 +1,4 @@
-from finery.domain.errors import DomainError, ErrorKind, Flaw
+from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.kit.printable import printable
 
 
@@ -7,7 +7,7 @@ class InvalidWebhook(DomainError):
     code = "invalid_webhook"
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", flaws=[Flaw(field, message)])
+        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class WebhookNotFound(DomainError):

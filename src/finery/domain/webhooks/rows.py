@@ -10,34 +10,34 @@ from finery.kit.ids import is_safe_id
 from finery.models import WebhookRow
 
 
-def find_row(session: Session, webhook_id: str, who: Principal) -> WebhookRow:
+def find_row(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
     """Raises WebhookNotFound, here and below also for other users'."""
-    query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(who))
+    query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(actor))
     return _only(session.scalars(query).one_or_none() if is_safe_id(webhook_id) else None, webhook_id)
 
 
-def lock_row(session: Session, webhook_id: str, who: Principal) -> WebhookRow:
-    query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(who))
+def lock_row(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
+    query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(actor))
     query = query.with_for_update().execution_options(populate_existing=True)
     return _only(session.scalars(query).one_or_none() if is_safe_id(webhook_id) else None, webhook_id)
 
 
-def require_reading(who: Principal) -> None:
+def require_reading(actor: Principal) -> None:
     """Raises RunsReadNeeded."""
-    if not who.may(Permission.RUNS_READ):
+    if not actor.may(Permission.RUNS_READ):
         raise RunsReadNeeded()
 
 
-def require_power(row: WebhookRow, who: Principal) -> None:
+def require_power(row: WebhookRow, actor: Principal) -> None:
     """A key that may less than its user must not lead everyone's news elsewhere. Raises AllRunsNeeded."""
-    if row.scope == WebhookScope.ALL and not who.sees_all_runs:
+    if row.scope == WebhookScope.ALL and not actor.sees_all_runs:
         raise AllRunsNeeded()
 
 
-def belongs_to(who: Principal) -> ColumnElement[bool]:
+def belongs_to(actor: Principal) -> ColumnElement[bool]:
     """What has no owner is theirs who see everyone's runs."""
-    own = WebhookRow.owner_id.is_(None) if who.user_id is None else WebhookRow.owner_id == who.user_id
-    if who.sees_all_runs:
+    own = WebhookRow.owner_id.is_(None) if actor.user_id is None else WebhookRow.owner_id == actor.user_id
+    if actor.sees_all_runs:
         return own | WebhookRow.owner_id.is_(None)
     return own & WebhookRow.owner_id.is_not(None)
 

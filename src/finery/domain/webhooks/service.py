@@ -37,19 +37,19 @@ OVERLAP = timedelta(hours=24)
 LONGEST_NAME = 200
 
 
-def create(session: Session, new: NewWebhook, context: DomainContext, who: Principal) -> WebhookWithSecret:
+def create(session: Session, new: NewWebhook, context: DomainContext, actor: Principal) -> WebhookWithSecret:
     """Raises InvalidWebhook, RunsReadNeeded, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
     url, host = checked_url(new.url, context.destinations)
-    require_reading(who)
-    if new.scope is WebhookScope.ALL and not who.sees_all_runs:
+    require_reading(actor)
+    if new.scope is WebhookScope.ALL and not actor.sees_all_runs:
         raise AllRunsNeeded()
-    owned = select(func.count()).select_from(WebhookRow).where(belongs_to(who))
+    owned = select(func.count()).select_from(WebhookRow).where(belongs_to(actor))
     if (session.scalar(owned) or 0) >= MOST_WEBHOOKS:
         raise TooManyWebhooks(MOST_WEBHOOKS)
     secret, now = draw_secret(), utc_now()
     row = WebhookRow(
         id=f"{WEBHOOK_PREFIX}{secrets.token_hex(12)}",
-        owner_id=who.user_id,
+        owner_id=actor.user_id,
         name=_checked_name(new.name or host[:LONGEST_NAME]),
         url=url,
         event_types=_checked_types(new.event_types, context),
@@ -66,28 +66,28 @@ def create(session: Session, new: NewWebhook, context: DomainContext, who: Princ
     return _told(row, secret)
 
 
-def get(session: Session, webhook_id: str, who: Principal) -> Webhook:
+def get(session: Session, webhook_id: str, actor: Principal) -> Webhook:
     """Raises WebhookNotFound."""
-    return webhook_of(find_row(session, webhook_id, who))
+    return webhook_of(find_row(session, webhook_id, actor))
 
 
-def list_all(session: Session, who: Principal) -> list[Webhook]:
+def list_all(session: Session, actor: Principal) -> list[Webhook]:
     """Newest first."""
-    rows = session.scalars(select(WebhookRow).where(belongs_to(who)).order_by(WebhookRow.number.desc()))
+    rows = session.scalars(select(WebhookRow).where(belongs_to(actor)).order_by(WebhookRow.number.desc()))
     return [webhook_of(row) for row in rows]
 
 
 def change(
-    session: Session, webhook_id: str, changes: WebhookChanges, context: DomainContext, who: Principal
+    session: Session, webhook_id: str, changes: WebhookChanges, context: DomainContext, actor: Principal
 ) -> Webhook:
     """Raises WebhookNotFound, InvalidWebhook, RunsReadNeeded, AllRunsNeeded."""
-    row = lock_row(session, webhook_id, who)
-    require_reading(who)
-    require_power(row, who)
+    row = lock_row(session, webhook_id, actor)
+    require_reading(actor)
+    require_power(row, actor)
     before = webhook_of(row)
     if changes.scope is not None:
         row.scope = changes.scope
-        require_power(row, who)
+        require_power(row, actor)
     if changes.url is not None:
         row.url, _ = checked_url(changes.url, context.destinations)
     if changes.name is not None:
@@ -103,18 +103,18 @@ def change(
     return webhook_of(row)
 
 
-def delete(session: Session, webhook_id: str, who: Principal) -> None:
+def delete(session: Session, webhook_id: str, actor: Principal) -> None:
     """With its messages, sent or not. Raises WebhookNotFound."""
-    session.delete(lock_row(session, webhook_id, who))
+    session.delete(lock_row(session, webhook_id, actor))
     session.flush()
 
 
 def rotate_secret(
-    session: Session, webhook_id: str, context: DomainContext, who: Principal, *, keep_old: bool = True
+    session: Session, webhook_id: str, context: DomainContext, actor: Principal, *, keep_old: bool = True
 ) -> WebhookWithSecret:
     """Draw another; with `keep_old`, messages are signed with both for a day. Raises WebhookNotFound, AllRunsNeeded."""
-    row = lock_row(session, webhook_id, who)
-    require_power(row, who)
+    row = lock_row(session, webhook_id, actor)
+    require_power(row, actor)
     secret, now = draw_secret(), utc_now()
     row.previous_secret = row.secret if keep_old else None
     row.previous_secret_until = now + OVERLAP if keep_old else None

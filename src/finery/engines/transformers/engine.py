@@ -29,7 +29,7 @@ class TransformersEngine:
         """It is what remains where no other engine is chosen."""
         return 1
 
-    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+    def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
         return None
 
     def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:

@@ -20,7 +20,7 @@ def is_loaded_already(status: int, message: str) -> bool:
     return status == 400 and "already been loaded" in message
 
 
-def adapter_flaw(config: Mapping[str, Any]) -> str | None:
+def adapter_issue(config: Mapping[str, Any]) -> str | None:
     """Why vLLM cannot load an adapter of this configuration beside its base."""
     if config.get("peft_type", "LORA") != "LORA":
         return f"its adapter is of the type {config.get('peft_type')}"

@@ -9,7 +9,7 @@ from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
 from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, chat_template
 from finery.engines.base import AdapterLoading, LoadPlan, ServableModel, StartOptions
-from finery.engines.vllm.adapters import COMMON_RANK, LOAD_PATH, adapter_flaw, is_loaded_already, load_body, room_for
+from finery.engines.vllm.adapters import COMMON_RANK, LOAD_PATH, adapter_issue, is_loaded_already, load_body, room_for
 from finery.engines.vllm.requests import check_for_vllm
 from finery.engines.vllm.settings import VllmSettings, fill_command
 
@@ -40,14 +40,14 @@ class VllmEngine:
     def preference(self, machine: Machine) -> int:
         return 2 if machine.gpus else 0
 
-    def flaw(self, model: ServableModel, options: EngineOptions) -> str | None:
+    def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
         if options.load_in_8bit:
             return "it cannot be loaded in 8 bits there"
         if model.adapter is None:
             return None
         if base_of(Path(model.name)) is None:
             return f"its {ADAPTER_CONFIG} names no base"
-        return adapter_flaw(model.adapter)
+        return adapter_issue(model.adapter)
 
     def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
         if model.adapter is None:

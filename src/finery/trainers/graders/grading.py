@@ -46,7 +46,7 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Flaw:
+class Issue:
     """Why a part of a grade is the lowest score."""
 
     grader: str
@@ -59,7 +59,7 @@ class Grade:
     score: float
     scores: dict[str, float]
     """Of each grader, by its name."""
-    flaws: list[Flaw] = field(default_factory=list)
+    issues: list[Issue] = field(default_factory=list)
 
 
 class NotGraded(Exception):
@@ -86,7 +86,7 @@ class Grading:
         for name, scorer in self._scorers.items():
             for grade, given in zip(grades, scorer(cases), strict=True):
                 if isinstance(given, NotGraded):
-                    grade.flaws.append(Flaw(name, given.error, str(given)))
+                    grade.issues.append(Issue(name, given.error, str(given)))
                     given = lowest_of(self._parts[name])
                 grade.scores[name] = given
         for grade in grades:
@@ -104,7 +104,7 @@ class Grading:
         try:
             grade.score = self._formula.value(grade.scores)
         except FormulaFailed as error:
-            grade.flaws.append(Flaw("calculate_output", GraderError.FORMULA, str(error)))
+            grade.issues.append(Issue("calculate_output", GraderError.FORMULA, str(error)))
 
     def _scorer(self, part: SingleGrader, judges: Mapping[str, Judge], limits: Limits | None) -> Scorer:
         match part:

@@ -22,7 +22,7 @@ class Rewards:
         self._attempt = attempt
         self._parts = parts_of(config.grader)
         self._grading = grading
-        self._flaws: Counter[tuple[str, str]] = Counter()
+        self._issues: Counter[tuple[str, str]] = Counter()
         self._graded = 0
         self._shown: set[int] = set()
         self._model: PreTrainedModel | None = None
@@ -52,13 +52,13 @@ class Rewards:
             passed = [passes(part, score) for score in scores]
             if passed[0] is not None:
                 log_metric(f"graders/{name}_passed", sum(map(bool, passed)) / len(passed))
-        log_metric("grader_errors", sum(len(grade.flaws) for grade in grades) / len(grades))
+        log_metric("grader_errors", sum(len(grade.issues) for grade in grades) / len(grades))
         self._show(trainer_state, question[0], completions[0], grades[0])
         return [grade.score for grade in grades]
 
-    def tell_flaws(self) -> None:
+    def tell_issues(self) -> None:
         """How many answers could not be graded, at the end."""
-        for (grader, error), count in self._flaws.items():
+        for (grader, error), count in self._issues.items():
             self._attempt.reporter.notice(
                 "grader_errors",
                 f"grader {grader}: {count} of {self._graded} answers got the lowest score ({error})",
@@ -70,16 +70,16 @@ class Rewards:
 
     def _count(self, grades: list[Grade]) -> None:
         self._graded += len(grades)
-        for flaw in (flaw for grade in grades for flaw in grade.flaws):
-            key = (flaw.grader, flaw.error.value)
-            if key not in self._flaws:
+        for issue in (issue for grade in grades for issue in grade.issues):
+            key = (issue.grader, issue.error.value)
+            if key not in self._issues:
                 self._attempt.reporter.notice(
                     "grader_error",
-                    f"grader {flaw.grader}: {flaw.message}; such an answer gets the lowest score",
-                    grader=flaw.grader,
-                    error=flaw.error.value,
+                    f"grader {issue.grader}: {issue.message}; such an answer gets the lowest score",
+                    grader=issue.grader,
+                    error=issue.error.value,
                 )
-            self._flaws[key] += 1
+            self._issues[key] += 1
 
     def _show(self, state: TrainerState, question: str, text: str, grade: Grade) -> None:
         every = max(1, state.max_steps // SAMPLES)

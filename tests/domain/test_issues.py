@@ -1,14 +1,14 @@
 from typing import Any
 
-from finery.domain.errors import Flaw
-from finery.domain.flaws import MAX_CHARACTERS, MAX_FLAWS, MAX_MESSAGE, MAX_SUGGESTIONS, Flaws, gather
+from finery.domain.errors import Issue
+from finery.domain.issues import MAX_CHARACTERS, MAX_FLAWS, MAX_MESSAGE, MAX_SUGGESTIONS, Issues, gather
 
 
 def unknown(count: int, *, name: str = "key") -> list[dict[str, Any]]:
     return [{"type": "extra_forbidden", "loc": (f"{name}{number}",), "msg": "no"} for number in range(count)]
 
 
-def told(details: list[dict[str, Any]], message: str = "wrong") -> Flaws:
+def told(details: list[dict[str, Any]], message: str = "wrong") -> Issues:
     return gather(details, lambda detail: [*detail["loc"]], lambda *_: message)
 
 
@@ -21,7 +21,7 @@ class TestGather:
             {"type": "str", "loc": ("b",), "msg": "no text"},
         ]
         found = gather(details, lambda detail: [*detail["loc"]], lambda detail, *_: detail["msg"])
-        assert found == Flaws((Flaw("a.1", "no number; or: no text", code="int"), Flaw("b", "no text", code="str")))
+        assert found == Issues((Issue("a.1", "no number; or: no text", code="int"), Issue("b", "no text", code="str")))
         assert found.summary == "a.1: no number; or: no text (and 1 more)"
 
     def test_programs_are_told_by_code(self) -> None:
@@ -33,7 +33,7 @@ class TestGather:
         }
         details = [{"type": kind, "loc": (kind,), "msg": "a sentence"} for kind in kinds]
         found = gather(details, lambda detail: [*detail["loc"]], lambda *_: "another sentence")
-        assert {flaw.field: flaw.code for flaw in found.told} == kinds
+        assert {issue.field: issue.code for issue in found.told} == kinds
 
     def test_counts_what_it_does_not_tell(self) -> None:
         found = told(unknown(7000))
@@ -48,8 +48,8 @@ class TestGather:
 
     def test_bounds_its_text(self) -> None:
         found = told(unknown(100, name="n" * 10_000), "m" * 100_000)
-        assert sum(len(flaw.message) for flaw in found.told) <= MAX_CHARACTERS + MAX_MESSAGE
-        assert max(len(flaw.field) for flaw in found.told) == 100
+        assert sum(len(issue.message) for issue in found.told) <= MAX_CHARACTERS + MAX_MESSAGE
+        assert max(len(issue.field) for issue in found.told) == 100
         assert len(found.summary) < 3000
 
     def test_a_union_of_many_members_is_bounded_too(self) -> None:
@@ -60,6 +60,6 @@ class TestGather:
 
 class TestOf:
     def test_takes_a_list(self) -> None:
-        flaws = [Flaw(f"f{number}", "no") for number in range(30)]
-        assert Flaws.of(flaws) == Flaws(tuple(flaws[:MAX_FLAWS]), 10)
-        assert Flaws.of(flaws[:1]).summary == "f0: no"
+        issues = [Issue(f"f{number}", "no") for number in range(30)]
+        assert Issues.of(issues) == Issues(tuple(issues[:MAX_FLAWS]), 10)
+        assert Issues.of(issues[:1]).summary == "f0: no"

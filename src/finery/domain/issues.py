@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from finery.domain.errors import Flaw
+from finery.domain.errors import Issue
 
 MAX_FLAWS = 20
 MAX_SUGGESTIONS = 5
@@ -16,7 +16,7 @@ MAX_CHARACTERS = 4000
 
 UNKNOWN_KEY = "unknown_key"
 CODES: Mapping[str, str] = {"extra_forbidden": UNKNOWN_KEY, "value_error": "invalid", "assertion_error": "invalid"}
-"""pydantic's word for a kind of error → a flaw's code, where they differ."""
+"""pydantic's word for a kind of error → an issue's code, where they differ."""
 
 Detail = Mapping[str, Any]
 """One of pydantic's ErrorDetails."""
@@ -24,14 +24,14 @@ Path = list[str | int]
 
 
 @dataclass(frozen=True)
-class Flaws:
-    told: tuple[Flaw, ...]
+class Issues:
+    told: tuple[Issue, ...]
     more: int = 0
     """How many are not told."""
 
     @classmethod
-    def of(cls, flaws: Iterable[Flaw]) -> "Flaws":
-        found = tuple(flaws)
+    def of(cls, issues: Iterable[Issue]) -> "Issues":
+        found = tuple(issues)
         return cls(found[:MAX_FLAWS], max(0, len(found) - MAX_FLAWS))
 
     @property
@@ -44,8 +44,8 @@ class Flaws:
 
 def gather(
     details: Sequence[Detail], locate: Callable[[Detail], Path], describe: Callable[[Detail, Path, bool], str]
-) -> Flaws:
-    """One flaw for each place: what the members of a union say of it is told together.
+) -> Issues:
+    """One issue for each place: what the members of a union say of it is told together.
 
     `describe` gets a detail, its place, and whether a suggestion may still be made.
     """
@@ -56,7 +56,7 @@ def gather(
         path = locate(detail)
         field = _shortened(".".join(map(str, path)), MAX_FIELD)
         if field not in told and (len(told) == MAX_FLAWS or characters > MAX_CHARACTERS):
-            return Flaws(_joined(told, codes), more=len({rest["loc"] for rest in details[index:]}))
+            return Issues(_joined(told, codes), more=len({rest["loc"] for rest in details[index:]}))
         suggestions += detail["type"] == "extra_forbidden"
         message = describe(detail, path, suggestions <= MAX_SUGGESTIONS).removeprefix("Value error, ")
         messages = told.setdefault(field, [])
@@ -64,11 +64,11 @@ def gather(
         if message not in messages and characters <= MAX_CHARACTERS:
             messages.append(_shortened(message, MAX_MESSAGE))
             characters += len(message)
-    return Flaws(_joined(told, codes))
+    return Issues(_joined(told, codes))
 
 
-def _joined(told: Mapping[str, list[str]], codes: Mapping[str, str]) -> tuple[Flaw, ...]:
-    return tuple(Flaw(field, "; or: ".join(messages), code=codes[field]) for field, messages in told.items())
+def _joined(told: Mapping[str, list[str]], codes: Mapping[str, str]) -> tuple[Issue, ...]:
+    return tuple(Issue(field, "; or: ".join(messages), code=codes[field]) for field, messages in told.items())
 
 
 def _shortened(text: str, limit: int) -> str:
