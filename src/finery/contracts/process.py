@@ -4,7 +4,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
@@ -56,9 +56,12 @@ class ArtifactRef(Frozen):
 class Outcome(Frozen):
     """The trainer's own account (outcome.json)."""
 
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+
     reason: Reason
     message: str | None = None
-    metrics: dict[str, float] = {}
+    # Trainers outlive the server that started them: one of the version before writes `figures`.
+    metrics: dict[str, float] = Field(default={}, validation_alias="figures")
     artifacts: list[ArtifactRef] = []
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class StoredVersion(BaseModel):
@@ -30,7 +30,7 @@ class ResolvedRun(BaseModel):
     """Paths are absolute and were checked. Models, data and folders go by the configuration's field that names them
     (contracts.inputs): `dataset_path`, `experts.0.dataset_path`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
 
     models: dict[str, str] = {}
     """Each an absolute folder, `finery/<built-in>`, or a hub id."""
@@ -42,7 +42,8 @@ class ResolvedRun(BaseModel):
     """The folder that is to go, of a model that was given up."""
     secrets: list[str] = []
     """Those that it cannot do without: environment variables, whose values are kept out of what is told."""
-    optional_secrets: list[str] = []
+    # Runs that are in the database since before have it under its old word.
+    optional_secrets: list[str] = Field(default=[], validation_alias="customary_secrets")
     """Those that it takes where they are stored."""
 
 
