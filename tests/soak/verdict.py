@@ -16,7 +16,8 @@ from tests.promises import Broken, broken_log, broken_promises
 from tests.soak.clients import Clients
 from tests.soak.world import World, open_database
 
-DRAIN_SECONDS = 240.0
+STANDSTILL_SECONDS = 240.0
+"""After which runs have come to a stop where none of them went on. A soak may have little of its machine."""
 PARTING_SECONDS = 15.0
 """For which a process may be seen after its run's end was told."""
 MANY = 100_000
@@ -31,13 +32,13 @@ class Verdict:
     told: list[str] = field(default_factory=list)
     """What is wrong with whom."""
 
-    def blame(self, promise: str, actor: list[str]) -> None:
-        self.broken[promise] = self.broken.get(promise, 0) + len(actor)
-        self.told += [f"{promise}: {one}" for one in actor]
+    def blame(self, promise: str, culprits: list[str]) -> None:
+        self.broken[promise] = self.broken.get(promise, 0) + len(culprits)
+        self.told += [f"{promise}: {one}" for one in culprits]
 
     def blame_all(self, broken: Broken) -> None:
-        for promise, actor in broken.items():
-            self.blame(promise, actor)
+        for promise, culprits in broken.items():
+            self.blame(promise, culprits)
 
 
 def judge(world: World, clients: Clients | None = None) -> Verdict:
@@ -61,11 +62,14 @@ def judge(world: World, clients: Clients | None = None) -> Verdict:
 
 
 def _wait_for_all(database: Database) -> list[Run]:
-    deadline = time.monotonic() + DRAIN_SECONDS
+    deadline, before = 0.0, None
     while True:
         with database.read() as session:
             found = runs.list_page(session, RunFilter(), LOCAL_ADMINISTRATOR, limit=MANY).runs
-        if all(run.status in FINISHED for run in found) or time.monotonic() > deadline:
+        statuses = [run.status for run in found]
+        if statuses != before:
+            deadline, before = time.monotonic() + STANDSTILL_SECONDS, statuses
+        if all(status in FINISHED for status in statuses) or time.monotonic() > deadline:
             return found
         time.sleep(0.3)
 
