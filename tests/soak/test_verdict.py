@@ -71,7 +71,7 @@ class TestJudge:
     def test_a_run_that_never_ends(
         self, world: World, clients: Clients, database: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(verdict, "DRAIN_SECONDS", 0.0)
+        monkeypatch.setattr(verdict, "STANDSTILL_SECONDS", 0.0)
         with database.write() as session:
             session.execute(update(RunRow).where(RunRow.name == "a").values(status="queued"))
         assert broken(world, clients)["never ended"] == 1
