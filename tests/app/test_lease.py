@@ -112,7 +112,7 @@ class TestAcrossMachines:
         assert len(caplog.messages) == 1
         services = first.services
         with services.database.write() as session, pytest.raises(LeaseLost):
-            services.context.lease.check(session)
+            services.context.live.lease.check(session)
 
     def test_a_request_that_comes_after_a_sleep_changes_nothing(
         self, make: Make, monkeypatch: pytest.MonkeyPatch
@@ -163,7 +163,7 @@ class TestAcrossMachines:
     def test_is_sure_of_itself_for_a_while_only(self, make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
         first = make("a")
         first.start()
-        lease = first.services.context.lease
+        lease = first.services.context.live.lease
         assert lease.is_sure
         now = uptime()
         monkeypatch.setattr(server_lease, "uptime", lambda: now + server_lease.SURE_SECONDS + 1)

@@ -107,7 +107,7 @@ class TestServeAndWait:
     def test_not_one_that_is_being_unloaded(self, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
         found = running(services, TINY)
         assert served(services, TINY) == found.id
-        assert services.context.in_use.retire(found.id, 0.0)
+        assert services.context.live.in_use.retire(found.id, 0.0)
         monkeypatch.setattr(engine_startup, "SERVE_SECONDS", 0.2)
         with pytest.raises(StillLoading):
             served(services, TINY)

@@ -144,7 +144,7 @@ class TestAsk:
         with pytest.raises(EngineUnreachable, match="does not answer: Connection refused") as gone:
             ask(context, served(port), {})
         assert str(port) not in str(gone.value)
-        assert context.in_use.retire("dep-1", 0.0)
+        assert context.live.in_use.retire("dep-1", 0.0)
 
     def test_whatever_can_be_said(self, engine: FakeEngine, context: DomainContext) -> None:
         """Large ones too, which are handed over in pieces."""
@@ -154,7 +154,7 @@ class TestAsk:
         assert [body["prompt"] for _, body in engine.asked] == [body["prompt"] for body in bodies]
 
     def test_one_that_is_unloaded_takes_no_more(self, engine: FakeEngine, context: DomainContext) -> None:
-        assert context.in_use.retire("dep-1", 0.0)
+        assert context.live.in_use.retire("dep-1", 0.0)
         with pytest.raises(EngineUnreachable):
             ask(context, served(engine.port), {})
         assert engine.asked == []
@@ -163,7 +163,7 @@ class TestAsk:
 def refused(context: DomainContext, engine: FakeEngine) -> DomainError:
     with pytest.raises((EngineRefused, EngineGone)) as caught:
         ask(context, served(engine.port), {})
-    assert context.in_use.idle_seconds("dep-1") > 0.0
+    assert context.live.in_use.idle_seconds("dep-1") > 0.0
     return caught.value
 
 
@@ -180,19 +180,19 @@ class TestPassOn:
         async def send(message: Any) -> None:
             if leaves_early:
                 raise OSError("the client has gone")
-            assert not context.in_use.retire("dep-1", 0.0)
+            assert not context.live.in_use.retire("dep-1", 0.0)
             sent.append(message.get("body", b""))
 
         async def pass_on() -> None:
             engines = Engines(context)
             answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
-            assert not context.in_use.retire("dep-1", 0.0)
+            assert not context.live.in_use.retire("dep-1", 0.0)
             with suppress(ClientDisconnect):
                 await answer({"type": "http", "asgi": {"spec_version": "2.4"}}, receive, send)
             await engines.close()
 
         asyncio.run(pass_on())
-        assert context.in_use.retire("dep-1", 0.0)
+        assert context.live.in_use.retire("dep-1", 0.0)
         assert leaves_early or b"".join(sent).endswith(b"data: [DONE]\n\n")
 
 
@@ -272,7 +272,7 @@ class TestOddEngines:
         assert str(engine.port) not in str(gone.value)
         assert "/v1" not in str(gone.value)
         assert not isinstance(gone.value, EngineUnreachable)
-        assert context.in_use.idle_seconds("dep-1") > 0.0
+        assert context.live.in_use.idle_seconds("dep-1") > 0.0
 
     @pytest.mark.parametrize("stays", [False, True], ids=["cut", "silent"])
     @pytest.mark.parametrize("version", ["2.3", "2.4"])
@@ -296,7 +296,7 @@ class TestOddEngines:
         # The last message of a whole answer says that there is no more.
         assert all(message.get("more_body", True) for message in sent)
         assert "an answer ends early" in caplog.text
-        assert context.in_use.idle_seconds("dep-1") > 0.0
+        assert context.live.in_use.idle_seconds("dep-1") > 0.0
 
 
 class TestNames:

@@ -41,7 +41,7 @@ def context(home: Path) -> Iterator[DomainContext]:
     context = builders.context(home)
     before = set(psutil.Process().children())
     yield context
-    context.measurer.stop()
+    context.live.measurer.stop()
     assert not [one for one in set(psutil.Process().children()) - before if _measures(one)]
 
 
@@ -92,7 +92,7 @@ class TestLateMeasurer:
         assert good == [(RunStatus.QUEUED, "")] * BURST
         assert bad[0] is RunStatus.FAILED
         assert "only cats may speak; 1 rows fail so, and no other has a token to learn" in bad[1]
-        assert context.measurer.is_ready
+        assert context.live.measurer.is_ready
         with pytest.raises(DatasetRefused, match="only cats"):
             create(database, context, REFUSING + " ")
         with pytest.raises(InvalidRun, match="chat_template: the chat template takes more than 1 GiB of memory"):
@@ -111,8 +111,8 @@ class TestLateMeasurer:
             due = measurements.next_due(session)
         assert due is not None
         assert due.request is not None
-        waited = context.measurer.submit(due.request)
-        context.measurer.stop()
+        waited = context.live.measurer.submit(due.request)
+        context.live.measurer.stop()
         with pytest.raises(NotNow):
             waited.result()
         with database.read() as session:

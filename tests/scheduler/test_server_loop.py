@@ -177,11 +177,11 @@ class TestRoom:
         with database.write() as session:
             new = builders.command(resources=Resources(gpus=1))
             runs.create(session, new, builders.context(home, gpus=1), LOCAL_ADMINISTRATOR)
-        bench.context.in_use.begin(deployment_id)
+        bench.context.live.in_use.begin(deployment_id)
         bench.clock.now += 60
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.RUNNING
-        bench.context.in_use.end(deployment_id)
+        bench.context.live.in_use.end(deployment_id)
         bench.clock.now += 29
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.RUNNING

@@ -79,7 +79,7 @@ class Composition:
             models=read_model_table(settings, engines),
             engines=engines,
         )
-        database.before_commit(context.lease.check_unless_sure)
+        database.before_commit(context.live.lease.check_unless_sure)
         self.settings = settings
         self.dialects = dialects
         self.setup_token: str | None = None
@@ -87,7 +87,7 @@ class Composition:
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
         self._patience = DatabaseRetry(database)
-        self._keeper = LeaseKeeper(database, context.lease, self._patience)
+        self._keeper = LeaseKeeper(database, context.live.lease, self._patience)
         self._has_changed = False
         self._on_lost: Callable[[], None] = lambda: None
         self._context = context
@@ -155,7 +155,7 @@ class Composition:
     def stop(self) -> None:
         """Runs and engines go on."""
         # Requests start it, and a loop may be waiting for it.
-        self._context.measurer.stop()
+        self._context.live.measurer.stop()
         if self._scheduler is not None:
             self._scheduler.stop()
             self._scheduler = None

@@ -1,4 +1,4 @@
-"""What the domain stands on: the home, the path resolver, the machine, the key to secrets. Made once, in `app`."""
+"""DomainContext: the settings and collaborators that the services of the domain share, and the server's live state."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -22,37 +22,46 @@ from finery.kit.secretbox import SecretBox
 
 
 @dataclass(frozen=True)
+class LiveState:
+    """What one server remembers while it runs, in memory alone; it is empty again after a restart."""
+
+    in_use: InUse = field(default_factory=InUse)
+    """By a deployment's id: whether a request to it is being answered, and when one last was."""
+    failed_starts: Failures = field(default_factory=Failures)
+    """Engines that did not start, by a hash of what they were to serve and how."""
+    measurer: Measurer = field(default_factory=Measurer)
+    """Measures datasets with models' tokenizers, in a process of its own."""
+    lease: ServerLease = field(default_factory=ServerLease)
+    """This server's lease on the database."""
+
+
+@dataclass(frozen=True)
 class DomainContext:
+    """Made once, in `app`, and passed to every service that needs more than its session."""
+
     home: HomeDirectory
     resolver: PathResolver
     machine: Callable[[], Machine]
-    """Asked at each use; the answer may be some seconds old."""
+    """Called at each use; what it returns may be some seconds old."""
     secrets: SecretBox
     models: ModelTable = field(default_factory=dict)
     """The administrator's names for base models."""
     output_roots: tuple[Path, ...] = ()
-    """Absolute; beside the home's `outputs`, where runs may put their models."""
+    """Absolute folders beside the home's `outputs` where runs may put their models."""
     max_upload_bytes: int = 8 * 2**30
     allow_python_graders: bool = False
-    """Whether a run may bring a program that gives its answers their scores."""
+    """Whether a run may bring a Python program that scores the model's answers."""
     parity_check: bool = False
-    """Whether runs that do not say are compared with what is served of them; see docs/parity.md."""
+    """Whether a trained model is compared with what is served of it, where its run does not say; see docs/parity.md."""
     engines: Mapping[str, Engine] = field(default_factory=lambda: ENGINES)
-    """Those that are known, by name, also where they are not installed."""
-    measurer: Measurer = field(default_factory=Measurer)
-    """Tells what datasets are to models, in a process of its own."""
-    in_use: InUse = field(default_factory=InUse)
-    """Deployments by id: whether a request is being answered."""
-    failed_starts: Failures = field(default_factory=Failures)
-    """Of engines, by what they were to serve and how."""
+    """Every known engine by name, also those that are not installed."""
     destinations: Destinations = field(default_factory=Destinations)
     """Where webhooks may be sent."""
-    lease: ServerLease = field(default_factory=ServerLease)
-    """On the database."""
     event_makers: tuple[EventMaker, ...] = ()
-    """The words of the APIs that tell webhooks of runs, beside the neutral ones."""
+    """They make the bodies of webhooks' events in the words of each API, beside the neutral ones."""
+    live: LiveState = field(default_factory=LiveState)
 
     @cached_property
     def home_id(self) -> str:
-        """Made at its first use, which is after the home was taken. Raises OSError."""
+        """The home's id. It is read, or made, at the first use, which is after the home was locked. Raises OSError."""
         return identify_home(self.home.state)

@@ -85,7 +85,7 @@ async def serve_and_wait(services: Services, name: str, actor: Principal, check:
         if served.deployment.status is DeploymentStatus.STARTING:
             await beside_loop(check, served.deployment.engine)
         deployment = await _settled(services, served.deployment, SERVER, deadline)
-        if deployment.status is DeploymentStatus.RUNNING and services.context.in_use.touch(deployment.id):
+        if deployment.status is DeploymentStatus.RUNNING and services.context.live.in_use.touch(deployment.id):
             return served.model_copy(update={"deployment": deployment})
         # It is being unloaded, or did not come up; the next look finds another, or says why there is none.
         await wait_for_change(changed, LOOK_SECONDS)

@@ -184,7 +184,7 @@ class Engines:
             raise EngineNotReady(deployment)
         url = f"http://127.0.0.1:{deployment.port}{path}"
         data = await beside_loop(_encoded, body)
-        if not self._context.in_use.begin(deployment.id):
+        if not self._context.live.in_use.begin(deployment.id):
             raise EngineUnreachable(deployment, "it is being unloaded")
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
@@ -192,11 +192,11 @@ class Engines:
                     url, data=data, headers=self._headers(deployment.id), allow_redirects=False
                 )
         except (aiohttp.ClientError, TimeoutError) as error:
-            self._context.in_use.end(deployment.id)
+            self._context.live.in_use.end(deployment.id)
             never_came = isinstance(error, (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError))
             raise _gone(deployment, error, may_be_sent_again=is_repeatable or never_came) from error
         except BaseException:
-            self._context.in_use.end(deployment.id)
+            self._context.live.in_use.end(deployment.id)
             raise
         if response.status >= 300:
             await self._raise_refusal(deployment, response)
@@ -227,7 +227,7 @@ class Engines:
     ) -> None:
         if exchange is not None:
             exchange.end()
-        self._context.in_use.end(deployment.id)
+        self._context.live.in_use.end(deployment.id)
         # One that has been read to its end has given its connection back already.
         response.close()
 

@@ -118,7 +118,7 @@ class Scheduler:
         """Whoever slept asks first whether another server has replaced it: then no pass begins any more."""
 
         def pass_while_ours() -> float:
-            self._context.lease.confirm(self._database)
+            self._context.live.lease.confirm(self._database)
             return work()
 
         return pass_while_ours

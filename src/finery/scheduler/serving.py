@@ -182,8 +182,8 @@ class DeploymentKeeper:
         if device is not None:
             with self._database.write() as session:
                 deployments.mark_running(session, one.deployment.id, token, device)
-            self._context.in_use.touch(one.deployment.id)
-            self._context.failed_starts.forget(one.details.key or "")
+            self._context.live.in_use.touch(one.deployment.id)
+            self._context.live.failed_starts.forget(one.details.key or "")
             self._notifier.notify()
         elif (utc_now() - one.since).total_seconds() > self._settings.engine_start_seconds:
             log.error("deployment %s did not answer in time", one.deployment.id)
@@ -217,7 +217,7 @@ class DeploymentKeeper:
 
     def _unload_idle(self, one: LiveDeployment) -> None:
         limit = self._settings.engine_idle_seconds
-        if limit > 0 and self._context.in_use.idle_seconds(one.deployment.id) >= limit:
+        if limit > 0 and self._context.live.in_use.idle_seconds(one.deployment.id) >= limit:
             self._unload(one.deployment.id, limit)
 
     def _unload(self, deployment_id: str, idle_seconds: float) -> None:
@@ -226,7 +226,7 @@ class DeploymentKeeper:
                 unloaded = deployments.unload(session, deployment_id, idle_seconds, self._context)
         except SQLAlchemyError:
             # Nothing was written, so it is to be found and used as before.
-            self._context.in_use.revive(deployment_id)
+            self._context.live.in_use.revive(deployment_id)
             raise
         if unloaded:
             log.info("deployment %s idles and is unloaded", deployment_id)
@@ -246,7 +246,7 @@ class DeploymentKeeper:
         if time.monotonic() - self._noted_at < USES_SECONDS:
             return
         self._noted_at = time.monotonic()
-        uses = self._context.in_use.take_uses()
+        uses = self._context.live.in_use.take_uses()
         if uses:
             with self._database.write() as session:
                 deployments.note_uses(session, uses)
@@ -263,20 +263,20 @@ class DeploymentKeeper:
         if comes_back:
             log.warning("deployment %s crashed and will be started again: %s", one.deployment.id, error)
         else:
-            self._context.in_use.forget(one.deployment.id)
+            self._context.live.in_use.forget(one.deployment.id)
         self._notifier.notify()
 
     def _note_failure(self, one: LiveDeployment, error: str, failure: StartFailure) -> None:
         """Before those who wait can see its end: they ask anew then, and hear of it."""
         if one.details.key is not None:
-            self._context.failed_starts.note(one.details.key, error, is_lasting=failure == "model")
+            self._context.live.failed_starts.note(one.details.key, error, is_lasting=failure == "model")
 
     def _finish(self, one: LiveDeployment, token: str | None, error: str | None) -> None:
         if error is not None:
             self._note_failure(one, error, "engine")
         with self._database.write() as session:
             deployments.finish(session, one.deployment.id, token, error, failure=None if error is None else "engine")
-        self._context.in_use.forget(one.deployment.id)
+        self._context.live.in_use.forget(one.deployment.id)
         self._notifier.notify()
 
     def _why(self, one: LiveDeployment, ending: Exit) -> str:

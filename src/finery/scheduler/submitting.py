@@ -68,7 +68,7 @@ class Submitter:
             if not claims.may_start(session, machine):
                 return None
         with self._database.write() as session:
-            self._context.lease.check(session)
+            self._context.live.lease.check(session)
             return claims.claim_next(
                 session, machine, executor=self._settings.executor, max_passed=self._settings.max_passed
             )
@@ -83,7 +83,7 @@ class Submitter:
             launch = render_launch(claim, executor, context.home, context.home_id, context.machine(), grace, given)
             failpoint("submit.rendered")
             # This server may have slept since the claim: then somebody else may have the run.
-            self._context.lease.confirm(self._database)
+            self._context.live.lease.confirm(self._database)
             handle = executor.submit(launch)
         except (SubmitFailed, DomainError, OSError, SQLAlchemyError) as error:
             if is_shortage(error) or isinstance(error, SQLAlchemyError):

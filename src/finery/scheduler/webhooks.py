@@ -97,7 +97,7 @@ class WebhookDispatcher:
                 if not webhooks.has_news(session):
                     return
             with self._database.write() as session:
-                self._context.lease.check(session)
+                self._context.live.lease.check(session)
                 count = webhooks.fan_out(session, self._context, limit=BATCH)
             failpoint("webhooks.fanned_out")
             if count < BATCH:
@@ -120,7 +120,7 @@ class WebhookDispatcher:
 
     def _claim(self, number: int, limit: int) -> list[Dispatch]:
         with self._database.write() as session:
-            self._context.lease.check(session)
+            self._context.live.lease.check(session)
             return webhooks.claim(session, number, self._now(), limit=limit)
 
     def _start(self, dispatch: Dispatch) -> None:

@@ -10,7 +10,7 @@ from finery.contracts.model_table import parse_model_table
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.db import Database
 from finery.domain import deployments
-from finery.domain.context import DomainContext
+from finery.domain.context import DomainContext, LiveState
 from finery.domain.deployments import LiveDeployment
 from finery.domain.deployments.memory_estimate import memory_need
 from finery.engines.vllm.engine import VllmEngine
@@ -51,7 +51,7 @@ def make_context(
         machine=lambda: machine,
         models=parse_model_table({"models": models or {}}),
         engines={**context.engines, engine.name: engine},
-        in_use=InUse(clock or Clock()),
+        live=LiveState(in_use=InUse(clock or Clock())),
     )
 
 
@@ -90,7 +90,7 @@ def start(database: Database, deployment_id: str, context: DomainContext) -> str
         if claim is None:
             return None
         deployments.mark_running(session, deployment_id, claim.token, "cuda")
-    context.in_use.touch(deployment_id)
+    context.live.in_use.touch(deployment_id)
     return claim.device
 
 

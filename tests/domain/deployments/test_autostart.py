@@ -59,12 +59,12 @@ class TestEnsure:
         start(database, first.id, context)
         end(database, first.id)
         for is_lasting, kind in ((True, ModelBroken), (False, EngineNotStarted)):
-            context.failed_starts.note(live.details.key or "", "no tensors", is_lasting=is_lasting)
+            context.live.failed_starts.note(live.details.key or "", "no tensors", is_lasting=is_lasting)
             with pytest.raises(kind, match="no tensors; "):
                 ensure(database, TINY, context)
         # Started differently, it may come up.
         assert ensure(database, "short", context).id != first.id
-        context.failed_starts.forget(live.details.key or "")
+        context.live.failed_starts.forget(live.details.key or "")
         assert ensure(database, TINY, context).id != first.id
 
     def test_names_of_the_same_model_share_it(self, database: Database, home: Path) -> None:
@@ -218,11 +218,11 @@ class TestIdle:
         context = make_context(home)
         deployment = ensure(database, TINY, context)
         start(database, deployment.id, context)
-        context.in_use.begin(deployment.id)
+        context.live.in_use.begin(deployment.id)
         with database.write() as session:
             assert not deployments.unload(session, deployment.id, 0.0, context)
-        context.in_use.end(deployment.id)
+        context.live.in_use.end(deployment.id)
         with database.write() as session:
             assert deployments.unload(session, deployment.id, 0.0, context)
         assert live(database, deployment.id).stop_requested
-        assert not context.in_use.begin(deployment.id)
+        assert not context.live.in_use.begin(deployment.id)

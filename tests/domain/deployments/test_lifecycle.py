@@ -91,14 +91,14 @@ class TestUnload:
         start(database, deployment_id, context)
         with database.write() as session:
             assert not deployments.unload(session, deployment_id, 0.0, context)
-        assert context.in_use.begin(deployment_id)
+        assert context.live.in_use.begin(deployment_id)
 
 
 class TestNoteUses:
     def test_is_shown(self, database: Database, home: Path) -> None:
         context = make_context(home)
         deployment_id = ensure(database, TINY, context).id
-        context.in_use.touch(deployment_id)
+        context.live.in_use.touch(deployment_id)
         with database.write() as session:
-            deployments.note_uses(session, context.in_use.take_uses())
+            deployments.note_uses(session, context.live.in_use.take_uses())
         assert get(database, deployment_id).last_used_at is not None

@@ -110,7 +110,7 @@ class TestGpus:
         context = make_context(home, gpus=1, clock=clock)
         busy = ensure(database, make_model(home, "a", 8 * GIB, context), context)
         start(database, busy.id, context)
-        context.in_use.begin(busy.id)
+        context.live.in_use.begin(busy.id)
         clock.now += 1000
         with pytest.raises(NotEnoughMemory):
             ensure(database, make_model(home, "b", 8 * GIB, context), context)
@@ -155,7 +155,7 @@ class TestVacateGpus:
         with database.read() as session:
             assert vacate_gpus(session, 1, context) == (engines[0],)
             assert set(vacate_gpus(session, 3, context)) == set(engines)
-        context.in_use.begin(engines[1])
+        context.live.in_use.begin(engines[1])
         with database.read() as session:
             assert vacate_gpus(session, 2, context) == (engines[0], engines[2])
             # Three cannot be had, so that none has to go.

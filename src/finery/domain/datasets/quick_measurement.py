@@ -79,7 +79,7 @@ def measure_briefly(
     file = file_of(request, context)
     if (kept := kept_in(file)) is not None:
         return kept
-    waits = context.measurer.is_ready and context.measurer.waiting <= MOST_BEFORE
+    waits = context.live.measurer.is_ready and context.live.measurer.waiting <= MOST_BEFORE
     with suppress(NotNow, TimeoutError):
         return _submitted(request, file, context).result(WAIT_SECONDS if waits else 0)
     return Postponed(request)
@@ -93,7 +93,7 @@ def measure_later(request: MeasurementRequest, context: DomainContext, *, second
 
 def _submitted(request: MeasurementRequest, file: Path, context: DomainContext) -> "Future[Found]":
     """Kept when it is there, whoever waits for it then. Raises NotNow."""
-    future = context.measurer.submit(request)
+    future = context.live.measurer.submit(request)
     future.add_done_callback(partial(_keep, file))
     return future
 

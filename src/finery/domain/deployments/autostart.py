@@ -79,7 +79,7 @@ def _refuse_failed(name: str, plan: EnginePlan, context: DomainContext) -> None:
     """A start takes seconds to minutes, and would take them at each request. Other files, or other options, make it
     another start. Raises ModelBroken, EngineNotStarted.
     """
-    failure = context.failed_starts.find(plan.key)
+    failure = context.live.failed_starts.find(plan.key)
     if failure is not None:
         raise ModelBroken(name, failure) if failure.is_lasting else EngineNotStarted(name, failure.reason)
 

@@ -73,7 +73,7 @@ def list_live(session: Session) -> list[LiveDeployment]:
 def claim(session: Session, deployment_id: str, context: DomainContext) -> Claim | None:
     """Take a deployment that is ours to start, and its memory. None when somebody else was first, when it shall stop,
     and while its memory is not free; one that waits for it too long fails."""
-    context.lease.check(session)
+    context.live.lease.check(session)
     session.execute(LEASE_LOCK)
     row = lock_row(session, deployment_id)
     if row.token is not None or row.finished_at is not None or row.stop_requested:
@@ -146,7 +146,7 @@ def unload(session: Session, deployment_id: str, idle_seconds: float, context: D
     row = lock_row(session, deployment_id)
     if not row.on_demand or row.stop_requested or row.finished_at is not None:
         return False
-    if not context.in_use.retire(row.id, idle_seconds):
+    if not context.live.in_use.retire(row.id, idle_seconds):
         return False
     ask_to_stop(row)
     return True

@@ -123,7 +123,7 @@ def _tenants(session: Session, context: DomainContext) -> dict[str, list[_Tenant
     found: dict[str, list[_Tenant]] = {}
     query = select(EngineLeaseRow, DeploymentRow).join(DeploymentRow, DeploymentRow.id == EngineLeaseRow.deployment_id)
     for lease, row in session.execute(query):
-        seconds = context.in_use.idle_seconds(row.id)
+        seconds = context.live.in_use.idle_seconds(row.id)
         found.setdefault(lease.device, []).append(
             _Tenant(
                 id=row.id,
