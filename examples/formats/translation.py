@@ -4,10 +4,11 @@
 """
 
 from finery.contracts.datasets.conversation import Conversation, asked
-from finery.contracts.datasets.examples import Example, ExampleKind
+from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.formats import register
 from finery.contracts.datasets.messages import Assistant
 from finery.contracts.datasets.row_format import RowFormat
+from finery.contracts.recipes.data_rules import ExampleKind
 
 
 class Translation(RowFormat, kw_only=True):

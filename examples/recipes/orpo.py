@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
-from finery.contracts.datasets.examples import ExampleKind
-from finery.contracts.datasets.measurement import TokenRules
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes import Recipe, TrainingConfig, register
+from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

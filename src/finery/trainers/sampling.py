@@ -15,9 +15,9 @@ from transformers import (
 )
 
 from finery.contracts.chat_prompts import end_tokens
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.events import SampleData
 from finery.contracts.recipes import RECIPES, TrainingConfig
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.trainers.attempt import Attempt
 from finery.trainers.rendering import prompts_of
 

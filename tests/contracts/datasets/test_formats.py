@@ -3,10 +3,11 @@ from typing import Any
 import pytest
 
 from finery.contracts.datasets.conversation import Conversation
-from finery.contracts.datasets.examples import Example, ExampleKind, Feedback, Preference, Task, Text
+from finery.contracts.datasets.examples import Example, Feedback, Preference, Task, Text
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Message
 from finery.contracts.datasets.row_reader import RowReader
+from finery.contracts.recipes.data_rules import ExampleKind
 
 SYSTEM = {"role": "system", "content": "s"}
 USER = {"role": "user", "content": "u"}

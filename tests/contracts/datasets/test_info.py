@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.info import INFO_NAME, InfoRefused, Source, open_source, resolve_entry
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Assistant, User
 from finery.contracts.datasets.row_reader import RowReader
+from finery.contracts.recipes.data_rules import ExampleKind
 
 USER = {"role": "user", "content": "u"}
 ANSWER = {"role": "assistant", "content": "a"}

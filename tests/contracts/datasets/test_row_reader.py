@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from finery.contracts.datasets import RowRefused, Source
-from finery.contracts.datasets.examples import Example, ExampleKind
+from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.formats import every_format
 from finery.contracts.datasets.message_reader import ROLES
 from finery.contracts.datasets.row_format import needed_by
 from finery.contracts.datasets.row_reader import DatasetReader, FormatDecoder, RowReader
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.kit.tables import BrokenRow
 
 USER = {"role": "user", "content": "u"}

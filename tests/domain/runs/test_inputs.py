@@ -8,10 +8,10 @@ import pytest
 from pydantic import BaseModel
 from sqlalchemy import select, update
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.inputs import DatasetPath, FolderInput, FolderPath, ModelName
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, register
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
 from finery.db import Database

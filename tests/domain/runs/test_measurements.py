@@ -2,17 +2,16 @@ from pathlib import Path
 
 import pytest
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import (
     Found,
     Measurement,
     MeasurementRefused,
     MeasurementRequest,
     NotMeasured,
-    TokenRules,
 )
 from finery.contracts.events import NoticeEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
+from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.formats import FORMATS, Prompt, every_format
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import JsonObject
 from finery.contracts.datasets.row_format import LABEL, LABEL_KEYS, RowFormat, needed_by, value_of
+from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes.data_rules import ExampleKind
 
 Formats = Sequence[type[RowFormat]]
 
@@ -27,9 +28,6 @@ def misplaced(row_format: type[RowFormat], wanted: Formats = ()) -> RowRefused:
 
 
 def recipes_for(row_format: type[RowFormat]) -> list[str]:
-    # A recipe says in words of this package what it learns from, so that the package cannot begin with the recipes.
-    from finery.contracts.recipes import RECIPES
-
     def serves(kind: ExampleKind | None) -> bool:
         return kind is not None and any(each.name == row_format.name for each in FORMATS[kind])
 

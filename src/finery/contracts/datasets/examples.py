@@ -1,7 +1,6 @@
 """What is learned from a row: the same few types, whatever format it had in the file."""
 
 from collections.abc import Sequence
-from enum import StrEnum
 from typing import Self
 
 from msgspec import Struct
@@ -145,16 +144,6 @@ Example = Conversation | Text | Preference | Feedback | Task
 """`as_conversation`: a row's messages in order; of a preference, those with the chosen answer. `texts`: all that is
 said in it. Rows with the same texts are duplicates.
 """
-
-
-class ExampleKind(StrEnum):
-    """What a recipe makes of a row."""
-
-    CONVERSATION_OR_TEXT = "conversation_or_text"
-    TEXT = "text"
-    PREFERENCE = "preference"
-    FEEDBACK = "feedback"
-    TASK = "task"
 
 
 def _say_something(messages: Sequence[Message]) -> bool:

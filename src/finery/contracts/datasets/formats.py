@@ -8,7 +8,7 @@ from finery.contracts.datasets.conversation import (
     read_completion,
     read_conversation,
 )
-from finery.contracts.datasets.examples import Example, ExampleKind, Feedback, Preference, Task, Text
+from finery.contracts.datasets.examples import Example, Feedback, Preference, Task, Text
 from finery.contracts.datasets.message_reader import (
     RowRefused,
     kind_of,
@@ -19,6 +19,7 @@ from finery.contracts.datasets.message_reader import (
 )
 from finery.contracts.datasets.messages import Assistant, JsonObject, Message, User
 from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat, Tools, TurnList
+from finery.contracts.recipes.data_rules import ExampleKind
 
 ASKING = ("system", "user")
 """Who begins a conversation."""

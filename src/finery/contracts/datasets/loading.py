@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.datasets.conversation import Conversation
-from finery.contracts.datasets.examples import ExampleKind, Feedback, Preference, Task, Text
+from finery.contracts.datasets.examples import Feedback, Preference, Task, Text
 from finery.contracts.datasets.info import open_source
 from finery.contracts.datasets.row_reader import DatasetReader
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.kit.tables import BrokenRow
 
 

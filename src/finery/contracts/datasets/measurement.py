@@ -1,34 +1,16 @@
 """What a dataset is to a model: its rows as the trainer makes tokens of them."""
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field, TypeAdapter, computed_field
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.report import DatasetReport, Frozen, Place
+from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 
 BUDGET_BYTES = 32 * 2**20
 ENOUGH_ROWS = 100
 """A sample of fewer says nothing of the rows that are not in it."""
-
-
-class TokenRules(Frozen):
-    """How a trainer makes tokens of its rows."""
-
-    in_pieces: bool = False
-    """Texts longer than max_length are learned in pieces, not cut."""
-    same_prompt: bool = False
-    """Left out is a preference whose prompt the template renders differently for its two answers."""
-    completion_only_loss: bool = True
-    chat_template: str | None = None
-    """None: the model's own."""
-
-    def under(self, config: Mapping[str, Any]) -> "TokenRules":
-        """With what a run's configuration says of the last two."""
-        said = {name: config[name] for name in ("completion_only_loss", "chat_template") if name in config}
-        return self.model_copy(update=said)
 
 
 class MeasurementRequest(Frozen):

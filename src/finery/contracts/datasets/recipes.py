@@ -1,8 +1,8 @@
 """Which recipes learn from rows, and of which kind."""
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.datasets.measurement import NotMeasured
 from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes.data_rules import ExampleKind
 
 
 def learning_recipes() -> list[str]:

@@ -7,12 +7,13 @@ from msgspec.json import Decoder
 
 from finery.contracts.datasets.conversation import Conversation
 from finery.contracts.datasets.detection import find_format, misplaced
-from finery.contracts.datasets.examples import Example, ExampleKind, Task
+from finery.contracts.datasets.examples import Example, Task
 from finery.contracts.datasets.formats import FORMATS, every_format
 from finery.contracts.datasets.info import Source
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import JsonObject
 from finery.contracts.datasets.row_format import LABEL_KEYS, RowFormat, columns_of
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.kit.tables import UNREADABLE, BrokenRow, ObjectDecoder, Row, scan_rows
 
 REJECTED = "rejected"

@@ -1,9 +1,8 @@
 """Continued pre-training."""
 
-from finery.contracts.datasets.examples import ExampleKind
-from finery.contracts.datasets.measurement import TokenRules
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
+from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 from finery.contracts.recipes.recipe import Recipe
 
 

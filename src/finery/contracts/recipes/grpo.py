@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from finery.contracts.datasets.examples import ExampleKind
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import GradedConfig, Rate
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.contracts.recipes.recipe import Recipe
 
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from finery.contracts.datasets.examples import ExampleKind
-from finery.contracts.datasets.measurement import TokenRules
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import RecipeConfig
+from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 
 
 @dataclass(frozen=True, kw_only=True)

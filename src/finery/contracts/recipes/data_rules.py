@@ -1,0 +1,36 @@
+"""What a recipe says of its data: the kind of example that a row becomes, and how its trainer tokenizes it."""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ExampleKind(StrEnum):
+    """What a recipe makes of a row of data; the values are stored in requests to the measuring process."""
+
+    CONVERSATION_OR_TEXT = "conversation_or_text"
+    TEXT = "text"
+    PREFERENCE = "preference"
+    FEEDBACK = "feedback"
+    TASK = "task"
+
+
+class TokenRules(BaseModel):
+    """How a trainer makes tokens of its rows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    in_pieces: bool = False
+    """Texts longer than max_length are learned in pieces, not cut."""
+    same_prompt: bool = False
+    """A preference is left out if the template renders its prompt differently for its two answers."""
+    completion_only_loss: bool = True
+    chat_template: str | None = None
+    """Jinja; None: the model's own."""
+
+    def under(self, config: Mapping[str, Any]) -> "TokenRules":
+        """Returns these rules with `completion_only_loss` and `chat_template` as a run's configuration sets them."""
+        names = ("completion_only_loss", "chat_template")
+        return self.model_copy(update={name: config[name] for name in names if name in config})
