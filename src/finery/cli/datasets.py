@@ -190,7 +190,7 @@ def share(
 ) -> None:
     """Let everybody who may read datasets see it."""
     with server() as client:
-        found = client.datasets.change(client.datasets.find(dataset).id, shared=not off)
+        found = client.datasets.update(client.datasets.find(dataset).id, shared=not off)
     print_json(found) if as_json else print(f"{found.name} is {'shared' if found.shared else 'private'}")
 
 
@@ -202,7 +202,7 @@ def rename(
 ) -> None:
     """Give a dataset another name."""
     with server() as client:
-        found = client.datasets.change(client.datasets.find(dataset).id, name=name)
+        found = client.datasets.update(client.datasets.find(dataset).id, name=name)
     print_json(found) if as_json else print(f"{found.id} is named {found.name}")
 
 

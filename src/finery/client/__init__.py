@@ -1,4 +1,4 @@
-"""The Python client: `from finery.client import FineryClient`."""
+"""The Python client of the native API: `from finery.client import FineryClient`."""
 
 from finery.client.accounts import CreatedKey, LoggedIn, Me
 from finery.client.chat import ChatAnswer, ChatMessage, Sampling

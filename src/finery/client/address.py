@@ -1,9 +1,9 @@
-"""Where a server is, and how safe the way to it is."""
+"""Checks the server's URL and API key, and warns when secrets would travel over plain HTTP."""
 
 import ipaddress
 import sys
 from functools import cache
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from finery.client.errors import BadConnection
 
@@ -11,7 +11,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
 def checked_url(text: str) -> str:
-    """Without a slash at its end. Raises BadConnection."""
+    """Returns `text` without a slash at its end. Raises BadConnection when it is no http or https URL."""
     try:
         parts = urlsplit(text)
         usable = parts.scheme in DEFAULT_PORTS and bool(parts.hostname) and (parts.port or 1) > 0
@@ -23,22 +23,22 @@ def checked_url(text: str) -> str:
 
 
 def checked_key(text: str) -> str:
-    """Raises BadConnection."""
-    if not text.isascii() or (text and not text.isprintable()):
+    """Returns `text`. Raises BadConnection when no HTTP header could carry it."""
+    if not text.isascii() or not text.isprintable():
         raise BadConnection("FINERY_API_KEY: a key has only printable ASCII characters; copy it again")
     return text
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port, all three spelled out: `https://example.org:443`."""
+    """Returns scheme, host and port, all three spelled out: `https://example.org:443`."""
     parts = urlsplit(url)
-    host = _host(parts)
+    host = parts.hostname or ""
     shown = f"[{host}]" if ":" in host else host
     return f"{parts.scheme}://{shown}:{parts.port or DEFAULT_PORTS[parts.scheme]}"
 
 
 def is_loopback(url: str) -> bool:
-    host = _host(urlsplit(url))
+    host = urlsplit(url).hostname or ""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -46,7 +46,7 @@ def is_loopback(url: str) -> bool:
 
 
 def warn_of_plain_http(url: str) -> None:
-    """On stderr, once for each server: what is secret can be read on the way to it."""
+    """Warns on stderr, once for each server, that what is secret can be read on the way to it."""
     if urlsplit(url).scheme == "http" and not is_loopback(url):
         _warn(origin_of(url))
 
@@ -55,7 +55,3 @@ def warn_of_plain_http(url: str) -> None:
 def _warn(origin: str) -> None:
     message = f"keys and passwords go to {origin} unencrypted; use https, or a tunnel to its loopback"
     print(f"finery: warning: {message}", file=sys.stderr)
-
-
-def _host(parts: SplitResult) -> str:
-    return (parts.hostname or "").lower()

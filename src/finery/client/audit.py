@@ -1,9 +1,9 @@
-"""The record of who did what."""
+"""Client methods that read the server's audit log: `FineryClient.audit`."""
 
 from collections.abc import Iterator
 
 from finery.client.sse import read_lines
-from finery.client.transport import PREFIX, Parameters, Transport
+from finery.client.transport import Parameters, Transport, api_path
 from finery.contracts.accounts import AuditEntry, AuditFilter, AuditPage
 
 
@@ -12,19 +12,20 @@ class Audit:
         self._transport = transport
 
     def page(
-        self, wanted: AuditFilter | None = None, *, limit: int | None = None, cursor: str | None = None
+        self, criteria: AuditFilter | None = None, *, limit: int | None = None, cursor: str | None = None
     ) -> AuditPage:
-        """Newest first; `next_cursor` leads to the older ones."""
-        parameters = {**_parameters(wanted), "limit": limit, "cursor": cursor}
-        return self._transport.get(AuditPage, f"{PREFIX}/audit", parameters)
+        """Returns entries newest first; `next_cursor` leads to the older ones."""
+        parameters = {**_parameters(criteria), "limit": limit, "cursor": cursor}
+        return self._transport.get(AuditPage, api_path("audit"), parameters)
 
-    def export(self, wanted: AuditFilter | None = None) -> Iterator[AuditEntry]:
-        """All of them, oldest first, as they arrive."""
-        with self._transport.stream("GET", f"{PREFIX}/audit/export", parameters=_parameters(wanted)) as answer:
+    def export(self, criteria: AuditFilter | None = None) -> Iterator[AuditEntry]:
+        """Yields all entries as they arrive, oldest first."""
+        path = api_path("audit", "export")
+        with self._transport.stream("GET", path, parameters=_parameters(criteria)) as answer:
             for line in read_lines(answer.iter_bytes()):
                 if line:
                     yield AuditEntry.model_validate_json(line)
 
 
-def _parameters(wanted: AuditFilter | None) -> Parameters:
-    return wanted.model_dump(mode="json", exclude_none=True) if wanted else {}
+def _parameters(criteria: AuditFilter | None) -> Parameters:
+    return criteria.model_dump(mode="json", exclude_none=True) if criteria else {}

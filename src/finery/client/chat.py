@@ -1,4 +1,4 @@
-"""A conversation with a deployment: what is asked, and what comes back whole or in pieces."""
+"""Data classes of chat completions: messages, sampling settings, whole and streamed answers."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -6,7 +6,7 @@ from finery.client.responses import Answer
 
 
 class Sampling(BaseModel):
-    """How an answer is drawn; what is left out is the model's own."""
+    """How the engine draws an answer; it takes the model's own value for what is None."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

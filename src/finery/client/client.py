@@ -1,4 +1,4 @@
-"""The native API as methods. Every answer is a contract or a model of `finery.client.responses`."""
+"""FineryClient: the native API's runs, models, deployments and chat as methods, and the groups of other methods."""
 
 import time
 import uuid
@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 from pydantic import JsonValue
 
@@ -32,7 +31,7 @@ from finery.client.responses import (
 from finery.client.run_stream import follow
 from finery.client.secrets import Secrets
 from finery.client.sse import read_messages
-from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, PREFIX, Transport, parse
+from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, Transport, api_path, parse, without_none
 from finery.client.webhooks import Webhooks
 from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
@@ -41,14 +40,16 @@ from finery.contracts.status import RunStatus
 
 STREAM_END = "[DONE]"
 LARGEST_SLICE_BYTES = 16 << 20
+# A first guess at where the last lines of a log begin.
 TYPICAL_LINE_BYTES = 200
 
 
 class FineryClient:
     """Talks to the server at `url` (default: FINERY_URL, else http://127.0.0.1:8001) with `api_key` (default:
     FINERY_API_KEY, else what `finery login` stored for this server; an empty one: none at all).
-    Raises FineryError for what the server refuses, and ServerUnreachable.
-    Requests that may be repeated are, when the connection breaks or the server is overloaded."""
+
+    All methods raise FineryError for what the server refuses, and ServerUnreachable. Requests that may be sent twice
+    are sent again when the connection breaks or the server is overloaded."""
 
     def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
         self._transport = Transport(url=url, api_key=api_key)
@@ -74,14 +75,14 @@ class FineryClient:
         return self._transport.url
 
     def is_healthy(self) -> bool:
-        """False also when nothing answers."""
+        """Returns False also when nothing answers."""
         try:
             return self._transport.request("GET", "/healthz").is_success
         except ServerUnreachable:
             return False
 
     def system(self) -> System:
-        return self._transport.get(System, f"{PREFIX}/system")
+        return self._transport.get(System, api_path("system"))
 
     def create_run(
         self,
@@ -97,7 +98,7 @@ class FineryClient:
         run_id: str | None = None,
         idempotency_key: str | None = None,
     ) -> Run:
-        """Submit a run, for oneself or `shared` with all who have an account.
+        """Submits a run, for the caller alone or `shared` with all who have an account.
 
         The same `idempotency_key` with the same request answers the same run.
         """
@@ -112,9 +113,9 @@ class FineryClient:
             "shared": shared or None,
             "id": run_id,
         }
-        given = {key: value for key, value in body.items() if value is not None}
+        # Without a key, a request that is sent again after a broken connection could start a second run.
         headers = {"Idempotency-Key": idempotency_key or str(uuid.uuid4())}
-        return self._transport.post(Run, f"{PREFIX}/runs", body=given, headers=headers, repeatable=True)
+        return self._transport.post(Run, api_path("runs"), body=without_none(body), headers=headers, repeatable=True)
 
     def list_runs(
         self,
@@ -125,7 +126,7 @@ class FineryClient:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> RunPage:
-        """Newest first; `next_cursor` leads to the older ones."""
+        """Returns runs newest first; `next_cursor` leads to the older ones."""
         parameters = {
             "status": status,
             "recipe": recipe,
@@ -133,10 +134,10 @@ class FineryClient:
             "limit": limit,
             "cursor": cursor,
         }
-        return self._transport.get(RunPage, f"{PREFIX}/runs", parameters)
+        return self._transport.get(RunPage, api_path("runs"), parameters)
 
     def get_run(self, run_id: str) -> Run:
-        return self._transport.get(Run, PREFIX + _run(run_id))
+        return self._transport.get(Run, api_path("runs", run_id))
 
     def update_run(
         self,
@@ -146,72 +147,73 @@ class FineryClient:
         name: str | None = None,
         labels: Mapping[str, str] | None = None,
     ) -> Run:
-        """Change what is given."""
+        """Changes what is given."""
         changes = {"shared": shared, "name": name, "labels": None if labels is None else dict(labels)}
-        body = {field: value for field, value in changes.items() if value is not None}
-        return parse(Run, self._transport.request("PATCH", PREFIX + _run(run_id), body=body, repeatable=True))
+        path = api_path("runs", run_id)
+        return parse(Run, self._transport.request("PATCH", path, body=without_none(changes), repeatable=True))
 
     def cancel_run(self, run_id: str) -> Run:
-        return self._ask(run_id, "cancel")
+        return self._request_intent(run_id, "cancel")
 
     def pause_run(self, run_id: str) -> Run:
-        return self._ask(run_id, "pause")
+        return self._request_intent(run_id, "pause")
 
     def resume_run(self, run_id: str) -> Run:
-        """Of a run that has ended, the new run that goes on from its last checkpoint."""
-        return self._ask(run_id, "resume")
+        """Queues a paused run again, or returns the new run that goes on from the last checkpoint of one that ended."""
+        return self._request_intent(run_id, "resume")
 
     def stop_run(self, run_id: str) -> Run:
-        """Let it end early and save its model."""
-        return self._ask(run_id, "stop")
+        """Lets a run end early and save its model."""
+        return self._request_intent(run_id, "stop")
 
     def checkpoint_run(self, run_id: str) -> Run:
-        return self._ask(run_id, "checkpoint")
+        return self._request_intent(run_id, "checkpoint")
 
     def delete_run(self, run_id: str) -> None:
-        self._transport.request("DELETE", PREFIX + _run(run_id))
+        self._transport.request("DELETE", api_path("runs", run_id))
 
     def log_tail(self, run_id: str, *, lines: int = 100) -> LogTail:
-        """The last `lines` lines; 0: all."""
-        return self._transport.get(LogTail, f"{PREFIX}{_run(run_id)}/logs", {"tail": lines})
+        """Returns the last `lines` lines; 0: all."""
+        return self._transport.get(LogTail, api_path("runs", run_id, "logs"), {"tail": lines})
 
     def log_slice(self, run_id: str, *, offset: int, limit: int = CHUNK_BYTES) -> LogSlice:
-        """At most `limit` bytes from byte `offset` on; ask again from `next_offset`."""
-        return self._transport.get(LogSlice, f"{PREFIX}{_run(run_id)}/logs", {"offset": offset, "limit": limit})
+        """Returns at most `limit` bytes from byte `offset` on; the next slice starts at `next_offset`."""
+        return self._transport.get(LogSlice, api_path("runs", run_id, "logs"), {"offset": offset, "limit": limit})
 
     def log_end(self, run_id: str, *, lines: int) -> LogSlice:
-        """The last `lines` lines as a slice, so that the log can be followed from its `next_offset` on.
+        """Returns the last `lines` lines as a slice, so that the log can be followed from its `next_offset` on.
 
-        Of very long lines there may be fewer; 0 stands for an empty slice before the first line.
+        Where lines are very long there may be fewer. With 0 the slice is empty, and lies before the first line.
         """
         if lines == 0:
             return LogSlice(text="", next_offset=0)
-        with self._transport.stream("GET", f"{PREFIX}{_run(run_id)}/logs/content") as answer:
+        with self._transport.stream("GET", api_path("runs", run_id, "logs", "content")) as answer:
             size = int(answer.headers["Content-Length"])
         window = lines * TYPICAL_LINE_BYTES
         while True:
             start = max(0, size - min(window, LARGEST_SLICE_BYTES))
-            found = self.log_slice(run_id, offset=start, limit=max(1, size - start))
-            kept = found.text.splitlines(keepends=True)[0 if start == 0 else 1 :]
+            part = self.log_slice(run_id, offset=start, limit=max(1, size - start))
+            # The first line of a slice that begins in the middle of the log may be cut off.
+            kept = part.text.splitlines(keepends=True)[0 if start == 0 else 1 :]
             if start == 0 or len(kept) >= lines or window >= LARGEST_SLICE_BYTES:
-                return LogSlice(text="".join(kept[-lines:]), next_offset=found.next_offset)
+                return LogSlice(text="".join(kept[-lines:]), next_offset=part.next_offset)
             window *= 8
 
     def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
-        """The stored events after sequence number `after`, oldest first."""
+        """Returns the stored events after sequence number `after`, oldest first."""
         parameters = {"after": after, "limit": limit}
-        return self._transport.get(EventList, f"{PREFIX}{_run(run_id)}/events", parameters).events
+        return self._transport.get(EventList, api_path("runs", run_id, "events"), parameters).events
 
     def follow(self, run_id: str, *, after: int = 0, retry: float = 60.0) -> Iterator[Event]:
-        """The events after `after` as they happen, each exactly once, until the run has finished.
+        """Yields the events after `after` as they happen, each exactly once, until the run has finished.
 
-        A broken connection is taken up again where it broke; a server that vanishes is waited for
-        `retry` seconds. A paused run is followed until somebody resumes it.
+        After a broken connection it goes on where that broke; it waits `retry` seconds for a server that vanishes.
+        A paused run is followed until somebody resumes it.
         """
-        return follow(self._transport, _run(run_id), after=after, retry=retry)
+        return follow(self._transport, run_id, after=after, retry=retry)
 
     def wait(self, run_id: str, *, timeout: float | None = None, interval: float = 0.5) -> Run:
-        """The run once it has finished. Raises TimeoutError after `timeout` seconds."""
+        """Returns the run once it has finished. Raises TimeoutError after `timeout` seconds."""
         deadline = None if timeout is None else time.monotonic() + timeout
         while not (run := self.get_run(run_id)).status.is_finished:
             if deadline is not None and time.monotonic() >= deadline:
@@ -220,31 +222,30 @@ class FineryClient:
         return run
 
     def metrics(self, run_id: str, *, points: int = 500) -> list[MetricPoint]:
-        """The figures over time, thinned out to about `points`; evaluations are all there."""
-        return self._transport.get(MetricList, f"{PREFIX}{_run(run_id)}/metrics", {"points": points}).points
+        """Returns the metrics over time, thinned out to about `points`; all evaluations are kept."""
+        return self._transport.get(MetricList, api_path("runs", run_id, "metrics"), {"points": points}).points
 
     def artifacts(self, run_id: str) -> list[Artifact]:
-        return self._transport.get(ArtifactList, f"{PREFIX}{_run(run_id)}/artifacts").artifacts
+        return self._transport.get(ArtifactList, api_path("runs", run_id, "artifacts")).artifacts
 
     def artifact_files(self, run_id: str, artifact_id: int) -> list[ArtifactFile]:
-        """What is in an artifact that is a folder."""
-        path = f"{PREFIX}{_run(run_id)}/artifacts/{artifact_id}/content"
+        """Returns what is in an artifact that is a folder."""
+        path = api_path("runs", run_id, "artifacts", str(artifact_id), "content")
         return self._transport.get(ArtifactFiles, path).files
 
     def download_artifact(self, run_id: str, artifact_id: int, target: Path, *, inner: str | None = None) -> None:
-        """Write an artifact that is a file, or the file `inner` of one that is a folder, to `target`.
+        """Writes an artifact that is a file, or the file `inner` of one that is a folder, to `target`.
 
         `target` appears only when it is whole.
         """
-        path = f"{PREFIX}{_run(run_id)}/artifacts/{artifact_id}/content"
+        path = api_path("runs", run_id, "artifacts", str(artifact_id), "content")
         self._transport.download(path, target, {"path": inner})
 
     def upload_dataset(self, file: Path) -> UploadedDataset:
-        with file.open("rb") as content:
-            return self._transport.upload(UploadedDataset, f"{PREFIX}/datasets", {"file": (file.name, content)})
+        return self._transport.upload(UploadedDataset, api_path("datasets"), file)
 
     def list_models(self) -> list[ModelInfo]:
-        return self._transport.get(ModelList, f"{PREFIX}/models").models
+        return self._transport.get(ModelList, api_path("models")).models
 
     def create_deployment(
         self,
@@ -255,40 +256,38 @@ class FineryClient:
         options: EngineOptions | None = None,
         shared: bool = False,
     ) -> Deployment:
-        """Start an engine on `model`; it answers once its status is `running`."""
-        body: dict[str, object] = {"model": model}
-        if engine != "auto":
-            body["engine"] = engine
-        if slot is not None:
-            body["slot"] = slot
-        if options is not None:
-            body["options"] = options.model_dump(mode="json")
-        if shared:
-            body["shared"] = True
-        return self._transport.post(Deployment, f"{PREFIX}/deployments", body=body)
+        """Starts an engine on `model`; it answers once its status is `running`."""
+        body: dict[str, object] = {
+            "model": model,
+            "engine": None if engine == "auto" else engine,
+            "slot": slot,
+            "options": options.model_dump(mode="json") if options else None,
+            "shared": shared or None,
+        }
+        return self._transport.post(Deployment, api_path("deployments"), body=without_none(body))
 
     def list_deployments(self) -> list[Deployment]:
-        return self._transport.get(DeploymentList, f"{PREFIX}/deployments").deployments
+        return self._transport.get(DeploymentList, api_path("deployments")).deployments
 
     def get_deployment(self, deployment_id: str) -> Deployment:
-        return self._transport.get(Deployment, PREFIX + _deployment(deployment_id))
+        return self._transport.get(Deployment, api_path("deployments", deployment_id))
 
     def update_deployment(self, deployment_id: str, *, shared: bool) -> Deployment:
-        path = PREFIX + _deployment(deployment_id)
+        path = api_path("deployments", deployment_id)
         return parse(Deployment, self._transport.request("PATCH", path, body={"shared": shared}, repeatable=True))
 
     def stop_deployment(self, deployment_id: str) -> None:
-        self._transport.request("DELETE", PREFIX + _deployment(deployment_id))
+        self._transport.request("DELETE", api_path("deployments", deployment_id))
 
     def chat(self, deployment_id: str, messages: Sequence[ChatMessage], sampling: Sampling | None = None) -> ChatAnswer:
-        path = f"{PREFIX}{_deployment(deployment_id)}/chat/completions"
+        path = api_path("deployments", deployment_id, "chat", "completions")
         return self._transport.post(ChatAnswer, path, body=_chat_body(messages, sampling), timeout=LONG_ANSWER_SECONDS)
 
     def chat_stream(
         self, deployment_id: str, messages: Sequence[ChatMessage], sampling: Sampling | None = None
     ) -> Iterator[str]:
-        """The answer's text, piece by piece."""
-        path = f"{PREFIX}{_deployment(deployment_id)}/chat/completions"
+        """Yields the answer's text, piece by piece."""
+        path = api_path("deployments", deployment_id, "chat", "completions")
         body = {**_chat_body(messages, sampling), "stream": True}
         with self._transport.stream("POST", path, body=body) as answer:
             for message in read_messages(answer.iter_bytes()):
@@ -297,18 +296,10 @@ class FineryClient:
                 if text := ChatChunk.model_validate_json(message.data).text:
                     yield text
 
-    def _ask(self, run_id: str, intent: str) -> Run:
-        return self._transport.post(Run, f"{PREFIX}{_run(run_id)}/{intent}", repeatable=True)
+    def _request_intent(self, run_id: str, intent: str) -> Run:
+        return self._transport.post(Run, api_path("runs", run_id, intent), repeatable=True)
 
 
 def _chat_body(messages: Sequence[ChatMessage], sampling: Sampling | None) -> dict[str, object]:
-    chosen = sampling.model_dump(exclude_none=True) if sampling else {}
-    return {"messages": [message.model_dump(exclude_none=True) for message in messages], **chosen}
-
-
-def _run(run_id: str) -> str:
-    return f"/runs/{quote(run_id, safe='')}"
-
-
-def _deployment(deployment_id: str) -> str:
-    return f"/deployments/{quote(deployment_id, safe='')}"
+    settings = sampling.model_dump(exclude_none=True) if sampling else {}
+    return {"messages": [message.model_dump(exclude_none=True) for message in messages], **settings}

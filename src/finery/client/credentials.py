@@ -1,4 +1,4 @@
-"""The keys that `finery login` stored, one for each server, in a file that nobody else can read."""
+"""Reads and writes the API keys of `finery login`: credentials.json, one key for each server."""
 
 import os
 import stat
@@ -30,7 +30,6 @@ class StoredKey(BaseModel):
     key: str = Field(repr=False, pattern=r"^[!-~]+$")
     key_id: str
     username: str
-    """Whose it is."""
     expires_at: datetime | None
 
 
@@ -38,7 +37,7 @@ class Credentials(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     servers: dict[str, StoredKey] = {}
-    """By scheme, host and port."""
+    """Keyed by scheme, host and port, as `origin_of` writes them."""
 
 
 def credentials_path() -> Path:
@@ -47,28 +46,30 @@ def credentials_path() -> Path:
 
 
 def stored_key(url: str) -> StoredKey | None:
-    """For exactly this scheme, host and port. Raises CredentialsRefused."""
+    """Returns the key for exactly this scheme, host and port. Raises CredentialsRefused."""
     return _read(credentials_path()).servers.get(origin_of(url))
 
 
 def store_key(url: str, key: StoredKey) -> None:
-    """Instead of the one that was there. Raises CredentialsRefused."""
-    with _changing() as credentials:
+    """Stores `key` in place of the one that was there. Raises CredentialsRefused."""
+    with _locked_credentials() as credentials:
         credentials.servers[origin_of(url)] = key
 
 
 def forget_key(url: str) -> None:
-    """Silent when there is none. Raises CredentialsRefused."""
-    with _changing() as credentials:
+    """Removes the server's key, if there is one. Raises CredentialsRefused."""
+    with _locked_credentials() as credentials:
         credentials.servers.pop(origin_of(url), None)
 
 
 @contextmanager
-def _changing() -> Iterator[Credentials]:
+def _locked_credentials() -> Iterator[Credentials]:
+    """Writes back what the block changes; the lock keeps two log-ins at a time from losing a key."""
     path = credentials_path()
     lock = FileLock(path.with_suffix(".lock"))
     try:
-        _prepare(path.parent)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.chmod(0o700)
         lock.acquire(retry=LOCK_SECONDS)
         credentials = _read(path)
         yield credentials
@@ -79,11 +80,6 @@ def _changing() -> Iterator[Credentials]:
         raise CredentialsRefused(path, f"cannot be written: {error.strerror}") from error
     finally:
         lock.release()
-
-
-def _prepare(folder: Path) -> None:
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    folder.chmod(0o700)
 
 
 def _read(path: Path) -> Credentials:

@@ -1,13 +1,10 @@
-"""Stored datasets and their versions."""
+"""Client methods for stored datasets and their versions: `FineryClient.datasets`."""
 
 from pathlib import Path
-from urllib.parse import quote
-
-from pydantic import JsonValue
 
 from finery.client.errors import FineryError
 from finery.client.responses import Answer
-from finery.client.transport import LONG_ANSWER_SECONDS, PREFIX, Transport, given, parse
+from finery.client.transport import LONG_ANSWER_SECONDS, Transport, api_path, parse, without_none
 from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 
 ID_PREFIX = "ds_"
@@ -18,87 +15,78 @@ class VersionList(Answer):
 
 
 class Datasets:
-    """`dataset` is an id everywhere; `find` gives that of a name."""
+    """In every method `dataset` is an id; `find` looks one up by name."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
 
     def upload(self, file: Path, *, name: str | None = None, note: str | None = None, shared: bool = False) -> Dataset:
-        """Store a file as a dataset's first version.
+        """Stores a file as a dataset's first version.
 
-        Without a name it is called as its file, and a file of the same name again becomes the next version.
+        Without a name the dataset is called as its file, and a file of the same name again becomes the next version.
         """
-        fields = given({"name": name, "note": note, "shared": "true" if shared else None})
-        with file.open("rb") as content:
-            return self._transport.upload(Dataset, f"{PREFIX}/datasets", {"file": (file.name, content)}, fields=fields)
+        fields = without_none({"name": name, "note": note, "shared": "true" if shared else None})
+        return self._transport.upload(Dataset, api_path("datasets"), file, fields=fields)
 
     def add_version(self, dataset: str, file: Path, *, note: str | None = None) -> DatasetVersion:
-        path = f"{_dataset(dataset)}/versions"
-        with file.open("rb") as content:
-            return self._transport.upload(
-                DatasetVersion, path, {"file": (file.name, content)}, fields=given({"note": note})
-            )
+        path = api_path("datasets", dataset, "versions")
+        return self._transport.upload(DatasetVersion, path, file, fields=without_none({"note": note}))
 
     def find(self, text: str) -> Dataset:
-        """By id or name. Raises FineryError, also where several people share one of this name."""
+        """Returns the dataset of this id or name. Raises FineryError, also where several people share the name."""
         if text.startswith(ID_PREFIX):
             return self.get(text)
-        found = self.list_page(name=text).datasets
-        if len(found) == 1:
-            return found[0]
-        if not found:
+        datasets = self.list_page(name=text).datasets
+        if len(datasets) == 1:
+            return datasets[0]
+        if not datasets:
             raise FineryError(code="dataset_not_found", message=f"there is no dataset {text!r}", status=404)
-        ids = ", ".join(each.id for each in found)
+        ids = ", ".join(each.id for each in datasets)
         message = f"several datasets are named {text!r}; name one by id: {ids}"
         raise FineryError(code="dataset_ambiguous", message=message, status=409)
 
     def get(self, dataset: str) -> Dataset:
-        return self._transport.get(Dataset, _dataset(dataset))
+        return self._transport.get(Dataset, api_path("datasets", dataset))
 
     def list_page(self, *, limit: int | None = None, cursor: str | None = None, name: str | None = None) -> DatasetPage:
-        """Newest first; `next_cursor` leads to the older ones."""
+        """Returns datasets newest first; `next_cursor` leads to the older ones."""
         parameters = {"limit": limit, "cursor": cursor, "name": name}
-        return self._transport.get(DatasetPage, f"{PREFIX}/datasets", parameters)
+        return self._transport.get(DatasetPage, api_path("datasets"), parameters)
 
     def versions(self, dataset: str) -> list[DatasetVersion]:
-        """Newest first."""
-        return self._transport.get(VersionList, f"{_dataset(dataset)}/versions").versions
+        """Returns the versions, newest first."""
+        return self._transport.get(VersionList, api_path("datasets", dataset, "versions")).versions
 
     def preview(
         self, dataset: str, *, version: int | None = None, rows: int | None = None, offset: int | None = None
     ) -> Preview:
         parameters = {"version": version, "rows": rows, "offset": offset}
-        return self._transport.get(Preview, f"{_dataset(dataset)}/preview", parameters)
+        return self._transport.get(Preview, api_path("datasets", dataset, "preview"), parameters)
 
     def statistics(self, dataset: str, *, version: int | None = None) -> Statistics:
-        """Counted when they are first asked for, which takes as long as the file is read."""
-        return self._transport.get(
-            Statistics, f"{_dataset(dataset)}/statistics", {"version": version}, timeout=LONG_ANSWER_SECONDS
-        )
+        """Returns counts of rows, roles and lengths. The first call for a version reads its whole file."""
+        path = api_path("datasets", dataset, "statistics")
+        return self._transport.get(Statistics, path, {"version": version}, timeout=LONG_ANSWER_SECONDS)
 
     def diff(self, dataset: str, old: int, new: int | None = None) -> DatasetDiff:
-        """The rows that came and went between two versions; `new` None: the newest."""
-        return self._transport.get(
-            DatasetDiff, f"{_dataset(dataset)}/diff", {"old": old, "new": new}, timeout=LONG_ANSWER_SECONDS
-        )
+        """Returns the rows that came and went between two versions; `new` None: the newest."""
+        path = api_path("datasets", dataset, "diff")
+        return self._transport.get(DatasetDiff, path, {"old": old, "new": new}, timeout=LONG_ANSWER_SECONDS)
 
     def restore(self, dataset: str, version: int, *, note: str | None = None) -> DatasetVersion:
-        """An old version's content as the newest version."""
-        body: dict[str, JsonValue] = {"version": version, **given({"note": note})}
-        return self._transport.post(DatasetVersion, f"{_dataset(dataset)}/restore", body=body)
+        """Makes an old version's content the newest version."""
+        body = without_none({"version": version, "note": note})
+        return self._transport.post(DatasetVersion, api_path("datasets", dataset, "restore"), body=body)
 
     def download(self, dataset: str, target: Path, *, version: int | None = None) -> None:
-        """`target` appears only when it is whole."""
-        self._transport.download(f"{_dataset(dataset)}/content", target, {"version": version})
+        """Writes a version's file to `target`, which appears only when it is whole."""
+        self._transport.download(api_path("datasets", dataset, "content"), target, {"version": version})
 
-    def change(self, dataset: str, *, name: str | None = None, shared: bool | None = None) -> Dataset:
-        body = {key: value for key, value in {"name": name, "shared": shared}.items() if value is not None}
-        return parse(Dataset, self._transport.request("PATCH", _dataset(dataset), body=body))
+    def update(self, dataset: str, *, name: str | None = None, shared: bool | None = None) -> Dataset:
+        """Changes what is given."""
+        body = without_none({"name": name, "shared": shared})
+        return parse(Dataset, self._transport.request("PATCH", api_path("datasets", dataset), body=body))
 
     def delete(self, dataset: str) -> None:
-        """With all its versions. Refused while an unfinished run reads one of them."""
-        self._transport.request("DELETE", _dataset(dataset))
-
-
-def _dataset(dataset: str) -> str:
-    return f"{PREFIX}/datasets/{quote(dataset, safe='')}"
+        """Deletes a dataset with all its versions. The server refuses while an unfinished run reads one of them."""
+        self._transport.request("DELETE", api_path("datasets", dataset))

@@ -1,11 +1,11 @@
-"""What can go wrong between a client and its server."""
+"""Exceptions of the Python client."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 
 class ClientError(Exception):
-    """Everything this package raises about a server."""
+    """Base class of everything that this package raises about a server."""
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class Issue:
     field: str | None
     message: str
     line: int | None = None
-    """Of the dataset or configuration file, where the issue lies in one."""
+    """The line of the dataset or configuration file, where the issue lies in one."""
     code: str = "invalid"
 
     def __str__(self) -> str:
@@ -25,7 +25,7 @@ class Issue:
 
 
 class FineryError(ClientError):
-    """The server refused a request, or failed at it; `code` is stable, `message` is for people."""
+    """Raised when the server refuses a request or fails at it; `code` is stable, `message` is for people."""
 
     def __init__(self, *, code: str, message: str, issues: Sequence[Issue] = (), status: int) -> None:
         super().__init__(message)
@@ -45,11 +45,11 @@ class FineryError(ClientError):
 
 
 class BadConnection(ClientError):
-    """The address or the key cannot be one; the message names it."""
+    """Raised for a malformed address or key; the message names it."""
 
 
 class ServerUnreachable(ClientError):
-    """Nothing answers at the server's address."""
+    """Raised when nothing answers at the server's address."""
 
     def __init__(self, url: str, detail: str) -> None:
         super().__init__(

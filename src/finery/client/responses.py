@@ -1,4 +1,4 @@
-"""What the native API answers, where contracts has no word for it."""
+"""Data classes of the native API's answers that `finery.contracts` does not hold."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,7 +9,7 @@ from finery.contracts.run import Artifact
 
 
 class Answer(BaseModel):
-    """Unknown keys are ignored, so that a newer server can say more."""
+    """Ignores unknown keys, so that a newer server can say more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -41,7 +41,7 @@ class ArtifactList(Answer):
 
 class ArtifactFile(Answer):
     path: str
-    """Within the artifact."""
+    """Relative to the artifact."""
     size_bytes: int
 
 
@@ -56,7 +56,7 @@ class System(Machine):
     python: str
     platform: str
     warm_start: str
-    """Whether trainings start warm now: `ready`, `starting`, `off`."""
+    """Whether trainings start in a process that has loaded torch already: `ready`, `starting` or `off`."""
     database: str
 
 
@@ -73,18 +73,19 @@ class LogTail(Answer):
 
     lines: list[str]
     total_lines: int
-    """Of the whole log."""
+    """The number of lines in the whole log."""
 
 
 class LogSlice(Answer):
-    """Bytes of a run's log from an offset on, cut at a line's end."""
+    """A part of a run's log, cut at a line's end."""
 
     text: str
     next_offset: int
+    """In bytes; the next slice starts here."""
 
 
 class MetricPoint(BaseModel):
-    """The figures of one moment; which ones there are depends on the recipe."""
+    """The metrics of one moment; which ones there are depends on the recipe."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

@@ -1,4 +1,4 @@
-"""Server-sent events from bytes, as the HTML standard reads them (section 9.2.6, Interpreting an event stream)."""
+"""Parser of server-sent events, as the HTML standard reads them (section 9.2.6, Interpreting an event stream)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ class Message:
 
 
 def read_messages(chunks: Iterable[bytes]) -> Iterator[Message]:
-    """Whole messages only: what a broken connection leaves unfinished is dropped."""
+    """Yields whole messages only, and drops what a broken connection leaves unfinished."""
     identity, event, data = "", "", list[str]()
     for line in read_lines(chunks):
         if not line:
@@ -36,18 +36,15 @@ def read_messages(chunks: Iterable[bytes]) -> Iterator[Message]:
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[str]:
+    """Yields the lines without their ends; a last line that has no end is dropped."""
     rest = b""
     for chunk in chunks:
+        data = rest + chunk
         # A CR at the end may be the first half of CR LF: it waits for the next chunk.
-        *lines, rest = _split(rest + chunk)
+        waiting = b"\r" if data.endswith(b"\r") else b""
+        *lines, rest = LINE_END.split(data.removesuffix(waiting))
+        rest += waiting
         for line in lines:
             yield line.decode("utf-8", errors="replace")
     if rest.endswith(b"\r"):
         yield rest[:-1].decode("utf-8", errors="replace")
-
-
-def _split(data: bytes) -> list[bytes]:
-    if not data.endswith(b"\r"):
-        return LINE_END.split(data)
-    *lines, last = LINE_END.split(data[:-1])
-    return [*lines, last + b"\r"]

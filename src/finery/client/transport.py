@@ -1,11 +1,12 @@
-"""Requests to one server: address, key, retries, and errors in our own words."""
+"""Sends HTTP requests to one server: address, key, time limits, retries, and answers parsed or raised as errors."""
 
 import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -23,7 +24,7 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 30.0
 LONG_ANSWER_SECONDS = 600.0
 
-# How long to wait before each further attempt at a request that may be repeated.
+# How many seconds to wait before each further attempt at a request that may be repeated.
 RETRY_DELAYS = (0.2, 0.5, 1.0)
 RETRY_STATUSES = frozenset({429, 502, 503, 504})
 
@@ -34,7 +35,7 @@ Value = TypeVar("Value")
 
 class Transport:
     def __init__(self, *, url: str | None = None, api_key: str | None = None) -> None:
-        """Raises BadConnection."""
+        """Raises BadConnection for a malformed address or key."""
         self.url = checked_url(url or os.environ.get("FINERY_URL") or DEFAULT_URL)
         key = checked_key(_default_key(self.url) if api_key is None else api_key)
         if key:
@@ -87,20 +88,21 @@ class Transport:
         timeout: float = ANSWER_SECONDS,
         repeatable: bool = False,
     ) -> httpx.Response:
-        """`path` starts with a slash; `repeatable` says that doing it twice is the same as once.
+        """Sends a request, up to four times where `repeatable` says that doing it twice is the same as once.
 
         Raises FineryError for what the server refuses, and ServerUnreachable.
         """
         limit = httpx.Timeout(timeout, connect=CONNECT_SECONDS)
         request = self._http.build_request(
-            method, path, params=given(parameters), json=body, headers=headers, timeout=limit
+            method, path, params=without_none(parameters or {}), json=body, headers=headers, timeout=limit
         )
         for delay in (*RETRY_DELAYS, None) if repeatable else (None,):
             try:
                 answer = self._http.send(request)
             except httpx.TransportError as error:
+                # A refused connection is reported at once: nothing listens there, so a short wait would not help.
                 if delay is None or isinstance(error, httpx.ConnectError):
-                    raise self.unreachable(error) from error
+                    raise self._unreachable(error) from error
             else:
                 if delay is None or answer.status_code not in RETRY_STATUSES:
                     return checked(answer)
@@ -108,23 +110,18 @@ class Transport:
             time.sleep(delay)
         raise AssertionError("the last attempt returns or raises")
 
-    def upload(
-        self,
-        kind: type[Parsed],
-        path: str,
-        files: Mapping[str, tuple[str, BinaryIO]],
-        *,
-        fields: Mapping[str, str] | None = None,
-    ) -> Parsed:
+    def upload(self, kind: type[Parsed], path: str, file: Path, *, fields: Mapping[str, str] | None = None) -> Parsed:
+        """Posts `file` in a multipart form, with `fields` beside it."""
         limit = httpx.Timeout(LONG_ANSWER_SECONDS, connect=CONNECT_SECONDS)
-        try:
-            answer = self._http.post(path, files=files, data=fields, timeout=limit)
-        except httpx.TransportError as error:
-            raise self.unreachable(error) from error
+        with file.open("rb") as content:
+            try:
+                answer = self._http.post(path, files={"file": (file.name, content)}, data=fields, timeout=limit)
+            except httpx.TransportError as error:
+                raise self._unreachable(error) from error
         return parse(kind, checked(answer))
 
     def download(self, path: str, target: Path, parameters: Parameters | None = None) -> None:
-        """`target` appears only when it is whole."""
+        """Writes the answer's body to `target`, which appears only when it is whole."""
         partial = target.with_name(f".{target.name}.partial")
         try:
             with self.stream("GET", path, parameters=parameters) as answer, partial.open("wb") as file:
@@ -145,24 +142,29 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         read_timeout: float = LONG_ANSWER_SECONDS,
     ) -> Iterator[httpx.Response]:
-        """An answer whose body is read piece by piece. Raises ServerUnreachable also while it is read."""
+        """Yields an answer whose body is read piece by piece. Raises ServerUnreachable also while it is read."""
         timeout = httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, read=read_timeout)
         try:
             with self._http.stream(
-                method, path, params=given(parameters), json=body, headers=headers, timeout=timeout
+                method, path, params=without_none(parameters or {}), json=body, headers=headers, timeout=timeout
             ) as answer:
                 if answer.is_error:
                     answer.read()
                 yield checked(answer)
         except httpx.TransportError as error:
-            raise self.unreachable(error) from error
+            raise self._unreachable(error) from error
 
-    def unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
+    def _unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
         return ServerUnreachable(self.url, str(error) or type(error).__name__)
 
 
+def api_path(*segments: str) -> str:
+    """Returns `/api/v1/…` with each segment escaped, so that no id can lead to another route."""
+    return "/".join((PREFIX, *(quote(segment, safe="") for segment in segments)))
+
+
 def checked(answer: httpx.Response) -> httpx.Response:
-    """The answer itself, unless it tells of an error."""
+    """Returns the answer. Raises FineryError when its status tells of an error."""
     if answer.is_success:
         return answer
     try:
@@ -175,6 +177,7 @@ def checked(answer: httpx.Response) -> httpx.Response:
 
 
 def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
+    """Returns the body as `kind`. Raises FineryError for what no Finery server would answer."""
     try:
         return kind.model_validate_json(answer.content)
     except ValidationError as error:
@@ -183,19 +186,18 @@ def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
 
 
 def _default_key(url: str) -> str:
-    """What the environment says, or else `finery login` stored for this very server."""
+    """Returns the key of the environment, or else the one that `finery login` stored for this very server."""
     if key := os.environ.get("FINERY_API_KEY"):
         return key
     stored = stored_key(url)
     return stored.key if stored else ""
 
 
-def given(values: Mapping[str, Value | None] | None) -> dict[str, Value]:
-    """Without what is None."""
-    return {name: value for name, value in (values or {}).items() if value is not None}
+def without_none(values: Mapping[str, Value | None]) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _retry_after(answer: httpx.Response) -> float:
-    """In seconds, five at most; a date counts as nothing."""
+    """Returns the seconds that the server asks to wait, five at most; a date counts as nothing."""
     text = answer.headers.get("Retry-After", "")
     return min(float(text), 5.0) if text.isdecimal() else 0.0

@@ -1,10 +1,9 @@
-"""Webhooks: what happens to runs, told to an address of one's own."""
+"""Client methods for webhooks and their deliveries: `FineryClient.webhooks`."""
 
 from collections.abc import Sequence
-from urllib.parse import quote
 
 from finery.client.responses import Answer
-from finery.client.transport import PREFIX, Transport, given, parse
+from finery.client.transport import Transport, api_path, parse, without_none
 from finery.contracts.webhooks import (
     Delivery,
     DeliveryPage,
@@ -31,17 +30,19 @@ class Webhooks:
         event_types: Sequence[str] | None = None,
         scope: WebhookScope = WebhookScope.MINE,
     ) -> WebhookWithSecret:
-        """Default: told when a run of one's own has ended. The signing secret is shown this once."""
-        types = list(event_types) if event_types else None
-        body = given({"url": url, "name": name, "event_types": types, "scope": scope.value})
-        return self._transport.post(WebhookWithSecret, f"{PREFIX}/webhooks", body=body)
+        """Creates a webhook; the answer alone holds its signing secret.
+
+        Without `event_types` it hears of the ends of runs.
+        """
+        body = without_none({"url": url, "name": name, "event_types": event_types or None, "scope": scope.value})
+        return self._transport.post(WebhookWithSecret, api_path("webhooks"), body=body)
 
     def list(self) -> list[Webhook]:
-        """Newest first."""
-        return self._transport.get(WebhookList, f"{PREFIX}/webhooks").webhooks
+        """Returns the webhooks, newest first."""
+        return self._transport.get(WebhookList, api_path("webhooks")).webhooks
 
     def get(self, webhook_id: str) -> Webhook:
-        return self._transport.get(Webhook, _path(webhook_id))
+        return self._transport.get(Webhook, api_path("webhooks", webhook_id))
 
     def update(
         self,
@@ -53,24 +54,24 @@ class Webhooks:
         scope: WebhookScope | None = None,
         enabled: bool | None = None,
     ) -> Webhook:
-        """Change what is given."""
-        types = list(event_types) if event_types else None
+        """Changes what is given."""
+        types = event_types or None
         changes = {"url": url, "name": name, "event_types": types, "scope": scope, "enabled": enabled}
-        answer = self._transport.request("PATCH", _path(webhook_id), body=given(changes), repeatable=True)
-        return parse(Webhook, answer)
+        path = api_path("webhooks", webhook_id)
+        return parse(Webhook, self._transport.request("PATCH", path, body=without_none(changes), repeatable=True))
 
     def delete(self, webhook_id: str) -> None:
-        """With its messages, sent or not."""
-        self._transport.request("DELETE", _path(webhook_id))
+        """Deletes a webhook with its messages, sent or not."""
+        self._transport.request("DELETE", api_path("webhooks", webhook_id))
 
     def rotate_secret(self, webhook_id: str, *, keep_old: bool = True) -> WebhookWithSecret:
-        """With `keep_old`, messages are signed with both secrets for 24 hours."""
-        path = f"{_path(webhook_id)}/rotate-secret"
+        """Draws another secret. With `keep_old`, messages are signed with both secrets for 24 hours."""
+        path = api_path("webhooks", webhook_id, "rotate-secret")
         return self._transport.post(WebhookWithSecret, path, body={"keep_old": keep_old})
 
     def test(self, webhook_id: str) -> Delivery:
-        """A message of the type `webhook.test`, sent at once; `delivery` tells what became of it."""
-        return self._transport.post(Delivery, f"{_path(webhook_id)}/test")
+        """Sends a message of the type `webhook.test` at once; `delivery` tells what became of it."""
+        return self._transport.post(Delivery, api_path("webhooks", webhook_id, "test"))
 
     def deliveries(
         self,
@@ -80,21 +81,13 @@ class Webhooks:
         limit: int | None = None,
         cursor: str | None = None,
     ) -> DeliveryPage:
-        """Newest first; `next_cursor` leads to the older ones."""
+        """Returns deliveries newest first; `next_cursor` leads to the older ones."""
         parameters = {"state": state, "limit": limit, "cursor": cursor}
-        return self._transport.get(DeliveryPage, f"{_path(webhook_id)}/deliveries", parameters)
+        return self._transport.get(DeliveryPage, api_path("webhooks", webhook_id, "deliveries"), parameters)
 
     def delivery(self, webhook_id: str, message_id: str) -> Delivery:
-        return self._transport.get(Delivery, _message(webhook_id, message_id))
+        return self._transport.get(Delivery, api_path("webhooks", webhook_id, "deliveries", message_id))
 
     def replay(self, webhook_id: str, message_id: str) -> Delivery:
-        """Send it again: the same body under the same id."""
-        return self._transport.post(Delivery, f"{_message(webhook_id, message_id)}/replay")
-
-
-def _path(webhook_id: str) -> str:
-    return f"{PREFIX}/webhooks/{quote(webhook_id, safe='')}"
-
-
-def _message(webhook_id: str, message_id: str) -> str:
-    return f"{_path(webhook_id)}/deliveries/{quote(message_id, safe='')}"
+        """Sends a message again: the same body under the same id."""
+        return self._transport.post(Delivery, api_path("webhooks", webhook_id, "deliveries", message_id, "replay"))
