@@ -11,11 +11,9 @@ from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import deployments, runs
-from finery.domain.deployments import other_homes as deployments_elsewhere
-from finery.domain.moved_home import Settled, settle_home
+from finery.domain.moved_home import ENGINE_ELSEWHERE, UNDER_WAY, WAITING, HomeChange, settle_home
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.attempts import AttemptRef
-from finery.domain.runs.other_homes import UNDER_WAY, WAITING
 from finery.models import AttemptRow, LeaseRow
 from tests import builders
 
@@ -34,7 +32,7 @@ def claim(database: Database) -> AttemptRef:
     return claimed.ref
 
 
-def settle(database: Database, home_id: str, *, take_over: bool = False) -> Settled:
+def settle(database: Database, home_id: str, *, take_over: bool = False) -> HomeChange:
     with database.write() as session:
         return settle_home(session, home_id, take_over=take_over)
 
@@ -54,13 +52,13 @@ def first(database: Database) -> str:
 class TestSettleHome:
     def test_takes_what_is_from_before_homes_had_names_as_its_own(self, database: Database, home: Path) -> None:
         run_id = submit(database, home)
-        assert settle(database, "any") == Settled()
+        assert settle(database, "any") == HomeChange()
         assert get(database, run_id).status is RunStatus.QUEUED
 
     def test_leaves_its_own_as_it_is(self, database: Database, home: Path, first: str) -> None:
         run_id = submit(database, home)
         claim(database)
-        assert settle(database, first) == Settled()
+        assert settle(database, first) == HomeChange()
         assert get(database, run_id).status is RunStatus.STARTING
 
     def test_holds_what_another_home_carries_out_and_has_queued(
@@ -79,7 +77,7 @@ class TestSettleHome:
             assert session.get_one(AttemptRow, (ref.run_number, ref.attempt)).reason == Reason.LOST
         with database.write() as session:
             assert not attempts.mark_running(session, ref, 1.0)
-        assert settle(database, "second") == Settled()
+        assert settle(database, "second") == HomeChange()
 
     def test_a_cancel_that_was_accepted_there_holds_here(self, database: Database, home: Path, first: str) -> None:
         run_id = submit(database, home)
@@ -110,7 +108,7 @@ class TestSettleHome:
     def test_external_runs_are_nobodys(self, database: Database, home: Path, first: str) -> None:
         with database.write() as session:
             runs.create(session, builders.external("e"), builders.context(home), LOCAL_ADMINISTRATOR)
-        assert settle(database, "second") == Settled(is_change=True)
+        assert settle(database, "second") == HomeChange(is_change=True)
 
     def test_records_engines_as_ended_and_frees_what_they_held(
         self, database: Database, home: Path, first: str
@@ -126,6 +124,6 @@ class TestSettleHome:
             assert deployments.list_live(session) == []
         assert (ended.status, ended.error, ended.port) == (
             DeploymentStatus.FAILED,
-            deployments_elsewhere.MESSAGE,
+            ENGINE_ELSEWHERE,
             None,
         )

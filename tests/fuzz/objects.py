@@ -14,7 +14,7 @@ from finery.contracts.events import EvaluationData, ProgressData
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, RunRow

@@ -168,7 +168,7 @@ class TestMemory:
             session.execute(update(ApiKeyRow).values(expires_at=ends))
             session.execute(update(SessionRow).values(expires_at=ends, last_seen_at=utc_now()))
         assert [client.get(ME, headers=headers).status_code for _ in range(3)] == [200] * 3
-        monkeypatch.setattr("finery.domain.accounts.recognition.utc_now", lambda: ends)
+        monkeypatch.setattr("finery.domain.accounts.authentication.utc_now", lambda: ends)
         with statements(database) as asked:
             assert refusal(client, headers) == (401, code)
         assert any("JOIN users" in one for one in asked)

@@ -18,7 +18,7 @@ from finery.db import Database
 from finery.domain import accounts, datasets, files
 from finery.domain.context import DomainContext
 from finery.domain.moved_home import settle_home
-from finery.domain.runs import file_removal, outputs
+from finery.domain.runs import file_removal, output_removal
 from finery.engines.registry import ENGINES
 from finery.engines.vllm.engine import VllmEngine
 from finery.http.addresses import TrustedProxies
@@ -214,7 +214,7 @@ class Composition:
 
     def _remove_forgotten(self) -> None:
         with self._database.write() as session:
-            outputs.remove_forgotten(session, self._home)
+            output_removal.remove_forgotten(session, self._home)
             file_removal.settle_removals(session, self._home)
 
     def _start_scheduler(self) -> None:

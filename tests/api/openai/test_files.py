@@ -21,7 +21,7 @@ from finery.contracts.events import ProgressData
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import RunStatus
 from finery.domain.files.uploads import MOST_PARTS
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import utc_now
 from finery.models import FileRow, RunRow, UploadPartRow, UploadRow

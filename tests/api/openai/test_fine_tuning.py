@@ -15,7 +15,7 @@ from finery.contracts.events import CheckpointData, EvaluationData, ProgressData
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import append_event, change_status
 from tests.api.openai.conftest import ROWS, jsonl
 from tests.measuring import measure_here

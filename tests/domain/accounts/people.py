@@ -12,7 +12,7 @@ from finery.db import Database
 from finery.domain import accounts
 
 PASSWORD = "correct horse"
-CLOCKS = ("logins", "recognition", "keys", "users", "setup")
+CLOCKS = ("logins", "authentication", "keys", "users", "setup")
 
 
 def new_user(username: str, *levels: Level, password: str | None = PASSWORD) -> NewUser:

@@ -11,7 +11,7 @@ from finery.contracts.datasets import Source
 from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets import DatasetNotFound, DatasetRefused, check, check_dataset
-from finery.domain.datasets.reports import ReportCache
+from finery.domain.datasets.check import ReportCache
 from finery.domain.errors import ErrorKind, Issue
 
 SHARED = Path(__file__).parents[4] / "shared" / "data"

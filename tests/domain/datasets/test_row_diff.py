@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from finery.contracts.stored_datasets import DatasetDiff
 from finery.domain.datasets import diff
+from finery.domain.datasets.errors import DatasetUnreadable
 from finery.domain.datasets.row_diff import row_hash
-from finery.domain.datasets.store_errors import DatasetUnreadable
 from tests.domain.datasets.stored import lines
 
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from finery.contracts.stored_datasets import Statistics
 from finery.domain.datasets import measure
+from finery.domain.datasets.errors import DatasetUnreadable
 from finery.domain.datasets.statistics import Histogram, estimate_tokens
-from finery.domain.datasets.store_errors import DatasetUnreadable
 from tests.domain.datasets.stored import lines
 
 

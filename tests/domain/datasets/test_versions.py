@@ -6,7 +6,7 @@ import pytest
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
 from finery.domain import datasets
-from finery.domain.datasets.store_errors import StoredDatasetNotFound, VersionNotFound
+from finery.domain.datasets.errors import StoredDatasetNotFound, VersionNotFound
 from tests.domain.datasets import stored
 from tests.domain.principals import ANN, BOB
 

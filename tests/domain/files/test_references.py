@@ -8,7 +8,7 @@ from finery.contracts.run import Run
 from finery.db import Database
 from finery.domain import datasets, files, runs
 from finery.domain.datasets import ResolvedDataset
-from finery.domain.datasets.store_errors import ReferenceGone
+from finery.domain.datasets.errors import ReferenceGone
 from finery.domain.files.errors import FileInUse
 from tests import builders
 from tests.domain.files import parted

@@ -6,7 +6,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import files, runs
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import change_status
 from tests import builders
 from tests.domain.principals import ANN, BOB, LEAD, NO_ACCOUNT

@@ -11,7 +11,7 @@ from finery.contracts.process import ArtifactRef, Exit, Handle, Outcome
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.leases import LOCAL_NODE, held_by_runs
+from finery.domain.device_leases import LOCAL_NODE, held_by_runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.attempts import AttemptRef
 from finery.kit.clock import epoch_now, utc_now

@@ -10,7 +10,7 @@ from finery.contracts.run import Resources
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.leases import LOCAL_NODE, Node, held_by_runs
+from finery.domain.device_leases import LOCAL_NODE, Node, held_by_runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
 from finery.kit.clock import utc_now

@@ -12,7 +12,7 @@ from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import in_flight
 from finery.domain.runs.in_flight import StillWorkedOn
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import change_status
 from tests import builders
 

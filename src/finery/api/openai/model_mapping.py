@@ -13,7 +13,7 @@ from finery.contracts.permissions import Principal
 from finery.domain import catalog, runs
 from finery.domain.context import DomainContext
 from finery.domain.runs.errors import RunNotFound
-from finery.domain.runs.outputs import ForgottenOutput
+from finery.domain.runs.output_removal import ForgottenOutput
 
 TOLD_KINDS = frozenset({"alias", "built-in", "fine-tuned"})
 """An output's path stands for the same as its fine-tuned name."""

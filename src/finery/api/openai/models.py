@@ -9,7 +9,7 @@ from finery.api.openai.model_mapping import described, forget, to_list
 from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
 from finery.api.openai.pages import known_only
 from finery.domain import catalog
-from finery.domain.runs import outputs
+from finery.domain.runs import output_removal
 from finery.http.admission import WRITES, worked_on_in
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround
@@ -45,6 +45,6 @@ def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentGrou
     with changes.begin() as session:
         forgotten = forget(session, model, changes.user, context.home)
     if forgotten is not None:
-        outputs.remove_files(forgotten)
-        transact(changes.services, lambda session: outputs.settle(session, forgotten))
+        output_removal.remove_files(forgotten)
+        transact(changes.services, lambda session: output_removal.settle(session, forgotten))
     return ModelDeleted(id=model)

@@ -11,7 +11,7 @@ from finery.contracts.accounts import ApiKey, NewKey
 from finery.contracts.permissions import Permission, Principal
 from finery.domain.accounts.errors import KeyNotFound, KeyRefused, SetupNeeded, TooManyKeys, UserNotFound
 from finery.domain.accounts.mapping import key_of
-from finery.domain.accounts.rows import find_user, lock_user
+from finery.domain.accounts.queries import find_user, lock_user
 from finery.domain.accounts.tokens import SHOWN_CHARACTERS, hash_token, new_key
 from finery.domain.accounts.validation import check_title, refuse
 from finery.domain.errors import Issue

@@ -15,7 +15,7 @@ from finery.contracts.accounts import NewSession
 from finery.domain.accounts.errors import LoginRefused, UserNotFound
 from finery.domain.accounts.mapping import user_of
 from finery.domain.accounts.passwords import hash_password, is_outdated, matches
-from finery.domain.accounts.rows import lock_user
+from finery.domain.accounts.queries import lock_user
 from finery.domain.accounts.tokens import hash_token
 from finery.domain.accounts.validation import email_key, is_email, is_username, username_key
 from finery.kit.clock import utc_now

@@ -8,7 +8,7 @@ from finery.contracts.accounts import NewUser, SetupStatus, User
 from finery.contracts.permissions import Level
 from finery.domain.accounts.errors import SetupDone
 from finery.domain.accounts.mapping import user_of
-from finery.domain.accounts.rows import FIRST_ADMIN
+from finery.domain.accounts.queries import FIRST_ADMIN
 from finery.domain.accounts.users import insert_user, prepare_user
 from finery.domain.accounts.validation import refuse
 from finery.domain.errors import Issue

@@ -14,7 +14,7 @@ from finery.domain.accounts.keys import revoke_keys
 from finery.domain.accounts.logins import revoke_sessions
 from finery.domain.accounts.mapping import user_of
 from finery.domain.accounts.passwords import hash_password, matches
-from finery.domain.accounts.rows import find_user, hold_administration, lock_user
+from finery.domain.accounts.queries import find_user, hold_administration, lock_user
 from finery.domain.accounts.validation import check_fields, check_password, distinct, email_key, username_key
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow, RunRow, UserRow

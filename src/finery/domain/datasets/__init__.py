@@ -2,12 +2,12 @@
 
 from finery.domain.datasets.blobs import NewFile, has_unused, remove_files, remove_strays, remove_unused
 from finery.domain.datasets.check import check_dataset
-from finery.domain.datasets.contents import preview
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
 from finery.domain.datasets.references import ResolvedDataset, named_by_reference, pin, resolve_reference
 from finery.domain.datasets.row_diff import diff
+from finery.domain.datasets.row_preview import preview
+from finery.domain.datasets.service import change, create, delete, get, list_page
 from finery.domain.datasets.statistics import measure
-from finery.domain.datasets.store import change, create, delete, get, list_page
 from finery.domain.datasets.versions import (
     VersionFile,
     add_version,

@@ -1,14 +1,48 @@
 """The check of a dataset before a run is accepted; a file that has not changed is read once."""
 
 import os
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
 from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.info import INFO_NAME, InfoRefused, Source, open_source
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
-from finery.domain.datasets.reports import ReportCache
+
+
+@dataclass
+class _Slot:
+    lock: Lock = field(default_factory=Lock)
+    report: DatasetReport | None = None
+
+
+class ReportCache:
+    """Bounded; threads that ask for the same report at the same time wait for one of them to make it."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
+
+    def get_or_make(self, key: Hashable, make: Callable[[], DatasetReport]) -> DatasetReport:
+        """What `make` raises is not kept: the next to ask tries again."""
+        slot = self._slot(key)
+        with slot.lock:
+            if slot.report is None:
+                slot.report = make()
+            return slot.report
+
+    def _slot(self, key: Hashable) -> _Slot:
+        with self._lock:
+            slot = self._slots.setdefault(key, _Slot())
+            self._slots.move_to_end(key)
+            if len(self._slots) > self._limit:
+                self._slots.popitem(last=False)
+            return slot
+
 
 _reports = ReportCache(limit=256)
 

@@ -1,10 +1,11 @@
-"""What can be wrong with a dataset. Messages name line, field and reason, never a row's content."""
+"""Errors of datasets, their rows and their store. Messages name line, field and reason, never a row's content."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.kit.printable import printable
 
 
 class DatasetNotFound(DomainError):
@@ -41,3 +42,77 @@ class NotMeasurable(DomainError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the dataset cannot be measured: {reason}", issues=[Issue(field="model", message=reason)])
+
+
+class StoredDatasetNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "dataset_not_found"
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"there is no dataset '{printable(wanted)}'")
+
+
+class VersionNotFound(DomainError):
+    kind = ErrorKind.NOT_FOUND
+    code = "dataset_version_not_found"
+
+    def __init__(self, name: str, version: int, newest: int) -> None:
+        super().__init__(f"the dataset '{printable(name)}' has no version {version}; its newest is {newest}")
+
+
+class DatasetNotYours(DomainError):
+    kind = ErrorKind.FORBIDDEN
+    code = "dataset_not_yours"
+
+    def __init__(self, dataset_id: str) -> None:
+        super().__init__(f"the dataset '{dataset_id}' is shared with you to read; its owner alone may change it")
+
+
+class DatasetNameTaken(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "dataset_name_taken"
+
+    def __init__(self, name: str) -> None:
+        message = "you have a dataset of this name already; add a version to it, or choose another name"
+        super().__init__(f"'{printable(name)}': {message}", issues=[Issue("name", message)])
+
+
+class InvalidDatasetField(DomainError):
+    kind = ErrorKind.INVALID
+    code = "invalid_dataset"
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
+
+
+class DatasetInUse(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "dataset_in_use"
+
+    def __init__(self, name: str, run_ids: Sequence[str]) -> None:
+        shown = ", ".join(printable(run_id) for run_id in run_ids)
+        super().__init__(f"'{printable(name)}' is needed by unfinished runs: {shown}; let them end, or cancel them")
+
+
+class AmbiguousReference(DomainError):
+    kind = ErrorKind.INVALID
+    code = "dataset_ambiguous"
+
+    def __init__(self, name: str, ids: Sequence[str]) -> None:
+        super().__init__(f"several shared datasets are named '{printable(name)}'; name one by id: {', '.join(ids)}")
+
+
+class ReferenceGone(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "dataset_gone"
+
+    def __init__(self, reference: str, *, field: str) -> None:
+        super().__init__(f"{printable(reference)} was deleted while the request was looked at", field=field)
+
+
+class DatasetUnreadable(DomainError):
+    kind = ErrorKind.INVALID
+    code = "dataset_unreadable"
+
+    def __init__(self, filename: str, reason: str) -> None:
+        super().__init__(f"{printable(filename)}: {reason}", issues=[Issue("", reason)])

@@ -16,9 +16,8 @@ from finery.contracts.stored_datasets import REFERENCE
 from finery.db.read_beside_write import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets.blobs import blob_path
-from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.datasets.rows import find_newest, find_version, owned_by, reference_to, visible_to
-from finery.domain.datasets.store_errors import AmbiguousReference, ReferenceGone, StoredDatasetNotFound
+from finery.domain.datasets.errors import AmbiguousReference, DatasetRefused, ReferenceGone, StoredDatasetNotFound
+from finery.domain.datasets.queries import find_newest, find_version, owned_by, reference_to, visible_to
 from finery.kit.printable import printable
 from finery.models import DatasetPinRow, DatasetRow, DatasetVersionRow, FileRow
 

@@ -11,7 +11,7 @@ from typing import Self
 import msgspec
 
 from finery.contracts.stored_datasets import DatasetDiff, DiffSide, PreviewRow
-from finery.domain.datasets.contents import reading, show_row
+from finery.domain.datasets.row_preview import reading, show_row
 from finery.kit.tables import BrokenRow, Row, scan_rows
 
 PARTITIONS = 64

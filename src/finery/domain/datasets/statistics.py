@@ -10,7 +10,7 @@ from finery.contracts.datasets.examples import Example, Preference, Text
 from finery.contracts.datasets.messages import Message
 from finery.contracts.datasets.row_reader import DatasetReader
 from finery.contracts.stored_datasets import Lengths, Statistics
-from finery.domain.datasets.contents import reading
+from finery.domain.datasets.row_preview import reading
 from finery.kit.tables import BrokenRow
 
 BYTES_PER_TOKEN = 4

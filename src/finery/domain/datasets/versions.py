@@ -10,8 +10,8 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.stored_datasets import DatasetVersion, Statistics
 from finery.domain.datasets.blobs import NewFile, blob_path, store_blob
-from finery.domain.datasets.names import checked_note
-from finery.domain.datasets.rows import find_newest, find_version, lock_own, version_of
+from finery.domain.datasets.queries import find_newest, find_version, lock_own, version_of
+from finery.domain.datasets.validation import checked_note
 from finery.kit.clock import utc_now
 from finery.models import BlobRow, DatasetRow, DatasetVersionRow
 

@@ -10,11 +10,11 @@ from finery.contracts.deployment import DeploymentDetails, EngineOptions, Served
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import ModelOnHub, resolve
 from finery.domain.context import DomainContext
+from finery.domain.deployments.engine_plan import EnginePlan, are_as_they_were, fingerprints_of, plan_engine
 from finery.domain.deployments.errors import AutostartContested, EngineNotStarted, ModelBroken
 from finery.domain.deployments.insertion import insert_row
-from finery.domain.deployments.planning import EnginePlan, are_as_they_were, fingerprints_of, plan_engine
-from finery.domain.deployments.rows import deployment_of
-from finery.domain.leases import LEASE_LOCK
+from finery.domain.deployments.queries import deployment_of
+from finery.domain.device_leases import LEASE_LOCK
 from finery.kit.paths import PathRefused
 from finery.models import DeploymentRow
 

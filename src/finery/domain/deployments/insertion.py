@@ -6,10 +6,10 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.deployment import DeploymentDetails, DeploymentStatus
 from finery.domain.context import DomainContext
+from finery.domain.deployments.engine_plan import EnginePlan
 from finery.domain.deployments.errors import NotEnoughMemory
 from finery.domain.deployments.memory_estimate import memory_need
 from finery.domain.deployments.memory_leases import find_placement, holders
-from finery.domain.deployments.planning import EnginePlan
 from finery.domain.deployments.ports import free_port
 from finery.kit.clock import utc_now
 from finery.kit.ids import prefixed_id

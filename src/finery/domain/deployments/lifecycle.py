@@ -13,8 +13,8 @@ from finery.domain.context import DomainContext
 from finery.domain.deployments.errors import NotEnoughMemory
 from finery.domain.deployments.memory_leases import device_of, find_placement, holders, release_lease, take_lease
 from finery.domain.deployments.ports import free_port
-from finery.domain.deployments.rows import ask_to_stop, deployment_of, lock_row
-from finery.domain.leases import LEASE_LOCK
+from finery.domain.deployments.queries import ask_to_stop, deployment_of, lock_row
+from finery.domain.device_leases import LEASE_LOCK
 from finery.kit.clock import now_after, utc_now
 from finery.models import DeploymentRow
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.deployment import DeploymentStatus
 from finery.contracts.machine import Gpu, Machine
 from finery.domain.context import DomainContext
-from finery.domain.leases import LOCAL_NODE, held_by_runs
+from finery.domain.device_leases import LOCAL_NODE, held_by_runs
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow, EngineLeaseRow
 

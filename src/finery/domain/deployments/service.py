@@ -17,12 +17,12 @@ from finery.contracts.permissions import Principal
 from finery.domain import audit
 from finery.domain.catalog import resolve
 from finery.domain.context import DomainContext
+from finery.domain.deployments.engine_plan import EnginePlan, plan_engine
 from finery.domain.deployments.errors import NoFreePort, SlotContested
 from finery.domain.deployments.insertion import insert_row
-from finery.domain.deployments.planning import EnginePlan, plan_engine
 from finery.domain.deployments.ports import FIRST_PORT, LAST_PORT
-from finery.domain.deployments.rows import ask_to_stop, deployment_of, find_own_row, find_row
-from finery.domain.leases import LEASE_LOCK
+from finery.domain.deployments.queries import ask_to_stop, deployment_of, find_own_row, find_row
+from finery.domain.device_leases import LEASE_LOCK
 from finery.domain.ownership import deployments_visible_to, key_of_owner
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow

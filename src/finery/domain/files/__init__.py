@@ -1,6 +1,6 @@
 """Files that are uploaded for a purpose, whole or in parts."""
 
-from finery.domain.files.cleaning import has_expired, remove_expired, remove_parts, remove_stray_parts
+from finery.domain.files.expiry import has_expired, remove_expired, remove_parts, remove_stray_parts
 from finery.domain.files.references import resolve_file
 from finery.domain.files.results import Result, find_result, list_results
 from finery.domain.files.service import content_path, create, delete, get, list_page

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import EventType
 from finery.contracts.permissions import Principal
-from finery.domain.runs.rows import find_row
+from finery.domain.runs.queries import find_row
 from finery.models import EventRow
 
 TOLD = (EventType.PROGRESS, EventType.EVALUATION, EventType.CHECKPOINT)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from finery.contracts.machine import Machine
 from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.status import RunStatus
-from finery.domain.leases import LEASE_LOCK, LOCAL_NODE, Node, held
+from finery.domain.device_leases import LEASE_LOCK, LOCAL_NODE, Node, held
 from finery.domain.runs.attempts import AttemptRef
 from finery.domain.runs.transitions import change_status
 from finery.kit.clock import utc_now

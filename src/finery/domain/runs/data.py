@@ -21,8 +21,7 @@ from finery.contracts.resolved_run import ResolvedData
 from finery.domain.context import DomainContext
 from finery.domain.datasets import ResolvedDataset, check_dataset, named_by_reference, resolve_reference
 from finery.domain.datasets.check import state_of_rows
-from finery.domain.datasets.errors import DatasetRefused
-from finery.domain.datasets.store_errors import StoredDatasetNotFound
+from finery.domain.datasets.errors import DatasetRefused, StoredDatasetNotFound
 from finery.domain.errors import DomainError, Issue
 from finery.domain.files import resolve_file
 from finery.domain.path_access import is_hidden

@@ -14,7 +14,7 @@ from finery.domain.context import DomainContext
 from finery.domain.path_access import is_hidden, maker_of
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of, shown_id
-from finery.domain.runs.rows import find_row
+from finery.domain.runs.queries import find_row
 from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow, RunRow
 

@@ -13,7 +13,7 @@ from finery.db import make_room
 from finery.db.topics import Topic, announce
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished
 from finery.domain.runs.mapping import run_of
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status, set_intent
 from finery.kit.clock import utc_now
 from finery.models import RunRow

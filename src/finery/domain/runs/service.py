@@ -23,7 +23,7 @@ from finery.domain.runs.idempotency import IdCollided, earlier_answer, refuse_ta
 from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.insertion import insert_run
 from finery.domain.runs.mapping import run_of, shown_id
-from finery.domain.runs.rows import find_row, lock_row
+from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
 from finery.kit.clock import utc_now

@@ -1,9 +1,7 @@
 """Webhooks: who is told of what, the messages to them, and what became of each."""
 
 from finery.domain.webhooks.deliveries import get_delivery, list_deliveries, replay, send_test
-from finery.domain.webhooks.fan_out import fan_out, has_news
-from finery.domain.webhooks.payloads import NEUTRAL
-from finery.domain.webhooks.sending import (
+from finery.domain.webhooks.dispatch import (
     Dispatch,
     Outcome,
     claim,
@@ -14,6 +12,8 @@ from finery.domain.webhooks.sending import (
     record,
     resume,
 )
+from finery.domain.webhooks.fan_out import fan_out, has_news
+from finery.domain.webhooks.payloads import NEUTRAL
 from finery.domain.webhooks.service import change, create, delete, get, list_all, rotate_secret
 from finery.domain.webhooks.signing import sign, signature_header
 

@@ -18,7 +18,7 @@ from finery.contracts.webhooks import (
 from finery.domain.cursors import parse_cursor
 from finery.domain.webhooks.errors import DeliveryNotFound, WebhookDisabled
 from finery.domain.webhooks.payloads import DIGITS, event_id, test_body, to_text
-from finery.domain.webhooks.rows import find_row, lock_row, require_power, require_reading
+from finery.domain.webhooks.queries import find_row, lock_row, require_power, require_reading
 from finery.kit.clock import utc_now
 from finery.kit.ids import is_safe_id
 from finery.models import WebhookAttemptRow, WebhookMessageRow, WebhookRow

@@ -19,11 +19,11 @@ from finery.contracts.webhooks import (
 from finery.domain import audit
 from finery.domain.context import DomainContext
 from finery.domain.secrets.errors import SecretKeyUnusable
-from finery.domain.webhooks.addresses import checked_url
 from finery.domain.webhooks.errors import AllRunsNeeded, InvalidWebhook, TooManyWebhooks
 from finery.domain.webhooks.payloads import known_types
-from finery.domain.webhooks.rows import belongs_to, find_row, lock_row, require_power, require_reading, webhook_of
+from finery.domain.webhooks.queries import belongs_to, find_row, lock_row, require_power, require_reading, webhook_of
 from finery.domain.webhooks.signing import draw_secret, hint_of
+from finery.domain.webhooks.validation import checked_url
 from finery.kit.clock import utc_now
 from finery.kit.printable import is_printable
 from finery.kit.secretbox import KeyUnusable, SecretBox

@@ -14,9 +14,9 @@ from finery.db import make_room
 from finery.domain import audit
 from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.blobs import NewFile, store_blob
-from finery.domain.datasets.names import ID_PREFIX, checked_name, checked_note, name_of_file
-from finery.domain.datasets.rows import dataset_of, find_newest, lock_own, owned_by, owner_key, with_newest
-from finery.domain.datasets.store_errors import DatasetInUse, DatasetNameTaken
+from finery.domain.datasets.errors import DatasetInUse, DatasetNameTaken
+from finery.domain.datasets.queries import dataset_of, find_newest, lock_own, owned_by, owner_key, with_newest
+from finery.domain.datasets.validation import ID_PREFIX, checked_name, checked_note, name_of_file
 from finery.domain.datasets.versions import append_version
 from finery.kit.clock import utc_now
 from finery.models import DatasetPinRow, DatasetRow, RunRow

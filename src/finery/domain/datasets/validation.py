@@ -3,7 +3,7 @@
 import unicodedata
 from pathlib import PurePath
 
-from finery.domain.datasets.store_errors import InvalidDatasetField
+from finery.domain.datasets.errors import InvalidDatasetField
 from finery.kit.printable import is_printable
 
 ID_PREFIX = "ds_"

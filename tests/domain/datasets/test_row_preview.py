@@ -9,8 +9,8 @@ from pyarrow import parquet
 
 from finery.contracts.stored_datasets import Preview
 from finery.domain.datasets import preview
-from finery.domain.datasets.contents import LARGEST_ROW
-from finery.domain.datasets.store_errors import DatasetUnreadable
+from finery.domain.datasets.errors import DatasetUnreadable
+from finery.domain.datasets.row_preview import LARGEST_ROW
 from tests.domain.datasets.stored import lines
 
 

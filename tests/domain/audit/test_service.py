@@ -8,8 +8,8 @@ from finery.contracts.accounts import AuditFilter, AuditResult
 from finery.contracts.permissions import NOBODY, Principal
 from finery.db import Database
 from finery.domain import audit
-from finery.domain.audit import reading
-from finery.domain.audit.recording import DEEPEST
+from finery.domain.audit import service
+from finery.domain.audit.service import MAX_DEPTH
 from finery.domain.cursors import BadCursor
 from finery.kit.clock import utc_now
 
@@ -55,7 +55,7 @@ class TestRecord:
         assert entry.details["new_password"] == "[redacted]"
         assert entry.details["body"] == {"API_KEY": "[redacted]", "note": "a\\x00b\\ud800", "rate": "nan"}
         assert entry.details["list"] == [["token", 1], {"Secret": "[redacted]"}]
-        assert json.dumps(entry.details["deep"]).count("{") == DEEPEST - 1
+        assert json.dumps(entry.details["deep"]).count("{") == MAX_DEPTH - 1
 
     def test_goes_with_the_transaction(self, database: Database) -> None:
         with database.write() as session:
@@ -105,7 +105,7 @@ class TestListPage:
 
 class TestExport:
     def test_one_object_a_line_oldest_first(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(reading, "EXPORT_ROWS", 2)
+        monkeypatch.setattr(service, "EXPORT_ROWS", 2)
         write(database, 5, details={"name": "two\nlines"})
         with database.read() as session:
             lines = list(audit.export(session, AuditFilter(action="run.delete")))

@@ -15,7 +15,7 @@ from finery.db import make_room
 from finery.domain.ownership import SHOWN_ID
 from finery.domain.path_access import maker_of
 from finery.domain.runs.errors import ModelInUse, RunIsLive
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, DeploymentRow, RunRow
 

@@ -10,7 +10,7 @@ from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.errors import ModelInUse
-from finery.domain.runs.outputs import ForgottenOutput, forget_output, remove_files, remove_forgotten, settle
+from finery.domain.runs.output_removal import ForgottenOutput, forget_output, remove_files, remove_forgotten, settle
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, RunRow
 from tests import builders

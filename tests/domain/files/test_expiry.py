@@ -9,10 +9,10 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import files, runs
-from finery.domain.files.cleaning import FORGOTTEN_AFTER
 from finery.domain.files.errors import FileNotFound, UploadNotFound
+from finery.domain.files.expiry import FORGOTTEN_AFTER
 from finery.domain.files.uploads import LIFETIME
-from finery.domain.runs.rows import lock_row
+from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import change_status
 from tests import builders
 from tests.domain.datasets.stored import new_file
@@ -94,7 +94,7 @@ class TestRemoveExpired:
     def test_an_upload_is_forgotten_after_its_parts(
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("finery.domain.files.cleaning.AT_ONCE", 2)
+        monkeypatch.setattr("finery.domain.files.expiry.AT_ONCE", 2)
         upload = parted.begin(database, 9)
         for content in (b"one", b"two", b"333"):
             parted.add(database, home, upload, content)

@@ -19,7 +19,7 @@ from finery.domain.context import DomainContext
 from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
 from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToResume
 from finery.domain.runs.mapping import run_of
-from finery.domain.runs.rows import find_row, lock_row
+from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.service import create
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.kit.files import sync_directory

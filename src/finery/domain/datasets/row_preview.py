@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.stored_datasets import Preview, PreviewRow
-from finery.domain.datasets.store_errors import DatasetUnreadable
+from finery.domain.datasets.errors import DatasetUnreadable
 from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
 
 LARGEST_ROW = 64 << 10

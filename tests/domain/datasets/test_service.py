@@ -7,7 +7,7 @@ from finery.contracts.stored_datasets import Dataset
 from finery.db import Database
 from finery.domain import datasets, runs
 from finery.domain.cursors import BadCursor
-from finery.domain.datasets.store_errors import (
+from finery.domain.datasets.errors import (
     DatasetInUse,
     DatasetNameTaken,
     DatasetNotYours,

@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
 from finery.contracts.stored_datasets import REFERENCE, Dataset, DatasetVersion
-from finery.domain.datasets.store_errors import DatasetNotYours, StoredDatasetNotFound, VersionNotFound
+from finery.domain.datasets.errors import DatasetNotYours, StoredDatasetNotFound, VersionNotFound
 from finery.models import BlobRow, DatasetRow, DatasetVersionRow
 
 Found = tuple[DatasetRow, DatasetVersionRow, BlobRow]

@@ -1,0 +1,140 @@
+"""Records, lists and exports the entries of the audit log."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.orm import Session
+
+from finery.contracts.accounts import AuditEntry, AuditFilter, AuditPage, AuditResult
+from finery.contracts.permissions import Principal
+from finery.domain.cursors import parse_cursor
+from finery.kit.clock import utc_now
+from finery.kit.printable import printable
+from finery.kit.redaction import REDACTED
+from finery.models import AuditRow
+
+SECRET_WORDS = ("password", "secret", "token", "api_key", "authorization", "cookie")
+MAX_DEPTH = 6
+EXPORT_ROWS = 1000
+
+_TARGET = "audit_target"
+"""In a session's `info`: the target of the entry that is written at the end of its transaction."""
+
+
+def record(
+    session: Session,
+    action: str,
+    *,
+    actor: Principal,
+    address: str | None,
+    target: str | None = None,
+    result: AuditResult = AuditResult.OK,
+    details: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an entry, in the transaction of the action that it records.
+
+    A refusal rolls its transaction back, and what was recorded there too: record it in one of its own. Values under a
+    key that sounds like a secret are left out; nothing else is looked for in `details`.
+    """
+    session.add(
+        AuditRow(
+            at=utc_now(),
+            user_id=actor.user_id,
+            user_name=printable(actor.name, limit=200),
+            action=printable(action, limit=64),
+            target=None if target is None else printable(target, limit=200),
+            address=None if address is None else printable(address, limit=64),
+            result=result.value,
+            details=_without_secrets(dict(details or {}), MAX_DEPTH),
+        )
+    )
+
+
+def name_target(session: Session, target: str) -> None:
+    """Set the target of this transaction's entry, where the request's path does not name it: something new."""
+    session.info[_TARGET] = target
+
+
+def target_of(session: Session) -> str | None:
+    target: str | None = session.info.get(_TARGET)
+    return target
+
+
+def list_page(session: Session, audit_filter: AuditFilter, *, limit: int, cursor: str | None = None) -> AuditPage:
+    """List entries, newest first. `cursor` is the `next_cursor` of the page before. Raises BadCursor."""
+    query = _filtered(audit_filter).order_by(AuditRow.id.desc())
+    if cursor is not None:
+        query = query.where(AuditRow.id < parse_cursor(cursor))
+    rows = session.scalars(query.limit(limit + 1)).all()
+    more = len(rows) > limit > 0
+    return AuditPage(
+        entries=[_entry_of(row) for row in rows[:limit]], next_cursor=str(rows[limit - 1].id) if more else None
+    )
+
+
+def export(session: Session, audit_filter: AuditFilter) -> Iterator[str]:
+    """Yield entries, oldest first, one JSON object a line. Memory holds EXPORT_ROWS of them, however many there are."""
+    query = _filtered(audit_filter).order_by(AuditRow.id).limit(EXPORT_ROWS)
+    after = 0
+    while rows := session.scalars(query.where(AuditRow.id > after)).all():
+        for row in rows:
+            yield _entry_of(row).model_dump_json() + "\n"
+        after = rows[-1].id
+        session.expunge_all()
+
+
+def _filtered(audit_filter: AuditFilter) -> Select[AuditRow]:
+    query = select(AuditRow)
+    for column, value, limit in (
+        (AuditRow.user_id, audit_filter.user_id, 36),
+        (AuditRow.action, audit_filter.action, 64),
+        (AuditRow.target, audit_filter.target, 200),
+        (AuditRow.result, audit_filter.result, 16),
+    ):
+        if value is not None:
+            query = query.where(column == printable(value, limit=limit))
+    if audit_filter.since is not None:
+        query = query.where(AuditRow.at >= audit_filter.since)
+    if audit_filter.until is not None:
+        query = query.where(AuditRow.at < audit_filter.until)
+    return query
+
+
+def _entry_of(row: AuditRow) -> AuditEntry:
+    return AuditEntry(
+        id=row.id,
+        at=row.at,
+        user_id=row.user_id,
+        user_name=row.user_name,
+        action=row.action,
+        target=row.target,
+        address=row.address,
+        result=AuditResult(row.result),
+        details=row.details,
+    )
+
+
+def _without_secrets(value: Any, depth: int) -> Any:
+    """Return `value` as JSON has it, without secrets and without what lies deeper than `depth`."""
+    if depth == 0:
+        return "…"
+    match value:
+        case Mapping():
+            return {
+                printable(str(key)): REDACTED if _is_secret(str(key)) else _without_secrets(item, depth - 1)
+                for key, item in value.items()
+            }
+        case list() | tuple() | set() | frozenset():
+            return [_without_secrets(item, depth - 1) for item in value]
+        case float() if not math.isfinite(value):
+            return str(value)
+        case bool() | int() | float() | None:
+            return value
+        case _:
+            return printable(str(value), limit=1000)
+
+
+def _is_secret(key: str) -> bool:
+    return any(word in key.lower() for word in SECRET_WORDS)
