@@ -12,7 +12,7 @@ from finery.contracts.events import EventType
 from finery.contracts.layout import MARK_VARIABLE, HomeDirectory
 from finery.contracts.status import RunStatus
 from finery.db import Database
-from finery.domain.path_access import maker_of
+from finery.domain.path_access import run_of_output
 from finery.kit.home_identity import identify_home
 from finery.kit.processes import Process, processes
 from finery.models import AttemptRow, EngineLeaseRow, EventRow, LeaseRow, RunRow
@@ -129,5 +129,5 @@ def _is_someone_elses(row: RunRow, found: list[RunRow], home: Path) -> bool:
     if row.output_dir is None or row.status != RunStatus.SUCCEEDED:
         return False
     sharers = {other.id for other in found if other.output_dir == row.output_dir}
-    maker = maker_of(home / row.output_dir)
+    maker = run_of_output(home / row.output_dir)
     return maker is not None and maker not in sharers

@@ -49,8 +49,12 @@ class Stored(TypeDecorator[Model]):
         return None if value is None else self.model.model_validate(value)
 
 
+TABLE_OPTIONS = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+"""Text compares by its bytes, also on MariaDB. A table with constraints of its own names these beside them."""
+
+
 class Base(DeclarativeBase):
-    """Every table. Text compares by its bytes, also on MariaDB."""
+    """The base class of every table."""
 
     type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, datetime: UtcDateTime, float: Double}
-    __table_args__: Any = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+    __table_args__: Any = TABLE_OPTIONS

@@ -1,9 +1,9 @@
-"""Where a page of a list ended: the number of its last row, which the client gives back."""
+"""Cursors of paged lists: the number of the last row of a page, which the client sends back."""
 
 from finery.domain.errors import DomainError, ErrorKind
 
 LONGEST = 18
-"""Digits: as many as any database's integer holds."""
+"""In digits, which any database's 64-bit integer can hold."""
 
 
 class BadCursor(DomainError):
@@ -15,7 +15,7 @@ class BadCursor(DomainError):
 
 
 def parse_cursor(cursor: str) -> int:
-    """Raises BadCursor."""
+    """Return the row's number. Raises BadCursor."""
     if not cursor.isascii() or not cursor.isdigit() or len(cursor) > LONGEST:
         raise BadCursor()
     return int(cursor)

@@ -1,4 +1,4 @@
-"""Which devices are held: by runs and engines, of each node of each pool."""
+"""Which devices of a node are leased to runs and engines."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from finery.models import EngineLeaseRow, LeaseRow
 
 LEASE_LOCK: Select[str] = select(column("version_num", String)).select_from(table("alembic_version")).with_for_update()
-"""Locks the one row that every database of ours has: no two take the same GPU, or the same memory, at once."""
+"""Locks the one row that each of our databases has: no two transactions lease the same GPU or memory at once."""
 
 
 @dataclass(frozen=True)
@@ -19,18 +19,18 @@ class Node:
     name: str
 
 
-# No host name: that may change under processes that live on.
+# Not the host name: it may change while processes live on.
 LOCAL_NODE = Node(pool="local", name="localhost")
 """The machine that the server runs on. Engines are started here alone."""
 
 
-def held_by_runs(session: Session, node: Node) -> dict[str, int]:
-    """Device → number of the run."""
+def devices_of_runs(session: Session, node: Node) -> dict[str, int]:
+    """Return the leased devices of a node, each with the number of its run."""
     query = select(LeaseRow.device, LeaseRow.run_number).where(LeaseRow.pool == node.pool, LeaseRow.node == node.name)
     return {row.device: row.run_number for row in session.execute(query)}
 
 
-def held(session: Session, node: Node) -> set[str]:
-    """Also devices of which engines hold a part: a run shares its own with none."""
+def leased_devices(session: Session, node: Node) -> set[str]:
+    """Return the devices of runs, and those that engines use in part: a run shares its devices with none."""
     engines = session.scalars(select(EngineLeaseRow.device)) if node == LOCAL_NODE else ()
-    return {*held_by_runs(session, node), *engines}
+    return {*devices_of_runs(session, node), *engines}

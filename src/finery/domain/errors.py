@@ -1,4 +1,4 @@
-"""The shape of every error that the domain raises; a class per situation lives beside its service."""
+"""DomainError, the base of all errors of the domain; each slice has its classes in its own `errors`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ class ErrorKind(StrEnum):
     """The request names something impossible (HTTP 422 where the dialect has no other word)."""
     NOT_FOUND = "not_found"
     CONFLICT = "conflict"
-    """Not now, or not twice."""
+    """The state of what is named does not allow it now, or it exists already."""
     UNAUTHENTICATED = "unauthenticated"
-    """It is not known who asks (HTTP 401)."""
+    """The request has no valid credentials (HTTP 401)."""
     FORBIDDEN = "forbidden"
     UNAVAILABLE = "unavailable"
     """Try again later."""
     FINISHED = "finished"
-    """Too late: it has ended (400 in the jobs dialect, 409 elsewhere)."""
+    """It is too late, since the run has ended (400 in the jobs dialect, 409 elsewhere)."""
     TOO_LARGE = "too_large"
     DISK_FULL = "disk_full"
 
@@ -28,12 +28,12 @@ class Issue:
     """One thing wrong with a request."""
 
     field: str
-    """Dotted: `config.learning_rate`; empty for the whole."""
+    """A dotted path, as `config.learning_rate`; empty for the whole request."""
     message: str
     line: int | None = None
-    """Of the dataset file, counted from 1."""
+    """The line of the dataset file, counted from 1."""
     code: str = "invalid"
-    """Stable, for programs: `unknown_key`, `missing`, a word of pydantic's for the kind of error, or an error's own."""
+    """A stable word for programs: `unknown_key`, `missing`, another type of pydantic's, or a DomainError's code."""
 
 
 class DomainError(Exception):
@@ -41,9 +41,9 @@ class DomainError(Exception):
 
     kind: ClassVar[ErrorKind]
     code: str
-    """Stable, for programs: `run_not_found`."""
+    """A stable word for programs, as `run_not_found`."""
 
     def __init__(self, message: str, *, field: str | None = None, issues: Sequence[Issue] = ()) -> None:
-        """`field`: the one that all of the message is about; `issues` come besides."""
+        """`field` is the one that the whole message is about; `issues` are further ones."""
         super().__init__(message)
         self.issues = (*issues,) if field is None else (Issue(field, message, code=self.code), *issues)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.deployments import finish
 from finery.domain.runs.transitions import EXTERNAL, change_status
-from finery.domain.server_lease import lock_settled_home
+from finery.domain.server_lease import lock_lease_row
 from finery.models import AttemptRow, DeploymentRow, RunRow
 
 UNDER_WAY = "it was carried out by another home, where it may still run; resume it to carry it out here, or cancel it"
@@ -41,7 +41,7 @@ def settle_home(session: Session, home_id: str, *, take_over: bool) -> HomeChang
     `take_over` says that nothing of that home runs any more: what is held, now or since an earlier start, is queued
     again. All of this happens in the transaction that notes the new home, so that it happens once.
     """
-    row = lock_settled_home(session)
+    row = lock_lease_row(session)
     before, row.settled_home_id = row.settled_home_id, home_id
     is_change = before is not None and before != home_id
     return HomeChange(

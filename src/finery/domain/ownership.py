@@ -1,4 +1,4 @@
-"""Whose runs and deployments are: seen by their owner and by those who see everyone's, by all where they are shared."""
+"""Who may see and change runs and deployments: their owner and those who see everyone's; where shared, all may see."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ from finery.models import DeploymentRow, RunRow
 
 
 class NotYours(DomainError):
-    """Only for what is seen, because it is shared; all else is not found."""
+    """A shared thing is not its reader's to change. What a user may not see is not found instead."""
 
     kind = ErrorKind.FORBIDDEN
     code = "not_yours"
@@ -21,7 +21,7 @@ class NotYours(DomainError):
 
 
 SHOWN_ID = func.coalesce(RunRow.client_id, RunRow.id)
-"""As a run is told to those who may see it."""
+"""The id that those see who may see the run: the client's choice, else its own."""
 
 
 def runs_visible_to(actor: Principal) -> ColumnElement[bool]:
@@ -44,18 +44,18 @@ def may_write_deployment(actor: Principal, owner_id: str | None) -> bool:
     return actor.sees_all_deployments or _is_owner(actor, owner_id)
 
 
-def key_of_owner(actor: Principal, text: str) -> str:
-    """What stands for `text` in a unique column, so that each owner has names of their own: 64 characters."""
+def owner_scoped_key(actor: Principal, text: str) -> str:
+    """Return a key for a unique column, so that each owner has names of their own: 64 characters, or `text` itself."""
     return text if actor.user_id is None else hashlib.sha256(f"{actor.user_id}\0{text}".encode()).hexdigest()
 
 
 def client_key(owner_id: str | None, client_id: str) -> str:
-    """What stands in a unique column for the id that a client chose: 64 characters."""
+    """Return the key of the id that a client chose, for a unique column: 64 characters."""
     return hashlib.sha256(f"{owner_id or ''}\0{client_id}".encode()).hexdigest()
 
 
-def find_by_id(session: Session, run_id: str, actor: Principal) -> RunRow | None:
-    """The one run that it can only be: the one for which they chose that id, else the one whose own id it is."""
+def find_run(session: Session, run_id: str, actor: Principal) -> RunRow | None:
+    """Return the run for which `actor` chose this id, else the one whose own id it is, or None."""
     key = None if actor.user_id is None else client_key(actor.user_id, run_id)
     is_it = RunRow.id == run_id if key is None else or_(RunRow.id == run_id, RunRow.client_key == key)
     rows = session.scalars(select(RunRow).where(is_it, runs_visible_to(actor))).all()
@@ -63,7 +63,7 @@ def find_by_id(session: Session, run_id: str, actor: Principal) -> RunRow | None
 
 
 def _owned(column: InstrumentedAttribute[str | None], actor: Principal) -> ColumnElement[bool]:
-    """What has no owner is not theirs who have no account. True or false, never NULL: it is negated, too."""
+    """An actor without an account does not own what has no owner. It is never NULL, since callers negate it."""
     return false() if actor.user_id is None else and_(column.is_not(None), column == actor.user_id)
 
 

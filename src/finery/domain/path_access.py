@@ -1,6 +1,6 @@
-"""Whose a path is: runs and deployments have folders and logs, and runs the folder that their model goes to.
+"""Who may read and write a path: the folders, logs and outputs of runs and deployments are as visible as these are.
 
-What none of them has is everybody's who may use this server.
+A path that belongs to no run and no deployment is open to all who may use this server.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ UNFINISHED = [status for status in RunStatus if status not in FINISHED]
 
 
 def is_hidden(session: Session, path: Path, actor: Principal, context: DomainContext) -> bool:
-    """Whether to `actor` there must seem to be nothing at `path` (absolute, links followed)."""
+    """Return whether `path` (absolute, links followed) must look to `actor` as if nothing were there."""
     home = context.home.path.resolve()
     if not actor.sees_all_runs and (
         _is_in_hidden_run(session, path, actor, home) or _is_in_output(session, path, ~runs_visible_to(actor), context)
@@ -31,35 +31,35 @@ def is_hidden(session: Session, path: Path, actor: Principal, context: DomainCon
 
 
 def is_anothers_output(session: Session, path: Path, actor: Principal, context: DomainContext) -> bool:
-    """Whether a run that is not theirs to change has or will have its model at `path` (absolute), around it or in it.
+    """Return whether a run that `actor` may not change has or will have its model at `path`, around it or in it.
 
-    What is put at `path` replaces all that is below.
+    `path` is absolute. What is written to `path` replaces all that is below.
     """
     if actor.sees_all_runs:
         return False
-    theirs = runs_writable_by(actor)
-    query = select(RunRow.number).where(*has_output_below(path, context), ~theirs).limit(1)
-    return _is_in_output(session, path, ~theirs, context) or session.scalars(query).first() is not None
+    is_foreign = ~runs_writable_by(actor)
+    query = select(RunRow.number).where(*has_output_below(path, context), is_foreign).limit(1)
+    return _is_in_output(session, path, is_foreign, context) or session.scalars(query).first() is not None
 
 
 def has_output_below(path: Path, context: DomainContext) -> list[ColumnElement[bool]]:
-    """The conditions on a run that its model lies, or will lie, in a folder below `path` (absolute)."""
+    """Return the conditions that a run's model lies, or will lie, in a folder below `path` (absolute)."""
     below = RunRow.output_dir.startswith(f"{context.resolver.relative(path)}/", autoescape=True)
     if path.is_dir():
         return [below, RunRow.output_hash.is_not(None)]
-    # Nothing lies below what is not there, but something may be about to. This is the usual case, and must not take
-    # longer with each run that ever was.
+    # Nothing lies below a folder that does not exist, but an unfinished run may be about to write there. This is the
+    # usual case, and must not take longer with each run that ever was.
     return [below, RunRow.status.in_(UNFINISHED), RunRow.output_hash.is_not(None)]
 
 
-def maker_of(folder: Path) -> str | None:
-    """The run whose model lies there, as the marker says that every training puts beside it."""
+def run_of_output(folder: Path) -> str | None:
+    """Return the id of the run whose model lies there, from the marker that every training writes beside it."""
     marker = read_json(folder / OUTPUT_MARKER) if folder.is_dir() else None
     return marker.get("run_id") if isinstance(marker, dict) else None
 
 
 def hash_output(name: str) -> str:
-    """SHA-256 (hex) of an output directory as a run names it, by which its runs are found."""
+    """Return the SHA-256 (hex) of an output directory as a run names it, which indexes the runs of a directory."""
     return hashlib.sha256(name.encode()).hexdigest()
 
 
@@ -86,19 +86,19 @@ def _is_in_hidden_deployment(session: Session, path: Path, actor: Principal, hom
 
 
 def _first_in(path: Path, folder: Path) -> str | None:
-    """The first name on the way from `folder` to `path`: empty for the folder itself, None outside of it."""
+    """Return the first name on the way from `folder` to `path`: empty for the folder itself, None outside of it."""
     if not path.is_relative_to(folder):
         return None
     return next(iter(path.relative_to(folder).parts), "")
 
 
-def _is_in_output(session: Session, path: Path, unlike: ColumnElement[bool], context: DomainContext) -> bool:
-    """Whether the innermost output directory around `path` has a run that is `unlike`."""
+def _is_in_output(session: Session, path: Path, condition: ColumnElement[bool], context: DomainContext) -> bool:
+    """Return whether the innermost output directory around `path` has a run for which `condition` holds."""
     hashes = [hash_output(context.resolver.relative(folder)) for folder in (path, *path.parents)]
     query = (
-        select(RunRow.output_hash, func.max(case((unlike, 1), else_=0)))
+        select(RunRow.output_hash, func.max(case((condition, 1), else_=0)))
         .where(RunRow.output_hash.in_(hashes))
         .group_by(RunRow.output_hash)
     )
-    found = {output_hash: bool(is_unlike) for output_hash, is_unlike in session.execute(query)}
-    return next((found[output_hash] for output_hash in hashes if output_hash in found), False)
+    holds = {output_hash: bool(any_run) for output_hash, any_run in session.execute(query)}
+    return next((holds[output_hash] for output_hash in hashes if output_hash in holds), False)

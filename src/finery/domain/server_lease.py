@@ -1,5 +1,8 @@
-"""One server serves a database at a time: it holds a lease, which it renews, and which another takes over only when it
-has run out. Every taking draws a higher token, by which a server that slept through it knows that it was replaced."""
+"""The lease by which one server at a time uses a database.
+
+The server renews it, and another takes it over only when it has run out. Its token rises each time that it is taken,
+from which a server that slept through the end of its lease learns that it was replaced.
+"""
 
 import math
 from dataclasses import dataclass
@@ -14,7 +17,7 @@ from finery.models import ServerLeaseRow
 
 LEASE_SECONDS = 15.0
 SURE_SECONDS = 10.0
-"""For which a server may rely on its last renewal without asking: short of the lease by more than clocks differ."""
+"""How long a server may rely on its last renewal without a query: shorter than the lease by more than clocks differ."""
 ONLY_ROW = 1
 
 _NOW = {
@@ -28,6 +31,8 @@ _NOW = {
 
 @dataclass(frozen=True)
 class Holder:
+    """A server that takes the lease."""
+
     description: str
     home_id: str
     boot_id: str
@@ -43,26 +48,28 @@ class LeaseHeld(Exception):
 
 
 class LeaseLost(Exception):
-    """Another server has taken the lease over: whatever this one was about to write is not its to write any more."""
+    """Another server has taken the lease over, so that this one may not write any more."""
 
     def __init__(self) -> None:
         super().__init__("another server has taken over the database")
 
 
 class ServerLease:
-    """This server's. Until it was taken, nothing is checked: the scheduler of a test has its database for itself."""
+    """This server's lease. Before `take` nothing is checked: a test's scheduler has its database for itself."""
 
     def __init__(self) -> None:
         self._token: int | None = None
         self._sure_until = 0.0
 
     def take(self, session: Session, holder: Holder, *, is_alone: bool) -> None:
-        """Take the lease, or take it over: when it has run out or was given back; at once from the same home under the
-        same boot, whose lock the caller holds, so that who held it is dead; and where the caller `is_alone` by other
-        means. Raises LeaseHeld.
+        """Take the lease when it has run out or was given back, or take it over at once.
+
+        That is right from a server of the same home under the same boot: the caller holds the home's lock, so that the
+        other is dead. It is right as well where the caller knows by other means that it `is_alone`. Raises LeaseHeld.
         """
-        asked = uptime()
-        row, now = _lock(session), _now(session)
+        # The clock before the query: the lease runs from some moment after it.
+        queried_at = uptime()
+        row, now = lock_lease_row(session), _now(session)
         is_heir = (row.home_id, row.boot_id) == (holder.home_id, holder.boot_id)
         if row.expires_at > now and not is_heir and not is_alone:
             raise LeaseHeld(
@@ -73,22 +80,22 @@ class ServerLease:
         row.token += 1
         row.holder, row.home_id, row.boot_id = holder.description, holder.home_id, holder.boot_id
         row.expires_at = now + LEASE_SECONDS
-        self._token, self._sure_until = row.token, math.inf if is_alone else asked + SURE_SECONDS
+        self._token, self._sure_until = row.token, math.inf if is_alone else queried_at + SURE_SECONDS
 
     def renew(self, connection: Connection) -> None:
-        """Also when it ran out meanwhile and nobody took it. Raises LeaseLost."""
-        asked = uptime()
+        """Extend the lease, also when it ran out meanwhile and nobody took it. Raises LeaseLost."""
+        queried_at = uptime()
         if not self._extend(connection, _sql_now(connection) + LEASE_SECONDS):
             raise LeaseLost
-        self._sure_until = asked + SURE_SECONDS
+        self._sure_until = queried_at + SURE_SECONDS
 
     def give_back(self, connection: Connection) -> None:
-        """So that the next server need not wait. Silent when another has it."""
+        """End the lease, so that the next server need not wait. Does nothing when another server has it."""
         self._extend(connection, literal_column("0"))
         self._token = None
 
     def check(self, session: Session) -> None:
-        """Keep the lease from being taken over until the session's transaction ends. Raises LeaseLost."""
+        """Lock the lease against a take-over until the session's transaction ends. Raises LeaseLost."""
         if self._token is None:
             return
         query = select(ServerLeaseRow.token).where(ServerLeaseRow.id == ONLY_ROW).with_for_update(read=True)
@@ -96,42 +103,38 @@ class ServerLease:
             raise LeaseLost
 
     def check_unless_sure(self, session: Session) -> None:
-        """Before a commit, to which a server that was stopped, as by SIGSTOP, may come too late. Raises LeaseLost.
+        """Check the lease before a commit, which a server that was stopped, as by SIGSTOP, may reach too late.
 
-        The clock says so in no time, where to ask in each transaction would cost a way to the database. What is left is
-        a stop of more than LEASE_SECONDS - SURE_SECONDS between this look and the commit that follows at once.
+        The clock tells so at once, where a query in each transaction would cost a round trip. What remains is a stop of
+        more than LEASE_SECONDS - SURE_SECONDS between this check and the commit that follows. Raises LeaseLost.
         """
         if not self.is_sure:
             self.check(session)
 
     def confirm(self, database: Database) -> None:
-        """Ask the database whether it still holds, unless it certainly does. Raises LeaseLost."""
+        """Query whether the lease still holds, unless it certainly does. Raises LeaseLost."""
         if not self.is_sure:
             with database.read() as session:
                 self.check(session)
 
     @property
     def is_sure(self) -> bool:
-        """Whether it certainly holds now. False after a sleep: then the database has to be asked."""
+        """Whether the lease certainly holds now. After a sleep it is False, and the database has to be queried."""
         return self._token is None or uptime() < self._sure_until
 
     def _extend(self, connection: Connection, until: ColumnElement[float]) -> bool:
-        mine = update(ServerLeaseRow).where(ServerLeaseRow.id == ONLY_ROW, ServerLeaseRow.token == self._token)
-        return connection.execute(mine.values(expires_at=until)).rowcount == 1
+        query = update(ServerLeaseRow).where(ServerLeaseRow.id == ONLY_ROW, ServerLeaseRow.token == self._token)
+        return connection.execute(query.values(expires_at=until)).rowcount == 1
 
 
-def lock_settled_home(session: Session) -> ServerLeaseRow:
-    """The row; `settled_home_id` says where what is live in the database has its processes."""
-    return _lock(session)
-
-
-def _lock(session: Session) -> ServerLeaseRow:
+def lock_lease_row(session: Session) -> ServerLeaseRow:
+    """Return the lease's row, locked; `settled_home_id` names the home that has the processes of live runs."""
     insert_or_leave(session, ServerLeaseRow, {"id": ONLY_ROW, "token": 0, "expires_at": 0.0})
     return session.get_one(ServerLeaseRow, ONLY_ROW, with_for_update=True, populate_existing=True)
 
 
 def _now(session: Session) -> float:
-    # A statement of its own: the row's lock may have been waited for.
+    # A statement of its own, after the lock: the transaction may have waited for that.
     return float(session.scalar(select(_sql_now(session.connection()))) or 0.0)
 
 

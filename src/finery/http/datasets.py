@@ -15,7 +15,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.stored_datasets import DatasetDiff, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
-from finery.domain.issues import gather
+from finery.domain.issues import gather_issues
 from finery.http.files import file_range
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import CurrentGround, Services
@@ -44,7 +44,7 @@ def parse_fields(model: type[Form], fields: Mapping[str, str]) -> Form:
         return model.model_validate(dict(fields))
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        issues = gather(details, lambda detail: [*detail["loc"]], partial(_message, model))
+        issues = gather_issues(details, lambda detail: [*detail["loc"]], partial(_message, model))
         raise RequestRefused(invalid_request(issues)) from error
 
 

@@ -18,7 +18,7 @@ from starlette.types import Scope
 
 from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.issues import Issues, gather
+from finery.domain.issues import Issues, gather_issues
 from finery.domain.server_lease import LeaseLost
 from finery.engines.disconnect import CLIENT_CLOSED_REQUEST
 from finery.http.attempt_limits import AttemptLimit
@@ -211,7 +211,7 @@ def _issues(request: Request, error: RequestValidationError) -> Issues:
             return "the request needs a body"
         return str(detail["msg"])
 
-    return gather(error.errors(), locate, describe)
+    return gather_issues(error.errors(), locate, describe)
 
 
 def _unknown_key(key: str, known: list[str]) -> str:

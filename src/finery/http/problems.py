@@ -50,7 +50,7 @@ def domain_problem(error: DomainError, statuses: Mapping[ErrorKind, int]) -> Pro
 
 def invalid_request(issues: Issues | Iterable[Issue]) -> Problem:
     found = issues if isinstance(issues, Issues) else Issues.of(issues)
-    return Problem(422, "invalid_request", found.summary, found.told)
+    return Problem(422, "invalid_request", found.summary, found.listed)
 
 
 def unavailable(message: str) -> Problem:

@@ -1,4 +1,4 @@
-"""The tables. Private to `domain`: rows never leave it."""
+"""The database tables. Only `domain` sees them: it maps rows to contracts."""
 
 from finery.models.accounts import ApiKeyRow, AuditRow, SecretRow, SessionRow, SetupRow, UserRow
 from finery.models.datasets import BlobRow, DatasetPinRow, DatasetRow, DatasetVersionRow

@@ -1,19 +1,19 @@
+"""Tables of accounts: users, sessions, API keys, secrets, the audit log and the steps of setup."""
+
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from finery.db.types import Base, BigKey, LongText
-
-TABLE = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+from finery.db.types import TABLE_OPTIONS, Base, BigKey, LongText
 
 
 class SetupRow(Base):
-    """What is done once in a server's life. The primary key lets one of many at once win.
+    """A step that is done once in a server's life. The primary key lets one of many concurrent requests win.
 
-    The row `first_admin` also stands for the administration as a whole: who changes what could leave the server
-    without an administrator locks it first.
+    The row `first_admin` is also a lock: whoever changes users locks it first, so that no two changes at once leave the
+    server without an administrator.
     """
 
     __tablename__ = "setup"
@@ -28,7 +28,7 @@ class UserRow(Base):
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     email: Mapped[str] = mapped_column(String(254))
     email_key: Mapped[str] = mapped_column(String(254), unique=True)
-    """Normalised: what is compared."""
+    """The normalised form, by which addresses are compared."""
     username: Mapped[str] = mapped_column(String(64))
     username_key: Mapped[str] = mapped_column(String(64), unique=True)
     display_name: Mapped[str | None] = mapped_column(String(200))
@@ -70,10 +70,14 @@ class ApiKeyRow(Base):
 
 
 class AuditRow(Base):
-    """Append-only: nothing in the domain changes or deletes a row. Users are named by value, so that they can go."""
+    """Append-only: the domain neither changes nor deletes a row. No key leads to `users`, which can be deleted."""
 
     __tablename__ = "audit_log"
-    __table_args__ = (Index("ix_audit_log_user", "user_id", "id"), Index("ix_audit_log_action", "action", "id"), TABLE)
+    __table_args__ = (
+        Index("ix_audit_log_user", "user_id", "id"),
+        Index("ix_audit_log_action", "action", "id"),
+        TABLE_OPTIONS,
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     at: Mapped[datetime] = mapped_column(index=True)
@@ -88,7 +92,7 @@ class AuditRow(Base):
 
 class SecretRow(Base):
     __tablename__ = "secrets"
-    __table_args__ = (UniqueConstraint("owner_key", "name"), TABLE)
+    __table_args__ = (UniqueConstraint("owner_key", "name"), TABLE_OPTIONS)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     owner_id: Mapped[str | None] = mapped_column(String(36), ForeignKey("users.id", ondelete="CASCADE"))

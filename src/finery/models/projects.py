@@ -1,3 +1,5 @@
+"""Table of projects, each a label for runs and their data."""
+
 from datetime import datetime
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""Tables of runs: their attempts, leases, events, logs, artifacts and outbox."""
+
 from datetime import datetime
 from typing import Any
 
@@ -6,9 +8,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from finery.contracts.process import Handle
 from finery.contracts.resolved_run import ResolvedRun
-from finery.db.types import Base, BigKey, LongText, Stored
-
-TABLE = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+from finery.db.types import TABLE_OPTIONS, Base, BigKey, LongText, Stored
 
 
 class RunRow(Base):
@@ -18,16 +18,16 @@ class RunRow(Base):
         Index("ix_runs_queue", "status", "gpus", "cpu_slots", "priority", "number"),
         Index("ix_runs_recipe", "recipe", "number"),
         Index("ix_runs_owner", "owner_id", "number"),
-        TABLE,
+        TABLE_OPTIONS,
     )
 
     number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(128), unique=True)
-    """Its own for good: files, fine-tuned names and the server's own words go by it."""
+    """The run's own id, which never changes: paths, names of fine-tuned models and messages use it."""
     client_id: Mapped[str | None] = mapped_column(String(128), index=True)
-    """The one that its client chose; several owners may have chosen the same."""
+    """The id that the client chose; several owners may have chosen the same."""
     client_key: Mapped[str | None] = mapped_column(String(64), index=True, unique=True)
-    """Hash of owner and `client_id`: each owner has ids of their own."""
+    """Hash of owner and `client_id`, which is unique: each owner has ids of their own."""
     source: Mapped[str] = mapped_column(String(32))
     recipe: Mapped[str] = mapped_column(String(32))
     name: Mapped[str | None] = mapped_column(String(200))
@@ -35,12 +35,12 @@ class RunRow(Base):
     config: Mapped[dict[str, Any]] = mapped_column(JSON)
     requested: Mapped[dict[str, Any]] = mapped_column(JSON)
     spec: Mapped[ResolvedRun] = mapped_column(Stored(ResolvedRun))
-    """What was resolved when it was accepted."""
+    """What the names in `config` were resolved to when the run was accepted."""
     project_id: Mapped[str | None] = mapped_column(ForeignKey("projects.id"))
     owner_id: Mapped[str | None] = mapped_column(String(36))
-    """A user's id; NULL: nobody's, seen by those who see everyone's."""
+    """A user's id; NULL: it has no owner, and only those who see everyone's see it."""
     shared: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Seen by all who may read runs."""
+    """Whether all who may read runs see it."""
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     request_hash: Mapped[str | None] = mapped_column(String(64))
 
@@ -49,22 +49,22 @@ class RunRow(Base):
     gpus_requested: Mapped[int | None]
     priority: Mapped[int]
     passed: Mapped[int] = mapped_column(default=0)
-    """How often a later run was started before it, because it did not fit."""
+    """How often a later run was started before this one, because this one did not fit."""
     time_limit_seconds: Mapped[float | None]
 
     status: Mapped[str] = mapped_column(String(16))
     intent: Mapped[str | None] = mapped_column(String(16))
     controls: Mapped[list[Any]] = mapped_column(JSON)
-    """Requests to the trainer that were not delivered yet: `checkpoint`, `validate`."""
+    """Requests to the trainer, `checkpoint` or `validate`, that were not delivered yet."""
     reason: Mapped[str | None] = mapped_column(String(16))
     error: Mapped[str | None] = mapped_column(LongText)
     error_field: Mapped[str | None] = mapped_column(String(200))
     """The field of its configuration that the error is about."""
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str | None] = mapped_column(String(32))
-    """Drawn at each claim; who holds an older one no longer owns the run."""
+    """A random token of each claim; whoever has an older one no longer owns the run."""
     resumed_from: Mapped[str | None] = mapped_column(String(128), index=True)
-    """The ended run whose last checkpoint it begins from; it may have been deleted since."""
+    """The ended run whose last checkpoint this one begins from; that run may have been deleted since."""
     lost_count: Mapped[int] = mapped_column(default=0)
     events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
     last_sequence: Mapped[int] = mapped_column(default=0)
@@ -74,9 +74,9 @@ class RunRow(Base):
     dataset: Mapped[str | None] = mapped_column(LongText)
     output_dir: Mapped[str | None] = mapped_column(LongText)
     output_key: Mapped[str | None] = mapped_column(String(64), unique=True)
-    """Hash of the output directory while the run is unfinished: two live runs never share one."""
+    """Hash of the output directory while the run is unfinished, so that two unfinished runs never share one."""
     output_hash: Mapped[str | None] = mapped_column(String(64), index=True)
-    """Hash of `output_dir`, kept for good: it finds the runs that a folder belongs to."""
+    """Hash of `output_dir`, kept after the end, by which the runs of a folder are found."""
     log_file: Mapped[str | None] = mapped_column(LongText)
 
     created_at: Mapped[datetime]
@@ -84,7 +84,7 @@ class RunRow(Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     cleaned_at: Mapped[datetime | None]
-    """When what is done after the end (hashes) was done; it cannot touch the outcome."""
+    """When the work after the end (hashes of artifacts) was done; it cannot change the outcome."""
 
 
 class AttemptRow(Base):
@@ -93,7 +93,7 @@ class AttemptRow(Base):
     run_number: Mapped[int] = mapped_column(BigKey, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     live_run: Mapped[int | None] = mapped_column(BigInteger, unique=True)
-    """The run's number while this attempt lives, else NULL: at most one live attempt of a run."""
+    """The run's number while this attempt lives, else NULL, so that a run has at most one live attempt."""
     executor: Mapped[str] = mapped_column(String(32))
     handle: Mapped[Handle | None] = mapped_column(Stored(Handle))
     exit: Mapped[dict[str, Any] | None] = mapped_column(JSON)
@@ -103,6 +103,8 @@ class AttemptRow(Base):
 
 
 class LeaseRow(Base):
+    """A device that is leased to a run. The primary key keeps two runs from one device."""
+
     __tablename__ = "leases"
 
     pool: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -125,10 +127,9 @@ class EventRow(Base):
 
 
 class MeasurementDueRow(Base):
-    """What its data are to its model was to take longer than its request should wait: it is told as an event."""
+    """A measurement of a run's data that takes longer than its request may wait; its result becomes an event."""
 
     __tablename__ = "measurements_due"
-    __table_args__ = (TABLE,)
 
     run_number: Mapped[int] = mapped_column(
         BigKey, ForeignKey("runs.number", ondelete="CASCADE"), primary_key=True, autoincrement=False
@@ -137,7 +138,7 @@ class MeasurementDueRow(Base):
 
 
 class LogRow(Base):
-    """What the server has to say of a run; the trainer's own output lies in its log file."""
+    """A log line of the server about a run; the trainer's own output is in the run's log file."""
 
     __tablename__ = "logs"
 
@@ -163,7 +164,7 @@ class ArtifactRow(Base):
 
 
 class OutboxRow(Base):
-    """A change that the outside is to hear of, written in the change's own transaction."""
+    """A change of a run that webhooks are to hear of, written in the transaction of the change."""
 
     __tablename__ = "outbox"
 

@@ -1,3 +1,5 @@
+"""Table of the server lease: which server may use the database."""
+
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -5,19 +7,21 @@ from finery.db.types import Base, LongText
 
 
 class ServerLeaseRow(Base):
-    """Which server serves the database: one row. Later versions read it before they bring the schema up to date, so
-    that these columns stay."""
+    """One row, which says which server uses the database.
+
+    Later versions read it before they migrate the schema, so these columns must stay.
+    """
 
     __tablename__ = "server_lease"
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     token: Mapped[int] = mapped_column(BigInteger, default=0)
-    """Counts the takings: who holds an older one holds nothing any more."""
+    """Rises each time the lease is taken: whoever has a lower one has lost the lease."""
     holder: Mapped[str | None] = mapped_column(LongText)
-    """In words, for whoever is refused."""
+    """A description of the server, for the message to one that is refused."""
     home_id: Mapped[str | None] = mapped_column(String(64))
     boot_id: Mapped[str | None] = mapped_column(String(64))
     expires_at: Mapped[float] = mapped_column(default=0.0)
-    """Epoch seconds by the database's clock; 0 once it was given back."""
+    """Epoch seconds by the database's clock; 0 once the lease was given back."""
     settled_home_id: Mapped[str | None] = mapped_column(String(64))
-    """The home in which what is live in this database has its processes. NULL: from before homes had names."""
+    """The id of the home that has the processes of live runs and deployments; NULL: from before homes had ids."""

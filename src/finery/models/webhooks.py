@@ -1,12 +1,12 @@
+"""Tables of webhooks, of the messages to them, and of the attempts to send each."""
+
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, ForeignKey, Index, String, false, true
 from sqlalchemy.orm import Mapped, mapped_column
 
-from finery.db.types import Base, BigKey, LongText
-
-TABLE = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin"}
+from finery.db.types import TABLE_OPTIONS, Base, BigKey, LongText
 
 
 class WebhookRow(Base):
@@ -15,7 +15,7 @@ class WebhookRow(Base):
     number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(64), unique=True)
     owner_id: Mapped[str | None] = mapped_column(String(36), ForeignKey("users.id", ondelete="CASCADE"), index=True)
-    """NULL: the server's."""
+    """NULL: it belongs to the server."""
     name: Mapped[str] = mapped_column(String(200))
     url: Mapped[str] = mapped_column(LongText)
     event_types: Mapped[list[Any]] = mapped_column(JSON)
@@ -37,23 +37,23 @@ class WebhookMessageRow(Base):
     __table_args__ = (
         Index("ix_webhook_messages_due", "state", "next_attempt_at"),
         Index("ix_webhook_messages_webhook", "webhook_number", "number"),
-        TABLE,
+        TABLE_OPTIONS,
     )
 
     number: Mapped[int] = mapped_column(BigKey, primary_key=True, autoincrement=True)
     id: Mapped[str] = mapped_column(String(64), unique=True)
-    """Of an event: made from the outbox row and the webhook, so that one event is one message of a webhook."""
+    """Derived from the outbox row and the webhook, so that a webhook gets one message of an event."""
     webhook_number: Mapped[int] = mapped_column(BigKey, ForeignKey("webhooks.number", ondelete="CASCADE"))
     type: Mapped[str] = mapped_column(String(64))
     payload: Mapped[str] = mapped_column(LongText)
-    """The text that is sent and signed."""
+    """The JSON text that is signed and sent."""
     is_test: Mapped[bool] = mapped_column(default=False, server_default=false())
-    """Tried once."""
+    """A test message is tried once."""
     state: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(default=0)
-    """Drawn at each claim; who holds an older number no longer owns the message."""
+    """Rises at each claim; whoever has a lower number no longer owns the message."""
     tries: Mapped[int] = mapped_column(default=0)
-    """Failures since it was made or asked for again: its place in the list of delays."""
+    """Failures since it was made or last replayed, which select the next delay."""
     next_attempt_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -70,4 +70,4 @@ class WebhookAttemptRow(Base):
     error: Mapped[str | None] = mapped_column(String(1000))
     response: Mapped[str | None] = mapped_column(LongText)
     milliseconds: Mapped[int | None]
-    """NULL while it is under way."""
+    """NULL while the attempt is under way."""

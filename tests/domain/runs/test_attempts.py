@@ -11,7 +11,7 @@ from finery.contracts.process import ArtifactRef, Exit, Handle, Outcome
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.device_leases import LOCAL_NODE, held_by_runs
+from finery.domain.device_leases import LOCAL_NODE, devices_of_runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.attempts import AttemptRef
 from finery.kit.clock import epoch_now, utc_now
@@ -235,7 +235,7 @@ class TestGiveBack:
             attempts.give_back(session, ref, "the server ended")
         with database.read() as session:
             assert runs.get(session, "r", LOCAL_ADMINISTRATOR).status is RunStatus.QUEUED
-            assert held_by_runs(session, LOCAL_NODE) == {}
+            assert devices_of_runs(session, LOCAL_NODE) == {}
 
     def test_a_cancel_in_between_holds(self, database: Database, ref: AttemptRef) -> None:
         with database.write() as session:

@@ -10,7 +10,7 @@ from finery.contracts.run import Resources
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.device_leases import LOCAL_NODE, Node, held_by_runs
+from finery.domain.device_leases import LOCAL_NODE, Node, devices_of_runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
 from finery.kit.clock import utc_now
@@ -119,7 +119,7 @@ class TestClaimNext:
         assert found is not None
         assert found.gpus == [0, 1]
         with database.read() as session:
-            assert held_by_runs(session, LOCAL_NODE) == dict.fromkeys(("gpu:0", "gpu:1"), found.ref.run_number)
+            assert devices_of_runs(session, LOCAL_NODE) == dict.fromkeys(("gpu:0", "gpu:1"), found.ref.run_number)
             assert runs.get(session, "a", LOCAL_ADMINISTRATOR).status is RunStatus.STARTING
 
     def test_leases_are_freed_at_the_end(self, database: Database, home: Path) -> None:
@@ -128,7 +128,7 @@ class TestClaimNext:
         assert found is not None
         end(database, found)
         with database.read() as session:
-            assert held_by_runs(session, LOCAL_NODE) == {}
+            assert devices_of_runs(session, LOCAL_NODE) == {}
 
     def test_a_smaller_run_passes_one_that_does_not_fit(self, database: Database, home: Path) -> None:
         submit(database, home, "holder", gpus=1)
@@ -196,7 +196,7 @@ class TestClaimNext:
             assert found is not None
             assert found.gpus == [0]
         with database.read() as session:
-            assert [len(held_by_runs(session, node)) for node in nodes] == [1, 1]
+            assert [len(devices_of_runs(session, node)) for node in nodes] == [1, 1]
 
 
 class TestLongQueue:

@@ -25,8 +25,8 @@ from finery.contracts.text import check_plain
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelRefused, WordUnknown
 from finery.domain.catalog.folders import loadable
 from finery.domain.context import DomainContext
-from finery.domain.ownership import find_by_id, runs_visible_to
-from finery.domain.path_access import is_hidden, maker_of
+from finery.domain.ownership import find_run, runs_visible_to
+from finery.domain.path_access import is_hidden, run_of_output
 from finery.kit.hub_cache import cached_snapshot, is_offline
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
@@ -167,7 +167,7 @@ def _visible_folder(session: Session, name: str, context: DomainContext, actor: 
 def _run_named(session: Session, name: str, actor: Principal) -> RunRow | None:
     """The run of that id that makes a model: one for which they chose it, or whose own it is."""
     # Not by an id that another chose for a shared run: a name would come to mean something else over night.
-    row = find_by_id(session, name, actor)
+    row = find_run(session, name, actor)
     return None if row is None or row.recipe == EXTERNAL else row
 
 
@@ -177,7 +177,7 @@ def _output_of(session: Session, row: RunRow, context: DomainContext, actor: Pri
     output = row.spec.output_dir
     if output is None or is_hidden(session, output, actor, context):
         raise ModelNotFound(f"the model of run {row.id!r} is there no more")
-    if (holder := maker_of(output)) not in (None, row.id):
+    if (holder := run_of_output(output)) not in (None, row.id):
         raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")
     return output
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.deployment import DeploymentStatus
 from finery.contracts.machine import Gpu, Machine
 from finery.domain.context import DomainContext
-from finery.domain.device_leases import LOCAL_NODE, held_by_runs
+from finery.domain.device_leases import LOCAL_NODE, devices_of_runs
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow, EngineLeaseRow
 
@@ -45,7 +45,7 @@ def find_placement(session: Session, need: int, context: DomainContext) -> Place
     tenants = _tenants(session, context)
     if not machine.gpus:
         return _placement_on(RAM, need, _free_ram(machine, tenants.get(RAM, [])), tenants.get(RAM, []))
-    taken = held_by_runs(session, LOCAL_NODE)
+    taken = devices_of_runs(session, LOCAL_NODE)
     rooms = []
     for gpu in machine.gpus:
         device = f"gpu:{gpu.index}"
@@ -77,7 +77,7 @@ def device_of(session: Session, deployment_id: str) -> str | None:
 def holders(session: Session, machine: Machine) -> str:
     """Who has the memory, in general terms: names are not everybody's to see."""
     engines = len(list(session.scalars(select(EngineLeaseRow.deployment_id))))
-    leases = held_by_runs(session, LOCAL_NODE)
+    leases = devices_of_runs(session, LOCAL_NODE)
     runs = len({run for device, run in leases.items() if device.startswith("gpu:")})
     if not machine.gpus:
         free = f"{machine.memory_available_bytes / 2**30:.1f} GiB of main memory are free"

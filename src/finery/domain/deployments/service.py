@@ -23,7 +23,7 @@ from finery.domain.deployments.insertion import insert_row
 from finery.domain.deployments.ports import FIRST_PORT, LAST_PORT
 from finery.domain.deployments.queries import ask_to_stop, deployment_of, find_own_row, find_row
 from finery.domain.device_leases import LEASE_LOCK
-from finery.domain.ownership import deployments_visible_to, key_of_owner
+from finery.domain.ownership import deployments_visible_to, owner_scoped_key
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow
 
@@ -68,7 +68,7 @@ def count_by_status(session: Session) -> dict[DeploymentStatus, int]:
 
 def in_slot(session: Session, slot: str, actor: Principal) -> Deployment | None:
     """What holds the slot of theirs."""
-    query = select(DeploymentRow).where(DeploymentRow.slot == key_of_owner(actor, slot))
+    query = select(DeploymentRow).where(DeploymentRow.slot == owner_scoped_key(actor, slot))
     row = session.scalars(query).one_or_none()
     return deployment_of(row) if row else None
 
@@ -91,7 +91,7 @@ def _insert(
     session: Session, new: NewDeployment, plan: EnginePlan, context: DomainContext, actor: Principal
 ) -> Deployment:
     """Raises IntegrityError from the unique indexes."""
-    slot = None if new.slot is None else key_of_owner(actor, new.slot)
+    slot = None if new.slot is None else owner_scoped_key(actor, new.slot)
     if slot is not None:
         _vacate(session, slot)
     adapters = {} if plan.adapter is None or plan.served_name is None else {plan.served_name: plan.adapter}

@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from finery.contracts.machine import Machine
 from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.status import RunStatus
-from finery.domain.device_leases import LEASE_LOCK, LOCAL_NODE, Node, held
+from finery.domain.device_leases import LEASE_LOCK, LOCAL_NODE, Node, leased_devices
 from finery.domain.runs.attempts import AttemptRef
 from finery.domain.runs.transitions import change_status
 from finery.kit.clock import utc_now
@@ -90,7 +90,7 @@ def lacking_gpus(session: Session, machine: Machine) -> int:
 
 
 def _supplies(session: Session, machine: Machine, node: Node) -> tuple[_Supply, _Supply]:
-    taken = held(session, node)
+    taken = leased_devices(session, node)
     gpus = [gpu.index for gpu in machine.gpus if f"gpu:{gpu.index}" not in taken]
     slots = [slot for slot in range(machine.cpu_slots) if f"cpu:{slot}" not in taken]
     return (

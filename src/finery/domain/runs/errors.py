@@ -48,7 +48,7 @@ class InvalidRun(DomainError):
 
     def __init__(self, issues: Issues | Sequence[Issue]) -> None:
         found = issues if isinstance(issues, Issues) else Issues.of(issues)
-        super().__init__(found.summary, issues=found.told)
+        super().__init__(found.summary, issues=found.listed)
 
 
 class NoSuchData(InvalidRun):

@@ -11,7 +11,7 @@ from finery.contracts.events import Event, EventType, event_of
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact
 from finery.domain.context import DomainContext
-from finery.domain.path_access import is_hidden, maker_of
+from finery.domain.path_access import is_hidden, run_of_output
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of, shown_id
 from finery.domain.runs.queries import find_row
@@ -103,7 +103,7 @@ def _is_anothers(session: Session, name: str, run_id: str, actor: Principal, con
         path = context.resolver.resolve(name)
     except PathRefused:
         return True
-    is_made_since = any(maker_of(folder) not in (None, run_id) for folder in (path, path.parent))
+    is_made_since = any(run_of_output(folder) not in (None, run_id) for folder in (path, path.parent))
     return is_made_since or is_hidden(session, path, actor, context)
 
 

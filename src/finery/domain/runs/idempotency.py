@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
-from finery.domain.ownership import SHOWN_ID, client_key, key_of_owner, runs_visible_to
+from finery.domain.ownership import SHOWN_ID, client_key, owner_scoped_key, runs_visible_to
 from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.validation import Plan
@@ -36,7 +36,7 @@ def request_hash(new: NewRun) -> str:
 
 def stored_key(new: NewRun, actor: Principal) -> str | None:
     """Each owner's keys are their own: what another drew neither answers nor conflicts."""
-    return None if new.idempotency_key is None else key_of_owner(actor, new.idempotency_key)
+    return None if new.idempotency_key is None else owner_scoped_key(actor, new.idempotency_key)
 
 
 def earlier_answer(session: Session, new: NewRun, actor: Principal) -> Run | None:
@@ -59,7 +59,7 @@ def earlier_answer(session: Session, new: NewRun, actor: Principal) -> Run | Non
 
 def request_key(new: NewRun, actor: Principal) -> str:
     """Equal for requests of which one may be the other's retry."""
-    return key_of_owner(actor, f"{new.source}:{request_hash(new)}")
+    return owner_scoped_key(actor, f"{new.source}:{request_hash(new)}")
 
 
 def _sent_before(session: Session, new: NewRun, actor: Principal) -> Run | None:

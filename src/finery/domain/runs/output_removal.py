@@ -13,7 +13,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.status import FINISHED, RunStatus
 from finery.db import make_room
 from finery.domain.ownership import SHOWN_ID
-from finery.domain.path_access import maker_of
+from finery.domain.path_access import run_of_output
 from finery.domain.runs.errors import ModelInUse, RunIsLive
 from finery.domain.runs.queries import lock_row
 from finery.kit.clock import utc_now
@@ -53,7 +53,7 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
     if folder is None:
         return None
     make_room(session)
-    is_its_own = maker_of(folder) == row.id
+    is_its_own = run_of_output(folder) == row.id
     forgotten = ForgottenOutput(row.id, folder, home.run(row.id).checkpoints)
     if is_its_own:
         _refuse_needed(session, forgotten)
@@ -72,7 +72,7 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
 
 def remove_files(forgotten: ForgottenOutput) -> None:
     """What anybody else has put there since stays."""
-    if maker_of(forgotten.folder) == forgotten.run_id:
+    if run_of_output(forgotten.folder) == forgotten.run_id:
         forgotten.folder.rename(forgotten.aside)
     shutil.rmtree(forgotten.aside, ignore_errors=True)
     shutil.rmtree(forgotten.checkpoints, ignore_errors=True)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
-from finery.domain.ownership import NotYours, find_by_id, may_write_run, runs_visible_to
+from finery.domain.ownership import NotYours, find_run, may_write_run, runs_visible_to
 from finery.domain.runs.errors import RunAmbiguous, RunNotFound
 from finery.models import RunRow, UserRow
 
@@ -19,7 +19,7 @@ def find_row(session: Session, run_id: str, actor: Principal) -> RunRow:
 
     Raises RunNotFound, also for what they may not see, and RunAmbiguous where several others chose that id.
     """
-    if (row := find_by_id(session, run_id, actor)) is not None:
+    if (row := find_run(session, run_id, actor)) is not None:
         return row
     chosen = select(RunRow).where(RunRow.client_id == run_id, runs_visible_to(actor)).order_by(RunRow.number)
     rows = session.scalars(chosen.limit(SHOWN + 1)).all()

@@ -21,7 +21,7 @@ from finery.domain import secrets
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import Issue
-from finery.domain.issues import Issues, gather
+from finery.domain.issues import Issues, gather_issues
 from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
     LEARNED,
@@ -207,7 +207,7 @@ def issues_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[s
             return "unknown key"
         return _unknown("key", str(path[0]), model.model_fields)
 
-    return gather(error.errors(include_url=False, include_input=False), locate, describe)
+    return gather_issues(error.errors(include_url=False, include_input=False), locate, describe)
 
 
 def _unknown(what: str, word: str, known: Any) -> str:
