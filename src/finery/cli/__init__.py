@@ -1,1 +1,1 @@
-"""The command line: thin over `finery.client`. Nothing heavy is imported before a command needs it."""
+"""The command line, thin over `finery.client`. Nothing heavy is imported before a command needs it."""

@@ -1,4 +1,4 @@
-"""`finery audit`: who did what."""
+"""`finery audit`: lists and exports the audit log, which tells who did what."""
 
 import os
 import sys
@@ -43,13 +43,13 @@ def list_entries(
 ) -> None:
     """List what was done, newest first."""
     with server() as client:
-        wanted = _filter(client, user, action, target, result, since, until)
-        page = client.audit.page(wanted, limit=limit, cursor=cursor)
+        criteria = _filter(client, user, action, target, result, since, until)
+        page = client.audit.page(criteria, limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return
     columns = ("AT", "USER", "ACTION", "TARGET", "RESULT", "ADDRESS")
-    print_table(columns, (_row(entry) for entry in page.entries), empty="Nothing was done.")
+    print_table(columns, map(_row, page.entries), empty="Nothing was done.")
     if page.next_cursor:
         print(f"More: finery audit list --cursor {page.next_cursor}", file=sys.stderr)
 
@@ -102,7 +102,7 @@ def _filter(
 
 
 def _write(target: Path, entries: "Iterator[AuditEntry]") -> int:
-    """`target` appears only when it is whole."""
+    """Writes the entries to `target`, which appears only when it is whole, and returns how many they are."""
     partial = target.with_name(f".{target.name}.partial")
     count = 0
     try:

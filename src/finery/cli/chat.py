@@ -1,4 +1,4 @@
-"""`finery chat`: one question, or a conversation, with a model."""
+"""`finery chat`: asks a model one question, or talks with it on the terminal."""
 
 import sys
 from typing import Annotated

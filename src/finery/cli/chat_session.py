@@ -1,4 +1,4 @@
-"""A model that is loaded for as long as somebody talks to it, and the talk itself."""
+"""The conversation of `finery chat`, and the deployment that is started for it and stopped after it."""
 
 import sys
 import time
@@ -21,10 +21,10 @@ HELP = "Ask away. /reset forgets the conversation, /exit (or Ctrl-D) ends it, Ct
 
 @contextmanager
 def serving(client: FineryClient, model: str, *, keep: bool, quiet: bool) -> Iterator[Deployment]:
-    """A running deployment of `model`: one that is there already, or else a new one, stopped at the end."""
-    running = _running_one(client, model)
-    if running is not None:
-        yield running
+    """Yields a running deployment of `model`: one that is there already, or else a new one, stopped at the end."""
+    running = (each for each in client.list_deployments() if each.status is DeploymentStatus.RUNNING)
+    if existing := next((each for each in running if each.model_name == model), None):
+        yield existing
         return
     deployment = client.create_deployment(model)
     try:
@@ -37,7 +37,7 @@ def serving(client: FineryClient, model: str, *, keep: bool, quiet: bool) -> Ite
 
 
 def wait_until_running(client: FineryClient, deployment_id: str, *, seconds: float = LOAD_SECONDS) -> Deployment:
-    """Ends the command when the engine fails, or takes too long."""
+    """Returns the deployment once it runs; an engine that fails or takes too long ends the command."""
     deadline = time.monotonic() + seconds
     while (deployment := client.get_deployment(deployment_id)).status is DeploymentStatus.STARTING:
         if time.monotonic() > deadline:
@@ -60,15 +60,15 @@ class Conversation:
         self._messages = list(self._opening)
 
     def ask(self, question: str) -> Iterator[str]:
-        """The answer, piece by piece; what was said of it is remembered even when it is cut short."""
+        """Yields the answer piece by piece; the conversation goes on from it even when it is cut short."""
         self._messages.append(ChatMessage(role="user", content=question))
-        said: list[str] = []
+        pieces: list[str] = []
         try:
             for piece in self._client.chat_stream(self.deployment.id, self._messages, self._sampling):
-                said.append(piece)
+                pieces.append(piece)
                 yield piece
         finally:
-            self._messages.append(ChatMessage(role="assistant", content="".join(said)))
+            self._messages.append(ChatMessage(role="assistant", content="".join(pieces)))
 
 
 def answer_once(conversation: Conversation, question: str, *, as_json: bool) -> None:
@@ -81,12 +81,12 @@ def answer_once(conversation: Conversation, question: str, *, as_json: bool) -> 
 
 
 def converse(conversation: Conversation) -> None:
-    """Questions from the terminal until its end."""
-    # Imported for what it does to input(): editing and history.
+    """Answers questions from the terminal until its end."""
+    # The import alone gives input() line editing and a history.
     import readline  # noqa: F401
 
     print(f"{conversation.deployment.model_name} is ready. {HELP}")
-    while (question := _question()) is not None:
+    while (question := _read_question()) is not None:
         if question == "/reset":
             conversation.reset()
         elif question.startswith("/"):
@@ -98,8 +98,8 @@ def converse(conversation: Conversation) -> None:
                 print()
 
 
-def _question() -> str | None:
-    """None at the end."""
+def _read_question() -> str | None:
+    """Returns None at the end of the conversation."""
     try:
         question = input("> ").strip()
     except (EOFError, KeyboardInterrupt):
@@ -112,11 +112,6 @@ def _print_answer(conversation: Conversation, question: str) -> None:
     for piece in conversation.ask(question):
         print("\n".join(printable(line) for line in piece.split("\n")), end="", flush=True)
     print()
-
-
-def _running_one(client: FineryClient, model: str) -> Deployment | None:
-    found = (each for each in client.list_deployments() if each.status is DeploymentStatus.RUNNING)
-    return next((each for each in found if each.model_name == model), None)
 
 
 def _spinner(text: str, *, quiet: bool) -> AbstractContextManager[object]:

@@ -1,4 +1,4 @@
-"""The commands of `finery`, each group in a file of its own."""
+"""Registers all commands of `finery`; each group is a file of its own."""
 
 from typing import Annotated
 

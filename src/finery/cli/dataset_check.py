@@ -1,4 +1,4 @@
-"""`finery datasets check`: a local file, without a server."""
+"""`finery datasets check`: checks a local data file as a run would, without a server."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from finery.cli.session import fail
 
 if TYPE_CHECKING:
     from finery.contracts.datasets.measurement import DatasetCheck, Measurement, MeasurementRefused, NotMeasured
-    from finery.contracts.datasets.report import DatasetReport, Duplicates, Overlap
+    from finery.contracts.datasets.report import Duplicates, Overlap
 
 
 def check(
@@ -33,13 +33,13 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Check a local file as a run's data is checked, without a server. Exit code 2 when a run would refuse it."""
-    found = _checked(file, recipe, entry, validation, model, max_length)
-    print_json(found) if as_json else _print(found)
-    if not found.ok:
+    result = _check_file(file, recipe, entry, validation, model, max_length)
+    print_json(result) if as_json else _print(result)
+    if not result.ok:
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _checked(
+def _check_file(
     file: Path, recipe: str, entry: str | None, validation: Path | None, model: str | None, max_length: int
 ) -> "DatasetCheck":
     # These take half a second to import, which other commands need not wait for.
@@ -62,10 +62,10 @@ def _checked(
         fail(f"{file} cannot be read: {error.strerror}")
     if model is None or not report.ok:
         return checked(report, None)
-    return checked(report, _measured(file.absolute(), recipe, entry, model, max_length))
+    return checked(report, _measure(file.absolute(), recipe, entry, model, max_length))
 
 
-def _measured(
+def _measure(
     file: Path, recipe: str, entry: str | None, model: str, max_length: int
 ) -> "Measurement | NotMeasured | MeasurementRefused":
     from finery.contracts.datasets.measurement import MeasurementRequest
@@ -92,57 +92,50 @@ def _measured(
     )
 
 
-def _print(found: "DatasetCheck") -> None:
-    print_facts(_facts(found))
-    for issue in found.issues:
+def _print(result: "DatasetCheck") -> None:
+    print_facts(_facts(result))
+    for issue in result.issues:
         print(f"  {issue}")
-    for warning in found.warnings:
+    for warning in result.warnings:
         lines = ", ".join(str(place.line) for place in warning.places)
         more = ", …" if warning.count > len(warning.places) else ""
         print(f"warning: {warning.count:,} × {warning.message}: line {lines}{more}")
-    if found.ok:
-        print("A run may train on it.")
-    else:
-        print(f"Refused: {found.refusal or found.misfit}")
+    print("A run may train on it." if result.ok else f"Refused: {result.refusal or result.misfit}")
 
 
-def _facts(found: "DatasetCheck") -> dict[str, str | None]:
-    longest = found.longest
+def _facts(result: "DatasetCheck") -> dict[str, str | None]:
+    longest = result.longest
     return {
-        "file": f"{found.file} ({size(found.bytes)})",
-        "recipe": found.recipe,
-        "rows": f"{found.rows:,}, {found.trainable:,} to learn from, {found.invalid:,} with an issue",
-        "shapes": ", ".join(f"{count:,} {shape}" for shape, count in found.shapes.items()),
-        "roles": "; ".join(f"{count:,} {order}" for order, count in list(found.role_orders.items())[:5]),
-        "messages": _messages(found),
-        "tokens": f"about {found.estimated_tokens:,}",
+        "file": f"{result.file} ({size(result.bytes)})",
+        "recipe": result.recipe,
+        "rows": f"{result.rows:,}, {result.trainable:,} to learn from, {result.invalid:,} with an issue",
+        "shapes": ", ".join(f"{count:,} {shape}" for shape, count in result.shapes.items()),
+        "roles": "; ".join(f"{count:,} {order}" for order, count in list(result.role_orders.items())[:5]),
+        "messages": f"{result.messages:,}, {result.masked_messages:,} answers masked, {result.tool_calls:,} tool calls",
+        "tokens": f"about {result.estimated_tokens:,}",
         "longest row": f"line {longest.line}, {longest.bytes:,} bytes" if longest else None,
-        "duplicates": _duplicates(found.duplicates, found.rows - found.invalid),
-        "validation": None if found.overlap is None else _overlap(found.overlap),
-        "measured": None if found.measurement is None else _measurement(found.measurement),
+        "duplicates": _duplicates(result.duplicates, result.rows - result.invalid),
+        "validation": _overlap(result.overlap) if result.overlap else None,
+        "measured": _measurement(result.measurement) if result.measurement else None,
     }
 
 
-def _messages(found: "DatasetReport") -> str:
-    return f"{found.messages:,}, {found.masked_messages:,} answers masked, {found.tool_calls:,} tool calls"
+def _duplicates(duplicates: "Duplicates", rows: int) -> str:
+    among = f" among the first {duplicates.compared:,} rows" if duplicates.compared < rows else ""
+    return f"{duplicates.count:,}{among}"
 
 
-def _duplicates(found: "Duplicates", rows: int) -> str:
-    among = f" among the first {found.compared:,} rows" if found.compared < rows else ""
-    return f"{found.count:,}{among}"
+def _overlap(overlap: "Overlap") -> str:
+    return overlap.unreadable or f"{overlap.count:,} rows are in {overlap.file} too, which has {overlap.rows:,}"
 
 
-def _overlap(found: "Overlap") -> str:
-    return found.unreadable or f"{found.count:,} rows are in {found.file} too, which has {found.rows:,}"
-
-
-def _measurement(found: "Measurement | NotMeasured") -> str:
-    if not found.is_measured:
-        return f"no: {found.reason}"
-    lengths = found.lengths
-    sample = "" if found.is_exact else f" (of each {found.stride}th row)"
+def _measurement(result: "Measurement | NotMeasured") -> str:
+    if not result.is_measured:
+        return f"no: {result.reason}"
+    lengths = result.lengths
+    sample = "" if result.is_exact else f" (of each {result.stride}th row)"
     return (
-        f"{found.tokens:,} tokens, {found.trainable_tokens:,} of them learned{sample}; per row {lengths.min}–"
-        f"{lengths.max}, median {lengths.p50}; cut at {found.max_length}: {found.truncated:,} rows, nothing left to "
-        f"learn in {found.vanished:,}; template fails on {found.failed:,}"
+        f"{result.tokens:,} tokens, {result.trainable_tokens:,} of them learned{sample}; per row {lengths.min}–"
+        f"{lengths.max}, median {lengths.p50}; cut at {result.max_length}: {result.truncated:,} rows, nothing left to "
+        f"learn in {result.vanished:,}; template fails on {result.failed:,}"
     )

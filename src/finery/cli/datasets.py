@@ -1,4 +1,4 @@
-"""`finery datasets`: stored datasets and their versions."""
+"""`finery datasets`: upload, list, show, compare, download, share and delete stored datasets."""
 
 import json
 from pathlib import Path
@@ -58,30 +58,26 @@ def list_datasets(
     """List the datasets that you may see, newest first."""
     with server() as client:
         datasets = client.datasets.list_page(limit=limit).datasets
-    if as_json:
-        print_json({"datasets": datasets})
-        return
     columns = ("ID", "NAME", "VERSION", "SIZE", "SHARED", "CHANGED")
-    print_table(columns, map(_row, datasets), empty="No datasets. `finery datasets upload FILE` stores one.")
+    empty = "No datasets. `finery datasets upload FILE` stores one."
+    print_json({"datasets": datasets}) if as_json else print_table(columns, map(_row, datasets), empty=empty)
 
 
 @app.command()
 def show(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
     """Show a dataset and its newest version."""
     with server() as client:
-        found = client.datasets.find(dataset)
-    print_json(found) if as_json else print_facts(_facts(found))
+        stored = client.datasets.find(dataset)
+    print_json(stored) if as_json else print_facts(_facts(stored))
 
 
 @app.command()
 def versions(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
     """List a dataset's versions, newest first."""
     with server() as client:
-        found = client.datasets.versions(client.datasets.find(dataset).id)
-    if as_json:
-        print_json({"versions": found})
-        return
-    print_table(("VERSION", "FILE", "SIZE", "SHA256", "BY", "CREATED", "NOTE"), map(_version_row, found), empty="")
+        rows = client.datasets.versions(client.datasets.find(dataset).id)
+    columns = ("VERSION", "FILE", "SIZE", "SHA256", "BY", "CREATED", "NOTE")
+    print_json({"versions": rows}) if as_json else print_table(columns, map(_version_row, rows), empty="")
 
 
 @app.command()
@@ -94,11 +90,11 @@ def preview(
 ) -> None:
     """Print some rows, one JSON object a line."""
     with server() as client:
-        found = client.datasets.preview(client.datasets.find(dataset).id, version=version, rows=rows, offset=offset)
+        page = client.datasets.preview(client.datasets.find(dataset).id, version=version, rows=rows, offset=offset)
     if as_json:
-        print_json(found)
+        print_json(page)
         return
-    for row in found.rows:
+    for row in page.rows:
         print(_line(row))
 
 
@@ -106,19 +102,19 @@ def preview(
 def stats(dataset: DatasetArgument, version: VersionOption = None, as_json: JsonOption = False) -> None:
     """Count rows, roles and lengths; tokens are estimated."""
     with server() as client:
-        found = client.datasets.statistics(client.datasets.find(dataset).id, version=version)
+        counted = client.datasets.statistics(client.datasets.find(dataset).id, version=version)
     if as_json:
-        print_json(found)
+        print_json(counted)
         return
     print_facts(
         {
-            "rows": f"{found.rows:,}" + (f" ({found.invalid:,} of them flawed)" if found.invalid else ""),
-            "shapes": _counts(found.shapes),
-            "messages by role": _counts(found.roles),
-            "tokens (estimated)": f"{found.tokens.total:,}",
-            "tokens per row": _lengths(found.tokens),
-            "characters per row": _lengths(found.characters),
-            "messages per row": _lengths(found.messages),
+            "rows": f"{counted.rows:,}" + (f" ({counted.invalid:,} of them flawed)" if counted.invalid else ""),
+            "shapes": _counts(counted.shapes),
+            "messages by role": _counts(counted.roles),
+            "tokens (estimated)": f"{counted.tokens.total:,}",
+            "tokens per row": _lengths(counted.tokens),
+            "characters per row": _lengths(counted.characters),
+            "messages per row": _lengths(counted.messages),
         }
     )
 
@@ -132,12 +128,12 @@ def diff(
 ) -> None:
     """Compare two versions by their rows, whatever the order."""
     with server() as client:
-        found = client.datasets.diff(client.datasets.find(dataset).id, old, new)
+        changes = client.datasets.diff(client.datasets.find(dataset).id, old, new)
     if as_json:
-        print_json(found)
+        print_json(changes)
         return
-    print(f"{found.added:,} rows added, {found.removed:,} removed, {found.kept:,} kept")
-    for mark, rows in (("+", found.first_added), ("-", found.first_removed)):
+    print(f"{changes.added:,} rows added, {changes.removed:,} removed, {changes.kept:,} kept")
+    for mark, rows in (("+", changes.first_added), ("-", changes.first_removed)):
         for row in rows:
             print(f"{mark} {row.line}: {_line(row)}")
 
@@ -167,16 +163,16 @@ def download(
 ) -> None:
     """Download a version's file, as it was uploaded."""
     with server() as client:
-        found = client.datasets.find(dataset)
-        wanted = version or found.newest.version
-        chosen = next((each for each in client.datasets.versions(found.id) if each.version == wanted), None)
+        stored = client.datasets.find(dataset)
+        number = version or stored.newest.version
+        chosen = next((each for each in client.datasets.versions(stored.id) if each.version == number), None)
         if chosen is None:
-            fail(f"{found.name} has no version {wanted}")
+            fail(f"{stored.name} has no version {number}")
         path = _target(target, chosen.filename)
         if path.exists() and not force:
             fail(f"{path} is there already; --force replaces it")
         try:
-            client.datasets.download(found.id, path, version=wanted)
+            client.datasets.download(stored.id, path, version=number)
         except OSError as error:
             fail(f"{path}: cannot be written: {error.strerror}")
     print_json({"file": str(path)}) if as_json else print(path)
@@ -190,8 +186,8 @@ def share(
 ) -> None:
     """Let everybody who may read datasets see it."""
     with server() as client:
-        found = client.datasets.update(client.datasets.find(dataset).id, shared=not off)
-    print_json(found) if as_json else print(f"{found.name} is {'shared' if found.shared else 'private'}")
+        stored = client.datasets.update(client.datasets.find(dataset).id, shared=not off)
+    print_json(stored) if as_json else print(f"{stored.name} is {'shared' if stored.shared else 'private'}")
 
 
 @app.command()
@@ -202,17 +198,17 @@ def rename(
 ) -> None:
     """Give a dataset another name."""
     with server() as client:
-        found = client.datasets.update(client.datasets.find(dataset).id, name=name)
-    print_json(found) if as_json else print(f"{found.id} is named {found.name}")
+        stored = client.datasets.update(client.datasets.find(dataset).id, name=name)
+    print_json(stored) if as_json else print(f"{stored.id} is named {stored.name}")
 
 
 @app.command()
 def delete(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
     """Delete a dataset with all its versions. Refused while an unfinished run reads one of them."""
     with server() as client:
-        found = client.datasets.find(dataset)
-        client.datasets.delete(found.id)
-    print_json({"deleted": found.id}) if as_json else print(f"{found.name} is deleted")
+        stored = client.datasets.find(dataset)
+        client.datasets.delete(stored.id)
+    print_json({"deleted": stored.id}) if as_json else print(f"{stored.name} is deleted")
 
 
 def _row(dataset: "Dataset") -> tuple[str, ...]:
@@ -260,12 +256,13 @@ def _counts(counts: dict[str, int]) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _lengths(found: "Lengths") -> str:
-    return f"min {found.min:,}, mean {found.mean:,.1f}, median {found.p50:,}, p95 {found.p95:,}, max {found.max:,}"
+def _lengths(row: "Lengths") -> str:
+    return f"min {row.min:,}, mean {row.mean:,.1f}, median {row.p50:,}, p95 {row.p95:,}, max {row.max:,}"
 
 
 def _target(target: Path | None, filename: str) -> Path:
-    """A name that another client chose decides no folder."""
+    """Returns where to write a version; a `target` that is a folder gets a file of the uploaded name."""
+    # Another user chose the name: without its folders it cannot lead out of the target.
     name = Path(filename).name or "dataset"
     if target is None:
         return Path(name)

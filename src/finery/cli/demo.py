@@ -1,4 +1,4 @@
-"""`finery demo`: train a tiny model on the CPU, then ask it what it learned."""
+"""`finery demo`: trains a tiny model on the CPU, then asks it what it learned."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What the demo asks of a server, ended with the demo; the server may be somebody else's."""
+"""Starts the runs and deployments of `finery demo`, and ends those that are left when the demo ends."""
 
 import signal
 import tempfile
@@ -29,13 +29,13 @@ class DemoResources:
         self._deployments: list[str] = []
 
     def upload_sample(self, name: str) -> str:
-        """A shipped dataset, as a `dataset_path` of that server."""
+        """Uploads a shipped dataset, and returns its `dataset_path` on the server."""
         with tempfile.TemporaryDirectory(prefix="finery-demo-data-") as folder:
             write_samples(Path(folder))
             return self._client.upload_dataset(Path(folder) / name).path
 
     def train(self, recipe: str, settings: Mapping[str, object], title: str) -> Run:
-        """Ends the command when the run does not succeed."""
+        """Runs a training and shows it; a run that does not succeed ends the command."""
         run = self._client.create_run(recipe, cast("Mapping[str, JsonValue]", settings), name=f"demo {recipe}")
         self._runs.append(run.id)
         if not self._quiet:
@@ -45,22 +45,20 @@ class DemoResources:
                 view.show(event)
         ended = self._client.get_run(run.id)
         if ended.status is not RunStatus.SUCCEEDED:
-            told = f"the {recipe} run did not succeed: {ended.error or ended.status}\n{self._last_lines(run)}"
-            fail(told, ExitCode.FAILED)
+            log = "\n".join(self._client.log_tail(run.id, lines=20).lines)
+            fail(f"the {recipe} run did not succeed: {ended.error or ended.status}\n{log}", ExitCode.FAILED)
         if not self._quiet:
             print(summary(ended))
         return ended
 
     def serve(self, *models: str) -> list[Deployment]:
-        """All of them, loaded at the same time."""
-        started = []
+        """Deploys the models at the same time, and returns their deployments in the same order."""
         for model in models:
-            started.append(self._client.create_deployment(model).id)
-            self._deployments.append(started[-1])
-        return [wait_until_running(self._client, deployment_id) for deployment_id in started]
+            self._deployments.append(self._client.create_deployment(model).id)
+        return [wait_until_running(self._client, each) for each in self._deployments[-len(models) :]]
 
     def end(self) -> None:
-        """Cancels the runs that go on, and stops the engines; what has ended stays as it is."""
+        """Cancels the runs that go on, and stops the engines."""
         while self._runs:
             run = self._client.get_run(self._runs.pop())
             if not run.status.is_finished:
@@ -69,9 +67,6 @@ class DemoResources:
             deployment = self._client.get_deployment(self._deployments.pop())
             if not deployment.status.is_finished:
                 self._client.stop_deployment(deployment.id)
-
-    def _last_lines(self, run: Run) -> str:
-        return "\n".join(self._client.log_tail(run.id, lines=20).lines)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The demo's server: one of its own, on a free port, ended with all that it started; or one that is there."""
+"""Starts and ends the server of `finery demo`, or uses one that runs already."""
 
 import os
 import shutil
@@ -17,6 +17,8 @@ from finery.cli.exit_codes import ExitCode
 from finery.cli.serve import SERVER
 from finery.cli.session import fail
 from finery.client import ClientError, FineryClient
+from finery.contracts.deployment import Deployment
+from finery.contracts.run import Run
 
 START_SECONDS = 60.0
 END_SECONDS = 20.0
@@ -35,13 +37,13 @@ class OwnServer:
 class DemoServer:
     url: str
     own: OwnServer | None
-    """None: somebody else's."""
+    """None for a server that the demo did not start."""
 
 
 @contextmanager
 def demo_server(home: Path | None) -> Iterator[DemoServer]:
-    """Ends the server, its runs and its engines at the end of the block, unless `is_kept` was set within."""
-    signal.signal(signal.SIGTERM, _end_as_interrupted)
+    """Starts a server, and ends it with its runs and engines at the end of the block, unless `is_kept` was set."""
+    signal.signal(signal.SIGTERM, _interrupt)
     url, own = _start(home)
     try:
         _wait_until_healthy(url, own)
@@ -52,12 +54,13 @@ def demo_server(home: Path | None) -> Iterator[DemoServer]:
 
 
 @contextmanager
-def server_there(url: str) -> Iterator[DemoServer]:
-    signal.signal(signal.SIGTERM, _end_as_interrupted)
+def existing_server(url: str) -> Iterator[DemoServer]:
+    signal.signal(signal.SIGTERM, _interrupt)
     yield DemoServer(url, None)
 
 
-def _end_as_interrupted(number: int, frame: FrameType | None) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    # SIGTERM alone would end this process without its `finally` blocks, and leave runs and engines behind.
     raise KeyboardInterrupt
 
 
@@ -66,23 +69,20 @@ def _start(home: Path | None) -> tuple[str, OwnServer]:
     place.mkdir(parents=True, exist_ok=True)
     port = _free_port()
     log = place / "server.log"
+    # Without the settings of a server that is there already, whose database is none of the demo's business.
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("FINERY_", "TRAINING_"))}
     with log.open("wb") as output:
         # In a session of its own, the server is not hit by the Ctrl-C that this process answers.
         process = subprocess.Popen(
             [*SERVER, "--host", "127.0.0.1", "--port", str(port), "--home", str(place)],
             cwd=place,
-            env=_clean_environment(),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
     return f"http://127.0.0.1:{port}", OwnServer(place, log, process, is_temporary=home is None)
-
-
-def _clean_environment() -> dict[str, str]:
-    """Without the settings of a server that is there already, whose database is none of the demo's business."""
-    return {name: value for name, value in os.environ.items() if not name.startswith(("FINERY_", "TRAINING_"))}
 
 
 def _free_port() -> int:
@@ -119,23 +119,19 @@ def _end(url: str, own: OwnServer) -> None:
 
 
 def _end_work(client: FineryClient) -> None:
-    """Runs and engines outlive a server by design, so they are ended one by one."""
-    for run in client.list_runs(limit=100).runs:
-        if not run.status.is_finished:
-            client.cancel_run(run.id)
-    _stop_engines(client)
+    """Ends runs and engines one by one, since they outlive a server by design."""
+    for run in _active_runs(client):
+        client.cancel_run(run.id)
+    for deployment in _active_deployments(client):
+        client.stop_deployment(deployment.id)
     deadline = time.monotonic() + END_SECONDS
-    while _is_busy(client) and time.monotonic() < deadline:
+    while (_active_runs(client) or _active_deployments(client)) and time.monotonic() < deadline:
         time.sleep(0.1)
 
 
-def _stop_engines(client: FineryClient) -> None:
-    for deployment in client.list_deployments():
-        if not deployment.status.is_finished:
-            client.stop_deployment(deployment.id)
+def _active_runs(client: FineryClient) -> list[Run]:
+    return [run for run in client.list_runs(limit=100).runs if not run.status.is_finished]
 
 
-def _is_busy(client: FineryClient) -> bool:
-    runs = [run.status.is_finished for run in client.list_runs(limit=100).runs]
-    engines = [deployment.status.is_finished for deployment in client.list_deployments()]
-    return not all(runs + engines)
+def _active_deployments(client: FineryClient) -> list[Deployment]:
+    return [deployment for deployment in client.list_deployments() if not deployment.status.is_finished]

@@ -1,14 +1,15 @@
-"""The steps of `finery demo`."""
+"""The steps of `finery demo`: SFT, DPO, questions to both models, and the verdict."""
 
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 
 from finery.cli.demo_resources import DemoResources, demo_resources
-from finery.cli.demo_server import DemoServer, OwnServer, demo_server, server_there
+from finery.cli.demo_server import DemoServer, OwnServer, demo_server, existing_server
 from finery.cli.exit_codes import ExitCode
 from finery.cli.output import console, print_json, printable
 from finery.cli.session import fail, failing_clearly
@@ -18,8 +19,8 @@ from finery.contracts.run import Run
 UNTRAINED = "finery/tiny-llama"
 QUESTIONS = ("What is Finery?", "Where does the name Finery come from?")
 
-# All that the demo asks of the trainers. A learning rate this high suits a model this small, and no other; and on a
-# model this small, bf16 costs a CPU more than it saves.
+# A learning rate this high suits a model this small, and no other; and on a model this small, bf16 costs a CPU more
+# than it saves.
 SFT_SETTINGS: dict[str, object] = {
     "model_name": UNTRAINED,
     "num_epochs": 40,
@@ -42,7 +43,9 @@ ANSWER_TOKENS = 48
 
 
 @dataclass(frozen=True)
-class Answered:
+class QuestionResult:
+    """What the untrained model and the trained one answer to a question, and what the data taught."""
+
     question: str
     untrained: str
     trained: str
@@ -54,7 +57,7 @@ class Answered:
 
 
 @dataclass(frozen=True)
-class Margin:
+class RewardMargin:
     """How much more the model favours the chosen answers, at the first step and at the last."""
 
     before: float
@@ -66,12 +69,12 @@ class Margin:
 
 
 def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool) -> ExitCode:
-    """On the server at `url`, or else on one of the demo's own."""
+    """Runs the demo on the server at `url`, or else on one that it starts in `home`."""
     began = time.monotonic()
-    say = _silent if as_json else _say
+    say: Callable[[str], None] = (lambda _: None) if as_json else partial(print, flush=True)
     with (
         failing_clearly(),
-        server_there(url) if url else demo_server(home) as server,
+        existing_server(url) if url else demo_server(home) as server,
         FineryClient(url=server.url) as client,
         demo_resources(client, quiet=as_json) as work,
     ):
@@ -91,7 +94,7 @@ def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool
         )
         margin = _margin(client, dpo)
         say("Loading the untrained model and the trained one")
-        answers = _ask_both(client, work, dpo)
+        answers = _ask_both_models(client, work, dpo)
         work.end()
         seconds = time.monotonic() - began
         if as_json:
@@ -100,7 +103,7 @@ def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool
             _show(server, margin, answers, seconds)
         if server.own is not None and keep:
             server.own.is_kept = True
-            _say_how_to_go_on(server.url, server.own, dpo, say)
+            _print_next_steps(server.url, server.own, dpo, say)
     return _verdict(margin, answers)
 
 
@@ -111,24 +114,24 @@ def _greeting(server: DemoServer) -> str:
 
 
 def _settings(server: DemoServer, settings: Mapping[str, object], data: str, output: str) -> dict[str, object]:
-    """On somebody else's server each run keeps to an output of its own."""
+    # On somebody else's server each run keeps to the output that the server chooses.
     place = {} if server.own is None else {"output_dir": f"outputs/{output}"}
     return {**settings, **place, "dataset_path": data}
 
 
-def _margin(client: FineryClient, run: Run) -> Margin:
+def _margin(client: FineryClient, run: Run) -> RewardMargin:
     extras = [point.model_extra or {} for point in client.metrics(run.id)]
     margins = [float(extra["rewards_margin"]) for extra in extras if extra.get("rewards_margin") is not None]
     if not margins:
         fail("the dpo run reported no reward margin", ExitCode.FAILED)
-    return Margin(margins[0], margins[-1])
+    return RewardMargin(margins[0], margins[-1])
 
 
-def _ask_both(client: FineryClient, work: DemoResources, trained: Run) -> list[Answered]:
+def _ask_both_models(client: FineryClient, work: DemoResources, trained: Run) -> list[QuestionResult]:
     untrained_id, trained_id = (deployment.id for deployment in work.serve(UNTRAINED, trained.id))
-    taught = _taught()
+    taught = _taught_answers()
     return [
-        Answered(
+        QuestionResult(
             question=question,
             untrained=_answer(client, untrained_id, question),
             trained=_answer(client, trained_id, question),
@@ -138,11 +141,11 @@ def _ask_both(client: FineryClient, work: DemoResources, trained: Run) -> list[A
     ]
 
 
-def _taught() -> dict[str, str]:
-    """The shipped instructions: question to answer."""
+def _taught_answers() -> dict[str, str]:
+    """Returns the answers of the shipped instructions by their questions."""
     text = (resources.files("finery") / "samples" / "instructions.jsonl").read_text(encoding="utf-8")
     turns = [json.loads(line)["messages"] for line in text.splitlines()]
-    return {asked["content"]: answered["content"] for asked, answered in turns}
+    return {question["content"]: answer["content"] for question, answer in turns}
 
 
 def _answer(client: FineryClient, deployment_id: str, question: str) -> str:
@@ -150,7 +153,7 @@ def _answer(client: FineryClient, deployment_id: str, question: str) -> str:
     return client.chat(deployment_id, [ChatMessage(role="user", content=question)], sampling).text
 
 
-def _show(server: DemoServer, margin: Margin, answers: list[Answered], seconds: float) -> None:
+def _show(server: DemoServer, margin: RewardMargin, answers: list[QuestionResult], seconds: float) -> None:
     lines = console()
     lines.print(f"\nReward margin of the preferred answers: {margin.before:.3f} at first, {margin.after:.3f} at last")
     for answer in answers:
@@ -166,14 +169,14 @@ def _short(text: str) -> str:
     return line if len(line) <= 80 else f"{line[:79]}…"
 
 
-def _say_how_to_go_on(url: str, own: OwnServer, run: Run, say: Callable[[str], None]) -> None:
+def _print_next_steps(url: str, own: OwnServer, run: Run, say: Callable[[str], None]) -> None:
     say(f"\nThe server goes on at {url}. To explore it:")
     say(f"  export FINERY_URL={url}")
     say(f"  finery chat {run.id}")
     say(f"To stop it: kill {own.process.pid}; what it keeps is in {own.home}")
 
 
-def _verdict(margin: Margin, answers: list[Answered]) -> ExitCode:
+def _verdict(margin: RewardMargin, answers: list[QuestionResult]) -> ExitCode:
     wrong = [answer.question for answer in answers if not answer.is_right]
     if wrong:
         fail(f"the demo failed: the trained model did not answer as taught to: {'; '.join(wrong)}", ExitCode.FAILED)
@@ -183,7 +186,7 @@ def _verdict(margin: Margin, answers: list[Answered]) -> ExitCode:
 
 
 def _as_dict(
-    server: DemoServer, sft: Run, dpo: Run, margin: Margin, answers: list[Answered], seconds: float
+    server: DemoServer, sft: Run, dpo: Run, margin: RewardMargin, answers: list[QuestionResult], seconds: float
 ) -> dict[str, object]:
     return {
         "url": server.url,
@@ -196,11 +199,3 @@ def _as_dict(
         "answers": [{**asdict(answer), "is_right": answer.is_right} for answer in answers],
         "seconds": round(seconds, 1),
     }
-
-
-def _say(text: str) -> None:
-    print(text, flush=True)
-
-
-def _silent(text: str) -> None:
-    pass

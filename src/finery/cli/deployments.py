@@ -1,4 +1,4 @@
-"""`finery deployments`: the engines that serve models."""
+"""`finery deployments`: list, start, stop and share the engines that serve models."""
 
 from typing import Annotated
 
@@ -17,15 +17,13 @@ def list_deployments(as_json: JsonOption = False) -> None:
     """List deployments, newest first."""
     with server() as client:
         deployments = client.list_deployments()
-    if as_json:
-        print_json({"deployments": deployments})
-        return
+    columns = ("ID", "MODEL", "ENGINE", "STATUS", "DEVICE", "CREATED", "ERROR")
     rows = (
         (each.id, each.model_name, each.engine, each.status, each.device or "", age(each.created_at), each.error or "")
         for each in deployments
     )
-    columns = ("ID", "MODEL", "ENGINE", "STATUS", "DEVICE", "CREATED", "ERROR")
-    print_table(columns, rows, empty="No deployments. `finery chat MODEL` makes one.")
+    empty = "No deployments. `finery chat MODEL` makes one."
+    print_json({"deployments": deployments}) if as_json else print_table(columns, rows, empty=empty)
 
 
 @app.command()

@@ -1,11 +1,12 @@
-"""How a run's events look: a progress bar on a terminal, plain lines elsewhere, nothing for programs."""
+"""Shows a run's events as they come: a progress bar on a terminal, plain lines elsewhere, nothing for programs."""
 
 import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -23,84 +24,81 @@ from finery.contracts.events import (
     StatusData,
 )
 
-# A plain log gets one line of progress in so many seconds, and the last one.
+# In seconds: a plain log gets one line of progress in this time, and the last one.
 PLAIN_INTERVAL = 2.0
 
 
-class View(Protocol):
-    """Shows events while it is entered; it may be left and entered again."""
+class View:
+    """Shows events between `start` and `stop`, or while it is entered, which may happen again. This one shows none."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
+    ) -> None:
+        self.stop()
 
-    def show(self, event: Event) -> None: ...
+    def start(self) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+    def show(self, event: Event) -> None:
+        pass
 
 
 def choose_view(*, quiet: bool) -> View:
     if quiet:
-        return SilentView()
+        return View()
     return LiveView() if sys.stdout.isatty() else PlainView()
 
 
-class SilentView:
-    def __enter__(self) -> Self:
-        return self
+class PlainView(View):
+    """Writes a line for each event; progress is thinned out to one line in `interval` seconds."""
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        pass
-
-    def show(self, event: Event) -> None:
-        pass
-
-
-class PlainView:
     def __init__(self, write: Callable[[str], None] | None = None, interval: float = PLAIN_INTERVAL) -> None:
-        self._write = write or _print_line
+        self._write = write or partial(print, flush=True)
         self._interval = interval
         self._last = float("-inf")
-        self._held: str | None = None
+        self._pending: str | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._release()
+    def stop(self) -> None:
+        if self._pending is not None:
+            self._write(self._pending)
+            self._pending = None
 
     def show(self, event: Event) -> None:
         if isinstance(event, ProgressEvent):
-            self._held = f"step {_steps(event.data)}  {metrics(event.data)}"
+            self._pending = f"step {_steps(event.data)}  {metrics(event.data)}"
             if time.monotonic() - self._last >= self._interval:
                 self._last = time.monotonic()
-                self._release()
+                self.stop()
         elif line := describe(event):
-            self._release()
+            self.stop()
             self._write(line)
 
-    def _release(self) -> None:
-        if self._held is not None:
-            self._write(self._held)
-            self._held = None
 
+class LiveView(View):
+    """Shows a progress bar, and prints a line above it for each other event."""
 
-class LiveView:
     def __init__(self) -> None:
-        self._progress = self._fresh()
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[steps]}", markup=False),
+            TextColumn("{task.fields[metrics]}", markup=False),
+            console=console(),
+        )
         self._task = self._progress.add_task("queued", total=None, steps="", metrics="")
 
-    def __enter__(self) -> Self:
+    def start(self) -> None:
         self._progress.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def stop(self) -> None:
         self._progress.stop()
 
     def show(self, event: Event) -> None:
@@ -115,25 +113,15 @@ class LiveView:
         elif line := describe(event):
             self._progress.console.print(line, markup=False, highlight=False)
 
-    def _fresh(self) -> Progress:
-        return Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[steps]}", markup=False),
-            TextColumn("{task.fields[metrics]}", markup=False),
-            console=console(),
-        )
-
 
 def describe(event: Event) -> str | None:
-    """One line about anything but progress; None for what only programs care about."""
+    """Returns one line about any event but progress, or None for what only programs care about."""
     line = _words(event)
     return printable(line) if line else None
 
 
 def metrics(data: ProgressData) -> str:
-    """`loss 1.234  lr 5.0e-03  1200 tokens/s  ETA 42 s`: those that there are."""
+    """Returns the metrics that there are: `loss 1.234  lr 5.0e-03  1200 tokens/s  ETA 42 s`."""
     parts = [
         (data.loss, "loss {:.4g}"),
         (data.learning_rate, "lr {:.1e}"),
@@ -150,10 +138,6 @@ def metrics(data: ProgressData) -> str:
 def _steps(data: ProgressData) -> str:
     step, total = data.step, data.total_steps
     return f"{step}/{total}" if total is not None else f"{step if step is not None else ''}"
-
-
-def _print_line(line: str) -> None:
-    print(line, flush=True)
 
 
 def _words(event: Event) -> str | None:

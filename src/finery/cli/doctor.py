@@ -1,5 +1,6 @@
-"""`finery doctor`: what this machine has and lacks, with remedies."""
+"""`finery doctor`: prints what this machine has and lacks for Finery, with remedies."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -28,7 +29,7 @@ def doctor(
         findings = examine(home=home, port=port, deep=deep)
     healthy = all(finding.state is not State.LACKING for finding in findings)
     if as_json:
-        print_json({"healthy": healthy, "findings": [finding.as_dict() for finding in findings]})
+        print_json({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
     else:
         width = max(len(finding.subject) for finding in findings)
         for finding in findings:

@@ -1,4 +1,4 @@
-"""The findings of `finery doctor`. Nothing here imports the training stack into this process."""
+"""The checks of `finery doctor`: packages, GPU, memory, disk, server, database and hub."""
 
 import importlib.metadata
 import importlib.util
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
@@ -63,11 +63,9 @@ class Finding:
     found: str
     remedy: str | None = None
 
-    def as_dict(self) -> dict[str, str | None]:
-        return asdict(self)
-
 
 def examine(*, home: Path, port: int, deep: bool) -> list[Finding]:
+    """Makes all checks; none but the deep one loads the training stack, and that in a process of its own."""
     return [
         _python(),
         _core_packages(),
@@ -121,7 +119,7 @@ def version_of(package: str) -> str | None:
 
 
 def _deep_import() -> Sequence[Finding]:
-    """In a process of its own, since the import costs half a gigabyte and may crash."""
+    # In a process of its own, since the import costs half a gigabyte and may crash.
     try:
         ended = subprocess.run(
             [sys.executable, "-c", DEEP_PROGRAM], capture_output=True, text=True, timeout=300, check=False
@@ -147,17 +145,13 @@ def _gpus() -> Finding:
         return Finding("GPU", State.NOTE, "none that NVML knows: everything runs on the CPU", remedy)
     try:
         handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-        names = [f"{_gpu_name(handle)} ({size(pynvml.nvmlDeviceGetMemoryInfo(handle).total)})" for handle in handles]
+        sizes = [pynvml.nvmlDeviceGetMemoryInfo(handle).total for handle in handles]
+        names = [pynvml.nvmlDeviceGetName(handle) for handle in handles]
         driver = pynvml.nvmlSystemGetDriverVersion()
     finally:
         pynvml.nvmlShutdown()
-    return Finding("GPU", State.OK, f"{len(names)}: {', '.join(names)}; driver {driver}")
-
-
-def _gpu_name(handle: object) -> str:
-    import pynvml
-
-    return str(pynvml.nvmlDeviceGetName(handle))
+    gpus = ", ".join(f"{name} ({size(total)})" for name, total in zip(names, sizes, strict=True))
+    return Finding("GPU", State.OK, f"{len(names)}: {gpus}; driver {driver}")
 
 
 def _processor(source: Path) -> Finding:
@@ -203,7 +197,7 @@ def _home(home: Path) -> Finding:
 
 
 def _existing(folder: Path) -> Path:
-    """`folder`, or the nearest folder above it that is there."""
+    """Returns `folder`, or the nearest folder above it that is there."""
     resolved = folder.resolve()
     return next(place for place in (resolved, *resolved.parents) if place.is_dir())
 
@@ -238,7 +232,7 @@ def _port(port: int) -> Finding:
 
 
 def _configured_database(url: str | None) -> Finding:
-    """Without a server to ask, only the driver can be looked for."""
+    # Without a server to ask, only the driver can be looked for.
     if not url or url.startswith("sqlite"):
         return Finding("database", State.OK, "SQLite, in the home")
     kind = url.partition(":")[0].partition("+")[0]

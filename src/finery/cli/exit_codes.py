@@ -1,4 +1,4 @@
-"""Exit codes that scripts can rely on."""
+"""Exit codes of the commands, which scripts can rely on."""
 
 from enum import IntEnum
 

@@ -1,9 +1,9 @@
-"""`key=value` words on the command line."""
+"""Parses the `key=value` words of the command line: settings of a recipe, and labels."""
 
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from finery.kit.json_keys import unique_keys
 
@@ -15,7 +15,7 @@ class SettingRefused(ValueError):
 
 
 def parse_settings(words: Iterable[str]) -> dict[str, object]:
-    """Values are JSON where they parse as JSON, else text: `3`, `1e-5`, `true`, `null`, `["a"]`, `gpt2`."""
+    """Returns the settings; values are JSON where they parse as JSON, else text. Raises SettingRefused."""
     settings: dict[str, object] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -28,6 +28,7 @@ def parse_settings(words: Iterable[str]) -> dict[str, object]:
 
 
 def parse_labels(words: Iterable[str]) -> dict[str, str]:
+    """Returns the labels; of one that is given twice the last counts. Raises SettingRefused."""
     labels: dict[str, str] = {}
     for word in words:
         name, equals, text = word.partition("=")
@@ -38,17 +39,13 @@ def parse_labels(words: Iterable[str]) -> dict[str, str]:
 
 
 def parse_value(text: str) -> object:
+    """Returns JSON (`3`, `1e-5`, `true`, `null`, `["a"]`) as its value, and any other text (`gpt2`) as it is."""
     try:
         value = json.loads(text, parse_constant=_refuse, object_pairs_hook=unique_keys)
     except (ValueError, RecursionError):
         return text
     # JSON's grammar allows 1e999, which is no number that a setting could hold.
     return text if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def merged(file: Mapping[str, object], words: Mapping[str, object]) -> dict[str, object]:
-    """The words win over the file."""
-    return {**file, **words}
 
 
 def _refuse(constant: str) -> object:

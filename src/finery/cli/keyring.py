@@ -1,4 +1,4 @@
-"""The key of this machine: made at a log-in, stored, and revoked."""
+"""Creates, stores and revokes the API key with which this machine is logged in."""
 
 import socket
 from contextlib import suppress
@@ -9,13 +9,14 @@ from finery.contracts.accounts import User
 from finery.kit.printable import printable
 
 
-def enter(client: FineryClient, user: User, *, earlier: StoredKey | None, expires_days: int) -> CreatedKey:
-    """Turn the session of `client` into a stored key; `earlier`, which was stored before, is revoked.
+def create_stored_key(client: FineryClient, user: User, *, earlier: StoredKey | None, expires_days: int) -> CreatedKey:
+    """Turns the session of `client` into a stored key, and revokes `earlier`, which was stored before.
 
     Raises FineryError, CredentialsRefused; the session has then ended too, and no new key is left.
     """
+    host = printable(socket.gethostname(), limit=100)
     try:
-        created = client.accounts.create_key(f"finery login on {_host()}", expires_days=expires_days)
+        created = client.accounts.create_key(f"finery login on {host}", expires_days=expires_days)
         _store(client, user, created)
         if earlier is not None:
             _revoke(client.url, earlier)
@@ -24,8 +25,8 @@ def enter(client: FineryClient, user: User, *, earlier: StoredKey | None, expire
     return created
 
 
-def forget(url: str) -> StoredKey | None:
-    """The key that was stored, revoked and forgotten; it stays where it is when no server answers."""
+def revoke_stored_key(url: str) -> StoredKey | None:
+    """Revokes and forgets the stored key, and returns it; it stays where it is when no server answers."""
     stored = stored_key(url)
     if stored is not None:
         _revoke(url, stored)
@@ -45,9 +46,5 @@ def _store(client: FineryClient, user: User, created: CreatedKey) -> None:
 
 def _revoke(url: str, stored: StoredKey) -> None:
     with FineryClient(url=url, api_key=stored.key) as client, suppress(FineryError):
-        # Refused, it is a key no more: revoked, expired, or of a user who is gone.
+        # A server that refuses the key does not know it any more: revoked, expired, or of a user who is gone.
         client.accounts.revoke_key(stored.key_id)
-
-
-def _host() -> str:
-    return printable(socket.gethostname(), limit=100)

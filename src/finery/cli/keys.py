@@ -1,4 +1,4 @@
-"""`finery keys`: one's own API keys; an administrator names whose."""
+"""`finery keys`: list, create and revoke API keys: one's own, or for an administrator those of a user."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,6 @@ from finery.cli.session import server
 from finery.cli.users import user_id_of
 
 if TYPE_CHECKING:
-    from finery.client import FineryClient
     from finery.contracts.accounts import ApiKey
 
 app = typer.Typer(help="Your own API keys.", no_args_is_help=True)
@@ -27,12 +26,10 @@ UserOption = Annotated[
 def list_keys(user: UserOption = None, as_json: JsonOption = False) -> None:
     """List your keys, newest first; a key itself is never shown again."""
     with server() as client:
-        keys = client.accounts.list_keys(user_id=_whose(client, user))
-    if as_json:
-        print_json({"keys": keys})
-        return
+        keys = client.accounts.list_keys(user_id=None if user is None else user_id_of(client, user))
     columns = ("ID", "NAME", "BEGINS", "SCOPES", "STATE", "CREATED", "LAST USED", "EXPIRES")
-    print_table(columns, (_row(key) for key in keys), empty="No keys. `finery keys create NAME` makes one.")
+    empty = "No keys. `finery keys create NAME` makes one."
+    print_json({"keys": keys}) if as_json else print_table(columns, map(_row, keys), empty=empty)
 
 
 @app.command()
@@ -65,22 +62,13 @@ def revoke(
 ) -> None:
     """Revoke a key, for ever."""
     with server() as client:
-        key = client.accounts.revoke_key(key_id, user_id=_whose(client, user))
+        key = client.accounts.revoke_key(key_id, user_id=None if user is None else user_id_of(client, user))
     print_json(key) if as_json else print(f"Key {key.id} is revoked")
-
-
-def _whose(client: "FineryClient", user: str | None) -> str | None:
-    return None if user is None else user_id_of(client, user)
 
 
 def _row(key: "ApiKey") -> tuple[str, ...]:
     scopes = "all" if key.scoped_permissions is None else ", ".join(key.scoped_permissions)
+    state = "active" if key.is_active else "revoked" if key.revoked_at else "expired"
     used = age(key.last_used_at) if key.last_used_at else "never"
     expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
-    return (key.id, key.name, key.prefix, scopes, _state(key), age(key.created_at), used, expires)
-
-
-def _state(key: "ApiKey") -> str:
-    if key.is_active:
-        return "active"
-    return "revoked" if key.revoked_at else "expired"
+    return (key.id, key.name, key.prefix, scopes, state, age(key.created_at), used, expires)

@@ -1,5 +1,6 @@
-"""`finery login`, `logout`, `whoami` and `setup`: a key of this machine's own, kept where only its owner reads it."""
+"""`finery login`, `logout`, `whoami` and `setup`: log in with a key that this machine stores."""
 
+import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from finery.cli.session import fail, server
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from finery.client import CreatedKey, FineryClient
+    from finery.client import FineryClient
     from finery.client.credentials import StoredKey
     from finery.contracts.accounts import User
 
@@ -21,7 +22,7 @@ KEY_DAYS = 90
 
 UrlOption = Annotated[str | None, typer.Option("--url", help="The server. Default: FINERY_URL.", show_default=False)]
 DaysOption = Annotated[int, typer.Option("--expires-days", min=1, help="For how many days the key is good.")]
-# No key at all: neither that of the environment nor a stored one.
+# Sends no key at all: neither that of the environment nor a stored one.
 NO_KEY = ""
 
 
@@ -46,15 +47,15 @@ def login(
         name = ask_login(username)
         password = ask_password(from_stdin=password_stdin)
         user = client.accounts.log_in(name, password).user
-        _enter(client, user, earlier, expires_days, as_json)
+        _finish_login(client, user, earlier, expires_days, as_json)
 
 
 def logout(url: UrlOption = None, as_json: JsonOption = False) -> None:
     """Revoke this machine's key at the server, and forget it."""
     with server(url, api_key=NO_KEY) as client:
-        from finery.cli.keyring import forget
+        from finery.cli.keyring import revoke_stored_key
 
-        stored = forget(client.url)
+        stored = revoke_stored_key(client.url)
         if stored is None:
             fail(f"nobody is logged in at {client.url}")
         if as_json:
@@ -115,12 +116,12 @@ def setup(
         set_up = partial(
             client.accounts.set_up, email=email, username=username, password=password, display_name=display_name
         )
-        user = set_up(setup_token=token) if token else _set_up_asking(set_up)
-        _enter(client, user, earlier, expires_days, as_json)
+        user = set_up(setup_token=token) if token else _set_up_with_prompt(set_up)
+        _finish_login(client, user, earlier, expires_days, as_json)
 
 
-def _set_up_asking(set_up: "Callable[..., User]") -> "User":
-    """A token is asked for only when the server wants one: on its own machine it seldom does."""
+def _set_up_with_prompt(set_up: "Callable[..., User]") -> "User":
+    """Asks for a token only when the server wants one: on its own machine it seldom does."""
     from finery.client import FineryError
 
     try:
@@ -133,27 +134,17 @@ def _set_up_asking(set_up: "Callable[..., User]") -> "User":
     return set_up(setup_token=ask_password("Setup token", from_stdin=False))
 
 
-def _enter(client: "FineryClient", user: "User", earlier: "StoredKey | None", expires_days: int, as_json: bool) -> None:
-    from finery.cli.keyring import enter
+def _finish_login(
+    client: "FineryClient", user: "User", earlier: "StoredKey | None", expires_days: int, as_json: bool
+) -> None:
+    from finery.cli.keyring import create_stored_key
     from finery.client.credentials import credentials_path
 
-    created = enter(client, user, earlier=earlier, expires_days=expires_days)
+    key = create_stored_key(client, user, earlier=earlier, expires_days=expires_days).info
     if as_json:
-        print_json({"url": client.url, "user": user, "key": created.info, "stored_in": str(credentials_path())})
+        print_json({"url": client.url, "user": user, "key": key, "stored_in": str(credentials_path())})
     else:
-        print(f"Logged in at {client.url} as {user.username}; {_until(created)}")
-    _warn_of_another_key()
-
-
-def _until(created: "CreatedKey") -> str:
-    from finery.client.credentials import credentials_path
-
-    expiry = created.info.expires_at
-    return f"the key is in {credentials_path()}" + (f", and good until {expiry:%Y-%m-%d}" if expiry else "")
-
-
-def _warn_of_another_key() -> None:
-    import os
-
+        until = f", and good until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
+        print(f"Logged in at {client.url} as {user.username}; the key is in {credentials_path()}{until}")
     if os.environ.get("FINERY_API_KEY"):
         print("finery: warning: FINERY_API_KEY is set, and goes before this key: unset it", file=sys.stderr)

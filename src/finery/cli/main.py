@@ -1,4 +1,4 @@
-"""The command `finery`."""
+"""Entry point of the command `finery`."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""`finery models`: the names that `model_name` may hold."""
+"""`finery models`: lists the models that a run or a deployment may name."""
 
 import typer
 
@@ -18,8 +18,6 @@ def list_models(as_json: JsonOption = False) -> None:
     """List the built-in models and the outputs of runs. Hub ids and folders work too."""
     with server() as client:
         models = client.list_models()
-    if as_json:
-        print_json({"models": models})
-        return
+    columns = ("NAME", "KIND", "RUN", "DESCRIPTION")
     rows = ((model.name, model.kind, model.run_id or "", model.description) for model in models)
-    print_table(("NAME", "KIND", "RUN", "DESCRIPTION"), rows, empty="No models.")
+    print_json({"models": models}) if as_json else print_table(columns, rows, empty="No models.")

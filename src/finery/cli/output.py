@@ -1,4 +1,4 @@
-"""What a command prints on stdout: JSON for programs, tables and lines for people."""
+"""Prints the results of commands on stdout: JSON for programs, tables and lines for people."""
 
 import json
 import sys
@@ -18,13 +18,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, 
 
 
 def print_json(value: "BaseModel | Mapping[str, object]") -> None:
-    """One JSON object, indented."""
-    print(json.dumps(_plain(value), ensure_ascii=False, indent=2))
+    """Prints one JSON object, indented."""
+    print(json.dumps(value, default=_dump, ensure_ascii=False, indent=2))
 
 
 def print_json_line(value: "BaseModel | Mapping[str, object]") -> None:
-    """One JSON object on one line, at once: for streams."""
-    print(json.dumps(_plain(value), ensure_ascii=False), flush=True)
+    """Prints one JSON object on one line, and flushes: for streams."""
+    print(json.dumps(value, default=_dump, ensure_ascii=False), flush=True)
 
 
 def console() -> "Console":
@@ -54,7 +54,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty:
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
-    """Aligned `name  value` lines; what has no value is left out."""
+    """Prints aligned `name  value` lines, and leaves out what has no value."""
     shown = {name: value for name, value in facts.items() if value}
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
@@ -62,17 +62,17 @@ def print_facts(facts: Mapping[str, str | None]) -> None:
 
 
 def printable(text: str) -> str:
-    """Without the control characters that would move a terminal's cursor or change its colours."""
+    """Returns `text` with a `�` for each control character, which could move a terminal's cursor or colour it."""
     return "".join(letter if letter.isprintable() or letter == "\t" else "�" for letter in text)
 
 
 def age(moment: datetime) -> str:
-    """`3 min ago`."""
+    """Returns for example `3 min 10 s ago`."""
     return f"{duration(utc_now() - moment)} ago"
 
 
 def duration(span: timedelta) -> str:
-    """The two largest units: `42 s`, `3 min 10 s`, `2 h 5 min`, `4 d 1 h`."""
+    """Returns the two largest units: `42 s`, `3 min 10 s`, `2 h 5 min`, `4 d 1 h`."""
     seconds = max(0, int(span.total_seconds()))
     if seconds < 60:
         return f"{seconds} s"
@@ -84,6 +84,7 @@ def duration(span: timedelta) -> str:
 
 
 def size(count: float) -> str:
+    """Returns bytes in decimal units: `999 B`, `1.0 kB`, `2.5 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
@@ -91,19 +92,5 @@ def size(count: float) -> str:
     return f"{count:.1f} TB"
 
 
-def _plain(value: "BaseModel | Mapping[str, object]") -> object:
-    from pydantic import BaseModel
-
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    return {name: _plain_item(item) for name, item in value.items()}
-
-
-def _plain_item(item: object) -> object:
-    from pydantic import BaseModel
-
-    if isinstance(item, BaseModel):
-        return item.model_dump(mode="json")
-    if isinstance(item, list):
-        return [_plain_item(each) for each in item]
-    return item
+def _dump(model: "BaseModel") -> object:
+    return model.model_dump(mode="json")

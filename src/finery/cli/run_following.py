@@ -1,4 +1,4 @@
-"""Following a run to its end on behalf of a person or a script."""
+"""Follows a run to its end for `finery train` and `finery runs monitor`, and says how it ended."""
 
 import sys
 from datetime import timedelta
@@ -7,14 +7,15 @@ from finery.cli.display import choose_view
 from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
 from finery.cli.output import duration, print_json, printable
 from finery.client import FineryClient
-from finery.contracts.events import Event, StatusEvent
+from finery.contracts.events import StatusEvent
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 
 
 def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
-    """Show a run until it has finished or is paused, and say how that went. Ctrl-C asks what to do on a
-    terminal, and elsewhere leaves the run alone."""
+    """Shows a run until it has finished or is paused, and says how that went.
+
+    On a terminal Ctrl-C asks what to do; elsewhere it leaves the run alone."""
     view = choose_view(quiet=as_json)
     seen = 0
     while True:
@@ -23,32 +24,32 @@ def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
                 for event in client.follow(run_id, after=seen):
                     seen = event.sequence
                     view.show(event)
-                    if _says_paused(event) and client.get_run(run_id).status is RunStatus.PAUSED:
+                    paused = isinstance(event, StatusEvent) and event.data.to is RunStatus.PAUSED
+                    # The event may be an old one, of a run that somebody has resumed since.
+                    if paused and client.get_run(run_id).status is RunStatus.PAUSED:
                         break
             return _report(client.get_run(run_id), as_json=as_json)
         except KeyboardInterrupt:
-            choice = _ask(run_id)
+            choice = _ask_on_interrupt()
             if choice == "detach":
+                print(f"Run {run_id} goes on; come back with `finery runs monitor {run_id}`", file=sys.stderr)
                 return ExitCode.INTERRUPTED
             if choice == "cancel":
                 client.cancel_run(run_id)
 
 
 def summary(run: Run) -> str:
-    """One line about a run that has come to rest, with the next thing to do."""
+    """Returns one line about a run that has finished or is paused, with the next thing to do."""
     if run.status is RunStatus.SUCCEEDED:
+        taken = run.finished_at - run.started_at if run.started_at and run.finished_at else timedelta()
         place = f"; its output is {run.output_dir}" if run.output_dir and run.model_name else ""
-        return f"Run {run.id} succeeded after {_time_taken(run)}{place}"
+        return f"Run {run.id} succeeded after {duration(taken)}{place}"
     if run.status is RunStatus.PAUSED:
         return f"Run {run.id} is paused: `finery runs resume {run.id}` lets it go on"
     if run.status is RunStatus.FAILED:
         why = f" ({run.reason}): {run.error}" if run.error else f" ({run.reason})"
         return f"Run {run.id} failed{why}. Its log: `finery runs logs {run.id}`"
     return f"Run {run.id} is {run.status}"
-
-
-def _says_paused(event: Event) -> bool:
-    return isinstance(event, StatusEvent) and event.data.to is RunStatus.PAUSED
 
 
 def _report(run: Run, *, as_json: bool) -> ExitCode:
@@ -64,21 +65,16 @@ def _report(run: Run, *, as_json: bool) -> ExitCode:
 
 
 def _generates(recipe: str) -> bool:
-    # Takes a quarter of a second to import, which other commands need not wait for.
+    # The recipes take a quarter of a second to import, which other commands need not wait for.
     from finery.contracts.recipes import RECIPES
 
     return recipe in RECIPES and RECIPES[recipe].generates
 
 
-def _ask(run_id: str) -> str:
-    """What Ctrl-C means: detach, cancel or go on. A second Ctrl-C, or the end of the input, detaches."""
-    choice = _choice() if sys.stdin.isatty() and sys.stderr.isatty() else "detach"
-    if choice == "detach":
-        print(f"Run {run_id} goes on; come back with `finery runs monitor {run_id}`", file=sys.stderr)
-    return choice
-
-
-def _choice() -> str:
+def _ask_on_interrupt() -> str:
+    """Returns what Ctrl-C means: detach, cancel or go on. A second Ctrl-C, or the end of the input, detaches."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return "detach"
     words = {"d": "detach", "c": "cancel", "g": "go on"}
     try:
         while True:
@@ -90,9 +86,3 @@ def _choice() -> str:
                 return choice
     except KeyboardInterrupt:
         return "detach"
-
-
-def _time_taken(run: Run) -> str:
-    if run.started_at is None or run.finished_at is None:
-        return duration(timedelta())
-    return duration(run.finished_at - run.started_at)

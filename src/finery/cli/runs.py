@@ -1,4 +1,4 @@
-"""`finery runs`: look at runs, and tell them what to do."""
+"""`finery runs`: list, show, follow, pause, cancel, share and delete runs."""
 
 import sys
 import time
@@ -7,16 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
-from finery.cli.output import (
-    JsonOption,
-    age,
-    print_facts,
-    print_json,
-    print_json_line,
-    print_table,
-    printable,
-)
+from finery.cli.output import JsonOption, age, print_facts, print_json, print_json_line, print_table, printable
 from finery.cli.session import fail, server
+from finery.cli.train import label_options
 from finery.contracts.status import RunStatus
 
 if TYPE_CHECKING:
@@ -30,7 +23,7 @@ app = typer.Typer(help="Look at runs, and tell them what to do.", no_args_is_hel
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
 
-# How often a log that is followed is asked for more.
+# In seconds, between two requests for more of a log that is followed.
 LOG_INTERVAL = 0.5
 
 
@@ -44,14 +37,14 @@ def list_runs(
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
-    pair = _label_pair(label)
+    pair = None if label is None else next(iter(label_options([label]).items()))
     with server() as client:
         page = client.list_runs(status=status, recipe=recipe, label=pair, limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return
     columns = ("ID", "NAME", "RECIPE", "MODEL", "STATUS", "PROGRESS", "LOSS", "CREATED")
-    print_table(columns, (_row(run) for run in page.runs), empty="No runs. Start one with `finery train`.")
+    print_table(columns, map(_row, page.runs), empty="No runs. Start one with `finery train`.")
     if page.next_cursor:
         print(f"More: finery runs list --cursor {page.next_cursor}", file=sys.stderr)
 
@@ -92,11 +85,11 @@ def logs(
         if follow:
             _follow_log(client, run_id, tail, as_json)
             return
-        answer = client.log_tail(run_id, lines=tail)
+        log = client.log_tail(run_id, lines=tail)
     if as_json:
-        print_json(answer)
+        print_json(log)
         return
-    for line in answer.lines:
+    for line in log.lines:
         print(printable(line))
 
 
@@ -110,8 +103,8 @@ def events(
     """Print a run's events; with --follow --json, one JSON object a line."""
     with server() as client:
         if not follow:
-            found = client.events(run_id, after=after)
-            print_json({"events": found}) if as_json else _print_events(found)
+            stored = client.events(run_id, after=after)
+            print_json({"events": stored}) if as_json else _print_events(stored)
             return
         for event in client.follow(run_id, after=after):
             print_json_line(event) if as_json else _print_events([event])
@@ -121,14 +114,14 @@ def events(
 def cancel(run_id: RunId, as_json: JsonOption = False) -> None:
     """Cancel a run."""
     with server() as client:
-        _answer(client.cancel_run(run_id), as_json)
+        _print_run(client.cancel_run(run_id), as_json)
 
 
 @app.command()
 def pause(run_id: RunId, as_json: JsonOption = False) -> None:
     """End a run at a checkpoint, to be resumed later; its GPUs are free then."""
     with server() as client:
-        _answer(client.pause_run(run_id), as_json)
+        _print_run(client.pause_run(run_id), as_json)
 
 
 @app.command()
@@ -138,21 +131,21 @@ def resume(run_id: RunId, as_json: JsonOption = False) -> None:
         run = client.resume_run(run_id)
         if run.id != run_id and not as_json:
             print(f"Run {run_id} has ended; run {run.id} goes on from its last checkpoint")
-        _answer(run, as_json)
+        _print_run(run, as_json)
 
 
 @app.command()
 def stop(run_id: RunId, as_json: JsonOption = False) -> None:
     """Let a run end early and save its model."""
     with server() as client:
-        _answer(client.stop_run(run_id), as_json)
+        _print_run(client.stop_run(run_id), as_json)
 
 
 @app.command()
 def checkpoint(run_id: RunId, as_json: JsonOption = False) -> None:
     """Have a running run save a checkpoint now."""
     with server() as client:
-        _answer(client.checkpoint_run(run_id), as_json)
+        _print_run(client.checkpoint_run(run_id), as_json)
 
 
 @app.command()
@@ -197,15 +190,6 @@ def wait(
             fail(str(error), ExitCode.TIMED_OUT)
     print_json(run) if as_json else print(printable(summary(run)))
     raise typer.Exit(EXIT_OF_STATUS[run.status])
-
-
-def _label_pair(label: str | None) -> tuple[str, str] | None:
-    if label is None:
-        return None
-    name, equals, value = label.partition("=")
-    if not equals:
-        fail(f"--label: {label!r} is no label: write key=value, as in team=search")
-    return name, value
 
 
 def _row(run: "Run") -> tuple[str, ...]:
@@ -256,7 +240,7 @@ def _set_shared(run_id: str, shared: bool, as_json: bool) -> None:
     print_json(run) if as_json else print(f"Run {run.id} is {'shared' if shared else 'not shared any more'}")
 
 
-def _answer(run: "Run", as_json: bool) -> None:
+def _print_run(run: "Run", as_json: bool) -> None:
     if as_json:
         print_json(run)
     elif run.intent and not run.status.is_finished:
@@ -279,10 +263,11 @@ def _print_events(events: "list[Event]") -> None:
 
 
 def _follow_log(client: "FineryClient", run_id: str, tail: int, as_json: bool) -> None:
-    """The last lines, then what is added, until the run has finished."""
+    """Prints the last `tail` lines, then what is added, until the run has finished."""
     part = client.log_end(run_id, lines=tail)
     _print_log_lines(part.text.splitlines(), as_json)
     while True:
+        # The status is read before the log: a run that has finished by then adds nothing after what is read.
         finished, offset = client.get_run(run_id).status.is_finished, part.next_offset
         part = client.log_slice(run_id, offset=offset)
         _print_log_lines(part.text.splitlines(), as_json)

@@ -1,4 +1,4 @@
-"""`finery samples`: the shipped datasets, as files to train on."""
+"""`finery samples`: copies the shipped sample datasets into a folder."""
 
 from importlib import resources
 from pathlib import Path
@@ -27,6 +27,7 @@ def copy_samples(
 
 
 def write_samples(folder: Path) -> list[Path]:
+    """Writes the samples that are not there yet, and returns the paths of all of them, sorted."""
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for sample in (resources.files("finery") / "samples").iterdir():

@@ -1,7 +1,7 @@
-"""What must not stand on a command line: asked for on the terminal without an echo, or read from stdin."""
+"""Asks for passwords and secrets: on the terminal without an echo, or from stdin; never as arguments."""
 
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -14,51 +14,51 @@ PasswordStdin = Annotated[
 
 def ask_password(label: str = "Password", *, from_stdin: bool) -> str:
     if from_stdin:
-        return _filled(_decoded(sys.stdin.buffer.readline()).removesuffix("\n").removesuffix("\r"), label)
-    _need_terminal(f"{label.lower()}: there is no terminal to ask on; give it on stdin, with --password-stdin")
-    return _filled(_hidden(label), label)
+        return _decoded(sys.stdin.buffer.readline(), label)
+    _require_terminal(f"{label.lower()}: there is no terminal to ask on; give it on stdin, with --password-stdin")
+    return _ask_hidden(label) or _fail_empty(label)
 
 
 def ask_new_password(label: str = "New password", *, from_stdin: bool) -> str:
-    """On the terminal twice, since nobody sees what is typed."""
+    """Asks twice on a terminal, since nobody sees what is typed."""
     password = ask_password(label, from_stdin=from_stdin)
-    if not from_stdin and _hidden(f"{label} again") != password:
+    if not from_stdin and _ask_hidden(f"{label} again") != password:
         fail("the two passwords differ; nothing was done")
     return password
 
 
 def ask_secret(name: str) -> str:
-    """All of stdin but one last line end; on a terminal one line."""
+    """Returns one line of the terminal, or all of stdin but one last line end."""
     if sys.stdin.isatty():
-        return _filled(_hidden(f"Value of {name}"), "value")
-    return _filled(_decoded(sys.stdin.buffer.read()).removesuffix("\n").removesuffix("\r"), "value")
+        return _ask_hidden(f"Value of {name}") or _fail_empty("value")
+    return _decoded(sys.stdin.buffer.read(), "value")
 
 
 def ask_login(given: str | None) -> str:
     if given is not None:
         return given
-    _need_terminal("--username: there is no terminal to ask on; name the user")
+    _require_terminal("--username: there is no terminal to ask on; name the user")
     # On stderr, since stdout may be read by a program.
     return str(typer.prompt("User name or email", err=True)).strip()
 
 
-def _hidden(label: str) -> str:
+def _ask_hidden(label: str) -> str:
     import getpass
 
     return getpass.getpass(f"{label}: ")
 
 
-def _need_terminal(message: str) -> None:
+def _require_terminal(message: str) -> None:
     if not sys.stdin.isatty():
         fail(message)
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data: bytes, label: str) -> str:
     try:
-        return data.decode()
+        return data.decode().removesuffix("\n").removesuffix("\r") or _fail_empty(label)
     except UnicodeDecodeError:
         fail("stdin: what it holds is not UTF-8")
 
 
-def _filled(text: str, label: str) -> str:
-    return text or fail(f"{label.lower()}: nothing was given")
+def _fail_empty(label: str) -> NoReturn:
+    fail(f"{label.lower()}: nothing was given")

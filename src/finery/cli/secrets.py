@@ -1,4 +1,4 @@
-"""`finery secrets`: values for the environment of runs, stored by name and never shown."""
+"""`finery secrets`: list, store and delete values for the environment of runs, which are never shown."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,11 +22,9 @@ def list_secrets(as_json: JsonOption = False) -> None:
     """List the secrets that your runs may use, by name."""
     with server() as client:
         secrets = client.secrets.list()
-    if as_json:
-        print_json({"secrets": secrets})
-        return
+    columns, empty = ("NAME", "WHOSE", "UPDATED"), "No secrets. `finery secrets set NAME` stores one."
     rows = ((each.name, "mine" if each.owner_id else "server", age(each.updated_at)) for each in secrets)
-    print_table(("NAME", "WHOSE", "UPDATED"), rows, empty="No secrets. `finery secrets set NAME` stores one.")
+    print_json({"secrets": secrets}) if as_json else print_table(columns, rows, empty=empty)
 
 
 @app.command("set")

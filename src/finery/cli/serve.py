@@ -1,4 +1,4 @@
-"""`finery server`: this process becomes the server, which knows its options itself (finery.app)."""
+"""`finery server`: replaces this process by the server, which parses its options itself (finery.app)."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""One command's talk with the server, and how a command ends when that goes wrong."""
+"""Opens the client for a command, and turns its errors into one line on stderr and an exit code."""
 
 import sys
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from finery.client import FineryClient, FineryError
 
 LOG_IN = "log in with `finery login`, or set FINERY_API_KEY"
-# In place of what the server says to programs.
+# By error code: what a person reads in place of the server's message.
 REMEDIES = {
     "login_needed": f"this server asks who you are: {LOG_IN}",
     "loopback_only": "this server has no accounts yet, and answers on its own machine only: "
@@ -24,9 +24,9 @@ REMEDIES = {
 
 @contextmanager
 def server(url: str | None = None, *, api_key: str | None = None) -> "Iterator[FineryClient]":
-    """The server at `url`, or else the one that FINERY_URL names; with the key that is set or stored for it.
+    """Yields a client of the server at `url` (default: FINERY_URL) with `api_key` (default: as set or stored).
 
-    Its refusals end the command with one line and an exit code.
+    Its errors end the command with one line and an exit code.
     """
     from finery.client import FineryClient
 
@@ -49,7 +49,7 @@ def failing_clearly() -> Iterator[None]:
 
 
 def fail(message: str, code: ExitCode = ExitCode.REFUSED) -> NoReturn:
-    """End the command; `message` says in one line what is wrong and what to do."""
+    """Ends the command; `message` says in one line what is wrong and what to do."""
     print(f"finery: {message}", file=sys.stderr)
     raise typer.Exit(code)
 

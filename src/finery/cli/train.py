@@ -1,4 +1,4 @@
-"""`finery train`: submit a run, and follow it."""
+"""`finery train`: submits a run, and follows it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperArgument, TyperCommand
 
-from finery.cli.key_values import SettingRefused, merged, parse_labels, parse_settings
+from finery.cli.key_values import SettingRefused, parse_labels, parse_settings
 from finery.cli.output import JsonOption, print_json
 from finery.cli.session import fail, server
 
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class TrainCommand(TyperCommand):
-    """Names the recipes in its help."""
+    """Adds the recipes' titles to its help."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        # They take a quarter of a second to import, which other commands need not wait for.
+        # The recipes take a quarter of a second to import, which other commands need not wait for.
         from finery.contracts.recipes import RECIPES
 
         for param in self.params:
@@ -53,16 +53,18 @@ def train(
     as_json: JsonOption = False,
 ) -> None:
     """Train a model, and follow the run. Ctrl-C asks whether to detach, cancel or go on."""
-    chosen = chosen_settings(config, settings or [])
-    labels = _labels(label or [])
+    values = _settings(config, settings or [])
+    labels = label_options(label or [])
     with server() as client:
         from finery.contracts.run import Resources
 
         if data is not None:
-            chosen["dataset_path"] = client.upload_dataset(existing(data)).path
+            if not data.is_file():
+                fail(f"--data: {data} is no file")
+            values["dataset_path"] = client.upload_dataset(data).path
         run = client.create_run(
             recipe,
-            cast("Mapping[str, JsonValue]", chosen),
+            cast("Mapping[str, JsonValue]", values),
             name=name,
             labels=labels,
             priority=priority,
@@ -80,22 +82,18 @@ def train(
         raise typer.Exit(track(client, run.id, as_json=as_json))
 
 
-def chosen_settings(config: Path | None, words: list[str]) -> dict[str, object]:
+def _settings(config: Path | None, words: list[str]) -> dict[str, object]:
+    """Returns the settings of the file and the words; the words win."""
     from finery.kit.config_file import ConfigRefused, read_config
 
     try:
-        return merged(read_config(config) if config else {}, parse_settings(words))
+        return {**(read_config(config) if config else {}), **parse_settings(words)}
     except (ConfigRefused, SettingRefused) as error:
         fail(str(error))
 
 
-def existing(file: Path) -> Path:
-    if not file.is_file():
-        fail(f"--data: {file} is no file")
-    return file
-
-
-def _labels(words: list[str]) -> dict[str, str]:
+def label_options(words: list[str]) -> dict[str, str]:
+    """Returns the labels of `--label` options; a word that is none ends the command."""
     try:
         return parse_labels(words)
     except SettingRefused as error:

@@ -1,6 +1,7 @@
-"""`finery users`: who has an account, and what they may do."""
+"""`finery users`: list, create, change and delete users, and set passwords."""
 
 import sys
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,11 +25,9 @@ def list_users(as_json: JsonOption = False) -> None:
     """List the users."""
     with server() as client:
         users = client.accounts.list_users()
-    if as_json:
-        print_json({"users": users})
-        return
     columns = ("ID", "USER NAME", "NAME", "EMAIL", "LEVELS", "ACTIVE", "LAST LOGIN")
-    print_table(columns, (_row(user) for user in users), empty="No users. `finery setup` creates the first.")
+    empty = "No users. `finery setup` creates the first."
+    print_json({"users": users}) if as_json else print_table(columns, map(_row, users), empty=empty)
 
 
 @app.command()
@@ -128,18 +127,18 @@ def password(
 ) -> None:
     """Change a password: one's own, which needs the present one, or another user's."""
     with server() as client:
-        username = _change_theirs(client, name, password_stdin) if name else _change_own(client, password_stdin)
+        username = _set_password(client, name, password_stdin) if name else _change_own(client, password_stdin)
     print_json({"username": username, "changed": True}) if as_json else print(f"{username} has a new password")
 
 
 def user_id_of(client: "FineryClient", name: str) -> str:
-    """By id, else by user name, else by email; what nobody is called stays as it is."""
+    """Returns the id of the user with this id, else user name, else email; without one, `name` itself."""
     users = client.accounts.list_users()
     wanted = name.casefold()
     by_id = (user.id for user in users if user.id == name)
     by_name = (user.id for user in users if user.username.casefold() == wanted)
     by_email = (user.id for user in users if user.email.casefold() == wanted)
-    return next((found for several in (by_id, by_name, by_email) for found in several), name)
+    return next(chain(by_id, by_name, by_email), name)
 
 
 def _change_own(client: "FineryClient", from_stdin: bool) -> str:
@@ -151,7 +150,7 @@ def _change_own(client: "FineryClient", from_stdin: bool) -> str:
     return me.user.username
 
 
-def _change_theirs(client: "FineryClient", name: str, from_stdin: bool) -> str:
+def _set_password(client: "FineryClient", name: str, from_stdin: bool) -> str:
     from finery.contracts.accounts import UserChanges
 
     user = client.accounts.get_user(user_id_of(client, name))

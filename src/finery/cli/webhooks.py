@@ -1,4 +1,4 @@
-"""`finery webhooks`: what happens to runs, told to an address of one's own."""
+"""`finery webhooks`: create, change, test and delete webhooks, and look at their deliveries."""
 
 import sys
 import time
@@ -11,12 +11,12 @@ from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
     from finery.client import FineryClient
-    from finery.contracts.webhooks import Delivery, DeliveryAttempt, Webhook, WebhookScope
+    from finery.contracts.webhooks import Delivery, Webhook
 
 app = typer.Typer(help="Tell an address of yours what happens to runs.", no_args_is_help=True)
 
-PATIENCE_SECONDS = 30.0
-LOOK_SECONDS = 0.2
+DELIVERY_SECONDS = 30.0
+POLL_SECONDS = 0.2
 
 WebhookId = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id.", show_default=False)]
 MessageId = Annotated[str, typer.Argument(metavar="MESSAGE", help="The delivery's id.", show_default=False)]
@@ -31,14 +31,10 @@ NameOption = Annotated[str | None, typer.Option("--name", help="What it is calle
 def list_webhooks(as_json: JsonOption = False) -> None:
     """List your webhooks, newest first."""
     with server() as client:
-        found = client.webhooks.list()
-    if as_json:
-        print_json({"webhooks": found})
-        return
-    rows = ((each.id, each.name, each.url, ", ".join(each.event_types), _state(each)) for each in found)
-    print_table(
-        ("ID", "NAME", "URL", "EVENTS", "STATE"), rows, empty="No webhooks. `finery webhooks create URL` makes one."
-    )
+        webhooks = client.webhooks.list()
+    columns, empty = ("ID", "NAME", "URL", "EVENTS", "STATE"), "No webhooks. `finery webhooks create URL` makes one."
+    rows = ((each.id, each.name, each.url, ", ".join(each.event_types), _state(each)) for each in webhooks)
+    print_json({"webhooks": webhooks}) if as_json else print_table(columns, rows, empty=empty)
 
 
 @app.command()
@@ -51,33 +47,33 @@ def create(
 ) -> None:
     """Make a webhook, and print its signing secret: this once, and alone on stdout."""
     with server() as client:
-        made = client.webhooks.create(url, name=name, event_types=event, scope=_scope(everyones))
+        from finery.contracts.webhooks import WebhookScope
+
+        scope = WebhookScope.ALL if everyones else WebhookScope.MINE
+        webhook = client.webhooks.create(url, name=name, event_types=event, scope=scope)
     if as_json:
-        print_json(made)
+        print_json(webhook)
         return
-    print(made.secret)
-    print(f"This secret is shown once. The webhook's id is {made.id}.", file=sys.stderr)
+    print(webhook.secret)
+    print(f"This secret is shown once. The webhook's id is {webhook.id}.", file=sys.stderr)
 
 
 @app.command()
 def show(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     """Show a webhook."""
     with server() as client:
-        found = client.webhooks.get(webhook_id)
-    if as_json:
-        print_json(found)
-        return
+        webhook = client.webhooks.get(webhook_id)
     facts = {
-        "id": found.id,
-        "name": found.name,
-        "url": found.url,
-        "events": ", ".join(found.event_types),
-        "runs": "everyone's" if found.scope == "all" else "mine",
-        "state": _state(found),
-        "secret": found.secret_hint,
-        "created": age(found.created_at),
+        "id": webhook.id,
+        "name": webhook.name,
+        "url": webhook.url,
+        "events": ", ".join(webhook.event_types),
+        "runs": "everyone's" if webhook.scope == "all" else "mine",
+        "state": _state(webhook),
+        "secret": webhook.secret_hint,
+        "created": age(webhook.created_at),
     }
-    print_facts(facts)
+    print_json(webhook) if as_json else print_facts(facts)
 
 
 @app.command()
@@ -93,8 +89,8 @@ def update(
     if url is None and event is None and name is None and enabled is None:
         fail("nothing is to be changed: give --url, --event, --name, --enable or --disable")
     with server() as client:
-        found = client.webhooks.update(webhook_id, url=url, event_types=event, name=name, enabled=enabled)
-    print_json(found) if as_json else print(f"Webhook {found.id} is {_state(found)}")
+        webhook = client.webhooks.update(webhook_id, url=url, event_types=event, name=name, enabled=enabled)
+    print_json(webhook) if as_json else print(f"Webhook {webhook.id} is {_state(webhook)}")
 
 
 @app.command()
@@ -105,11 +101,11 @@ def rotate(
 ) -> None:
     """Draw another signing secret, and print it. For a day messages are signed with both."""
     with server() as client:
-        made = client.webhooks.rotate_secret(webhook_id, keep_old=not at_once)
+        webhook = client.webhooks.rotate_secret(webhook_id, keep_old=not at_once)
     if as_json:
-        print_json(made)
+        print_json(webhook)
         return
-    print(made.secret)
+    print(webhook.secret)
     print("This secret is shown once.", file=sys.stderr)
 
 
@@ -125,7 +121,7 @@ def delete(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
 def send_test(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     """Send a test message, and tell what the receiver answers."""
     with server() as client:
-        _tell(_ended(client, webhook_id, client.webhooks.test(webhook_id), attempts=1), as_json)
+        _report_attempt(client, webhook_id, client.webhooks.test(webhook_id), attempts=1, as_json=as_json)
 
 
 @app.command()
@@ -133,7 +129,7 @@ def replay(webhook_id: WebhookId, message_id: MessageId, as_json: JsonOption = F
     """Send a message again, and tell what the receiver answers."""
     with server() as client:
         delivery = client.webhooks.replay(webhook_id, message_id)
-        _tell(_ended(client, webhook_id, delivery, attempts=len(delivery.attempts) + 1), as_json)
+        _report_attempt(client, webhook_id, delivery, attempts=len(delivery.attempts) + 1, as_json=as_json)
 
 
 @app.command()
@@ -158,40 +154,36 @@ def deliveries(
         print_json(page)
         return
     columns = ("ID", "EVENT", "STATE", "CREATED", "ATTEMPTS", "LAST ANSWER")
-    print_table(columns, (_row(each) for each in page.deliveries), empty="Nothing was sent.")
+    print_table(columns, map(_row, page.deliveries), empty="Nothing was sent.")
     if page.next_cursor:
         print(f"More: finery webhooks deliveries {webhook_id} --cursor {page.next_cursor}", file=sys.stderr)
 
 
-def _ended(client: "FineryClient", webhook_id: str, delivery: "Delivery", *, attempts: int) -> "Delivery":
-    """Once that many attempts have ended, or as it is when patience has."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+def _report_attempt(
+    client: "FineryClient", webhook_id: str, delivery: "Delivery", *, attempts: int, as_json: bool
+) -> None:
+    """Waits until so many attempts have ended, and prints the delivery. The exit code is 1 if it failed."""
+    deadline = time.monotonic() + DELIVERY_SECONDS
     while sum(attempt.has_ended for attempt in delivery.attempts) < attempts and time.monotonic() < deadline:
-        time.sleep(LOOK_SECONDS)
+        time.sleep(POLL_SECONDS)
         delivery = client.webhooks.delivery(webhook_id, delivery.id)
-    return delivery
-
-
-def _tell(delivery: "Delivery", as_json: bool) -> None:
-    """Exit code 1 unless it was delivered."""
     if as_json:
         print_json(delivery)
     else:
-        print(f"Message {delivery.id} is {delivery.state}: {_answer(delivery)}")
+        print(f"Message {delivery.id} is {delivery.state}: {_last_answer(delivery)}")
     if delivery.state != "delivered":
         raise typer.Exit(1)
 
 
 def _row(delivery: "Delivery") -> tuple[str, ...]:
     count = str(len(delivery.attempts))
-    return (delivery.id, delivery.type, delivery.state, age(delivery.created_at), count, _answer(delivery))
+    return (delivery.id, delivery.type, delivery.state, age(delivery.created_at), count, _last_answer(delivery))
 
 
-def _answer(delivery: "Delivery") -> str:
-    return _said(delivery.attempts[-1]) if delivery.attempts else "not sent yet"
-
-
-def _said(attempt: "DeliveryAttempt") -> str:
+def _last_answer(delivery: "Delivery") -> str:
+    if not delivery.attempts:
+        return "not sent yet"
+    attempt = delivery.attempts[-1]
     if not attempt.has_ended:
         return "under way"
     return attempt.error or f"{attempt.status_code} after {attempt.milliseconds} ms"
@@ -199,9 +191,3 @@ def _said(attempt: "DeliveryAttempt") -> str:
 
 def _state(webhook: "Webhook") -> str:
     return "enabled" if webhook.enabled else f"disabled: {webhook.disabled_reason}"
-
-
-def _scope(everyones: bool) -> "WebhookScope":
-    from finery.contracts.webhooks import WebhookScope
-
-    return WebhookScope.ALL if everyones else WebhookScope.MINE
