@@ -2,7 +2,7 @@
 
 from finery.db import Database
 from finery.domain.context import DomainContext
-from finery.kit.lines import LogReader
+from finery.kit.log_lines import LogReader
 from finery.kit.notifier import Notifier
 from finery.scheduler import SchedulerSettings
 

@@ -4,8 +4,8 @@ from concurrent.futures import Future
 
 import pytest
 
-from finery.contracts.datasets.measurement import Found, MeasurementRequest
-from finery.contracts.datasets.measurer import Measurer
+from finery.contracts.datasets.measurement import MeasurementRequest, MeasurementResult
+from finery.contracts.datasets.measurement_worker import MeasurementWorker
 
 
 def measure_here(monkeypatch: pytest.MonkeyPatch) -> list[MeasurementRequest]:
@@ -15,12 +15,12 @@ def measure_here(monkeypatch: pytest.MonkeyPatch) -> list[MeasurementRequest]:
 
     asked: list[MeasurementRequest] = []
 
-    def submit(measurer: Measurer, request: MeasurementRequest) -> "Future[Found]":
+    def submit(measurer: MeasurementWorker, request: MeasurementRequest) -> "Future[MeasurementResult]":
         asked.append(request)
-        future: Future[Found] = Future()
+        future: Future[MeasurementResult] = Future()
         future.set_result(answer(request))
         return future
 
-    monkeypatch.setattr(Measurer, "submit", submit)
-    monkeypatch.setattr(Measurer, "is_ready", True)
+    monkeypatch.setattr(MeasurementWorker, "submit", submit)
+    monkeypatch.setattr(MeasurementWorker, "is_ready", True)
     return asked

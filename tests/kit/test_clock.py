@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from finery.kit.clock import SettingsOfClock, now_after, utc_now
+from finery.kit.clock import ClockStepDetector, now_after, utc_now
 
 
 class Machine:
@@ -29,7 +29,7 @@ class TestSettingsOfClock:
     )
     def test_notices_once_what_was_put_back(self, set_by: float, found: float) -> None:
         machine = Machine()
-        settings = SettingsOfClock(lambda: machine.wall, lambda: machine.up)
+        settings = ClockStepDetector(lambda: machine.wall, lambda: machine.up)
         machine.pass_by(5.0)
         assert settings.put_back() == timedelta()
         machine.wall += timedelta(seconds=set_by)

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from finery.kit.limits import DEAF, TookTooLong, bounded
+from finery.kit.limits import HANG_SIGNAL, TookTooLong, bounded
 from finery.kit.one_shot_program import ProgramFailed, ask_program
 
 MEGABYTE = 2**20
@@ -39,7 +39,7 @@ class TestBounded:
         code = "from finery.kit.limits import bounded\nwith bounded(memory_bytes=2**30, cpu_seconds=0.01): " + DEAF_SUM
         with pytest.raises(ProgramFailed) as caught:
             ask_program([sys.executable, "-c", code], b"", seconds=60)
-        assert caught.value.code == -DEAF
+        assert caught.value.code == -HANG_SIGNAL
 
     def test_waiting_is_no_time_of_the_processor_and_nothing_comes_later(self) -> None:
         with bounded(memory_bytes=64 * MEGABYTE, cpu_seconds=0.02):

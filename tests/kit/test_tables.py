@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finery.kit import tables, text
+from finery.kit import tables, text_chunks
 from finery.kit.tables import (
     BrokenRow,
     DamagedFile,
@@ -289,7 +289,7 @@ class TestScanRows:
         assert [(row.line, row.number) for row in rows if isinstance(row, Row)] == places
 
     def test_the_lines_of_a_chunk_are_decoded_together(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(text, "CHUNK_BYTES", 20)
+        monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 20)
         decoder = Noting()
         rows = list(scan_rows(write(tmp_path, "t.jsonl", b'{"a": 1}\n' * 9 + b'{"a": 10}'), decoder=decoder))
         assert [(row.line, row.number, row.size) for row in rows if isinstance(row, Row)] == [
@@ -339,7 +339,7 @@ class TestScanRows:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, prefix: bytes, suffix: bytes
     ) -> None:
         monkeypatch.setattr(tables, "MAX_ROW_BYTES", 1000)
-        monkeypatch.setattr(text, "CHUNK_BYTES", 64)
+        monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 64)
         path = write(tmp_path, name, prefix + b'{"a": "' + b"x" * 5000 + b'"}' + suffix)
         found = [row for row in scan_rows(path) if isinstance(row, BrokenRow)]
         assert [(row.number, row.reason) for row in found] == [(2, tables.TOO_LONG)]
@@ -369,7 +369,7 @@ class TestScanRows:
         finally:
             tracemalloc.stop()
         assert count == 30_000
-        assert peak < 8 * text.CHUNK_BYTES
+        assert peak < 8 * text_chunks.CHUNK_BYTES
 
     @pytest.mark.thorough
     @settings(max_examples=150, deadline=None)
@@ -397,7 +397,7 @@ class TestScanRows:
         array = json.dumps(rows, indent=indent, ensure_ascii=is_ascii)
         lines = "\r\n".join(json.dumps(row, ensure_ascii=is_ascii) for row in rows)
         with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-            patch.setattr(text, "CHUNK_BYTES", chunk)
+            patch.setattr(text_chunks, "CHUNK_BYTES", chunk)
             assert values(write(Path(folder), "a.json", array.encode(encoding))) == rows
             assert values(write(Path(folder), "l.jsonl", lines.encode(encoding))) == rows
 
@@ -409,7 +409,7 @@ class TestScanRows:
         except ValueError:
             expected = None
         with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
-            patch.setattr(text, "CHUNK_BYTES", chunk)
+            patch.setattr(text_chunks, "CHUNK_BYTES", chunk)
             found = list(scan_rows(write(Path(folder), "a.json", f"[{content}".encode())))
         good = [row.value for row in found if isinstance(row, Row)]
         is_good = expected is not None and all(isinstance(value, dict) for value in expected)
@@ -516,7 +516,7 @@ class TestPackedTooTightly:
 
     @pytest.fixture(autouse=True)
     def _small(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(text, "FREE_BYTES", 1 << 18)
+        monkeypatch.setattr(text_chunks, "FREE_BYTES", 1 << 18)
 
     @pytest.mark.parametrize(
         ("name", "content"),

@@ -20,7 +20,7 @@ from tests.scheduler.harness import Harness
 pytestmark = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
-DEAF = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+HANG_SIGNAL = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
 
 
 def trainer_pid(home: Path, run_id: str, attempt: int = 1) -> int:
@@ -89,7 +89,7 @@ class TestIntents:
 
     def test_cancel_of_one_that_ignores_sigterm(self, harness: Harness) -> None:
         harness.start()
-        run_id = harness.submit(builders.command(*DEAF))
+        run_id = harness.submit(builders.command(*HANG_SIGNAL))
         harness.wait_for(run_id, RunStatus.RUNNING)
         with harness.database.write() as session:
             runs.request_cancel(session, run_id, LOCAL_ADMINISTRATOR)

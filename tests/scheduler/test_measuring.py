@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
-from finery.contracts.datasets.measurer import NotNow
+from finery.contracts.datasets.measurement_worker import NotNow
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus

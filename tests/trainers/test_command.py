@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.layout import RunDirectory
-from finery.contracts.process import ArtifactRef, Exit, Outcome, judge
+from finery.contracts.process import ArtifactRef, Exit, Outcome, reason_of_exit
 from finery.contracts.recipes import RECIPES
 from finery.contracts.resolved_run import RunSpec
 from finery.contracts.status import Reason
@@ -111,7 +111,7 @@ class TestFullDisk:
         fill(place)
         code = start(run).wait(timeout=60)
         assert not run.attempt(1).outcome.exists()
-        assert judge(Exit(exit_code=code, started_at=1.0, finished_at=2.0))[0] is Reason.DISK_FULL
+        assert reason_of_exit(Exit(exit_code=code, started_at=1.0, finished_at=2.0))[0] is Reason.DISK_FULL
 
     @pytest.mark.skipif(not may_mount(), reason="needs the right to mount")
     def test_one_that_is_read_only_is_told_likewise(self, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ class TestFullDisk:
             go.touch()
             code = process.wait(timeout=60)
         assert not run.attempt(1).outcome.exists()
-        reason, message = judge(Exit(exit_code=code, started_at=1.0, finished_at=2.0))
+        reason, message = reason_of_exit(Exit(exit_code=code, started_at=1.0, finished_at=2.0))
         assert reason is Reason.DISK_FULL
         assert "read-only" in str(message)
 

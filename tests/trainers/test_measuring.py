@@ -7,7 +7,7 @@ import pytest
 
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.datasets.measurement import BUDGET_BYTES, Measurement, MeasurementRequest
-from finery.contracts.datasets.recipes import kind_of
+from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.recipes import RECIPES
 from finery.kit.one_shot_program import ask_program
 from finery.trainers import cpt, dpo, kto, reward, sft
@@ -30,7 +30,7 @@ def request(dataset: Path, recipe: str, cache: Path, *, max_length: int = 64, **
         dataset=dataset,
         entry=others.get("entry"),
         recipe=recipe,
-        examples=kind_of(recipe),
+        examples=example_kind_of(recipe),
         rules=rules.under(others.get("config", {})),
         model=others.get("model", "finery/tiny-llama"),
         models_cache=cache,

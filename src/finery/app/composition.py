@@ -34,8 +34,8 @@ from finery.http.streams import RunStreams
 from finery.http.uploads import discard_partial_uploads
 from finery.kit.archives import remove_leftovers
 from finery.kit.destinations import Destinations
-from finery.kit.lines import LogReader
 from finery.kit.locks import FileLock, LockTaken
+from finery.kit.log_lines import LogReader
 from finery.kit.notifier import Notifier
 from finery.kit.paths import PathResolver
 from finery.kit.secretbox import SecretBox

@@ -45,7 +45,7 @@ def _check_file(
     # These take half a second to import, which other commands need not wait for.
     from finery.contracts.datasets import InfoRefused, open_source
     from finery.contracts.datasets.check import examine
-    from finery.contracts.datasets.measurement import checked
+    from finery.contracts.datasets.measurement import dataset_check_of
     from finery.contracts.datasets.recipes import learning_recipes
 
     if recipe not in learning_recipes():
@@ -61,16 +61,16 @@ def _check_file(
     except OSError as error:
         fail(f"{file} cannot be read: {error.strerror}")
     if model is None or not report.ok:
-        return checked(report, None)
-    return checked(report, _measure(file.absolute(), recipe, entry, model, max_length))
+        return dataset_check_of(report, None)
+    return dataset_check_of(report, _measure(file.absolute(), recipe, entry, model, max_length))
 
 
 def _measure(
     file: Path, recipe: str, entry: str | None, model: str, max_length: int
 ) -> "Measurement | NotMeasured | MeasurementRefused":
     from finery.contracts.datasets.measurement import MeasurementRequest
-    from finery.contracts.datasets.measuring import measure_apart
-    from finery.contracts.datasets.recipes import kind_of, not_measured
+    from finery.contracts.datasets.measurement_program import measure_in_subprocess
+    from finery.contracts.datasets.recipes import example_kind_of, not_measured
     from finery.contracts.layout import HomeDirectory
     from finery.contracts.recipes import RECIPES
 
@@ -78,12 +78,12 @@ def _measure(
     if rules is None:
         return not_measured(recipe)
     folder = Path(model)
-    return measure_apart(
+    return measure_in_subprocess(
         MeasurementRequest(
             dataset=file,
             entry=entry,
             recipe=recipe,
-            examples=kind_of(recipe),
+            examples=example_kind_of(recipe),
             rules=rules,
             model=str(folder.absolute()) if folder.is_dir() else model,
             models_cache=HomeDirectory(Path(os.environ.get("FINERY_HOME", ".")).absolute()).models,

@@ -114,7 +114,7 @@ def bounded(render: TemplateRenderer, *, memory_bytes: int, cpu_seconds: float) 
 
 OTHER_TEMPLATE = "choose another chat_template"
 ENDLESS_TEMPLATE = f"the chat template takes more time of the processor than a rendering may; {OTHER_TEMPLATE}"
-"""Of a process that `kit.limits.DEAF` has ended: in it, nothing else is bounded so."""
+"""Of a process that `kit.limits.HANG_SIGNAL` has ended: in it, nothing else is bounded so."""
 
 
 class CallsLeftOut(NotRenderable):

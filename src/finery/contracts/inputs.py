@@ -7,7 +7,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
 
-from finery.contracts.text import PLAIN
+from finery.contracts.visible_text import PLAIN
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from finery.contracts.deployment import EngineChoice
-from finery.contracts.text import PLAIN
+from finery.contracts.visible_text import PLAIN
 
 AliasName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@-]*$")]
 MOST = 1000

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
-from finery.kit.limits import DEAF
+from finery.kit.limits import HANG_SIGNAL
 
 
 class Frozen(BaseModel):
@@ -117,7 +117,7 @@ class Unknown(Frozen):
 
 Observation = Starting | Alive | Exited | Lost | Unknown
 
-FROM_OUTSIDE = frozenset(
+OUTSIDE_SIGNALS = frozenset(
     {
         signal.SIGHUP,
         signal.SIGINT,
@@ -134,7 +134,7 @@ DISK_FULL_EXIT_CODE = 74
 """EX_IOERR: a trainer that cannot even write its outcome, or its log, says so with it."""
 
 
-def judge(ending: Exit) -> tuple[Reason, str | None]:
+def reason_of_exit(ending: Exit) -> tuple[Reason, str | None]:
     """The reason for an attempt's end, and the message for its user.
 
     A whole outcome is the last thing that a trainer writes, after all that it leaves behind. So it holds whatever
@@ -151,9 +151,9 @@ def judge(ending: Exit) -> tuple[Reason, str | None]:
         return Reason.LOST, "it was asked to end before it began"
     if ending.exit_code == DISK_FULL_EXIT_CODE:
         return Reason.DISK_FULL, "the disk was full or read-only, so that the trainer could not even write how it ended"
-    if ending.signal == DEAF:
+    if ending.signal == HANG_SIGNAL:
         return Reason.ERROR, ENDLESS_TEMPLATE
-    if ending.signal in FROM_OUTSIDE:
+    if ending.signal in OUTSIDE_SIGNALS:
         return Reason.KILLED, f"signal {ending.signal} from outside ended the trainer"
     if ending.signal is not None:
         return Reason.ERROR, f"the trainer was ended by signal {ending.signal}"

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.status import Intent, Reason, RunStatus
-from finery.contracts.text import PLAIN
+from finery.contracts.visible_text import PLAIN
 
 EXTERNAL = "external"
 """In place of a recipe: carried out elsewhere, and only told of here."""

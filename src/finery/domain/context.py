@@ -5,31 +5,31 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from finery.contracts.datasets.measurer import Measurer
+from finery.contracts.datasets.measurement_worker import MeasurementWorker
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Machine
 from finery.contracts.model_table import ModelTable
-from finery.contracts.run_events import EventMaker
+from finery.contracts.webhook_events import EventMaker
 from finery.domain.server_lease import ServerLease
 from finery.engines.base import Engine
 from finery.engines.registry import ENGINES
 from finery.kit.destinations import Destinations
-from finery.kit.failures import Failures
+from finery.kit.failure_cache import FailureCache
 from finery.kit.home_identity import identify_home
-from finery.kit.in_use import InUse
 from finery.kit.paths import PathResolver
 from finery.kit.secretbox import SecretBox
+from finery.kit.usage_tracker import UsageTracker
 
 
 @dataclass(frozen=True)
 class LiveState:
     """What one server remembers while it runs, in memory alone; it is empty again after a restart."""
 
-    in_use: InUse = field(default_factory=InUse)
+    in_use: UsageTracker = field(default_factory=UsageTracker)
     """By a deployment's id: whether a request to it is being answered, and when one last was."""
-    failed_starts: Failures = field(default_factory=Failures)
+    failed_starts: FailureCache = field(default_factory=FailureCache)
     """Engines that did not start, by a hash of what they were to serve and how."""
-    measurer: Measurer = field(default_factory=Measurer)
+    measurer: MeasurementWorker = field(default_factory=MeasurementWorker)
     """Measures datasets with models' tokenizers, in a process of its own."""
     lease: ServerLease = field(default_factory=ServerLease)
     """This server's lease on the database."""

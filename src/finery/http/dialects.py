@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from finery.contracts.run_events import EventMaker
+from finery.contracts.webhook_events import EventMaker
 from finery.http.errors import DialectRoute, ErrorShape
 
 

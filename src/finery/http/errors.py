@@ -28,7 +28,7 @@ from finery.http.identity import ASKED_BY
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import gate_of, in_one_hop
-from finery.kit.locations import path_in
+from finery.kit.error_paths import path_in
 from finery.kit.log_throttle import LogThrottle
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest

@@ -5,7 +5,7 @@ from itertools import islice
 
 import msgspec
 
-from finery.kit.lines import LogView
+from finery.kit.log_lines import LogView
 
 BATCH_LINES = 1000
 

@@ -17,7 +17,7 @@ from finery.http.rate_limits import RateLimits
 from finery.http.readiness import Readiness
 from finery.http.request_cache import RequestCache
 from finery.http.streams import RunStreams
-from finery.kit.lines import LogReader
+from finery.kit.log_lines import LogReader
 from finery.kit.notifier import Notifier
 
 

@@ -4,7 +4,7 @@ import time
 
 import anyio
 
-from finery.contracts.run_events import EventBody
+from finery.contracts.webhook_events import EventBody
 from finery.contracts.webhooks import Delivery, DeliveryAttempt
 from finery.domain import webhooks
 from finery.domain.errors import DomainError, ErrorKind

@@ -17,7 +17,7 @@ def now_after(*earlier: datetime | None) -> datetime:
     return max([utc_now(), *(moment for moment in earlier if moment is not None)])
 
 
-class SettingsOfClock:
+class ClockStepDetector:
     """Notices that the clock was set while this process runs: by NTP soon after a boot, or by hand."""
 
     def __init__(self, now: Callable[[], datetime], uptime: Callable[[], float]) -> None:

@@ -13,9 +13,9 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 NICENESS = 10
 AGAIN_SECONDS = 1.0
 """After which the signal comes once more: code of C may have swallowed the first one's exception."""
-DEAF_SECONDS = 2.0
+HANG_SECONDS = 2.0
 """Left to a block after its time; then its process is ended."""
-DEAF = signal.SIGVTALRM
+HANG_SIGNAL = signal.SIGVTALRM
 """Ends a process whose bounded block went on in one operation of C: Python handles a signal only when that returns."""
 
 
@@ -52,7 +52,7 @@ def bounded(*, memory_bytes: int, cpu_seconds: float) -> Iterator[None]:
 
     Both bounds are the whole process's, so that other threads should not need much meanwhile. The time is bounded in
     the main thread only, which is where Python handles signals; elsewhere somebody has to watch from outside. A block
-    that hears no signal ends its process by DEAF.
+    that hears no signal ends its process by HANG_SIGNAL.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (_lower(_lower(data_bytes() + memory_bytes, soft), hard), hard))
@@ -76,7 +76,7 @@ def data_bytes() -> int:
 def _timed(cpu_seconds: float) -> Iterator[None]:
     previous = signal.signal(signal.SIGPROF, _raise)
     signal.setitimer(signal.ITIMER_PROF, cpu_seconds, AGAIN_SECONDS)
-    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_seconds + DEAF_SECONDS)
+    signal.setitimer(signal.ITIMER_VIRTUAL, cpu_seconds + HANG_SECONDS)
     try:
         yield
     finally:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from finery.kit.limits import confine
-from finery.kit.text import PackedTooTightly, Unpacking
+from finery.kit.text_chunks import PackedTooTightly, Unpacking
 
 if TYPE_CHECKING:
     import pyarrow

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from finery.kit.one_shot_program import passed_environment
 from finery.kit.parquet_batches import BATCH_ROWS, REFUSED, RefusedParquet, inner_arrays, is_text
-from finery.kit.text import Unpacking
+from finery.kit.text_chunks import Unpacking
 
 if TYPE_CHECKING:
     import pyarrow

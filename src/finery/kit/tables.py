@@ -15,7 +15,7 @@ import msgspec
 from finery.kit.json_values import holds_more_values
 from finery.kit.parquet_batches import RefusedParquet
 from finery.kit.parquet_rows import DamagedParquet, parquet_rows
-from finery.kit.text import (
+from finery.kit.text_chunks import (
     HEAD_BYTES,
     PackedTooTightly,
     as_utf8,

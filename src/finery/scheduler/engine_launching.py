@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.layout import mark_of
 from finery.contracts.process import Launch
 from finery.domain import deployments

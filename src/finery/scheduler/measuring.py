@@ -1,7 +1,7 @@
 """What accepted runs' data are to their models, where their requests did not wait for it."""
 
-from finery.contracts.datasets.measurement import Found, NotMeasured
-from finery.contracts.datasets.measurer import START_SECONDS, NotNow
+from finery.contracts.datasets.measurement import MeasurementResult, NotMeasured
+from finery.contracts.datasets.measurement_worker import START_SECONDS, NotNow
 from finery.db import Database
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
@@ -33,7 +33,7 @@ class LateMeasurer:
             measurements.record(session, due, found)
         return 0.0
 
-    def _found(self, due: MeasurementDue) -> Found | DatasetRefused:
+    def _found(self, due: MeasurementDue) -> MeasurementResult | DatasetRefused:
         """Raises NotNow, TimeoutError."""
         if due.request is None:
             return NotMeasured(reason="it was asked for by another version of the server")

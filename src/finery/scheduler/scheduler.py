@@ -12,7 +12,7 @@ from finery.domain.runs import attempts
 from finery.executors.base import StraySweepable
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
-from finery.kit.lines import LogReader
+from finery.kit.log_lines import LogReader
 from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff, probe
 from finery.scheduler.cleaning import Cleaner

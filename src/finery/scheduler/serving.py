@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.deployment import DeploymentStatus, StartFailure
-from finery.contracts.process import Alive, Exit, Exited, Handle, Launch, Lost, judge
-from finery.contracts.recipes.variables import CUSTOMARY
+from finery.contracts.process import Alive, Exit, Exited, Handle, Launch, Lost, reason_of_exit
+from finery.contracts.recipes.environment_variables import OPTIONAL_SECRETS
 from finery.db import Database
 from finery.domain import deployments, secrets
 from finery.domain.context import DomainContext
@@ -288,7 +288,7 @@ class DeploymentKeeper:
         path = self._context.home.deployment_log(one.deployment.id)
         lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
         if not lines:
-            return judge(ending)[1] or "the engine ended"
+            return reason_of_exit(ending)[1] or "the engine ended"
         names, owner_id = _secret_names(one), one.deployment.owner_id
         with self._database.read() as session:
             given = secrets.readable_values(session, self._context.secrets, names, owner_id=owner_id)
@@ -302,4 +302,4 @@ def _name(one: LiveDeployment) -> str:
 def _secret_names(one: LiveDeployment) -> tuple[str, ...]:
     """Those that its engine takes where they are stored."""
     is_here = loaded(one) in BUILTIN_MODELS or loaded(one).startswith("/")
-    return () if is_here else CUSTOMARY["hub"]
+    return () if is_here else OPTIONAL_SECRETS["hub"]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from finery.contracts.events import EventType, TrainerEvent
 from finery.contracts.layout import RunDirectory
-from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, judge
+from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, reason_of_exit
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database, make_room
 from finery.domain.context import DomainContext
@@ -15,7 +15,7 @@ from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
 from finery.executors.base import Executor, NotYet, sweep
 from finery.kit.failpoints import failpoint
-from finery.kit.lines import LogReader
+from finery.kit.log_lines import LogReader
 from finery.kit.redaction import Redactor
 from finery.kit.shortages import SHORTAGES
 from finery.scheduler.back_off import BackOff
@@ -88,7 +88,9 @@ class Watcher:
             self._drain(attempt, handle, at_end=True)
             self._count_lines(attempt)
             failpoint("watch.exit_seen")
-            self._end(attempt, *judge(observation.exit), observation.exit, observation.exit.started_at is not None)
+            self._end(
+                attempt, *reason_of_exit(observation.exit), observation.exit, observation.exit.started_at is not None
+            )
         elif isinstance(observation, Lost):
             self._lost(attempt, handle, observation)
 
@@ -98,7 +100,7 @@ class Watcher:
             return
         self._drain(attempt, handle, at_end=True)
         self._count_lines(attempt)
-        reason, message = judge(observation.exit) if observation.exit else (Reason.LOST, observation.detail)
+        reason, message = reason_of_exit(observation.exit) if observation.exit else (Reason.LOST, observation.detail)
         self._end(attempt, reason, message, observation.exit, observation.began)
 
     def _give_back(self, attempt: LiveAttempt, handle: Handle, message: str | None) -> None:

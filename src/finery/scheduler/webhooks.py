@@ -12,7 +12,7 @@ from finery.db import Database
 from finery.domain import webhooks
 from finery.domain.context import DomainContext
 from finery.domain.webhooks import Dispatch, Outcome
-from finery.kit.clock import SettingsOfClock, utc_now
+from finery.kit.clock import ClockStepDetector, utc_now
 from finery.kit.failpoints import failpoint
 from finery.kit.http_post import HttpPoster, PostFailed
 from finery.kit.notifier import Notifier
@@ -56,7 +56,7 @@ class WebhookDispatcher:
         self._settings = settings
         self._poster = poster
         self._now = now
-        self._settings_of_clock = SettingsOfClock(now, uptime)
+        self._settings_of_clock = ClockStepDetector(now, uptime)
         self._has_resumed = False
         self._prune_at = now()
         self._lock = threading.Lock()

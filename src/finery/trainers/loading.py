@@ -15,11 +15,11 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.layout import RunDirectory
 from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, is_adapter
-from finery.contracts.recipes import TrainingConfig, unmet
+from finery.contracts.recipes import TrainingConfig, missing_requirements
 from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
@@ -36,7 +36,7 @@ def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
 
     Raises TrainingRefused, also for what this machine lacks.
     """
-    for field, message in unmet(config, has_gpu=bool(attempt.spec.gpus)):
+    for field, message in missing_requirements(config, has_gpu=bool(attempt.spec.gpus)):
         raise TrainingRefused(f"{field}: {message}")
     model = attempt.spec.models[MODEL]
     if model in BUILTIN_MODELS:

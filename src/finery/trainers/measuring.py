@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.datasets import Conversation, Feedback, InfoRefused, Preference, RowRefused, Text
 from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.info import open_source
@@ -21,7 +21,7 @@ from finery.contracts.datasets.report import MAX_NAMED
 from finery.contracts.datasets.row_reader import DatasetReader
 from finery.kit.limits import confine
 from finery.kit.tables import BrokenRow, Row, UnreadableTable
-from finery.kit.text import GZIP_MAGIC
+from finery.kit.text_chunks import GZIP_MAGIC
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.errors import TrainingRefused

@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.datasets.measurement import MeasurementRefused, MeasurementRequest
-from finery.kit.limits import DEAF, confine
+from finery.kit.limits import HANG_SIGNAL, confine
 from finery.kit.one_shot_program import words_of_end
 from finery.trainers.measuring import MEMORY_BYTES, answer
 
@@ -50,7 +50,7 @@ def _in_child(request: MeasurementRequest, seconds: float) -> dict[str, Any]:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     if not is_whole:
         return {"failed": f"it was not done after {seconds:g} seconds"}
-    if code == -DEAF:
+    if code == -HANG_SIGNAL:
         return {"answer": MeasurementRefused(refused=ENDLESS_TEMPLATE, would_fail=True).model_dump()}
     # One that has answered may have been killed on its way out.
     return json.loads(told) if told else {"failed": words_of_end(code)}

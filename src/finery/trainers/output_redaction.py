@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import TextIO, cast
 
-from finery.contracts.recipes.variables import CREDENTIALS
+from finery.contracts.recipes.environment_variables import CREDENTIALS
 from finery.kit.redaction import Redactor
 
 LONGEST_LINE = 1 << 16

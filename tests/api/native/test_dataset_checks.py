@@ -6,7 +6,7 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from finery.contracts.datasets import measuring
+from finery.contracts.datasets import measurement_program
 from finery.contracts.permissions import Level, Principal, permissions_of
 from finery.domain import accounts
 from finery.http.services import Services
@@ -68,7 +68,7 @@ class TestCheck:
     def test_with_a_model_where_the_training_stack_is_missing(
         self, client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(measuring, "STACK", ("no_such_package",))
+        monkeypatch.setattr(measurement_program, "STACK", ("no_such_package",))
         found = check(client, write(home, ROW), model="finery/tiny-llama").json()
         assert found["ok"]
         assert found["measurement"]["is_measured"] is False

@@ -9,7 +9,7 @@ import pytest
 from finery.contracts.datasets import Source, signatures
 from finery.contracts.datasets.check import examine
 from finery.contracts.datasets.report import DatasetReport, Place, Repetition, RowWarning, WarningKind
-from finery.kit import tables, text
+from finery.kit import tables, text_chunks
 
 USER = {"role": "user", "content": "u"}
 ANSWER = {"role": "assistant", "content": "a"}
@@ -87,7 +87,7 @@ class TestExamine:
     def test_the_longest_row_is_the_first_of_them_in_whichever_chunk(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(text, "CHUNK_BYTES", 1000)
+        monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 1000)
         lengths = [5, 9, 3, *range(1, 40), 90, 8, 90, *range(1, 40)]
         path = write(tmp_path, *(asked("q", "x" * length) for length in lengths))
         report = check(path)
@@ -131,7 +131,7 @@ class TestExamine:
         finally:
             tracemalloc.stop()
         assert report.rows == 30_000
-        assert peak < 20 * text.CHUNK_BYTES + 200 * report.rows < path.stat().st_size
+        assert peak < 20 * text_chunks.CHUNK_BYTES + 200 * report.rows < path.stat().st_size
 
 
 class TestWarnings:
@@ -212,7 +212,7 @@ class TestDuplicates:
         assert report.overlap.count == 60
 
     def test_beyond_the_limit(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(text, "CHUNK_BYTES", 100)
+        monkeypatch.setattr(text_chunks, "CHUNK_BYTES", 100)
         monkeypatch.setattr(signatures.Signatures.__init__, "__defaults__", (10,))
         report = check(write(tmp_path, *[asked(str(number % 30)) for number in range(60)]))
         assert 10 <= report.duplicates.compared < 20

@@ -3,7 +3,7 @@ import pytest
 from finery.contracts.datasets.detection import find_format, recipes_for
 from finery.contracts.datasets.formats import every_format
 from finery.contracts.datasets.message_reader import RowRefused
-from finery.contracts.datasets.recipes import kind_of
+from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.datasets.row_format import label_of, needed_by
 from finery.contracts.datasets.row_reader import RowReader
 
@@ -65,7 +65,7 @@ class TestFindFormat:
         self, row: dict[str, object], among: str, field: str, reason: str
     ) -> None:
         with pytest.raises(RowRefused) as caught:
-            RowReader(kind_of(among)).format_of(row)
+            RowReader(example_kind_of(among)).format_of(row)
         assert caught.value.field == field
         assert reason in caught.value.reason
 

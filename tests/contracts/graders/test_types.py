@@ -18,7 +18,7 @@ from openai.types.graders import (
 )
 from pydantic import TypeAdapter, ValidationError
 
-from finery.contracts.graders import Grader, MultiGrader, judges_of, lowest_of, parts_of, passes, runs_python
+from finery.contracts.graders import Grader, MultiGrader, judges_of, lowest_score, parts_of, passes, runs_python
 from finery.contracts.graders.types import templates_of
 from finery.contracts.recipes import GrpoConfig
 
@@ -178,8 +178,8 @@ class TestWhatAGraderNeeds:
 
 class TestScores:
     def test_the_lowest(self) -> None:
-        assert lowest_of(GRADER.validate_python(JUDGE | {"range": [-1, 1]})) == -1.0
-        assert lowest_of(GRADER.validate_python(CHECK)) == 0.0
+        assert lowest_score(GRADER.validate_python(JUDGE | {"range": [-1, 1]})) == -1.0
+        assert lowest_score(GRADER.validate_python(CHECK)) == 0.0
 
     def test_passing(self) -> None:
         grader = GRADER.validate_python(ALIKE | {"pass_threshold": 0.9})

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from finery.contracts.recipes import SftConfig, unmet
+from finery.contracts.recipes import SftConfig, missing_requirements
 
 needs_no_bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is not None, reason="the package is there")
 
@@ -15,29 +15,29 @@ def sft(**config: Any) -> SftConfig:
 
 class TestUnmet:
     def test_nothing(self) -> None:
-        assert list(unmet(sft(), has_gpu=False)) == []
-        assert list(unmet(sft(report_to=["none"], precision="bf16"), has_gpu=False)) == []
+        assert list(missing_requirements(sft(), has_gpu=False)) == []
+        assert list(missing_requirements(sft(report_to=["none"], precision="bf16"), has_gpu=False)) == []
 
     @pytest.mark.parametrize("field", ["load_in_4bit", "load_in_8bit"])
     def test_a_gpu(self, field: str) -> None:
-        ((named, message),) = unmet(sft(use_lora=True, **{field: True}), has_gpu=False)
+        ((named, message),) = missing_requirements(sft(use_lora=True, **{field: True}), has_gpu=False)
         assert (named, message) == (field, f"{field} needs a GPU, and this run has none")
 
     def test_fp16(self) -> None:
-        ((field, message),) = unmet(sft(precision="fp16"), has_gpu=False)
+        ((field, message),) = missing_requirements(sft(precision="fp16"), has_gpu=False)
         assert (field, message) == ("precision", "fp16 needs a GPU; on a CPU choose bf16 or fp32")
-        assert list(unmet(sft(precision="fp16"), has_gpu=True)) == []
+        assert list(missing_requirements(sft(precision="fp16"), has_gpu=True)) == []
 
     @needs_no_bitsandbytes
     @pytest.mark.parametrize("wanted", [{"load_in_4bit": True, "use_lora": True}, {"optimizer": "adamw_bnb_8bit"}])
     def test_a_package(self, wanted: dict[str, Any]) -> None:
-        ((field, message),) = unmet(sft(**wanted), has_gpu=True)
+        ((field, message),) = missing_requirements(sft(**wanted), has_gpu=True)
         assert field in wanted
         assert "pip install 'finery[quantization]'" in message
 
     @pytest.mark.parametrize("tracker", ["tensorboard", "wandb", "mlflow", "trackio"])
     def test_a_tracker(self, tracker: str) -> None:
-        missing = list(unmet(sft(report_to=[tracker]), has_gpu=False))
+        missing = list(missing_requirements(sft(report_to=[tracker]), has_gpu=False))
         if find_spec(tracker) is not None:
             assert missing == []
         else:

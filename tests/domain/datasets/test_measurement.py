@@ -43,7 +43,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[MeasurementRequest]:
         asked.append(request)
         return answer(request)
 
-    monkeypatch.setattr(measurement, "measure_apart", counted)
+    monkeypatch.setattr(measurement, "measure_in_subprocess", counted)
     return asked
 
 
@@ -117,7 +117,7 @@ class TestMeasure:
     def test_where_the_training_stack_is_missing(
         self, tmp_path: Path, model: Path, context: DomainContext, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("finery.contracts.datasets.measuring.STACK", ("no_such_package",))
+        monkeypatch.setattr("finery.contracts.datasets.measurement_program.STACK", ("no_such_package",))
         found = measured(write(tmp_path, ROW), model, context)
         assert found == NotMeasured(reason="the training stack is not installed here (no_such_package is missing)")
         assert not list((tmp_path / ".finery").rglob("*.json"))

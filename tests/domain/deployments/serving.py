@@ -15,7 +15,7 @@ from finery.domain.deployments import LiveDeployment
 from finery.domain.deployments.memory_estimate import memory_need
 from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import VllmSettings
-from finery.kit.in_use import InUse
+from finery.kit.usage_tracker import UsageTracker
 from tests import builders
 from tests.clock import Clock
 
@@ -51,7 +51,7 @@ def make_context(
         machine=lambda: machine,
         models=parse_model_table({"models": models or {}}),
         engines={**context.engines, engine.name: engine},
-        live=LiveState(in_use=InUse(clock or Clock())),
+        live=LiveState(in_use=UsageTracker(clock or Clock())),
     )
 
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from finery.contracts.datasets.measurement import Found, MeasurementRequest
-from finery.contracts.datasets.measurer import Measurer
+from finery.contracts.datasets.measurement import MeasurementRequest, MeasurementResult
+from finery.contracts.datasets.measurement_worker import MeasurementWorker
 from finery.contracts.events import NoticeEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
@@ -189,10 +189,10 @@ class TestMeasurement:
         ready: bool,
         waiting: int,
     ) -> None:
-        pending: Future[Found] = Future()
-        monkeypatch.setattr(Measurer, "is_ready", ready)
-        monkeypatch.setattr(Measurer, "waiting", waiting)
-        monkeypatch.setattr(Measurer, "submit", lambda *_: pending)
+        pending: Future[MeasurementResult] = Future()
+        monkeypatch.setattr(MeasurementWorker, "is_ready", ready)
+        monkeypatch.setattr(MeasurementWorker, "waiting", waiting)
+        monkeypatch.setattr(MeasurementWorker, "submit", lambda *_: pending)
         run = create(database, home, model_name=local_model, dataset_path=write(home, "d.jsonl", pair("a")))
         assert (run.status, notices(database, run)) == (RunStatus.QUEUED, {})
         with database.read() as session:

@@ -3,10 +3,10 @@ from pathlib import Path
 import pytest
 
 from finery.contracts.datasets.measurement import (
-    Found,
     Measurement,
     MeasurementRefused,
     MeasurementRequest,
+    MeasurementResult,
     NotMeasured,
 )
 from finery.contracts.events import NoticeEvent
@@ -45,7 +45,7 @@ def run(database: Database, home: Path) -> Run:
     return run
 
 
-def record(database: Database, found: Found | DatasetRefused) -> None:
+def record(database: Database, found: MeasurementResult | DatasetRefused) -> None:
     with database.read() as session:
         due = measurements.next_due(session)
     assert due is not None
@@ -67,7 +67,9 @@ class TestRecord:
     @pytest.mark.parametrize(
         ("found", "codes"), [(GOOD, ["rows_truncated"]), (NotMeasured(reason="no time"), ["not_measured"])]
     )
-    def test_what_is_lost_is_told_once(self, database: Database, run: Run, found: Found, codes: list[str]) -> None:
+    def test_what_is_lost_is_told_once(
+        self, database: Database, run: Run, found: MeasurementResult, codes: list[str]
+    ) -> None:
         record(database, found)
         now, notices = told(database, run)
         assert (now.status, notices) == (RunStatus.QUEUED, codes)
@@ -80,7 +82,7 @@ class TestRecord:
         ],
     )
     def test_a_run_that_could_learn_nothing_fails(
-        self, database: Database, run: Run, found: Found | DatasetRefused, says: str
+        self, database: Database, run: Run, found: MeasurementResult | DatasetRefused, says: str
     ) -> None:
         record(database, found)
         now, notices = told(database, run)

@@ -8,8 +8,8 @@ from sqlalchemy import func, select, update
 
 from finery.contracts.accounts import UserChanges
 from finery.contracts.permissions import Level, Principal, permissions_of
-from finery.contracts.run_events import EventBody
 from finery.contracts.status import RunStatus
+from finery.contracts.webhook_events import EventBody
 from finery.contracts.webhooks import Delivery, MessageState, NewWebhook, WebhookChanges
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks

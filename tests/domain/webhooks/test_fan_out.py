@@ -9,8 +9,8 @@ from sqlalchemy import select, update
 from finery.contracts.accounts import UserChanges
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Level, Principal
 from finery.contracts.run import NewRun, Run
-from finery.contracts.run_events import EventBody, EventMaker
 from finery.contracts.status import RunStatus
+from finery.contracts.webhook_events import EventBody, EventMaker
 from finery.contracts.webhooks import NewWebhook, RunEventType, WebhookChanges, WebhookScope
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks

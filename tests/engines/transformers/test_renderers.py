@@ -16,7 +16,7 @@ from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 
 MESSAGES = [{"role": "user", "content": "Who keeps\nthe fire \ud83d? 火"}]
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
-DEAF = "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}"
+HANG_SIGNAL = "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}"
 """One operation of C, which hears no signal."""
 
 
@@ -73,7 +73,7 @@ class TestText:
 
         async def work(renderers: Renderers) -> None:
             await renderers.text(chat("warm"))
-            endless = asyncio.create_task(renderers.text(chat(DEAF)))
+            endless = asyncio.create_task(renderers.text(chat(HANG_SIGNAL)))
             await asyncio.sleep(0)
             assert await renderers.text(chat("beside it")) == "beside it"
             with pytest.raises(NotRenderable, match="takes more than 5 seconds"):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from finery.contracts.layout import AttemptDirectory, mark_of
-from finery.contracts.process import Alive, Exit, Exited, Lost, Starting, judge
+from finery.contracts.process import Alive, Exit, Exited, Lost, Starting, reason_of_exit
 from finery.contracts.status import Reason
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.observation import START_ALLOWANCE_SECONDS
@@ -106,7 +106,7 @@ class TestToldByTrainer:
         seen = executor.poll(bare(wanted))
         assert isinstance(seen, Lost)
         assert seen.exit is not None
-        assert judge(seen.exit) == (Reason.COMPLETED, None)
+        assert reason_of_exit(seen.exit) == (Reason.COMPLETED, None)
         assert (seen.began, seen.exit.exit_code, seen.exit.started_at) == (True, None, 1.0)
 
     @pytest.mark.parametrize("torn", ["", '{"reason": "comp', "[]", '{"reason": "splendid"}', '{"metrics": {}}'])

@@ -21,7 +21,7 @@ from finery.contracts.status import RunStatus
 from finery.domain.context import DomainContext
 from finery.http.logs import log_json
 from finery.http.uploads import Upload
-from finery.kit.lines import LogView
+from finery.kit.log_lines import LogView
 
 TRAIN = "train"
 REGISTRY = "registry"

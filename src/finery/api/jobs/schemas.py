@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.recipes import DpoConfig, SftConfig
 from finery.contracts.recipes.base import PlainPath
-from finery.contracts.text import ClientId
+from finery.contracts.visible_text import ClientId
 
 BatchSize = Annotated[int, Field(ge=1, le=128)]
 LearningRate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]

@@ -18,7 +18,7 @@ from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentGround, CurrentServices
 from finery.http.session import ReadSession
 from finery.http.streams import event_stream
-from finery.kit.lines import read_part
+from finery.kit.log_lines import read_part
 
 READ = Depends(Allow(Permission.RUNS_READ))
 

@@ -14,7 +14,7 @@ from finery.domain.errors import Issue
 from finery.http.logs import log_json
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
-from finery.kit.lines import LogView
+from finery.kit.log_lines import LogView
 from finery.kit.machine import platform_name
 
 SOURCE = "native"

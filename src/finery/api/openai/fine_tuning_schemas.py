@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from finery.contracts.numbers import PlainNumbers
-from finery.contracts.text import PLAIN
+from finery.contracts.visible_text import PLAIN
 
 Auto = Literal["auto"]
 Epochs = Annotated[int, Field(ge=1, le=1000)] | Auto

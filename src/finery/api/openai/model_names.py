@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.model_table import ModelTable
 from finery.contracts.permissions import Principal
 from finery.db.read_beside_write import read_beside_write

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from finery.api.openai.fine_tuning_mapping import SOURCE
-from finery.contracts.run_events import EventBody, EventMaker, RunEvent
+from finery.contracts.webhook_events import EventBody, EventMaker, RunEvent
 from finery.contracts.webhooks import RunEventType
 
 TYPES: Mapping[RunEventType, str] = {

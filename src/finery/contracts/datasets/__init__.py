@@ -1,15 +1,15 @@
 """Dataset rows: their formats, and what is learned from them."""
 
 from finery.contracts.datasets.conversation import Conversation
-from finery.contracts.datasets.examples import Feedback, Preference, Task, Text
-from finery.contracts.datasets.info import InfoRefused, Source, open_source, resolve_entry
-from finery.contracts.datasets.loading import (
+from finery.contracts.datasets.example_iterators import (
     iter_conversations,
     iter_feedback,
     iter_preferences,
     iter_tasks,
     iter_texts,
 )
+from finery.contracts.datasets.examples import Feedback, Preference, Task, Text
+from finery.contracts.datasets.info import InfoRefused, Source, open_source, resolve_entry
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Assistant, Message, System, Tool, User
 

@@ -8,7 +8,7 @@ from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.info import Source
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import Role
-from finery.contracts.datasets.recipes import kind_of
+from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.datasets.report import (
     MAX_NAMED,
     DatasetReport,
@@ -53,7 +53,7 @@ def examine(source: Source, recipe: str, validation: Source | None = None) -> Da
 
 
 def _count(source: Source, recipe: str) -> "_Counts":
-    counts, reader = _Counts(source), DatasetReader(source, kind_of(recipe))
+    counts, reader = _Counts(source), DatasetReader(source, example_kind_of(recipe))
     try:
         for row in reader.rows():
             try:

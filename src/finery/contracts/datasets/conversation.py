@@ -6,7 +6,13 @@ from typing import NamedTuple, Self
 
 from msgspec import Struct
 
-from finery.contracts.datasets.message_reader import RowRefused, complete, kind_of, read_message, read_messages
+from finery.contracts.datasets.message_reader import (
+    RowRefused,
+    json_type_of,
+    normalise_answer,
+    read_message,
+    read_messages,
+)
 from finery.contracts.datasets.messages import (
     Assistant,
     JsonObject,
@@ -17,7 +23,7 @@ from finery.contracts.datasets.messages import (
     ToolCall,
     User,
     functions_as_json,
-    says,
+    has_text,
 )
 
 Texts = tuple[str | bytes, ...]
@@ -95,12 +101,12 @@ class Conversation(Struct, gc=False):
             if type(message) is not Assistant:
                 continue
             if message.content is None or message.tool_calls is not None:
-                complete(message, field, index)
+                normalise_answer(message, field, index)
             if message.tool_calls:
                 calls += message.tool_calls
                 asked = [call.id for call in message.tool_calls]
                 waiting = asked.copy()
-            elif not says(message.content):
+            elif not has_text(message.content):
                 continue
             if message.weight == 0:
                 self.masked += 1
@@ -112,7 +118,7 @@ class Conversation(Struct, gc=False):
     def trains(self) -> list[bool]:
         """For each message, whether its tokens are learned."""
         return [
-            role == "assistant" and message.weight != 0 and message.says_something
+            role == "assistant" and message.weight != 0 and message.has_content
             for role, message in zip(self.roles, self.messages, strict=True)
         ]
 
@@ -184,7 +190,7 @@ def read_completion(value: object, field: str) -> list[Message]:
     if isinstance(value, list):
         return read_conversation(value, field).messages
     if not isinstance(value, str):
-        raise RowRefused(field, f"must be text or a list of messages, not {kind_of(value)}")
+        raise RowRefused(field, f"must be text or a list of messages, not {json_type_of(value)}")
     return [Assistant(value)]
 
 

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from finery.contracts.datasets.conversation import Conversation, Texts, Tools
 from finery.contracts.datasets.message_reader import RowRefused
-from finery.contracts.datasets.messages import JsonObject, Message, says
+from finery.contracts.datasets.messages import JsonObject, Message, has_text
 
 
 class Text(Struct, frozen=True, gc=False):
@@ -15,7 +15,7 @@ class Text(Struct, frozen=True, gc=False):
 
     @property
     def is_trainable(self) -> bool:
-        return says(self.text)
+        return has_text(self.text)
 
     def as_conversation(self) -> Conversation:
         return Conversation.of([])
@@ -131,7 +131,7 @@ class Task(Struct, gc=False):
 
     @property
     def is_trainable(self) -> bool:
-        return says(self.prompt[-1].content)
+        return has_text(self.prompt[-1].content)
 
     def as_conversation(self) -> Conversation:
         return self.conversation
@@ -151,4 +151,4 @@ def _say_something(messages: Sequence[Message]) -> bool:
     text = messages[-1].content
     if text and not text.isspace():
         return True
-    return any(message.role == "assistant" and message.says_something for message in messages)
+    return any(message.role == "assistant" and message.has_content for message in messages)

@@ -11,7 +11,7 @@ from finery.contracts.datasets.conversation import (
 from finery.contracts.datasets.examples import Example, Feedback, Preference, Task, Text
 from finery.contracts.datasets.message_reader import (
     RowRefused,
-    kind_of,
+    json_type_of,
     read_list,
     read_messages,
     read_text,
@@ -257,7 +257,7 @@ class OpenAiPreference(RowFormat, kw_only=True):
 
     def example(self) -> Example:
         if not isinstance(self.input, dict):
-            raise RowRefused("input", f"must be an object, not {kind_of(self.input)}")
+            raise RowRefused("input", f"must be an object, not {json_type_of(self.input)}")
         prompt = read_conversation(self.input.get("messages"), "input.messages")
         fields = ("preferred_output", "non_preferred_output")
         chosen = read_conversation(self.preferred_output, fields[0])

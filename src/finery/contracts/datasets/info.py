@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from finery.contracts.datasets.message_reader import RowRefused, kind_of
+from finery.contracts.datasets.message_reader import RowRefused, json_type_of
 from finery.contracts.datasets.messages import JsonObject
 from finery.kit.files import NotRegular, open_regular
 
@@ -208,13 +208,13 @@ def _read_info(path: Path) -> dict[str, Any]:
             raise
         raise InfoRefused(f"{INFO_NAME} is no valid JSON") from error
     if not isinstance(entries, dict):
-        raise InfoRefused(f"{INFO_NAME} must hold an object, not {kind_of(entries)}")
+        raise InfoRefused(f"{INFO_NAME} must hold an object, not {json_type_of(entries)}")
     return entries
 
 
 def _read_entry(name: str, raw: object) -> Entry:
     if not isinstance(raw, dict):
-        raise InfoRefused(f"{INFO_NAME}: {name} must be an object, not {kind_of(raw)}")
+        raise InfoRefused(f"{INFO_NAME}: {name} must be an object, not {json_type_of(raw)}")
     if remote := next((key for key in _NEEDS_NETWORK if key in raw), None):
         raise InfoRefused(f"{INFO_NAME}: {name}.{remote} names data elsewhere; download it and give its file_name")
     try:

@@ -96,7 +96,7 @@ class MeasurementRefused(Frozen):
     """Whether every training on it would end with the same words."""
 
 
-Found = Measurement | NotMeasured | MeasurementRefused
+MeasurementResult = Measurement | NotMeasured | MeasurementRefused
 MEASURED: TypeAdapter[Measurement | MeasurementRefused] = TypeAdapter(Measurement | MeasurementRefused)
 
 
@@ -125,7 +125,9 @@ def misfit_of(found: Measurement) -> str:
     return "no row has a token to learn"
 
 
-def checked(report: DatasetReport, found: Measurement | NotMeasured | MeasurementRefused | None) -> DatasetCheck:
+def dataset_check_of(
+    report: DatasetReport, found: Measurement | NotMeasured | MeasurementRefused | None
+) -> DatasetCheck:
     facts = {name: value for name, value in report if name in DatasetReport.model_fields}
     if isinstance(found, MeasurementRefused):
         return DatasetCheck(**facts, misfit=found.refused)

@@ -81,7 +81,7 @@ def read_messages(value: object, field: str) -> list[Message]:
 def read_message(item: object, field: str) -> Message:
     """One message in any spelling. Raises RowRefused."""
     if not isinstance(item, dict):
-        raise RowRefused(field, f"must be an object, not {kind_of(item)}")
+        raise RowRefused(field, f"must be an object, not {json_type_of(item)}")
     role_key, content_key = _keys(item, field)
     word = read_text(item.get(role_key), f"{field}.{role_key}")
     role = ROLES.get(word)
@@ -107,7 +107,7 @@ def read_list(value: object, field: str) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _parsed(value, field)
     if not isinstance(value, list):
-        raise RowRefused(field, f"must be a list, not {kind_of(value)}")
+        raise RowRefused(field, f"must be a list, not {json_type_of(value)}")
     return value
 
 
@@ -137,19 +137,19 @@ def _read_raw_tools(data: bytes) -> list[JsonObject] | None:
 def read_text(value: object, field: str) -> str:
     if isinstance(value, str):
         return value
-    raise RowRefused(field, "missing" if value is None else f"must be text, not {kind_of(value)}")
+    raise RowRefused(field, "missing" if value is None else f"must be text, not {json_type_of(value)}")
 
 
 def _read_optional(value: object, field: str) -> str | None:
     return None if value is None else read_text(value, field)
 
 
-def kind_of(value: object) -> str:
+def json_type_of(value: object) -> str:
     """How JSON calls it."""
     return _KINDS.get(type(value), type(value).__name__)
 
 
-def complete(message: Assistant, field: str, at: int) -> None:
+def normalise_answer(message: Assistant, field: str, at: int) -> None:
     """Have a decoded answer's content be text, and its calls' arguments objects. Raises RowRefused.
 
     It is the message at index `at` of `field`.
@@ -186,7 +186,7 @@ def _read_content(value: object, field: str, *, may_be_absent: bool) -> str:
     if value is None and may_be_absent:
         return ""
     if not isinstance(value, list):
-        raise RowRefused(field, "missing" if value is None else f"must be text, not {kind_of(value)}")
+        raise RowRefused(field, "missing" if value is None else f"must be text, not {json_type_of(value)}")
     return "".join(_read_part(part, f"{field}[{index}]") for index, part in enumerate(value))
 
 
@@ -194,7 +194,7 @@ def _read_part(part: object, field: str) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
-        raise RowRefused(field, f"must be a text part, not {kind_of(part)}")
+        raise RowRefused(field, f"must be a text part, not {json_type_of(part)}")
     if part.get("type", "text") not in ("text", "input_text", "output_text"):
         raise RowRefused(f"{field}.type", "only text parts can be learned")
     return read_text(part.get("text"), f"{field}.text")
@@ -242,7 +242,7 @@ def _check_ids(calls: Sequence[ToolCall], field: str) -> None:
 
 def _read_call(call: object, field: str) -> ToolCall:
     if not isinstance(call, dict):
-        raise RowRefused(field, f"must be an object, not {kind_of(call)}")
+        raise RowRefused(field, f"must be an object, not {json_type_of(call)}")
     function, place = _function_of(call, field)
     name = read_text(function.get("name"), f"{place}.name")
     arguments = _read_arguments(function.get("arguments"), f"{place}.arguments")
@@ -256,7 +256,7 @@ def _read_arguments(value: object, field: str) -> JsonObject:
     if isinstance(value, str):
         value = _parsed(value, field)
     if not isinstance(value, dict):
-        raise RowRefused(field, f"must be an object or its JSON text, not {kind_of(value)}")
+        raise RowRefused(field, f"must be an object or its JSON text, not {json_type_of(value)}")
     return value
 
 
@@ -271,7 +271,7 @@ def _read_written_calls(value: object, field: str) -> list[ToolCall]:
 
 def _read_tool(tool: object, field: str) -> JsonObject:
     if not isinstance(tool, dict):
-        raise RowRefused(field, f"must be an object, not {kind_of(tool)}")
+        raise RowRefused(field, f"must be an object, not {json_type_of(tool)}")
     function, place = _function_of(tool, field)
     read_text(function.get("name"), f"{place}.name")
     return {"type": "function", "function": function}
@@ -287,7 +287,7 @@ def _function_of(holder: JsonObject, field: str) -> tuple[JsonObject, str]:
             raise RowRefused(f"{field}.function", "missing")
         return holder, field
     if not isinstance(function, dict):
-        raise RowRefused(f"{field}.function", f"must be an object, not {kind_of(function)}")
+        raise RowRefused(f"{field}.function", f"must be an object, not {json_type_of(function)}")
     return function, f"{field}.function"
 
 

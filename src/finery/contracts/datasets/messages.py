@@ -58,9 +58,9 @@ class Message(Struct, gc=False, forbid_unknown_fields=True, tag_field="role"):
         return self.content or ""
 
     @property
-    def says_something(self) -> bool:
+    def has_content(self) -> bool:
         """Whether there is a text or a call."""
-        return bool(self.tool_calls) or says(self.content)
+        return bool(self.tool_calls) or has_text(self.content)
 
     def as_dict(self) -> JsonObject:
         """As chat templates take it: `content` is always text, `arguments` always an object."""
@@ -80,7 +80,7 @@ class Assistant(Message, tag="assistant"):
     role = "assistant"
 
 
-class NotLearned(Message):
+class UnlearnedMessage(Message):
     """Anybody else's: it has a text, and neither a weight nor calls."""
 
     content: str
@@ -88,7 +88,7 @@ class NotLearned(Message):
     tool_calls: None = None
 
 
-class System(NotLearned, tag="system"):
+class System(UnlearnedMessage, tag="system"):
     role = "system"
 
 
@@ -96,11 +96,11 @@ class Developer(System, tag="developer"):
     """OpenAI's newer word for it."""
 
 
-class User(NotLearned, tag="user"):
+class User(UnlearnedMessage, tag="user"):
     role = "user"
 
 
-class Tool(NotLearned, tag="tool"):
+class Tool(UnlearnedMessage, tag="tool"):
     role = "tool"
 
 
@@ -113,6 +113,6 @@ MESSAGES: dict[Role, type[System | User | Assistant | Tool]] = {
 }
 
 
-def says(text: str | None) -> bool:
+def has_text(text: str | None) -> bool:
     """Whether there is more than blanks."""
     return text is not None and text != "" and not text.isspace()

@@ -10,7 +10,7 @@ def learning_recipes() -> list[str]:
     return [recipe.name for recipe in RECIPES.values() if recipe.examples is not None]
 
 
-def kind_of(recipe: str) -> ExampleKind:
+def example_kind_of(recipe: str) -> ExampleKind:
     """Of one of `learning_recipes`."""
     kind = RECIPES[recipe].examples
     assert kind is not None, f"{recipe} learns from no rows"

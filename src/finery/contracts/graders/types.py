@@ -240,7 +240,7 @@ def templates_of(grader: Grader) -> list[str]:
     return [text for part in parts_of(grader).values() for text in _templates(part)]
 
 
-def lowest_of(grader: SingleGrader) -> float:
+def lowest_score(grader: SingleGrader) -> float:
     """The score of an answer that could not be graded."""
     return grader.range[0] if isinstance(grader, ScoreModelGrader) else 0.0
 

@@ -7,7 +7,7 @@ from finery.contracts.recipes.dpo import DPO, DpoConfig
 from finery.contracts.recipes.grpo import GRPO, GrpoConfig
 from finery.contracts.recipes.kto import KTO, KtoConfig
 from finery.contracts.recipes.recipe import RECIPES, Recipe, recipe_of_run, register
-from finery.contracts.recipes.requirements import unmet
+from finery.contracts.recipes.requirements import missing_requirements
 from finery.contracts.recipes.reward import REWARD, RewardConfig
 from finery.contracts.recipes.sft import SFT, SftConfig
 
@@ -32,7 +32,7 @@ __all__ = [
     "RewardConfig",
     "SftConfig",
     "TrainingConfig",
+    "missing_requirements",
     "recipe_of_run",
     "register",
-    "unmet",
 ]

@@ -7,9 +7,9 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 from finery.contracts.graders import Grader
 from finery.contracts.inputs import DatasetInput, ModelName
 from finery.contracts.numbers import PlainNumbers
+from finery.contracts.recipes.environment_variables import OPTIONAL_SECRETS, check_secret_name
 from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
-from finery.contracts.recipes.variables import CUSTOMARY, check_secret_name
-from finery.contracts.text import PLAIN
+from finery.contracts.visible_text import PLAIN
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
@@ -149,7 +149,7 @@ class TrainingConfig(RecipeConfig):
     def optional_secrets(self, model: str) -> list[str]:
         is_on_hub = not model.startswith(("/", "finery/"))
         services = [*self.report_to, "hub"] if is_on_hub else self.report_to
-        return sorted({name for service in services for name in CUSTOMARY.get(service, ())})
+        return sorted({name for service in services for name in OPTIONAL_SECRETS.get(service, ())})
 
 
 class GradedConfig(TrainingConfig):

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 
 from finery.contracts.inputs import FolderInput
 from finery.contracts.recipes.base import PathText, RecipeConfig
+from finery.contracts.recipes.environment_variables import check_variable, steers_programs
 from finery.contracts.recipes.recipe import Recipe
-from finery.contracts.recipes.variables import check_variable, steers_programs
 
 
 class CommandConfig(RecipeConfig):

@@ -9,7 +9,7 @@ TRACKERS = frozenset({"tensorboard", "wandb", "mlflow", "trackio"})
 """Each is called as its package is."""
 
 
-def unmet(config: TrainingConfig, *, has_gpu: bool) -> Iterator[tuple[str, str]]:
+def missing_requirements(config: TrainingConfig, *, has_gpu: bool) -> Iterator[tuple[str, str]]:
     """The field and the message of each thing that is missing, the remedy in it."""
     for name in config.report_to:
         if name in TRACKERS and _is_missing(name):

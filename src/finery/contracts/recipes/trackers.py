@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-HONOURED: dict[str, frozenset[str]] = {
+SUPPORTED_FIELDS: dict[str, frozenset[str]] = {
     "wandb": frozenset({"tracker_project", "tracker_name", "tracker_entity", "tracker_tags"}),
     "mlflow": frozenset({"tracker_project", "tracker_name", "tracker_tags"}),
     "trackio": frozenset({"tracker_project", "tracker_name"}),
@@ -19,7 +19,7 @@ def check_field(field: str, trackers: Sequence[str]) -> None:
     """Raises ValueError when no tracker was chosen, or one that has no such thing."""
     if not trackers:
         raise ValueError("it is for a tracker, and report_to names none")
-    deaf = [name for name in trackers if field not in HONOURED[name]]
+    deaf = [name for name in trackers if field not in SUPPORTED_FIELDS[name]]
     if deaf:
         raise ValueError(f"{deaf[0]} has no such thing; leave it out, or {deaf[0]} out of report_to")
 

@@ -1,7 +1,7 @@
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.deployment import ModelInfo
 from finery.contracts.model_names import fine_tuned_name
 from finery.contracts.permissions import Principal

@@ -14,14 +14,14 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.hub_names import HUB_ID, HUB_SCHEME, ONE_WORD_NAMES
 from finery.contracts.model_names import JOB_PREFIX, FineTuned, fine_tuned_name, parse_fine_tuned
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.permissions import SERVER, Principal
 from finery.contracts.run import EXTERNAL
 from finery.contracts.status import RunStatus
-from finery.contracts.text import check_plain
+from finery.contracts.visible_text import check_plain
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelRefused, WordUnknown
 from finery.domain.catalog.folders import loadable
 from finery.domain.context import DomainContext

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from finery.contracts.datasets.measurement import DatasetCheck, checked
+from finery.contracts.datasets.measurement import DatasetCheck, dataset_check_of
 from finery.contracts.datasets.recipes import learning_recipes
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import resolve_model
@@ -59,7 +59,7 @@ def inspect(asked: CheckRequest, found: Found, context: DomainContext) -> Datase
     """Takes as long as the data is large: no session should be open. Raises DatasetNotFound and DatasetRefused."""
     report = report_on(found.path, recipe=asked.recipe, entry_name=asked.entry_name, validation=found.validation)
     if found.model is None or not report.ok:
-        return checked(report, None)
+        return dataset_check_of(report, None)
     measured = try_to_measure(
         found.path,
         recipe=asked.recipe,
@@ -68,7 +68,7 @@ def inspect(asked: CheckRequest, found: Found, context: DomainContext) -> Datase
         context=context,
         entry_name=asked.entry_name,
     )
-    return checked(report, measured)
+    return dataset_check_of(report, measured)
 
 
 def told(

@@ -9,15 +9,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from finery.contracts.datasets.measurement import (
-    Found,
     Measurement,
     MeasurementRefused,
     MeasurementRequest,
+    MeasurementResult,
     NotMeasured,
     misfit_of,
 )
-from finery.contracts.datasets.measuring import measure_apart
-from finery.contracts.datasets.recipes import kind_of, not_measured
+from finery.contracts.datasets.measurement_program import measure_in_subprocess
+from finery.contracts.datasets.recipes import example_kind_of, not_measured
 from finery.contracts.recipes import RECIPES
 from finery.domain.context import DomainContext
 from finery.domain.datasets.check import state_of, state_of_rows
@@ -78,7 +78,7 @@ def try_to_measure(
     context: DomainContext,
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
-) -> Found:
+) -> MeasurementResult:
     """As `measure`, but what is wrong is the answer."""
     rules = RECIPES[recipe].tokens
     if rules is None:
@@ -87,7 +87,7 @@ def try_to_measure(
         dataset=path,
         entry=entry_name,
         recipe=recipe,
-        examples=kind_of(recipe),
+        examples=example_kind_of(recipe),
         rules=rules.under(config or {}),
         model=model,
         models_cache=context.home.models,
@@ -96,19 +96,19 @@ def try_to_measure(
     return kept_or_made(request, context, _in_turn)
 
 
-def _in_turn(request: MeasurementRequest) -> Found:
+def _in_turn(request: MeasurementRequest) -> MeasurementResult:
     """A process for each would take the machine's memory, and a thread for each those of other requests."""
     if not _turns.acquire(blocking=False):
         return NotMeasured(reason="too many other datasets are being measured; ask again later")
     try:
-        return measure_apart(request)
+        return measure_in_subprocess(request)
     finally:
         _turns.release()
 
 
 def kept_or_made(
-    request: MeasurementRequest, context: DomainContext, make: Callable[[MeasurementRequest], Found]
-) -> Found:
+    request: MeasurementRequest, context: DomainContext, make: Callable[[MeasurementRequest], MeasurementResult]
+) -> MeasurementResult:
     """Only what was measured is kept: another time may be better. Raises DatasetNotFound and DatasetRefused."""
     file = file_of(request, context)
     if (kept := kept_in(file)) is not None:
@@ -118,7 +118,7 @@ def kept_or_made(
     return found
 
 
-def keep(file: Path, found: Found) -> None:
+def keep(file: Path, found: MeasurementResult) -> None:
     if isinstance(found, Measurement):
         file.parent.mkdir(parents=True, exist_ok=True)
         _forget_oldest(file.parent)

@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.builtin import BUILTIN_MODELS
-from finery.contracts.datasets.measurement import BUDGET_BYTES, Found, MeasurementRequest
-from finery.contracts.datasets.measurer import NotNow
-from finery.contracts.datasets.recipes import kind_of
+from finery.contracts.builtin_models import BUILTIN_MODELS
+from finery.contracts.datasets.measurement import BUDGET_BYTES, MeasurementRequest, MeasurementResult
+from finery.contracts.datasets.measurement_worker import NotNow
+from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.datasets.report import DatasetReport
 from finery.contracts.recipes import RECIPES
 from finery.domain.context import DomainContext
 from finery.domain.datasets.measurement import file_of, keep, kept_in
 from finery.kit.hub_cache import cached_snapshot
-from finery.kit.text import GZIP_MAGIC
+from finery.kit.text_chunks import GZIP_MAGIC
 
 WAIT_SECONDS = 2.0
 """Of a request's thread, which others need as well."""
@@ -49,7 +49,7 @@ def measure_briefly(
     max_length: int,
     config: Mapping[str, Any],
     context: DomainContext,
-) -> Found | Postponed | None:
+) -> MeasurementResult | Postponed | None:
     """None where it need not be measured, or cannot be without a download.
 
     `report` is of the data at `path`, without an issue; `config` is what else of the recipe's configuration changes how
@@ -68,7 +68,7 @@ def measure_briefly(
         dataset=path,
         entry=entry_name,
         recipe=report.recipe,
-        examples=kind_of(report.recipe),
+        examples=example_kind_of(report.recipe),
         rules=rules.under(config),
         model=here,
         models_cache=context.home.models,
@@ -85,20 +85,20 @@ def measure_briefly(
     return Postponed(request)
 
 
-def measure_later(request: MeasurementRequest, context: DomainContext, *, seconds: float) -> Found:
+def measure_later(request: MeasurementRequest, context: DomainContext, *, seconds: float) -> MeasurementResult:
     """What `measure_briefly` has postponed. Raises NotNow, TimeoutError, DatasetNotFound and DatasetRefused."""
     file = file_of(request, context)
     return kept_in(file) or _submitted(request, file, context).result(seconds)
 
 
-def _submitted(request: MeasurementRequest, file: Path, context: DomainContext) -> "Future[Found]":
+def _submitted(request: MeasurementRequest, file: Path, context: DomainContext) -> "Future[MeasurementResult]":
     """Kept when it is there, whoever waits for it then. Raises NotNow."""
     future = context.live.measurer.submit(request)
     future.add_done_callback(partial(_keep, file))
     return future
 
 
-def _keep(file: Path, future: "Future[Found]") -> None:
+def _keep(file: Path, future: "Future[MeasurementResult]") -> None:
     with suppress(NotNow):
         keep(file, future.result())
 

@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.registry import no_such_engine
-from finery.kit.failures import Failure
+from finery.kit.failure_cache import Failure
 
 
 class DeploymentNotFound(DomainError):

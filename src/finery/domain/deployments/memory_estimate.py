@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.builtin import BUILTIN_MODELS, BUILTIN_PARAMETERS
+from finery.contracts.builtin_models import BUILTIN_MODELS, BUILTIN_PARAMETERS
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.model_folder import (
     DEEPEST,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from finery.contracts.builtin import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
+from finery.contracts.builtin_models import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
 from finery.contracts.model_folder import context_length, text_config, whole_model
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import Recipe, TrainingConfig

@@ -9,10 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import (
-    Found,
     Measurement,
     MeasurementRefused,
     MeasurementRequest,
+    MeasurementResult,
     NotMeasured,
 )
 from finery.contracts.events import NoticeData
@@ -82,7 +82,7 @@ def next_due(session: Session) -> MeasurementDue | None:
         return MeasurementDue(due.run_number, run_id, None)
 
 
-def record(session: Session, due: MeasurementDue, found: Found | DatasetRefused) -> None:
+def record(session: Session, due: MeasurementDue, found: MeasurementResult | DatasetRefused) -> None:
     """Tell it as events of the run, and fail one that could learn nothing and was not begun. Once only: who comes
     second, or finds the run gone or finished, changes nothing.
     """
@@ -105,14 +105,14 @@ def record(session: Session, due: MeasurementDue, found: Found | DatasetRefused)
         append_event(session, row, notice)
 
 
-def _notices(row: RunRow, found: Found | DatasetRefused) -> tuple[NoticeData, ...]:
+def _notices(row: RunRow, found: MeasurementResult | DatasetRefused) -> tuple[NoticeData, ...]:
     """Raises DatasetRefused, InvalidRun."""
     if isinstance(found, DatasetRefused):
         raise found
     return _told(found, name=row.config[TRAINING], path=row.spec.datasets[TRAINING].path)
 
 
-def _told(found: Found, *, name: str, path: Path) -> tuple[NoticeData, ...]:
+def _told(found: MeasurementResult, *, name: str, path: Path) -> tuple[NoticeData, ...]:
     """What is lost of the rows, where something is. `name`: what the file at `path` was named by.
 
     Raises DatasetRefused where nothing is left to learn, and InvalidRun.

@@ -12,7 +12,7 @@ from finery.contracts.datasets.measurement import MeasurementRequest
 from finery.contracts.events import NoticeData
 from finery.contracts.inputs import DatasetInput, Input, InputKind, ModelInput, inputs_of, replaced
 from finery.contracts.permissions import Permission, Principal
-from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConfig, unmet
+from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConfig, missing_requirements
 from finery.contracts.recipes.base import MODEL, TRAINING
 from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.run import NewRun
@@ -39,8 +39,8 @@ from finery.domain.runs.measurements import Measured, measure_data
 from finery.domain.runs.memory_check import check_fit
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
+from finery.kit.error_paths import path_in
 from finery.kit.ids import is_safe_id, long_id, short_id
-from finery.kit.locations import path_in
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest
 
@@ -286,7 +286,7 @@ def _line(issue: Issue) -> str:
 def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
     if not isinstance(config, TrainingConfig):
         return
-    issues = [Issue(field, message) for field, message in unmet(config, has_gpu=gpus > 0)]
+    issues = [Issue(field, message) for field, message in missing_requirements(config, has_gpu=gpus > 0)]
     if issues:
         raise InvalidRun(issues)
 

@@ -6,7 +6,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import SecretInfo
-from finery.contracts.recipes.variables import ADDRESSES
+from finery.contracts.recipes.environment_variables import ADDRESSES
 from finery.db.upserts import insert_or_leave
 from finery.domain.secrets.errors import (
     InvalidSecret,

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
-from finery.contracts.run_events import EventBody
+from finery.contracts.webhook_events import EventBody
 from finery.contracts.webhooks import (
     MESSAGE_PREFIX,
     Delivery,

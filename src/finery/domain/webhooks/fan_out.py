@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.run import Run
-from finery.contracts.run_events import EventBody, EventMaker, RunEvent
+from finery.contracts.webhook_events import EventBody, EventMaker, RunEvent
 from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.context import DomainContext
 from finery.domain.runs.mapping import run_of

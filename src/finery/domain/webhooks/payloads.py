@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
-from finery.contracts.run_events import EventBody, EventMaker, RunEvent
 from finery.contracts.status import RunStatus
+from finery.contracts.webhook_events import EventBody, EventMaker, RunEvent
 from finery.contracts.webhooks import EVENT_PREFIX, MESSAGE_PREFIX, TEST_EVENT, RunEventType
 from finery.domain.context import DomainContext
 

@@ -14,7 +14,7 @@ from typing import Any
 from finery.contracts.chat_prompts import ChatPrompts, NotRenderable, TemplateOutOfBounds, Tokenizer
 from finery.engines.transformers.renderer import CPU_SECONDS, HEAD_BYTES, Chat, decoded, encoded
 from finery.engines.wire import RequestRefused, server_failure
-from finery.kit.limits import DEAF
+from finery.kit.limits import HANG_SIGNAL
 
 log = logging.getLogger(__name__)
 
@@ -200,7 +200,7 @@ class _Renderer:
 
     async def was_deaf(self) -> bool:
         """Whether it was ended, as it has been by now, in an operation without end."""
-        return await asyncio.to_thread(self._process.wait) == -DEAF
+        return await asyncio.to_thread(self._process.wait) == -HANG_SIGNAL
 
     def kill(self) -> None:
         self._sink.transport.abort()

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 
 
 class UnknownBuiltin(ValueError):

@@ -16,7 +16,7 @@ from finery.contracts.graders import (
     SingleGrader,
     StringCheckGrader,
     TextSimilarityGrader,
-    lowest_of,
+    lowest_score,
     parts_of,
     render,
     sample_of,
@@ -87,7 +87,7 @@ class Grading:
             for grade, given in zip(grades, scorer(cases), strict=True):
                 if isinstance(given, NotGraded):
                     grade.issues.append(Issue(name, given.error, str(given)))
-                    given = lowest_of(self._parts[name])
+                    given = lowest_score(self._parts[name])
                 grade.scores[name] = given
         for grade in grades:
             self._combine(grade)

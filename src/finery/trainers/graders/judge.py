@@ -7,7 +7,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-from finery.contracts.builtin import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.graders import ScoreModelGrader
 from finery.contracts.model_folder import is_adapter

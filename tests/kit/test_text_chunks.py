@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finery.kit.text import split_in_blocks, split_lines
+from finery.kit.text_chunks import split_in_blocks, split_lines
 
 CHUNKS = st.lists(st.text("ab\n", max_size=9).map(str.encode), max_size=6)
 

@@ -6,12 +6,12 @@ import sys
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.datasets.measurement import (
     MEASURED,
-    Found,
     MeasurementRefused,
     MeasurementRequest,
+    MeasurementResult,
     NotMeasured,
 )
-from finery.kit.limits import DEAF
+from finery.kit.limits import HANG_SIGNAL
 from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, ask_program
 
 STACK = ("torch", "transformers", "peft", "datasets")
@@ -28,7 +28,9 @@ QUIET = {
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
-def measure_apart(request: MeasurementRequest, *, seconds: float = SECONDS, offline: bool = False) -> Found:
+def measure_in_subprocess(
+    request: MeasurementRequest, *, seconds: float = SECONDS, offline: bool = False
+) -> MeasurementResult:
     """Takes some seconds for the imports alone, and about one per MB of rows. `offline`: asks no hub for anything."""
     if (missing := missing_library()) is not None:
         return NotMeasured(reason=f"the training stack is not installed here ({missing} is missing)")
@@ -39,7 +41,7 @@ def measure_apart(request: MeasurementRequest, *, seconds: float = SECONDS, offl
     except ProgramTooSlow as error:
         return NotMeasured(reason=f"measuring took too long: {error}")
     except (ProgramFailed, OSError) as error:
-        if isinstance(error, ProgramFailed) and error.code == -DEAF:
+        if isinstance(error, ProgramFailed) and error.code == -HANG_SIGNAL:
             return MeasurementRefused(refused=ENDLESS_TEMPLATE, would_fail=True)
         return NotMeasured(reason=f"measuring failed: {error}")
     return MEASURED.validate_json(answer.splitlines()[-1])

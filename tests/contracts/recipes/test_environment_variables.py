@@ -2,7 +2,7 @@ import pytest
 from pydantic import ValidationError
 
 from finery.contracts.recipes import CommandConfig, RecipeConfig, SftConfig
-from finery.contracts.recipes.variables import (
+from finery.contracts.recipes.environment_variables import (
     CREDENTIALS,
     check_secret_name,
     check_variable,

@@ -13,8 +13,8 @@ import time
 from concurrent.futures import Future
 from typing import Any
 
-from finery.contracts.datasets.measurement import MEASURED, Found, MeasurementRequest, NotMeasured
-from finery.contracts.datasets.measuring import OFFLINE, QUIET, missing_library
+from finery.contracts.datasets.measurement import MEASURED, MeasurementRequest, MeasurementResult, NotMeasured
+from finery.contracts.datasets.measurement_program import OFFLINE, QUIET, missing_library
 from finery.kit.one_shot_program import passed_environment
 
 SECONDS = 20.0
@@ -36,13 +36,13 @@ class NotNow(Exception):
     """It can be asked again later: too many others wait, or the server is being stopped."""
 
 
-class Measurer:
+class MeasurementWorker:
     """Any thread may ask; nothing is started before somebody does. It asks no hub for anything."""
 
     def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
-        self._waiting: dict[str, Future[Found]] = {}
+        self._waiting: dict[str, Future[MeasurementResult]] = {}
         """By what was asked: who asks the same waits for the same."""
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._thread: threading.Thread | None = None
@@ -60,7 +60,7 @@ class Measurer:
         """How many have not been measured yet."""
         return len(self._waiting)
 
-    def submit(self, request: MeasurementRequest) -> "Future[Found]":
+    def submit(self, request: MeasurementRequest) -> "Future[MeasurementResult]":
         """Returns at once. What goes wrong is a result, NotMeasured; only NotNow is raised, here or by the result."""
         if (missing := missing_library()) is not None:
             return _done(NotMeasured(reason=f"the training stack is not installed here ({missing} is missing)"))
@@ -72,7 +72,7 @@ class Measurer:
                 return self._waiting[asked]
             if len(self._waiting) >= MOST_WAITING:
                 raise NotNow
-            future: Future[Found] = Future()
+            future: Future[MeasurementResult] = Future()
             self._waiting[asked] = future
             self._queue.put(asked)
             if self._thread is None:
@@ -103,7 +103,7 @@ class Measurer:
             if asked is not None:
                 self._hand_over(asked, self._measured(asked))
 
-    def _hand_over(self, asked: str, found: Found) -> None:
+    def _hand_over(self, asked: str, found: MeasurementResult) -> None:
         with self._lock:
             future, stopping = self._waiting.pop(asked), self._stopping
         if stopping and isinstance(found, NotMeasured):
@@ -126,7 +126,7 @@ class Measurer:
             future.set_exception(NotNow())
         return True
 
-    def _measured(self, asked: str) -> Found:
+    def _measured(self, asked: str) -> MeasurementResult:
         try:
             told = self._asked(asked)
             if "answer" in told:
@@ -200,7 +200,7 @@ def _line(process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, Any]:
     return told
 
 
-def _done(found: Found) -> "Future[Found]":
-    future: Future[Found] = Future()
+def _done(found: MeasurementResult) -> "Future[MeasurementResult]":
+    future: Future[MeasurementResult] = Future()
     future.set_result(found)
     return future

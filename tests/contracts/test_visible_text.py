@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from finery.contracts.text import check_plain
+from finery.contracts.visible_text import check_plain
 
 
 class TestCheckPlain:

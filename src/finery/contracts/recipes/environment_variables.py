@@ -54,7 +54,7 @@ _OF_TRAINERS_SUFFIXES = ("_PROXY", "_CA_BUNDLE")
 
 CREDENTIAL_ENDINGS = ("_TOKEN", "_KEY", "_ID", "_SECRET", "_USERNAME", "_PASSWORD", "_URL", "_URI")
 
-CUSTOMARY: dict[str, tuple[str, ...]] = {
+OPTIONAL_SECRETS: dict[str, tuple[str, ...]] = {
     "hub": ("HF_TOKEN",),
     "wandb": ("WANDB_API_KEY", "WANDB_BASE_URL"),
     "mlflow": (
@@ -73,7 +73,7 @@ ADDRESSES: dict[str, frozenset[str]] = {
 }
 """Where a service is → what is sent there."""
 
-CREDENTIALS = frozenset(name for names in CUSTOMARY.values() for name in names)
+CREDENTIALS = frozenset(name for names in OPTIONAL_SECRETS.values() for name in names)
 """Hidden in a trainer's output wherever they came from."""
 
 

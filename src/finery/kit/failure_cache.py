@@ -29,7 +29,7 @@ class _Noted:
     pause: float
 
 
-class Failures:
+class FailureCache:
     """For all threads of this process. What was noted last is kept longest."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,14 +1,14 @@
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from finery.kit.in_use import InUse
+from finery.kit.usage_tracker import UsageTracker
 from tests.clock import Clock
 
 
 class TestIdleSeconds:
     def test_counts_from_the_end_of_the_last_use(self) -> None:
         clock = Clock()
-        things = InUse(clock)
+        things = UsageTracker(clock)
         assert things.begin("a")
         assert things.begin("a")
         clock.now += 50
@@ -22,7 +22,7 @@ class TestIdleSeconds:
 
     def test_of_what_was_never_heard_of_from_then_on(self) -> None:
         clock = Clock()
-        things = InUse(clock)
+        things = UsageTracker(clock)
         assert things.idle_seconds("a") == 0.0
         clock.now += 7
         assert things.idle_seconds("a") == 7.0
@@ -31,7 +31,7 @@ class TestIdleSeconds:
 class TestRetire:
     def test_nobody_begins_after_it(self) -> None:
         clock = Clock()
-        things = InUse(clock)
+        things = UsageTracker(clock)
         things.touch("a")
         assert not things.retire("a", 10)
         clock.now += 10
@@ -44,7 +44,7 @@ class TestRetire:
 
     def test_not_while_somebody_uses_it(self) -> None:
         clock = Clock()
-        things = InUse(clock)
+        things = UsageTracker(clock)
         things.begin("a")
         clock.now += 1000
         assert not things.retire("a", 10)
@@ -56,7 +56,7 @@ class TestRetire:
 
 
 def race() -> tuple[list[bool], bool]:
-    things, barrier = InUse(), threading.Barrier(3)
+    things, barrier = UsageTracker(), threading.Barrier(3)
 
     def begin(_: int) -> bool:
         barrier.wait()
@@ -71,7 +71,7 @@ def race() -> tuple[list[bool], bool]:
 
 class TestTakeUses:
     def test_each_use_is_told_once(self) -> None:
-        things = InUse()
+        things = UsageTracker()
         things.touch("a")
         things.idle_seconds("b")
         assert things.take_uses().keys() == {"a"}
@@ -81,7 +81,7 @@ class TestTakeUses:
         assert things.take_uses().keys() == {"a"}
 
     def test_what_is_forgotten_is_not_told(self) -> None:
-        things = InUse()
+        things = UsageTracker()
         things.touch("a")
         things.forget("a")
         assert things.take_uses() == {}

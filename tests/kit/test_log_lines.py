@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finery.kit.lines import BLOCK_BYTES, LINE_BYTES, LogReader, LogView, clean_line, read_part
+from finery.kit.log_lines import BLOCK_BYTES, LINE_BYTES, LogReader, LogView, clean_line, read_part
 
 
 def log(tmp_path: Path, content: bytes) -> Path:
@@ -57,7 +57,7 @@ class TestTail:
         assert reader.tail(path, 1).total_lines == 1002
 
     def test_a_long_count_is_remembered_over_a_restart(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("finery.kit.lines.LONG_BYTES", 4)
+        monkeypatch.setattr("finery.kit.log_lines.LONG_BYTES", 4)
         path = log(tmp_path, b"a\nb\nc\n")
         assert LogReader(tmp_path / "counts").count(path) == 3
         path.write_bytes(b"xxxxxx" + b"d\ne")

@@ -1,6 +1,6 @@
 import pytest
 
-from finery.kit.failures import FIRST_SECONDS, LASTING_SECONDS, MOST_KEPT, MOST_SECONDS, Failures
+from finery.kit.failure_cache import FIRST_SECONDS, LASTING_SECONDS, MOST_KEPT, MOST_SECONDS, FailureCache
 from tests.clock import Clock
 
 
@@ -10,12 +10,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def failures(clock: Clock) -> Failures:
-    return Failures(clock)
+def failures(clock: Clock) -> FailureCache:
+    return FailureCache(clock)
 
 
 class TestFind:
-    def test_what_lasts_is_known_for_long(self, failures: Failures, clock: Clock) -> None:
+    def test_what_lasts_is_known_for_long(self, failures: FailureCache, clock: Clock) -> None:
         failures.note("a", "no tensors", is_lasting=True)
         clock.now += LASTING_SECONDS - 60
         found = failures.find("a")
@@ -25,7 +25,7 @@ class TestFind:
         assert failures.find("a") is None
         assert failures.find("b") is None
 
-    def test_what_may_pass_pauses_longer_each_time(self, failures: Failures, clock: Clock) -> None:
+    def test_what_may_pass_pauses_longer_each_time(self, failures: FailureCache, clock: Clock) -> None:
         pauses = []
         for _ in range(6):
             failures.note("a", "killed", is_lasting=False)
@@ -36,13 +36,13 @@ class TestFind:
             assert failures.find("a") is None
         assert pauses == [FIRST_SECONDS, 10.0, 20.0, 40.0, MOST_SECONDS, MOST_SECONDS]
 
-    def test_a_success_forgets_it(self, failures: Failures) -> None:
+    def test_a_success_forgets_it(self, failures: FailureCache) -> None:
         failures.note("a", "killed", is_lasting=False)
         failures.forget("a")
         failures.forget("never")
         assert failures.find("a") is None
 
-    def test_the_oldest_go_first(self, failures: Failures) -> None:
+    def test_the_oldest_go_first(self, failures: FailureCache) -> None:
         for number in range(MOST_KEPT + 1):
             failures.note(str(number), "x", is_lasting=True)
         assert failures.find("0") is None

@@ -1,6 +1,6 @@
 import pytest
 
-from finery.kit.locations import path_in
+from finery.kit.error_paths import path_in
 
 
 class TestPathIn:

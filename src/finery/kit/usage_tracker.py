@@ -19,7 +19,7 @@ class _Thing:
     """Not told yet."""
 
 
-class InUse:
+class UsageTracker:
     """A thing is retired only while nobody uses it, and nobody begins to use what is retired: one lock sees to both."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
