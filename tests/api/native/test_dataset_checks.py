@@ -38,7 +38,7 @@ class TestCheck:
 
     def test_issues_are_the_answer(self, client: TestClient, home: Path) -> None:
         found = check(client, write(home, ROW, {"messages": [{"role": "usr", "content": "u"}]})).json()
-        assert (found["ok"], found["flawed"]) == (False, 1)
+        assert (found["ok"], found["invalid"]) == (False, 1)
         assert (found["issues"][0]["line"], found["issues"][0]["field"]) == (2, "messages[0].role")
         assert found["refusal"].startswith("line 2 (row 2): messages[0].role: unknown role")
 
