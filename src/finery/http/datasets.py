@@ -18,14 +18,14 @@ from finery.domain.datasets import VersionFile
 from finery.domain.issues import gather_issues
 from finery.http.files import file_range
 from finery.http.problems import RequestRefused, invalid_request
-from finery.http.services import CurrentGround, Services
+from finery.http.services import CurrentContext, Services
 from finery.http.uploads import Upload, receive_upload
 from finery.kit.suggest import nearest
 
 Form = TypeVar("Form", bound=BaseModel)
 
 
-async def received_upload(request: Request, context: CurrentGround) -> AsyncIterator[Upload]:
+async def received_upload(request: Request, context: CurrentContext) -> AsyncIterator[Upload]:
     """On the blobs' file system, so that storing it is a rename; what was not stored goes."""
     upload = await receive_upload(request, context.home.blobs)
     try:

@@ -51,4 +51,4 @@ async def current_context(connection: HTTPConnection) -> DomainContext:
 
 
 CurrentServices = Annotated[Services, Depends(current_services)]
-CurrentGround = Annotated[DomainContext, Depends(current_context)]
+CurrentContext = Annotated[DomainContext, Depends(current_context)]

@@ -10,7 +10,7 @@ from finery.api.jobs.mapping import STATUS_OF_REPORT, external_run, to_cancelled
 from finery.api.jobs.schemas import Job, JobCancelled, JobLogs, NewJob, StatusReport, StatusWord
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround, CurrentServices
+from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 MAX_JOBS = 1000
@@ -40,7 +40,7 @@ def list_jobs(
 
 @router.post("/jobs", dependencies=[WRITE], status_code=201, response_model=Job)
 def create_job(
-    body: NewJob, session: SubmitSession, context: CurrentGround, user: CurrentUser,
+    body: NewJob, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> dict[str, Any]:  # fmt: skip
     return to_job(runs.create(session, external_run(body, idempotency_key), context, user))
@@ -62,7 +62,7 @@ def cancel_job(job_id: JobId, session: WriteSession, user: CurrentUser) -> JobCa
 
 
 @router.delete("/jobs/{job_id}", dependencies=[WRITE], status_code=204)
-def delete_job(job_id: JobId, session: WriteSession, context: CurrentGround, user: CurrentUser) -> None:
+def delete_job(job_id: JobId, session: WriteSession, context: CurrentContext, user: CurrentUser) -> None:
     runs.delete(session, job_id, context, user)
 
 

@@ -7,7 +7,7 @@ from finery.api.jobs.mapping import dpo_run, sft_run, to_accepted, to_uploaded
 from finery.api.jobs.schemas import Accepted, DpoRequest, SftRequest, UploadedFile
 from finery.domain import audit, runs
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, SubmitSession
 from finery.http.uploads import FILE_FORM, keep_upload, receive_upload
 
@@ -16,7 +16,7 @@ router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ER
 
 @router.post("/train/sft", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_sft(
-    body: SftRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser,
+    body: SftRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
     return to_accepted(runs.create(session, sft_run(body, idempotency_key), context, user))
@@ -24,14 +24,14 @@ def start_sft(
 
 @router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_dpo(
-    body: DpoRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser,
+    body: DpoRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
     return to_accepted(runs.create(session, dpo_run(body, idempotency_key), context, user))
 
 
 @router.post("/upload/dataset", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], openapi_extra=FILE_FORM)
-async def upload_dataset(request: Request, context: CurrentGround, changes: CurrentChanges) -> UploadedFile:
+async def upload_dataset(request: Request, context: CurrentContext, changes: CurrentChanges) -> UploadedFile:
     upload = await keep_upload(await receive_upload(request, context.home.uploads), context.home)
     kept = to_uploaded(upload, context)
     await changes.make(lambda session: audit.name_target(session, kept.file_path))

@@ -1,4 +1,4 @@
-"""The native API, `/api/v1`: the complete one."""
+"""The native API, `/api/v1`: all that Finery can do."""
 
 from finery.api.native import (
     accounts,

@@ -1,4 +1,4 @@
-"""The wire types of accounts, secrets and the audit log, where contracts has no word for it."""
+"""Request and response bodies of accounts, keys and secrets that `finery.contracts` does not hold."""
 
 from datetime import datetime
 from typing import Annotated
@@ -22,7 +22,7 @@ class SetupRequest(_Request):
     password: Password
     display_name: str | None = None
     setup_token: Annotated[str, Field(max_length=1024)] | None = None
-    """Over the network only: the server shows it when it starts."""
+    """Needed over the network only: the server shows it when it starts."""
 
 
 class LoginRequest(_Request):
@@ -36,7 +36,7 @@ class LoginRequest(_Request):
 class LoggedIn(BaseModel):
     user: User
     expires_at: datetime
-    """Of the session; each use puts it off."""
+    """When the session ends; each use puts it off."""
 
 
 class Me(BaseModel):
@@ -45,9 +45,9 @@ class Me(BaseModel):
     name: str
     permissions: list[Permission]
     is_local: bool
-    """The person on the server's machine while no account exists."""
+    """True for the person on the server's machine while no account exists."""
     is_scoped: bool
-    """Came with a key that has fewer permissions than its user may have."""
+    """True for a key that has fewer permissions than its user."""
 
 
 class ChangePasswordRequest(_Request):

@@ -1,8 +1,7 @@
-"""Set-up, login, one's own account and keys."""
+"""HTTP routes of set-up, login, the caller's account and API keys: `/api/v1/setup`, `/login`, `/me`, `/keys`."""
 
 from fastapi import APIRouter, Depends, Request
 
-from finery.api.native.account_mapping import to_me, to_new_admin
 from finery.api.native.account_schemas import (
     ChangePasswordRequest,
     CreatedKey,
@@ -14,6 +13,7 @@ from finery.api.native.account_schemas import (
     SetupRequest,
 )
 from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, KeyId, NativeRoute
+from finery.api.native.mapping import to_me, to_new_admin
 from finery.contracts.accounts import ApiKey, SetupStatus, User
 from finery.domain import accounts, audit
 from finery.http.attempt_limits import AttemptLimit
@@ -27,7 +27,7 @@ from finery.http.session import ReadSession, WriteSession
 
 EVERYONE = Depends(AllowEveryone())
 SELF = Depends(Allow(Permission.ACCOUNT_SELF))
-LEAVING = Depends(AllowLogout(Permission.ACCOUNT_SELF))
+LOGOUT = Depends(AllowLogout(Permission.ACCOUNT_SELF))
 KEYS = Depends(Allow(Permission.KEYS_SELF))
 
 router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["accounts"], responses=ERRORS)
@@ -51,10 +51,10 @@ async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
     return LoggedIn(user=opened.user, expires_at=opened.expires_at)
 
 
-@router.post("/logout", dependencies=[LEAVING], status_code=204)
+@router.post("/logout", dependencies=[LOGOUT], status_code=204)
 def logout(session: WriteSession, entrance: CurrentEntrance) -> None:
-    """Ends the session of the cookie; whoever came with a key has none to end. The cookie is deleted also when the
-    session has ended already, which is 401."""
+    """Ends the cookie's session; a request with a key has none to end. The cookie is deleted also when the session
+    has ended already, which is answered with 401."""
     entrance.log_out(session)
 
 
@@ -67,7 +67,7 @@ def describe_me(session: ReadSession, user: CurrentUser) -> Me:
 def change_password(
     body: ChangePasswordRequest, session: WriteSession, user: CurrentUser, services: CurrentServices, request: Request
 ) -> None:
-    """All other sessions of the user end."""
+    """Changes the password, and ends all other sessions of the user."""
     user_id = account_of(user)
     services.rate_limits.check(PASSWORD_CHANGES, user_id)
     accounts.change_password(
@@ -77,19 +77,19 @@ def change_password(
 
 @router.post("/keys", dependencies=[KEYS], status_code=201)
 def create_key(body: CreateKeyRequest, session: WriteSession, user: CurrentUser) -> CreatedKey:
-    """The key is shown this once. 100 may be active at a time."""
-    made = accounts.create_key(session, user, **body.model_dump())
-    audit.name_target(session, made.info.id)
-    return CreatedKey(key=made.key, info=made.info)
+    """Creates a key, which is shown this once. 100 may be active at a time."""
+    created = accounts.create_key(session, user, **body.model_dump())
+    audit.name_target(session, created.info.id)
+    return CreatedKey(key=created.key, info=created.info)
 
 
 @router.get("/keys", dependencies=[KEYS])
 def list_keys(session: ReadSession, user: CurrentUser) -> KeyList:
-    """One's own, newest first: those that are active, and of the others the newest."""
+    """Lists the caller's keys, newest first: those that are active, and of the others the newest."""
     return KeyList(keys=accounts.list_keys(session, account_of(user)))
 
 
 @router.delete("/keys/{key_id}", dependencies=[KEYS])
 def revoke_key(key_id: KeyId, session: WriteSession, user: CurrentUser) -> ApiKey:
-    """For ever. What was begun with it goes on."""
+    """Revokes a key for ever. What was begun with it goes on."""
     return accounts.revoke_key(session, account_of(user), key_id)

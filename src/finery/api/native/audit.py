@@ -1,4 +1,4 @@
-"""The record of who did what: read, never changed."""
+"""HTTP routes of `/api/v1/audit`: list and export the audit log."""
 
 import re
 from collections.abc import Iterator
@@ -19,13 +19,12 @@ from finery.http.services import CurrentServices, Services
 from finery.http.session import ReadSession
 
 READ = Depends(Allow(Permission.AUDIT_READ))
-LINES = 500
-"""Sent at once."""
+CHUNK_LINES = 500
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]*")
 
 
-def _no_number(value: object) -> object:
-    """Seconds since 1970, which pydantic takes too, are easily milliseconds."""
+def _refuse_number(value: object) -> object:
+    # Pydantic would take it as seconds since 1970, which are easily mistaken for milliseconds.
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         raise ValueError("is no moment; give one with its zone, like 2026-01-31T12:00:00Z")
     return value
@@ -39,7 +38,7 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 Text = Annotated[str | None, Query(max_length=200)]
-UtcMoment = Annotated[AwareDatetime, BeforeValidator(_no_number), AfterValidator(_in_utc)]
+UtcMoment = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidator(_in_utc)]
 Moment = Annotated[UtcMoment | None, Query(description="With its zone: 2026-01-31T12:00:00Z.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -57,26 +56,24 @@ async def audit_filter(
     return AuditFilter(user_id=user_id, action=action, target=target, result=result, since=since, until=until)
 
 
-WantedEntries = Annotated[AuditFilter, Depends(audit_filter)]
+Criteria = Annotated[AuditFilter, Depends(audit_filter)]
 
 
 @router.get("", dependencies=[READ])
-def list_audit_entries(
-    wanted: WantedEntries, session: ReadSession, limit: Limit = 100, cursor: Text = None
-) -> AuditPage:
-    """Newest first. `cursor` is the `next_cursor` of the page before."""
-    return audit.list_page(session, wanted, limit=limit, cursor=cursor)
+def list_audit_entries(criteria: Criteria, session: ReadSession, limit: Limit = 100, cursor: Text = None) -> AuditPage:
+    """Lists entries, newest first. `cursor` is the `next_cursor` of the page before."""
+    return audit.list_page(session, criteria, limit=limit, cursor=cursor)
 
 
 @router.get("/export", dependencies=[READ], response_class=StreamingResponse, responses=in_type("application/x-ndjson"))
-async def export_audit_entries(wanted: WantedEntries, services: CurrentServices) -> Response:
-    """All that the filters let through, oldest first, one JSON object a line."""
-    return StreamingResponse(_lines(services, wanted), media_type="application/x-ndjson")
+async def export_audit_entries(criteria: Criteria, services: CurrentServices) -> Response:
+    """Streams all that the filters let through, oldest first, one JSON object a line."""
+    return StreamingResponse(_chunks(services, criteria), media_type="application/x-ndjson")
 
 
-def _lines(services: Services, wanted: AuditFilter) -> Iterator[str]:
-    """In a session of its own: the request's would be closed by the time the stream begins."""
+def _chunks(services: Services, criteria: AuditFilter) -> Iterator[str]:
+    # In a session of its own: the request's would be closed by the time the stream begins.
     with services.database.read() as session:
-        lines = audit.export(session, wanted)
-        while part := "".join(islice(lines, LINES)):
-            yield part
+        lines = audit.export(session, criteria)
+        while chunk := "".join(islice(lines, CHUNK_LINES)):
+            yield chunk

@@ -1,4 +1,4 @@
-"""Whether data is fit for a recipe, and for a model."""
+"""HTTP route `/api/v1/datasets/check`: checks whether a run of a recipe may train on the data."""
 
 from typing import Annotated
 
@@ -23,7 +23,7 @@ class CheckDatasetRequest(PlainNumbers):
     model_config = ConfigDict(extra="forbid")
 
     path: PathText
-    """Of a file or folder, or `dataset:<id or name>[@<version>]`."""
+    """A file, a folder, or `dataset:<id or name>[@<version>]`."""
     recipe: str = Field(default="sft", max_length=32)
     dataset_name: str | None = Field(default=None, max_length=200)
     """The entry of a folder's dataset_info.json."""
@@ -36,10 +36,6 @@ class CheckDatasetRequest(PlainNumbers):
 @router.post("/check", dependencies=[Depends(Allow(Permission.DATASETS_READ))], responses=TOO_MANY)
 @studies_data
 def check_dataset(body: CheckDatasetRequest, services: CurrentServices, user: CurrentUser) -> DatasetCheck:
-    """What is wrong with the data is the answer: `ok` says whether a run may train on it."""
-    return check_data(services, _asked(body), user)
-
-
-def _asked(body: CheckDatasetRequest) -> CheckRequest:
-    facts = body.model_dump()
-    return CheckRequest(entry_name=facts.pop("dataset_name"), **facts)
+    """Answers with what is wrong with the data; `ok` says whether a run may train on it."""
+    fields = body.model_dump()
+    return check_data(services, CheckRequest(entry_name=fields.pop("dataset_name"), **fields), user)

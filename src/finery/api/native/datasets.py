@@ -1,11 +1,11 @@
-"""Stored datasets and their versions."""
+"""HTTP routes of `/api/v1/datasets`: stored datasets and their versions."""
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response, StreamingResponse
 
-from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, ApiError, DatasetId, NativeRoute
+from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, ApiError, DatasetId, NativeRoute, RangeHeader
 from finery.api.native.mapping import to_stored
 from finery.api.native.schemas import (
     DatasetChanges,
@@ -22,7 +22,7 @@ from finery.http.admission import GLANCES, READS, studies_data, worked_on_in
 from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
 from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround, CurrentServices
+from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import ReadSession, UploadSession, WriteSession
 from finery.http.uploads import file_form
 
@@ -38,7 +38,6 @@ Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` o
 Name = Annotated[str | None, Query(max_length=200, description="Only those of this name.")]
 Rows = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
-RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 FILE = in_ranges("application/octet-stream", error=ApiError)
 
 router = APIRouter(prefix=f"{PREFIX}/datasets", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
@@ -56,9 +55,10 @@ Located = Annotated[VersionFile, Depends(located)]
 
 @router.post("", dependencies=[WRITE], status_code=201, openapi_extra=NEW)
 def create_dataset(
-    upload: ReceivedUpload, session: UploadSession, context: CurrentGround, user: CurrentUser
+    upload: ReceivedUpload, session: UploadSession, context: CurrentContext, user: CurrentUser
 ) -> StoredDataset:
-    """Without `name`, it is called as its file; a file of the same name again becomes the next version."""
+    """Stores a file. Without `name`, the dataset is called as its file; a file of the same name again becomes the next
+    version."""
     form = parse_fields(NewDatasetForm, upload.fields)
     return to_stored(datasets.create(session, upload, actor=user, home=context.home, **dict(form)))
 
@@ -82,13 +82,13 @@ def change_dataset(dataset_id: DatasetId, body: DatasetChanges, session: WriteSe
 
 @router.delete("/{dataset_id}", dependencies=[WRITE], status_code=204)
 def delete_dataset(dataset_id: DatasetId, session: WriteSession, user: CurrentUser) -> None:
-    """With all its versions. Refused while an unfinished run reads one of them."""
+    """Deletes a dataset with all its versions. Refused while an unfinished run reads one of them."""
     datasets.delete(session, dataset_id, user)
 
 
 @router.post("/{dataset_id}/versions", dependencies=[WRITE], status_code=201, openapi_extra=file_form(**NOTE))
 def add_version(
-    dataset_id: DatasetId, upload: ReceivedUpload, session: UploadSession, context: CurrentGround, user: CurrentUser
+    dataset_id: DatasetId, upload: ReceivedUpload, session: UploadSession, context: CurrentContext, user: CurrentUser
 ) -> DatasetVersion:
     form = parse_fields(NewVersionForm, upload.fields)
     return datasets.add_version(session, dataset_id, upload, actor=user, home=context.home, note=form.note)
@@ -103,21 +103,21 @@ def list_versions(dataset_id: DatasetId, session: ReadSession, user: CurrentUser
 def restore_version(
     dataset_id: DatasetId, body: RestoreVersion, session: WriteSession, user: CurrentUser
 ) -> DatasetVersion:
-    """An old version's content as the newest version."""
+    """Makes an old version's content the newest version."""
     return datasets.restore(session, dataset_id, body.version, actor=user, note=body.note)
 
 
 @router.get("/{dataset_id}/preview", dependencies=[READ])
 @worked_on_in(GLANCES)
-def preview_rows(found: Located, rows: Rows = 20, offset: Offset = 0) -> Preview:
-    return datasets.preview(found.path, offset=offset, limit=rows, filename=found.version.filename)
+def preview_rows(file: Located, rows: Rows = 20, offset: Offset = 0) -> Preview:
+    return datasets.preview(file.path, offset=offset, limit=rows, filename=file.version.filename)
 
 
 @router.get("/{dataset_id}/statistics", dependencies=[READ], responses=TOO_MANY)
 @studies_data
-def get_statistics(found: Located, services: CurrentServices, user: CurrentUser) -> Statistics:
-    """Counted at the first request, which takes as long as the file is read."""
-    return statistics_of(services, found)
+def get_statistics(file: Located, services: CurrentServices, user: CurrentUser) -> Statistics:
+    """Counts rows, roles and lengths; the first request for a version reads its whole file."""
+    return statistics_of(services, file)
 
 
 @router.get("/{dataset_id}/diff", dependencies=[READ], responses=TOO_MANY)
@@ -125,12 +125,12 @@ def get_statistics(found: Located, services: CurrentServices, user: CurrentUser)
 def compare_versions(
     dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, old: OldVersion, new: Version = None
 ) -> DatasetDiff:
-    """The rows that came and went between two versions."""
+    """Answers with the rows that came and went between two versions."""
     return diff_of(locate(services, dataset_id, old, user), locate(services, dataset_id, new, user))
 
 
 @router.get("/{dataset_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=FILE)
 @worked_on_in(READS)
-def download_dataset(found: Located, wanted: RangeHeader = None) -> Response:
-    """The file as it was uploaded, or a range of its bytes."""
-    return content(found, wanted)
+def download_dataset(file: Located, byte_range: RangeHeader = None) -> Response:
+    """Answers with the file as it was uploaded, or a range of its bytes."""
+    return content(file, byte_range)

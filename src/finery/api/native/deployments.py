@@ -1,4 +1,4 @@
-"""Running engines, and the models that can be named."""
+"""HTTP routes of `/api/v1/deployments`, their chat and completions, and `/api/v1/models`."""
 
 from typing import Annotated, Any
 
@@ -15,7 +15,7 @@ from finery.http.body import CONVERSATION
 from finery.http.engine_startup import pass_on_to
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround, CurrentServices
+from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.DEPLOYMENTS_READ))
@@ -28,7 +28,7 @@ router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["deployments"],
 
 @worked_on_in(READS)
 def stored_deployment(deployment_id: DeploymentId, services: CurrentServices, user: CurrentUser) -> Deployment:
-    """For answers that take longer than a session should be open."""
+    """Reads the deployment in a short session, for answers that take longer than one should be open."""
     with services.database.read() as session:
         return deployments.get(session, deployment_id, user)
 
@@ -39,27 +39,27 @@ EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of
 
 @router.post("/deployments", dependencies=[WRITE], status_code=201)
 def create_deployment(
-    body: CreateDeploymentRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser
+    body: CreateDeploymentRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser
 ) -> Deployment:
     return to_deployment(deployments.create(session, to_new_deployment(body), context, user), context)
 
 
 @router.get("/deployments", dependencies=[READ])
-def list_deployments(session: ReadSession, context: CurrentGround, user: CurrentUser) -> DeploymentList:
-    found = deployments.list_all(session, user)
-    return DeploymentList(deployments=[to_deployment(deployment, context) for deployment in found])
+def list_deployments(session: ReadSession, context: CurrentContext, user: CurrentUser) -> DeploymentList:
+    listed = deployments.list_all(session, user)
+    return DeploymentList(deployments=[to_deployment(deployment, context) for deployment in listed])
 
 
 @router.get("/deployments/{deployment_id}", dependencies=[READ])
 def get_deployment(
-    deployment_id: DeploymentId, session: ReadSession, context: CurrentGround, user: CurrentUser
+    deployment_id: DeploymentId, session: ReadSession, context: CurrentContext, user: CurrentUser
 ) -> Deployment:
     return to_deployment(deployments.get(session, deployment_id, user), context)
 
 
 @router.patch("/deployments/{deployment_id}", dependencies=[WRITE])
 def change_deployment(
-    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, context: CurrentGround,
+    deployment_id: DeploymentId, body: DeploymentChanges, session: WriteSession, context: CurrentContext,
     user: CurrentUser,
 ) -> Deployment:  # fmt: skip
     return to_deployment(deployments.change(session, deployment_id, body, user), context)
@@ -67,7 +67,7 @@ def change_deployment(
 
 @router.delete("/deployments/{deployment_id}", dependencies=[WRITE])
 def stop_deployment(
-    deployment_id: DeploymentId, session: WriteSession, context: CurrentGround, user: CurrentUser
+    deployment_id: DeploymentId, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> Deployment:
     return to_deployment(deployments.request_stop(session, deployment_id, user), context)
 
@@ -85,5 +85,5 @@ async def complete(
 
 
 @router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])
-def list_models(session: ReadSession, context: CurrentGround, user: CurrentUser) -> ModelList:
+def list_models(session: ReadSession, context: CurrentContext, user: CurrentUser) -> ModelList:
     return ModelList(models=catalog.list_models(session, context, user))

@@ -1,4 +1,4 @@
-"""The error bodies of the native API, and the parameters that its routes share."""
+"""Error bodies of the native API, and the path and header parameters that its routes share."""
 
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -48,6 +48,7 @@ DatasetId = Annotated[str, Path(min_length=1, max_length=64)]
 WebhookId = Annotated[str, Path(min_length=1, max_length=64)]
 MessageId = Annotated[str, Path(min_length=1, max_length=64)]
 KeyId = Annotated[str, Path(min_length=1, max_length=64)]
+RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 IdempotencyKey = Annotated[
     str | None,
     Header(

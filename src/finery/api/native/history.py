@@ -1,11 +1,11 @@
-"""What a run has said and left behind: events, figures, log, artifacts."""
+"""HTTP routes of a run's events, metrics, log and artifacts, below `/api/v1/runs/{run_id}`."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.responses import Response, StreamingResponse
 
-from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RunId
+from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RangeHeader, RunId
 from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
 from finery.contracts.run import Run
@@ -15,7 +15,7 @@ from finery.http.artifacts import artifact_content
 from finery.http.files import file_range
 from finery.http.openapi_responses import OpenApiResponses, in_ranges, in_type
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround, CurrentServices
+from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import ReadSession
 from finery.http.streams import event_stream
 from finery.kit.log_lines import read_part
@@ -30,7 +30,6 @@ ByteOffset = Annotated[int | None, Query(ge=0, le=2**62, description="Instead of
 ByteLimit = Annotated[int, Query(ge=1, le=16 * 2**20, description="With `offset`: at most so many bytes.")]
 ArtifactId = Annotated[int, Path(ge=1, le=2**62)]
 InnerPath = Annotated[str | None, Query(max_length=4096, description="A file in an artifact that is a folder.")]
-RangeHeader = Annotated[str | None, Header(alias="Range", max_length=200)]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
 
 STREAM: OpenApiResponses = {**in_type("text/event-stream"), 204: {"description": "The run has ended, and all was seen"}}
@@ -42,7 +41,7 @@ router = APIRouter(prefix=f"{PREFIX}/runs/{{run_id}}", route_class=NativeRoute, 
 
 @worked_on_in(OPENINGS)
 def stored_run(run_id: RunId, services: CurrentServices, user: CurrentUser) -> Run:
-    """For answers that go on long after a session should have ended."""
+    """Reads the run in a short session, for answers that go on long after one should have ended."""
     with services.database.read() as session:
         return runs.get(session, run_id, user)
 
@@ -61,7 +60,7 @@ def list_events(
 async def stream_events(
     run: StoredRun, services: CurrentServices, after: After = 0, last_event_id: LastEventId = None
 ) -> Response:
-    """Server-sent events: `id` is the sequence number, `data` the event. Ends with the run."""
+    """Streams server-sent events until the run ends: `id` is the sequence number, `data` the event."""
     return event_stream(services.streams, run, after=after, last_event_id=last_event_id)
 
 
@@ -83,24 +82,24 @@ def read_log(
 
 
 @router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse, responses=LOG)
-async def download_log(run: StoredRun, context: CurrentGround, wanted: RangeHeader = None) -> Response:
-    """The log as it was written, or a range of its bytes."""
-    return file_range(context.home.run_log(run.uid), wanted, media_type="text/plain; charset=utf-8")
+async def download_log(run: StoredRun, context: CurrentContext, byte_range: RangeHeader = None) -> Response:
+    """Answers with the log as it was written, or a range of its bytes."""
+    return file_range(context.home.run_log(run.uid), byte_range, media_type="text/plain; charset=utf-8")
 
 
 @router.get("/artifacts", dependencies=[READ])
-def list_artifacts(run_id: RunId, session: ReadSession, context: CurrentGround, user: CurrentUser) -> ArtifactList:
-    found = runs.list_artifacts(session, run_id, user)
-    return ArtifactList(artifacts=[to_artifact(artifact, context) for artifact in found])
+def list_artifacts(run_id: RunId, session: ReadSession, context: CurrentContext, user: CurrentUser) -> ArtifactList:
+    artifacts = runs.list_artifacts(session, run_id, user)
+    return ArtifactList(artifacts=[to_artifact(artifact, context) for artifact in artifacts])
 
 
 @router.get(
     "/artifacts/{artifact_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=ARTIFACT
 )
 def download_artifact(
-    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, context: CurrentGround, user: CurrentUser,
-    path: InnerPath = None, wanted: RangeHeader = None,
+    run_id: RunId, artifact_id: ArtifactId, session: ReadSession, context: CurrentContext, user: CurrentUser,
+    path: InnerPath = None, byte_range: RangeHeader = None,
 ) -> Response:  # fmt: skip
-    """A file, or a range of its bytes; of a folder, the list of its files, or with `path` one of them."""
+    """Answers with a file, or a range of its bytes; of a folder, the list of its files, or with `path` one of them."""
     artifact = runs.get_artifact(session, run_id, artifact_id, user, context)
-    return artifact_content(artifact, context, path, wanted)
+    return artifact_content(artifact, context, path, byte_range)

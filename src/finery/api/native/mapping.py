@@ -1,11 +1,14 @@
-"""Between the native API's wire types and the core's."""
+"""Maps the native API's request bodies to the domain's contracts, and its results to response bodies."""
 
 import platform
 from collections.abc import Iterator
 
 from finery import __version__
+from finery.api.native.account_schemas import Me, SetupRequest
 from finery.api.native.schemas import CreateDeploymentRequest, CreateRunRequest, StoredDataset, System
+from finery.contracts.accounts import NewUser, User
 from finery.contracts.deployment import Deployment, NewDeployment
+from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact, NewRun, RunFilter
 from finery.contracts.status import RunStatus
 from finery.contracts.stored_datasets import Dataset
@@ -35,7 +38,8 @@ def to_new_deployment(request: CreateDeploymentRequest) -> NewDeployment:
 
 
 def to_deployment(deployment: Deployment, context: DomainContext) -> Deployment:
-    """Where the home lies is nobody's business: paths in it are told relative to it, as a request would name them."""
+    """Returns a copy whose paths are relative to the home, as a request would name them."""
+    # Where the home lies on the server's disk is nobody's business.
     error, served = deployment.error, deployment.served_name
     return deployment.model_copy(
         update={
@@ -55,7 +59,7 @@ def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) 
 
 
 def to_tail(view: LogView) -> Iterator[bytes]:
-    """The JSON text of a LogAnswer."""
+    """Yields the JSON text of a LogAnswer."""
     return log_json(b'{"lines":[', view)
 
 
@@ -67,6 +71,20 @@ def to_stored(dataset: Dataset) -> StoredDataset:
         size_bytes=newest.size_bytes,
         sha256=newest.sha256,
         filename=newest.filename,
+    )
+
+
+def to_new_admin(request: SetupRequest) -> NewUser:
+    return NewUser(email=request.email, username=request.username, display_name=request.display_name)
+
+
+def to_me(principal: Principal, user: User | None) -> Me:
+    return Me(
+        user=user,
+        name=principal.name,
+        permissions=sorted(principal.permissions),
+        is_local=principal.is_local,
+        is_scoped=principal.is_scoped,
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs: created, found, changed, asked to do something, deleted."""
+"""HTTP routes of `/api/v1/runs`: create, list, change, control and delete runs."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from finery.contracts.run import Run, RunChanges, RunPage
 from finery.contracts.status import RunStatus
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
@@ -29,7 +29,7 @@ router = APIRouter(prefix=f"{PREFIX}/runs", route_class=NativeRoute, tags=["runs
 
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_run(
-    body: CreateRunRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser,
+    body: CreateRunRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Run:  # fmt: skip
     return runs.create(session, to_new_run(body, idempotency_key), context, user)
@@ -56,7 +56,7 @@ def get_run(run_id: RunId, session: ReadSession, user: CurrentUser) -> Run:
 
 @router.patch("/{run_id}", dependencies=[WRITE])
 def change_run(run_id: RunId, body: RunChanges, session: WriteSession, user: CurrentUser) -> Run:
-    """Its name, its labels, and whether it is shared."""
+    """Changes the name, the labels, and whether the run is shared."""
     return runs.change(session, run_id, body, user)
 
 
@@ -71,8 +71,9 @@ def pause_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
 
 
 @router.post("/{run_id}/resume", dependencies=[WRITE])
-def resume_run(run_id: RunId, session: SubmitSession, context: CurrentGround, user: CurrentUser) -> Run:
-    """Of a run that has ended, a new run that begins from the last whole checkpoint; its `resumed_from` names this."""
+def resume_run(run_id: RunId, session: SubmitSession, context: CurrentContext, user: CurrentUser) -> Run:
+    """Queues a paused run again. Of a run that has ended, creates a new run that begins from its last whole checkpoint
+    and names it in `resumed_from`."""
     return runs.resume(session, run_id, user, context)
 
 
@@ -87,5 +88,5 @@ def save_checkpoint(run_id: RunId, session: WriteSession, user: CurrentUser) -> 
 
 
 @router.delete("/{run_id}", dependencies=[WRITE], status_code=204)
-def delete_run(run_id: RunId, session: WriteSession, context: CurrentGround, user: CurrentUser) -> None:
+def delete_run(run_id: RunId, session: WriteSession, context: CurrentContext, user: CurrentUser) -> None:
     runs.delete(session, run_id, context, user)

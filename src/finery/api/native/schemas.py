@@ -1,4 +1,4 @@
-"""The wire types of the native API, where contracts has no word for it."""
+"""Request and response bodies of the native API that `finery.contracts` does not hold."""
 
 from typing import Annotated, Any
 
@@ -11,6 +11,7 @@ from finery.contracts.numbers import PlainNumbers
 from finery.contracts.recipes.base import PathText
 from finery.contracts.run import Artifact, LabelText, Resources
 from finery.contracts.stored_datasets import Dataset, DatasetVersion
+from finery.contracts.webhooks import Webhook
 
 SafeId = Annotated[str, Field(min_length=1, max_length=128)]
 
@@ -22,7 +23,7 @@ class CreateRunRequest(PlainNumbers):
     config: dict[str, Any]
     """The recipe's configuration."""
     id: SafeId | None = None
-    """Default: eight hexadecimal digits are drawn."""
+    """Default: eight random hexadecimal digits."""
     name: LabelText | None = None
     labels: Annotated[dict[LabelText, LabelText], Field(max_length=50)] = {}
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
@@ -33,14 +34,14 @@ class CreateRunRequest(PlainNumbers):
 
 
 class EventList(BaseModel):
-    """In order; ask again with `after` of the last one."""
+    """Events in order; `after` with the last one's sequence number leads to the next ones."""
 
     events: list[Event]
 
 
 class MetricList(BaseModel):
     points: list[dict[str, Any]]
-    """Each with `type` (progress or evaluation), `at`, `step` and its figures."""
+    """Each has `type` (progress or evaluation), `at`, `step` and its metrics."""
 
 
 class ArtifactList(BaseModel):
@@ -48,7 +49,7 @@ class ArtifactList(BaseModel):
 
 
 class LogAnswer(BaseModel):
-    """With `tail`: `lines` and `total_lines`. With `offset`: `text` and `next_offset`."""
+    """Holds `lines` and `total_lines` with `tail`, `text` and `next_offset` with `offset`."""
 
     lines: list[str] | None = None
     total_lines: int | None = None
@@ -61,7 +62,7 @@ class CreateDeploymentRequest(BaseModel):
 
     model: PathText
     slot: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")] | None = None
-    """A role that one deployment of yours holds at a time; what held it is stopped."""
+    """A role that one of your deployments has at a time; the one that had it before is stopped."""
     engine: EngineChoice = "auto"
     """`auto`: vLLM where it is installed and there is a GPU, else our own."""
     options: EngineOptions = EngineOptions()
@@ -78,7 +79,7 @@ class ModelList(BaseModel):
 
 
 class NewDatasetForm(BaseModel):
-    """What the form holds beside the file."""
+    """The form fields beside the file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -94,7 +95,7 @@ class NewVersionForm(BaseModel):
 
 
 class StoredDataset(Dataset):
-    """With what its newest version's file is, at the top."""
+    """A dataset, with the file of its newest version at the top level."""
 
     path: str
     """Usable as `dataset_path`."""
@@ -121,6 +122,19 @@ class DatasetChanges(BaseModel):
 
     name: Annotated[str, Field(max_length=1000)] | None = None
     shared: bool | None = None
+
+
+class WebhookList(BaseModel):
+    """Newest first."""
+
+    webhooks: list[Webhook]
+
+
+class RotateSecretRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    keep_old: bool = True
+    """For 24 hours messages are signed with the old secret, too."""
 
 
 class System(Machine):

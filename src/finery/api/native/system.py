@@ -1,4 +1,4 @@
-"""The server about itself."""
+"""HTTP routes that describe the server: `/healthz`, `/readyz`, `/metrics` and `/api/v1/system`."""
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -21,13 +21,13 @@ router = APIRouter(route_class=NativeRoute, tags=["system"], responses=ERRORS)
 
 @router.get("/healthz", dependencies=[Depends(AllowEveryone())])
 async def healthz() -> Healthy:
-    """The process lives, whatever its database does: whoever restarts it when this is not answered asks here."""
+    """Answers as long as the process lives, whatever its database does: restart it when this fails."""
     return Healthy()
 
 
 @router.get("/readyz", dependencies=[Depends(AllowEveryone())])
 async def readyz(services: CurrentServices) -> Ready:
-    """It can do its work: whoever sends it requests asks here. 503 while its database does not answer."""
+    """Answers 200 while the server can do its work, and 503 while its database does not answer."""
     await services.readiness.check()
     return Ready()
 
@@ -40,7 +40,7 @@ def describe_system(services: CurrentServices) -> System:
 
 @router.get("/metrics", dependencies=[READ], response_class=Response, responses=in_type("text/plain"))
 def metrics(session: ReadSession, services: CurrentServices) -> Response:
-    """For Prometheus."""
+    """Answers in Prometheus's text format."""
     metrics = ServerMetrics(
         runs.count_by_status(session),
         deployments.count_by_status(session),

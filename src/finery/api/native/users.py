@@ -1,4 +1,4 @@
-"""The server's users."""
+"""HTTP routes of `/api/v1/users`, and of the keys of each user, for administrators."""
 
 from typing import Annotated
 
@@ -22,7 +22,7 @@ router = APIRouter(prefix=f"{PREFIX}/users", route_class=NativeRoute, tags=["use
 
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_user(body: NewUser, session: WriteSession) -> User:
-    """Without a password the user cannot log in."""
+    """Creates a user, who cannot log in without a password."""
     user = accounts.create_user(session, body)
     audit.name_target(session, user.id)
     return user
@@ -30,7 +30,7 @@ def create_user(body: NewUser, session: WriteSession) -> User:
 
 @router.get("", dependencies=[READ])
 def list_users(session: ReadSession, limit: Limit = 500, offset: Offset = 0) -> UserList:
-    """By user name."""
+    """Lists the users, ordered by user name."""
     return UserList(users=accounts.list_users(session, limit=limit, offset=offset))
 
 
@@ -41,25 +41,24 @@ def get_user(user_id: UserId, session: ReadSession) -> User:
 
 @router.patch("/{user_id}", dependencies=[WRITE])
 def update_user(user_id: UserId, body: UserChanges, session: WriteSession) -> User:
-    """Only what is sent changes. A new password and `is_active: false` end the user's sessions, and revoke their
-    keys."""
+    """Changes what is sent. A new password and `is_active: false` end the user's sessions, and revoke their keys."""
     return accounts.update_user(session, user_id, body)
 
 
 @router.delete("/{user_id}", dependencies=[WRITE], status_code=204)
 def delete_user(user_id: UserId, session: WriteSession) -> None:
-    """Their sessions, keys and secrets are deleted. Their runs and deployments stay and go on; they have no owner
-    then, and are seen by those who see everyone's."""
+    """Deletes a user with their sessions, keys and secrets. Their runs and deployments stay and go on; they have no
+    owner then, and are seen by those who see everyone's."""
     accounts.delete_user(session, user_id)
 
 
 @router.get("/{user_id}/keys", dependencies=[READ])
 def list_users_keys(user_id: UserId, session: ReadSession) -> KeyList:
-    """Newest first, revoked ones too."""
+    """Lists a user's keys, newest first, revoked ones too."""
     return KeyList(keys=accounts.list_keys_of(session, user_id))
 
 
 @router.delete("/{user_id}/keys/{key_id}", dependencies=[WRITE])
 def revoke_users_key(user_id: UserId, key_id: KeyId, session: WriteSession) -> ApiKey:
-    """For ever. What was begun with it goes on."""
+    """Revokes a user's key for ever. What was begun with it goes on."""
     return accounts.revoke_key_of(session, user_id, key_id)

@@ -1,11 +1,11 @@
-"""Webhooks: what happens to runs, told to an address of one's own."""
+"""HTTP routes of `/api/v1/webhooks` and their deliveries."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
 from finery.api.native.dialect import ERRORS, PREFIX, MessageId, NativeRoute, WebhookId
-from finery.api.native.webhook_schemas import RotateSecretRequest, WebhookList
+from finery.api.native.schemas import RotateSecretRequest, WebhookList
 from finery.contracts.webhooks import (
     Delivery,
     DeliveryPage,
@@ -17,7 +17,7 @@ from finery.contracts.webhooks import (
 )
 from finery.domain import webhooks
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import ReadSession, WriteSession
 
 OWN = Depends(Allow(Permission.WEBHOOKS_WRITE))
@@ -30,9 +30,9 @@ router = APIRouter(prefix=f"{PREFIX}/webhooks", route_class=NativeRoute, tags=["
 
 @router.post("", dependencies=[OWN], status_code=201)
 def create_webhook(
-    body: NewWebhook, session: WriteSession, context: CurrentGround, user: CurrentUser
+    body: NewWebhook, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> WebhookWithSecret:
-    """The signing secret is shown this once."""
+    """Creates a webhook; its signing secret is shown this once."""
     return webhooks.create(session, body, context, user)
 
 
@@ -48,9 +48,9 @@ def get_webhook(webhook_id: WebhookId, session: ReadSession, user: CurrentUser) 
 
 @router.patch("/{webhook_id}", dependencies=[OWN])
 def update_webhook(
-    webhook_id: WebhookId, body: WebhookChanges, session: WriteSession, context: CurrentGround, user: CurrentUser
+    webhook_id: WebhookId, body: WebhookChanges, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> Webhook:
-    """Switched off, its waiting messages are cancelled; each can be sent again later."""
+    """Changes what is sent. `enabled: false` cancels its waiting messages; each can be sent again later."""
     return webhooks.change(session, webhook_id, body, context, user)
 
 
@@ -61,15 +61,15 @@ def delete_webhook(webhook_id: WebhookId, session: WriteSession, user: CurrentUs
 
 @router.post("/{webhook_id}/rotate-secret", dependencies=[OWN])
 def rotate_webhook_secret(
-    webhook_id: WebhookId, body: RotateSecretRequest, session: WriteSession, context: CurrentGround, user: CurrentUser
+    webhook_id: WebhookId, body: RotateSecretRequest, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> WebhookWithSecret:
-    """The new secret is shown this once."""
+    """Draws a new signing secret, which is shown this once."""
     return webhooks.rotate_secret(session, webhook_id, context, user, keep_old=body.keep_old)
 
 
 @router.post("/{webhook_id}/test", dependencies=[OWN], status_code=202)
 def test_webhook(webhook_id: WebhookId, session: WriteSession, user: CurrentUser) -> Delivery:
-    """A message of the type `webhook.test`, tried once, at once: look at its delivery a moment later."""
+    """Sends a message of the type `webhook.test` once, at once: look at its delivery a moment later."""
     return webhooks.send_test(session, webhook_id, user)
 
 
@@ -82,7 +82,7 @@ def list_webhook_deliveries(
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> DeliveryPage:
-    """Newest first. `cursor` is the `next_cursor` of the page before."""
+    """Lists deliveries, newest first. `cursor` is the `next_cursor` of the page before."""
     return webhooks.list_deliveries(session, webhook_id, user, limit=limit, state=state, cursor=cursor)
 
 
@@ -97,5 +97,5 @@ def get_webhook_delivery(
 def replay_webhook_delivery(
     webhook_id: WebhookId, message_id: MessageId, session: WriteSession, user: CurrentUser
 ) -> Delivery:
-    """Send it again: the same body under the same id, signed anew."""
+    """Sends a message again: the same body under the same id, signed anew."""
     return webhooks.replay(session, webhook_id, message_id, user)

@@ -14,7 +14,7 @@ from finery.api.openai.pages import known_only
 from finery.domain import files
 from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, ReadSession, WriteSession
 from finery.http.uploads import receive_upload
 
@@ -37,7 +37,7 @@ router = APIRouter(
 
 @router.post("", dependencies=[WRITE], openapi_extra=form_documentation("file", FILE_FIELDS))
 async def create_file(
-    request: Request, context: CurrentGround, changes: CurrentChanges, retried: RetryCount = None
+    request: Request, context: CurrentContext, changes: CurrentChanges, retried: RetryCount = None
 ) -> FileObject:
     """The same content twice is stored once."""
     upload = await receive_upload(request, context.home.blobs)
@@ -70,7 +70,7 @@ def retrieve_file(file_id: FileId, session: ReadSession, user: CurrentUser) -> F
 
 @router.get("/{file_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=CONTENT)
 def retrieve_file_content(
-    file_id: FileId, session: ReadSession, user: CurrentUser, context: CurrentGround, wanted: RangeHeader = None
+    file_id: FileId, session: ReadSession, user: CurrentUser, context: CurrentContext, wanted: RangeHeader = None
 ) -> Response:
     return content_answer(session, file_id, user, context.home, wanted)
 

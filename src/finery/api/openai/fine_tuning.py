@@ -15,7 +15,7 @@ from finery.api.openai.pages import known_only
 from finery.contracts.status import RunStatus
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
@@ -32,7 +32,7 @@ router = APIRouter(
 def create_fine_tuning_job(
     body: CreateJobRequest,
     session: SubmitSession,
-    context: CurrentGround,
+    context: CurrentContext,
     user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
     retried: RetryCount = None,
@@ -80,7 +80,7 @@ def pause_fine_tuning_job(
 def resume_fine_tuning_job(
     fine_tuning_job_id: JobId,
     session: SubmitSession,
-    context: CurrentGround,
+    context: CurrentContext,
     user: CurrentUser,
     retried: RetryCount = None,
 ) -> FineTuningJob:

@@ -12,7 +12,7 @@ from finery.domain import catalog
 from finery.domain.runs import output_removal
 from finery.http.admission import WRITES, worked_on_in
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, ReadSession, transact
 
 READ = Depends(Allow(Permission.MODELS_READ))
@@ -28,19 +28,19 @@ router = APIRouter(
 
 
 @router.get("", dependencies=[READ])
-def list_models(session: ReadSession, context: CurrentGround, user: CurrentUser) -> ModelList:
+def list_models(session: ReadSession, context: CurrentContext, user: CurrentUser) -> ModelList:
     """The administrator's names, the built-in models, and the fine-tuned ones."""
     return to_list(catalog.list_models(session, context, user))
 
 
 @router.get("/{model:path}", dependencies=[READ])
-def retrieve_model(model: ModelName, session: ReadSession, context: CurrentGround, user: CurrentUser) -> Model:
+def retrieve_model(model: ModelName, session: ReadSession, context: CurrentContext, user: CurrentUser) -> Model:
     return described(session, model, context, user)
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 @worked_on_in(WRITES)
-def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentGround) -> ModelDeleted:
+def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentContext) -> ModelDeleted:
     """A fine-tuned model's files go, and its checkpoints; its job stays."""
     with changes.begin() as session:
         forgotten = forget(session, model, changes.user, context.home)

@@ -11,7 +11,7 @@ from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRe
 from finery.api.openai.pages import known_only
 from finery.domain import files
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, WriteSession
 from finery.http.upload_completion import complete_upload
 from finery.http.uploads import receive_upload, shown_name
@@ -30,7 +30,7 @@ router = APIRouter(
 
 @router.post("", dependencies=[WRITE])
 def create_upload(
-    body: CreateUploadRequest, session: WriteSession, context: CurrentGround, user: CurrentUser
+    body: CreateUploadRequest, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> UploadObject:
     upload = files.begin(
         session,
@@ -49,7 +49,7 @@ def create_upload(
 async def add_upload_part(
     upload_id: UploadId,
     request: Request,
-    context: CurrentGround,
+    context: CurrentContext,
     changes: CurrentChanges,
     retried: RetryCount = None,
 ) -> UploadPartObject:

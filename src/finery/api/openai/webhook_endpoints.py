@@ -28,7 +28,7 @@ from finery.api.openai.webhook_schemas import (
 )
 from finery.domain import webhooks
 from finery.http.permission import Allow, CurrentUser, Permission
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, ReadSession, WriteSession
 from finery.http.webhook_testing import status_of_test
 from finery.kit.clock import utc_now
@@ -48,7 +48,7 @@ router = APIRouter(
 
 @router.post("/webhook_endpoints", dependencies=[OWN])
 def create_webhook_endpoint(
-    body: CreateWebhookEndpointRequest, session: WriteSession, context: CurrentGround, user: CurrentUser
+    body: CreateWebhookEndpointRequest, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> WebhookEndpointWithSecret:
     """The signing secret is shown this once."""
     return to_endpoint_with_secret(webhooks.create(session, to_new_webhook(body), context, user))
@@ -73,7 +73,7 @@ def update_webhook_endpoint(
     webhook_endpoint_id: EndpointId,
     body: UpdateWebhookEndpointRequest,
     session: WriteSession,
-    context: CurrentGround,
+    context: CurrentContext,
     user: CurrentUser,
 ) -> WebhookEndpoint:
     return to_endpoint(webhooks.change(session, webhook_endpoint_id, to_changes(body), context, user))
@@ -92,7 +92,7 @@ def rotate_webhook_endpoint_secret(
     webhook_endpoint_id: EndpointId,
     body: RotateSecretRequest,
     session: WriteSession,
-    context: CurrentGround,
+    context: CurrentContext,
     user: CurrentUser,
 ) -> WebhookEndpointWithSecret:
     """The new secret is shown this once."""
