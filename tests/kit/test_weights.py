@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from finery.kit.files import NotRegular
-from finery.kit.weights import WeightsRefused, check_weights, count_parameters, parameters_in_name
+from finery.kit.weights import (
+    SAMPLE_BYTES,
+    SAMPLES,
+    WeightsRefused,
+    check_weights,
+    count_parameters,
+    hash_weights,
+    parameters_in_name,
+)
 from tests.builders import write_weights
 
 
@@ -94,6 +102,26 @@ class TestCheckWeights:
         write_weights(tmp_path / "w.safetensors", parameters=10**12)
         check_weights(tmp_path / "w.safetensors")
         assert count_parameters(tmp_path) == 10**12
+
+
+class TestHashWeights:
+    def test_tells_other_weights(self, tmp_path: Path) -> None:
+        assert hash_weights(tmp_path) is None
+        path = tmp_path / "w.safetensors"
+        write_weights(path, 2 * SAMPLES * SAMPLE_BYTES)
+        first = hash_weights(tmp_path)
+        assert first == hash_weights(tmp_path)
+        with path.open("r+b") as file:
+            file.seek(SAMPLES * SAMPLE_BYTES)
+            file.write(b"x" * 4 * SAMPLE_BYTES)
+        assert hash_weights(tmp_path) not in (None, first)
+
+    def test_looks_at_every_file(self, tmp_path: Path) -> None:
+        for index in range(3 * SAMPLES):
+            write_weights(tmp_path / f"{index}.safetensors", 4)
+        first = hash_weights(tmp_path)
+        write_weights(tmp_path / "7.safetensors", 6)
+        assert hash_weights(tmp_path) != first
 
 
 class TestParametersInName:

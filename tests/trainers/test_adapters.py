@@ -1,13 +1,16 @@
 """LoRA on foreign architectures, merges, and training on from an adapter."""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, GPT2LMHeadModel
 
+from finery.contracts.model_folder import base_has_changed
 from finery.contracts.recipes import SftConfig
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.loading import base_of_adapter, prepare_base
@@ -93,6 +96,34 @@ class TestBaseOfAdapter:
             base_of_adapter(tmp_path)
 
 
+class TestChangedBase:
+    def test_is_named_when_an_adapters_training_goes_on(self, tmp_path: Path, gpt2: Path, cache: Path) -> None:
+        base = Path(shutil.copytree(gpt2, tmp_path / "base"))
+        settings: dict[str, Any] = {"model": base, "use_lora": True, "save_steps": 1}
+        run = make_run(tmp_path, "sft", cache=cache, max_steps=1, **settings)
+        assert carry_out(run).code == 0
+        for folder in (tmp_path / "output", run.checkpoints / "checkpoint-1"):
+            assert not base_has_changed(folder, str(base))
+        change_last_weight(base)
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, max_steps=2, **settings))
+        assert (result.code, result.outcome.reason) == (1, "error")
+        assert f"the weights of {base} were changed" in (result.outcome.message or "")
+
+    def test_is_named_when_its_adapter_is_trained_on(self, tmp_path: Path, gpt2: Path, cache: Path) -> None:
+        base = Path(shutil.copytree(gpt2, tmp_path / "base"))
+        first = make_run(tmp_path / "one", "sft", cache=cache, model=base, use_lora=True, max_steps=1)
+        assert carry_out(first).code == 0
+        change_last_weight(base)
+        adapter = tmp_path / "one" / "output"
+        result = carry_out(make_run(tmp_path / "two", "sft", cache=cache, model=adapter, use_lora=True, max_steps=1))
+        assert "was trained on other weights than" in (result.outcome.message or "")
+
+
+def change_last_weight(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\0\0\0\x3f")
+
+
 class TestChains:
     def test_an_adapter_on_an_adapter(self, tmp_path: Path, cache: Path) -> None:
         one, two = tmp_path / "one", tmp_path / "two"
@@ -111,6 +142,8 @@ class TestChains:
         expected = logits(PeftModel.from_pretrained(base, str(one / "output")))
         assert (logits(AutoModelForCausalLM.from_pretrained(named)) - expected).abs().max() < NOISE
         assert not (run.path / "base").exists()
+        assert (two / "output" / "finery_base.json").is_file()
+        assert not base_has_changed(two / "output", named)
 
     def test_full_training_of_an_adapters_output(self, tmp_path: Path, cache: Path) -> None:
         one, two = tmp_path / "one", tmp_path / "two"

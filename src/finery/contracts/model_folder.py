@@ -9,10 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finery.kit.files import LARGEST_JSON, open_regular, read_bounded_json
+from finery.kit.files import LARGEST_JSON, open_regular, read_bounded_json, write_json
+from finery.kit.hub_cache import cached_snapshot
+from finery.kit.weights import hash_weights
 
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+BASE_RECORD = "finery_base.json"
+"""Beside an adapter that was made here: by what its base is known again."""
+OTHER_BASE = "the adapter {adapter} was trained on other weights than {base} holds now; put those back"
+
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "seq_length", "max_sequence_length")
 MOST_COUNTED = 2**24
 """Layers, units, words, tokens: what a model's maker wrote beyond that is no model's."""
@@ -57,6 +63,25 @@ def base_of(folder: Path) -> str | None:
     if beside.is_dir():
         return None if beside.samefile(folder) else str(beside)
     return base
+
+
+def record_base(folder: Path, base: str) -> None:
+    """Write down what weights an adapter is trained on. Of a hub's model, those of the version in the cache."""
+    weights = _hash_of_base(base)
+    if weights is not None:
+        write_json(folder / BASE_RECORD, {"weights": weights})
+
+
+def base_has_changed(adapter: Path, base: str) -> bool:
+    """Tell whether an adapter says that it was trained on other weights than `base` holds now. Raises OSError."""
+    recorded = _read(adapter / BASE_RECORD).get("weights")
+    return recorded is not None and _hash_of_base(base) not in (None, recorded)
+
+
+def _hash_of_base(base: str) -> str | None:
+    """None where its files are not here."""
+    folder = Path(base) if Path(base).is_absolute() else cached_snapshot(base)
+    return None if folder is None else hash_weights(folder)
 
 
 def whole_model(model: str, folder_of: Callable[[str], Path | None]) -> str:

@@ -5,7 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
-from finery.contracts.layout import WHOLE_CHECKPOINT
+from finery.contracts.layout import WHOLE_CHECKPOINT, RunDirectory
+from finery.contracts.model_folder import BASE_RECORD, is_adapter
 from finery.kit.files import sync_directory, write_json
 from finery.trainers.attempt import Attempt
 
@@ -36,6 +37,7 @@ class Checkpoints:
         """Make the checkpoint that was just written whole, and drop those beyond the limit."""
         name = f"checkpoint-{step}"
         written, whole = self.workspace / name, self._folder / name
+        keep_base_record(self._run, written)
         sync_tree(written)
         if whole.exists():
             # Written once more after a resume from an earlier one; the same step holds the same state.
@@ -49,6 +51,12 @@ class Checkpoints:
     def _numbered(self) -> list[tuple[int, Path]]:
         found = [(WHOLE_CHECKPOINT.fullmatch(path.name), path) for path in self._folder.iterdir()]
         return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def keep_base_record(run: RunDirectory, folder: Path) -> None:
+    """Have an adapter say what weights it was trained on, wherever it is taken."""
+    if is_adapter(folder) and (run.path / BASE_RECORD).is_file():
+        shutil.copy2(run.path / BASE_RECORD, folder)
 
 
 def name_base(folder: Path, base: str) -> None:

@@ -1,4 +1,6 @@
-"""A run's attempts learn from the same rows: a checkpoint says how many were read, not which."""
+"""A run's attempts learn from the same rows and on the same base: a checkpoint says how many rows were read, not which,
+and an adapter is nothing on another base.
+"""
 
 import hashlib
 from pathlib import Path
@@ -6,6 +8,7 @@ from typing import Any
 
 from finery.contracts.datasets import open_source
 from finery.contracts.layout import HomeDirectory
+from finery.contracts.model_folder import base_has_changed, record_base
 from finery.kit.files import read_json, write_json
 from finery.trainers.attempt import Attempt
 from finery.trainers.errors import TrainingRefused
@@ -28,6 +31,22 @@ def refuse_changed_data(attempt: Attempt) -> None:
             )
     if now != noted:
         write_json(attempt.run.data, now)
+
+
+def refuse_changed_base(attempt: Attempt, base: str) -> None:
+    """Note what weights an adapter's training begins on, and look again as it goes on from a checkpoint.
+
+    Raises TrainingRefused when they were changed.
+    """
+    # What was merged for this run alone may differ in its last bits when it is merged again.
+    is_merged = Path(base).parent == attempt.run.path
+    if attempt.run.last_checkpoint() is not None and not is_merged and base_has_changed(attempt.run.path, base):
+        raise TrainingRefused(
+            f"the weights of {base} were changed after this training had begun, and its checkpoint holds an adapter of "
+            "those before; put them back, or start a new run"
+        )
+    if attempt.is_main:
+        record_base(attempt.run.path, base)
 
 
 def _files(attempt: Attempt) -> list[Path]:

@@ -16,7 +16,7 @@ from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
-from finery.trainers.checkpoints import name_base
+from finery.trainers.checkpoints import keep_base_record, name_base
 from finery.trainers.loading import merged_base
 from finery.trainers.modelcard import model_card
 from finery.trainers.parity import check, note, release
@@ -89,6 +89,7 @@ def _write(
         model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, summary.base, partial)
     record = note(model, tokenizer, summary.beginnings) if config.parity_check else None
     write_model(model, tokenizer, partial)
+    keep_base_record(attempt.run, partial)
     if config.use_lora and config.merge_adapter:
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")

@@ -18,12 +18,13 @@ from transformers import (
 from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.layout import RunDirectory
-from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, is_adapter
+from finery.contracts.model_folder import ADAPTER_CONFIG, OTHER_BASE, base_has_changed, base_of, is_adapter
 from finery.contracts.recipes import TrainingConfig, missing_requirements
 from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
+from finery.trainers.data_state import refuse_changed_base
 from finery.trainers.errors import TrainingRefused, is_disk_full
 
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -38,6 +39,13 @@ def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
     """
     for field, message in missing_requirements(config, has_gpu=bool(attempt.spec.gpus)):
         raise TrainingRefused(f"{field}: {message}")
+    base = _loadable_base(attempt)
+    if config.use_lora:
+        refuse_changed_base(attempt, base)
+    return base
+
+
+def _loadable_base(attempt: Attempt) -> str:
     model = attempt.spec.models[MODEL]
     if model in BUILTIN_MODELS:
         return str(ensure_builtin(model, attempt.spec.models_cache, report=lambda label: _say(attempt, label)))
@@ -179,10 +187,12 @@ def merged_base(run: RunDirectory) -> Path:
 
 
 def base_of_adapter(adapter: Path) -> str:
-    """Raises TrainingRefused when the base that the adapter names is gone or pickled."""
+    """Raises TrainingRefused when the base that the adapter names is gone, pickled, or another than it was."""
     base = base_of(adapter)
     if base is None:
         raise TrainingRefused(f"the adapter {adapter} names no base in its {ADAPTER_CONFIG}")
+    if base_has_changed(adapter, base):
+        raise TrainingRefused(OTHER_BASE.format(adapter=adapter, base=base))
     if not Path(base).is_absolute():
         return base
     if not Path(base).is_dir():

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.model_folder import BASE_RECORD, record_base
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.domain.catalog.folders import loadable
 from tests.builders import write_weights
@@ -72,3 +73,17 @@ class TestLoadable:
         (folder / "model.safetensors").unlink()
         with pytest.raises(ModelNotFound, match="no weights"):
             loadable(folder, "m")
+
+
+class TestBaseOfAnAdapter:
+    def test_another_than_it_was_trained_on_is_refused(self, tmp_path: Path) -> None:
+        base, adapter = make_model(tmp_path / "base"), make_model(tmp_path / "adapter")
+        (adapter / "config.json").unlink()
+        (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
+        record_base(adapter, str(base))
+        assert loadable(adapter, "a") == adapter
+        write_weights(base / "model.safetensors", 64)
+        with pytest.raises(ModelRefused, match="'a': the adapter adapter was trained on other weights than base holds"):
+            loadable(adapter, "a")
+        (adapter / BASE_RECORD).unlink()
+        assert loadable(adapter, "a") == adapter, "made elsewhere, it says nothing of its base"

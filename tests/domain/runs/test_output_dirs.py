@@ -3,15 +3,17 @@
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import update
 
+from finery.contracts.deployment import NewDeployment
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 from finery.db import Database
-from finery.domain import runs
+from finery.domain import deployments, runs
 from finery.domain.errors import DomainError
 from finery.domain.runs.errors import InvalidRun, OutputTaken
 from finery.kit.paths import PathResolver
@@ -22,7 +24,13 @@ from tests.domain.principals import ANN, BOB, LEAD
 
 
 def create(
-    database: Database, home: Path, output_dir: str, actor: Principal = ANN, *, root: Path | None = None, **config: str
+    database: Database,
+    home: Path,
+    output_dir: str,
+    actor: Principal = ANN,
+    *,
+    root: Path | None = None,
+    **config: Any,
 ) -> Run:
     context = builders.context(home)
     if root is not None:
@@ -32,7 +40,7 @@ def create(
         return runs.create(session, new, context, actor)
 
 
-def refusal(database: Database, home: Path, output_dir: str, actor: Principal = ANN, **config: str) -> tuple[type, str]:
+def refusal(database: Database, home: Path, output_dir: str, actor: Principal = ANN, **config: Any) -> tuple[type, str]:
     with pytest.raises(DomainError) as refused:
         create(database, home, output_dir, actor, **config)
     assert [issue.field for issue in refused.value.issues] == ["output_dir"]
@@ -87,6 +95,40 @@ class TestInputs:
         train(database, home, ANN)
         (home / "outputs" / "m" / "rows.jsonl").write_text(builders.ROW)
         assert "reads its own" in refusal(database, home, "outputs/m", dataset_path="outputs/m/rows.jsonl")[1]
+
+    @pytest.mark.parametrize(
+        "written", ["m", "ft:x:finery::m", "./outputs/m", "outputs/link", "{home}/outputs/../outputs/m"]
+    )
+    def test_not_over_its_own_model_however_it_is_written(self, database: Database, home: Path, written: str) -> None:
+        train(database, home, ANN, id="m")
+        (home / "outputs" / "link").symlink_to(home / "outputs" / "m")
+        name = written.format(home=home)
+        for output in ("outputs/m", "outputs/m/next", "outputs/link", "outputs/link/next"):
+            assert "reads its own model" in refusal(database, home, output, model_name=name, use_lora=True)[1]
+
+    def test_not_over_what_holds_its_own_model(self, database: Database, home: Path) -> None:
+        train(database, home, ANN)
+        make_model(home / "outputs" / "m" / "merged")
+        assert "reads its own" in refusal(database, home, "outputs/m", model_name="outputs/m/merged", use_lora=True)[1]
+
+    @pytest.mark.parametrize("base", ["outputs/m", "outputs/m/merged"])
+    def test_not_over_what_an_unfinished_run_reads(self, database: Database, home: Path, base: str) -> None:
+        train(database, home, ANN)
+        make_model(home / "outputs" / "m" / "merged")
+        reader = create(database, home, "outputs/next", model_name=base)
+        assert f"that run {reader.id!r} cannot do without" in refusal(database, home, "outputs/m")[1]
+        succeed(database, reader.id)
+        make_model(home / "outputs" / "next", reader.id)
+        create(database, home, "outputs/m")
+
+    def test_not_over_the_base_of_a_served_adapter(self, database: Database, home: Path) -> None:
+        train(database, home, ANN)
+        adapter = make_model(home / "mine")
+        (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "../outputs/m"}))
+        with database.write() as session:
+            new = NewDeployment(model_name="./mine")
+            deployments.create(session, new, builders.context(home), LEAD)
+        assert "the adapter of deployment" in refusal(database, home, "outputs/m", LEAD)[1]
 
     @pytest.mark.parametrize("actor", [ANN, BOB], ids=lambda actor: actor.name)
     def test_not_over_the_base_of_an_adapter(self, database: Database, home: Path, actor: Principal) -> None:

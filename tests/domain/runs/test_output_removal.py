@@ -79,6 +79,23 @@ class TestForgetOutput:
             forget(database, "r", ANN, home)
         assert checkpoints(home, "r").is_dir()
 
+    @pytest.mark.parametrize("base", ["output", "checkpoint"])
+    def test_what_an_adapter_was_trained_on_stays(self, database: Database, home: Path, base: str) -> None:
+        finished(database, home, "r", ANN)
+        path = home / "outputs" / "x" if base == "output" else checkpoints(home, "r") / "checkpoint-5"
+        finished(database, home, "adapter", ANN, "outputs/a")
+        (home / "outputs" / "a" / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(path)}))
+        with database.write() as session:
+            row = session.query(RunRow).filter_by(id="adapter").one()
+            row.spec = row.spec.model_copy(update={"models": {"model_name": str(path)}})
+        with pytest.raises(ModelInUse, match="by the adapter of run 'adapter'"):
+            forget(database, "r", ANN, home)
+        if base == "checkpoint":
+            with pytest.raises(ModelInUse, match="by the adapter of run 'adapter'"), database.write() as session:
+                runs.delete(session, "r", builders.context(home), ANN)
+        forget(database, "adapter", ANN, home)
+        assert forget(database, "r", ANN, home) is not None
+
     def test_what_lies_in_it_and_is_anothers_keeps_it(self, database: Database, home: Path) -> None:
         finished(database, home, "outer", ANN)
         finished(database, home, "inner", LEAD, "outputs/x/y")

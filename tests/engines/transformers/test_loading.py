@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
+from finery.contracts.model_folder import record_base
 from finery.engines.transformers.loading import ModelNotLoadable, find_folder, load_model
 from tests.engines.tiny import make_adapter, make_model
 
@@ -51,6 +52,16 @@ class TestLoadModel:
     def test_an_adapter_without_its_base(self, model_folder: Path, tmp_path: Path) -> None:
         adapter = make_adapter(tmp_path / "adapter", model_folder, base_name="../gone/a/b")
         with pytest.raises(ModelNotLoadable, match=r"base model of the adapter .* is not there"):
+            load(adapter)
+
+    def test_an_adapter_whose_base_was_replaced(self, model_folder: Path, tmp_path: Path) -> None:
+        base = Path(shutil.copytree(model_folder, tmp_path / "base"))
+        adapter = make_adapter(tmp_path / "adapter", base, base_name=str(base))
+        record_base(adapter, str(base))
+        load(adapter)
+        weights = base / "model.safetensors"
+        weights.write_bytes(weights.read_bytes()[:-4] + bytes(4))
+        with pytest.raises(ModelNotLoadable, match=r"was trained on other weights than .*base holds now"):
             load(adapter)
 
     def test_an_adapter_on_itself(self, model_folder: Path, tmp_path: Path) -> None:

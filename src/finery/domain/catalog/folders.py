@@ -5,7 +5,15 @@ from collections.abc import Hashable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG
+from finery.contracts.model_folder import (
+    ADAPTER_CONFIG,
+    BASE_RECORD,
+    CONFIG,
+    OTHER_BASE,
+    base_has_changed,
+    base_of,
+    is_adapter,
+)
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.kit.files import read_bounded_json
 from finery.kit.weights import WeightsRefused, check_weights
@@ -33,6 +41,9 @@ def loadable(path: Path, name: str) -> Path:
         for description in descriptions:
             if not isinstance(read_bounded_json(description), dict):
                 raise ModelRefused(f"model {name!r}: {description.name} is no JSON object")
+        base = base_of(path) if is_adapter(path) else None
+        if base is not None and _has_changed(path, base, _state_of(path), _state_of(Path(base))):
+            raise ModelRefused(f"model {name!r}: " + OTHER_BASE.format(adapter=path.name, base=Path(base).name))
     except ValueError as error:
         raise ModelRefused(f"model {name!r}: {error}") from error
     except OSError as error:
@@ -70,10 +81,7 @@ def _check_weights(folder: Path, name: str) -> None:
     if missing:
         raise ModelRefused(f"model {name!r}: its index names {missing[0][:100]!r}, which is not there")
     for shard in shards:
-        status = shard.stat()
-        if (
-            issue := _issue(shard, (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-        ) is not None:
+        if (issue := _issue(shard, _state_of_file(shard))) is not None:
             raise ModelRefused(f"model {name!r}: {issue}")
 
 
@@ -85,6 +93,22 @@ def _issue(shard: Path, _state: Hashable) -> str | None:
     except WeightsRefused as error:
         return str(error)
     return None
+
+
+@lru_cache(maxsize=4096)
+def _has_changed(adapter: Path, base: str, *_states: Hashable) -> bool:
+    """Looked at once for folders that stay as they are. A hub's model is looked at again when it is loaded."""
+    return base_has_changed(adapter, base)
+
+
+def _state_of(folder: Path) -> Hashable:
+    telling = [*folder.glob("*.safetensors"), *folder.glob(BASE_RECORD)]
+    return tuple((path.name, _state_of_file(path)) for path in sorted(telling))
+
+
+def _state_of_file(path: Path) -> Hashable:
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _indexed(folder: Path) -> Iterator[str]:

@@ -28,8 +28,8 @@ class ModelInUse(DomainError):
     kind = ErrorKind.CONFLICT
     code = "model_in_use"
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        super().__init__(f"the model is needed by {', '.join(ids[:5])}; end that first")
+    def __init__(self, users: Sequence[str]) -> None:
+        super().__init__(f"the model is needed by {', '.join(users[:5])}; end or delete that first")
 
 
 class RunExists(DomainError):

@@ -1,27 +1,25 @@
 """Where a run may put its model: in a place for outputs, and over nothing that anybody still needs."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, String, cast, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from finery.contracts.inputs import FolderInput, inputs_of
 from finery.contracts.layout import OUTPUT_MARKER
-from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, is_adapter
+from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import RecipeConfig
 from finery.contracts.resolved_run import ResolvedRun
-from finery.contracts.status import RunStatus
 from finery.domain.context import DomainContext
 from finery.domain.errors import Issue
 from finery.domain.ownership import SHOWN_ID, runs_visible_to
 from finery.domain.path_access import has_output_below, is_anothers_output
 from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, OutputTaken
+from finery.domain.runs.model_users import users_of
 from finery.kit.paths import PathRefused
-from finery.models import RunRow
 
 OUTPUTS = "outputs"
 """The home's own folder for them."""
@@ -38,6 +36,7 @@ RESERVED_FOLDERS = (
     "datasets/blobs",
 )
 DESCRIPTIONS = (CONFIG, ADAPTER_CONFIG)
+MOST_NAMED = 5
 
 
 def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> Path:
@@ -69,7 +68,9 @@ def refuse_taken(session: Session, path: Path, name: str, context: DomainContext
     if _is_in_base(path, context):
         raise OutputTaken(name, "lies in the folder of a model")
     _refuse_around(session, path, name, context, actor)
-    _refuse_base(session, path, name, actor)
+    # Neither is there anything to lose where nothing lies yet.
+    if path.is_dir() and (users := users_of(session, [path], actor)):
+        raise OutputTaken(name, f"holds the model that {', '.join(users[:MOST_NAMED])} cannot do without")
 
 
 def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) -> None:
@@ -114,29 +115,3 @@ def _refuse_around(session: Session, path: Path, name: str, context: DomainConte
     query = select(SHOWN_ID).where(*has_output_below(path, context), runs_visible_to(actor)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
         raise OutputTaken(name, f"holds the output of run {inner!r}")
-
-
-def _names(stored: InstrumentedAttribute[ResolvedRun], text: str) -> ColumnElement[bool]:
-    """Whether `text` is a value in it, sooner than reading all of them: JSON is stored as text, or written out so.
-
-    Some databases keep the escapes of what is not ASCII.
-    """
-    written = cast(stored, String)
-    forms = {json.dumps(text), json.dumps(text, ensure_ascii=False)}
-    return or_(*(written.contains(form, autoescape=True) for form in forms))
-
-
-def _refuse_base(session: Session, path: Path, name: str, actor: Principal) -> None:
-    """An adapter is nothing without the base that it was trained on."""
-    if not path.is_dir():
-        return
-    query = select(SHOWN_ID, RunRow.spec, runs_visible_to(actor)).where(
-        RunRow.status == RunStatus.SUCCEEDED,
-        RunRow.output_hash.is_not(None),
-        _names(RunRow.spec, str(path)),
-    )
-    for run_id, spec, is_visible in session.execute(query):
-        output = spec.output_dir if str(path) in spec.models.values() else None
-        if output is not None and output != path and is_adapter(output):
-            needing = f"of run {run_id!r}" if is_visible else "of somebody's run"
-            raise OutputTaken(name, f"is the base that the adapter {needing} cannot do without")

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.status import FINISHED, RunStatus
+from finery.contracts.status import RunStatus
 from finery.db import make_room
 from finery.domain.ownership import SHOWN_ID
 from finery.domain.path_access import run_of_output
 from finery.domain.runs.errors import ModelInUse, RunIsLive
+from finery.domain.runs.model_users import users_of
 from finery.domain.runs.queries import lock_row
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, DeploymentRow, RunRow
@@ -43,8 +44,8 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
     the run's to remove, since it never put a model there, has given it up before, or another run has put its own there.
 
     Engines that were started on demand end. Raises RunNotFound, NotYours, RunIsLive, ModelInUse while an unfinished
-    run begins from it or lets it judge, somebody has deployed it, or something of another run lies in it. All this is
-    said of its checkpoints, too.
+    run begins from it or lets it judge, an adapter was trained on it, somebody has deployed it, or something of another
+    run lies in it. All this is said of its checkpoints, too.
     """
     row = lock_row(session, run_id, actor)
     if not RunStatus(row.status).is_finished:
@@ -56,7 +57,8 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
     is_its_own = run_of_output(folder) == row.id
     forgotten = ForgottenOutput(row.id, folder, home.run(row.id).checkpoints)
     if is_its_own:
-        _refuse_needed(session, forgotten)
+        if users := users_of(session, forgotten.folders, actor):
+            raise ModelInUse(users)
         _refuse_shared(session, row)
         for given_up in forgotten.folders:
             _end_engines(session, str(given_up))
@@ -95,17 +97,6 @@ def remove_forgotten(session: Session, home: HomeDirectory) -> None:
             forgotten = ForgottenOutput(run_id, spec.forgotten_output, home.run(run_id).checkpoints)
             remove_files(forgotten)
             settle(session, forgotten)
-
-
-def _refuse_needed(session: Session, forgotten: ForgottenOutput) -> None:
-    query = select(SHOWN_ID, RunRow.spec).where(RunRow.status.not_in(FINISHED))
-    needing = [
-        run_id
-        for run_id, spec in session.execute(query)
-        if any(Path(model).is_relative_to(folder) for model in spec.models.values() for folder in forgotten.folders)
-    ]
-    if needing:
-        raise ModelInUse(needing)
 
 
 def _refuse_shared(session: Session, row: RunRow) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.layout import RunDirectory
+from finery.contracts.model_folder import BASE_RECORD
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import recipe_of_run
 from finery.contracts.run import NewRun, Resources, Run
@@ -142,7 +143,7 @@ def _lend(successor: _Successor, directory: RunDirectory) -> None:
         shutil.copytree(successor.checkpoint, partial, copy_function=_link)
     except (FileNotFoundError, shutil.Error) as error:
         raise NothingToResume(successor.new.resumed_from or "", "has lost its checkpoint just now") from error
-    for name in (successor.before.batch, successor.before.data):
+    for name in (successor.before.batch, successor.before.data, successor.before.path / BASE_RECORD):
         if name.exists():
             shutil.copy2(name, directory.path)
     for folder, _, _ in os.walk(partial):

@@ -17,12 +17,13 @@ from finery.domain.cursors import parse_cursor
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
 from finery.domain.ownership import runs_visible_to
-from finery.domain.runs.errors import NotReportable, RunExists, RunIsLive
+from finery.domain.runs.errors import ModelInUse, NotReportable, RunExists, RunIsLive
 from finery.domain.runs.file_removal import remove_with
 from finery.domain.runs.idempotency import IdCollided, earlier_answer, refuse_taken_id, request_key, resolve_conflict
 from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.insertion import insert_run
 from finery.domain.runs.mapping import run_of, shown_id
+from finery.domain.runs.model_users import users_of
 from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
@@ -124,10 +125,15 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None, 
 
 
 def delete(session: Session, run_id: str, context: DomainContext, actor: Principal) -> None:
-    """Forget a finished run, its run directory and its log; its output stays. Raises NotYours, RunIsLive."""
+    """Forget a finished run, its run directory and its log; its output stays.
+
+    Raises NotYours, RunIsLive, ModelInUse while one of its checkpoints is what another run or an adapter begins from.
+    """
     row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
         raise RunIsLive(run_id, "cancel it first")
+    if users := users_of(session, [context.home.run(row.id).path], actor):
+        raise ModelInUse(users)
     make_room(session)
     session.delete(row)
     session.flush()

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
-from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, base_of, is_adapter
+from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, OTHER_BASE, base_has_changed, base_of, is_adapter
 
 Dtype = Literal["auto", "float32", "bfloat16"]
 Quantization = Literal["8bit", "4bit"]
@@ -78,6 +78,8 @@ def _load_weights(
     if not is_adapter(folder):
         return _load_base(folder, dtype=dtype, quantization=quantization, device=device)
     base_folder = _base_of_adapter(folder)
+    if base_has_changed(folder, str(base_folder)):
+        raise ModelNotLoadable(OTHER_BASE.format(adapter=folder, base=base_folder))
     base = _load_weights(base_folder, dtype=dtype, quantization=quantization, device=device, outer=(*outer, folder))
     return _apply_adapter(base, folder, merge=quantization is None)
 

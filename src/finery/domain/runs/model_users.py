@@ -1,0 +1,71 @@
+"""Who cannot do without a model: runs under way that read it, and adapters that were trained on it."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sqlalchemy import ColumnElement, String, and_, cast, or_, select
+from sqlalchemy.orm import Session
+
+from finery.contracts.model_folder import base_of, is_adapter
+from finery.contracts.permissions import Principal
+from finery.contracts.resolved_run import ResolvedRun
+from finery.contracts.status import RunStatus
+from finery.domain.ownership import SHOWN_ID, deployments_visible_to, runs_visible_to
+from finery.domain.path_access import UNFINISHED, run_of_output
+from finery.models import DeploymentRow, RunRow
+
+
+def users_of(session: Session, folders: Sequence[Path], actor: Principal) -> list[str]:
+    """Tell who needs a model that lies in one of the folders, or below: `run 'a1b2'`, and `somebody's run` of one that
+    `actor` may not see. What lies in the folder itself does not count: it goes with it.
+    """
+    # A model goes by either path where the home itself is a link.
+    places = dict.fromkeys(place for folder in folders for place in (folder, folder.resolve()))
+    found = [user for place in places for user in (*_runs(session, place, actor), *_engines(session, place, actor))]
+    return list(dict.fromkeys(found))
+
+
+def _runs(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
+    has_model = and_(RunRow.status == RunStatus.SUCCEEDED, RunRow.output_hash.is_not(None))
+    query = select(RunRow.id, SHOWN_ID, RunRow.status, RunRow.spec, runs_visible_to(actor)).where(
+        or_(RunRow.status.in_(UNFINISHED), has_model), _is_named(folder)
+    )
+    for own_id, run_id, status, spec, is_visible in session.execute(query):
+        if not any(Path(model).is_relative_to(folder) for model in spec.models.values()):
+            continue
+        is_adapters = status == RunStatus.SUCCEEDED
+        if is_adapters and not _is_adapter_on(spec, folder, own_id):
+            continue
+        told = f"run {run_id!r}" if is_visible else "somebody's run"
+        yield f"the adapter of {told}" if is_adapters else told
+
+
+def _is_adapter_on(spec: ResolvedRun, folder: Path, run_id: str) -> bool:
+    output = spec.output_dir
+    if output is None or output.is_relative_to(folder) or run_of_output(output) not in (None, run_id):
+        return False
+    return _has_base_in(output, folder)
+
+
+def _engines(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
+    query = select(DeploymentRow.id, DeploymentRow.model, deployments_visible_to(actor))
+    for deployment_id, model, is_visible in session.execute(query.where(DeploymentRow.finished_at.is_(None))):
+        served = Path(model)
+        if served.is_absolute() and not served.is_relative_to(folder) and _has_base_in(served, folder):
+            told = f"deployment {deployment_id!r}" if is_visible else "somebody's deployment"
+            yield f"the adapter of {told}"
+
+
+def _has_base_in(adapter: Path, folder: Path) -> bool:
+    base = base_of(adapter) if is_adapter(adapter) else None
+    return base is not None and Path(base).is_absolute() and Path(base).resolve().is_relative_to(folder)
+
+
+def _is_named(folder: Path) -> ColumnElement[bool]:
+    """Whether the resolved run names it or what is below: sooner than reading all of them, since JSON is stored as
+    text, or written out so. Some databases keep the escapes of what is not ASCII.
+    """
+    written = cast(RunRow.spec, String)
+    forms = {json.dumps(str(folder))[:-1], json.dumps(str(folder), ensure_ascii=False)[:-1]}
+    return or_(*(written.contains(form + end, autoescape=True) for form in forms for end in ('"', "/")))
