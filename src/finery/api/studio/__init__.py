@@ -1,4 +1,4 @@
-"""The studio dialect: `/api/*` but for the native `/api/v1`."""
+"""The studio dialect: accounts and users under `/api`, beside the native `/api/v1`."""
 
 from fastapi import APIRouter
 
@@ -7,7 +7,7 @@ from finery.api.studio.dialect import ERROR_SHAPE, PREFIX, StudioError
 from finery.http.dialects import Dialect
 
 AUTH_PREFIXES = ("/api/cloud/auth", "/api/auth")
-"""The same routes: guides write the first, other clients the second."""
+"""Two prefixes of the same routes: guides write the first, other clients the second."""
 
 auth = APIRouter()
 for prefix in AUTH_PREFIXES:

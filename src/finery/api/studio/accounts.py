@@ -1,4 +1,4 @@
-"""Set-up, login, one's own account and keys."""
+"""HTTP routes of set-up, login, the caller's account and API keys in the studio dialect."""
 
 from fastapi import APIRouter, Depends
 
@@ -26,7 +26,7 @@ from finery.http.session import ReadSession, WriteSession
 
 EVERYONE = Depends(AllowEveryone())
 SELF = Depends(Allow(Permission.ACCOUNT_SELF))
-LEAVING = Depends(AllowLogout(Permission.ACCOUNT_SELF))
+LOGOUT = Depends(AllowLogout(Permission.ACCOUNT_SELF))
 KEYS = Depends(Allow(Permission.KEYS_SELF))
 
 router = APIRouter(route_class=StudioRoute, tags=["studio: accounts"], responses=ERRORS)
@@ -50,9 +50,9 @@ async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
     return LoggedIn(user=to_user(opened.user), message="You are logged in.")
 
 
-@router.post("/logout", dependencies=[LEAVING])
+@router.post("/logout", dependencies=[LOGOUT])
 def logout(session: WriteSession, entrance: CurrentEntrance) -> Done:
-    """The cookie is deleted also when its session has ended already, which is 401."""
+    """Ends the cookie's session. The cookie is deleted also when that has ended already, which is answered with 401."""
     entrance.log_out(session)
     return Done(message="You are logged out.")
 
@@ -64,10 +64,10 @@ def describe_me(session: ReadSession, user: CurrentUser) -> StudioUser:
 
 @router.post("/api-keys", dependencies=[KEYS])
 def create_key(body: NewApiKey, session: WriteSession, user: CurrentUser) -> CreatedKey:
-    """The key is shown this once."""
-    made = accounts.create_key(session, user, **body.model_dump())
-    audit.name_target(session, made.info.id)
-    return CreatedKey(key=made.key, key_info=to_key_info(made.info))
+    """Creates a key, which is shown this once."""
+    created = accounts.create_key(session, user, **body.model_dump())
+    audit.name_target(session, created.info.id)
+    return CreatedKey(key=created.key, key_info=to_key_info(created.info))
 
 
 @router.get("/api-keys", dependencies=[KEYS])

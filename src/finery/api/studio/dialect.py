@@ -1,4 +1,4 @@
-"""The error bodies of the studio dialect, and the parameters that its routes share."""
+"""Error bodies of the studio dialect, and the path parameters that its routes share."""
 
 from typing import Annotated, Any
 

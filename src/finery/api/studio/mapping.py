@@ -1,4 +1,4 @@
-"""Between the studio dialect's wire types and the core's."""
+"""Maps the studio dialect's request bodies to accounts, and accounts to its response bodies."""
 
 from collections.abc import Collection
 
@@ -19,13 +19,13 @@ def to_new_user(request: NewStudioUser) -> NewUser:
 
 
 def to_changes(request: StudioUserChanges) -> UserChanges:
-    """Without `is_admin`: what that means depends on the levels that the user has when the change is made."""
+    """Returns all changes but `is_admin`, whose meaning depends on the levels that the user has at that moment."""
     fields = request.model_dump(exclude_unset=True, exclude={"is_admin", "level_names"})
     return UserChanges(**fields) if request.level_names is None else UserChanges(**fields, levels=request.level_names)
 
 
 def to_user(user: User, permissions: Collection[Permission] | None = None) -> StudioUser:
-    """`permissions`: of the key that asks, where it may do less than its user."""
+    """Shows `permissions` of the caller's key, which may do less than its user, or else those of the user's levels."""
     return StudioUser(
         id=user.id,
         email=user.email,

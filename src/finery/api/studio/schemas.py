@@ -1,4 +1,4 @@
-"""The wire types of accounts in the studio dialect."""
+"""Request and response bodies of accounts and users in the studio dialect."""
 
 from datetime import datetime
 from typing import Annotated
@@ -21,7 +21,7 @@ class FirstAdminRequest(StudioRequest):
     password: Password
     display_name: str | None = None
     setup_token: Annotated[str, Field(max_length=1024)] | None = None
-    """Over the network only: the server shows it when it starts."""
+    """Needed over the network only: the server shows it when it starts."""
 
 
 class LoginRequest(StudioRequest):
@@ -55,7 +55,7 @@ class NewStudioUser(StudioRequest):
 
 
 class StudioUserChanges(StudioRequest):
-    """Only what is sent changes."""
+    """Fields that are not sent stay as they are."""
 
     email: str | None = None
     username: str | None = None

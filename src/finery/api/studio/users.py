@@ -1,4 +1,4 @@
-"""The server's users."""
+"""HTTP routes of `/api/users`: create, list, change and delete users."""
 
 from typing import Annotated
 
@@ -39,13 +39,13 @@ def get_user(user_id: UserId, session: ReadSession) -> StudioUser:
 
 @router.patch("/{user_id}", dependencies=[WRITE])
 def update_user(user_id: UserId, body: StudioUserChanges, session: WriteSession) -> StudioUser:
-    """Only what is sent changes; `is_admin` alone leaves the other levels as they are. A new password and
+    """Changes what is sent; `is_admin` alone leaves the other levels as they are. A new password and
     `is_active: false` end the user's sessions, and revoke their keys."""
     return to_user(accounts.update_user(session, user_id, to_changes(body), is_admin=body.is_admin))
 
 
 @router.delete("/{user_id}", dependencies=[WRITE])
 def delete_user(user_id: UserId, session: WriteSession) -> Done:
-    """Their sessions, keys and secrets are deleted; their jobs stay, and have no owner then."""
+    """Deletes a user with their sessions, keys and secrets; their jobs stay, and have no owner then."""
     accounts.delete_user(session, user_id)
     return Done(message="The user is deleted.")
