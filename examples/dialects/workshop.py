@@ -12,7 +12,7 @@ from finery.http.dialects import Dialect
 from finery.http.errors import ErrorShape, dialect_route
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.problems import Problem
-from finery.http.services import CurrentGround
+from finery.http.services import CurrentContext
 from finery.http.session import ReadSession, SubmitSession
 
 PREFIX = "/api/workshop"
@@ -52,7 +52,7 @@ router = APIRouter(prefix=PREFIX, route_class=dialect_route(ERRORS), tags=["work
 
 
 @router.post("/pieces", dependencies=[Depends(Allow(Permission.RUNS_WRITE))], status_code=201)
-def forge(body: PieceRequest, session: SubmitSession, context: CurrentGround, user: CurrentUser) -> Piece:
+def forge(body: PieceRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser) -> Piece:
     config = {"model_name": body.ore, "dataset_path": body.fuel}
     return to_piece(runs.create(session, NewRun(source="workshop", recipe="sft", config=config), context, user))
 

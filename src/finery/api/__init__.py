@@ -1,7 +1,7 @@
-"""The public APIs. Each is a folder that exports one object, and a line here."""
+"""The public APIs: each is a folder that exports one Dialect, and a line here."""
 
 from finery.api import jobs, native, openai, studio
 from finery.http.dialects import Dialect
 
-# Where two have a route for the same method and address, the first one's counts.
+# Where two have a route for the same method and path, that of the first one answers.
 DIALECTS: tuple[Dialect, ...] = (openai.DIALECT, native.DIALECT, jobs.DIALECT, studio.DIALECT)

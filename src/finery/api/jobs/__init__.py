@@ -7,7 +7,7 @@ from finery.http.dialects import Dialect
 DIALECT = Dialect(
     name="jobs",
     routers=(training.router, jobs.router, inference.router),
-    # It lies at the root: what is nobody's is told in its words.
+    # Its routes lie at the root, so it also answers for paths that belong to no dialect.
     prefixes=("",),
     errors=ERROR_SHAPE,
     error_model=JobsError,

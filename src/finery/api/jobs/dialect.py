@@ -1,4 +1,4 @@
-"""The error bodies of the jobs dialect, and the parameters that its routes share."""
+"""Error bodies of the jobs dialect, and the path and header parameters that its routes share."""
 
 from typing import Annotated, Any
 
@@ -34,7 +34,7 @@ def to_error(problem: Problem) -> dict[str, Any]:
 ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.FINISHED: 400})
 JobsRoute = dialect_route(ERROR_SHAPE)
 ModelRoute = dialect_route(ErrorShape(to_error, {ErrorKind.INVALID: 400}))
-"""Inference: a path that is no model is a 400."""
+"""For inference routes, where a path that is no model is answered with 400."""
 
 ERRORS = errors(JobsError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
 

@@ -1,4 +1,4 @@
-"""Talking to the one model that a user's `/load_model` put into place."""
+"""HTTP routes of inference in the jobs dialect: `/load_model`, then `/chat` and `/generate` with that model."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from finery.api.jobs.inference_mapping import (
     to_chat,
     to_generation,
     to_health,
-    to_loaded,
+    to_loaded_model,
     to_model_info,
     to_model_loaded,
 )
@@ -45,7 +45,7 @@ router = APIRouter(route_class=ModelRoute, tags=["jobs: inference"], responses=E
 
 @worked_on_in(READS)
 def slot_holder(services: CurrentServices, user: CurrentUser) -> Deployment | None:
-    """Each user has a model of their own in the slot."""
+    """Returns the deployment in the slot, where each user has one of their own."""
     with services.database.read() as session:
         return deployments.in_slot(session, SLOT, user)
 
@@ -65,7 +65,7 @@ async def load_model(
 
 @router.post("/chat", dependencies=[USE])
 async def chat(request: Request, body: ChatRequest, holder: SlotHolder, services: CurrentServices) -> Chat:
-    model = to_loaded(holder)
+    model = to_loaded_model(holder)
     answer = await while_there(request, services.engines.ask(model.deployment, CHAT, chat_body(body)))
     return to_chat(body, model, answer)
 
@@ -74,7 +74,7 @@ async def chat(request: Request, body: ChatRequest, holder: SlotHolder, services
 async def generate(
     request: Request, body: GenerationRequest, holder: SlotHolder, services: CurrentServices
 ) -> Generation:
-    model = to_loaded(holder)
+    model = to_loaded_model(holder)
     answer = await while_there(request, services.engines.ask(model.deployment, COMPLETIONS, completion_body(body)))
     return to_generation(body, model, answer)
 
@@ -87,4 +87,4 @@ async def health(holder: SlotHolder) -> Health:
 @router.get("/model_info", dependencies=[READ])
 @worked_on_in(READS)
 def model_info(holder: SlotHolder, services: CurrentServices) -> ModelInfo:
-    return to_model_info(to_loaded(holder), services.context.resolver)
+    return to_model_info(to_loaded_model(holder), services.context.resolver)

@@ -1,4 +1,4 @@
-"""Between the guide's inference and an OpenAI-shaped engine."""
+"""Maps the inference requests of the jobs dialect to an OpenAI-shaped engine, and its answers back."""
 
 import time
 from dataclasses import dataclass, field
@@ -30,15 +30,17 @@ class NoModelLoaded(DomainError):
 
 @dataclass(frozen=True)
 class LoadedModel:
+    """The model that answers a request, which arrived at `requested_at` (of time.perf_counter)."""
+
     deployment: Deployment
-    asked_at: float = field(default_factory=time.perf_counter)
+    requested_at: float = field(default_factory=time.perf_counter)
 
     def seconds(self) -> float:
-        return round(time.perf_counter() - self.asked_at, 4)
+        return round(time.perf_counter() - self.requested_at, 4)
 
 
-def to_loaded(deployment: Deployment | None) -> LoadedModel:
-    """Raises NoModelLoaded."""
+def to_loaded_model(deployment: Deployment | None) -> LoadedModel:
+    """Returns the running deployment. Raises NoModelLoaded."""
     if deployment is None or deployment.status is not DeploymentStatus.RUNNING:
         raise NoModelLoaded()
     return LoadedModel(deployment)
@@ -81,12 +83,12 @@ def to_generation(request: GenerationRequest, model: LoadedModel, answer: dict[s
 
 
 def to_health(deployment: Deployment | None) -> Health:
-    is_loaded = deployment is not None and deployment.status is DeploymentStatus.RUNNING
+    loaded = deployment if deployment and deployment.status is DeploymentStatus.RUNNING else None
     return Health(
         status="healthy",
-        model_loaded=is_loaded,
-        model_name=deployment.model_name if deployment is not None and is_loaded else None,
-        device=deployment.device if deployment is not None and is_loaded else None,
+        model_loaded=loaded is not None,
+        model_name=loaded.model_name if loaded else None,
+        device=loaded.device if loaded else None,
     )
 
 
@@ -107,7 +109,7 @@ def _sampling(request: SamplingRequest) -> dict[str, Any]:
         "max_tokens": request.max_new_tokens,
         "temperature": request.temperature,
         "top_p": request.top_p,
-        # The engine's word for no limit is -1.
+        # The dialect writes 0 where top_k is without a limit, the engine -1.
         "top_k": request.top_k or -1,
         "repetition_penalty": request.repetition_penalty,
     }

@@ -1,4 +1,4 @@
-"""The wire types of inference."""
+"""Request and response bodies of inference in the jobs dialect."""
 
 from typing import Annotated, Any
 
@@ -47,7 +47,7 @@ class Chat(ModelAnswer):
     response: str
     instruction: str
     generation_time: float
-    """Seconds."""
+    """In seconds."""
 
 
 class Generation(ModelAnswer):

@@ -1,4 +1,4 @@
-"""The `/jobs` resource that two documents share."""
+"""HTTP routes of `/jobs`: list, track, cancel and delete jobs, and read their logs."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Between the jobs dialect and the core's words."""
+"""Maps the job requests of the jobs dialect to runs, and runs back to jobs."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -41,20 +41,19 @@ REGISTRY_WORDS: Mapping[RunStatus, str] = {
     RunStatus.SUCCEEDED: "succeeded",
 }
 WORDS_BY_SOURCE: Mapping[str, Mapping[RunStatus, str]] = {REGISTRY: REGISTRY_WORDS}
-"""Every other source answers here in the words of the train dialect."""
+"""Runs of every other source are shown in TRAIN_WORDS."""
 
 STATUSES_OF_WORD: Mapping[StatusWord, frozenset[RunStatus]] = {
     word: frozenset(
-        status for words in (TRAIN_WORDS, REGISTRY_WORDS) for status, found in words.items() if found == word
+        status for words in (TRAIN_WORDS, REGISTRY_WORDS) for status, shown in words.items() if shown == word
     )
     for word in StatusWord
 }
-WAITING = STATUSES_OF_WORD[StatusWord.PENDING]
 
 STATUS_OF_REPORT: Mapping[ReportedStatus, RunStatus] = {word: RunStatus(word) for word in ReportedStatus}
 
 DIALECT_KEYS = frozenset({"num_epochs", "batch_size", "learning_rate", "use_lora"})
-"""Their defaults are the dialect's, not the recipe's."""
+"""Keys that are passed on even when a request leaves them out: the dialect's defaults differ from the recipe's."""
 INPUT_KEYS = frozenset({"model_name", "dataset_path", "dataset", "output_dir"})
 
 ACCEPTED_MESSAGES: Mapping[str, str] = {
@@ -63,12 +62,9 @@ ACCEPTED_MESSAGES: Mapping[str, str] = {
 }
 
 
-def sft_run(request: SftRequest, key: str | None) -> NewRun:
-    return NewRun(source=TRAIN, recipe="sft", config=_given(request), idempotency_key=key)
-
-
-def dpo_run(request: DpoRequest, key: str | None) -> NewRun:
-    return NewRun(source=TRAIN, recipe="dpo", config=_given(request), idempotency_key=key)
+def training_run(recipe: str, request: SftRequest | DpoRequest, key: str | None) -> NewRun:
+    config = request.model_dump(mode="json", include=request.model_fields_set | DIALECT_KEYS)
+    return NewRun(source=TRAIN, recipe=recipe, config=config, idempotency_key=key)
 
 
 def external_run(job: NewJob, key: str | None) -> NewRun:
@@ -79,12 +75,13 @@ def external_run(job: NewJob, key: str | None) -> NewRun:
 def to_filter(status: StatusWord | None, training_type: str | None) -> RunFilter:
     if status is None:
         return RunFilter(recipe=training_type)
-    statuses = WAITING if status is StatusWord.QUEUED else STATUSES_OF_WORD[status]
-    return RunFilter(statuses=statuses, recipe=training_type)
+    # The registry's `queued` finds all that waits, as the train dialect's `pending` does.
+    word = StatusWord.PENDING if status is StatusWord.QUEUED else status
+    return RunFilter(statuses=STATUSES_OF_WORD[word], recipe=training_type)
 
 
 def to_job(run: Run) -> dict[str, Any]:
-    """The union of what both documents show."""
+    """Returns the fields of both kinds of clients: those of trainings, and those of the registry."""
     return {
         "id": run.id,
         "job_id": run.id,
@@ -118,7 +115,7 @@ def to_cancelled(run: Run) -> JobCancelled:
 
 
 def to_logs(job_id: str, view: LogView) -> Iterator[bytes]:
-    """The JSON text of JobLogs."""
+    """Yields the JSON text of JobLogs."""
     return log_json(b'{"job_id":%b,"logs":[' % msgspec.json.encode(job_id), view)
 
 
@@ -135,17 +132,12 @@ def status_word(run: Run) -> str:
     return WORDS_BY_SOURCE.get(run.source, TRAIN_WORDS)[run.status]
 
 
-def _given(request: SftRequest | DpoRequest) -> dict[str, Any]:
-    return request.model_dump(mode="json", include=request.model_fields_set | DIALECT_KEYS)
-
-
 def _hyperparameters(run: Run) -> dict[str, Any]:
     if run.recipe == EXTERNAL:
-        found: dict[str, Any] = run.config.get("hyperparameters", {})
-        return found
+        return dict(run.config.get("hyperparameters", {}))
     return {key: value for key, value in run.config.items() if key not in INPUT_KEYS}
 
 
 def _time(moment: datetime | None) -> str | None:
-    """As the documents write it: UTC, without a zone, with microseconds."""
+    """Returns ISO 8601 as clients of this dialect read it: UTC, without a zone, with microseconds."""
     return None if moment is None else moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds")

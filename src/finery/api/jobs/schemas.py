@@ -1,4 +1,4 @@
-"""The wire types of jobs and trainings."""
+"""Request and response bodies of trainings, jobs and uploads in the jobs dialect."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,9 +14,9 @@ LearningRate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
 
 
 class SftRequest(SftConfig):
-    """Every further key of the SFT recipe may be given, too."""
+    """Takes every further key of the SFT recipe, too."""
 
-    # FastAPI's adapters of what is made late are made in whatever thread comes first, without a lock.
+    # With `defer_build`, FastAPI would build the adapter in whatever thread comes first, without a lock.
     model_config = ConfigDict(defer_build=False)
 
     output_dir: PlainPath
@@ -27,7 +27,7 @@ class SftRequest(SftConfig):
 
 
 class DpoRequest(DpoConfig):
-    """Every further key of the DPO recipe may be given, too."""
+    """Takes every further key of the DPO recipe, too."""
 
     model_config = ConfigDict(defer_build=False)
 
@@ -72,7 +72,7 @@ class StatusReport(BaseModel):
 
 
 class StatusWord(StrEnum):
-    """Both dialects' words; `queued` and `pending` find the same jobs, and so do `succeeded` and `completed`."""
+    """A job's status as a filter; `queued` and `pending` find the same jobs, and so do `succeeded` and `completed`."""
 
     PENDING = "pending"
     QUEUED = "queued"
@@ -93,7 +93,7 @@ class Job(BaseModel):
     dataset: str | None
     hyperparameters: dict[str, Any]
     status: str
-    """In the words of the dialect that created it."""
+    """In the words of the API that created it: `pending` and `completed`, or `queued` and `succeeded`."""
     config: dict[str, Any]
     created_at: str
     started_at: str | None

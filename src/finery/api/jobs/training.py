@@ -1,9 +1,9 @@
-"""Trainings that this server carries out, and their data."""
+"""HTTP routes of `/train/sft`, `/train/dpo` and `/upload/dataset`."""
 
 from fastapi import APIRouter, Depends, Request
 
 from finery.api.jobs.dialect import ERRORS, IdempotencyKey, JobsRoute
-from finery.api.jobs.mapping import dpo_run, sft_run, to_accepted, to_uploaded
+from finery.api.jobs.mapping import to_accepted, to_uploaded, training_run
 from finery.api.jobs.schemas import Accepted, DpoRequest, SftRequest, UploadedFile
 from finery.domain import audit, runs
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -19,7 +19,7 @@ def start_sft(
     body: SftRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
-    return to_accepted(runs.create(session, sft_run(body, idempotency_key), context, user))
+    return to_accepted(runs.create(session, training_run("sft", body, idempotency_key), context, user))
 
 
 @router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
@@ -27,12 +27,12 @@ def start_dpo(
     body: DpoRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
 ) -> Accepted:  # fmt: skip
-    return to_accepted(runs.create(session, dpo_run(body, idempotency_key), context, user))
+    return to_accepted(runs.create(session, training_run("dpo", body, idempotency_key), context, user))
 
 
 @router.post("/upload/dataset", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], openapi_extra=FILE_FORM)
 async def upload_dataset(request: Request, context: CurrentContext, changes: CurrentChanges) -> UploadedFile:
     upload = await keep_upload(await receive_upload(request, context.home.uploads), context.home)
-    kept = to_uploaded(upload, context)
-    await changes.make(lambda session: audit.name_target(session, kept.file_path))
-    return kept
+    file = to_uploaded(upload, context)
+    await changes.make(lambda session: audit.name_target(session, file.file_path))
+    return file
