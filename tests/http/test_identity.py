@@ -191,7 +191,7 @@ class TestNoteUse:
         def fail(*_: object) -> Iterator[None]:
             raise OperationalError("BEGIN", {}, Exception("database is locked"))
 
-        monkeypatch.setattr("finery.domain.accounts.note_use", fail)
+        monkeypatch.setattr("finery.domain.accounts.record_use", fail)
         assert client.get(ME, headers=bearer(key)).status_code == 200
         assert self.last_use(database) is None
 

@@ -51,7 +51,7 @@ def action_of(connection: HTTPConnection) -> str:
 
 
 def user_of(connection: HTTPConnection) -> Principal:
-    """Whoever was recognised so far."""
+    """The principal, once the request is authenticated."""
     state = connection.scope.get("state", {})
     found: Principal = state.get("user", NOBODY)
     return found

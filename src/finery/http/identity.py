@@ -15,7 +15,7 @@ from starlette.requests import HTTPConnection
 
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, NOBODY, Principal
 from finery.domain import accounts
-from finery.domain.accounts import Recognised
+from finery.domain.accounts import Authenticated
 from finery.domain.accounts.errors import SetupNeeded
 from finery.domain.accounts.tokens import hash_token
 from finery.domain.errors import DomainError, ErrorKind
@@ -48,7 +48,7 @@ class CredentialsDiffer(DomainError):
 @dataclass(frozen=True)
 class Credential:
     secret: str
-    recognise: Callable[[Session, str], Recognised]
+    authenticate: Callable[[Session, str], Authenticated]
 
 
 async def current_user(connection: HTTPConnection) -> Principal:
@@ -70,11 +70,11 @@ def credential_of(connection: HTTPConnection) -> Credential:
     if len(keys) > 1:
         raise CredentialsDiffer()
     if keys:
-        return Credential(keys.pop().strip(), accounts.principal_of_key)
+        return Credential(keys.pop().strip(), accounts.authenticate_key)
     token = session_token(connection)
     if token is None:
         raise LoginNeeded()
-    return Credential(token, accounts.principal_of_session)
+    return Credential(token, accounts.authenticate_session)
 
 
 def account_of(user: Principal) -> str:
@@ -108,14 +108,14 @@ def is_from_this_machine(connection: HTTPConnection) -> bool:
 async def _principal(connection: HTTPConnection, services: Services) -> Principal:
     if not await services.cache.has_accounts.get_or_read(None, partial(_has_accounts, services)):
         return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else NOBODY
-    recognised = await _recognise(credential_of(connection), services)
-    if recognised.is_stale:
-        await anyio.to_thread.run_sync(_note_use, services, recognised)
-    return recognised.principal
+    authenticated = await _authenticate(credential_of(connection), services)
+    if authenticated.is_stale:
+        await anyio.to_thread.run_sync(_record_use, services, authenticated)
+    return authenticated.principal
 
 
-async def _recognise(credential: Credential, services: Services) -> Recognised:
-    callers, key = services.cache.callers, (hash_token(credential.secret), credential.recognise)
+async def _authenticate(credential: Credential, services: Services) -> Authenticated:
+    callers, key = services.cache.callers, (hash_token(credential.secret), credential.authenticate)
     known = callers.find(key)
     if known is not None and known.has_ended():
         callers.forget(key)
@@ -127,9 +127,9 @@ def _has_accounts(services: Services) -> bool:
         return accounts.has_accounts(session)
 
 
-def _look_up(services: Services, credential: Credential) -> Recognised:
+def _look_up(services: Services, credential: Credential) -> Authenticated:
     with services.database.read() as session:
-        return credential.recognise(session, credential.secret)
+        return credential.authenticate(session, credential.secret)
 
 
 def _bearer(connection: HTTPConnection) -> str | None:
@@ -142,10 +142,10 @@ def _bearer(connection: HTTPConnection) -> str | None:
     return key
 
 
-def _note_use(services: Services, recognised: Recognised) -> None:
+def _record_use(services: Services, authenticated: Authenticated) -> None:
     """No request fails for it: the next one notes it."""
     try:
         with services.database.write() as session:
-            accounts.note_use(session, recognised)
+            accounts.record_use(session, authenticated)
     except SQLAlchemyError as error:
         log.warning("the use of a key or session could not be noted: %s", error)

@@ -9,7 +9,7 @@ from finery.contracts.deployment import ServedModel
 from finery.contracts.permissions import Principal
 from finery.db import Database
 from finery.domain import accounts
-from finery.domain.accounts import Recognised
+from finery.domain.accounts import Authenticated
 from finery.http.admission import LOOK_UPS
 
 SECONDS = 5.0
@@ -73,7 +73,7 @@ class TableCache(Generic[Key, Value]):
 @dataclass(frozen=True)
 class RequestCache:
     has_accounts: TableCache[None, bool]
-    callers: TableCache[Hashable, Recognised]
+    callers: TableCache[Hashable, Authenticated]
     """By the hash of a key or of a session's token, and which of the two it is."""
     served: TableCache[tuple[str, Principal], ServedModel]
     """By the name that was asked for, and who asked."""

@@ -17,10 +17,10 @@ from tests.statements import statements
 def use(database: Database, opened: NewSession) -> bool:
     """Come with the session, and note the use as a request would; whether it was noted."""
     with database.read() as session:
-        found = accounts.principal_of_session(session, opened.token)
+        found = accounts.authenticate_session(session, opened.token)
     if found.is_stale:
         with database.write() as session:
-            accounts.note_use(session, found)
+            accounts.record_use(session, found)
     return found.is_stale
 
 
@@ -36,7 +36,7 @@ class TestPrincipalOfSession:
         ann = people.user(database, "ann", level)
         opened = people.log_in(database, "ann")
         with database.read() as session:
-            principal = accounts.principal_of_session(session, opened.token).principal
+            principal = accounts.authenticate_session(session, opened.token).principal
         assert (principal.user_id, principal.name, principal.is_local) == (ann.id, "ann", False)
         assert principal.permissions == PERMISSIONS_OF_LEVEL[level]
 
@@ -45,18 +45,18 @@ class TestPrincipalOfSession:
         people.log_in(database, "root")
         for token in ("", "unknown", "a\0b", "\ud800", "x" * 100_000):
             with database.read() as session, pytest.raises(SessionEnded):
-                accounts.principal_of_session(session, token)
+                accounts.authenticate_session(session, token)
 
     def test_asks_once(self, database: Database) -> None:
         people.first_admin(database)
         opened = people.log_in(database, "root")
         with database.read() as session:
-            principal = accounts.principal_of_session(session, opened.token).principal
+            principal = accounts.authenticate_session(session, opened.token).principal
         with database.write() as session:
             key = accounts.create_key(session, principal, name="k").key
         for ask in (
-            lambda session: accounts.principal_of_session(session, opened.token),
-            lambda session: accounts.principal_of_key(session, key),
+            lambda session: accounts.authenticate_session(session, opened.token),
+            lambda session: accounts.authenticate_key(session, key),
             accounts.has_accounts,
         ):
             with database.read() as session, statements(database) as seen:
@@ -87,7 +87,7 @@ class TestNoteUse:
         people.first_admin(database)
         opened = people.log_in(database, "root")
         with people.at(monkeypatch, opened.expires_at - timedelta(seconds=1)), database.read() as session:
-            accounts.principal_of_session(session, opened.token)
+            accounts.authenticate_session(session, opened.token)
         with people.at(monkeypatch, opened.expires_at), pytest.raises(SessionEnded):
             use(database, opened)
 
@@ -107,24 +107,24 @@ class TestNoteUse:
         opened = people.log_in(database, "root")
         start = last_seen(database)
         with people.at(monkeypatch, start + timedelta(seconds=100)), database.read() as session:
-            found = accounts.principal_of_session(session, opened.token)
+            found = accounts.authenticate_session(session, opened.token)
         for seconds in (100, 101):
             with people.at(monkeypatch, start + timedelta(seconds=seconds)), database.write() as session:
-                accounts.note_use(session, found)
+                accounts.record_use(session, found)
         assert last_seen(database) == start + timedelta(seconds=100)
 
     def test_of_a_key(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         people.first_admin(database)
         opened = people.log_in(database, "root")
         with database.write() as session:
-            principal = accounts.principal_of_session(session, opened.token).principal
+            principal = accounts.authenticate_session(session, opened.token).principal
             key = accounts.create_key(session, principal, name="k").key
         start, noted = utc_now(), []
         for seconds in (0, 30, 61):
             moment = start + timedelta(seconds=seconds)
             with people.at(monkeypatch, moment), database.write() as session:
-                found = accounts.principal_of_key(session, key)
+                found = accounts.authenticate_key(session, key)
                 noted.append(found.is_stale)
-                accounts.note_use(session, found)
+                accounts.record_use(session, found)
                 assert session.scalars(select(ApiKeyRow.last_used_at)).one() == (start if seconds < 60 else moment)
         assert noted == [True, False, True]

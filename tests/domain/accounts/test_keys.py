@@ -41,7 +41,7 @@ def make(database: Database, actor: Principal, **options: Any) -> NewKey:
 
 def come_with(database: Database, key: str) -> Principal:
     with database.read() as session:
-        return accounts.principal_of_key(session, key).principal
+        return accounts.authenticate_key(session, key).principal
 
 
 class TestCreateKey:
@@ -159,7 +159,7 @@ class TestPrincipalOfKey:
         come_with(database, made.key)
         with people.at(monkeypatch, utc_now() + timedelta(days=1, seconds=1)), database.read() as session:
             with pytest.raises(KeyRefused):
-                accounts.principal_of_key(session, made.key)
+                accounts.authenticate_key(session, made.key)
             assert [key.is_active for key in accounts.list_keys(session, actor.user_id or "")] == [False]
 
     def test_refuses_what_it_does_not_know(self, database: Database) -> None:
@@ -184,7 +184,7 @@ class TestListKeys:
         with database.write() as session:
             for made in (revoked, newest):
                 accounts.revoke_key(session, actor.user_id or "", made.info.id)
-        monkeypatch.setattr(keys, "LISTED", 2)
+        monkeypatch.setattr(keys, "MAX_LISTED", 2)
         with database.read() as session:
             listed = accounts.list_keys(session, actor.user_id or "")
         assert [key.id for key in listed] == [newest.info.id, oldest.info.id]

@@ -131,6 +131,6 @@ class TestCloseSession:
             with database.write() as session:
                 accounts.close_session(session, here.token)
         with database.read() as session:
-            accounts.principal_of_session(session, there.token)
+            accounts.authenticate_session(session, there.token)
             with pytest.raises(SessionEnded):
-                accounts.principal_of_session(session, here.token)
+                accounts.authenticate_session(session, here.token)

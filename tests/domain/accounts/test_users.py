@@ -173,19 +173,19 @@ class TestUpdateUser:
         ann = people.user(database, "ann")
         opened = people.log_in(database, "ann")
         with database.write() as session:
-            principal = accounts.principal_of_session(session, opened.token).principal
+            principal = accounts.authenticate_session(session, opened.token).principal
             key = accounts.create_key(session, principal, name="k").key
             other = accounts.create_key(session, replace(principal, user_id=root.id), name="k").key
         change(database, ann.id, display_name="Ann", is_active=True)
         with database.read() as session:
-            assert accounts.principal_of_key(session, key).principal.user_id == ann.id
+            assert accounts.authenticate_key(session, key).principal.user_id == ann.id
         change(database, ann.id, password="another horse")
         with database.read() as session:
             with pytest.raises(SessionEnded):
-                accounts.principal_of_session(session, opened.token)
+                accounts.authenticate_session(session, opened.token)
             with pytest.raises(KeyRefused):
-                accounts.principal_of_key(session, key)
-            assert accounts.principal_of_key(session, other).principal.user_id == root.id
+                accounts.authenticate_key(session, key)
+            assert accounts.authenticate_key(session, other).principal.user_id == root.id
         with pytest.raises(LoginRefused):
             people.log_in(database, "ann")
         people.log_in(database, "ann", "another horse")
@@ -195,22 +195,22 @@ class TestUpdateUser:
         ann = people.user(database, "ann")
         opened = people.log_in(database, "ann")
         with database.write() as session:
-            principal = accounts.principal_of_session(session, opened.token).principal
+            principal = accounts.authenticate_session(session, opened.token).principal
             key = accounts.create_key(session, principal, name="k").key
         change(database, ann.id, is_active=False)
         with database.read() as session:
             with pytest.raises(SessionEnded):
-                accounts.principal_of_session(session, opened.token)
+                accounts.authenticate_session(session, opened.token)
             with pytest.raises(KeyRefused):
-                accounts.principal_of_key(session, key)
+                accounts.authenticate_key(session, key)
         with pytest.raises(LoginRefused):
             people.log_in(database, "ann")
         change(database, ann.id, is_active=True)
         with database.read() as session:
             with pytest.raises(SessionEnded):
-                accounts.principal_of_session(session, opened.token)
+                accounts.authenticate_session(session, opened.token)
             with pytest.raises(KeyRefused):
-                accounts.principal_of_key(session, key)
+                accounts.authenticate_key(session, key)
 
     @pytest.mark.parametrize(
         ("levels", "is_admin", "after"),
@@ -309,7 +309,7 @@ class TestDeleteUser:
                 session.execute(update(RunRow).where(RunRow.id == user.username).values(owner_id=user.id))
         opened = people.log_in(database, "ann")
         with database.write() as session:
-            principal = accounts.principal_of_session(session, opened.token).principal
+            principal = accounts.authenticate_session(session, opened.token).principal
             accounts.create_key(session, principal, name="k")
         delete(database, ann.id)
         with database.read() as session:
@@ -329,9 +329,9 @@ class TestChangePassword:
         with database.write() as session:
             accounts.change_password(session, root.id, current=people.PASSWORD, new="another horse", keep=here.token)
         with database.read() as session:
-            accounts.principal_of_session(session, here.token)
+            accounts.authenticate_session(session, here.token)
             with pytest.raises(SessionEnded):
-                accounts.principal_of_session(session, there.token)
+                accounts.authenticate_session(session, there.token)
         people.log_in(database, "root", "another horse")
 
     @pytest.mark.parametrize(

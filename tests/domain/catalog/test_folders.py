@@ -9,7 +9,7 @@ import pytest
 
 from finery.contracts.model_folder import BASE_RECORD, record_base
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
-from finery.domain.catalog.folders import loadable
+from finery.domain.catalog.folders import check_model_folder
 from tests.builders import write_weights
 from tests.domain.catalog.test_resolution import make_model
 
@@ -44,12 +44,12 @@ BAD: dict[str, Callable[[Path], object]] = {
 }
 
 
-class TestLoadable:
+class TestCheckModelFolder:
     def test_a_whole_model(self, tmp_path: Path) -> None:
         folder = make_model(tmp_path / "m")
         index(folder, "model.safetensors")
         (folder / "dangling").symlink_to("nowhere")
-        assert loadable(folder, "m") == folder
+        check_model_folder(folder, "m")
 
     @pytest.mark.parametrize("says", BAD)
     @pytest.mark.timeout(20)
@@ -57,22 +57,22 @@ class TestLoadable:
         folder = make_model(tmp_path / "m")
         BAD[says](folder)
         with pytest.raises(ModelRefused, match=says) as refused:
-            loadable(folder, "m")
+            check_model_folder(folder, "m")
         assert "'m'" in str(refused.value)
 
     def test_what_is_mended_is_a_model_again(self, tmp_path: Path) -> None:
         folder = make_model(tmp_path / "m")
         os.truncate(folder / "model.safetensors", 20)
         with pytest.raises(ModelRefused):
-            loadable(folder, "m")
+            check_model_folder(folder, "m")
         write_weights(folder / "model.safetensors", 64)
-        assert loadable(folder, "m") == folder
+        check_model_folder(folder, "m")
 
     def test_without_weights(self, tmp_path: Path) -> None:
         folder = make_model(tmp_path / "m")
         (folder / "model.safetensors").unlink()
         with pytest.raises(ModelNotFound, match="no weights"):
-            loadable(folder, "m")
+            check_model_folder(folder, "m")
 
 
 class TestBaseOfAnAdapter:
@@ -81,9 +81,10 @@ class TestBaseOfAnAdapter:
         (adapter / "config.json").unlink()
         (adapter / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(base)}))
         record_base(adapter, str(base))
-        assert loadable(adapter, "a") == adapter
+        check_model_folder(adapter, "a")
         write_weights(base / "model.safetensors", 64)
         with pytest.raises(ModelRefused, match="'a': the adapter adapter was trained on other weights than base holds"):
-            loadable(adapter, "a")
+            check_model_folder(adapter, "a")
         (adapter / BASE_RECORD).unlink()
-        assert loadable(adapter, "a") == adapter, "made elsewhere, it says nothing of its base"
+        # It was made elsewhere, and says nothing of its base.
+        check_model_folder(adapter, "a")

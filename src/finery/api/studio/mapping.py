@@ -14,7 +14,7 @@ def to_new_admin(request: FirstAdminRequest) -> NewUser:
 
 def to_new_user(request: NewStudioUser) -> NewUser:
     fields = request.model_dump(include={"email", "username", "password", "display_name"})
-    levels = accounts.with_administration(request.level_names, is_admin=request.is_admin or None)
+    levels = accounts.with_admin_level(request.level_names, is_admin=request.is_admin or None)
     return NewUser(**fields, levels=levels)
 
 

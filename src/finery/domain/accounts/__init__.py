@@ -1,6 +1,12 @@
-"""Users, how they come in, and what they may do."""
+"""Accounts: users, their logins, sessions and API keys, and what each may do."""
 
-from finery.domain.accounts.authentication import TABLES, Recognised, note_use, principal_of_key, principal_of_session
+from finery.domain.accounts.authentication import (
+    TABLES,
+    Authenticated,
+    authenticate_key,
+    authenticate_session,
+    record_use,
+)
 from finery.domain.accounts.keys import create_key, list_keys, list_keys_of, revoke_key, revoke_key_of
 from finery.domain.accounts.logins import CheckedLogin, check_login, close_session, open_session, revoke_sessions
 from finery.domain.accounts.setup import create_first_admin, has_accounts, setup_status
@@ -11,13 +17,15 @@ from finery.domain.accounts.users import (
     get_user,
     list_users,
     update_user,
-    with_administration,
+    with_admin_level,
 )
 
 __all__ = [
     "TABLES",
+    "Authenticated",
     "CheckedLogin",
-    "Recognised",
+    "authenticate_key",
+    "authenticate_session",
     "change_password",
     "check_login",
     "close_session",
@@ -30,14 +38,12 @@ __all__ = [
     "list_keys",
     "list_keys_of",
     "list_users",
-    "note_use",
     "open_session",
-    "principal_of_key",
-    "principal_of_session",
+    "record_use",
     "revoke_key",
     "revoke_key_of",
     "revoke_sessions",
     "setup_status",
     "update_user",
-    "with_administration",
+    "with_admin_level",
 ]

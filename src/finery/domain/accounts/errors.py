@@ -1,3 +1,5 @@
+"""Errors of users, logins, sessions and API keys."""
+
 from collections.abc import Sequence
 
 from finery.domain.errors import DomainError, ErrorKind, Issue
@@ -5,7 +7,7 @@ from finery.kit.printable import printable
 
 
 class InvalidAccount(DomainError):
-    """What was said of a user or key is impossible; each issue names its field."""
+    """Fields of a user or key are invalid; each issue names its field."""
 
     kind = ErrorKind.INVALID
     code = "invalid_account"
@@ -33,7 +35,7 @@ class SetupNeeded(DomainError):
 
 
 class LoginRefused(DomainError):
-    """One error for an unknown user, a wrong password and an inactive account, so that none can be told apart."""
+    """The same error for an unknown user, a wrong password and an inactive account, so that nobody can tell which."""
 
     kind = ErrorKind.UNAUTHENTICATED
     code = "login_refused"

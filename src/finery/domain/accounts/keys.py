@@ -1,4 +1,4 @@
-"""API keys: a user's own, never worth more than their user, nor than the key that made them."""
+"""Creates, lists and revokes API keys. None allows more than its user may, nor more than the key that made it."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from finery.domain.accounts.errors import KeyNotFound, KeyRefused, SetupNeeded, 
 from finery.domain.accounts.mapping import key_of
 from finery.domain.accounts.queries import find_user, lock_user
 from finery.domain.accounts.tokens import SHOWN_CHARACTERS, hash_token, new_key
-from finery.domain.accounts.validation import check_title, refuse
+from finery.domain.accounts.validation import check_title, raise_on_issues
 from finery.domain.errors import Issue
 from finery.kit.clock import utc_now
 from finery.kit.ids import is_safe_id
@@ -23,8 +23,8 @@ from finery.models import ApiKeyRow
 
 LONGEST_DAYS = 3650
 MOST_KEYS = 100
-"""Active ones, of one user: all of them stand in the list."""
-LISTED = 500
+"""Active keys of one user, few enough for all to be listed."""
+MAX_LISTED = 500
 
 _KNOWN = {permission.value: permission for permission in sorted(Permission)}
 
@@ -37,14 +37,15 @@ def create_key(
     expires_days: int | None = None,
     scoped_permissions: Sequence[str] | None = None,
 ) -> NewKey:
-    """Without scopes it may do what `principal` may, and without an end it ends when the key does that they came with.
+    """Create a key. Without scopes it may do what `principal` may; without an end it ends when their own key does.
 
-    Raises InvalidAccount; TooManyKeys; SetupNeeded for who has no account, KeyRefused for who has none any more.
+    Raises InvalidAccount, TooManyKeys, SetupNeeded for a principal without an account, and KeyRefused where the account
+    was deleted or deactivated meanwhile.
     """
     if principal.user_id is None:
         raise SetupNeeded()
     now = utc_now()
-    refuse(_issues_of(principal, name, expires_days, scoped_permissions, now))
+    raise_on_issues(_issues_of(principal, name, expires_days, scoped_permissions, now))
     _refuse_surplus(session, principal.user_id, now)
     key = new_key()
     row = ApiKeyRow(
@@ -63,22 +64,22 @@ def create_key(
 
 
 def list_keys(session: Session, user_id: str) -> list[ApiKey]:
-    """Newest first: those that are active, and of the others the newest."""
+    """List a user's keys, newest first: all that are active, and the newest of the others."""
     now = utc_now()
     query = select(ApiKeyRow).where(ApiKeyRow.user_id == user_id).order_by(ApiKeyRow.created_at.desc())
-    active = session.scalars(query.where(_is_active(now)).limit(LISTED)).all()
-    others = session.scalars(query.where(~_is_active(now)).limit(LISTED - len(active))).all()
+    active = session.scalars(query.where(_is_active(now)).limit(MAX_LISTED)).all()
+    others = session.scalars(query.where(~_is_active(now)).limit(MAX_LISTED - len(active))).all()
     rows = sorted([*active, *others], key=lambda row: row.created_at, reverse=True)
     return [key_of(row, now=now) for row in rows]
 
 
 def list_keys_of(session: Session, user_id: str) -> list[ApiKey]:
-    """The same, of a user whom somebody else names. Raises UserNotFound."""
+    """List the keys of a user whom an administrator names. Raises UserNotFound."""
     return list_keys(session, find_user(session, user_id).id)
 
 
 def revoke_key(session: Session, user_id: str, key_id: str) -> ApiKey:
-    """For ever; silent when it was revoked already. Raises KeyNotFound, also for another user's key."""
+    """Revoke a key for ever, once or again. Raises KeyNotFound, also for another user's key."""
     if not is_safe_id(key_id):
         raise KeyNotFound(key_id)
     query = select(ApiKeyRow).where(ApiKeyRow.id == key_id, ApiKeyRow.user_id == user_id).with_for_update()
@@ -91,24 +92,24 @@ def revoke_key(session: Session, user_id: str, key_id: str) -> ApiKey:
 
 
 def revoke_key_of(session: Session, user_id: str, key_id: str) -> ApiKey:
-    """The same, of a user whom somebody else names. Raises UserNotFound, KeyNotFound."""
+    """Revoke a key of a user whom an administrator names. Raises UserNotFound, KeyNotFound."""
     return revoke_key(session, find_user(session, user_id).id, key_id)
 
 
 def revoke_keys(session: Session, user_id: str) -> None:
-    """All of a user's, for ever."""
+    """Revoke all keys of a user."""
     query = update(ApiKeyRow).where(ApiKeyRow.user_id == user_id, ApiKeyRow.revoked_at.is_(None))
     session.execute(query.values(revoked_at=utc_now()))
 
 
 def _is_active(now: datetime) -> ColumnElement[bool]:
-    """What `key_of` says."""
+    """The condition in SQL for `ApiKey.is_active`, as `key_of` computes it."""
     return ApiKeyRow.revoked_at.is_(None) & or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now)
 
 
 def _refuse_surplus(session: Session, user_id: str, now: datetime) -> None:
-    """The user's row is held, so that many at once are counted one after another, and none comes after its user was
-    deactivated."""
+    """Raises TooManyKeys, and KeyRefused where the user was deleted or deactivated."""
+    # The lock makes concurrent requests count one after another, and a deactivation wait for this key or forbid it.
     try:
         user = lock_user(session, user_id)
     except UserNotFound as error:

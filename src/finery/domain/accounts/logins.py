@@ -1,7 +1,7 @@
-"""Logging in and out.
+"""Logs users in and out.
 
-In two steps, so that a password is checked while no writing transaction waits for it: `check_login` in a session that
-reads, `open_session` in one that writes.
+A login takes two steps, so that no transaction that writes waits for the hashing of a password: `check_login` in a
+session that reads, `open_session` in one that writes.
 """
 
 import secrets
@@ -26,7 +26,7 @@ from finery.models import SessionRow, UserRow
 @dataclass(frozen=True)
 class Lifetime:
     idle: timedelta
-    """Each use puts the end off by this much."""
+    """A session ends when it is not used for this long."""
     total: timedelta
 
 
@@ -36,26 +36,26 @@ REMEMBERED = Lifetime(idle=timedelta(days=30), total=timedelta(days=90))
 
 @dataclass(frozen=True)
 class CheckedLogin:
-    """Proof of a right password, good until it changes."""
+    """Proves that a password was right; valid until the password changes."""
 
     user_id: str
     password_hash: str = field(repr=False)
     upgraded_hash: str | None = field(repr=False)
-    """Made with today's parameters, when the stored one was not."""
+    """A hash with today's parameters, where the stored one has others."""
 
 
 def check_login(session: Session, login: str, password: str) -> CheckedLogin:
-    """`login` is a user name or an e-mail address. Raises LoginRefused, after the same time whatever is wrong."""
-    found = _find(session, login)
-    is_right = matches(found.password_hash if found else None, password)
-    if found is None or found.password_hash is None or not is_right or not found.is_active:
+    """Check a password of a user name or an e-mail address. Raises LoginRefused, after the same time in all cases."""
+    user = _find_user(session, login)
+    is_right = matches(user.password_hash if user else None, password)
+    if user is None or user.password_hash is None or not is_right or not user.is_active:
         raise LoginRefused()
-    upgraded = hash_password(password) if is_outdated(found.password_hash) else None
-    return CheckedLogin(found.id, found.password_hash, upgraded)
+    upgraded = hash_password(password) if is_outdated(user.password_hash) else None
+    return CheckedLogin(user.id, user.password_hash, upgraded)
 
 
 def open_session(session: Session, checked: CheckedLogin, *, remember: bool, address: str | None) -> NewSession:
-    """Raises LoginRefused when the user was deactivated or got another password since it was checked."""
+    """Open a session. Raises LoginRefused where the user was deactivated or changed the password since the check."""
     row = _lock_checked(session, checked)
     now = utc_now()
     row.password_hash = checked.upgraded_hash or row.password_hash
@@ -77,12 +77,12 @@ def open_session(session: Session, checked: CheckedLogin, *, remember: bool, add
 
 
 def close_session(session: Session, token: str) -> None:
-    """Log out; silent when it has ended already."""
+    """Log out. Does nothing when the session has ended already."""
     session.execute(delete(SessionRow).where(SessionRow.token_hash == hash_token(token)))
 
 
 def revoke_sessions(session: Session, user_id: str, *, keep: str | None = None) -> None:
-    """All of a user's, but the one with the token `keep`."""
+    """End all sessions of a user except the one with the token `keep`."""
     query = delete(SessionRow).where(SessionRow.user_id == user_id)
     session.execute(query if keep is None else query.where(SessionRow.token_hash != hash_token(keep)))
 
@@ -92,8 +92,8 @@ def expiry_of(created_at: datetime, seen_at: datetime, *, remember: bool) -> dat
     return min(seen_at + lifetime.idle, created_at + lifetime.total)
 
 
-def _find(session: Session, login: str) -> UserRow | None:
-    """Text that is neither a user name nor an address never reaches the database, which may not take it."""
+def _find_user(session: Session, login: str) -> UserRow | None:
+    # Text that is neither a user name nor an address never reaches the database, which may not take it.
     if is_username(login):
         query = select(UserRow).where(UserRow.username_key == username_key(login))
     elif is_email(login):

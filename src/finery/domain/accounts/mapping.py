@@ -1,3 +1,5 @@
+"""Maps rows of users and API keys to contracts."""
+
 from datetime import datetime
 
 from finery.contracts.accounts import ApiKey, User

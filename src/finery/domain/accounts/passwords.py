@@ -1,4 +1,4 @@
-"""Passwords, hashed with Argon2id."""
+"""Hashes passwords with Argon2id, and compares them."""
 
 import unicodedata
 from functools import cache
@@ -15,7 +15,7 @@ def hash_password(password: str) -> str:
 
 
 def matches(password_hash: str | None, password: str) -> bool:
-    """Takes as long when there is no hash to compare with."""
+    """Return whether the password is right. Takes as long when there is no hash to compare with."""
     decoy = _decoy()
     try:
         _HASHER.verify(password_hash or decoy, _bytes_of(password))
@@ -25,7 +25,7 @@ def matches(password_hash: str | None, password: str) -> bool:
 
 
 def is_outdated(password_hash: str) -> bool:
-    """True when it was made with other parameters than today's."""
+    """Return whether the hash was made with other parameters than today's."""
     return _HASHER.check_needs_rehash(password_hash)
 
 
@@ -35,5 +35,5 @@ def _decoy() -> str:
 
 
 def _bytes_of(password: str) -> bytes:
-    """Composed characters, since keyboards differ in how they send them."""
+    # Composed characters, since keyboards differ in how they send them.
     return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""Finding the rows of accounts."""
+"""Finds and locks the rows of users."""
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -16,23 +16,20 @@ def find_user(session: Session, user_id: str) -> UserRow:
 
 
 def lock_user(session: Session, user_id: str) -> UserRow:
-    """The row, fresh, and nobody else's until the transaction ends. Raises UserNotFound."""
+    """Return the row, read anew and locked until the transaction ends. Raises UserNotFound."""
     query = select(UserRow).where(UserRow.id == user_id).with_for_update().execution_options(populate_existing=True)
     return _only(session, query, user_id)
 
 
-def hold_administration(session: Session) -> None:
-    """Users are made, changed and deleted one at a time, so that two administrators cannot delete one another.
-
-    Raises SetupNeeded.
-    """
+def lock_administration(session: Session) -> None:
+    """Lock changes of users, so that two administrators cannot delete one another at once. Raises SetupNeeded."""
     query = select(SetupRow.step).where(SetupRow.step == FIRST_ADMIN).with_for_update()
     if session.scalars(query).one_or_none() is None:
         raise SetupNeeded()
 
 
 def _only(session: Session, query: Select[UserRow], user_id: str) -> UserRow:
-    """What cannot be an id never reaches the database, which may not take it."""
+    # What cannot be an id never reaches the database, which may not take it.
     row = session.scalars(query).one_or_none() if is_safe_id(user_id) else None
     if row is None:
         raise UserNotFound(user_id)

@@ -1,4 +1,4 @@
-"""The first administrator, with whom the server's door closes to those without an account."""
+"""Creates the first administrator; from then on the server takes no requests without an account."""
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -10,14 +10,14 @@ from finery.domain.accounts.errors import SetupDone
 from finery.domain.accounts.mapping import user_of
 from finery.domain.accounts.queries import FIRST_ADMIN
 from finery.domain.accounts.users import insert_user, prepare_user
-from finery.domain.accounts.validation import refuse
+from finery.domain.accounts.validation import raise_on_issues
 from finery.domain.errors import Issue
 from finery.kit.clock import utc_now
 from finery.models import SetupRow, UserRow
 
 
 def has_accounts(session: Session) -> bool:
-    """One look-up by primary key; it never becomes false again."""
+    """Return whether there is a first administrator: one look-up by primary key. Once True, it stays True."""
     query = select(SetupRow.step).where(SetupRow.step == FIRST_ADMIN)
     return session.scalars(query).one_or_none() is not None
 
@@ -29,11 +29,14 @@ def setup_status(session: Session) -> SetupStatus:
 
 
 def create_first_admin(session: Session, new: NewUser) -> User:
-    """`new.levels` is not looked at. Of many at once one wins. Raises SetupDone, InvalidAccount."""
+    """Create an administrator, whatever `new.levels` says. Of concurrent requests one wins.
+
+    Raises SetupDone, InvalidAccount.
+    """
     if has_accounts(session):
         raise SetupDone()
     if new.password is None:
-        refuse([Issue("password", "is needed")])
+        raise_on_issues([Issue("password", "is needed")])
     row = prepare_user(new.model_copy(update={"levels": [Level.ADMIN]}))
     try:
         with session.begin_nested():

@@ -1,4 +1,4 @@
-"""Random secrets that we give out and keep only as hashes."""
+"""Draws API keys, and hashes the tokens of keys and sessions: only hashes are stored."""
 
 import hashlib
 import secrets
@@ -12,6 +12,8 @@ def new_key() -> str:
 
 
 def hash_token(token: str) -> str:
-    """Of 256 random bits a fast hash is enough. What is looked up is the hash, so that the time which a look-up takes
-    tells nothing about the token."""
+    """Return the SHA-256 (hex), which is enough for 256 random bits.
+
+    Queries look for the hash, so that the time which they take tells nothing about the token.
+    """
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,4 +1,4 @@
-"""Users: made, changed and deleted by an administrator; one of those with a password always stays."""
+"""Creates, changes and deletes users. One active administrator with a password always stays."""
 
 import uuid
 from collections.abc import Iterable
@@ -14,18 +14,19 @@ from finery.domain.accounts.keys import revoke_keys
 from finery.domain.accounts.logins import revoke_sessions
 from finery.domain.accounts.mapping import user_of
 from finery.domain.accounts.passwords import hash_password, matches
-from finery.domain.accounts.queries import find_user, hold_administration, lock_user
+from finery.domain.accounts.queries import find_user, lock_administration, lock_user
 from finery.domain.accounts.validation import check_fields, check_password, distinct, email_key, username_key
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow, RunRow, UserRow
 
 CLEARABLE = "display_name"
+"""The one field that may be set to None."""
 
 
 def create_user(session: Session, new: NewUser) -> User:
-    """Raises InvalidAccount, UserExists, SetupNeeded."""
+    """Create a user. Raises InvalidAccount, UserExists, SetupNeeded."""
     row = prepare_user(new)
-    hold_administration(session)
+    lock_administration(session)
     insert_user(session, row)
     return user_of(row)
 
@@ -36,30 +37,30 @@ def get_user(session: Session, user_id: str) -> User:
 
 
 def list_users(session: Session, *, limit: int = 500, offset: int = 0) -> list[User]:
-    """By user name."""
+    """List users by their names."""
     query = select(UserRow).order_by(UserRow.username_key).limit(limit).offset(offset)
     return [user_of(row) for row in session.scalars(query)]
 
 
 def update_user(session: Session, user_id: str, changes: UserChanges, *, is_admin: bool | None = None) -> User:
-    """A new password and a deactivation end the user's sessions, and revoke their keys: whoever else had the account
-    is out, and stays out.
+    """Change a user. A new password and a deactivation end the user's sessions and revoke their keys, so that whoever
+    else had the account loses it.
 
-    `is_admin` makes them an administrator, or makes them one no more, whatever levels they have at that moment or are
-    given. Raises UserNotFound, InvalidAccount, UserExists, LastAdministrator.
+    `is_admin` adds or removes the level `admin`, whatever other levels the user has or is given. Raises UserNotFound,
+    InvalidAccount, UserExists, LastAdministrator.
     """
     values = _values_of(changes)
     if "levels" in values:
-        values["levels"] = with_administration(values["levels"], is_admin=is_admin)
+        values["levels"] = with_admin_level(values["levels"], is_admin=is_admin)
     check_fields(values)
     if (password := values.pop("password", None)) is not None:
         values["password_hash"] = hash_password(password)
-    hold_administration(session)
+    lock_administration(session)
     row = lock_user(session, user_id)
     if password is not None:
         check_password(password, username=values.get("username", row.username))
     if is_admin is not None and "levels" not in values:
-        values["levels"] = with_administration(user_of(row).levels, is_admin=is_admin)
+        values["levels"] = with_admin_level(user_of(row).levels, is_admin=is_admin)
     _refuse_taken(session, values, but=user_id)
     with session.begin_nested():
         was_able = _is_able_admin(row)
@@ -74,10 +75,11 @@ def update_user(session: Session, user_id: str, changes: UserChanges, *, is_admi
 
 
 def delete_user(session: Session, user_id: str) -> None:
-    """Sessions, keys and secrets go along; runs and deployments stay, nobody's. Raises UserNotFound,
-    LastAdministrator.
+    """Delete a user with their sessions, keys and secrets; their runs and deployments stay, without an owner.
+
+    Raises UserNotFound, LastAdministrator.
     """
-    hold_administration(session)
+    lock_administration(session)
     row = lock_user(session, user_id)
     with session.begin_nested():
         was_able = _is_able_admin(row)
@@ -90,7 +92,7 @@ def delete_user(session: Session, user_id: str) -> None:
 
 
 def change_password(session: Session, user_id: str, *, current: str, new: str, keep: str | None = None) -> User:
-    """One's own; ends all sessions but the one with the token `keep`, and no key.
+    """Change one's own password. It ends all sessions but the one with the token `keep`; API keys stay valid.
 
     Raises WrongPassword, InvalidAccount.
     """
@@ -105,8 +107,9 @@ def change_password(session: Session, user_id: str, *, current: str, new: str, k
     return user_of(row)
 
 
-def with_administration(levels: Iterable[Level], *, is_admin: bool | None) -> list[Level]:
-    """What `is_admin` says goes before what the levels do; who was nothing but an administrator can still work."""
+def with_admin_level(levels: Iterable[Level], *, is_admin: bool | None) -> list[Level]:
+    """Return the levels with or without `admin`, as `is_admin` says; None leaves them. The last level to be removed
+    becomes `researcher`, so that the user can still work."""
     if is_admin is None:
         return list(levels)
     others: list[Level] = [level for level in levels if level is not Level.ADMIN]
@@ -114,7 +117,7 @@ def with_administration(levels: Iterable[Level], *, is_admin: bool | None) -> li
 
 
 def prepare_user(new: NewUser) -> UserRow:
-    """The row, not yet in a session: hashing takes time that no transaction should wait for. Raises InvalidAccount."""
+    """Return a row that is in no session yet, since no transaction should wait for hashing. Raises InvalidAccount."""
     check_fields(dict(new))
     if new.password is not None:
         check_password(new.password, username=new.username)
@@ -136,7 +139,7 @@ def prepare_user(new: NewUser) -> UserRow:
 
 
 def insert_user(session: Session, row: UserRow) -> None:
-    """Raises UserExists."""
+    """Add the row; the caller has locked the administration. Raises UserExists."""
     _refuse_taken(session, {"email": row.email, "username": row.username}, but=row.id)
     session.add(row)
     session.flush()
@@ -161,7 +164,7 @@ def _apply(row: UserRow, values: dict[str, Any]) -> None:
 
 
 def _refuse_taken(session: Session, values: dict[str, Any], *, but: str) -> None:
-    """Whoever asks holds the administration, so that the answer stays true until the transaction ends."""
+    """Raises UserExists. The caller has locked the administration, so that free names stay free until it commits."""
     for name, column, key in (
         ("email", UserRow.email_key, email_key),
         ("username", UserRow.username_key, username_key),

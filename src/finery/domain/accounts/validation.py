@@ -1,4 +1,4 @@
-"""What a user may be called, and the form in which names are compared."""
+"""Checks the fields of users and API keys, and normalises names for comparison."""
 
 import re
 import unicodedata
@@ -36,27 +36,27 @@ def is_email(text: str) -> bool:
 
 
 def check_fields(fields: dict[str, Any]) -> None:
-    """Fields of NewUser or UserChanges; None is not looked at. Raises InvalidAccount, naming every issue."""
-    refuse(Issue(name, _COMPLAINTS[name](value)) for name, value in fields.items() if value is not None)
+    """Check fields of NewUser or UserChanges that are not None. Raises InvalidAccount, naming every issue."""
+    raise_on_issues(Issue(name, _CHECKS[name](value)) for name, value in fields.items() if value is not None)
 
 
 def check_password(password: str, *, username: str, field: str = "password") -> None:
-    """What a password's own length cannot tell. Raises InvalidAccount."""
+    """Check that a password is not the user name. Raises InvalidAccount."""
     if password.lower() == username.lower():
-        refuse([Issue(field, "must not be the user name")])
+        raise_on_issues([Issue(field, "must not be the user name")])
 
 
 def check_title(name: str) -> str:
-    """Of a key, or of a person: the complaint, or nothing."""
+    """Return what is wrong with the display name of a key or a person, or an empty string."""
     if not 1 <= len(name) <= LONGEST_NAME or not is_printable(name) or name != name.strip():
         return f"must be 1 to {LONGEST_NAME} printable characters, without blanks at its ends"
     return ""
 
 
-def refuse(issues: Iterable[Issue]) -> None:
-    """Raises InvalidAccount when one of the issues has a message."""
-    if found := [issue for issue in issues if issue.message]:
-        raise InvalidAccount(found)
+def raise_on_issues(issues: Iterable[Issue]) -> None:
+    """Raises InvalidAccount when an issue has a message."""
+    if present := [issue for issue in issues if issue.message]:
+        raise InvalidAccount(present)
 
 
 def distinct(levels: Iterable[Level]) -> list[str]:
@@ -80,16 +80,12 @@ def _about_levels(value: list[Level]) -> str:
     return "" if value else f"must name at least one of {', '.join(Level)}"
 
 
-def _nothing(_value: object) -> str:
-    return ""
-
-
-_COMPLAINTS: dict[str, Callable[[Any], str]] = {
+_CHECKS: dict[str, Callable[[Any], str]] = {
     "username": _about_username,
     "email": _about_email,
     "password": _about_password,
     "new_password": _about_password,
     "display_name": check_title,
     "levels": _about_levels,
-    "is_active": _nothing,
+    "is_active": lambda _: "",
 }

@@ -1,4 +1,4 @@
-"""The models that can be named: built in, on disk, made by a run, or on a hub."""
+"""The catalog of models that a request can name: built in, in a folder, made by a run, or on a hub."""
 
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.catalog.listing import list_models

@@ -1,3 +1,5 @@
+"""Errors of resolving the name of a model."""
+
 from finery.domain.errors import DomainError, ErrorKind
 
 
@@ -10,15 +12,15 @@ class ModelNotFound(DomainError):
 
 
 class ModelOnHub(ModelNotFound):
-    """It might be a hub's, and nothing here stands for it."""
+    """The name may be a model of a hub, and no local model has it."""
 
 
 class WordUnknown(ModelNotFound):
-    """A single word that is nobody's name."""
+    """A single word that names no model."""
 
 
 class ModelRefused(DomainError):
-    """It is there, but it cannot be used; the message says why and what to do."""
+    """The model exists but cannot be used; the message says why and what to do."""
 
     kind = ErrorKind.INVALID
     code = "model_refused"

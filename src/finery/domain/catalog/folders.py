@@ -1,4 +1,4 @@
-"""Whether a folder holds a model that can be loaded, told by its files' heads."""
+"""Checks that a folder holds a model that can be loaded, by its configuration and the headers of its weights."""
 
 import stat
 from collections.abc import Hashable, Iterator
@@ -23,11 +23,11 @@ INDEX = "*.safetensors.index.json"
 PICKLES = ("pytorch_model*.bin", "adapter_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 MOST_FILES = 10_000
 MOST_SHARDS = 2000
-"""Of the largest models that are published there are some 200."""
+"""The largest published models have some 200."""
 
 
-def loadable(path: Path, name: str) -> Path:
-    """`path` itself. Raises ModelNotFound, ModelRefused naming the file that cannot be used."""
+def check_model_folder(path: Path, name: str) -> None:
+    """Raises ModelNotFound, and ModelRefused naming the file that cannot be used. `name` stands in the messages."""
     if path.is_file():
         raise ModelRefused(f"model {name!r} is a file; name the folder that holds it and its config.json")
     if not path.is_dir():
@@ -48,25 +48,20 @@ def loadable(path: Path, name: str) -> Path:
         raise ModelRefused(f"model {name!r}: {error}") from error
     except OSError as error:
         raise ModelRefused(f"model {name!r}: cannot be read: {error.strerror}") from error
-    return path
 
 
 def _check_kinds(folder: Path, name: str) -> None:
-    """A pipe among the files would hold whoever opens it."""
+    # Whoever opened a named pipe among the files would block.
     for number, path in enumerate(folder.iterdir()):
         if number == MOST_FILES:
             raise ModelRefused(f"model {name!r} has more than {MOST_FILES:,} files in its folder")
-        mode = _mode(path)
-        if mode is not None and not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        try:
+            mode = path.stat().st_mode
+        except OSError:
+            # A broken link: a loader that needs the file says so itself.
+            continue
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
             raise ModelRefused(f"model {name!r}: {path.name} is neither a file nor a folder")
-
-
-def _mode(path: Path) -> int | None:
-    """None: a link to nothing, which whoever needs it misses."""
-    try:
-        return path.stat().st_mode
-    except OSError:
-        return None
 
 
 def _check_weights(folder: Path, name: str) -> None:
@@ -77,17 +72,18 @@ def _check_weights(folder: Path, name: str) -> None:
         raise ModelNotFound(f"folder {name!r} holds no weights: no .safetensors file is in it")
     if len(shards) > MOST_SHARDS:
         raise ModelRefused(f"model {name!r} has more than {MOST_SHARDS:,} files of weights")
-    missing = sorted(set(_indexed(folder)) - {shard.name for shard in shards})
+    missing = sorted(set(_indexed_files(folder)) - {shard.name for shard in shards})
     if missing:
         raise ModelRefused(f"model {name!r}: its index names {missing[0][:100]!r}, which is not there")
     for shard in shards:
-        if (issue := _issue(shard, _state_of_file(shard))) is not None:
-            raise ModelRefused(f"model {name!r}: {issue}")
+        problem = _problem(shard, _state_of_file(shard))
+        if problem is not None:
+            raise ModelRefused(f"model {name!r}: {problem}")
 
 
 @lru_cache(maxsize=4096)
-def _issue(shard: Path, _state: Hashable) -> str | None:
-    """Looked at once for a file that stays as it is: models are named with each request."""
+def _problem(shard: Path, _state: Hashable) -> str | None:
+    """Return what is wrong with the file. It is read once while its state is the same: each request names a model."""
     try:
         check_weights(shard)
     except WeightsRefused as error:
@@ -97,13 +93,16 @@ def _issue(shard: Path, _state: Hashable) -> str | None:
 
 @lru_cache(maxsize=4096)
 def _has_changed(adapter: Path, base: str, *_states: Hashable) -> bool:
-    """Looked at once for folders that stay as they are. A hub's model is looked at again when it is loaded."""
+    """Return whether the base has other weights than the adapter was trained on.
+
+    The folders are read once while their state is the same. A model of a hub is checked again when it is loaded.
+    """
     return base_has_changed(adapter, base)
 
 
 def _state_of(folder: Path) -> Hashable:
-    telling = [*folder.glob("*.safetensors"), *folder.glob(BASE_RECORD)]
-    return tuple((path.name, _state_of_file(path)) for path in sorted(telling))
+    files = [*folder.glob("*.safetensors"), *folder.glob(BASE_RECORD)]
+    return tuple((path.name, _state_of_file(path)) for path in sorted(files))
 
 
 def _state_of_file(path: Path) -> Hashable:
@@ -111,8 +110,8 @@ def _state_of_file(path: Path) -> Hashable:
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _indexed(folder: Path) -> Iterator[str]:
-    """The files of weights that the indexes name."""
+def _indexed_files(folder: Path) -> Iterator[str]:
+    """Yield the files of weights that the index names. Raises ValueError."""
     for path in folder.glob(INDEX):
         index = read_bounded_json(path, limit=64 * 2**20)
         files = index.get("weight_map") if isinstance(index, dict) else None

@@ -1,4 +1,6 @@
-from sqlalchemy import Select, select
+"""Lists the models that a user may name."""
+
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from finery.contracts.builtin_models import BUILTIN_MODELS
@@ -14,20 +16,21 @@ NEWEST = 500
 
 
 def list_models(session: Session, context: DomainContext, actor: Principal) -> list[ModelInfo]:
-    """The administrator's names, the built-in models, then the outputs of succeeded runs that still exist.
+    """List the administrator's names, the built-in models, then the outputs of succeeded runs that still exist.
 
-    The runs' are the newest 500, each under its path and under its fine-tuned name, newest first.
-    Left out is what `actor` may not see, also a folder of theirs into which a hidden run writes by now.
+    Of the runs these are the 500 newest, newest first, each under its path and under its fine-tuned name. What `actor`
+    may not see is left out, also a folder of theirs into which a hidden run writes by now.
     """
     aliases = [
         ModelInfo(name=name, kind="alias", description=entry.description or f"stands for {entry.model}")
         for name, entry in context.models.items()
     ]
     built_in = [ModelInfo(name=name, kind="built-in", description=text) for name, text in BUILTIN_MODELS.items()]
+    hidden = select(RunRow.output_hash).where(~runs_visible_to(actor), RunRow.output_hash.is_not(None))
     query = (
         select(RunRow)
         .where(RunRow.status == RunStatus.SUCCEEDED, RunRow.model_name.is_not(None), RunRow.output_dir.is_not(None))
-        .where(runs_visible_to(actor), RunRow.output_hash.not_in(_hidden_outputs(actor)))
+        .where(runs_visible_to(actor), RunRow.output_hash.not_in(hidden))
         .order_by(RunRow.number.desc())
         .limit(NEWEST)
     )
@@ -36,29 +39,16 @@ def list_models(session: Session, context: DomainContext, actor: Principal) -> l
         if row.output_dir is None or row.output_dir in seen or not (context.home.path / row.output_dir).is_dir():
             continue
         seen.add(row.output_dir)
-        outputs += [_output(row, row.output_dir), _fine_tuned(row, row.output_dir)]
+        outputs.append(_model_of(row, row.output_dir, name=row.output_dir, kind="output"))
+        name = fine_tuned_name(row.model_name or "", row.name, row.id)
+        outputs.append(_model_of(row, row.output_dir, name=name, kind="fine-tuned"))
     return aliases + built_in + outputs
 
 
-def _hidden_outputs(actor: Principal) -> Select[str | None]:
-    return select(RunRow.output_hash).where(~runs_visible_to(actor), RunRow.output_hash.is_not(None))
-
-
-def _output(row: RunRow, output_dir: str) -> ModelInfo:
+def _model_of(row: RunRow, output_dir: str, *, name: str, kind: str) -> ModelInfo:
     return ModelInfo(
-        name=output_dir,
-        kind="output",
-        description=f"{row.recipe} of {row.model_name}",
-        run_id=row.id,
-        path=output_dir,
-        created_at=row.finished_at,
-    )
-
-
-def _fine_tuned(row: RunRow, output_dir: str) -> ModelInfo:
-    return ModelInfo(
-        name=fine_tuned_name(row.model_name or "", row.name, row.id),
-        kind="fine-tuned",
+        name=name,
+        kind=kind,
         description=f"{row.recipe} of {row.model_name}",
         run_id=row.id,
         path=output_dir,

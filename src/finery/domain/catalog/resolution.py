@@ -1,8 +1,8 @@
-"""From the name of a model to what a trainer or an engine can load.
+"""Resolves the name of a model to what a trainer or an engine can load.
 
-A name means one thing to whoever says it (decision 0013): an administrator's name first, then what Finery made
-(built-in and fine-tuned models, a run by its id), then a path that says that it is one, then the hub. A folder beside
-these takes no name from them: what could be either is refused, and the message says how each is written.
+A name means one thing to each user (decision 0013): first an administrator's name, then what Finery made (built-in and
+fine-tuned models, a run by its id), then a path that looks like one, then the hub. A folder hides none of these: a name
+that could be either is refused, and the message says how each is written.
 """
 
 import logging
@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.hub_names import HUB_ID, HUB_SCHEME, ONE_WORD_NAMES
-from finery.contracts.model_names import JOB_PREFIX, FineTuned, fine_tuned_name, parse_fine_tuned
+from finery.contracts.model_names import JOB_PREFIX, fine_tuned_name, parse_fine_tuned
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.permissions import SERVER, Principal
 from finery.contracts.run import EXTERNAL
 from finery.contracts.status import RunStatus
 from finery.contracts.visible_text import check_plain
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelRefused, WordUnknown
-from finery.domain.catalog.folders import loadable
+from finery.domain.catalog.folders import check_model_folder
 from finery.domain.context import DomainContext
 from finery.domain.ownership import find_run, runs_visible_to
 from finery.domain.path_access import is_hidden, run_of_output
@@ -35,7 +35,7 @@ from finery.models import RunRow
 log = logging.getLogger(__name__)
 
 PATH_STARTS = ("/", "./", "../", "~", "outputs/", "runs/", "models/")
-"""Of names that are paths: the signs of one, and the home's own folders that hold models."""
+"""How names begin that are paths: with a path's usual signs, or with a folder of the home that holds models."""
 SHOWN = 200
 
 
@@ -44,7 +44,7 @@ class ResolvedModel:
     model: str
     """An absolute folder, a built-in model's name, or a hub id."""
     entry: BaseModelEntry | None = None
-    """Of the administrator's table, where the name is one of its own."""
+    """The entry of the administrator's table, where the name is in it."""
 
     @property
     def folder(self) -> Path | None:
@@ -56,9 +56,9 @@ class ResolvedModel:
 
 
 def resolve_model(session: Session, name: str, context: DomainContext, actor: Principal) -> str:
-    """An absolute folder, a built-in model's name, or a hub id. Raises ModelNotFound, ModelRefused.
+    """Return an absolute folder, a built-in model's name, or a hub id.
 
-    What is hidden from `actor` is not found, whatever lies there.
+    Raises ModelNotFound, also for what `actor` may not see, and ModelRefused.
     """
     return resolve(session, name, context, actor).model
 
@@ -66,17 +66,20 @@ def resolve_model(session: Session, name: str, context: DomainContext, actor: Pr
 def resolve(
     session: Session, name: str, context: DomainContext, actor: Principal, *, is_path: bool = False
 ) -> ResolvedModel:
-    """The same, with what the administrator says of the name.
+    """Resolve a name as `resolve_model` does, and return the administrator's entry for it as well.
 
-    `is_path`: the field is one for paths, so that a folder that is there is meant, also where a hub has a model of the
-    same spelling.
+    `is_path` says that the field is one for paths: an existing folder is meant, also where a hub may have a model of
+    that name.
     """
-    _refuse_unseen(name)
+    try:
+        check_plain(name)
+    except ValueError as error:
+        raise ModelRefused(f"model {name[:SHOWN]!r}: {error}") from error
     entry = context.models.get(name)
     if entry is None:
         return ResolvedModel(_find(session, name, context, actor, is_path=is_path))
     try:
-        # Whoever may use models may use those that the administrator has named, also a run's that is private.
+        # Whoever may use models may use those that the administrator has named, also the output of a private run.
         return ResolvedModel(_find(session, entry.model, context, SERVER), entry)
     except (ModelNotFound, ModelRefused) as error:
         warn_of_entry(name, str(error))
@@ -88,18 +91,22 @@ def resolve(
 
 @lru_cache(maxsize=1000)
 def warn_of_entry(name: str, reason: str) -> None:
-    """Once: clients ask again and again."""
+    """Log it once, since clients repeat their requests."""
     log.warning("models.yaml: %s: %s", name, reason)
 
 
 def says_path(name: str) -> bool:
-    """Whether it can only be a path: it begins as one, or has slashes and is no hub's id."""
+    """Return whether the name can only be a path: it begins as one, or has slashes and is no id of a hub."""
     return name.startswith(PATH_STARTS) or ("/" in name and HUB_ID.fullmatch(name) is None)
 
 
 def _find(session: Session, name: str, context: DomainContext, actor: Principal, *, is_path: bool = False) -> str:
     if name.startswith("finery/"):
-        return _builtin(name)
+        if name in BUILTIN_MODELS:
+            return name
+        near = nearest(name[:SHOWN], BUILTIN_MODELS)
+        hint = f"did you mean {near!r}?" if near else f"known: {', '.join(BUILTIN_MODELS)}"
+        raise ModelNotFound(f"there is no built-in model {name[:SHOWN]!r}; {hint}")
     if name.startswith("ft:"):
         return _fine_tuned(session, name, context, actor)
     if name.startswith(HUB_SCHEME):
@@ -107,10 +114,10 @@ def _find(session: Session, name: str, context: DomainContext, actor: Principal,
     folder = _visible_folder(session, name, context, actor)
     run = None if "/" in name else _run_named(session, name, actor)
     if run is not None:
-        _refuse_ambiguous(name, _ways_to_say(name, run, folder))
-        return str(loadable(_output_of(session, run, context, actor), name))
+        _refuse_ambiguous(name, _meanings(name, run, folder))
+        return _checked(_output_of(session, run, context, actor), name)
     if folder is not None and (is_path or says_path(name)):
-        return str(loadable(folder, name))
+        return _checked(folder, name)
     if says_path(name):
         raise ModelNotFound(f"there is no folder here {name[:SHOWN]!r} that you may see")
     if folder is not None:
@@ -120,41 +127,28 @@ def _find(session: Session, name: str, context: DomainContext, actor: Principal,
     return _on_hub(name)
 
 
-def _refuse_unseen(name: str) -> None:
-    try:
-        check_plain(name)
-    except ValueError as error:
-        raise ModelRefused(f"model {name[:SHOWN]!r}: {error}") from error
-
-
-def _builtin(name: str) -> str:
-    if name in BUILTIN_MODELS:
-        return name
-    near = nearest(name[:SHOWN], BUILTIN_MODELS)
-    hint = f"did you mean {near!r}?" if near else f"known: {', '.join(BUILTIN_MODELS)}"
-    raise ModelNotFound(f"there is no built-in model {name[:SHOWN]!r}; {hint}")
+def _checked(folder: Path, name: str) -> str:
+    check_model_folder(folder, name)
+    return str(folder)
 
 
 def _fine_tuned(session: Session, name: str, context: DomainContext, actor: Principal) -> str:
-    """The name's last parts say which run it is; a run that was given another name since is still found."""
-    found = parse_fine_tuned(name)
-    row = None if found is None else _run_of(session, found, actor)
-    if found is None or row is None or row.spec.output_dir is None:
+    """Find the run by its id, the last part of the name, so that a run that was renamed since is found as well."""
+    parsed = parse_fine_tuned(name)
+    run_ids = () if parsed is None else parsed.run_ids
+    row = session.scalars(select(RunRow).where(RunRow.id.in_(run_ids), runs_visible_to(actor))).first()
+    if parsed is None or row is None or row.spec.output_dir is None:
         raise ModelNotFound(f"there is no fine-tuned model {name[:SHOWN]!r}")
-    if found.step is not None:
-        folder = context.home.run(row.id).checkpoints / f"checkpoint-{found.step}"
-        if not folder.is_dir():
-            raise ModelNotFound(f"run {row.id!r} has no checkpoint of step {found.step}, or not any more")
-        return str(loadable(folder, name))
-    return str(loadable(_output_of(session, row, context, actor), name))
-
-
-def _run_of(session: Session, found: FineTuned, actor: Principal) -> RunRow | None:
-    return session.scalars(select(RunRow).where(RunRow.id.in_(found.run_ids), runs_visible_to(actor))).first()
+    if parsed.step is None:
+        return _checked(_output_of(session, row, context, actor), name)
+    folder = context.home.run(row.id).checkpoints / f"checkpoint-{parsed.step}"
+    if not folder.is_dir():
+        raise ModelNotFound(f"run {row.id!r} has no checkpoint of step {parsed.step}, or not any more")
+    return _checked(folder, name)
 
 
 def _visible_folder(session: Session, name: str, context: DomainContext, actor: Principal) -> Path | None:
-    """What is there of that name, a file also; None where `actor` may not see it. Raises ModelRefused."""
+    """Return the folder, or file, at that path, or None where `actor` may not see it. Raises ModelRefused."""
     try:
         path = context.resolver.resolve(name)
     except PathRefused as error:
@@ -165,8 +159,8 @@ def _visible_folder(session: Session, name: str, context: DomainContext, actor: 
 
 
 def _run_named(session: Session, name: str, actor: Principal) -> RunRow | None:
-    """The run of that id that makes a model: one for which they chose it, or whose own it is."""
-    # Not by an id that another chose for a shared run: a name would come to mean something else over night.
+    """Return the run of that id, unless it is an external one, which has no model here."""
+    # Not by an id that another user chose for a shared run: a name would come to mean something else over night.
     row = find_run(session, name, actor)
     return None if row is None or row.recipe == EXTERNAL else row
 
@@ -177,13 +171,13 @@ def _output_of(session: Session, row: RunRow, context: DomainContext, actor: Pri
     output = row.spec.output_dir
     if output is None or is_hidden(session, output, actor, context):
         raise ModelNotFound(f"the model of run {row.id!r} is there no more")
-    if (holder := run_of_output(output)) not in (None, row.id):
-        raise ModelNotFound(f"the model of run {row.id!r} is gone: run {holder!r} has put its own in the same place")
+    if (other := run_of_output(output)) not in (None, row.id):
+        raise ModelNotFound(f"the model of run {row.id!r} is gone: run {other!r} has put its own in the same place")
     return output
 
 
-def _ways_to_say(name: str, run: RunRow, folder: Path | None) -> dict[str, str]:
-    """What the name could mean beside the run, by how each is written."""
+def _meanings(name: str, run: RunRow, folder: Path | None) -> dict[str, str]:
+    """Return what the name of a run could mean, each with how it is written unambiguously."""
     meanings = {run.output_dir or fine_tuned_name("", None, run.id): "the run's model"}
     if folder is not None:
         meanings[f"./{name}"] = "the folder"
@@ -194,12 +188,12 @@ def _ways_to_say(name: str, run: RunRow, folder: Path | None) -> dict[str, str]:
 
 def _refuse_ambiguous(name: str, meanings: dict[str, str]) -> None:
     if len(meanings) > 1:
-        told = ", ".join(f"{written!r} for {meant}" for written, meant in meanings.items())
-        raise ModelAmbiguous(f"model {name[:SHOWN]!r} could be several: write {told}")
+        listed = ", ".join(f"{written!r} for {meant}" for written, meant in meanings.items())
+        raise ModelAmbiguous(f"model {name[:SHOWN]!r} could be several: write {listed}")
 
 
 def _refuse_folder(name: str) -> None:
-    """A folder is there, but the name does not say that it is one."""
+    """Raises ModelRefused for a folder whose name does not look like a path, ModelAmbiguous where a hub may have it."""
     hub = name if "/" in name else ONE_WORD_NAMES.get(name)
     if hub is None:
         raise ModelRefused(f"model {name[:SHOWN]!r} is no name of a model; for the folder write './{name[:SHOWN]}'")
@@ -207,8 +201,9 @@ def _refuse_folder(name: str) -> None:
 
 
 def _on_hub(name: str) -> str:
-    """The id under which the hub's client finds it: an old name's is the new one's, unless only the old is in the
-    cache. Raises ModelNotFound where it is known that nobody has it.
+    """Return the id for the hub's client. A model that was renamed has its new id, unless only the old is in the cache.
+
+    Raises ModelNotFound for what cannot be an id, and where the hub is offline.
     """
     hub_id = ONE_WORD_NAMES.get(name, name)
     if HUB_ID.fullmatch(hub_id) is None:

@@ -1,4 +1,4 @@
-"""Tokens for hubs, trackers and webhooks: stored encrypted, named in configurations, never shown again."""
+"""Secrets: tokens for hubs and trackers that are stored encrypted, named in configurations and never shown again."""
 
 from finery.domain.secrets.service import delete, list_names, put, readable_values, require, resolve
 

@@ -1,3 +1,5 @@
+"""Errors of storing secrets and of using them in runs."""
+
 from collections.abc import Sequence
 
 from finery.domain.errors import DomainError, ErrorKind, Issue

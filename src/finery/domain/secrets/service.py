@@ -1,3 +1,5 @@
+"""Stores, lists and deletes secrets, and decrypts those that a run needs."""
+
 import contextlib
 import re
 from collections.abc import Iterable
@@ -23,27 +25,27 @@ from finery.models import SecretRow
 
 LONGEST_VALUE = 64 << 10
 SERVER = ""
-"""The owner key of the server's own secrets."""
+"""The `owner_key` of the server's own secrets."""
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,127}")
 
 
 def put(session: Session, box: SecretBox, name: str, value: str, *, owner_id: str | None) -> SecretInfo:
-    """Store a secret, or another value for it; `owner_id` None: the server's, for every run.
+    """Store a secret, or replace its value. `owner_id` None makes it the server's, which every run may use.
 
     Raises InvalidSecret, SecretKeyUnusable.
     """
     _check(name, value)
     encrypted = _encrypt(box, value)
-    row = session.scalars(_one(name, owner_id).with_for_update()).one_or_none()
+    row = session.scalars(_named(name, owner_id).with_for_update()).one_or_none()
     row = row or _insert(session, name, encrypted, owner_id)
     row.value, row.updated_at = encrypted, utc_now()
     return _info_of(row)
 
 
 def delete(session: Session, name: str, *, owner_id: str | None) -> None:
-    """Raises SecretNotFound."""
-    row = session.scalars(_one(name, owner_id)).one_or_none() if _NAME.fullmatch(name) else None
+    """Delete a secret. Raises SecretNotFound."""
+    row = session.scalars(_named(name, owner_id)).one_or_none() if _NAME.fullmatch(name) else None
     if row is None:
         raise SecretNotFound(name)
     session.delete(row)
@@ -51,7 +53,7 @@ def delete(session: Session, name: str, *, owner_id: str | None) -> None:
 
 
 def list_names(session: Session, *, owner_id: str | None) -> list[SecretInfo]:
-    """Those that the owner's runs may use, by name: their own and the server's."""
+    """List the secrets that the owner's runs may use, by name: their own and the server's."""
     query = select(SecretRow).where(SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
     return [_info_of(row) for row in session.scalars(query.order_by(SecretRow.name, SecretRow.id))]
 
@@ -64,25 +66,25 @@ def require(session: Session, names: Iterable[str], *, owner_id: str | None) -> 
 def resolve(
     session: Session, box: SecretBox, names: Iterable[str], *, owner_id: str | None, optional: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The values, for a run's environment file and for nothing else. An owner's secret goes before the server's.
+    """Return the values, for a run's environment file and for nothing else. An owner's secret hides the server's.
 
-    `optional` ones are left out where nobody has them, and the server's credentials where the address that they would
-    be sent to is the owner's. Raises SecretsMissing, ServersCredential, SecretUnreadable, SecretKeyUnusable.
+    An `optional` secret is left out where neither has it, and where it is a credential of the server that would be sent
+    to an address of the owner. Raises SecretsMissing, ServersCredential, SecretUnreadable, SecretKeyUnusable.
     """
     needed = _find(session, names, owner_id)
-    found = {**_stored(session, optional, owner_id), **needed}
+    rows = {**_stored(session, optional, owner_id), **needed}
     for address, sent in ADDRESSES.items():
-        if address not in found or found[address].owner_key == SERVER:
+        if address not in rows or rows[address].owner_key == SERVER:
             continue
-        for name in [name for name in sent if name in found and found[name].owner_key == SERVER]:
+        for name in [name for name in sent if name in rows and rows[name].owner_key == SERVER]:
             if name in needed:
                 raise ServersCredential(name, address)
-            del found[name]
-    return {name: _decrypt(box, row) for name, row in found.items()}
+            del rows[name]
+    return {name: _decrypt(box, row) for name, row in rows.items()}
 
 
 def readable_values(session: Session, box: SecretBox, names: Iterable[str], *, owner_id: str | None) -> list[str]:
-    """Those that are stored and can be read, to keep them out of what people see."""
+    """Return the values that are stored and can be decrypted, so that they can be redacted in logs."""
     values = []
     for row in _stored(session, names, owner_id).values():
         with contextlib.suppress(SecretUnreadable, SecretKeyUnusable, OSError):
@@ -91,18 +93,18 @@ def readable_values(session: Session, box: SecretBox, names: Iterable[str], *, o
 
 
 def _find(session: Session, names: Iterable[str], owner_id: str | None) -> dict[str, SecretRow]:
-    asked = list(dict.fromkeys(names))
-    found = _stored(session, asked, owner_id)
-    if missing := [name for name in asked if name not in found]:
+    names = list(dict.fromkeys(names))
+    rows = _stored(session, names, owner_id)
+    if missing := [name for name in names if name not in rows]:
         raise SecretsMissing(missing)
-    return found
+    return rows
 
 
 def _stored(session: Session, names: Iterable[str], owner_id: str | None) -> dict[str, SecretRow]:
-    wanted = [name for name in names if _NAME.fullmatch(name)]
-    if not wanted:
+    valid = [name for name in names if _NAME.fullmatch(name)]
+    if not valid:
         return {}
-    query = select(SecretRow).where(SecretRow.name.in_(wanted), SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
+    query = select(SecretRow).where(SecretRow.name.in_(valid), SecretRow.owner_key.in_({SERVER, owner_id or SERVER}))
     # The server's owner key sorts before all others, so that the owner's own row comes last and stays.
     return {row.name: row for row in session.scalars(query.order_by(SecretRow.owner_key))}
 
@@ -116,12 +118,12 @@ def _check(name: str, value: str) -> None:
         raise InvalidSecret("value", "holds a character that no environment can")
 
 
-def _one(name: str, owner_id: str | None) -> Select[SecretRow]:
+def _named(name: str, owner_id: str | None) -> Select[SecretRow]:
     return select(SecretRow).where(SecretRow.owner_key == (owner_id or SERVER), SecretRow.name == name)
 
 
 def _insert(session: Session, name: str, encrypted: str, owner_id: str | None) -> SecretRow:
-    """Or the row of whoever was first."""
+    """Insert a row, or return the one that a concurrent request has inserted, locked."""
     now = utc_now()
     values = {
         "owner_id": owner_id,
@@ -132,7 +134,7 @@ def _insert(session: Session, name: str, encrypted: str, owner_id: str | None) -
         "updated_at": now,
     }
     insert_or_leave(session, SecretRow, values)
-    return session.scalars(_one(name, owner_id).with_for_update()).one()
+    return session.scalars(_named(name, owner_id).with_for_update()).one()
 
 
 def _encrypt(box: SecretBox, value: str) -> str:
