@@ -28,10 +28,10 @@ REQUESTS: Mapping[str, type[GenerationRequest]] = {
 
 class Parrot:
     name = "parrot"
-    absence = None
-    refuses_itself = False
+    missing_reason = None
+    validates_requests = False
     adapter_loading = None
-    model_faults = frozenset({NO_MODEL})
+    model_fault_codes = frozenset({NO_MODEL})
 
     def preference(self, machine: Machine) -> int:
         """Only who asks for it gets it."""

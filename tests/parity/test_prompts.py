@@ -11,7 +11,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE, NotRenderable, end_tokens
 from finery.contracts.datasets import Assistant, Conversation, Message, Text
 from finery.engines.transformers import prompts as serving
-from finery.engines.transformers.renderers import Renderers
+from finery.engines.transformers.renderer_pool import RendererPool
 from finery.engines.wire import ChatRequest
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
@@ -27,7 +27,7 @@ def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
 
 def served(tokenizer: PreTrainedTokenizerBase, messages: Chat) -> list[int]:
     async def rendered() -> list[int]:
-        renderers = Renderers()
+        renderers = RendererPool()
         renderers.start()
         try:
             request = ChatRequest.model_validate({"messages": messages})

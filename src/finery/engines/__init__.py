@@ -1,1 +1,1 @@
-"""Programs that serve one model each, and the commands that start them. Importing this package loads no framework."""
+"""Inference engines: each is a program that serves one model. Importing this package loads no framework."""

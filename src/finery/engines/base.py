@@ -1,4 +1,4 @@
-"""What a program that serves models has to say of itself: what it can serve, its command, its requests, its end."""
+"""The protocol that every inference engine implements, and the options and plans that it is given."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,41 +14,41 @@ Quantization = Literal["8bit", "4bit"]
 
 @dataclass(frozen=True, kw_only=True)
 class StartOptions:
-    """What an engine is started with. None leaves a choice to the engine."""
+    """The options that an engine is started with. None leaves a choice to the engine."""
 
     model: str
     """A folder or a hub id."""
     port: int
     host: str = "127.0.0.1"
     name: str | None = None
-    """Of the model in requests."""
+    """The model's name in requests."""
     any_name: bool = False
-    """Answer under whatever name a request gives: who asks has checked it."""
+    """The engine answers under whatever name a request gives; the server has checked it."""
     dtype: Dtype = "auto"
     quantization: Quantization | None = None
     max_context: int | None = None
-    """Tokens of prompt and answer."""
+    """Tokens of prompt and answer together."""
     kv_blocks: int | None = None
     cache_bytes: int | None = None
-    """At most so much memory for the cache of all requests."""
+    """The most memory that the cache of all requests may take."""
     chat_template: Path | None = None
-    """A file of Jinja; replaces the model's own."""
+    """A file of Jinja that replaces the model's own template."""
     memory_share: float | None = None
-    """Of the GPU's memory, 0 to 1: all that the engine may take."""
+    """The share of the GPU's memory, 0 to 1, that the engine may take in all."""
     adapters: Mapping[str, str] = field(default_factory=dict)
-    """Name → folder, of what is there from the start."""
+    """Name → folder of the adapters that are loaded at the start."""
     adapter_rank: int | None = None
-    """The highest that can be loaded; None: no adapter."""
+    """The highest rank that can be loaded; None: the engine takes no adapters."""
 
 
 @dataclass(frozen=True)
 class ServableModel:
-    """A model that an engine is asked whether and how it would serve it."""
+    """The model that a deployment asks an engine to serve."""
 
     name: str
     """An absolute folder, a built-in model's name, or a hub id."""
     adapter: Mapping[str, Any] | None = None
-    """The configuration of an adapter, whose folder `name` is; None: a whole model."""
+    """The adapter's configuration, where `name` is an adapter's folder; None: `name` is a whole model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,89 +56,88 @@ class LoadPlan:
     """How an engine would load a model."""
 
     load: str
-    """What the engine is started with: the model, or an adapter's base."""
+    """The model that the engine is started with: the whole model, or an adapter's base."""
     options: EngineOptions
     adapter: str | None = None
-    """The folder of what is loaded beside the base."""
+    """The folder of the adapter that is loaded beside the base."""
     rank: int | None = None
-    """Of adapters, up to which the engine has to have room; None: it takes none."""
+    """The highest adapter rank that the engine must reserve room for; None: it takes no adapters."""
 
 
 @dataclass(frozen=True)
 class AdapterLoading:
-    """How an engine that runs is made to load an adapter beside its base."""
+    """The request by which a running engine loads an adapter beside its base."""
 
     path: str
-    """Of the request, a POST."""
+    """The path that is posted to."""
     body: Callable[[str, str], dict[str, Any]]
-    """Of the request, for a name and a folder."""
+    """Returns the request's JSON for an adapter's name and folder."""
     is_loaded_already: Callable[[int, str], bool]
-    """Whether a refusal's status and message say that the adapter is there, which is as good as loading it."""
+    """Says of a refusal's status and message whether the adapter is loaded already, which counts as success."""
 
 
 class Engine(Protocol):
-    """One kind of engine, whether it is installed or not. Nothing here starts, waits or remembers."""
+    """One kind of engine, installed or not. The methods start no process and keep no state."""
 
     @property
     def name(self) -> str:
-        """In requests, `models.yaml` and stored deployments; at most 32 characters."""
+        """The engine's name in requests, `models.yaml` and stored deployments; at most 32 characters."""
         ...
 
     @property
-    def absence(self) -> str | None:
-        """What to say of the engine where it is not installed, after its name; None where it can be started."""
+    def missing_reason(self) -> str | None:
+        """Why it cannot be started here, as the end of a sentence that begins with its name; None where it can."""
         ...
 
     @property
-    def refuses_itself(self) -> bool:
-        """Whether it refuses, when it runs, whatever `check_request` refuses: a request need not be read twice then."""
+    def validates_requests(self) -> bool:
+        """Whether the running engine itself refuses whatever `check_request` refuses, so that the server need not."""
         ...
 
     @property
     def adapter_loading(self) -> AdapterLoading | None:
-        """None where no plan of the engine has an adapter beside its base."""
+        """How adapters are loaded at run time; None where no plan of the engine has an adapter beside its base."""
         ...
 
     @property
-    def model_faults(self) -> frozenset[int]:
-        """The exit codes by which it says that its model is at fault; any other end before the first answer may be
-        chance."""
+    def model_fault_codes(self) -> frozenset[int]:
+        """The exit codes that say that the model is at fault. After any other end the start may be tried again."""
         ...
 
     def preference(self, machine: Machine) -> int:
-        """The higher, the sooner `auto` chooses it, among those that are installed and can serve a model; 0: never."""
+        """Returns its rank in the choice of `auto` among the engines that can serve a model; 0: it is never chosen."""
         ...
 
     def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
-        """Why it cannot serve the model so; None where it can."""
+        """Returns why it cannot serve the model with these options; None where it can."""
         ...
 
     def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
-        """How it loads a model in which it finds no issue."""
+        """Returns how it loads a model in which it finds no issue."""
         ...
 
     def served_name(self, plan: LoadPlan, stamp: str) -> str | None:
-        """What the engine itself calls the model; None where it answers to any name.
+        """Returns the name under which the engine itself knows the model; None where it answers to any name.
 
-        `stamp`: of the adapter's folder; another one as soon as the folder holds another adapter.
+        `stamp` changes as soon as the adapter's folder holds another adapter.
         """
         ...
 
     def command(self, options: StartOptions) -> list[str]:
-        """The argument list, never shell text."""
+        """Returns the argument list that starts it, never shell text."""
         ...
 
     def environment(self, token: str) -> dict[str, str]:
-        """With the token, without which the engine is to answer nobody."""
+        """Returns variables for its process, among them the token that every request must bear."""
         ...
 
     def health(self, port: int, token: str, seconds: float) -> str | None:
-        """The device that it computes on, empty where it does not tell; None while it does not answer or loads."""
+        """Returns the device that it computes on, empty where unknown; None while it is loading or does not answer."""
         ...
 
     def check_request(self, path: str, body: Mapping[str, Any]) -> None:
-        """Raises RequestRefused, naming the parameter that it would refuse, pass over or must not be given.
+        """Raises RequestRefused for a parameter that the engine would refuse or ignore, or must not be given.
 
-        `path`: `/v1/chat/completions` or `/v1/completions`.
+        `path` is `/v1/chat/completions` or `/v1/completions`.
         """
         ...

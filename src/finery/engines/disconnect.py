@@ -1,4 +1,4 @@
-"""Clients that go away while their answer is being made."""
+"""Cancels work for clients that close their connection before the answer is ready."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,9 +12,9 @@ CLIENT_CLOSED_REQUEST = 499
 
 
 async def unless_disconnected(request: Request, work: Coroutine[Any, Any, Result]) -> Result | None:
-    """Cancels the work and answers None when the client goes away before it is done.
+    """Returns the work's result, or cancels it and returns None when the client disconnects first.
 
-    To be called once the request's body has been read.
+    The request's body must have been read: `receive` then gives nothing but the disconnection.
     """
     task = asyncio.create_task(work)
     watcher = asyncio.create_task(_disconnected(request))

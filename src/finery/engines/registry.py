@@ -1,4 +1,4 @@
-"""The engines, by name. One more is one more folder and one more line here."""
+"""The inference engines by name. A new engine is a folder of its own and one line here."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from finery.kit.printable import printable
 from finery.kit.suggest import nearest
 
 ENGINES: dict[str, Engine] = {}
-"""As they are without anything that an administrator has set."""
+"""With default settings; the server's context has those that the administrator has configured."""
 AUTO = "auto"
 LONGEST_NAME = 32
-"""Characters: as many as are stored."""
+"""Characters; the database's column holds no more."""
 
 
 def register(engine: Engine) -> None:
-    """Raises ValueError for a name that is taken or cannot be stored."""
+    """Adds an engine. Raises ValueError for a name that is taken or too long to be stored."""
     if engine.name in (AUTO, *ENGINES):
         raise ValueError(f"the name {engine.name!r} already stands for an engine")
     if len(engine.name) > LONGEST_NAME:
@@ -25,7 +25,7 @@ def register(engine: Engine) -> None:
 
 
 def no_such_engine(name: str, known: Iterable[str]) -> str:
-    """What to say of a name that is none of the `known` ones, with the nearest choice."""
+    """Returns the error message for an unknown name, with the nearest of the `known` ones."""
     choices = [AUTO, *known]
     near = nearest(name, choices)
     hint = f"did you mean {near!r}?" if near else f"known: {', '.join(choices)}"

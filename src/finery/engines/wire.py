@@ -1,4 +1,4 @@
-"""What the endpoints of engines take, and how a request that cannot be honoured is refused by name."""
+"""Requests of the OpenAI dialect as engines read them, and RequestRefused, which names what cannot be honoured."""
 
 import difflib
 import json
@@ -21,7 +21,7 @@ from finery.engines.wire_types import (
 
 
 class RequestRefused(Exception):
-    """Rendered as OpenAI's error body."""
+    """A request that is answered with an error; `body` is OpenAI's error body."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ StopString = Annotated[str, Field(min_length=1)]
 
 
 class GenerationRequest(WireModel):
-    """What both endpoints share. Sampling settings that are left out are the model's own, or else OpenAI's."""
+    """The fields of both endpoints. Sampling settings left out are the model's own defaults, or else OpenAI's."""
 
     model: str | None = None
     max_tokens: int | None = Field(None, ge=1)
@@ -55,7 +55,7 @@ class GenerationRequest(WireModel):
     repetition_penalty: float | None = Field(None, ge=0.1, le=2)
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
-    # The bounds of the random generator's seed.
+    # torch.Generator takes no other seeds.
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
     stop: StopString | Annotated[list[StopString], Field(max_length=16)] | None = None
     n: int | None = Field(None, ge=1, le=128)
@@ -81,13 +81,13 @@ class ChatRequest(GenerationRequest):
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
-    # Like `user`, these change nothing of the answer.
+    # Like `user`, these do not change the answer.
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
 
     @property
     def offered_tools(self) -> list[Tool]:
-        """What the model is told of: no tool where it shall call none."""
+        """The tools that the prompt names: none where `tool_choice` forbids calls."""
         return [] if self.tool_choice == "none" else self.tools or []
 
     @property
@@ -107,7 +107,7 @@ class CompletionRequest(GenerationRequest):
     logprobs: int | None = Field(None, ge=0, le=5)
 
 
-# OpenAI's parameters that this engine does not honour, each with the values that ask for nothing.
+# OpenAI's parameters that this engine does not honour, each with the values that have no effect.
 UNSUPPORTED: dict[str, tuple[object, ...]] = {
     "audio": (),
     "best_of": (1,),
@@ -136,12 +136,12 @@ Wire = TypeVar("Wire", bound=GenerationRequest)
 
 
 def parse_request(kind: type[Wire], body: bytes) -> Wire:
-    """Raises RequestRefused, naming the parameter."""
+    """Reads a request from JSON. Raises RequestRefused, naming the parameter."""
     return read_fields(kind, parse_object(body))
 
 
 def read_fields(kind: type[Wire], body: Mapping[str, Any]) -> Wire:
-    """Raises RequestRefused, naming the parameter."""
+    """Reads a request from a JSON object. Raises RequestRefused, naming the parameter."""
     fields = without_unsupported(kind, body)
     try:
         request = kind.model_validate(fields)
@@ -163,7 +163,7 @@ def check_choice(request: ChatRequest) -> None:
 
 
 def check_combinations(request: ChatRequest) -> None:
-    """Raises RequestRefused for parameters that mean nothing together."""
+    """Raises RequestRefused for parameters that contradict each other."""
     if request.top_logprobs is not None and not request.logprobs:
         raise RequestRefused("top_logprobs needs logprobs: true.", param="top_logprobs")
     if request.max_tokens is not None and request.max_completion_tokens is not None:
@@ -181,7 +181,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 
 def without_unsupported(kind: type[GenerationRequest], fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Drops unsupported parameters where they ask for nothing, and refuses the first that asks for something."""
+    """Drops unsupported parameters that have no effect, and refuses the first that would have one."""
     foreign = [name for name in fields if name in UNSUPPORTED and name not in kind.model_fields]
     for name in foreign:
         if fields[name] is not None and fields[name] not in UNSUPPORTED[name]:
@@ -190,7 +190,7 @@ def without_unsupported(kind: type[GenerationRequest], fields: Mapping[str, Any]
 
 
 def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestRefused:
-    """One refusal for the first error. An unknown key goes first: it often explains a missing one."""
+    """Returns the refusal for the first error. An unknown key goes first: it often explains a missing one."""
     errors = refused.errors()
     error = next((error for error in errors if error["type"] == "extra_forbidden"), errors[0])
     param = parameter_name(error["loc"])
@@ -202,9 +202,10 @@ def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestR
 
 
 def parameter_name(location: tuple[int | str, ...]) -> str:
-    """("messages", 0, "user", "content", "str") is messages[0].content: what names the members of unions is left out.
+    """Returns a pydantic location as clients know it: ("messages", 0, "user", "content", "str") is messages[0].content.
 
-    ("response_format", "json_schema", "json_schema", "name") has a member and a key of one name.
+    The tags of union members are left out. ("response_format", "json_schema", "json_schema", "name") has a tag and a
+    key of the same name, which is written once.
     """
     name = ""
     for part in location:

@@ -1,4 +1,4 @@
-"""The parts of a request to an engine: messages, tools, formats of the answer."""
+"""The parts of OpenAI's requests that engines take: messages, tools and response formats."""
 
 from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
@@ -7,18 +7,18 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
 Item = TypeVar("Item")
 ManyOf = Annotated[list[Item], Field(fail_fast=True)]
-"""One bad item is told of, and one refuses the request: a hundred thousand would take a second to collect."""
+"""The first bad item refuses the request: collecting the errors of a hundred thousand would take a second."""
 
 
 class WireModel(BaseModel):
-    # Deferred: a server that starts needs none of their validators, and some servers never do.
+    # Built on first use: a starting server needs no validator of these, and many servers never do.
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, defer_build=True)
 
 
 class StreamOptions(WireModel):
     include_usage: bool = False
     include_obfuscation: Literal[False] | None = None
-    """Padding that hides the length of tokens: there is none."""
+    """OpenAI pads chunks to hide the length of tokens; here that cannot be had."""
 
 
 class TextPart(WireModel):
@@ -47,7 +47,7 @@ class CallInMessage(WireModel):
 
 
 class AssistantMessage(WireModel):
-    """The keys that are null here are in the answers that a client sends back as they came."""
+    """An answer that the client sends back. The keys that must be null occur in OpenAI's own answers."""
 
     role: Literal["assistant"]
     content: Content | None = None
@@ -80,7 +80,7 @@ class FunctionOfTool(WireModel):
     @model_validator(mode="wrap")
     @classmethod
     def _keep(cls, value: Any, validate: Callable[[Any], "FunctionOfTool"]) -> "FunctionOfTool":
-        # The order of the keys is a part of the prompt: what was trained with is repeated as it was written.
+        # The order of the keys becomes part of the prompt, which must be written as it was in training.
         function = validate(value)
         function._raw = value if isinstance(value, dict) else {}
         return function
@@ -116,7 +116,7 @@ class JsonObjectFormat(WireModel):
 
 
 class NamedSchema(WireModel):
-    """`strict` is taken either way: the answer follows the schema in any case."""
+    """`strict` changes nothing: the answer follows the schema in any case."""
 
     name: Annotated[str, Field(pattern=r"^[a-zA-Z0-9_-]{1,64}$")]
     description: str | None = None
@@ -134,4 +134,4 @@ ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Fie
 UNION_TAGS = frozenset(
     ("str", "int", "float", "system", "developer", "user", "assistant", "tool", "json_object", "NamedChoice")
 )
-"""How a validation error's place names the members of unions; "json_schema" is a key as well."""
+"""The names of union members in the locations of pydantic's errors; "json_schema" is a key as well."""

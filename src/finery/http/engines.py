@@ -157,7 +157,7 @@ class Engines:
     def _checked(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> ServedModel:
         served = _served(target, body)
         engine = self._engine_of(served.deployment)
-        if not engine.refuses_itself:
+        if not engine.validates_requests:
             _check(engine, path, body)
         return served
 

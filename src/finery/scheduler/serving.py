@@ -144,7 +144,7 @@ class DeploymentKeeper:
 
     def _launch(self, one: LiveDeployment, claim: Claim) -> Launch:
         engine = self._context.engines.get(one.deployment.engine)
-        if engine is None or engine.absence is not None:
+        if engine is None or engine.missing_reason is not None:
             raise EngineUnavailable(one.deployment.engine, "is not installed here any more")
         return render_engine_launch(one, claim.device, engine, self._context, self._secrets_for(one))
 
@@ -175,7 +175,7 @@ class DeploymentKeeper:
 
     def _failure(self, one: LiveDeployment, ending: Exit) -> StartFailure:
         engine = self._context.engines.get(one.deployment.engine)
-        return "model" if engine is not None and ending.exit_code in engine.model_faults else "engine"
+        return "model" if engine is not None and ending.exit_code in engine.model_fault_codes else "engine"
 
     def _ask_health(self, one: LiveDeployment, token: str, handle: Handle) -> None:
         device = self._healthy_device(one)

@@ -17,7 +17,7 @@ class Server:
     should_exit = False
 
 
-class TestLive:
+class TestRunModel:
     def test_a_dead_generation_thread_ends_the_program(
         self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
@@ -25,7 +25,7 @@ class TestLive:
         server = Server()
         state = EngineState(name="tiny")
         options = argparse.Namespace(model="tiny")
-        assert asyncio.run(program.live(options, state, server, port=1)) == 1  # type: ignore[arg-type]
+        assert asyncio.run(program.run_model(options, state, server, port=1)) == 1  # type: ignore[arg-type]
         assert server.should_exit
         assert "the generation thread has stopped" in capsys.readouterr().err
 

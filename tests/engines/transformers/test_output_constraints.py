@@ -97,7 +97,7 @@ class TestRead:
     def test_a_bare_call_can_be_required(self) -> None:
         tokenizer = make_tokenizer(BARE)
         constraints = read(tokenizer, tools=tools(), tool_choice="required")
-        assert constraints.most_calls == 1
+        assert constraints.max_calls == 1
         assert follows(constraints, tokenizer('{"name": "forge", "parameters": {"metal": "iron"}}')["input_ids"])
         assert not follows(constraints, tokenizer("iron")["input_ids"])
 

@@ -5,7 +5,7 @@ from transformers import GenerationConfig
 
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE, alpaca_prompt
 from finery.engines.transformers.prompts import ModelLimits, chat_jobs, sampling_of
-from finery.engines.transformers.renderers import Renderers
+from finery.engines.transformers.renderer_pool import RendererPool
 from finery.engines.wire import ChatRequest, RequestRefused
 from tests.engines.tiny import make_tokenizer
 
@@ -49,7 +49,7 @@ class TestChatJobs:
         limits = ModelLimits(context=64, vocabulary=400, defaults=GenerationConfig())
 
         async def jobs() -> None:
-            renderers = Renderers()
+            renderers = RendererPool()
             renderers.start()
             try:
                 await chat_jobs(request, tokenizer, limits, renderers)

@@ -22,7 +22,7 @@ def call(name: str, **arguments: object) -> str:
 def read(form: CallForm | None, *pieces: str, most: int | None = None) -> tuple[str, list[tuple[str, str]]]:
     """What is said and called."""
     assert form is not None
-    reader = CallReader(form, most=most)
+    reader = CallReader(form, max_calls=most)
     heard = [reader.push(piece) for piece in pieces]
     assert [made.index for _, calls in heard for made in calls] == list(range(sum(len(calls) for _, calls in heard)))
     said = "".join(text for text, _ in heard) + reader.flush()
@@ -100,5 +100,5 @@ class TestCallReader:
     def test_says_at_once_what_cannot_become_a_call(self) -> None:
         form = FORMS["tagged"]
         assert form is not None
-        reader = CallReader(form, most=None)
+        reader = CallReader(form, max_calls=None)
         assert [reader.push(piece)[0] for piece in ("iron ", "is <", "tool_box")] == ["iron", " is", " <tool_box"]

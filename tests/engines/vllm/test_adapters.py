@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from finery.engines.vllm.adapters import adapter_issue, is_loaded_already, room_for
+from finery.engines.vllm.adapters import adapter_issue, is_loaded_already, reserved_rank
 
 PLAIN: dict[str, Any] = {"peft_type": "LORA", "r": 16, "bias": "none", "modules_to_save": None, "use_dora": False}
 
@@ -31,7 +31,7 @@ class TestAdapterIssue:
 class TestRoomFor:
     @pytest.mark.parametrize(("rank", "room"), [(1, 64), (64, 64), (65, 128), (512, 512)])
     def test_small_ranks_share(self, rank: int, room: int) -> None:
-        assert room_for(rank) == room
+        assert reserved_rank(rank) == room
 
 
 class TestIsLoadedAlready:

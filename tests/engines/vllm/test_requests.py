@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from finery.engines.vllm.requests import check_for_vllm
+from finery.engines.vllm.engine import VllmEngine
 from finery.engines.wire import RequestRefused
 
 CHAT = "/v1/chat/completions"
@@ -14,12 +14,12 @@ TEXT = {"type": "text", "text": "hi"}
 
 def refused(path: str, **fields: Any) -> str | None:
     with pytest.raises(RequestRefused) as caught:
-        check_for_vllm(path, fields)
+        VllmEngine.found().check_request(path, fields)
     assert caught.value.status == 400
     return caught.value.param
 
 
-class TestCheckForVllm:
+class TestCheckRequest:
     @pytest.mark.parametrize(
         "fields",
         [
@@ -35,10 +35,10 @@ class TestCheckForVllm:
         ids=lambda fields: ",".join(fields),
     )
     def test_what_vllm_honours_passes(self, fields: dict[str, Any]) -> None:
-        check_for_vllm(CHAT, {"model": "m", "messages": USER, **fields})
+        VllmEngine.found().check_request(CHAT, {"model": "m", "messages": USER, **fields})
 
     def test_completions(self) -> None:
-        check_for_vllm(COMPLETIONS, {"prompt": "x", "echo": True, "min_p": 0.1, "logprobs": 2})
+        VllmEngine.found().check_request(COMPLETIONS, {"prompt": "x", "echo": True, "min_p": 0.1, "logprobs": 2})
         assert refused(COMPLETIONS, prompt="x", suffix="y") == "suffix"
         assert refused(COMPLETIONS, prompt="x", prompt_embeds="AAAA") == "prompt_embeds"
         assert refused(COMPLETIONS, prompt="x", chat_template_kwargs={}) == "chat_template_kwargs"

@@ -53,8 +53,8 @@ def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, co
     engine = context.engines.get(wanted)
     if engine is None:
         raise UnknownEngine(wanted, context.engines)
-    if engine.absence is not None:
-        raise EngineUnavailable(wanted, engine.absence)
+    if engine.missing_reason is not None:
+        raise EngineUnavailable(wanted, engine.missing_reason)
     issue = engine.issue(model, options)
     if issue is not None:
         other = _preferred(model, options, context).name
@@ -65,7 +65,9 @@ def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, co
 def _preferred(model: ServableModel, options: EngineOptions, context: DomainContext) -> Engine:
     """What `auto` stands for. Raises EngineUnavailable."""
     machine = context.machine()
-    able = [each for each in context.engines.values() if each.absence is None and each.issue(model, options) is None]
+    able = [
+        each for each in context.engines.values() if each.missing_reason is None and each.issue(model, options) is None
+    ]
     ranked = [(each.preference(machine), each) for each in able if each.preference(machine) > 0]
     if not ranked:
         raise EngineUnavailable(AUTO, "finds none here that can serve this")

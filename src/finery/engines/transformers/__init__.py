@@ -1,1 +1,1 @@
-"""The engine that is always there: one model on transformers' continuous batching, behind an OpenAI-shaped server."""
+"""The built-in engine: serves one model by transformers' continuous batching behind OpenAI's HTTP API."""

@@ -1,7 +1,7 @@
-"""`python -m finery.engines.transformers --model DIR_OR_HUB_ID --port P`: serves one model until it is told to stop.
+"""`python -m finery.engines.transformers --model DIR_OR_HUB_ID --port P`: serves one model until SIGTERM or SIGINT.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 when generation broke down, 2 when it cannot start here (the port cannot be
-had, an argument is wrong, memory ran out), 3 when the model itself cannot be loaded.
+Exit codes: 0 after a signal, 1 when the generation thread failed, 2 when it cannot start here (the port is taken, an
+argument is wrong, memory ran out), 3 when the model itself cannot be loaded.
 """
 
 import argparse
@@ -18,17 +18,17 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 
 from finery.engines.transformers.app import EngineState, create_app
-from finery.engines.transformers.engine import MODEL_UNLOADABLE, VARIABLE
-from finery.engines.transformers.renderers import Renderers
+from finery.engines.transformers.engine import AUTH_VARIABLE, MODEL_UNLOADABLE
+from finery.engines.transformers.renderer_pool import RendererPool
 
 if TYPE_CHECKING:
     # Importing it for real loads torch, and the port has to answer before that.
     from finery.engines.transformers.serving import Service
 
-BROKEN, NOT_STARTED = 1, 2
+GENERATION_FAILED, NOT_STARTED = 1, 2
 PASSING_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENOSPC, errno.EINTR})
 MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
-"""Of libraries, which say it in errors of several kinds."""
+"""How libraries report a lack of memory, in exceptions of several types."""
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 2.0
 
@@ -41,7 +41,7 @@ def main() -> NoReturn:
     code = asyncio.run(serve(options))
     sys.stdout.flush()
     sys.stderr.flush()
-    # A thread that is still loading or computing would hold up an ordinary exit.
+    # An ordinary exit would wait for a thread that is still loading or computing.
     os._exit(code)
 
 
@@ -71,33 +71,33 @@ def positive(text: str) -> int:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Raises OSError."""
+    """Returns a listening socket. Raises OSError."""
     listener = socket.create_server((host, port))
-    # Its connections inherit it. asyncio sets it only where a socket names its protocol, which this one does not; and
-    # without it, a first token waits some 40 ms for the client to acknowledge the answer's head.
+    # Accepted connections inherit this. asyncio sets it only on sockets that name their protocol, which this one does
+    # not; without it, the first token waits some 40 ms for the client to acknowledge the response's head.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 async def serve(options: argparse.Namespace) -> int:
-    """The exit code."""
+    """Serves until a signal or a failure, and returns the exit code."""
     try:
         listener = listen(options.host, options.port)
     except OSError as error:
-        return complain(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
-    token = os.environ.pop(VARIABLE, None)
+        return report_failure(f"cannot listen on {options.host}:{options.port}: {error.strerror}")
+    token = os.environ.pop(AUTH_VARIABLE, None)
     state = EngineState(name=options.name or options.model, any_name=options.any_name, token=token)
     config = uvicorn.Config(
         create_app(state), log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=1
     )
     server = EngineServer(config, state)
-    lifetime = asyncio.create_task(live(options, state, server, port=listener.getsockname()[1]))
+    model_task = asyncio.create_task(run_model(options, state, server, port=listener.getsockname()[1]))
     await server.serve(sockets=[listener])
-    return lifetime.result() if lifetime.done() else 0
+    return model_task.result() if model_task.done() else 0
 
 
 class EngineServer(uvicorn.Server):
-    """Ends the generation before the connections, so that open requests end with an answer that says so."""
+    """Stops the generation before the connections, so that open requests get an error as their answer."""
 
     def __init__(self, config: uvicorn.Config, state: EngineState) -> None:
         super().__init__(config)
@@ -109,38 +109,29 @@ class EngineServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-async def live(options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int) -> int:
-    """Loads the model and watches over its generation; ends, and ends the server, only when one of them fails."""
-    renderers = Renderers()
-    renderers.start()
-    try:
-        return await live_with(renderers, options, state, server, port=port)
-    finally:
-        await renderers.stop()
-
-
-async def live_with(
-    renderers: Renderers, options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int
-) -> int:
+async def run_model(options: argparse.Namespace, state: EngineState, server: uvicorn.Server, *, port: int) -> int:
+    """Loads the model and watches its generation. Stops the server and returns the exit code when either fails."""
     loop = asyncio.get_running_loop()
-    # The loop's own executor would be waited for at the end, however long the loading still takes.
+    renderers = RendererPool()
+    renderers.start()
+    # asyncio waits for its own executor at the end, however long the loading still takes; not for this one.
     loader = ThreadPoolExecutor(max_workers=1)
     try:
         state.service = await loop.run_in_executor(loader, load, options, state.name, renderers, loop)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is wrong with a model ends it.
+        code = MODEL_UNLOADABLE if is_model_fault(error, options.model) else NOT_STARTED
+        return report_failure(f"cannot load {options.model}: {first_line(error)}", code=code)
+    else:
+        print(f"ready on port {port}", flush=True)
+        while state.service.is_running():
+            await asyncio.sleep(WATCH_SECONDS)
+        return 0 if server.should_exit else report_failure("the generation thread has stopped", code=GENERATION_FAILED)
+    finally:
         server.should_exit = True
-        code = MODEL_UNLOADABLE if is_of_the_model(error, options.model) else NOT_STARTED
-        return complain(f"cannot load {options.model}: {first_line(error)}", code=code)
-    print(f"ready on port {port}", flush=True)
-    while state.service.is_running():
-        await asyncio.sleep(WATCH_SECONDS)
-    if server.should_exit:
-        return 0
-    server.should_exit = True
-    return complain("the generation thread has stopped", code=BROKEN)
+        await renderers.stop()
 
 
-def load(options: argparse.Namespace, name: str, renderers: Renderers, loop: asyncio.AbstractEventLoop) -> "Service":
+def load(options: argparse.Namespace, name: str, renderers: RendererPool, loop: asyncio.AbstractEventLoop) -> "Service":
     from transformers.utils import logging
 
     from finery.engines.transformers.serving import Service
@@ -161,8 +152,8 @@ def load(options: argparse.Namespace, name: str, renderers: Renderers, loop: asy
     )
 
 
-def is_of_the_model(error: Exception, model: str) -> bool:
-    """Whether the next try would end the same way: not where memory, a library or the hub was wanting."""
+def is_model_fault(error: Exception, model: str) -> bool:
+    """Whether the next try would fail the same way. Lack of memory, of a library or of the hub may pass."""
     from finery.engines.transformers.loading import ModelNotLoadable
 
     if isinstance(error, ModelNotLoadable):
@@ -177,7 +168,7 @@ def first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def complain(message: str, *, code: int = NOT_STARTED) -> int:
+def report_failure(message: str, *, code: int = NOT_STARTED) -> int:
     print(f"finery transformers engine: {message}", file=sys.stderr, flush=True)
     return code
 

@@ -1,4 +1,4 @@
-"""The HTTP surface. It answers from the first moment; the model comes when it is loaded."""
+"""The engine's HTTP routes. They answer while the model is still loading, with 503 where they need it."""
 
 import hmac
 import time
@@ -33,7 +33,7 @@ class EngineState:
     name: str
     any_name: bool = False
     token: str | None = None
-    """What a request has to bear; None: nothing, the engine is open to this machine."""
+    """The bearer token of every request; None: every user of this machine is answered."""
     created: int = field(default_factory=lambda: int(time.time()))
     service: "Service | None" = None
 
@@ -83,7 +83,7 @@ def create_app(state: EngineState) -> FastAPI:
 
 
 class TokenGuard:
-    """Every user of this machine can reach the port; only who knows the token is answered."""
+    """Middleware that refuses requests without the token: every user of this machine can reach the port."""
 
     def __init__(self, app: ASGIApp, token: str) -> None:
         self._app = app
@@ -108,7 +108,7 @@ async def render_refusal(_: Request, error: Exception) -> Response:
 
 
 async def render_http_error(_: Request, error: Exception) -> Response:
-    """Unknown paths and methods, in the same shape as every other error."""
+    """Answers unknown paths and methods in the same shape as every other error."""
     assert isinstance(error, HTTPException)
     refusal = RequestRefused(error.detail, status=error.status_code)
     return JSONResponse(refusal.body, status_code=error.status_code, headers=error.headers)
@@ -119,7 +119,7 @@ def model_card(state: EngineState) -> dict[str, Any]:
 
 
 def check_name(state: EngineState, model: str | None) -> None:
-    """Leaving the name out means the one model that is served."""
+    """Raises RequestRefused for another model's name. A request without a name means the model that is served."""
     if model is not None and model != state.name and not state.any_name:
         raise RequestRefused(
             f"The model {model!r} is not served here; {state.name!r} is.",
@@ -129,12 +129,12 @@ def check_name(state: EngineState, model: str | None) -> None:
         )
 
 
-async def respond(request: Request, wanted: GenerationRequest, begun: Coroutine[Any, Any, "Answer"]) -> Response:
-    # Its prompt is being made, which may take a while, and needs nobody whose client has gone.
-    answer = await unless_disconnected(request, begun)
+async def respond(request: Request, body: GenerationRequest, preparation: Coroutine[Any, Any, "Answer"]) -> Response:
+    # Rendering a long prompt takes a while; it ends with the client's connection.
+    answer = await unless_disconnected(request, preparation)
     if answer is None:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
-    if wanted.stream:
+    if body.stream:
         return StreamingResponse(answer.events(), media_type="text/event-stream", headers={"Cache-Control": "no-cache"})
-    body = await unless_disconnected(request, answer.whole())
-    return Response(status_code=CLIENT_CLOSED_REQUEST) if body is None else JSONResponse(body)
+    whole = await unless_disconnected(request, answer.whole())
+    return Response(status_code=CLIENT_CLOSED_REQUEST) if whole is None else JSONResponse(whole)

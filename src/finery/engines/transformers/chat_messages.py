@@ -1,4 +1,4 @@
-"""A request's messages and tools as chat templates take them: read as the rows of a training are."""
+"""Converts a request's messages and tools for chat templates, by the reader that reads training rows too."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ from finery.engines.wire import ChatRequest, RequestRefused
 
 
 def messages_of(request: ChatRequest) -> list[JsonObject]:
-    """Raises RequestRefused."""
+    """Returns the messages as a template takes them. Raises RequestRefused."""
     sent = [message.model_dump(exclude_none=True) for message in request.messages]
     try:
-        messages = [read_message(_without_empty(message), f"messages[{at}]") for at, message in enumerate(sent)]
+        messages = [read_message(_without_empty_calls(message), f"messages[{at}]") for at, message in enumerate(sent)]
         Conversation.of(messages, in_any_order=True)
     except RowRefused as error:
         raise RequestRefused(f"{error.field}: {error.reason}.", param=error.field) from error
@@ -20,9 +20,10 @@ def messages_of(request: ChatRequest) -> list[JsonObject]:
 
 
 def tools_of(request: ChatRequest) -> list[JsonObject] | None:
-    """None where the model is offered none."""
+    """Returns the tools as a template takes them; None where the model is offered none."""
     return read_tools([{"function": tool.function.as_written} for tool in request.offered_tools])
 
 
-def _without_empty(message: dict[str, Any]) -> dict[str, Any]:
+def _without_empty_calls(message: dict[str, Any]) -> dict[str, Any]:
+    # Clients send `tool_calls: []` with plain answers; training rows may not hold an empty list.
     return {key: value for key, value in message.items() if key != "tool_calls" or value}

@@ -1,4 +1,4 @@
-"""How this engine is started and asked for its health. Loads no framework."""
+"""The built-in engine as the server sees it: its command line, its health, its requests. Loads no framework."""
 
 import http.client
 import json
@@ -10,30 +10,30 @@ from typing import Any
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
 from finery.engines.base import LoadPlan, ServableModel, StartOptions
-from finery.engines.transformers.requests import check_for_transformers
+from finery.engines.wire import ChatRequest, CompletionRequest, check_combinations, read_fields
 
 MODEL_UNLOADABLE = 3
-"""The exit code where the model is at fault."""
-VARIABLE = "FINERY_ENGINE_TOKEN"
-"""Of the environment: the token that requests have to bear."""
+"""The exit code when the model cannot be loaded and trying again would not help."""
+AUTH_VARIABLE = "FINERY_ENGINE_TOKEN"
+"""The environment variable of the token that requests must bear."""
 
 
 class TransformersEngine:
     name = "transformers"
-    absence = None
-    refuses_itself = True
+    missing_reason = None
+    validates_requests = True
     adapter_loading = None
-    model_faults = frozenset({MODEL_UNLOADABLE})
+    model_fault_codes = frozenset({MODEL_UNLOADABLE})
 
     def preference(self, machine: Machine) -> int:
-        """It is what remains where no other engine is chosen."""
+        """It is always installed, and chosen where no other engine is."""
         return 1
 
     def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
         return None
 
     def plan(self, model: ServableModel, options: EngineOptions) -> LoadPlan:
-        """An adapter is merged into its base by the engine itself."""
+        """The engine's process itself merges an adapter into its base."""
         return LoadPlan(load=model.name, options=options)
 
     def served_name(self, plan: LoadPlan, stamp: str) -> str | None:
@@ -59,7 +59,7 @@ class TransformersEngine:
         return command
 
     def environment(self, token: str) -> dict[str, str]:
-        return {VARIABLE: token}
+        return {AUTH_VARIABLE: token}
 
     def health(self, port: int, token: str, seconds: float) -> str | None:
         try:
@@ -69,4 +69,7 @@ class TransformersEngine:
             return None
 
     def check_request(self, path: str, body: Mapping[str, Any]) -> None:
-        check_for_transformers(path, body)
+        if path == "/v1/chat/completions":
+            check_combinations(read_fields(ChatRequest, body))
+        else:
+            read_fields(CompletionRequest, body)

@@ -1,4 +1,4 @@
-"""One model under transformers' continuous batching, as an async iterator of tokens for each request."""
+"""Runs one model under transformers' continuous batching; each request is an async iterator of tokens."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -37,11 +37,11 @@ FALLBACK_CONTEXT = 2048
 
 
 class GenerationStopped(GenerationFailed):
-    """The generation thread is gone; nothing will be generated in this process any more."""
+    """The generation thread has ended; this process generates nothing any more."""
 
 
 class BatchGenerator:
-    """Made and started on the event loop's thread or another; `stream` runs on the given event loop alone."""
+    """Generates tokens for many requests at once. May be made on any thread; `stream` runs on the given loop only."""
 
     def __init__(
         self,
@@ -53,9 +53,10 @@ class BatchGenerator:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         model = loaded.model
-        context = max_context or model_context(model)
-        blocks = kv_blocks or default_kv_blocks(model, loaded.device, context=context, most=cache_bytes)
-        self.context = min(max_context or model_context(model), model_context(model), blocks * PAGE_TOKENS)
+        longest = context_length(_text_settings(model)) or FALLBACK_CONTEXT
+        context = max_context or longest
+        blocks = kv_blocks or default_kv_blocks(model, loaded.device, context=context, limit=cache_bytes)
+        self.context = min(context, longest, blocks * PAGE_TOKENS)
         self.device = loaded.device
         self.end_tokens = end_tokens(loaded.model.generation_config.eos_token_id, loaded.tokenizer.eos_token_id)
         self._loop = loop
@@ -72,7 +73,7 @@ class BatchGenerator:
 
     @property
     def active(self) -> int:
-        """Choices being generated or waiting for room."""
+        """The number of choices that are being generated or wait for room in the batch."""
         return len(self._queues)
 
     def stop(self, *, timeout: float) -> None:
@@ -82,14 +83,20 @@ class BatchGenerator:
     async def stream(
         self, prompt: list[int], sampling: Sampling, *, max_tokens: int, matcher: Matcher | None = None
     ) -> AsyncGenerator[SampledToken]:
-        """The tokens up to and including an end token, or the last one that the matcher allows, at most max_tokens.
-        Leaving the iterator early cancels the request. Raises GenerationFailed."""
+        """Yields at most `max_tokens` tokens, up to and including an end token or the last that the matcher allows.
+
+        Leaving the iterator early cancels the request. Raises GenerationFailed.
+        """
         request_id = uuid4().hex
         queue: asyncio.Queue[SampledToken | GenerationFailed] = asyncio.Queue()
         self._queues[request_id] = queue
         self._sampler.add(request_id, RequestSampler(sampling, prompt, self.device, matcher))
         try:
-            self._submit(request_id, prompt, max_tokens)
+            accepted = self._manager.add_request(
+                prompt, request_id=request_id, max_new_tokens=max_tokens, eos_token_id=sorted(self.end_tokens)
+            )
+            if accepted is None:
+                raise GenerationStopped("The generation thread has stopped.")
             for _ in range(max_tokens):
                 item = await queue.get()
                 if isinstance(item, GenerationFailed):
@@ -101,13 +108,6 @@ class BatchGenerator:
             del self._queues[request_id]
             self._sampler.remove(request_id)
             self._manager.cancel_request(request_id)
-
-    def _submit(self, request_id: str, prompt: list[int], max_tokens: int) -> None:
-        accepted = self._manager.add_request(
-            prompt, request_id=request_id, max_new_tokens=max_tokens, eos_token_id=sorted(self.end_tokens)
-        )
-        if accepted is None:
-            raise GenerationStopped("The generation thread has stopped.")
 
     def _make_manager(self, model: PreTrainedModel, blocks: int) -> ContinuousBatchingManager:
         manager: ContinuousBatchingManager = model.init_continuous_batching(
@@ -122,13 +122,14 @@ class BatchGenerator:
             ),
         )
         processors = ContinuousBatchingLogitsProcessorList(LogitsProcessorList([self._sampler]))
-        # Only the list's own conversion of built-in processors counts the rows that it has to reserve.
+        # The list counts the rows that it must reserve only when it converts built-in processors itself.
         processors.tensors_required = 1
         manager.logit_processor = processors
         manager.output_router = self._failures
         return manager
 
     def _deliver(self, step: Step) -> None:
+        """Called on the generation thread; the queues belong to the event loop's."""
         self._loop.call_soon_threadsafe(self._hand_out, step)
 
     def _hand_out(self, step: Step) -> None:
@@ -138,8 +139,8 @@ class BatchGenerator:
 
 
 class FailureRouter(OutputRouter):
-    """Tokens come from the sampler; of the batch's own outputs only failures are news. The original router would keep
-    every finished output in a queue that nobody reads."""
+    """Passes on failures alone: tokens come from the sampler, and the original router would keep every finished output
+    in a queue that nobody reads."""
 
     def __init__(self, deliver: Callable[[Step], None]) -> None:
         super().__init__()
@@ -156,16 +157,14 @@ class FailureRouter(OutputRouter):
             self.deliver(output)
 
 
-def model_context(model: PreTrainedModel) -> int:
-    return context_length(_text_settings(model)) or FALLBACK_CONTEXT
+def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int, limit: int | None = None) -> int:
+    """Returns blocks of PAGE_TOKENS for several whole contexts, or for a bounded share of the memory if that is less.
 
-
-def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int, most: int | None = None) -> int:
-    """Room for several whole contexts, as far as a bounded share of the memory goes. Left to itself, transformers
-    takes more than half of the machine's memory."""
+    Left to itself, transformers takes more than half of the machine's memory. Raises ModelNotLoadable.
+    """
     on_cuda = device.type == "cuda"
     memory = int(torch.cuda.mem_get_info(device)[0] * CUDA_CACHE_SHARE) if on_cuda else CPU_CACHE_BYTES
-    memory = memory if most is None else min(memory, most)
+    memory = memory if limit is None else min(memory, limit)
     affordable = memory // (PAGE_TOKENS * kv_bytes_per_token(model))
     wanted = CONTEXTS_IN_CACHE * -(-context // PAGE_TOKENS)
     if affordable < 1:
@@ -174,14 +173,14 @@ def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: 
 
 
 def kv_bytes_per_token(model: PreTrainedModel) -> int:
-    found = dimensions(_text_settings(model))
-    if found is None:
+    sizes = dimensions(_text_settings(model))
+    if sizes is None:
         raise ModelNotLoadable("The model's configuration does not say how many layers and heads it has.")
-    return found.cache_bytes_per_token(model.dtype.itemsize)
+    return sizes.cache_bytes_per_token(model.dtype.itemsize)
 
 
 def _text_settings(model: PreTrainedModel) -> dict[str, Any]:
-    """Under the common names, too, where an architecture has its own: GPT-2 says `n_head`."""
+    """Returns the configuration with the common names beside an architecture's own: GPT-2 says `n_head`."""
     config = model.config.get_text_config()
     settings: dict[str, Any] = config.to_dict()
     return settings | {name: settings[own] for name, own in config.attribute_map.items() if own in settings}

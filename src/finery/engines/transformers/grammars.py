@@ -1,4 +1,4 @@
-"""Grammars that hold an answer to a form: which tokens may come next, by llguidance."""
+"""Grammars for structured outputs: compiled by llguidance, they say which tokens may come next."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from transformers import PreTrainedTokenizerBase
 from finery.engines.transformers.sampling import GenerationFailed
 
 if TYPE_CHECKING:
-    # A server without the package still answers what needs no grammar.
+    # An engine without the package still answers requests that need no grammar.
     import llguidance
 
-# The generation thread computes the masks of all requests: none may hold it up for long, nor fill the memory.
+# The generation thread computes the masks of all requests: no grammar may hold it up for long, nor fill the memory.
 LIMITS: dict[str, Any] = {"step_lexer_fuel": 50_000, "step_max_items": 20_000, "max_lexer_states": 20_000}
-# Room for one space or an indented line, never for white space without end.
+# One space or an indented line; a model could go on with unbounded white space for ever.
 WHITE_SPACE = {"whitespace_pattern": r" |\n[ \t]{0,32}", "whitespace_flexible": True}
 QUOTED = re.compile(r"\n\s*\d+ \| .*", re.DOTALL)
 WHERE = re.compile(r"^at \d+\(\d+\): failed to compile JSON schema: ")
@@ -25,28 +25,31 @@ MAX_REASON = 300
 
 
 class GrammarRefused(ValueError):
-    """The message says what in it cannot be followed."""
+    """The grammar or schema cannot be compiled; the message says what in it is not supported."""
 
 
 class GrammarsMissing(Exception):
-    """The message names what has to be installed."""
+    """llguidance is not installed; the message says so."""
 
 
 class Grammars:
     """Compiles grammars for one model's tokens. Safe to use on any thread."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, vocabulary: int, end_tokens: Sequence[int]) -> None:
-        """`vocabulary`: how many tokens the model gives scores to."""
+        """`vocabulary` is the number of tokens that the model scores."""
         self._tokenizer = tokenizer
         self._vocabulary = max(vocabulary, len(tokenizer))
         self._end_tokens = list(end_tokens)
 
     def check_schema(self, schema: dict[str, Any]) -> None:
-        """Raises GrammarRefused, GrammarsMissing."""
+        """Raises GrammarRefused for a schema that cannot be compiled, and GrammarsMissing."""
         self.compile(f"start: {json_rule(schema)}")
 
     def compile(self, lark: str) -> "Grammar":
-        """Takes milliseconds, for a huge schema some hundred. Raises GrammarRefused, GrammarsMissing."""
+        """Compiles llguidance's Lark syntax: in milliseconds, for a huge schema some hundred.
+
+        Raises GrammarRefused, GrammarsMissing.
+        """
         tokens = self._tokens
         from llguidance import LLMatcher, LLParserLimits
 
@@ -56,7 +59,7 @@ class Grammars:
         return Grammar(matcher)
 
     def literal(self, text: str) -> str:
-        """The text as a rule's body; its special tokens, which no text stands for, as tokens."""
+        """Returns the rule body that matches the text; special tokens, which no text stands for, are named by id."""
         parts: list[str] = []
         plain: list[int] = []
         for token in self._tokenizer(text, add_special_tokens=False)["input_ids"]:
@@ -87,23 +90,23 @@ class Grammar:
         self._start = start
 
     def begin(self) -> "TokenMatcher":
-        """For one answer."""
+        """Returns a matcher for one answer."""
         return TokenMatcher(self._start.deep_copy())
 
 
 class TokenMatcher:
-    """How far one answer has come in its grammar."""
+    """The position of one answer in its grammar. Used on the generation thread."""
 
     def __init__(self, matcher: "llguidance.LLMatcher") -> None:
         self._matcher = matcher
 
     @property
     def is_complete(self) -> bool:
-        """Whether nothing but an end may follow."""
+        """Whether no token but an end may follow."""
         return self._matcher.is_stopped()
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
-        """The logits, shape [vocabulary], of forbidden tokens made minus infinity. Raises GenerationFailed."""
+        """Returns the logits, shape [vocabulary], with forbidden tokens at minus infinity. Raises GenerationFailed."""
         packed = torch.frombuffer(bytearray(self._matcher.compute_bitmask()), dtype=torch.uint8).to(logits.device)
         bits = (packed.unsqueeze(-1) >> torch.arange(8, device=logits.device, dtype=torch.uint8)) & 1
         allowed = bits.view(-1)[: logits.numel()].bool()
@@ -120,11 +123,11 @@ class TokenMatcher:
 
 
 def json_rule(schema: dict[str, Any]) -> str:
-    """JSON after the schema, as a rule's body."""
+    """Returns the rule body that matches JSON of the schema."""
     return f"%json {json.dumps({**schema, 'x-guidance': WHITE_SPACE}, ensure_ascii=False)}"
 
 
 def one_line(error: object) -> str:
-    """The reason alone: the grammar made of the request, and where in it the fault lies, say nothing to the reader."""
+    """Returns llguidance's reason without the quoted grammar and the position in it, which the client never wrote."""
     text = " ".join(QUOTED.sub("", str(error)).split())
     return WHERE.sub("", text)[:MAX_REASON].rstrip(".")

@@ -1,10 +1,8 @@
-"""Finds a model on disk or on the hub and loads it: safetensors only, no code of the model's own."""
+"""Loads a model and its tokenizer from a folder or the hub: safetensors only, no code of the model's own."""
 
 import importlib.util
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
 from huggingface_hub import snapshot_download
@@ -19,17 +17,16 @@ from transformers import (
 
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, OTHER_BASE, base_has_changed, base_of, is_adapter
+from finery.engines.base import Dtype, Quantization
 
-Dtype = Literal["auto", "float32", "bfloat16"]
-Quantization = Literal["8bit", "4bit"]
-
-# Pickled weights are left on the hub: loading one runs whatever it holds.
+# Pickled weights are not downloaded: unpickling runs whatever code they hold.
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
 class ModelNotLoadable(Exception):
-    """The model cannot be served; the message is for the person who named it."""
+    """The model cannot be served; the message is for the user who named it."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +39,9 @@ class LoadedModel:
 def load_model(
     source: str, *, dtype: Dtype, quantization: Quantization | None, chat_template: str | None = None
 ) -> LoadedModel:
-    """`chat_template` replaces the tokenizer\'s own.
+    """Loads the model that `source`, a folder or hub id, names. `chat_template` replaces the tokenizer's own.
 
-    Raises ModelNotLoadable; whatever else the libraries raise on a broken folder passes through.
+    Raises ModelNotLoadable, and whatever the libraries raise on a broken folder.
     """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = find_folder(source)
@@ -53,7 +50,7 @@ def load_model(
 
 
 def find_folder(source: str) -> Path:
-    """The folder that a path or a hub id stands for, downloaded if need be."""
+    """Returns the folder of a path or a hub id, downloaded if need be. Raises ModelNotLoadable."""
     path = Path(source).expanduser()
     if path.is_dir():
         return path.resolve()
@@ -124,7 +121,7 @@ def _choose_dtype(dtype: Dtype, *, declared: torch.dtype | None, device: torch.d
 
 
 def _cpu_computes_bfloat16() -> bool:
-    # Elsewhere bfloat16 is emulated on a CPU, and several times slower than float32.
+    # Without these instructions bfloat16 is emulated, several times slower than float32.
     return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
@@ -137,7 +134,7 @@ def _quantization_config(quantization: Quantization | None) -> BitsAndBytesConfi
 
 
 def _base_of_adapter(folder: Path) -> Path:
-    """A relative base path is meant from the adapter's folder, or else from the working directory."""
+    """Returns the folder of an adapter's base. Raises ModelNotLoadable."""
     base = base_of(folder)
     if base is None:
         raise ModelNotLoadable(f"{folder / ADAPTER_CONFIG} names no base model: an adapter on itself, or on nothing.")
@@ -150,7 +147,7 @@ def _base_of_adapter(folder: Path) -> Path:
 
 
 def _apply_adapter(base: PreTrainedModel, folder: Path, *, merge: bool) -> PreTrainedModel:
-    """Merging costs no time per token. Quantized weights would be rounded again, so there the adapter stays beside."""
+    """Applies an adapter. A merged one costs no time per token, but merging would round quantized weights again."""
     from peft import PeftModel
 
     adapted = PeftModel.from_pretrained(base, folder)
@@ -160,7 +157,7 @@ def _apply_adapter(base: PreTrainedModel, folder: Path, *, merge: bool) -> PreTr
 
 def _load_tokenizer(folder: Path, chat_template: str | None) -> PreTrainedTokenizerBase:
     tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        _folder_with(("tokenizer.json", "tokenizer.model", "tokenizer_config.json"), folder), trust_remote_code=False
+        _tokenizer_folder(folder), trust_remote_code=False
     )
     if chat_template is not None:
         tokenizer.chat_template = chat_template
@@ -169,9 +166,9 @@ def _load_tokenizer(folder: Path, chat_template: str | None) -> PreTrainedTokeni
     return tokenizer
 
 
-def _folder_with(names: Sequence[str], folder: Path) -> Path:
-    """An adapter may bring a tokenizer of its own; without one, its base's is meant."""
-    while not any((folder / name).is_file() for name in names):
+def _tokenizer_folder(folder: Path) -> Path:
+    """Returns the folder that holds the tokenizer: an adapter's own, or else its base's. Raises ModelNotLoadable."""
+    while not any((folder / name).is_file() for name in TOKENIZER_FILES):
         if not is_adapter(folder):
             raise ModelNotLoadable(f"{folder} holds no tokenizer.")
         folder = _base_of_adapter(folder)

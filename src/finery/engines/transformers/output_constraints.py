@@ -1,4 +1,4 @@
-"""What a request demands of the form of its answers: a grammar to hold them to, tool calls to read out of them."""
+"""Constraints on answers: the grammar of `response_format` and `tools`, and the form in which calls are parsed."""
 
 import json
 from dataclasses import dataclass
@@ -21,18 +21,20 @@ NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}, "additional
 @dataclass(frozen=True)
 class OutputConstraints:
     grammar: Grammar | None = None
+    """None where the answer is free."""
     form: CallForm | None = None
-    most_calls: int | None = None
+    """How tool calls are written; None where none are parsed."""
+    max_calls: int | None = None
     marks: frozenset[int] = frozenset()
-    """Special tokens that calls are known by, and that have to stay in the text."""
+    """Special tokens that mark tool calls, and that therefore stay in the decoded text."""
 
     def reader(self) -> CallReader | None:
-        """For one answer."""
-        return None if self.form is None else CallReader(self.form, most=self.most_calls)
+        """Returns a reader of the calls in one answer."""
+        return None if self.form is None else CallReader(self.form, max_calls=self.max_calls)
 
 
 class ConstraintReader:
-    """For one model. Safe to use on any thread."""
+    """Derives the constraints of requests to one model. Safe to use on any thread."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, grammars: Grammars, prompts: ChatPrompts) -> None:
         self._tokenizer = tokenizer
@@ -40,25 +42,22 @@ class ConstraintReader:
         self._prompts = prompts
 
     def read(self, request: GenerationRequest) -> OutputConstraints:
-        """May take a second. Raises RequestRefused."""
+        """Returns the request's constraints, which may take a second to compile. Raises RequestRefused."""
         try:
             if isinstance(request, ChatRequest) and request.offered_tools:
                 return self._with_tools(request, request.offered_tools)
             final = self._final_rule(request.response_format)
-            return (
-                OutputConstraints()
-                if final is None
-                else OutputConstraints(self._compile(f"start: {final}", "response_format"))
-            )
+            grammar = None if final is None else self._compile(f"start: {final}", "response_format")
+            return OutputConstraints(grammar)
         except GrammarsMissing as error:
-            asked = "response_format" if request.response_format is not None else "tools"
-            raise RequestRefused(f"{asked} {error}.", param=asked, code="unsupported_parameter") from error
+            param = "response_format" if request.response_format is not None else "tools"
+            raise RequestRefused(f"{param} {error}.", param=param, code="unsupported_parameter") from error
 
     def _with_tools(self, request: ChatRequest, tools: list[Tool]) -> OutputConstraints:
         form = self._readable_form()
-        one = request.parallel_tool_calls is False or request.chosen_function is not None or form.between is None
-        grammar = self._tools_grammar(request, tools, form, one=one)
-        return OutputConstraints(grammar, form, 1 if one else None, self._marks)
+        single = request.parallel_tool_calls is False or request.chosen_function is not None or form.between is None
+        grammar = self._tools_grammar(request, tools, form, single=single)
+        return OutputConstraints(grammar, form, 1 if single else None, self._marks)
 
     def _readable_form(self) -> CallForm:
         if not self._shows_tools:
@@ -89,8 +88,10 @@ class ConstraintReader:
             frozenset(token for token, added in self._tokenizer.added_tokens_decoder.items() if added.special) & tokens
         )
 
-    def _tools_grammar(self, request: ChatRequest, tools: list[Tool], form: CallForm, *, one: bool) -> Grammar | None:
-        """None where the answer is free, and only read."""
+    def _tools_grammar(
+        self, request: ChatRequest, tools: list[Tool], form: CallForm, *, single: bool
+    ) -> Grammar | None:
+        """Returns None where calls are only parsed and the answer is free. Raises RequestRefused."""
         final = self._final_rule(request.response_format)
         is_strict = any(tool.function.strict for tool in tools)
         if not (request.must_call or is_strict or final):
@@ -104,25 +105,25 @@ class ConstraintReader:
             )
         chosen = {at: tool for at, tool in enumerate(tools) if request.chosen_function in (None, tool.function.name)}
         if not request.must_call and final is None:
-            # A further mark is a further tag there; a rule for it here would compete with the text behind a call.
-            one = one or form.mark in (form.between or "")
-            return self._compile(f"{self._free_text(form)}\n{self._call_rules(chosen, form, one=one)}", param)
-        calls = f"{self._grammars.literal(form.open)} calls\n{self._call_rules(chosen, form, one=one)}"
+            # In free text each mark begins a call; a rule for further calls would compete with the text after one.
+            single = single or form.mark in (form.between or "")
+            return self._compile(f"{self._free_text(form)}\n{self._call_rules(chosen, form, single=single)}", param)
+        calls = f"{self._grammars.literal(form.open)} calls\n{self._call_rules(chosen, form, single=single)}"
         return self._compile(
             f"start: {calls}" if request.must_call else f"start: final | {calls}\nfinal: {final}", param
         )
 
     def _free_text(self, form: CallForm) -> str:
-        """Any text, in which a mark begins calls."""
+        """Returns the rules for any text in which the form's mark begins calls."""
         mark = self._grammars.literal(form.mark)
         rest = self._grammars.literal(form.open.lstrip().removeprefix(form.mark))
         is_token = mark.startswith("<[")
         begin = f"begin: TEXT {mark}" if is_token else f"begin[lazy]: TEXT {mark}"
         return f"start: tag* TEXT\ntag: begin {rest} calls\n{begin}\nTEXT: /(.|\\n)*/"
 
-    def _call_rules(self, tools: dict[int, Tool], form: CallForm, *, one: bool) -> str:
+    def _call_rules(self, tools: dict[int, Tool], form: CallForm, *, single: bool) -> str:
         names = " | ".join(f"call_{at}" for at in tools)
-        more = "" if one or form.between is None else f"({self._grammars.literal(form.between)} call)*"
+        more = "" if single or form.between is None else f"({self._grammars.literal(form.between)} call)*"
         rules = [f"calls: call {more} {self._grammars.literal(form.close)}", f"call: {names}"]
         return "\n".join([*rules, *(self._call_rule(at, tool, form) for at, tool in tools.items())])
 

@@ -1,6 +1,6 @@
-"""`python -m finery.engines.transformers.parity RECORD FOLDER…`: what each model says, served, to a trainer's prompts.
+"""`python -m finery.engines.transformers.parity RECORD FOLDER…`: answers a trainer's parity prompts with saved models.
 
-RECORD is a file that holds contracts.parity.Record. One line of JSON for each folder goes to stdout: Served.
+RECORD is a file with the JSON of contracts.parity.Record. For each model's folder, a line of JSON on stdout: Served.
 """
 
 import asyncio
@@ -28,42 +28,41 @@ def main(arguments: list[str]) -> int:
 
 
 async def serve(record: Record, folder: str) -> Served:
-    """Through the generator that answers requests too.
+    """Answers the record's prompts by the BatchGenerator that serves requests, too.
 
-    Raises what load_model raises, NotRenderable, GenerationFailed.
+    Raises as load_model does, NotRenderable and GenerationFailed.
     """
     loaded = load_model(folder, dtype="auto", quantization=None)
-    prompts = prompts_of(loaded.tokenizer)
-    asked = [prompt_of(prompts, entry.asked) for entry in record.entries]
-    blocks = 1 + max(len(prompt) + TOKENS for prompt in asked) // PAGE_TOKENS
+    prompts = [tokenize(prompts_of(loaded.tokenizer), entry.asked) for entry in record.entries]
+    blocks = 1 + max(len(prompt) + TOKENS for prompt in prompts) // PAGE_TOKENS
     generator = BatchGenerator(loaded, max_context=None, kv_blocks=blocks, loop=asyncio.get_running_loop())
     precision: Precision = str(loaded.model.dtype).removeprefix("torch.")  # type: ignore[assignment]
     tolerance = tolerance_of(record.precision, precision)
     generator.start()
     try:
-        said = [await go_on(generator, prompt, tolerance) for prompt in asked]
+        completions = [await complete(generator, prompt, tolerance) for prompt in prompts]
     finally:
         generator.stop(timeout=STOP_SECONDS)
-    return Served(precision=precision, said=said)
+    return Served(precision=precision, said=completions)
 
 
-def prompt_of(prompts: ChatPrompts, asked: Prompt) -> list[int]:
-    return prompts.chat(asked.messages, asked.tools) if asked.messages else prompts.plain(asked.text)
+def tokenize(prompts: ChatPrompts, prompt: Prompt) -> list[int]:
+    return prompts.chat(prompt.messages, prompt.tools) if prompt.messages else prompts.plain(prompt.text)
 
 
-async def go_on(generator: BatchGenerator, prompt: list[int], tolerance: float) -> Completion:
+async def complete(generator: BatchGenerator, prompt: list[int], tolerance: float) -> Completion:
     greedy = Sampling(temperature=0.0, logprobs=2)
-    made = [token async for token in generator.stream(prompt, greedy, max_tokens=TOKENS)]
+    generated = [token async for token in generator.stream(prompt, greedy, max_tokens=TOKENS)]
     return Completion(
         prompt=prompt,
-        tokens=[sampled.token for sampled in made],
-        logprobs=[sampled.logprob or 0.0 for sampled in made],
-        rivals=[rivals_of(sampled, tolerance) for sampled in made],
+        tokens=[sampled.token for sampled in generated],
+        logprobs=[sampled.logprob or 0.0 for sampled in generated],
+        rivals=[rivals_of(sampled, tolerance) for sampled in generated],
     )
 
 
 def rivals_of(sampled: SampledToken, tolerance: float) -> list[int]:
-    """The tokens that would have been as good."""
+    """Returns the tokens whose log-probability is within the tolerance of the chosen one's."""
     return [token for token, logprob in sampled.rivals if (sampled.logprob or 0.0) - logprob <= tolerance]
 
 

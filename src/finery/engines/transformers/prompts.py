@@ -1,4 +1,4 @@
-"""From a request to token ids and generation settings, checked against the model."""
+"""Turns requests into jobs for the generator: token ids and sampling settings, checked against the model's limits."""
 
 import asyncio
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ from transformers.utils.chat_template_utils import render_jinja_template
 from finery.contracts.chat_prompts import OTHER_TEMPLATE, ChatPrompts, NotRenderable, TemplateOutOfBounds, bounded
 from finery.engines.transformers.chat_messages import messages_of, tools_of
 from finery.engines.transformers.renderer import CPU_SECONDS, MEMORY_BYTES
-from finery.engines.transformers.renderers import Renderers, chat_of
+from finery.engines.transformers.renderer_pool import RendererPool, render_request
 from finery.engines.transformers.sampling import Sampling
 from finery.engines.wire import (
     ChatRequest,
@@ -25,14 +25,15 @@ from finery.engines.wire import (
 
 Result = TypeVar("Result")
 COMPLETION_TOKENS = 16
+"""OpenAI's default of `max_tokens` for completions."""
 SHORT = 50_000
-"""Characters or tokens of a prompt, of which tokens are made in some hundredths of a second."""
+"""Characters or tokens of a prompt that is tokenized in some hundredths of a second."""
 MAX_CHOICES = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One choice to generate. Of the choices made from one prompt, one counts it into the usage."""
+    """One choice to generate. Of the choices of one prompt, only the first counts its tokens into the usage."""
 
     index: int
     prompt: list[int]
@@ -50,9 +51,9 @@ class ModelLimits:
 
 
 async def chat_jobs(
-    request: ChatRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits, renderers: Renderers
+    request: ChatRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits, renderers: RendererPool
 ) -> list[Job]:
-    """Raises RequestRefused."""
+    """Returns a job for each choice of a chat. Raises RequestRefused."""
     check_combinations(request)
     prompt = await render_chat(request, tokenizer, renderers)
     logprobs = (request.top_logprobs or 0) if request.logprobs else None
@@ -63,7 +64,7 @@ async def chat_jobs(
 async def completion_jobs(
     request: CompletionRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits
 ) -> list[Job]:
-    """Raises RequestRefused."""
+    """Returns a job for each choice of each prompt. Raises RequestRefused."""
     prompts = await beside_the_loop(
         len(request.prompt), partial(tokenize_prompts, request.prompt, tokenizer, vocabulary=limits.vocabulary)
     )
@@ -74,16 +75,16 @@ async def completion_jobs(
 
 
 def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
-    """For programs that do nothing else; a server has its Renderers."""
+    """Returns prompts that render in this process, for programs that serve nobody; a server has its RendererPool."""
     render = bounded(render_jinja_template, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     return ChatPrompts(tokenizer, render, template_error=TemplateError)
 
 
-async def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, renderers: Renderers) -> list[int]:
-    """Raises RequestRefused."""
+async def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, renderers: RendererPool) -> list[int]:
+    """Returns the tokens of a chat's prompt. Raises RequestRefused."""
     messages, tools = messages_of(request), tools_of(request)
     try:
-        text = await renderers.text(chat_of(tokenizer, messages, tools, prompt=True))
+        text = await renderers.text(render_request(tokenizer, messages, tools, prompt=True))
     except TemplateOutOfBounds as error:
         raise RequestRefused(f"For this model, {error}; {OTHER_TEMPLATE} for it", param="model") from error
     except NotRenderable as error:
@@ -92,7 +93,7 @@ async def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, 
 
 
 async def beside_the_loop(length: int, work: Callable[[], Result]) -> Result:
-    """On a thread, where `length` says that other requests would wait for it too long."""
+    """Runs the work on a thread where `length` says that the loop, and all other requests, would wait too long."""
     return work() if length <= SHORT else await asyncio.to_thread(work)
 
 
@@ -122,7 +123,7 @@ def jobs_for(
     limits: ModelLimits,
     param: str,
 ) -> Iterator[Job]:
-    """n jobs for each prompt. With a seed, each choice has a seed of its own, the same in every repetition."""
+    """Yields n jobs for each prompt. With a seed, each choice has its own, the same at every repetition."""
     choices = request.n or 1
     if choices * len(prompts) > MAX_CHOICES:
         raise RequestRefused(f"A request makes at most {MAX_CHOICES} choices in all.", param="n")

@@ -1,8 +1,8 @@
-"""`python -m finery.engines.transformers.renderer`: applies chat templates, one after another, and loads no model.
+"""`python -m finery.engines.transformers.renderer`: renders chat templates for the engine, in a process of its own.
 
-Each message on stdin and stdout is JSON behind its length in four bytes. The first one out says `ready`; then each
-Chat is answered with its `text`, or with why it was `refused`, or `out_of_bounds` as it would be with any messages.
-The end of stdin is its own.
+A frame on stdin and stdout is JSON behind its length in four bytes. The first on stdout says `ready`; then each
+RenderRequest is answered with its `text`, or why it was `refused`, or why the template itself is `out_of_bounds`.
+The process ends at the end of stdin.
 """
 
 import json
@@ -12,25 +12,25 @@ from typing import Any, BinaryIO, TypedDict
 
 MEMORY_BYTES = 2**29
 CPU_SECONDS = 5.0
-"""Of one rendering, which ordinarily takes a tenth of a millisecond."""
+"""The limit of one rendering, which ordinarily takes a tenth of a millisecond."""
 HEAD_BYTES = 4
 
 
-class Chat(TypedDict):
+class RenderRequest(TypedDict):
     template: str
     special_tokens: dict[str, Any]
     messages: list[dict[str, Any]]
     tools: list[dict[str, Any]] | None
     prompt: bool
-    """End with what precedes an answer."""
+    """Whether the text ends with what precedes an answer (`add_generation_prompt`)."""
 
 
-def encoded(message: Mapping[str, Any]) -> bytes:
+def encode_frame(message: Mapping[str, Any]) -> bytes:
     body = json.dumps(message, ensure_ascii=False).encode("utf-8", "surrogatepass")
     return len(body).to_bytes(HEAD_BYTES, "big") + body
 
 
-def decoded(body: bytes) -> Any:
+def decode_frame(body: bytes) -> Any:
     return json.loads(body.decode("utf-8", "surrogatepass"))
 
 
@@ -42,29 +42,29 @@ def main() -> int:
 
     render = bounded(render_jinja_template, memory_bytes=MEMORY_BYTES, cpu_seconds=CPU_SECONDS)
     source, sink = sys.stdin.buffer, sys.stdout.buffer
-    _tell(sink, {"ready": True})
+    _send(sink, {"ready": True})
     known: dict[str, bool] = {}
     while head := source.read(HEAD_BYTES):
-        chat: Chat = decoded(source.read(int.from_bytes(head, "big")))
-        prompts = ChatPrompts(_Described(chat), render, template_error=TemplateError, writes_calls=known)
+        request: RenderRequest = decode_frame(source.read(int.from_bytes(head, "big")))
+        prompts = ChatPrompts(_RequestTokenizer(request), render, template_error=TemplateError, writes_calls=known)
         try:
-            told = {"text": prompts.text(chat["messages"], chat["tools"], prompt=chat["prompt"])}
+            reply = {"text": prompts.text(request["messages"], request["tools"], prompt=request["prompt"])}
         except TemplateOutOfBounds as error:
-            told = {"out_of_bounds": str(error)}
+            reply = {"out_of_bounds": str(error)}
         except NotRenderable as error:
-            told = {"refused": str(error)}
-        _tell(sink, told)
+            reply = {"refused": str(error)}
+        _send(sink, reply)
     return 0
 
 
-class _Described:
-    """What a rendering asks of a tokenizer."""
+class _RequestTokenizer:
+    """The part of a tokenizer that rendering needs, from the request."""
 
     eos_token_id: int | None = None
 
-    def __init__(self, chat: Chat) -> None:
-        self._template = chat["template"]
-        self.special_tokens_map = chat["special_tokens"]
+    def __init__(self, request: RenderRequest) -> None:
+        self._template = request["template"]
+        self.special_tokens_map = request["special_tokens"]
 
     def get_chat_template(self, chat_template: str | None = None, tools: Any = None) -> str:
         return self._template
@@ -73,8 +73,8 @@ class _Described:
         raise NotImplementedError("templates are rendered here; tokens are made where the model is")
 
 
-def _tell(sink: BinaryIO, told: Mapping[str, Any]) -> None:
-    sink.write(encoded(told))
+def _send(sink: BinaryIO, reply: Mapping[str, Any]) -> None:
+    sink.write(encode_frame(reply))
     sink.flush()
 
 

@@ -1,4 +1,4 @@
-"""The JSON bodies of chat completions and completions."""
+"""Builds the JSON bodies and stream chunks of chat completions and completions."""
 
 import time
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from finery.engines.transformers.vocabulary import Vocabulary
 
 @dataclass(frozen=True)
 class Envelope:
-    """What every body and chunk of one answer repeats."""
+    """The fields that every body and chunk of one answer repeats."""
 
     model: str
     id_prefix: str
@@ -26,7 +26,7 @@ class Envelope:
 
 
 class BodyFormat(Protocol):
-    """One endpoint's way of writing choices."""
+    """The form in which one endpoint writes choices."""
 
     id_prefix: str
     body_object: str
@@ -35,7 +35,7 @@ class BodyFormat(Protocol):
     def whole(self, choice: Choice) -> Body: ...
 
     def opening(self, index: int) -> Body | None:
-        """What is sent before the first text of a choice."""
+        """Returns the chunk that precedes the first text of a choice; None where the endpoint has none."""
         ...
 
     def chunk(self, piece: Piece) -> Body: ...
@@ -102,6 +102,7 @@ class CompletionBodyFormat:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         self._lengths: dict[int, int] = {}
+        """Choice → characters of its tokens so far, from which `text_offset` goes on."""
 
     def whole(self, choice: Choice) -> Body:
         return self._body(choice.index, choice.text, choice.tokens, choice.finish_reason)

@@ -1,8 +1,8 @@
-"""Choosing the next token of every request in a batch, each by its own settings.
+"""Samples the next token of every request in a batch, each by its own settings.
 
 transformers' continuous batching samples all requests of a batch alike: one `do_sample`, no seeds, no penalties that
-depend on what was generated, and log-probabilities of the processed scores only. Its one per-request opening is the
-logits processor, which is told the requests behind the rows. `PerRequestSampler` is such a processor: it chooses each
+depend on what was generated, and log-probabilities of the processed scores only. Only its logits processors know
+which request a row belongs to. `PerRequestSampler` is such a processor: it chooses each
 row's token itself and hands back scores that are finite at that token alone, so the batch's own argmax picks it. That
 keeps every request in the shared batch, whatever its settings, instead of falling back to one `generate` at a time.
 It needs synchronous batching: in the asynchronous mode a row is computed before its last token is known here.
@@ -17,18 +17,22 @@ import torch
 from transformers.generation.continuous_batching.cb_logits_processors import ContinuousBatchingLogitsProcessor
 from transformers.generation.continuous_batching.requests import FutureRequestState
 
-# Dividing by less overflows; the best token would be all but certain anyway.
+# Dividing by a smaller temperature overflows; the best token is all but certain anyway.
 GREEDY_BELOW = 1e-4
 
 
 class GenerationFailed(Exception):
-    """A request got no answer; the message says why."""
+    """Generation failed for one request; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Temperature 0 (or next to it) is greedy; top_k 0 and top_p 1 leave all tokens in; logprobs is how many
-    alternatives to report beside the chosen token's log-probability, None for neither."""
+    """Temperature 0 (or next to it) is greedy; top_k 0 and top_p 1 keep all tokens. `logprobs` is the number of
+    alternatives reported beside the chosen token's log-probability; None reports neither.
+
+    OpenAI's presence and frequency penalties are subtracted from the scores of generated tokens, once and per
+    occurrence; the repetition penalty divides or multiplies those of all tokens seen (Keskar et al. 2019, CTRL).
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -54,14 +58,13 @@ class Sampling:
 
 @dataclass(frozen=True)
 class SampledToken:
-    """A token, and the natural logarithms of the probabilities that the model gave it and its best rivals, before
-    temperature, penalties and what a grammar forbids."""
+    """A token. Log-probabilities are natural, and taken before temperature, penalties and grammar."""
 
     token: int
     logprob: float | None = None
     rivals: tuple[tuple[int, float], ...] = ()
     is_last: bool = False
-    """Nothing may follow it, though it is no end token."""
+    """Whether the grammar allows nothing after it, though it is no end token."""
 
 
 class Matcher(Protocol):
@@ -71,14 +74,14 @@ class Matcher(Protocol):
     def is_complete(self) -> bool: ...
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
-        """The logits, shape [vocabulary], of forbidden tokens made minus infinity. Raises GenerationFailed."""
+        """Returns the logits, shape [vocabulary], with forbidden tokens at minus infinity. Raises GenerationFailed."""
         ...
 
     def accept(self, token: int) -> None: ...
 
 
 class RequestSampler:
-    """Settings, random state and history of one request."""
+    """The sampler of one request: its settings, random state and history."""
 
     def __init__(
         self, sampling: Sampling, prompt: list[int], device: torch.device, matcher: Matcher | None = None
@@ -95,11 +98,11 @@ class RequestSampler:
 
     @property
     def takes_the_best(self) -> bool:
-        """Whether the best-scored token is its choice, and nothing is to be told of it."""
+        """Whether the argmax of the raw scores is its choice, and no log-probability is reported."""
         return self.sampling.is_plain_greedy and self._matcher is None
 
     def choose(self, logits: torch.Tensor) -> SampledToken:
-        """logits: float32, shape [vocabulary]. Raises GenerationFailed."""
+        """Samples from logits, float32 of shape [vocabulary]. Raises GenerationFailed."""
         scores = logits if self._matcher is None else self._matcher.mask(logits)
         token = self._pick(self._penalize(scores) if self.sampling.has_penalties else scores)
         self.record(token)
@@ -148,7 +151,7 @@ def keep_top_k(scores: torch.Tensor, *, top_k: int) -> torch.Tensor:
 
 
 def keep_top_p(scores: torch.Tensor, *, top_p: float) -> torch.Tensor:
-    """Keeps the smallest set of most probable tokens whose probabilities sum to top_p or more; always one."""
+    """Keeps the fewest most probable tokens that sum to top_p or more, at least one (Holtzman et al. 2019)."""
     if top_p >= 1:
         return scores
     ordered, order = torch.sort(scores, descending=True)
@@ -163,7 +166,7 @@ Step = list[tuple[str, SampledToken | GenerationFailed]]
 
 
 class PerRequestSampler(ContinuousBatchingLogitsProcessor):
-    """The one logits processor of the batch. `deliver` gets each step's tokens, on the generation thread."""
+    """The batch's only logits processor. Calls `deliver` with each step's tokens, on the generation thread."""
 
     supported_kwargs: ClassVar[dict[str, type]] = {}
     ignored_kwargs: ClassVar[tuple[str, ...]] = ()
@@ -187,7 +190,7 @@ class PerRequestSampler(ContinuousBatchingLogitsProcessor):
         return torch.empty(0, dtype=torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        # A request may have been cancelled since the batch was planned; its row keeps the greedy token unseen.
+        # A request may have been cancelled since the batch was scheduled; its row keeps the greedy token.
         chosen: list[int] = scores.argmax(dim=-1).tolist()
         finite: list[bool] = scores.amax(dim=-1).isfinite().tolist()
         step: Step = []

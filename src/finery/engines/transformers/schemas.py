@@ -1,4 +1,4 @@
-"""How large a JSON schema in a request may be: what it takes to follow one is paid for by all requests."""
+"""Bounds on JSON schemas in requests: compiling and following a huge one would slow down all requests."""
 
 import math
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from typing import Any
 MAX_CHARACTERS = 32 * 1024
 MAX_DEPTH = 32
 MAX_TEXT = 2048
-# Texts for readers; no answer holds them.
+# Texts for readers, which no answer holds, are not counted.
 REMARKS = ("description", "title", "$comment")
-# The states of the automaton that tells multiples from other numbers grow with them.
+# The automaton that recognizes multiples has as many states as the multiple.
 MAX_MULTIPLE = 1000
 
 
 class SchemaRefused(ValueError):
-    """The message says what is wrong with the schema."""
+    """The schema is out of bounds; the message says how."""
 
 
 def check_bounds(schema: dict[str, Any]) -> None:
-    """Raises SchemaRefused."""
+    """Raises SchemaRefused for a schema that is too large, too deep or out of llguidance's reach."""
     if "x-guidance" in schema:
         raise SchemaRefused("x-guidance is no keyword of JSON schemas")
     size = 0
@@ -40,7 +40,7 @@ def check_bounds(schema: dict[str, Any]) -> None:
 
 
 def parts_of(schema: dict[str, Any]) -> Iterator[tuple[str, object, int]]:
-    """Every part with its key (none in a list) and its depth."""
+    """Yields every part of the schema with its key (empty in a list) and its depth."""
     waiting: list[tuple[str, object, int]] = [("", schema, 1)]
     while waiting:
         key, part, depth = waiting.pop()
@@ -52,7 +52,7 @@ def parts_of(schema: dict[str, Any]) -> Iterator[tuple[str, object, int]]:
 
 
 def check_multiples(steps: set[Fraction]) -> None:
-    """All together, since they may meet in one number by way of allOf and $ref."""
+    """Bounds the common multiple of all, since allOf and $ref may apply them to one number. Raises SchemaRefused."""
     scale = math.lcm(*(step.denominator for step in steps))
     if math.lcm(*(int(step * scale) for step in steps)) > MAX_MULTIPLE:
         raise SchemaRefused(f"multipleOf leads beyond multiples of {MAX_MULTIPLE}")

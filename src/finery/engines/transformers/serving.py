@@ -1,17 +1,19 @@
-"""A loaded model as a service: requests in, OpenAI's bodies or server-sent events out."""
+"""Serves a loaded model: takes chat and completion requests, returns OpenAI's bodies or server-sent events."""
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 
+from finery.engines.base import Dtype, Quantization
 from finery.engines.transformers.answers import Body, all_choices, all_pieces, usage
 from finery.engines.transformers.generator import BatchGenerator
 from finery.engines.transformers.grammars import Grammars
-from finery.engines.transformers.loading import Dtype, Quantization, load_model
+from finery.engines.transformers.loading import load_model
 from finery.engines.transformers.output_constraints import ConstraintReader, OutputConstraints
 from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, completion_jobs
-from finery.engines.transformers.renderers import PromptsApart, Renderers
+from finery.engines.transformers.renderer_pool import PooledChatPrompts, RendererPool
 from finery.engines.transformers.response_bodies import BodyFormat, ChatBodyFormat, CompletionBodyFormat, Envelope
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.vocabulary import Vocabulary
@@ -30,10 +32,10 @@ class Service:
         max_context: int | None,
         cache_bytes: int | None,
         kv_blocks: int | None,
-        renderers: Renderers,
+        renderers: RendererPool,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Loads the model, which takes seconds to minutes. Raises what load_model raises."""
+        """Loads the model, which takes seconds to minutes, and starts its generation. Raises as load_model does."""
         loaded = load_model(source, dtype=dtype, quantization=quantization, chat_template=chat_template)
         self.name = name
         self.device = loaded.device.type
@@ -52,7 +54,7 @@ class Service:
             loaded.tokenizer, vocabulary=self._limits.vocabulary, end_tokens=sorted(self._generator.end_tokens)
         )
         self._constraints = ConstraintReader(
-            loaded.tokenizer, grammars, PromptsApart(loaded.tokenizer, renderers, loop)
+            loaded.tokenizer, grammars, PooledChatPrompts(loaded.tokenizer, renderers, loop)
         )
         self._generator.start()
 
@@ -71,74 +73,64 @@ class Service:
         self._generator.stop(timeout=timeout)
 
     async def chat(self, request: ChatRequest) -> "Answer":
-        """Raises RequestRefused."""
-        constraints = await self._demands_of(request, demanding=bool(request.offered_tools))
+        """Prepares the answer to a chat. Raises RequestRefused."""
+        constraints = await self._output_constraints(request, has_tools=bool(request.offered_tools))
         jobs = await chat_jobs(request, self._tokenizer, self._limits, self._renderers)
         return self._answer(request, jobs, constraints, ChatBodyFormat(self._vocabulary))
 
     async def completion(self, request: CompletionRequest) -> "Answer":
-        """Raises RequestRefused."""
-        constraints = await self._demands_of(request, demanding=False)
+        """Prepares the answer to a completion request. Raises RequestRefused."""
+        constraints = await self._output_constraints(request, has_tools=False)
         jobs = await completion_jobs(request, self._tokenizer, self._limits)
         return self._answer(request, jobs, constraints, CompletionBodyFormat(self._vocabulary))
 
-    async def _demands_of(self, request: GenerationRequest, *, demanding: bool) -> OutputConstraints:
-        if request.response_format is None and not demanding:
+    async def _output_constraints(self, request: GenerationRequest, *, has_tools: bool) -> OutputConstraints:
+        if request.response_format is None and not has_tools:
             return OutputConstraints()
-        # Other requests' tokens are handed out on this thread in the meantime.
+        # Compiling a grammar may take a second, and the loop has the tokens of other requests to hand out.
         return await asyncio.to_thread(self._constraints.read, request)
 
     def _answer(
-        self, request: GenerationRequest, jobs: list[Job], constraints: OutputConstraints, shape: BodyFormat
+        self, request: GenerationRequest, jobs: list[Job], constraints: OutputConstraints, body_format: BodyFormat
     ) -> "Answer":
         return Answer(
             generator=self._generator,
             vocabulary=self._vocabulary,
             jobs=jobs,
             constraints=constraints,
-            shape=shape,
-            envelope=Envelope(request.model or self.name, shape.id_prefix),
+            body_format=body_format,
+            envelope=Envelope(request.model or self.name, body_format.id_prefix),
             with_usage=request.wants_usage_chunk,
         )
 
 
+@dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Nothing is generated before `whole` or `events` is awaited."""
+    """A prepared answer. Nothing is generated before `whole` or `events` is awaited."""
 
-    def __init__(
-        self,
-        *,
-        generator: BatchGenerator,
-        vocabulary: Vocabulary,
-        jobs: list[Job],
-        constraints: OutputConstraints,
-        shape: BodyFormat,
-        envelope: Envelope,
-        with_usage: bool,
-    ) -> None:
-        self._generator = generator
-        self._vocabulary = vocabulary
-        self._jobs = jobs
-        self._constraints = constraints
-        self._shape = shape
-        self._envelope = envelope
-        self._with_usage = with_usage
+    generator: BatchGenerator
+    vocabulary: Vocabulary
+    jobs: list[Job]
+    constraints: OutputConstraints
+    body_format: BodyFormat
+    envelope: Envelope
+    with_usage: bool
 
     async def whole(self) -> Body:
-        """Raises RequestRefused with status 500 when generation has failed."""
+        """Returns the body. Raises RequestRefused with status 500 when generation has failed."""
         try:
-            choices = await all_choices(self._generator, self._vocabulary, self._jobs, self._constraints)
+            choices = await all_choices(self.generator, self.vocabulary, self.jobs, self.constraints)
         except GenerationFailed as error:
             raise server_failure(str(error)) from error
         generated = sum(choice.generated for choice in choices)
-        return self._envelope.wrap(
-            self._shape.body_object,
-            [self._shape.whole(choice) for choice in choices],
-            usage=usage(self._jobs, completion_tokens=generated),
+        return self.envelope.wrap(
+            self.body_format.body_object,
+            [self.body_format.whole(choice) for choice in choices],
+            usage=usage(self.jobs, completion_tokens=generated),
         )
 
     async def events(self) -> AsyncGenerator[str]:
-        """Server-sent events. A failure after the first one can only be told in the stream."""
+        """Yields server-sent events. The status is sent by then, so that a failure becomes an event of the stream."""
         try:
             async with aclosing(self._chunks()) as chunks:
                 async for chunk in chunks:
@@ -149,20 +141,20 @@ class Answer:
         yield "data: [DONE]\n\n"
 
     async def _chunks(self) -> AsyncGenerator[Body]:
-        # Chunks carry "usage": null only where a chunk with the usage is to come.
-        rest: Body = {"usage": None} if self._with_usage else {}
+        # As OpenAI has it, chunks carry "usage": null only where a last chunk with the usage is to come.
+        rest: Body = {"usage": None} if self.with_usage else {}
         generated = 0
-        for job in self._jobs:
-            if opening := self._shape.opening(job.index):
-                yield self._envelope.wrap(self._shape.chunk_object, [opening], **rest)
-        made = all_pieces(self._generator, self._vocabulary, self._jobs, self._constraints)
-        async with aclosing(made) as pieces:
+        for job in self.jobs:
+            if opening := self.body_format.opening(job.index):
+                yield self.envelope.wrap(self.body_format.chunk_object, [opening], **rest)
+        stream = all_pieces(self.generator, self.vocabulary, self.jobs, self.constraints)
+        async with aclosing(stream) as pieces:
             async for piece in pieces:
                 generated += piece.generated
-                yield self._envelope.wrap(self._shape.chunk_object, [self._shape.chunk(piece)], **rest)
-        if self._with_usage:
-            used = usage(self._jobs, completion_tokens=generated)
-            yield self._envelope.wrap(self._shape.chunk_object, [], usage=used)
+                yield self.envelope.wrap(self.body_format.chunk_object, [self.body_format.chunk(piece)], **rest)
+        if self.with_usage:
+            used = usage(self.jobs, completion_tokens=generated)
+            yield self.envelope.wrap(self.body_format.chunk_object, [], usage=used)
 
 
 def event(body: Body) -> str:

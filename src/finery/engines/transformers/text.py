@@ -1,4 +1,4 @@
-"""From tokens to text while they arrive: characters that span tokens, and stop strings that span pieces."""
+"""Streaming detokenization: joins characters that span tokens and cuts the text at stop strings."""
 
 from collections.abc import Callable, Sequence
 
@@ -27,7 +27,7 @@ class Detokenizer:
         return text
 
     def flush(self) -> str:
-        """What is left at the end, an unfinished character shown as U+FFFD."""
+        """Returns the text that is left at the end; an unfinished character becomes U+FFFD."""
         text = self._pending_text()
         self._context_start = self._emitted_end = len(self._tokens)
         return text
@@ -38,30 +38,31 @@ class Detokenizer:
 
 
 class StopMatcher:
-    """Ends the text before the first stop string, holding back what may yet become one."""
+    """Ends the text before the first stop string, and holds back what may yet become one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = stops
-        self._held = ""
+        self._buffer = ""
         self.stopped = False
 
     def push(self, text: str) -> str:
-        self._held += text
-        found = [position for stop in self._stops if (position := self._held.find(stop)) >= 0]
-        if found:
+        self._buffer += text
+        positions = [position for stop in self._stops if (position := self._buffer.find(stop)) >= 0]
+        if positions:
             self.stopped = True
-            released, self._held = self._held[: min(found)], ""
+            released, self._buffer = self._buffer[: min(positions)], ""
             return released
-        keep = max((self._open_length(stop) for stop in self._stops), default=0)
-        cut = len(self._held) - keep
-        released, self._held = self._held[:cut], self._held[cut:]
+        keep = max((open_length(self._buffer, stop) for stop in self._stops), default=0)
+        cut = len(self._buffer) - keep
+        released, self._buffer = self._buffer[:cut], self._buffer[cut:]
         return released
 
     def flush(self) -> str:
-        released, self._held = self._held, ""
+        released, self._buffer = self._buffer, ""
         return released
 
-    def _open_length(self, stop: str) -> int:
-        """The length of the longest start of the stop string that ends the held text."""
-        longest = min(len(stop) - 1, len(self._held))
-        return next((length for length in range(longest, 0, -1) if self._held.endswith(stop[:length])), 0)
+
+def open_length(text: str, mark: str) -> int:
+    """Returns the length of the longest unfinished start of `mark` that ends the text."""
+    longest = min(len(mark) - 1, len(text))
+    return next((length for length in range(longest, 0, -1) if text.endswith(mark[:length])), 0)

@@ -1,4 +1,4 @@
-"""Tool calls in a model's answer: how its chat template writes them, and how they are read while the text arrives."""
+"""Parses tool calls from a streamed answer, in the form in which the model's chat template writes them."""
 
 import json
 import re
@@ -8,9 +8,10 @@ from uuid import uuid4
 
 from finery.contracts.chat_prompts import PROBE_ARGUMENTS, PROBE_NAME, ChatPrompts, NotRenderable, calling_probe
 from finery.contracts.datasets.messages import JsonObject
+from finery.engines.transformers.text import open_length
 
-ASKED: JsonObject = {"role": "user", "content": "finery asks"}
-SAID = "finery says"
+QUESTION: JsonObject = {"role": "user", "content": "finery asks"}
+ANSWER = "finery says"
 PARAMETERS: JsonObject = {"type": "object", "properties": {"finery": {"type": "integer"}}}
 TOOLS: list[JsonObject] = [
     {"type": "function", "function": {"name": PROBE_NAME, "description": "Probes.", "parameters": PARAMETERS}}
@@ -21,47 +22,47 @@ DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class CallForm:
-    """One call is `open`, the JSON, `close`. The JSON is three fixed parts around the name and the arguments."""
+    """The form of one call: `open`, its JSON, `close`. The JSON is `parts` around the name and the arguments."""
 
     open: str
     close: str
     between: str | None
-    """What stands between the JSON of two calls; None: the model makes one call at a time."""
+    """The text between the JSON of two calls; None: the model makes one call at a time."""
     parts: tuple[str, str, str]
     has_more_keys: bool
-    """The JSON holds more than the name and the arguments, an id of the call for one."""
+    """Whether the JSON holds more than name and arguments, such as the call's id."""
 
     @property
     def mark(self) -> str:
-        """Empty where nothing but its JSON tells a call from other text."""
+        """The text that a call is recognized by; empty where it is by its JSON alone."""
         return self.open.strip()
 
 
 def shows_tools(prompts: ChatPrompts) -> bool:
-    """Whether the chat template tells the model of its tools."""
+    """Whether the chat template writes tools into the prompt."""
     try:
-        return PROBE_NAME in prompts.text([ASKED], TOOLS, prompt=True)
+        return PROBE_NAME in prompts.text([QUESTION], TOOLS, prompt=True)
     except NotRenderable:
         return False
 
 
 def find_form(prompts: ChatPrompts) -> CallForm | None:
-    """As the template itself writes calls; None where they are no JSON of a name and its arguments."""
+    """Returns the form in which the template writes calls; None where that is no JSON of name and arguments."""
     try:
-        plain = prompts.text([ASKED, {"role": "assistant", "content": SAID}], TOOLS)
-        one = _written(plain, prompts.text([ASKED, calling_probe()], TOOLS))
+        plain = prompts.text([QUESTION, {"role": "assistant", "content": ANSWER}], TOOLS)
+        call = _rendered_calls(plain, prompts.text([QUESTION, calling_probe()], TOOLS))
     except NotRenderable:
         return None
-    found = None if one is None else _find_json(one)
-    if one is None or found is None:
+    found = None if call is None else _find_json(call)
+    if call is None or found is None:
         return None
     start, end, parts, has_more_keys = found
-    return CallForm(one[:start], one[end:], _between(prompts, plain, one[start:end]), parts, has_more_keys)
+    return CallForm(call[:start], call[end:], _between(prompts, plain, call[start:end]), parts, has_more_keys)
 
 
-def _written(plain: str, calling: str) -> str | None:
-    """The calls alone: what precedes and follows them precedes and follows ordinary answers, too, but for a space."""
-    before, said, after = plain.rpartition(SAID)
+def _rendered_calls(plain: str, calling: str) -> str | None:
+    """Returns the calls alone: the rendering without what precedes and follows an ordinary answer, too."""
+    before, said, after = plain.rpartition(ANSWER)
     shared = next((at for at, pair in enumerate(zip(before, calling, strict=False)) if len(set(pair)) > 1), len(before))
     if not said or before[shared:].strip() or not calling.endswith(after):
         return None
@@ -69,7 +70,7 @@ def _written(plain: str, calling: str) -> str | None:
 
 
 def _find_json(written: str) -> tuple[int, int, tuple[str, str, str], bool] | None:
-    """Start and end of the call's JSON, its fixed parts, and whether it holds more keys."""
+    """Returns start and end of the call's JSON, its fixed parts, and whether it holds more keys."""
     for brace in re.finditer(r"\{", written):
         try:
             value, end = DECODER.raw_decode(written, brace.start())
@@ -91,7 +92,7 @@ def _parts(call: str) -> tuple[str, str, str] | None:
 
 def _between(prompts: ChatPrompts, plain: str, call: str) -> str | None:
     try:
-        two = _written(plain, prompts.text([ASKED, calling_probe(2)], TOOLS))
+        two = _rendered_calls(plain, prompts.text([QUESTION, calling_probe(2)], TOOLS))
     except NotRenderable:
         return None
     pieces = [] if two is None else two.split(call)
@@ -108,22 +109,22 @@ class ToolCall:
 
 
 class CallReader:
-    """Parts the text of an answer, as it arrives, into what is said and what is called.
+    """Splits the text of an answer, as it arrives, into plain text and calls.
 
-    Text that begins like a call and turns out to be none is said after all. White space next to calls is not said.
+    What begins like a call and turns out to be none becomes text after all. White space next to calls is dropped.
     """
 
-    def __init__(self, form: CallForm, *, most: int | None) -> None:
+    def __init__(self, form: CallForm, *, max_calls: int | None) -> None:
         self._form = form
-        self._most = most
-        self._held = ""
-        self._news = ""
-        self._reads: Callable[[], bool] = self._read_text
+        self._max_calls = max_calls
+        self._buffer = ""
+        self._new_text = ""
+        self._read_next: Callable[[], bool] = self._read_text
         self._calls = 0
-        self._has_said = False
+        self._has_text = False
         self._skips_space = False
-        self._said: list[str] = []
-        self._found: list[ToolCall] = []
+        self._texts: list[str] = []
+        self._found_calls: list[ToolCall] = []
 
     @property
     def has_called(self) -> bool:
@@ -131,76 +132,76 @@ class CallReader:
 
     @property
     def has_enough(self) -> bool:
-        return self._calls == self._most
+        return self._calls == self._max_calls
 
     def push(self, text: str) -> tuple[str, list[ToolCall]]:
-        self._held += text
-        self._news = text
-        while not self.has_enough and self._reads():
+        """Takes the next text, and returns the plain text and the calls that are certain by now."""
+        self._buffer += text
+        self._new_text = text
+        while not self.has_enough and self._read_next():
             pass
-        said, found = "".join(self._said), self._found
-        self._said, self._found = [], []
-        return said, found
+        plain, calls = "".join(self._texts), self._found_calls
+        self._texts, self._found_calls = [], []
+        return plain, calls
 
     def flush(self) -> str:
-        """What is left at the end, and is no call."""
-        left, self._held = self._held, ""
-        is_passed = self.has_enough or self._reads == self._read_close
+        """Returns the plain text that is left at the end."""
+        left, self._buffer = self._buffer, ""
+        is_passed = self.has_enough or self._read_next == self._read_close
         return "" if self.has_called and (is_passed or not left.strip()) else left
 
     def _read_text(self) -> bool:
-        """Says what stands before the next call. Each reader returns whether another can go on at once."""
+        """Emits the text before the next call. Each `_read_…` returns whether the next can go on at once."""
         if self._skips_space:
-            self._held = self._held.lstrip()
+            self._buffer = self._buffer.lstrip()
         at = self._next_call()
         if at is None:
-            self._say(len(self._held) - self._undecided())
+            self._emit_text(len(self._buffer) - self._undecided())
             return False
-        self._say(len(self._held[:at].rstrip()))
-        self._held = self._held.lstrip()
-        self._reads = self._read_call
+        self._emit_text(len(self._buffer[:at].rstrip()))
+        self._buffer = self._buffer.lstrip()
+        self._read_next = self._read_call
         return True
 
     def _next_call(self) -> int | None:
-        """Without a mark, an answer is a call from its first character or not at all."""
+        """Returns where the next call begins. Without a mark, only a whole answer can be a call."""
         if self._form.mark:
-            at = self._held.find(self._form.mark)
+            at = self._buffer.find(self._form.mark)
             return at if at >= 0 else None
-        start = len(self._held) - len(self._held.lstrip())
-        return start if self._held.startswith("{", start) and not self._has_said else None
+        start = len(self._buffer) - len(self._buffer.lstrip())
+        return start if self._buffer.startswith("{", start) and not self._has_text else None
 
     def _undecided(self) -> int:
-        """The length of what ends the held text and may yet belong to a call: white space, the start of a mark."""
-        mark = self._form.mark
-        longest = min(len(mark) - 1, len(self._held))
-        part = next((length for length in range(longest, 0, -1) if self._held.endswith(mark[:length])), 0)
-        rest = self._held[: len(self._held) - part]
+        """Returns how much of the buffer's end may yet belong to a call: white space, the start of a mark."""
+        part = open_length(self._buffer, self._form.mark)
+        rest = self._buffer[: len(self._buffer) - part]
         return part + len(rest) - len(rest.rstrip())
 
-    def _say(self, length: int) -> None:
-        said, self._held = self._held[:length], self._held[length:]
-        self._said.append(said)
-        self._has_said = self._has_said or said != ""
-        self._skips_space = self._skips_space and said == ""
+    def _emit_text(self, length: int) -> None:
+        text, self._buffer = self._buffer[:length], self._buffer[length:]
+        self._texts.append(text)
+        self._has_text = self._has_text or text != ""
+        self._skips_space = self._skips_space and text == ""
 
     def _read_call(self) -> bool:
-        """The JSON of one call behind its mark, once all of it is there."""
-        if "}" not in self._news:
+        """Takes the JSON of one call behind its mark, once all of it is there."""
+        # Parsing the whole buffer after every token would take quadratic time.
+        if "}" not in self._new_text:
             return False
-        behind = self._held.removeprefix(self._form.mark)
-        start = len(self._held) - len(behind.lstrip())
+        behind = self._buffer.removeprefix(self._form.mark)
+        start = len(self._buffer) - len(behind.lstrip())
         try:
-            value, end = DECODER.raw_decode(self._held, start)
+            value, end = DECODER.raw_decode(self._buffer, start)
         except (ValueError, RecursionError):
             return False
         call = self._call_of(value)
         if call is None:
-            self._say(end)
-            self._reads = self._read_text
+            self._emit_text(end)
+            self._read_next = self._read_text
             return True
-        self._found.append(call)
+        self._found_calls.append(call)
         self._calls += 1
-        self._held, self._reads = self._held[end:], self._read_close
+        self._buffer, self._read_next = self._buffer[end:], self._read_close
         return True
 
     def _call_of(self, value: object) -> ToolCall | None:
@@ -212,21 +213,21 @@ class CallReader:
         return ToolCall(self._calls, value["name"], json.dumps(arguments, ensure_ascii=False))
 
     def _read_close(self) -> bool:
-        """Past what closes a call, or stands before the next one in a list. A call need not be closed to count."""
+        """Skips what closes a call, or separates it from the next. A call counts even if it is not closed."""
         ways = [(self._form.close, self._read_text), (self._form.between or "", self._read_call)]
         wanted = [(passed, then) for passed, then in ways if passed.strip()]
         for passed, then in wanted:
-            if match := _spaced(passed).match(self._held):
-                self._held, self._reads, self._skips_space = self._held[match.end() :], then, True
+            if match := _spaced(passed).match(self._buffer):
+                self._buffer, self._read_next, self._skips_space = self._buffer[match.end() :], then, True
                 return True
-        if any(_packed(passed).startswith(_packed(self._held)) for passed, _ in wanted):
+        if any(_packed(passed).startswith(_packed(self._buffer)) for passed, _ in wanted):
             return False
-        self._reads, self._skips_space = self._read_text, True
+        self._read_next, self._skips_space = self._read_text, True
         return True
 
 
 def _spaced(text: str) -> re.Pattern[str]:
-    """The text, with any white space where it has some, and around it."""
+    """Returns a pattern of the text with any white space around it and wherever it has some."""
     return re.compile(r"\s*" + r"\s*".join(re.escape(piece) for piece in text.split()))
 
 

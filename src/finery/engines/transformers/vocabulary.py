@@ -1,4 +1,4 @@
-"""Single tokens as text and bytes."""
+"""Decodes tokens into text, and single tokens into the text and bytes that logprobs report."""
 
 import json
 import re
@@ -14,11 +14,12 @@ class Vocabulary:
         self._tokenizer = tokenizer
         self._special = frozenset(token for token, added in tokenizer.added_tokens_decoder.items() if added.special)
         self._bytes_of_letters: dict[str, int] = {}
-        if tokenizer.is_fast and '"ByteLevel"' in json.dumps(decoder_of(tokenizer)):
+        decoder = json.loads(tokenizer.backend_tokenizer.to_str())["decoder"] if tokenizer.is_fast else None
+        if '"ByteLevel"' in json.dumps(decoder):
             self._bytes_of_letters = {letter: byte for byte, letter in bytes_to_unicode().items()}
 
     def decode(self, tokens: list[int], *, kept: frozenset[int] = frozenset()) -> str:
-        """The text, without special tokens that are not kept."""
+        """Returns the text without special tokens, but for the `kept` ones."""
         if kept:
             tokens = [token for token in tokens if token in kept or token not in self._special]
         # Cleaning up spaces would make a text depend on where it was cut.
@@ -26,14 +27,14 @@ class Vocabulary:
         return str(text)
 
     def is_shown(self, token: int, *, kept: frozenset[int] = frozenset()) -> bool:
-        """Whether `decode` makes any of it."""
+        """Whether `decode` shows the token."""
         return token in kept or token not in self._special
 
     def text(self, token: int) -> str:
         return str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
 
     def bytes(self, token: int) -> list[int]:
-        """The bytes that a token stands for, which may be a part of a character."""
+        """Returns the bytes that a token stands for, which may be a part of a character."""
         piece = self._tokenizer.convert_ids_to_tokens(token)
         if not isinstance(piece, str):
             return []
@@ -42,7 +43,3 @@ class Vocabulary:
         if self._bytes_of_letters and all(letter in self._bytes_of_letters for letter in piece):
             return [self._bytes_of_letters[letter] for letter in piece]
         return list(self.text(token).encode())
-
-
-def decoder_of(tokenizer: PreTrainedTokenizerBase) -> object:
-    return json.loads(tokenizer.backend_tokenizer.to_str())["decoder"]

@@ -1,1 +1,1 @@
-"""vLLM, a program of its own in an environment of its own: how it is started, asked, and given adapters."""
+"""The engine vLLM, which runs as a program of its own in an environment of its own."""

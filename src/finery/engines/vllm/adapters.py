@@ -1,27 +1,27 @@
-"""LoRA adapters that vLLM takes while it serves their base."""
+"""LoRA adapters that vLLM loads while it serves their base: which it can load, and by what request."""
 
 from collections.abc import Mapping
 from typing import Any
 
 LOAD_PATH = "/v1/load_lora_adapter"
 RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
-"""What vLLM reserves room for, one of these."""
+"""The values that vLLM accepts as `--max-lora-rank`."""
 COMMON_RANK = 64
-"""Adapters up to it share one engine."""
+"""Adapters up to this rank share one engine, whichever of them was asked for first."""
 
 
 def load_body(name: str, folder: str) -> dict[str, Any]:
-    """Of a request to LOAD_PATH."""
+    """Returns the JSON of a request to LOAD_PATH."""
     return {"lora_name": name, "lora_path": folder}
 
 
 def is_loaded_already(status: int, message: str) -> bool:
-    """vLLM refuses an adapter's second loading; to us it is as good as the first."""
+    """Recognizes vLLM's refusal to load an adapter for the second time."""
     return status == 400 and "already been loaded" in message
 
 
 def adapter_issue(config: Mapping[str, Any]) -> str | None:
-    """Why vLLM cannot load an adapter of this configuration beside its base."""
+    """Returns why vLLM cannot load an adapter of this configuration beside its base; None where it can."""
     if config.get("peft_type", "LORA") != "LORA":
         return f"its adapter is of the type {config.get('peft_type')}"
     if config.get("use_dora"):
@@ -39,6 +39,6 @@ def adapter_issue(config: Mapping[str, Any]) -> str | None:
     return None
 
 
-def room_for(rank: int) -> int:
-    """The rank that an engine has to be started with: the same one for all that are small enough."""
+def reserved_rank(rank: int) -> int:
+    """Returns the `--max-lora-rank` of the engine that is to serve an adapter of this rank."""
     return next(each for each in RANKS if each >= max(rank, COMMON_RANK))

@@ -1,3 +1,5 @@
+"""The vLLM engine: which models it serves, its command line and its health."""
+
 import http.client
 import json
 import urllib.request
@@ -9,32 +11,40 @@ from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
 from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, chat_template
 from finery.engines.base import AdapterLoading, LoadPlan, ServableModel, StartOptions
-from finery.engines.vllm.adapters import COMMON_RANK, LOAD_PATH, adapter_issue, is_loaded_already, load_body, room_for
-from finery.engines.vllm.requests import check_for_vllm
+from finery.engines.vllm.adapters import (
+    COMMON_RANK,
+    LOAD_PATH,
+    adapter_issue,
+    is_loaded_already,
+    load_body,
+    reserved_rank,
+)
+from finery.engines.vllm.requests import REQUEST_TYPES
 from finery.engines.vllm.settings import VllmSettings, fill_command
+from finery.engines.wire import read_fields
 
 
 class VllmEngine:
     name = "vllm"
-    # It passes over keys that it does not know.
-    refuses_itself = False
+    # vLLM ignores keys that it does not know.
+    validates_requests = False
     adapter_loading = AdapterLoading(LOAD_PATH, load_body, is_loaded_already)
-    # It ends with the same code whatever went wrong.
-    model_faults: frozenset[int] = frozenset()
+    # vLLM exits with the same code whatever went wrong.
+    model_fault_codes: frozenset[int] = frozenset()
 
     def __init__(self, settings: VllmSettings, executable: str | None) -> None:
-        """`executable`: None where it is not installed."""
+        """`executable` is None where vLLM is not installed."""
         self._settings = settings
         self._executable = executable
 
     @classmethod
     def found(cls, settings: VllmSettings | None = None) -> "VllmEngine":
-        """With the program that the settings lead to now, if there is one."""
+        """Returns the engine with the program that the settings lead to now, if there is one."""
         settings = settings or VllmSettings()
         return cls(settings, settings.executable())
 
     @property
-    def absence(self) -> str | None:
+    def missing_reason(self) -> str | None:
         return None if self._executable else "is not installed here; FINERY_VLLM_PYTHON says where it is"
 
     def preference(self, machine: Machine) -> int:
@@ -55,16 +65,16 @@ class VllmEngine:
         base = str(base_of(Path(model.name)))
         template = chat_template(Path(model.name))
         if options.chat_template is None and template is not None and template != _template_of(base):
-            # The engine writes prompts with its base's template, the adapter has learned those of its own.
+            # vLLM renders prompts with the base's template, but the adapter was trained with its own.
             options = options.model_copy(update={"chat_template": template})
-        rank = room_for(int(model.adapter.get("r", COMMON_RANK)))
+        rank = reserved_rank(int(model.adapter.get("r", COMMON_RANK)))
         return LoadPlan(load=base, options=options, adapter=model.name, rank=rank)
 
     def served_name(self, plan: LoadPlan, stamp: str) -> str | None:
         return plan.load if plan.adapter is None else f"{plan.adapter}@{stamp}"
 
     def command(self, options: StartOptions) -> list[str]:
-        """What the administrator's template says already is left as it is."""
+        """Returns the configured command with further flags; those that it sets already are left as they are."""
         name = options.name or options.model
         command = fill_command(self._settings.command, model=options.model, port=options.port, name=name)
         command[0] = self._executable or command[0]
@@ -76,13 +86,13 @@ class VllmEngine:
             "--max-lora-rank": options.adapter_rank,
         }
         for flag, value in valued.items():
-            if value is not None and not _says(command, flag):
+            if value is not None and not _has_flag(command, flag):
                 command += [flag, str(value)]
         if options.adapter_rank is not None and "--enable-lora" not in command:
             command.append("--enable-lora")
         if options.adapters:
             command.append("--lora-modules")
-            command += [json.dumps({"name": one, "path": folder}) for one, folder in options.adapters.items()]
+            command += [json.dumps({"name": name, "path": folder}) for name, folder in options.adapters.items()]
         return command
 
     def environment(self, token: str) -> dict[str, str]:
@@ -93,7 +103,7 @@ class VllmEngine:
         }
 
     def health(self, port: int, token: str, seconds: float) -> str | None:
-        """It does not tell of its device. That it lists a model says that it has loaded one."""
+        """vLLM does not name its device, so that it is empty. Only once it lists a model has it loaded one."""
         headers = {"Authorization": f"Bearer {token}"}
         listing = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models", headers=headers)
         try:
@@ -105,13 +115,13 @@ class VllmEngine:
             return None
 
     def check_request(self, path: str, body: Mapping[str, Any]) -> None:
-        check_for_vllm(path, body)
+        read_fields(REQUEST_TYPES[path], body)
 
 
 def _template_of(model: str) -> str | None:
-    """None also for what lies in no folder."""
+    """Returns a model's chat template; None also for a model that lies in no local folder."""
     return chat_template(Path(model)) if Path(model).is_absolute() else None
 
 
-def _says(command: list[str], flag: str) -> bool:
+def _has_flag(command: list[str], flag: str) -> bool:
     return any(part == flag or part.startswith(f"{flag}=") for part in command)

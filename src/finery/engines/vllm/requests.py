@@ -1,4 +1,4 @@
-"""What a request to vLLM may hold. vLLM passes over keys that it does not know, and fetches what a message links to.
+"""The requests that may be passed on to vLLM, which ignores unknown keys and fetches whatever a message links to.
 
 The parameters beyond OpenAI's are those of its "OpenAI-compatible server" (docs.vllm.ai, serving), as of 0.11, that
 concern one answer alone. Left out are those that would replace the chat template that was trained with, that reach
@@ -11,11 +11,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, TokenId, read_fields
+from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, TokenId
 from finery.engines.wire_types import AssistantMessage, ManyOf, SpokenMessage, ToolMessage, WireModel
 
 RESERVED = frozenset({"chat_template", "tokenize", "conversation", "messages", "tools", "documents"})
-"""Arguments of the rendering itself, not of the template."""
+"""Arguments of `apply_chat_template` itself, which would replace what the server has checked."""
 
 
 def _settings_alone(value: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ TemplateSettings = Annotated[dict[str, bool | int | float | str], AfterValidator
 
 
 class StructuredOutputs(WireModel):
-    """One of the first five."""
+    """vLLM takes one of the first five fields; the others refine it."""
 
     json_: Annotated[str | dict[str, Any] | None, Field(alias="json")] = None
     regex: str | None = None
@@ -41,7 +41,7 @@ class StructuredOutputs(WireModel):
 
 
 class VllmParameters(WireModel):
-    """Of both endpoints."""
+    """Parameters of both endpoints beyond OpenAI's. Content is text: no image, sound or video."""
 
     min_p: float | None = Field(None, ge=0, le=1)
     min_tokens: int | None = Field(None, ge=0)
@@ -60,7 +60,7 @@ class VllmParameters(WireModel):
 
 
 class VllmAssistantMessage(AssistantMessage):
-    """With what its answers have besides, under the older name and the newer."""
+    """An answer of vLLM's as a client sends it back: with the reasoning, under its older and its newer name."""
 
     reasoning_content: str | None = None
     reasoning: str | None = None
@@ -80,12 +80,7 @@ class VllmCompletionRequest(VllmParameters, CompletionRequest):
     echo: bool | None = None
 
 
-KINDS: Mapping[str, type[GenerationRequest]] = {
+REQUEST_TYPES: Mapping[str, type[GenerationRequest]] = {
     "/v1/chat/completions": VllmChatRequest,
     "/v1/completions": VllmCompletionRequest,
 }
-
-
-def check_for_vllm(path: str, body: Mapping[str, Any]) -> None:
-    """Raises RequestRefused, naming the parameter. Content is text: no image, sound or video, wherever it lies."""
-    read_fields(KINDS[path], body)

@@ -1,4 +1,4 @@
-"""Where vLLM is and how it is started, as the administrator says."""
+"""The administrator's settings of vLLM: where it is installed and the command that starts it."""
 
 import shlex
 import shutil
@@ -13,7 +13,7 @@ PLACEHOLDERS = ("model", "port", "name")
 
 
 class CommandRefused(ValueError):
-    """The template is no command that could start vLLM."""
+    """The configured command cannot start vLLM; the message says why."""
 
 
 def _checked(template: str) -> str:
@@ -27,12 +27,12 @@ class VllmSettings(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     command: Annotated[str, AfterValidator(_checked)] = DEFAULT_COMMAND
-    """Split into arguments as a shell would, then filled in: a value is never more than one argument."""
+    """The command is split into arguments before its placeholders are filled, so that a value stays one argument."""
     python: Path | None = None
-    """Of the environment that vLLM is installed in; its programs are looked for beside it first."""
+    """The interpreter of vLLM's environment; its programs are looked for beside it first."""
 
     def executable(self) -> str | None:
-        """Absolute; None where there is no such program."""
+        """Returns the program's absolute path; None where there is no such program."""
         program = split_command(self.command)[0]
         if "/" not in program and self.python is not None:
             beside = shutil.which(program, path=str(self.python.parent))
@@ -42,7 +42,7 @@ class VllmSettings(BaseModel):
 
 
 def split_command(template: str) -> list[str]:
-    """The template's arguments. Raises CommandRefused."""
+    """Returns the template's arguments, placeholders unfilled. Raises CommandRefused."""
     try:
         parts = shlex.split(template)
         used = {name for part in parts for _, name, _, _ in string.Formatter().parse(part) if name is not None}

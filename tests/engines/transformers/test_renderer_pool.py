@@ -8,9 +8,9 @@ import psutil
 import pytest
 
 from finery.contracts.chat_prompts import NotRenderable
-from finery.engines.transformers import renderers as renderers_module
-from finery.engines.transformers.renderer import Chat
-from finery.engines.transformers.renderers import Renderers, chat_of
+from finery.engines.transformers import renderer_pool as pool_module
+from finery.engines.transformers.renderer import RenderRequest
+from finery.engines.transformers.renderer_pool import RendererPool, render_request
 from finery.engines.wire import RequestRefused
 from tests.engines.tiny import CHAT_TEMPLATE, make_tokenizer
 
@@ -20,13 +20,13 @@ HANG_SIGNAL = "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}"
 """One operation of C, which hears no signal."""
 
 
-def chat(template: str, **fields: Any) -> Chat:
-    return {**chat_of(make_tokenizer(template), MESSAGES, None, prompt=True), **fields}  # type: ignore[typeddict-item]
+def chat(template: str, **fields: Any) -> RenderRequest:
+    return {**render_request(make_tokenizer(template), MESSAGES, None, prompt=True), **fields}  # type: ignore[typeddict-item]
 
 
-def run(work: Callable[[Renderers], Awaitable[None]]) -> None:
+def run(work: Callable[[RendererPool], Awaitable[None]]) -> None:
     async def running() -> None:
-        renderers = Renderers()
+        renderers = RendererPool()
         renderers.start()
         try:
             await work(renderers)
@@ -47,7 +47,7 @@ class TestText:
         tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
         call = {"role": "assistant", "content": "", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
 
-        async def work(renderers: Renderers) -> None:
+        async def work(renderers: RendererPool) -> None:
             expected = tokenizer.apply_chat_template(MESSAGES, tokenize=False, add_generation_prompt=True)
             assert await renderers.text(chat(CHAT_TEMPLATE)) == expected
             assert await renderers.text(chat("{{ tools | tojson }}", tools=tools)) != ""
@@ -68,10 +68,10 @@ class TestText:
         run(work)
 
     def test_what_takes_too_long_is_ended_and_others_do_not_wait_for_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(renderers_module, "SECONDS", 600.0)
-        monkeypatch.setattr(renderers_module, "PATIENCE_SECONDS", 0.1)
+        monkeypatch.setattr(pool_module, "SECONDS", 600.0)
+        monkeypatch.setattr(pool_module, "PATIENCE_SECONDS", 0.1)
 
-        async def work(renderers: Renderers) -> None:
+        async def work(renderers: RendererPool) -> None:
             await renderers.text(chat("warm"))
             endless = asyncio.create_task(renderers.text(chat(HANG_SIGNAL)))
             await asyncio.sleep(0)
@@ -82,9 +82,9 @@ class TestText:
         run(work)
 
     def test_who_leaves_takes_the_rendering_along(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(renderers_module, "LEFT_SECONDS", 0.2)
+        monkeypatch.setattr(pool_module, "ABANDONED_SECONDS", 0.2)
 
-        async def work(renderers: Renderers) -> None:
+        async def work(renderers: RendererPool) -> None:
             await renderers.text(chat("warm"))
             [process] = processes()
             leaving = asyncio.create_task(renderers.text(chat(ENDLESS)))
@@ -96,19 +96,19 @@ class TestText:
         run(work)
 
     def test_one_whose_answer_is_left_behind_answers_the_next_with_its_own(self) -> None:
-        async def work(renderers: Renderers) -> None:
+        async def work(renderers: RendererPool) -> None:
             await renderers.text(chat("warm"))
             for number in range(20):
                 leaving = asyncio.create_task(renderers.text(chat(f"{{{{ 'left' * 9999 }}}}{number}")))
                 await asyncio.sleep(0.0005 * (number % 4))
                 leaving.cancel()
                 assert await renderers.text(chat(str(number))) == str(number)
-            assert len(processes()) <= renderers_module.KEPT
+            assert len(processes()) <= pool_module.MAX_IDLE
 
         run(work)
 
     def test_one_that_is_killed_is_replaced(self) -> None:
-        async def work(renderers: Renderers) -> None:
+        async def work(renderers: RendererPool) -> None:
             await renderers.text(chat("warm"))
             [process] = processes()
             process.kill()
