@@ -21,6 +21,7 @@ FOLLOWERS = {
     "cli/": "folders and files of the person who runs the command",
     "client/credentials.py": "the configuration of the person who runs the command",
     "contracts/datasets/info.py": "keeps the files of a dataset_info.json inside its folder",
+    "domain/runs/model_users.py": "the base that an adapter here names, and the home's own folders, for comparison",
     "engines/transformers/loading.py": "the model on the engine's own command line, resolved by the server",
     "executors/local/executor.py": "where this package lies",
     "trainers/builtin/__main__.py": "the folder on the program's own command line",

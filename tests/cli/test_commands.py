@@ -249,12 +249,20 @@ class TestRuns:
         asked = finery("runs", "cancel", run.id)
         waited = finery("runs", "wait", run.id)
         again = finery("runs", "cancel", run.id)
+        kept = finery("runs", "delete", run.id, input="n\n", at_keyboard=True)
         deleted = finery("runs", "delete", run.id, "--json")
 
         assert (early.code, asked.code, waited.code, again.code, deleted.code) == (2, 0, 4, 2, 0)
         assert "cancel it first" in early.err
-        assert deleted.json == {"id": run.id, "deleted": True}
+        assert (kept.code, "its output stays in" in kept.out + kept.err) == (1, True)
+        assert deleted.json == {"id": run.id, "deleted": True, "output_dir": run.output_dir}
         assert finery("runs", "show", run.id).code == 2
+
+    @pytest.mark.parametrize("words", ["webhooks delete x", "secrets delete x", "keys revoke x", "users delete x"])
+    def test_what_cannot_be_undone_is_asked(self, alone: Finery, words: str) -> None:
+        refused = alone(*words.split(), input="n\n", at_keyboard=True)
+        assert (refused.code, "Aborted" in refused.err) == (1, True)
+        assert alone(*words.split(), "--yes", input="n\n", at_keyboard=True).code not in (0, 1), "no server answers"
 
     def test_stop(self, finery: Finery, api: FineryClient) -> None:
         run = started(api, "sleep 60")

@@ -73,6 +73,7 @@ class Composition:
             output_roots=output_roots,
             max_upload_bytes=settings.max_upload_bytes,
             allow_python_graders=settings.allow_python_graders,
+            keep_outputs=settings.keep_outputs,
             parity_check=settings.parity_check,
             destinations=Destinations.parse(settings.webhook_allow_private),
             event_makers=tuple(each.event_maker for each in dialects if each.event_maker is not None),

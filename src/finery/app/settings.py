@@ -82,6 +82,8 @@ class Settings(BaseSettings):
     """Between SIGTERM and SIGKILL when a run is cancelled."""
     allow_python_graders: bool = False
     """Whether reinforcement runs may bring a program of their own that gives scores; see docs/graders.md."""
+    keep_outputs: bool = False
+    """Whether a run is refused whose output_dir holds a finished model, which it would replace."""
     parity_check: bool = False
     """Whether runs that do not say are compared with what is served of them: `on` or `off`; see docs/parity.md."""
     models_file: Path | None = None

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finery.cli.dataset_check import check
-from finery.cli.output import JsonOption, age, print_facts, print_json, print_table, printable, size
+from finery.cli.output import (
+    JsonOption,
+    YesOption,
+    age,
+    confirm,
+    print_facts,
+    print_json,
+    print_table,
+    printable,
+    size,
+)
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
@@ -203,10 +213,11 @@ def rename(
 
 
 @app.command()
-def delete(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
+def delete(dataset: DatasetArgument, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete a dataset with all its versions. Refused while an unfinished run reads one of them."""
     with server() as client:
         stored = client.datasets.find(dataset)
+        confirm(f"Delete dataset {printable(stored.name)} with all its versions?", yes=yes, as_json=as_json)
         client.datasets.delete(stored.id)
     print_json({"deleted": stored.id}) if as_json else print(f"{stored.name} is deleted")
 

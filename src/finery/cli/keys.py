@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, age, print_json, print_table
+from finery.cli.output import (
+    JsonOption,
+    YesOption,
+    age,
+    confirm,
+    print_json,
+    print_table,
+)
 from finery.cli.session import server
 from finery.cli.users import user_id_of
 
@@ -58,9 +65,11 @@ def create(
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.", show_default=False)],
     user: UserOption = None,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Revoke a key, for ever."""
+    confirm(f"Revoke key {key_id}, for ever?", yes=yes, as_json=as_json)
     with server() as client:
         key = client.accounts.revoke_key(key_id, user_id=None if user is None else user_id_of(client, user))
     print_json(key) if as_json else print(f"Key {key.id} is revoked")

@@ -17,6 +17,15 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
 
+YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+def confirm(question: str, *, yes: bool, as_json: bool) -> None:
+    """Asks at a terminal before what cannot be undone; aborts the command where the answer is no."""
+    if not yes and not as_json and sys.stdin.isatty():
+        typer.confirm(question, abort=True)
+
+
 def print_json(value: "BaseModel | Mapping[str, object]") -> None:
     """Prints one JSON object, indented."""
     print(json.dumps(value, default=_dump, ensure_ascii=False, indent=2))

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
-from finery.cli.output import JsonOption, age, print_facts, print_json, print_json_line, print_table, printable
+from finery.cli.output import (
+    JsonOption,
+    YesOption,
+    age,
+    confirm,
+    print_facts,
+    print_json,
+    print_json_line,
+    print_table,
+    printable,
+)
 from finery.cli.session import fail, server
 from finery.cli.train import label_options
 from finery.contracts.status import RunStatus
@@ -163,15 +173,19 @@ def unshare(run_id: RunId, as_json: JsonOption = False) -> None:
 @app.command()
 def delete(
     run_id: RunId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Delete a finished run."""
-    if not yes and not as_json and sys.stdin.isatty():
-        typer.confirm(f"Delete run {run_id} and its checkpoints? Its output and its log stay.", abort=True)
+    """Delete a finished run with its events, checkpoints and log; its output stays."""
     with server() as client:
+        output = client.get_run(run_id).output_dir
+        stays = f"its output stays in {output}" if output else "it has no output"
+        confirm(f"Delete run {run_id} with its events, checkpoints and log? ({stays})", yes=yes, as_json=as_json)
         client.delete_run(run_id)
-    print_json({"id": run_id, "deleted": True}) if as_json else print(f"Run {run_id} is deleted")
+    if as_json:
+        print_json({"id": run_id, "deleted": True, "output_dir": output})
+    else:
+        print(printable(f"Run {run_id} is deleted, with its events, checkpoints and log; {stays}"))
 
 
 @app.command()

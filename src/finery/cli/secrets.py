@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, age, print_json, print_table
+from finery.cli.output import (
+    JsonOption,
+    YesOption,
+    age,
+    confirm,
+    print_json,
+    print_table,
+)
 from finery.cli.secret_prompt import ask_secret
 from finery.cli.session import server
 
@@ -36,8 +43,9 @@ def set_secret(name: Name, server_wide: ServerOption = False, as_json: JsonOptio
 
 
 @app.command()
-def delete(name: Name, server_wide: ServerOption = False, as_json: JsonOption = False) -> None:
+def delete(name: Name, server_wide: ServerOption = False, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete a secret; runs that have started keep it."""
+    confirm(f"Delete secret {name}?", yes=yes, as_json=as_json)
     with server() as client:
         client.secrets.delete(name, scope=_scope(server_wide))
     print_json({"name": name, "deleted": True}) if as_json else print(f"Secret {name} is deleted")

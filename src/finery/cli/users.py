@@ -1,12 +1,19 @@
 """`finery users`: list, create, change and delete users, and set passwords."""
 
-import sys
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, age, print_facts, print_json, print_table
+from finery.cli.output import (
+    JsonOption,
+    YesOption,
+    age,
+    confirm,
+    print_facts,
+    print_json,
+    print_table,
+)
 from finery.cli.secret_prompt import PasswordStdin, ask_new_password, ask_password
 from finery.cli.session import fail, server
 from finery.contracts.permissions import Level
@@ -102,12 +109,11 @@ def update(
 @app.command()
 def delete(
     name: UserArgument,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a user, with their sessions, keys and secrets."""
-    if not yes and not as_json and sys.stdin.isatty():
-        typer.confirm(f"Delete user {name}, with their keys and secrets?", abort=True)
+    confirm(f"Delete user {name}, with their keys and secrets?", yes=yes, as_json=as_json)
     with server() as client:
         user_id = user_id_of(client, name)
         client.accounts.delete_user(user_id)

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, age, print_facts, print_json, print_table
+from finery.cli.output import (
+    JsonOption,
+    YesOption,
+    age,
+    confirm,
+    print_facts,
+    print_json,
+    print_table,
+)
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
@@ -110,8 +118,9 @@ def rotate(
 
 
 @app.command()
-def delete(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
+def delete(webhook_id: WebhookId, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete a webhook, and all that was to be sent to it."""
+    confirm(f"Delete webhook {webhook_id}, and all that was to be sent to it?", yes=yes, as_json=as_json)
     with server() as client:
         client.webhooks.delete(webhook_id)
     print_json({"id": webhook_id, "deleted": True}) if as_json else print(f"Webhook {webhook_id} is deleted")

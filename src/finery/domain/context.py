@@ -51,6 +51,8 @@ class DomainContext:
     max_upload_bytes: int = 8 * 2**30
     allow_python_graders: bool = False
     """Whether a run may bring a Python program that scores the model's answers."""
+    keep_outputs: bool = False
+    """Whether a run is refused whose output directory holds a finished model, instead of replacing that."""
     parity_check: bool = False
     """Whether a trained model is compared with what is served of it, where its run does not say; see docs/parity.md."""
     engines: Mapping[str, Engine] = field(default_factory=lambda: ENGINES)

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from finery.contracts.deployment import NewDeployment
+from finery.contracts.events import NoticeData
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
@@ -82,6 +83,30 @@ class TestPlaces:
     @pytest.mark.parametrize("name", ["outputs/a\u202eb", "outputs/a\n", " outputs/a", "outputs/\u200b"])
     def test_no_hidden_characters(self, database: Database, home: Path, name: str) -> None:
         assert "leave" in refusal(database, home, name)[1]
+
+
+class TestReplacing:
+    def test_is_said_beforehand(self, database: Database, home: Path) -> None:
+        earlier = train(database, home, ANN)
+        run = create(database, home, "outputs/m")
+        assert notices(database, run.id) == [
+            ("output_replaced", f"outputs/m holds the model of run {earlier!r}, which this run's will replace")
+        ]
+        assert notices(database, create(database, home, "outputs/other").id) == []
+
+    def test_a_setting_refuses_it(self, database: Database, home: Path) -> None:
+        train(database, home, ANN)
+        context = dataclasses.replace(builders.context(home), keep_outputs=True)
+        with database.write() as session:
+            with pytest.raises(OutputTaken, match="FINERY_KEEP_OUTPUTS"):
+                runs.create(session, builders.sft(home, config={"output_dir": "outputs/m"}), context, ANN)
+            runs.create(session, builders.sft(home, config={"output_dir": "outputs/n"}), context, ANN)
+
+
+def notices(database: Database, run_id: str) -> list[tuple[str, str]]:
+    with database.read() as session:
+        events = runs.list_events(session, run_id, ANN)
+    return [(event.data.code, event.data.message) for event in events if isinstance(event.data, NoticeData)]
 
 
 class TestInputs:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.events import NoticeData
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.contracts.status import Reason
@@ -25,10 +26,10 @@ def finished(database: Database, home: Path, run_id: str, actor: Principal, outp
         builders.hand_over(session, run_id, actor)
         claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=1)
         assert claim is not None
+        folder = home / output
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "finery.json").write_text(json.dumps({"run_id": run_id}))
         attempts.finish(session, claim.ref, reason=Reason.COMPLETED, message=None, ending=None, max_lost=0)
-    folder = home / output
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "finery.json").write_text(json.dumps({"run_id": run_id}))
     (checkpoints(home, run_id) / "checkpoint-5").mkdir(parents=True)
 
 
@@ -116,6 +117,24 @@ class TestForgetOutput:
         forget(database, "r", ANN, home)
         with database.read() as session:
             assert [one.name for one in runs.list_artifacts(session, "r", ANN)] == ["outputs/xy"]
+
+
+class TestTellReplaced:
+    def test_the_earlier_run_says_where_its_model_went(self, database: Database, home: Path) -> None:
+        for run_id in ("first", "second", "third"):
+            finished(database, home, run_id, ANN)
+        assert [codes(database, run_id) for run_id in ("first", "second", "third")] == [
+            [("model_replaced", "second")],
+            [("output_replaced", "first"), ("model_replaced", "third")],
+            [("output_replaced", "second")],
+        ]
+
+
+def codes(database: Database, run_id: str) -> list[tuple[str, str]]:
+    """Of the notices, each with the run that it names."""
+    with database.read() as session:
+        found = [event.data for event in runs.list_events(session, run_id, ANN)]
+    return [(data.code, data.message.split("'")[1]) for data in found if isinstance(data, NoticeData)]
 
 
 class TestRemoveForgotten:

@@ -13,6 +13,7 @@ from finery.contracts.recipes import recipe_of_run
 from finery.contracts.status import RECOVERY_OF_REASON, STATUS_OF_REASON, Intent, Reason, Recovery, RunStatus
 from finery.db import make_room
 from finery.db.topics import announce, run_topic
+from finery.domain.runs.output_removal import tell_replaced
 from finery.domain.runs.transitions import append_event, change_status
 from finery.kit.clock import from_epoch, now_after, utc_now
 from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
@@ -131,6 +132,7 @@ def finish(
     if to is RunStatus.SUCCEEDED:
         row.progress = {**row.progress, "fraction": 1.0, "eta_seconds": 0.0}
         _add_artifacts(session, row, ending)
+        tell_replaced(session, row)
     return to, reason
 
 

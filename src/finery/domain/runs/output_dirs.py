@@ -6,6 +6,7 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from finery.contracts.events import NoticeData
 from finery.contracts.inputs import FolderInput, inputs_of
 from finery.contracts.layout import OUTPUT_MARKER
 from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG
@@ -15,7 +16,7 @@ from finery.contracts.resolved_run import ResolvedRun
 from finery.domain.context import DomainContext
 from finery.domain.errors import Issue
 from finery.domain.ownership import SHOWN_ID, runs_visible_to
-from finery.domain.path_access import has_output_below, is_anothers_output
+from finery.domain.path_access import has_output_below, is_anothers_output, run_of_output
 from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, OutputTaken
 from finery.domain.runs.model_users import users_of
@@ -57,8 +58,13 @@ def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> 
     return path
 
 
-def refuse_taken(session: Session, path: Path, name: str, context: DomainContext, actor: Principal) -> None:
-    """First whether it is another's: then nothing of what it holds is told. Raises OutputTaken."""
+def refuse_taken(
+    session: Session, path: Path, name: str, context: DomainContext, actor: Principal
+) -> tuple[NoticeData, ...]:
+    """Look first whether it is another's: then nothing of what it holds is told. What the run will replace is a notice.
+
+    Raises OutputTaken.
+    """
     if is_anothers_output(session, path, actor, context):
         raise OutputTaken(name, "is taken")
     if path.is_file():
@@ -71,6 +77,13 @@ def refuse_taken(session: Session, path: Path, name: str, context: DomainContext
     # Neither is there anything to lose where nothing lies yet.
     if path.is_dir() and (users := users_of(session, [path], actor)):
         raise OutputTaken(name, f"holds the model that {', '.join(users[:MOST_NAMED])} cannot do without")
+    if (earlier := run_of_output(path)) is None:
+        return ()
+    if context.keep_outputs:
+        why = f"holds the model of run {earlier!r}, and this server replaces no finished model (FINERY_KEEP_OUTPUTS)"
+        raise OutputTaken(name, why)
+    message = f"{name} holds the model of run {earlier!r}, which this run's will replace"
+    return (NoticeData(level="warning", code="output_replaced", message=message, setting="output_dir"),)
 
 
 def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) -> None:

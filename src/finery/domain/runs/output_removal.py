@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from finery.contracts.events import NoticeData
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
 from finery.contracts.status import RunStatus
@@ -17,6 +18,7 @@ from finery.domain.path_access import run_of_output
 from finery.domain.runs.errors import ModelInUse, RunIsLive
 from finery.domain.runs.model_users import users_of
 from finery.domain.runs.queries import lock_row
+from finery.domain.runs.transitions import append_event
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, DeploymentRow, RunRow
 
@@ -70,6 +72,25 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
         row.output_hash = None
     session.flush()
     return forgotten if is_its_own else None
+
+
+def tell_replaced(session: Session, row: RunRow) -> None:
+    """Have the run whose finished model another's has just replaced say so.
+
+    `row`: the locked run that has succeeded. Nothing happens where its place was free.
+    """
+    earlier = (
+        select(RunRow)
+        .where(RunRow.output_hash == row.output_hash, RunRow.number != row.number, RunRow.status == RunStatus.SUCCEEDED)
+        .order_by(RunRow.finished_at.desc(), RunRow.number.desc())
+        .limit(1)
+        .with_for_update()
+    )
+    replaced = session.scalars(earlier).first() if row.output_hash is not None else None
+    if replaced is None or replaced.spec.output_dir is None or run_of_output(replaced.spec.output_dir) != row.id:
+        return
+    message = f"its model is gone: run {row.id!r} has put its own in the same place, {replaced.output_dir}"
+    append_event(session, replaced, NoticeData(level="warning", code="model_replaced", message=message))
 
 
 def remove_files(forgotten: ForgottenOutput) -> None:

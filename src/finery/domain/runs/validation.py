@@ -110,7 +110,7 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
     if isinstance(config, TrainingConfig):
         config, told = _settled(new, recipe, config, data, models[MODEL], gpus, context)
     output_name = context.resolver.relative(output_dir)
-    refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
+    replaces = refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
     secrets.require(session, config.secrets, owner_id=actor.user_id)
     resolved = ResolvedRun(
         models=models,
@@ -132,7 +132,7 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
         output_name=output_name,
         gpus=gpus,
         cpu_slots=cpu_slots,
-        notices=told.notices,
+        notices=(*told.notices, *replaces),
         measurement_due=told.due,
     )
 
