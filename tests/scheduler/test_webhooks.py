@@ -375,7 +375,7 @@ class TestWork:
         desk.run("a", RunStatus.RUNNING, RunStatus.SUCCEEDED)
         desk.work()
         with desk.database.read() as session:
-            assert not webhooks.has_news(session)
+            assert not webhooks.has_undelivered(session)
 
     def test_what_is_old_goes(self, desk: Desk) -> None:
         with Receiver() as receiver:

@@ -94,7 +94,7 @@ class WebhookDispatcher:
     def _fan_out(self) -> None:
         while True:
             with self._database.read() as session:
-                if not webhooks.has_news(session):
+                if not webhooks.has_undelivered(session):
                     return
             with self._database.write() as session:
                 self._context.live.lease.check(session)

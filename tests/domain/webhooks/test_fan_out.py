@@ -15,7 +15,7 @@ from finery.contracts.webhooks import NewWebhook, RunEventType, WebhookChanges, 
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks
 from finery.domain.context import DomainContext
-from finery.domain.webhooks.fan_out import has_news
+from finery.domain.webhooks.fan_out import has_undelivered
 from finery.kit.clock import utc_now
 from finery.models import OutboxRow, RunRow, WebhookMessageRow, WebhookRow
 from tests import builders
@@ -125,7 +125,7 @@ class TestFanOut:
         assert types(database) == ["run.queued", "run.started", "run.succeeded"] * 5
         with database.read() as session:
             ids = session.scalars(select(WebhookMessageRow.id)).all()
-            assert not has_news(session)
+            assert not has_undelivered(session)
         assert len(set(ids)) == 15
         assert all(message_id.startswith("msg_") for message_id in ids)
 

@@ -1,4 +1,4 @@
-"""Webhooks: who is told of what, the messages to them, and what became of each."""
+"""Webhooks: who is notified of which events, the messages to them, and the attempts to deliver each."""
 
 from finery.domain.webhooks.deliveries import get_delivery, list_deliveries, replay, send_test
 from finery.domain.webhooks.dispatch import (
@@ -12,7 +12,7 @@ from finery.domain.webhooks.dispatch import (
     record,
     resume,
 )
-from finery.domain.webhooks.fan_out import fan_out, has_news
+from finery.domain.webhooks.fan_out import fan_out, has_undelivered
 from finery.domain.webhooks.payloads import NEUTRAL
 from finery.domain.webhooks.service import change, create, delete, get, list_all, rotate_secret
 from finery.domain.webhooks.signing import sign, signature_header
@@ -29,7 +29,7 @@ __all__ = [
     "fan_out",
     "get",
     "get_delivery",
-    "has_news",
+    "has_undelivered",
     "list_all",
     "list_deliveries",
     "next_due",

@@ -1,4 +1,4 @@
-"""The record of what was sent to a webhook; tests, and sending again."""
+"""Lists the messages to a webhook with their attempts, sends test messages, and replays old ones."""
 
 import secrets
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from finery.contracts.webhooks import (
 from finery.domain.cursors import parse_cursor
 from finery.domain.webhooks.errors import DeliveryNotFound, WebhookDisabled
 from finery.domain.webhooks.payloads import DIGITS, event_id, test_body, to_text
-from finery.domain.webhooks.queries import find_row, lock_row, require_power, require_reading
+from finery.domain.webhooks.queries import find_row, lock_row, require_all_runs, require_runs_read
 from finery.kit.clock import utc_now
 from finery.kit.ids import is_safe_id
 from finery.models import WebhookAttemptRow, WebhookMessageRow, WebhookRow
@@ -33,13 +33,11 @@ def list_deliveries(
     state: MessageState | None = None,
     cursor: str | None = None,
 ) -> DeliveryPage:
-    """Newest first. `cursor` is the `next_cursor` of the page before.
+    """List messages, newest first. `cursor` is the `next_cursor` of the page before.
 
     Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, BadCursor.
     """
-    webhook = find_row(session, webhook_id, actor)
-    require_power(webhook, actor)
-    require_reading(actor)
+    webhook = _find_readable(session, webhook_id, actor)
     query = select(WebhookMessageRow).where(WebhookMessageRow.webhook_number == webhook.number)
     if state is not None:
         query = query.where(WebhookMessageRow.state == state)
@@ -53,35 +51,33 @@ def list_deliveries(
 
 
 def get_delivery(session: Session, webhook_id: str, message_id: str, actor: Principal) -> Delivery:
-    """Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound."""
-    webhook = find_row(session, webhook_id, actor)
-    require_power(webhook, actor)
-    require_reading(actor)
+    """Return one message. Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound."""
+    webhook = _find_readable(session, webhook_id, actor)
     return _delivery_of(session, _find_message(session, webhook, message_id))
 
 
 def replay(session: Session, webhook_id: str, message_id: str, actor: Principal) -> Delivery:
-    """Send it again, now: the same text under the same id, signed anew.
+    """Send a message again, now: the same text under the same id, with a new signature.
 
     Raises WebhookNotFound, AllRunsNeeded, RunsReadNeeded, DeliveryNotFound, WebhookDisabled.
     """
     webhook = _lock_enabled(session, webhook_id, actor)
-    require_reading(actor)
+    require_runs_read(actor)
     message = _find_message(session, webhook, message_id, lock=True)
     message.state, message.tries, message.next_attempt_at = MessageState.PENDING, 0, utc_now()
     return _delivery_of(session, message)
 
 
 def send_test(session: Session, webhook_id: str, actor: Principal, sample: EventBody | None = None) -> Delivery:
-    """A message that is tried once: `sample`, or else one of the type `webhook.test`.
+    """Send a message that is tried once: `sample`, or one of the type `webhook.test`.
 
     Raises WebhookNotFound, AllRunsNeeded, WebhookDisabled.
     """
     webhook, now = _lock_enabled(session, webhook_id, actor), utc_now()
-    drawn = secrets.token_hex(DIGITS // 2)
-    sample = sample or test_body(event_id(drawn), webhook.id, now)
+    random_id = secrets.token_hex(DIGITS // 2)
+    sample = sample or test_body(event_id(random_id), webhook.id, now)
     message = WebhookMessageRow(
-        id=MESSAGE_PREFIX + drawn,
+        id=MESSAGE_PREFIX + random_id,
         webhook_number=webhook.number,
         type=sample.type,
         payload=to_text(sample.body),
@@ -97,9 +93,16 @@ def send_test(session: Session, webhook_id: str, actor: Principal, sample: Event
     return _delivery_of(session, message)
 
 
+def _find_readable(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
+    webhook = find_row(session, webhook_id, actor)
+    require_all_runs(webhook.scope, actor)
+    require_runs_read(actor)
+    return webhook
+
+
 def _lock_enabled(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
     webhook = lock_row(session, webhook_id, actor)
-    require_power(webhook, actor)
+    require_all_runs(webhook.scope, actor)
     if not webhook.enabled:
         raise WebhookDisabled(webhook_id)
     return webhook
@@ -123,9 +126,9 @@ def _delivery_of(session: Session, row: WebhookMessageRow) -> Delivery:
 def _deliveries_of(session: Session, rows: Sequence[WebhookMessageRow]) -> list[Delivery]:
     numbers = [row.number for row in rows]
     query = select(WebhookAttemptRow).where(WebhookAttemptRow.message_number.in_(numbers))
-    found: dict[int, list[DeliveryAttempt]] = {number: [] for number in numbers}
+    attempts: dict[int, list[DeliveryAttempt]] = {number: [] for number in numbers}
     for attempt in session.scalars(query.order_by(WebhookAttemptRow.number)):
-        found[attempt.message_number].append(_attempt_of(attempt))
+        attempts[attempt.message_number].append(_attempt_of(attempt))
     return [
         Delivery(
             id=row.id,
@@ -134,7 +137,7 @@ def _deliveries_of(session: Session, rows: Sequence[WebhookMessageRow]) -> list[
             payload=row.payload,
             created_at=row.created_at,
             next_attempt_at=row.next_attempt_at,
-            attempts=found[row.number],
+            attempts=attempts[row.number],
         )
         for row in rows
     ]

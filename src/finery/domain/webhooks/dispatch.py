@@ -1,4 +1,4 @@
-"""Messages on their way: claimed, sent by the caller outside of any transaction, and recorded."""
+"""Claims due messages, which the caller sends outside of any transaction, and records the outcome of each."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.webhooks.retries import FURTHEST, delay_after
-from finery.domain.webhooks.service import cancel_waiting, disable
+from finery.domain.webhooks.service import cancel_pending, disable
 from finery.kit.clock import TOLERANCE
 from finery.models import OutboxRow, UserRow, WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 CLAIM = timedelta(minutes=5)
-"""For which a claimed message is left to whoever claimed it."""
+"""How long a claimed message is left to whoever has claimed it."""
 MESSAGES_KEPT = timedelta(days=30)
 OUTBOX_KEPT = timedelta(days=7)
 PRUNED_AT_ONCE = 1000
@@ -27,7 +27,7 @@ INTERRUPTED = "the server ended before an answer came"
 
 @dataclass(frozen=True)
 class Dispatch:
-    """A message that was claimed, and all that is needed to send it."""
+    """A claimed message, with all that is needed to send it."""
 
     number: int
     attempt: int
@@ -36,17 +36,18 @@ class Dispatch:
     url: str
     body: bytes
     secrets: tuple[str, ...] = field(repr=False)
-    """Encrypted: those that are valid now, the newest first."""
+    """The secrets that are valid now, encrypted, the newest first."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """`error` alone: there was no answer."""
+    """What became of an attempt; without `status` no answer came, and `error` says why."""
 
     status: int | None = None
     error: str | None = None
     excerpt: str | None = None
     retry_after: float | None = None
+    """Seconds, as the receiver asks for."""
     milliseconds: int = 0
 
     @property
@@ -55,8 +56,11 @@ class Outcome:
 
 
 def resume(session: Session, now: datetime) -> None:
-    """At a server's start: what an earlier one had under way is due again at once, and what it booked by a clock that
-    was ahead is due when it would have been by the right one."""
+    """Repair the schedule when a server starts.
+
+    Messages that an earlier server was sending are due at once. Those that it scheduled by a clock that was ahead are
+    due when they would have been by the right one.
+    """
     query = (
         select(WebhookAttemptRow, WebhookMessageRow)
         .join(WebhookMessageRow, WebhookMessageRow.number == WebhookAttemptRow.message_number)
@@ -67,41 +71,41 @@ def resume(session: Session, now: datetime) -> None:
         if message.state == MessageState.PENDING and message.attempts == attempt.number:
             message.next_attempt_at = attempt.at
     session.flush()
-    for message in session.scalars(_waiting(now)).all():
+    for message in session.scalars(_scheduled(now)).all():
         last = select(func.max(WebhookAttemptRow.at)).where(WebhookAttemptRow.message_number == message.number)
-        booked_at = session.scalar(last) or message.created_at
-        if booked_at > now + TOLERANCE and message.next_attempt_at is not None:
-            wait = message.next_attempt_at - booked_at
+        scheduled_at = session.scalar(last) or message.created_at
+        if scheduled_at > now + TOLERANCE and message.next_attempt_at is not None:
+            wait = message.next_attempt_at - scheduled_at
             message.next_attempt_at = now + min(max(wait, timedelta()), FURTHEST)
 
 
 def put_back(session: Session, now: datetime, by: timedelta) -> None:
-    """The clock was put back: what was booked by it as it was is due that much earlier."""
-    for message in session.scalars(_waiting(now)):
+    """Move what is scheduled forward, since the clock was set back `by` so much."""
+    for message in session.scalars(_scheduled(now)):
         if message.next_attempt_at is not None:
             message.next_attempt_at = max(now, message.next_attempt_at - by)
 
 
 def due_webhooks(session: Session, now: datetime) -> list[int]:
-    """The numbers of webhooks with a message that is due."""
+    """Return the numbers of webhooks with a message that is due."""
     query = select(WebhookMessageRow.webhook_number).where(*_due(now)).distinct()
     return list(session.scalars(query))
 
 
 def next_due(session: Session, *, without: Sequence[int] = ()) -> datetime | None:
-    """When the next message is due of webhooks other than `without`."""
+    """Return when the next message of webhooks other than `without` is due, or None."""
     query = select(func.min(WebhookMessageRow.next_attempt_at)).where(WebhookMessageRow.state == MessageState.PENDING)
     return session.scalar(query.where(WebhookMessageRow.webhook_number.not_in(without)))
 
 
 def claim(session: Session, webhook_number: int, now: datetime, *, limit: int) -> list[Dispatch]:
-    """The oldest `limit` messages that are due, with an attempt begun for each."""
+    """Begin an attempt for each of the oldest `limit` messages of a webhook that are due."""
     webhook = session.get(WebhookRow, webhook_number, with_for_update=True)
     if webhook is None:
         return []
-    if not webhook.enabled or not _may_be_told(session, webhook):
-        # Written while it was being switched off, or before its owner lost the right to it.
-        cancel_waiting(session, webhook)
+    if not webhook.enabled or not _may_receive(session, webhook):
+        # They were written while it was being disabled, or before its owner lost the permission.
+        cancel_pending(session, webhook)
         return []
     query = select(WebhookMessageRow).where(*_due(now), WebhookMessageRow.webhook_number == webhook_number)
     query = query.order_by(WebhookMessageRow.next_attempt_at, WebhookMessageRow.number).limit(limit)
@@ -116,7 +120,7 @@ def record(
     *,
     draw: Callable[[], float] = random.random,
 ) -> None:
-    """Store what became of a claimed message. Who claimed it last decides how it goes on."""
+    """Store the outcome of an attempt. Only the message's last claim decides whether it is tried again."""
     webhook = session.get(WebhookRow, dispatch.webhook_number, with_for_update=True)
     message = session.get(WebhookMessageRow, dispatch.number, with_for_update=True)
     attempt = session.get(WebhookAttemptRow, (dispatch.number, dispatch.attempt))
@@ -124,7 +128,7 @@ def record(
         return
     attempt.status_code, attempt.milliseconds = outcome.status, outcome.milliseconds
     attempt.error = outcome.error[:LONGEST_ERROR] if outcome.error else None
-    # PostgreSQL takes no NUL.
+    # PostgreSQL's text cannot hold a NUL.
     attempt.response = outcome.excerpt.replace("\0", "�") if outcome.excerpt else None
     if outcome.is_success:
         message.state, message.next_attempt_at = MessageState.DELIVERED, None
@@ -136,7 +140,7 @@ def record(
 
 
 def prune(session: Session, now: datetime) -> int:
-    """Forget what is old and done, some at a time; how many."""
+    """Delete old messages and outbox rows that are done, up to PRUNED_AT_ONCE of each, and return how many."""
     messages = select(WebhookMessageRow.number).where(
         WebhookMessageRow.created_at < now - MESSAGES_KEPT, WebhookMessageRow.state != MessageState.PENDING
     )
@@ -148,15 +152,13 @@ def prune(session: Session, now: datetime) -> int:
     return len(numbers) + len(ids)
 
 
-def _may_be_told(session: Session, webhook: WebhookRow) -> bool:
-    """Whether its owner may log in, and see everyone's runs where it tells of them: now, whatever was when the messages
-    were written."""
+def _may_receive(session: Session, webhook: WebhookRow) -> bool:
+    """Return whether the owner is active and may now read the runs of its scope, whatever held at the event."""
     if webhook.owner_id is None:
         return True
     owner = session.execute(select(UserRow.is_active, UserRow.levels).where(UserRow.id == webhook.owner_id)).one()
-    may = permissions_of(Level(level) for level in owner.levels)
     needed = Permission.RUNS_ALL if webhook.scope == WebhookScope.ALL else Permission.RUNS_READ
-    return owner.is_active and needed in may
+    return owner.is_active and needed in permissions_of(Level(level) for level in owner.levels)
 
 
 def _begin(session: Session, message: WebhookMessageRow, webhook: WebhookRow, now: datetime) -> Dispatch:
@@ -191,11 +193,11 @@ def _fail(message: WebhookMessageRow, outcome: Outcome, now: datetime, draw: Cal
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Also what lies further ahead than anything is booked."""
+    """The conditions for a due message. What lies further ahead than FURTHEST was scheduled by a wrong clock."""
     at = WebhookMessageRow.next_attempt_at
     return (WebhookMessageRow.state == MessageState.PENDING, or_(at <= now, at > now + FURTHEST))
 
 
-def _waiting(now: datetime) -> Select[WebhookMessageRow]:
+def _scheduled(now: datetime) -> Select[WebhookMessageRow]:
     at = WebhookMessageRow.next_attempt_at
     return select(WebhookMessageRow).where(WebhookMessageRow.state == MessageState.PENDING, at > now)

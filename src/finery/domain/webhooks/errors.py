@@ -1,3 +1,5 @@
+"""Errors of webhooks and of their deliveries."""
+
 from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.kit.printable import printable
 
@@ -27,7 +29,7 @@ class TooManyWebhooks(DomainError):
 
 
 class AllRunsNeeded(DomainError):
-    """Whoever could change where everyone's news go could see everyone's runs."""
+    """Whoever can change where events of all runs are sent can read all runs."""
 
     kind = ErrorKind.FORBIDDEN
     code = "all_runs_needed"
@@ -37,7 +39,7 @@ class AllRunsNeeded(DomainError):
 
 
 class RunsReadNeeded(DomainError):
-    """Whoever may not read runs must not have them told to an address of their choice."""
+    """Whoever may not read runs must not have their events sent to an address of their choice."""
 
     kind = ErrorKind.FORBIDDEN
     code = "runs_read_needed"

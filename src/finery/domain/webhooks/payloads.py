@@ -1,4 +1,4 @@
-"""The neutral words for events, and the text of a message."""
+"""Makes the bodies of events in the neutral form, their ids, and the text of a message."""
 
 import hashlib
 import json
@@ -25,21 +25,17 @@ _EVENT_OF_OUTBOX = {f"run.{status}": type for type, status in STATUS_OF.items()}
 
 
 def makers_of(context: DomainContext) -> tuple[EventMaker, ...]:
+    """Return the neutral form's maker, and those of the APIs."""
     return (NEUTRAL, *context.event_makers)
 
 
-def known_types(context: DomainContext) -> list[str]:
-    """Which a webhook may ask for."""
-    return [type for maker in makers_of(context) for type in maker.types]
-
-
 def event_type(outbox_type: str) -> RunEventType | None:
-    """None for what nobody is told: that a process is about to be started."""
+    """Return the event of an outbox row's type, or None for one that has no event: a process is about to start."""
     return _EVENT_OF_OUTBOX.get(outbox_type)
 
 
 def event_id(*parts: object) -> str:
-    """The same for the same parts."""
+    """Return the same id for the same parts."""
     return EVENT_PREFIX + _digest(parts)
 
 
@@ -60,7 +56,7 @@ def _digest(parts: Iterable[object]) -> str:
     return hashlib.sha256("\0".join(str(part) for part in parts).encode()).hexdigest()[:DIGITS]
 
 
-def _neutral(event: RunEvent) -> EventBody:
+def _neutral_body(event: RunEvent) -> EventBody:
     run = event.run
     has_finished = STATUS_OF[event.type].is_finished
     data = {
@@ -83,4 +79,4 @@ def _neutral(event: RunEvent) -> EventBody:
     return EventBody(event.type, body)
 
 
-NEUTRAL = EventMaker(tuple(RunEventType), _neutral)
+NEUTRAL = EventMaker(tuple(RunEventType), _neutral_body)

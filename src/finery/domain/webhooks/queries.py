@@ -1,6 +1,6 @@
-"""Finding the rows of webhooks, and what of them leaves the domain."""
+"""Finds and locks rows of webhooks, checks who may use them, and maps them to contracts."""
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Permission, Principal
@@ -11,31 +11,30 @@ from finery.models import WebhookRow
 
 
 def find_row(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
-    """Raises WebhookNotFound, here and below also for other users'."""
-    query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(actor))
-    return _only(session.scalars(query).one_or_none() if is_safe_id(webhook_id) else None, webhook_id)
+    """Return a webhook of the actor. Raises WebhookNotFound, also for other users' webhooks."""
+    return _only(session, select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(actor)), webhook_id)
 
 
 def lock_row(session: Session, webhook_id: str, actor: Principal) -> WebhookRow:
+    """Return a webhook of the actor, read anew and locked until the transaction ends. Raises WebhookNotFound."""
     query = select(WebhookRow).where(WebhookRow.id == webhook_id, belongs_to(actor))
-    query = query.with_for_update().execution_options(populate_existing=True)
-    return _only(session.scalars(query).one_or_none() if is_safe_id(webhook_id) else None, webhook_id)
+    return _only(session, query.with_for_update().execution_options(populate_existing=True), webhook_id)
 
 
-def require_reading(actor: Principal) -> None:
+def require_runs_read(actor: Principal) -> None:
     """Raises RunsReadNeeded."""
     if not actor.may(Permission.RUNS_READ):
         raise RunsReadNeeded()
 
 
-def require_power(row: WebhookRow, actor: Principal) -> None:
-    """A key that may less than its user must not lead everyone's news elsewhere. Raises AllRunsNeeded."""
-    if row.scope == WebhookScope.ALL and not actor.sees_all_runs:
+def require_all_runs(scope: str, actor: Principal) -> None:
+    """Raises AllRunsNeeded: an API key with fewer permissions than its user must not redirect events of all runs."""
+    if scope == WebhookScope.ALL and not actor.sees_all_runs:
         raise AllRunsNeeded()
 
 
 def belongs_to(actor: Principal) -> ColumnElement[bool]:
-    """What has no owner is theirs who see everyone's runs."""
+    """The condition that a webhook is the actor's. One without an owner belongs to all who see everyone's runs."""
     own = WebhookRow.owner_id.is_(None) if actor.user_id is None else WebhookRow.owner_id == actor.user_id
     if actor.sees_all_runs:
         return own | WebhookRow.owner_id.is_(None)
@@ -59,7 +58,9 @@ def webhook_of(row: WebhookRow) -> Webhook:
     )
 
 
-def _only(row: WebhookRow | None, webhook_id: str) -> WebhookRow:
+def _only(session: Session, query: Select[WebhookRow], webhook_id: str) -> WebhookRow:
+    # What cannot be an id never reaches the database, which may not take it.
+    row = session.scalars(query).one_or_none() if is_safe_id(webhook_id) else None
     if row is None:
         raise WebhookNotFound(webhook_id)
     return row

@@ -1,4 +1,4 @@
-"""When a message is tried again."""
+"""The schedule by which a failed message is tried again."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,21 +14,21 @@ DELAYS = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-"""After the first attempt, which is made at once, and after each further one."""
+"""How long to wait after the first attempt, which is made at once, and after each further one."""
 JITTER = 0.2
 LONGEST = timedelta(hours=24)
-"""For which a receiver's Retry-After is honoured."""
+"""The longest Retry-After of a receiver that is honoured."""
 FURTHEST = max(DELAYS[-1] * (1 + JITTER), LONGEST)
-"""No attempt is booked further ahead by a clock that is right."""
+"""While the clock is right, no attempt is scheduled further ahead."""
 
 
 def delay_after(failures: int, retry_after: float | None, draw: Callable[[], float]) -> timedelta | None:
-    """How long to wait after so many failures; None: not again.
+    """Return how long to wait after so many failures, or None to give up. `retry_after` is in seconds.
 
-    `draw` gives numbers from 0 to 1: up to a fifth is added, so that what failed together is not repeated together.
+    `draw` returns random numbers from 0 to 1: up to a fifth is added to the delay, so that messages that failed
+    together are not all tried again together.
     """
     if failures > len(DELAYS):
         return None
     delay = DELAYS[failures - 1] * (1 + JITTER * draw())
-    asked = min(timedelta(seconds=retry_after or 0.0), LONGEST)
-    return max(delay, asked)
+    return max(delay, min(timedelta(seconds=retry_after or 0.0), LONGEST))

@@ -1,4 +1,4 @@
-"""Webhooks: made, listed, changed, deleted."""
+"""Creates, lists, changes and deletes webhooks, and rotates their secrets."""
 
 import secrets
 from datetime import timedelta
@@ -13,36 +13,39 @@ from finery.contracts.webhooks import (
     NewWebhook,
     Webhook,
     WebhookChanges,
-    WebhookScope,
     WebhookWithSecret,
 )
 from finery.domain import audit
 from finery.domain.context import DomainContext
 from finery.domain.secrets.errors import SecretKeyUnusable
-from finery.domain.webhooks.errors import AllRunsNeeded, InvalidWebhook, TooManyWebhooks
-from finery.domain.webhooks.payloads import known_types
-from finery.domain.webhooks.queries import belongs_to, find_row, lock_row, require_power, require_reading, webhook_of
+from finery.domain.webhooks.errors import TooManyWebhooks
+from finery.domain.webhooks.payloads import makers_of
+from finery.domain.webhooks.queries import (
+    belongs_to,
+    find_row,
+    lock_row,
+    require_all_runs,
+    require_runs_read,
+    webhook_of,
+)
 from finery.domain.webhooks.signing import draw_secret, hint_of
-from finery.domain.webhooks.validation import checked_url
+from finery.domain.webhooks.validation import checked_name, checked_types, checked_url
 from finery.kit.clock import utc_now
-from finery.kit.printable import is_printable
 from finery.kit.secretbox import KeyUnusable, SecretBox
-from finery.kit.suggest import nearest
 from finery.models import WebhookMessageRow, WebhookRow
 
 MOST_WEBHOOKS = 100
-"""Of one owner."""
+"""The limit for one owner."""
 OVERLAP = timedelta(hours=24)
-"""For how long the secret before a rotation still signs."""
+"""How long messages are signed with the old secret as well after a rotation."""
 LONGEST_NAME = 200
 
 
 def create(session: Session, new: NewWebhook, context: DomainContext, actor: Principal) -> WebhookWithSecret:
-    """Raises InvalidWebhook, RunsReadNeeded, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
+    """Create a webhook. Raises InvalidWebhook, RunsReadNeeded, AllRunsNeeded, TooManyWebhooks, SecretKeyUnusable."""
     url, host = checked_url(new.url, context.destinations)
-    require_reading(actor)
-    if new.scope is WebhookScope.ALL and not actor.sees_all_runs:
-        raise AllRunsNeeded()
+    require_runs_read(actor)
+    require_all_runs(new.scope, actor)
     owned = select(func.count()).select_from(WebhookRow).where(belongs_to(actor))
     if (session.scalar(owned) or 0) >= MOST_WEBHOOKS:
         raise TooManyWebhooks(MOST_WEBHOOKS)
@@ -50,9 +53,9 @@ def create(session: Session, new: NewWebhook, context: DomainContext, actor: Pri
     row = WebhookRow(
         id=f"{WEBHOOK_PREFIX}{secrets.token_hex(12)}",
         owner_id=actor.user_id,
-        name=_checked_name(new.name or host[:LONGEST_NAME]),
+        name=checked_name(new.name or host[:LONGEST_NAME]),
         url=url,
-        event_types=_checked_types(new.event_types, context),
+        event_types=checked_types(new.event_types, _known_types(context)),
         scope=new.scope,
         secret=_encrypted(context.secrets, secret),
         secret_hint=hint_of(secret),
@@ -63,7 +66,7 @@ def create(session: Session, new: NewWebhook, context: DomainContext, actor: Pri
     session.add(row)
     session.flush()
     audit.name_target(session, row.id)
-    return _told(row, secret)
+    return _with_secret(row, secret)
 
 
 def get(session: Session, webhook_id: str, actor: Principal) -> Webhook:
@@ -72,7 +75,7 @@ def get(session: Session, webhook_id: str, actor: Principal) -> Webhook:
 
 
 def list_all(session: Session, actor: Principal) -> list[Webhook]:
-    """Newest first."""
+    """List the actor's webhooks, newest first."""
     rows = session.scalars(select(WebhookRow).where(belongs_to(actor)).order_by(WebhookRow.number.desc()))
     return [webhook_of(row) for row in rows]
 
@@ -80,20 +83,20 @@ def list_all(session: Session, actor: Principal) -> list[Webhook]:
 def change(
     session: Session, webhook_id: str, changes: WebhookChanges, context: DomainContext, actor: Principal
 ) -> Webhook:
-    """Raises WebhookNotFound, InvalidWebhook, RunsReadNeeded, AllRunsNeeded."""
+    """Change a webhook. Raises WebhookNotFound, InvalidWebhook, RunsReadNeeded, AllRunsNeeded."""
     row = lock_row(session, webhook_id, actor)
-    require_reading(actor)
-    require_power(row, actor)
+    require_runs_read(actor)
+    require_all_runs(row.scope, actor)
     before = webhook_of(row)
     if changes.scope is not None:
         row.scope = changes.scope
-        require_power(row, actor)
+        require_all_runs(row.scope, actor)
     if changes.url is not None:
         row.url, _ = checked_url(changes.url, context.destinations)
     if changes.name is not None:
-        row.name = _checked_name(changes.name)
+        row.name = checked_name(changes.name)
     if changes.event_types is not None:
-        row.event_types = _checked_types(changes.event_types, context)
+        row.event_types = checked_types(changes.event_types, _known_types(context))
     if changes.enabled is True:
         row.enabled, row.disabled_reason = True, None
     if changes.enabled is False and row.enabled:
@@ -104,7 +107,7 @@ def change(
 
 
 def delete(session: Session, webhook_id: str, actor: Principal) -> None:
-    """With its messages, sent or not. Raises WebhookNotFound."""
+    """Delete a webhook with its messages, sent or not. Raises WebhookNotFound."""
     session.delete(lock_row(session, webhook_id, actor))
     session.flush()
 
@@ -112,43 +115,34 @@ def delete(session: Session, webhook_id: str, actor: Principal) -> None:
 def rotate_secret(
     session: Session, webhook_id: str, context: DomainContext, actor: Principal, *, keep_old: bool = True
 ) -> WebhookWithSecret:
-    """Draw another; with `keep_old`, messages are signed with both for a day. Raises WebhookNotFound, AllRunsNeeded."""
+    """Replace the secret. With `keep_old`, messages are signed with both for a day.
+
+    Raises WebhookNotFound, AllRunsNeeded, SecretKeyUnusable.
+    """
     row = lock_row(session, webhook_id, actor)
-    require_power(row, actor)
+    require_all_runs(row.scope, actor)
     secret, now = draw_secret(), utc_now()
     row.previous_secret = row.secret if keep_old else None
     row.previous_secret_until = now + OVERLAP if keep_old else None
     row.secret, row.secret_hint, row.updated_at = _encrypted(context.secrets, secret), hint_of(secret), now
-    return _told(row, secret)
+    return _with_secret(row, secret)
 
 
 def disable(session: Session, row: WebhookRow, reason: str) -> None:
-    """Of a locked row: nothing more is sent, also not what waits."""
+    """Disable a locked webhook and cancel its pending messages."""
     row.enabled, row.disabled_reason, row.updated_at = False, reason, utc_now()
-    cancel_waiting(session, row)
+    cancel_pending(session, row)
 
 
-def cancel_waiting(session: Session, row: WebhookRow) -> None:
-    waiting = update(WebhookMessageRow).where(
+def cancel_pending(session: Session, row: WebhookRow) -> None:
+    pending = update(WebhookMessageRow).where(
         WebhookMessageRow.webhook_number == row.number, WebhookMessageRow.state == MessageState.PENDING
     )
-    session.execute(waiting.values(state=MessageState.CANCELLED, next_attempt_at=None))
+    session.execute(pending.values(state=MessageState.CANCELLED, next_attempt_at=None))
 
 
-def _checked_name(name: str) -> str:
-    if not name.strip() or not is_printable(name):
-        raise InvalidWebhook("name", "must have a letter, and no control characters")
-    return name.strip()
-
-
-def _checked_types(types: list[str], context: DomainContext) -> list[str]:
-    known = known_types(context)
-    for index, type in enumerate(types):
-        if type not in known:
-            close = nearest(type, known)
-            hint = f"; did you mean {close}?" if close else f"; known: {', '.join(known)}"
-            raise InvalidWebhook(f"event_types.{index}", f"there is no such type{hint}")
-    return list(dict.fromkeys(types))
+def _known_types(context: DomainContext) -> list[str]:
+    return [type for maker in makers_of(context) for type in maker.types]
 
 
 def _encrypted(box: SecretBox, secret: str) -> str:
@@ -158,5 +152,5 @@ def _encrypted(box: SecretBox, secret: str) -> str:
         raise SecretKeyUnusable(str(error)) from error
 
 
-def _told(row: WebhookRow, secret: str) -> WebhookWithSecret:
+def _with_secret(row: WebhookRow, secret: str) -> WebhookWithSecret:
     return WebhookWithSecret(**dict(webhook_of(row)), secret=secret)

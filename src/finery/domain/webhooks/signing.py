@@ -1,4 +1,4 @@
-"""Signatures of Standard Webhooks: HMAC-SHA256 over `id.timestamp.body`, in base64, with a version before it."""
+"""Signs messages as Standard Webhooks has it: `v1,` and the base64 of the HMAC-SHA256 of `id.timestamp.body`."""
 
 import base64
 import hmac
@@ -20,12 +20,12 @@ def hint_of(secret: str) -> str:
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
-    """`v1,<base64>`; the key is what the secret's base64 stands for."""
+    """Return `v1,<base64>`. The key is the decoded secret; `timestamp` is in epoch seconds."""
     key = base64.b64decode(secret.removeprefix(SIGNING_PREFIX))
     digest = hmac.digest(key, f"{message_id}.{timestamp}.".encode() + body, "sha256")
     return f"v1,{base64.b64encode(digest).decode('ascii')}"
 
 
 def signature_header(secret_list: Iterable[str], message_id: str, timestamp: int, body: bytes) -> str:
-    """One signature for each secret that is valid now."""
+    """Return the signatures with all secrets that are valid now, separated by blanks."""
     return " ".join(sign(secret, message_id, timestamp, body) for secret in secret_list)

@@ -1,19 +1,23 @@
-"""The address that a webhook is told at, in one form."""
+"""Checks and normalises the fields of a webhook: its URL, its name and its event types."""
+
+from collections.abc import Sequence
 
 from finery.contracts.webhooks import LONGEST_URL
 from finery.domain.webhooks.errors import InvalidWebhook
 from finery.kit.destinations import Destinations
+from finery.kit.printable import is_printable
+from finery.kit.suggest import nearest
 
 SCHEMES = ("http", "https")
 LARGEST_PORT = 65535
 
 
 def checked_url(text: str, destinations: Destinations) -> tuple[str, str]:
-    """The address, its host in ASCII and its path percent-encoded; and the host as people read it.
+    """Return the URL, its host in ASCII and its path percent-encoded, and the host as people read it.
 
-    A name is looked up at each delivery, and what it stands for is checked then. Raises InvalidWebhook.
+    Host names are resolved, and their addresses checked, at each delivery. Raises InvalidWebhook.
     """
-    # Most of a second's start would go into this import, and few webhooks are ever made.
+    # The import takes most of a second, which the start saves, and few webhooks are ever made.
     import httpx
 
     try:
@@ -37,8 +41,25 @@ def checked_url(text: str, destinations: Destinations) -> tuple[str, str]:
     return plain, url.host
 
 
+def checked_name(name: str) -> str:
+    """Return the name without blanks at its ends. Raises InvalidWebhook."""
+    if not name.strip() or not is_printable(name):
+        raise InvalidWebhook("name", "must have a letter, and no control characters")
+    return name.strip()
+
+
+def checked_types(types: Sequence[str], known: Sequence[str]) -> list[str]:
+    """Return the event types without repetitions. Raises InvalidWebhook."""
+    for index, type in enumerate(types):
+        if type not in known:
+            close = nearest(type, known)
+            hint = f"; did you mean {close}?" if close else f"; known: {', '.join(known)}"
+            raise InvalidWebhook(f"event_types.{index}", f"there is no such type{hint}")
+    return list(dict.fromkeys(types))
+
+
 def _escape_refusal(host: str) -> str:
-    """A look-up would take neither, or not as what the check of addresses takes it for."""
+    """Say why a host with a `%` is refused: a resolver would not take it for what the check of addresses does."""
     if ":" in host:
         return f"names a zone of this machine's network in {host[:100]}; leave out the % and what follows"
     return f"has escaped characters in its host {host[:100]}; write them as they are"
