@@ -37,7 +37,7 @@ class TestEventOf:
     )
     def test_what_is_stored_is_told_as_it_was_said(self, type: str, data: dict[str, Any]) -> None:
         event = event_of(EventType(type), data, **FACTS)
-        assert event.data.told() == data
+        assert event.data.as_json() == data
         assert json.loads(event.model_dump_json()) == {**FACTS, "type": type, "data": data}
         assert EVENT.validate_json(event.model_dump_json()) == event
 
@@ -52,7 +52,7 @@ class TestEventOf:
     def test_what_a_program_told_that_fits_no_field_is_left_out(
         self, type: str, data: dict[str, Any], left: dict[str, Any]
     ) -> None:
-        assert event_of(EventType(type), data, **FACTS).data.told() == left
+        assert event_of(EventType(type), data, **FACTS).data.as_json() == left
 
     def test_types(self) -> None:
         event = event_of(EventType.STATUS, {"from": "queued", "to": "starting"}, **FACTS)
@@ -72,5 +72,5 @@ class TestSchema:
 
 class TestTold:
     def test_only_what_was_said(self) -> None:
-        assert NoticeData(code="c", message="m").told() == {"code": "c", "message": "m"}
-        assert StatusData(to=RunStatus.QUEUED).told() == {"to": "queued"}
+        assert NoticeData(code="c", message="m").as_json() == {"code": "c", "message": "m"}
+        assert StatusData(to=RunStatus.QUEUED).as_json() == {"to": "queued"}

@@ -89,7 +89,7 @@ class Harness:
     def data(self, run_id: str, type: EventType) -> list[dict[str, Any]]:
         with self.database.read() as session:
             events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR, limit=100_000)
-        return [event.data.told() for event in events if event.type is type]
+        return [event.data.as_json() for event in events if event.type is type]
 
     def wait_for(self, run_id: str, *statuses: RunStatus, timeout: float = DEADLINE_SECONDS) -> Run:
         deadline = time.monotonic() + timeout

@@ -223,7 +223,7 @@ class TestFaults:
             time.sleep(0.05)
             with harness.database.read() as session:
                 events = runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
-                codes = [event.data.told().get("code") for event in events]
+                codes = [event.data.as_json().get("code") for event in events]
         assert codes.count("trainer_held") == 1
 
     def test_nonsense_from_one_program_troubles_no_other(self, harness: Harness) -> None:

@@ -104,7 +104,7 @@ def judge_training(world: World, run_id: str, verdict: Verdict) -> None:
     database = open_database(world)
     events = events_of(database, run_id)
     database.dispose()
-    ended = [one.data.told() for one in events if one.type is EventType.STATUS][-1]
+    ended = [one.data.as_json() for one in events if one.type is EventType.STATUS][-1]
     verdict.blame("wrong end", [] if ended["to"] == "succeeded" else [f"{run_id}: {ended}"])
     verdict.blame("training without one of its steps", _missing_steps(events))
     marker = read_json(world.home / "outputs" / "soak" / OUTPUT_MARKER)
@@ -114,5 +114,5 @@ def judge_training(world: World, run_id: str, verdict: Verdict) -> None:
 
 
 def _missing_steps(events: list[Event]) -> list[str]:
-    seen = {one.data.told().get("step") for one in events if one.type is EventType.PROGRESS}
+    seen = {one.data.as_json().get("step") for one in events if one.type is EventType.PROGRESS}
     return [f"step {step}" for step in range(1, STEPS + 1) if step not in seen]

@@ -271,7 +271,7 @@ def _print_events(events: "list[Event]") -> None:
     for event in events:
         moment = from_epoch(event.at).isoformat(timespec="seconds")
         print(
-            f"{event.sequence:>6}  {moment}  {event.type:<10}  {json.dumps(event.data.told(), ensure_ascii=False)}",
+            f"{event.sequence:>6}  {moment}  {event.type:<10}  {json.dumps(event.data.as_json(), ensure_ascii=False)}",
             flush=True,
         )
 

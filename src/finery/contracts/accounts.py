@@ -1,4 +1,4 @@
-"""Users, their sessions and keys, secrets, and the record of who did what."""
+"""Users, login sessions, API keys, secrets and audit entries, as services return them and take them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -7,12 +7,11 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from finery.contracts.base_models import FrozenModel, StrictModel
 from finery.contracts.permissions import Level, Permission
 
 
-class User(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class User(FrozenModel):
     id: str
     email: str
     username: str
@@ -20,7 +19,7 @@ class User(BaseModel):
     levels: list[Level]
     is_active: bool
     has_password: bool
-    """Without one, only keys let the user in."""
+    """A user without a password can authenticate with API keys only."""
     created_at: datetime
     updated_at: datetime
     last_login_at: datetime | None
@@ -30,8 +29,8 @@ class User(BaseModel):
         return Level.ADMIN in self.levels
 
 
-class NewUser(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+class NewUser(StrictModel):
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     email: str
     username: str
@@ -40,10 +39,10 @@ class NewUser(BaseModel):
     levels: list[Level] = [Level.RESEARCHER]
 
 
-class UserChanges(BaseModel):
+class UserChanges(StrictModel):
     """Only what is set changes; `display_name` alone can be cleared with None."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     email: str | None = None
     username: str | None = None
@@ -53,9 +52,7 @@ class UserChanges(BaseModel):
     is_active: bool | None = None
 
 
-class SetupStatus(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class SetupStatus(FrozenModel):
     needs_setup: bool
     has_admin: bool
     user_count: int
@@ -65,21 +62,19 @@ class SetupStatus(BaseModel):
 @dataclass(frozen=True)
 class NewSession:
     token: str = field(repr=False)
-    """For the cookie; stored hashed, so this is the only time it is seen."""
+    """The session cookie's value; only its hash is stored, so it cannot be shown again."""
     expires_at: datetime
     remember: bool
     user: User
 
 
-class ApiKey(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class ApiKey(FrozenModel):
     id: str
     name: str
     prefix: str
-    """The key's first characters, by which its owner knows it."""
+    """The key's first characters, by which its owner recognizes it."""
     scoped_permissions: list[Permission] | None
-    """None: all that its user may do."""
+    """None: the key has all permissions of its user."""
     created_at: datetime
     last_used_at: datetime | None
     expires_at: datetime | None
@@ -90,18 +85,16 @@ class ApiKey(BaseModel):
 @dataclass(frozen=True)
 class NewKey:
     key: str = field(repr=False)
-    """Shown once, stored hashed."""
+    """The key itself; only its hash is stored, so it cannot be shown again."""
     info: ApiKey
 
 
-class SecretInfo(BaseModel):
+class SecretInfo(FrozenModel):
     """A secret's name; its value leaves the server only in a run's environment."""
-
-    model_config = ConfigDict(frozen=True)
 
     name: str
     owner_id: str | None
-    """None: the server's, which every run may use."""
+    """None: a secret of the server, which every run may use."""
     created_at: datetime
     updated_at: datetime
 
@@ -109,19 +102,17 @@ class SecretInfo(BaseModel):
 class AuditResult(StrEnum):
     OK = "ok"
     DENIED = "denied"
-    """They may not."""
+    """The user lacks the permission."""
     FAILED = "failed"
-    """They may, and it did not succeed."""
+    """The user has the permission, and the action did not succeed."""
 
 
-class AuditEntry(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class AuditEntry(FrozenModel):
     id: int
     at: datetime
     user_id: str | None
     user_name: str
-    """As it was then."""
+    """The user's name at that time."""
     action: str
     target: str | None
     address: str | None
@@ -129,16 +120,14 @@ class AuditEntry(BaseModel):
     details: dict[str, Any]
 
 
-class AuditFilter(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class AuditFilter(StrictModel):
     user_id: str | None = None
     action: str | None = None
     target: str | None = None
     result: AuditResult | None = None
     since: datetime | None = None
     until: datetime | None = None
-    """Not included."""
+    """Exclusive."""
 
 
 class AuditPage(BaseModel):

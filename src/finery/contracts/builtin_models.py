@@ -1,4 +1,4 @@
-"""The names of the models that need no hub; `trainers.builtin` makes them on first use."""
+"""Names, sizes and context of the built-in models, which need no hub; `trainers.builtin` makes them on first use."""
 
 BUILTIN_MODELS: dict[str, str] = {
     "finery/tiny-llama": "Llama of about 1.4 million parameters, untrained; learns the shipped samples in a minute",

@@ -1,6 +1,6 @@
-"""How messages become a prompt, in training and in serving alike: both go through `ChatPrompts`.
+"""Renders and tokenizes chats with a model's chat template, for training and serving alike (`ChatPrompts`).
 
-The libraries that do the work are given to it, since a server without a training stack reads this module too.
+Tokenizer and renderer are passed in, since a server without the training stack imports this module too.
 """
 
 import json
@@ -32,18 +32,18 @@ FALLBACK_CHAT_TEMPLATE: str = """\
 
 
 def alpaca_prompt(instruction: str, input_text: str) -> str:
-    """The user turn of an Alpaca row."""
+    """Returns the user message of an Alpaca row."""
     if not input_text:
         return instruction
     return f"{instruction}\n\n### Input:\n{input_text}"
 
 
 Span = tuple[int, int]
-"""Characters [start, end) of the rendered text."""
+"""A range of characters [start, end) in the rendered text."""
 
 
 class Tokenizer(Protocol):
-    """What is used of transformers' PreTrainedTokenizerBase."""
+    """The part of transformers' PreTrainedTokenizerBase that is used here."""
 
     eos_token_id: int | None
 
@@ -56,7 +56,7 @@ class Tokenizer(Protocol):
 
 
 class TemplateRenderer(Protocol):
-    """transformers.utils.chat_template_utils.render_jinja_template."""
+    """The signature of transformers.utils.chat_template_utils.render_jinja_template."""
 
     def __call__(
         self, conversations: list[list[dict[str, Any]]], tools: Any, *, chat_template: str, **options: Any
@@ -65,35 +65,35 @@ class TemplateRenderer(Protocol):
 
 RAISED_BY_TEMPLATES = (
     *(TypeError, ValueError, LookupError, AttributeError, ArithmeticError),
-    # Of macros that call themselves, and of expressions that are nested too deeply.
+    # Macros that call themselves, and expressions that are nested too deeply, raise these.
     *(RecursionError, SyntaxError),
 )
 MOST_ADDED, MOST_REPEATED = 2**20, 16
-"""Characters that a template may add to its messages, beside so many copies of them: each becomes a token at worst, of
-which a tokenizer keeps more than a hundred bytes."""
+"""A template may render MOST_ADDED characters plus MOST_REPEATED copies of its messages. Each character may become a
+token, and a tokenizer takes more than a hundred bytes of memory per token."""
 PROBE_NAME = "finery_probe"
 PROBE_ARGUMENTS = {"finery": 1}
 
 
 def calling_probe(calls: int = 1) -> dict[str, Any]:
-    """A message that calls a tool, for seeing what a chat template makes of it."""
-    # Some want an id of nine letters and digits.
+    """Returns a message with tool calls, which shows whether a chat template renders them."""
+    # Some templates require an id of nine letters and digits.
     call = {"type": "function", "id": "finery001", "function": {"name": PROBE_NAME, "arguments": PROBE_ARGUMENTS}}
     return {"role": "assistant", "content": "", "tool_calls": [call] * calls}
 
 
 class NotRenderable(ValueError):
-    """The chat template refuses the messages, or would drop a part of them; the message repeats its words."""
+    """The chat template refuses the messages or would drop a part of them; the message quotes its error."""
 
 
 class TemplateOutOfBounds(NotRenderable):
-    """Rendering takes more than any template for chats needs. It would with the next messages, too."""
+    """Rendering exceeds what a chat template needs. It would do so with other messages, too."""
 
 
 def bounded(render: TemplateRenderer, *, memory_bytes: int, cpu_seconds: float) -> TemplateRenderer:
-    """The same, but what it takes has a bound: a template is a program of whoever wrote it.
+    """Wraps `render` in the bounds of `kit.limits.bounded`, since a template is a program of whoever wrote it.
 
-    The bounds are those of `kit.limits.bounded`. What it gives raises TemplateOutOfBounds besides.
+    The returned renderer also raises TemplateOutOfBounds.
     """
 
     def rendered(
@@ -103,7 +103,7 @@ def bounded(render: TemplateRenderer, *, memory_bytes: int, cpu_seconds: float) 
             with limits.bounded(memory_bytes=memory_bytes, cpu_seconds=cpu_seconds):
                 return render(conversations, tools, chat_template=chat_template, **options)
         except MemoryError:
-            # Without its cause, whose frames hold what was made so far.
+            # Raised without its cause, whose frames would keep the rendered text in memory.
             message = f"the chat template takes more than {memory_bytes / 2**30:g} GiB of memory"
             raise TemplateOutOfBounds(message) from None
         except limits.TookTooLong:
@@ -114,7 +114,7 @@ def bounded(render: TemplateRenderer, *, memory_bytes: int, cpu_seconds: float) 
 
 OTHER_TEMPLATE = "choose another chat_template"
 ENDLESS_TEMPLATE = f"the chat template takes more time of the processor than a rendering may; {OTHER_TEMPLATE}"
-"""Of a process that `kit.limits.HANG_SIGNAL` has ended: in it, nothing else is bounded so."""
+"""The message for a process that `kit.limits.HANG_SIGNAL` ended: only rendering is bounded that way."""
 
 
 class CallsLeftOut(NotRenderable):
@@ -123,7 +123,7 @@ class CallsLeftOut(NotRenderable):
 
 
 class ChatPrompts:
-    """Chats and texts as one model meets them."""
+    """Turns chats and texts into the prompts of one model."""
 
     def __init__(
         self,
@@ -133,8 +133,8 @@ class ChatPrompts:
         template_error: type[Exception] = ValueError,
         writes_calls: dict[str, bool] | None = None,
     ) -> None:
-        """`template_error`: what `render` raises beside Python's own errors. `writes_calls`: what is found out of
-        templates, kept for the next one.
+        """`template_error`: what `render` raises beside Python's own errors. `writes_calls`: a cache of which templates
+        render tool calls, to be shared between instances.
         """
         self._tokenizer = tokenizer
         self._render = render
@@ -142,32 +142,32 @@ class ChatPrompts:
         self._writes_calls: dict[str, bool] = {} if writes_calls is None else writes_calls
 
     def template(self, tools: Sequence[Any] | None = None) -> str:
-        """A tokenizer may have one for chats with tools besides."""
+        """Returns the chat template; a tokenizer may have another one for chats with tools."""
         return self._tokenizer.get_chat_template(tools=tools or None)
 
     def text(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None, *, prompt: bool = False
     ) -> str:
-        """`prompt`: end with what precedes an answer. Raises NotRenderable."""
+        """Renders the messages; with `prompt`, up to the start of the next answer. Raises NotRenderable."""
         return self._rendered(messages, tools, add_generation_prompt=prompt)[0]
 
     def marked(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None
     ) -> tuple[str, list[Span]]:
-        """The text, and the spans that the template itself marks as the assistant's. Raises NotRenderable."""
+        """Renders the messages; also returns the spans that the template marks as generated. Raises NotRenderable."""
         return self._rendered(messages, tools, return_assistant_tokens_mask=True)
 
     def ids(self, text: str) -> list[int]:
-        """The tokens of a rendered text: the template has written the special ones."""
+        """Tokenizes a rendered text, which holds its special tokens already."""
         return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
 
     def chat(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None = None) -> list[int]:
-        """The tokens with which the model is asked. Raises NotRenderable."""
+        """Returns the tokens of a chat up to the start of the next answer. Raises NotRenderable."""
         return self.ids(self.text(messages, tools, prompt=True))
 
     def plain(self, text: str) -> list[int]:
-        """The tokens of a text to go on with, without a template: with what the tokenizer puts before every text, but
-        without the end that some put after it.
+        """Returns the tokens of a text that the model is to continue, without a template: with the tokens that the
+        tokenizer puts before a text, but without the end token that some append.
         """
         ids = list(self._tokenizer(text)["input_ids"])
         end = self._tokenizer.eos_token_id
@@ -182,12 +182,12 @@ class ChatPrompts:
         return self._applied(template, messages, tools, **options)
 
     def _knows_calls(self, template: str) -> bool:
-        """Many templates write a message's content and pass over its calls, without a word."""
+        """Returns whether the template renders tool calls; many drop them without an error."""
         if template not in self._writes_calls:
             try:
                 text, _ = self._applied(template, [{"role": "user", "content": "?"}, calling_probe()], None)
             except NotRenderable:
-                # It looks at calls, and will say itself what it wants of them.
+                # It looks at tool calls, and raises its own error if it does not accept them.
                 text = PROBE_NAME
             self._writes_calls[template] = PROBE_NAME in text
         return self._writes_calls[template]
@@ -195,7 +195,7 @@ class ChatPrompts:
     def _applied(
         self, template: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, **options: bool
     ) -> tuple[str, list[Span]]:
-        # A template takes a key that is there for one that says something.
+        # Templates test whether a key is there, not whether it is null.
         given = [{name: value for name, value in message.items() if value is not None} for message in messages]
         try:
             texts, spans = self._render(
@@ -223,6 +223,6 @@ def _check_length(text: str, messages: Sequence[Mapping[str, Any]], tools: Seque
 
 
 def end_tokens(declared: int | Iterable[int] | None, of_tokenizer: int | None) -> frozenset[int]:
-    """What ends an answer: the model's own end tokens, and its tokenizer's, which a fine-tuning may have changed."""
+    """Returns the tokens that end an answer: the model's, and its tokenizer's, which fine-tuning may have changed."""
     own = {declared} if isinstance(declared, int) else set(declared or ())
     return frozenset(own if of_tokenizer is None else {*own, of_tokenizer})

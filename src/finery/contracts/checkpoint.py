@@ -1,17 +1,15 @@
-"""A checkpoint of a run: a whole model, saved while the training went on."""
+"""A checkpoint of a run: a complete model that was saved during training, and its metrics."""
 
-from pydantic import BaseModel, ConfigDict
+from finery.contracts.base_models import FrozenModel
 
 
-class Checkpoint(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Checkpoint(FrozenModel):
     step: int
     at: float
     """Seconds since 1970-01-01 UTC."""
     path: str
     """Absolute."""
     metrics: dict[str, float]
-    """Of the last training step told by then: `loss`, `token_accuracy`, …"""
+    """Metrics of the last training step that was reported before it: `loss`, `token_accuracy`, …"""
     evaluation: dict[str, float]
-    """Of the evaluation at that step; empty where there was none."""
+    """Metrics of the evaluation at that step; empty if there was none."""

@@ -1,31 +1,30 @@
-"""One running engine, as every side sees it."""
+"""Deployments: an engine that serves a model, its options and status, and the models that can be served."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from finery.contracts.base_models import FrozenModel, StrictModel
 from finery.contracts.numbers import PlainNumbers
 
 EngineChoice = Annotated[str, Field(min_length=1, max_length=64)]
-"""An engine's name, or `auto`. Whoever knows the engines refuses what is neither."""
+"""An engine's name, or `auto`. The registry of engines refuses unknown names."""
 StartFailure = Literal["model", "engine"]
-"""On what a start failed: on the model, which no engine of this kind can load, or on the engine, which another try may
-bring up.
-"""
+"""Why a start failed: `model`, which no engine of this kind can load, or `engine`, which may start at another try."""
 
 
 class DeploymentStatus(StrEnum):
     STARTING = "starting"
-    """Accepted; the engine is being started, or loads its model."""
+    """Accepted; the engine is starting or loading its model."""
     RUNNING = "running"
-    """It answers."""
+    """The engine answers requests."""
     STOPPING = "stopping"
     STOPPED = "stopped"
-    """Ended on request."""
+    """It ended on request."""
     FAILED = "failed"
-    """Ended by itself; `error` says how."""
+    """The engine ended by itself; `error` says how."""
 
     @property
     def is_finished(self) -> bool:
@@ -38,114 +37,102 @@ class EngineOptions(PlainNumbers):
     load_in_8bit: bool = False
     load_in_4bit: bool = False
     max_context: int | None = Field(default=None, ge=16, le=1_048_576)
-    """Tokens of prompt and answer together; None: what the model was made for."""
+    """Tokens of prompt and answer together; None: the model's own context length."""
     chat_template: str | None = Field(default=None, max_length=100_000)
-    """Jinja; None: the model's own."""
+    """Jinja source; None: the model's own template."""
 
 
-class NewDeployment(BaseModel):
+class NewDeployment(StrictModel):
     """A request for an engine that serves a model."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     model_name: str
     is_path: bool = False
-    """Whether that stood in a field for paths: a folder that is there is meant then, whatever a hub has."""
+    """Whether it came from a field for paths: an existing folder then wins over a hub id of the same name."""
     slot: str | None = None
-    """A role that one deployment of an owner holds at a time; what held it is stopped."""
+    """A role that one deployment per owner has at a time; the deployment that had it before is stopped."""
     options: EngineOptions = EngineOptions()
     engine: EngineChoice = "auto"
-    """`auto`: what serves it best of the engines that are installed; vLLM where there is a GPU, else our own."""
+    """`auto`: the best of the installed engines; vLLM if there is a GPU, else the transformers engine."""
     shared: bool = False
-    """Seen and used by all who may read and use deployments."""
+    """Visible to and usable by everyone with the permissions to read and use deployments."""
 
 
-class DeploymentChanges(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class DeploymentChanges(StrictModel):
     shared: bool
 
 
-class Deployment(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Deployment(FrozenModel):
     id: str
     owner_id: str | None
-    """A user's id; None: nobody's."""
+    """A user's id; None: no owner."""
     shared: bool
-    """Seen by all who may read deployments."""
+    """Visible to everyone who may read deployments."""
     slot: str | None
-    """One of the owner's own: another's of the same name is not touched by it."""
+    """The owner's own: slots of other owners with the same name are independent."""
     model_name: str
-    """As it was asked for."""
+    """The name in the request."""
     model: str
-    """As it was resolved."""
+    """The resolved model: a folder, a built-in or a hub id."""
     engine: str
     served_name: str | None = None
-    """What its engine calls the model, where that is not `model_name`."""
+    """The engine's name for the model, if it differs from `model_name`."""
     options: EngineOptions
     on_demand: bool = False
-    """Started by a request for its model's name; ends when nobody has asked for a while."""
+    """Started by a request for its model's name; it ends after an idle time."""
     status: DeploymentStatus
     error: str | None
     failure: StartFailure | None = None
-    """Of one that never answered."""
+    """Set if the engine never answered."""
     port: int | None
-    """On loopback."""
+    """The engine's port on loopback."""
     device: str | None
     log_file: str
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
     last_used_at: datetime | None = None
-    """Some seconds behind."""
+    """Updated with a delay of some seconds."""
 
 
-class DeploymentDetails(BaseModel):
-    """What is stored of a deployment besides: how its engine is started, and how its starts went."""
-
-    model_config = ConfigDict(frozen=True)
+class DeploymentDetails(FrozenModel):
+    """Further stored state of a deployment: how its engine is started, and how its starts went."""
 
     key: str | None = None
-    """The same for all that one engine can serve. A deployment from before there were any has none."""
+    """Deployments with the same key can share one engine. Those of older versions have none."""
     load: str | None = None
-    """What the engine loads, where that is not `model`: an adapter's base."""
+    """The model that the engine loads, if it differs from `model`: an adapter's base."""
     adapters: dict[str, str] = {}
-    """The name under which the engine serves it → its folder."""
+    """The name under which the engine serves an adapter → its folder."""
     rank: int | None = None
-    """Of adapters, up to which the engine has room; None: it takes none."""
+    """The largest rank of adapters that the engine accepts; None: it accepts none."""
     need: int = 0
-    """Bytes of memory that it leases."""
+    """Leased bytes of memory."""
     slot: str | None = None
-    """As its owner calls it."""
+    """The slot's name, as its owner chose it."""
     served_name: str | None = None
-    """What the engine calls the model, where that is not `model_name`."""
+    """The engine's name for the model, if it differs from `model_name`."""
     device: str | None = None
     failure: StartFailure | None = None
     crashes: list[datetime] = []
-    """After which it was started again."""
+    """Times of crashes after which it was started again."""
 
 
-class ServedModel(BaseModel):
-    """Where a model's name is answered."""
-
-    model_config = ConfigDict(frozen=True)
+class ServedModel(FrozenModel):
+    """The deployment that answers requests for a model's name."""
 
     deployment: Deployment
     asked: str
-    """The name in the request, and in the answer."""
+    """The model's name in the request, which the answer repeats."""
     name: str
-    """The engine's own name for it."""
+    """The engine's own name for the model."""
     adapter: str | None = None
-    """The folder of what the engine has to load under that name."""
+    """The folder of the adapter that the engine has to load under that name."""
     fingerprints: dict[str, str] = Field(default_factory=dict)
-    """Of the folders that it is loaded from, by path: another one as soon as there is another model."""
+    """Folder → fingerprint of its files, which changes as soon as another model lies there."""
 
 
-class ModelInfo(BaseModel):
-    """A name that `model_name` may hold."""
-
-    model_config = ConfigDict(frozen=True)
+class ModelInfo(FrozenModel):
+    """A model that can be named in `model_name`."""
 
     name: str
     kind: str

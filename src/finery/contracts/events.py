@@ -1,4 +1,4 @@
-"""What is told about a run while it goes on: a trainer appends it to events.jsonl, the server numbers and stores it."""
+"""Events of a run and their data: a trainer appends them to events.jsonl, the server numbers and stores them."""
 
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal
@@ -13,14 +13,14 @@ from pydantic import (
     model_serializer,
 )
 
+from finery.contracts.base_models import FrozenModel
 from finery.contracts.status import Intent, Reason, RunStatus
 
 
 class EventType(StrEnum):
     STATUS = "status"
-    """By the server."""
+    """Written by the server, like `intent`."""
     INTENT = "intent"
-    """By the server."""
     STAGE = "stage"
     PROGRESS = "progress"
     EVALUATION = "evaluation"
@@ -31,21 +31,21 @@ class EventType(StrEnum):
 
 
 class EventData(BaseModel):
-    """What an event says. A recipe may say more than these fields, and leaves out what it has no word for."""
+    """The data of an event. A recipe may add fields, and leave out those that it does not have."""
 
     model_config = ConfigDict(frozen=True, extra="allow", serialize_by_alias=True)
 
     event_type: ClassVar[EventType]
 
-    # It says nothing of what it returns: the schema, and with it the API's description, then has the fields' types.
+    # Without a return type, so that the JSON schema (and the OpenAPI description) keeps the fields' types.
     @model_serializer(mode="wrap")
-    def _without_unsaid(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+    def _without_unset(self, write: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
         fields = type(self).model_fields
-        unsaid = {fields[name].alias or name for name in fields.keys() - self.model_fields_set}
-        return {name: value for name, value in write(self).items() if name not in unsaid}
+        unset = {fields[name].alias or name for name in fields.keys() - self.model_fields_set}
+        return {name: value for name, value in write(self).items() if name not in unset}
 
-    def told(self) -> dict[str, Any]:
-        """As JSON, with what was said and nothing else."""
+    def as_json(self) -> dict[str, Any]:
+        """Returns the fields that were set, as JSON values."""
         return self.model_dump(mode="json")
 
 
@@ -57,11 +57,11 @@ class StatusData(EventData):
     reason: Reason | None = None
     message: str | None = None
     field: str | None = None
-    """Of the configuration, that the message is about."""
+    """The field of the configuration that the message is about."""
 
 
 class IntentData(EventData):
-    """What was asked of the run."""
+    """The request to cancel, pause or stop the run."""
 
     event_type = EventType.INTENT
 
@@ -74,11 +74,11 @@ class StageData(EventData):
     stage: str | None = None
     """loading_data, loading_model, training, evaluating, saving, merging, checking, probing."""
     label: str | None = None
-    """For people to read."""
+    """A text for people."""
 
 
 class StepMetrics(EventData):
-    """Those of one step."""
+    """Metrics of one step."""
 
     step: int | None = None
     epoch: float | None = None
@@ -100,7 +100,7 @@ class ProgressData(StepMetrics):
 
 
 class EvaluationData(StepMetrics):
-    """On the evaluation rows."""
+    """Metrics over the evaluation rows."""
 
     event_type = EventType.EVALUATION
 
@@ -110,7 +110,7 @@ class CheckpointData(EventData):
 
     step: int | None = None
     path: str | None = None
-    """Absolute where a trainer tells it, below the home where the server does."""
+    """Absolute in a trainer's event, relative to the home in a stored one."""
 
 
 class SampleData(EventData):
@@ -121,11 +121,11 @@ class SampleData(EventData):
     text: str | None = None
     reward: float | None = None
     scores: dict[str, float] | None = None
-    """Of the grader's parts, from which the reward is made."""
+    """Scores of the grader's parts, from which the reward is computed."""
 
 
 class NoticeData(EventData):
-    """Something that a person should know. What else there is depends on the code."""
+    """Something that a person should know. Which other fields are set depends on `code`."""
 
     event_type = EventType.NOTICE
 
@@ -134,26 +134,26 @@ class NoticeData(EventData):
     code: str = ""
     message: str = ""
     setting: str | None = None
-    """The field of the configuration that it is about."""
+    """The field of the configuration that the notice is about."""
     count: int | None = None
-    """Of rows."""
+    """Number of rows."""
     lines: list[int] | None = None
-    """Of the data; the first of them."""
+    """The first lines of the data that the notice is about."""
     line: int | None = None
     field: str | None = None
-    """Of a row."""
+    """A field of a row."""
     values: dict[str, Any] | None = None
-    """Those that were chosen for `auto`."""
+    """The values that were chosen for `auto`."""
 
 
 class ResultData(EventData):
-    """The final figures."""
+    """The final metrics."""
 
     event_type = EventType.RESULT
 
 
 class TrainerEvent(BaseModel):
-    """One line of events.jsonl, which any program may have written."""
+    """One line of events.jsonl, which is untrusted: a user's program may have written it."""
 
     type: EventType
     at: float
@@ -161,10 +161,8 @@ class TrainerEvent(BaseModel):
     data: dict[str, Any] = {}
 
 
-class _Event(BaseModel):
+class _Event(FrozenModel):
     """A stored event; `sequence` counts 1, 2, 3 … within its run, without a gap."""
-
-    model_config = ConfigDict(frozen=True)
 
     run_id: str
     sequence: int
@@ -233,12 +231,12 @@ EVENT: TypeAdapter[Event] = TypeAdapter(Event)
 
 
 def event_of(type: EventType, data: dict[str, Any], *, run_id: str, sequence: int, at: float, attempt: int) -> Event:
-    """From what is stored."""
+    """Makes an event from what is stored."""
     facts = {"type": type, "run_id": run_id, "sequence": sequence, "at": at, "attempt": attempt}
     try:
         return EVENT.validate_python({**facts, "data": data})
     except ValidationError as error:
-        # A user's program told it, to a version that took whatever came: what fits no field is left out.
+        # A user's program wrote it to an older version, which accepted any value: values of a wrong type are dropped.
         misfits = {place[2] for detail in error.errors() if len(place := detail["loc"]) > 2}
         fitting = {name: value for name, value in data.items() if name not in misfits}
         return EVENT.validate_python({**facts, "data": fitting})

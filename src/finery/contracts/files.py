@@ -3,14 +3,14 @@
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import BaseModel, ConfigDict
+from finery.contracts.base_models import FrozenModel
 
 FILE_PREFIX = "file-"
-"""How a file's id begins; where a path to a dataset may stand, so may it."""
+"""Prefix of a file's id, which may stand in a field for a path to a dataset."""
 
 HOUR = 3600
 SHORTEST_LIFE, LONGEST_LIFE = HOUR, 30 * 24 * HOUR
-"""Seconds, as OpenAI bounds `expires_after`."""
+"""Bounds of `expires_after` in seconds, the same as OpenAI's."""
 
 
 class Purpose(StrEnum):
@@ -22,15 +22,13 @@ class Purpose(StrEnum):
     EVALS = "evals"
 
 
-class StoredFile(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class StoredFile(FrozenModel):
     id: str
     number: int
-    """Grows with every file."""
+    """A counter in order of creation."""
     owner_id: str | None
     filename: str
-    """As the client called it."""
+    """The name that the client gave."""
     purpose: str
     size_bytes: int
     created_at: datetime
@@ -39,16 +37,14 @@ class StoredFile(BaseModel):
 
 class UploadStatus(StrEnum):
     PENDING = "pending"
-    """Takes parts."""
+    """It accepts parts."""
     COMPLETED = "completed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    """Nobody completed it in time."""
+    """It was not completed in time."""
 
 
-class PartedUpload(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class PartedUpload(FrozenModel):
     id: str
     filename: str
     purpose: str
@@ -59,9 +55,7 @@ class PartedUpload(BaseModel):
     file: StoredFile | None
 
 
-class UploadPart(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class UploadPart(FrozenModel):
     id: str
     upload_id: str
     size_bytes: int

@@ -3,7 +3,7 @@
 import re
 
 HUB_SCHEME = "hf://"
-"""Before a hub's id, it says that no folder is meant, as in the hub's own tools."""
+"""Prefix that says that a hub id follows and not a folder, as in the hub's own tools."""
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,95}/[A-Za-z0-9][A-Za-z0-9_.-]{0,95}")
 
 _FIRST_YEARS = {
@@ -25,4 +25,4 @@ _FIRST_YEARS = {
 }  # fmt: skip
 
 ONE_WORD_NAMES: dict[str, str] = {word: f"{owner}/{word}" for owner, words in _FIRST_YEARS.items() for word in words}
-"""The hub still takes these, and knows each by a name of the usual form; no new ones are made."""
+"""Legacy name → canonical name. The hub still accepts these and creates no new ones."""

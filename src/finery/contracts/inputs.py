@@ -1,4 +1,4 @@
-"""What a configuration names for the server to find: models, data and folders, as the types of its fields say."""
+"""Declared inputs of a configuration: field types that mark models, datasets and folders, and how to find them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,22 +12,22 @@ from finery.contracts.visible_text import PLAIN
 
 @dataclass(frozen=True)
 class ModelInput:
-    """The name of a model."""
+    """Marks a field that names a model."""
 
 
 @dataclass(frozen=True)
 class DatasetInput:
-    """A path to data, a stored dataset or an uploaded file."""
+    """Marks a field that names data: a path, a stored dataset or an uploaded file."""
 
     entry: str | None = None
-    """The field beside it that names an entry of a folder's dataset_info.json."""
+    """The sibling field with the name of an entry in the folder's dataset_info.json."""
     validates: str | None = None
-    """The field beside it that names what is learned, where these rows are only looked at."""
+    """The sibling field with the training data, if these rows are only evaluated."""
 
 
 @dataclass(frozen=True)
 class FolderInput:
-    """A path to a folder."""
+    """Marks a field that names a folder."""
 
     may_hold_output: bool = False
 
@@ -42,9 +42,9 @@ FolderPath = Annotated[str, Field(min_length=1, max_length=4096), FolderInput()]
 class Input:
     kind: InputKind
     place: tuple[str | int, ...]
-    """On the way to it through the configuration: `("experts", 0, "dataset_path")`."""
+    """The path to the field in the configuration: `("experts", 0, "dataset_path")`."""
     name: str
-    """As the user wrote it."""
+    """The field's value, as the user wrote it."""
     entry: str | None = None
 
     @property
@@ -53,19 +53,19 @@ class Input:
 
     @property
     def validates(self) -> str | None:
-        """The field of the data that are learned, where these are only looked at."""
+        """The field with the training data, if this one's rows are only evaluated."""
         if not isinstance(self.kind, DatasetInput) or self.kind.validates is None:
             return None
         return ".".join(map(str, (*self.place[:-1], self.kind.validates)))
 
 
 def inputs_of(config: BaseModel) -> list[Input]:
-    """In the order of its fields, those of its parts included."""
+    """Returns all inputs of a configuration and its nested models, in the order of their fields."""
     return list(_inputs_in(config, ()))
 
 
 def replaced(config: dict[str, Any], names: Mapping[tuple[str | int, ...], str]) -> dict[str, Any]:
-    """The dumped configuration, changed in place, with other names at these places."""
+    """Writes `names` into a dumped configuration at their places, and returns it."""
     for place, name in names.items():
         part: Any = config
         for step in place[:-1]:
@@ -102,7 +102,7 @@ def _kind_of(field: FieldInfo) -> InputKind | None:
 
 
 def _kinds_in(parts: tuple[Any, ...]) -> Iterator[InputKind]:
-    """Also inside of `list[…]` and `… | None`: a mark is an argument of `Annotated`."""
+    """Yields the marks in an annotation, which `Annotated` may carry inside of `list[…]` and `… | None` too."""
     for part in parts:
         if isinstance(part, InputKind):
             yield part

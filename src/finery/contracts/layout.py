@@ -1,4 +1,4 @@
-"""Where a supervised process keeps its files. Standard library only: the shim imports it.
+"""The paths of a home and of each run's directory. Standard library only: the shim imports it.
 
 A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the trainer's part):
 
@@ -29,90 +29,50 @@ CONTROL_PAUSE = "pause"
 
 WHOLE_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
 OUTPUT_MARKER = "finery.json"
-"""The file by which an output directory is known as one of ours, so that it may be replaced; it names the run."""
+"""Marks an output directory as one of ours, which may be replaced; it names the run."""
 MARK_VARIABLE = "FINERY_PROCESS_MARK"
-"""Environment variable whose value marks every process of an attempt, so that strays can be found."""
+"""Environment variable that marks every process of an attempt, so that strays can be found."""
 
 
 def mark_of(home_id: str, directory: Path, attempt: int) -> str:
-    """The mark of an attempt's processes; `directory` is the run's. No other home's processes have it, a copy's of this
-    home included."""
+    """Returns the mark of an attempt's processes. `directory`: the run's. It is unique among homes, copies included."""
     return f"{home_id}/{directory.name}/{attempt}"
 
 
 def process_mark(mark: str) -> str:
-    """As it stands in the environment of the attempt's process, and of all that it starts."""
+    """Returns the environment entry of the attempt's process, which its children inherit."""
     return f"{MARK_VARIABLE}={mark}"
 
 
 def shim_mark(mark: str) -> str:
-    """As it stands in the environment of the attempt's shim, which is none of what it sweeps."""
+    """Returns the environment entry of the attempt's shim, which must not sweep itself."""
     return f"{MARK_VARIABLE}=shim:{mark}"
 
 
-@dataclass(frozen=True)
 class AttemptDirectory:
-    path: Path
-
-    @property
-    def launch(self) -> Path:
-        return self.path / "launch.json"
-
-    @property
-    def environment(self) -> Path:
-        return self.path / "environment.json"
-
-    @property
-    def lock(self) -> Path:
-        return self.path / "shim.lock"
-
-    @property
-    def shim(self) -> Path:
-        return self.path / "shim.json"
-
-    @property
-    def terminate(self) -> Path:
-        return self.path / "terminate.json"
-
-    @property
-    def outcome(self) -> Path:
-        return self.path / "outcome.json"
-
-    @property
-    def exit(self) -> Path:
-        return self.path / "exit.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.launch = path / "launch.json"
+        self.environment = path / "environment.json"
+        self.lock = path / "shim.lock"
+        self.shim = path / "shim.json"
+        self.terminate = path / "terminate.json"
+        self.outcome = path / "outcome.json"
+        self.exit = path / "exit.json"
 
 
-@dataclass(frozen=True)
 class RunDirectory:
-    path: Path
-
-    @property
-    def spec(self) -> Path:
-        return self.path / "spec.json"
-
-    @property
-    def events(self) -> Path:
-        return self.path / "events.jsonl"
-
-    @property
-    def control(self) -> Path:
-        return self.path / "control"
-
-    @property
-    def checkpoints(self) -> Path:
-        return self.path / "checkpoints"
-
-    @property
-    def batch(self) -> Path:
-        return self.path / "batch.json"
-
-    @property
-    def data(self) -> Path:
-        return self.path / "data.json"
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / "spec.json"
+        self.events = path / "events.jsonl"
+        self.control = path / "control"
+        self.checkpoints = path / "checkpoints"
+        self.batch = path / "batch.json"
+        self.data = path / "data.json"
 
     def last_checkpoint(self) -> Path | None:
-        """The last whole one: what has such a name is whole."""
+        """Returns the newest checkpoint. A folder gets such a name by rename when it is complete."""
         try:
             found = [(WHOLE_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.iterdir()]
         except FileNotFoundError:
@@ -125,7 +85,7 @@ class RunDirectory:
 
 @dataclass(frozen=True)
 class HomeDirectory:
-    """What lies where in a home."""
+    """The paths below a home."""
 
     path: Path
 
@@ -143,7 +103,7 @@ class HomeDirectory:
 
     @property
     def models(self) -> Path:
-        """The built-in models, once made."""
+        """The built-in models, which are made on first use."""
         return self.path / "models"
 
     @property
@@ -152,20 +112,20 @@ class HomeDirectory:
 
     @property
     def blobs(self) -> Path:
-        """The stored datasets' files; no request names one by its path."""
+        """The files of stored datasets; no request names one by its path."""
         return self.path / "datasets" / "blobs"
 
     @property
     def upload_parts(self) -> Path:
-        """Of files that are not whole yet."""
+        """Parts of files whose upload is not completed yet."""
         return self.path / "datasets" / "parts"
 
     @property
     def reserve(self) -> Path:
-        """Space on the disk for what must get through (kit.disk_reserve)."""
+        """Disk space that is kept for cancels and the like (kit.disk_reserve)."""
         return self.state / "reserve"
 
     @property
     def state(self) -> Path:
-        """The server's own small files: its lock, the warm parent's socket."""
+        """The server's own small files: its lock, the warm parent's socket, its identity."""
         return self.path / ".finery"

@@ -1,11 +1,9 @@
-"""What a machine has to lease."""
+"""The resources of a machine: GPUs, CPU slots and memory."""
 
-from pydantic import BaseModel, ConfigDict
+from finery.contracts.base_models import FrozenModel
 
 
-class Gpu(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Gpu(FrozenModel):
     index: int
     uuid: str
     name: str
@@ -13,9 +11,7 @@ class Gpu(BaseModel):
     memory_free_bytes: int
 
 
-class Machine(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Machine(FrozenModel):
     gpus: list[Gpu]
     cpu_slots: int
     cpu_count: int

@@ -1,4 +1,4 @@
-"""How much memory a training takes, estimated from the model's shape and the configuration: docs/fit.md.
+"""Estimates the memory of a training from the model's dimensions and the configuration (docs/fit.md).
 
 The parts and their sum are those of EleutherAI's "Transformer Math 101" (Anthony, Biderman, Schoelkopf, 2023):
 weights + gradients + optimizer + activations. Activations are counted tensor by tensor, as Korthikanti et al. do it
@@ -14,9 +14,9 @@ from finery.contracts.model_folder import dimensions, text_part
 Quantisation = Literal["4bit", "8bit"]
 
 STACK = 768 * 2**20
-"""What the libraries take themselves: on a GPU its context and work space, on a CPU the training stack."""
+"""Bytes of the libraries themselves: on a GPU its context and work space, on a CPU the training stack."""
 BITS_OF_NF4 = 4.127
-"""Per weight, its share of the doubly quantised constants included (Dettmers et al., "QLoRA", 2023, section 3)."""
+"""Bits per weight, with its share of the doubly quantised constants (Dettmers et al., "QLoRA", 2023, section 3)."""
 STATE_BYTES = {
     # Two moments in fp32 (Transformer Math 101, "Optimizer States").
     "adamw_torch": 8.0,
@@ -25,11 +25,11 @@ STATE_BYTES = {
     "adamw_bnb_8bit": 2.0,
     # A number for each row and column of a matrix (Shazeer and Stern, 2018): 8/h of a byte each, with h from 160.
     "adafactor": 0.05,
-    # Without momentum there is nothing to remember.
+    # Without momentum it has no state.
     "sgd": 0.0,
 }
 GATED = frozenset({"silu", "swish"})
-"""Activations of feed-forward blocks that multiply two projections."""
+"""Activations whose feed-forward blocks multiply two projections."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,35 +41,35 @@ class ModelShape:
     intermediate: int
     """The width of the feed-forward block."""
     key_values: int
-    """The width of all keys, which is that of all values."""
+    """The width of all keys of a layer; values have the same."""
     is_gated: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Footprint:
-    """What a recipe makes of a batch's rows."""
+    """How a recipe turns a batch's rows into sequences in memory."""
 
     sequences: int = 1
-    """Those that one row becomes: chosen and rejected, or an answer and another one's to compare with."""
+    """Sequences per row, for example 2 for chosen and rejected."""
     answers: int = 1
-    """To each prompt, where the model answers it itself."""
+    """Answers per prompt that the model generates."""
     answer_length: int = 0
-    """Tokens of such an answer, at most."""
+    """Maximum tokens of a generated answer."""
     is_packed: bool = False
     """Whether several rows become one sequence of max_length."""
     has_reference: bool = False
-    """Whether the base is in memory a second time, to compare with."""
+    """Whether the base model is in memory a second time as the reference."""
     has_logits: bool = True
-    """Whether each token is told among all of the vocabulary."""
+    """Whether each token gets a score for every word of the vocabulary."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Training:
     footprint: Footprint = Footprint()
     batch_size: int
-    """Rows that are in memory at once."""
+    """Rows in memory at once."""
     length: int
-    """Tokens of a row."""
+    """Tokens per row."""
     optimizer: str = "adamw_torch"
     lora_rank: int | None = None
     """None: all weights are trained."""
@@ -80,7 +80,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Estimate:
-    """Bytes."""
+    """The parts of the estimate, in bytes."""
 
     weights: int
     gradients: int
@@ -98,23 +98,23 @@ class Estimate:
     def __str__(self) -> str:
         parts = {"weights": self.weights, "reference": self.reference, "gradients": self.gradients}
         parts |= {"optimizer": self.optimizer, "activations": self.activations, "logits": self.logits}
-        told = ", ".join(f"{name} {gib(size)}" for name, size in parts.items() if size >= 2**26)
-        return f"{gib(self.total)} ({told})" if told else gib(self.total)
+        text = ", ".join(f"{name} {gib(size)}" for name, size in parts.items() if size >= 2**26)
+        return f"{gib(self.total)} ({text})" if text else gib(self.total)
 
 
 def shape_of(config: Mapping[str, Any], parameters: int) -> ModelShape | None:
-    """By a model's config.json; None where it says too little."""
+    """Reads the dimensions in a model's config.json. Returns None if required ones are missing."""
     text = text_part(config)
-    found = dimensions(text)
-    if found is None or found.vocabulary is None:
+    model = dimensions(text)
+    if model is None or model.vocabulary is None:
         return None
     return ModelShape(
         parameters=parameters,
-        hidden=found.hidden,
-        layers=found.layers,
-        vocabulary=found.vocabulary,
-        intermediate=found.intermediate,
-        key_values=found.key_values,
+        hidden=model.hidden,
+        layers=model.layers,
+        vocabulary=model.vocabulary,
+        intermediate=model.intermediate,
+        key_values=model.key_values,
         is_gated=str(text.get("hidden_act")) in GATED,
     )
 
@@ -133,7 +133,7 @@ def estimate(model: ModelShape, training: Training) -> Estimate:
 
 
 def largest_batch(model: ModelShape, training: Training, memory: int) -> int:
-    """The most rows, up to those asked for, whose estimate is within `memory` bytes; 0: not even one."""
+    """Returns the largest batch up to `training.batch_size` whose estimate fits `memory` bytes; 0 if no row fits."""
     least, most = 0, training.batch_size
     while least < most:
         middle = (least + most + 1) // 2
@@ -145,8 +145,8 @@ def largest_batch(model: ModelShape, training: Training, memory: int) -> int:
 
 
 def trainable_parameters(model: ModelShape, lora_rank: int | None) -> int:
-    """An adapter of rank r adds r × (in + out) to each linear layer that it is on (Hu et al., "LoRA", 2021, section
-    4.1); here, to all of them.
+    """Counts the trained weights. An adapter of rank r adds r × (in + out) to each linear layer (Hu et al., "LoRA",
+    2021, section 4.1).
     """
     if lora_rank is None:
         return model.parameters
@@ -157,9 +157,8 @@ def trainable_parameters(model: ModelShape, lora_rank: int | None) -> int:
 
 
 def weight_bytes(model: ModelShape, training: Training) -> int:
-    """Trained weights are kept in fp32, with copies in 16 bits where those compute; frozen ones are in 16 bits there.
-
-    Quantised are linear layers; embeddings stay in 16 bits.
+    """Trained weights are in fp32, plus a 16-bit copy if the training computes in 16 bits; frozen ones are in 16 bits
+    then. Quantisation covers the linear layers; embeddings stay in 16 bits.
     """
     if training.quantisation is not None:
         bits = BITS_OF_NF4 if training.quantisation == "4bit" else 8.0
@@ -171,16 +170,16 @@ def weight_bytes(model: ModelShape, training: Training) -> int:
 
 
 def optimizer_bytes(optimizer: str, trained: int) -> int:
-    """For so many trained weights."""
+    """Returns the size of the optimizer's state for `trained` weights."""
     return int(STATE_BYTES[optimizer] * trained)
 
 
 def activation_bytes(model: ModelShape, training: Training) -> int:
-    """What the backward pass reads, per token and layer, in numbers: 7 h of residuals, norms and their inputs, the
-    attention's queries and output (h) with keys and values (2 k), and 4 to 6 of the block's width.
+    """Counts what the backward pass reads, in numbers per token and layer: 7 h for residuals, norms and their inputs,
+    h + 2 k for attention (queries and output, keys and values), and 4 to 6 times the block's width.
 
-    In 16 bits the first stay in fp32. The attention's scores are never in memory (its kernels see to that). With
-    checkpointing there is h for each layer, and all of one layer.
+    In 16 bits the first stay in fp32. Attention scores are never in memory, since fused kernels compute them in tiles.
+    With checkpointing, h per layer stays in memory, and all activations of one layer.
     """
     tokens = _tokens(training)
     block = (4 if model.is_gated else 6) * model.intermediate
@@ -192,7 +191,7 @@ def activation_bytes(model: ModelShape, training: Training) -> int:
 
 
 def logit_bytes(model: ModelShape, training: Training) -> int:
-    """Three times in fp32: scores, their log-probabilities, the gradient. A reward model has one score only."""
+    """Three fp32 copies: scores, log-probabilities and gradient. A reward model has a single score instead."""
     return 12 * _tokens(training) * model.vocabulary if training.footprint.has_logits else 0
 
 

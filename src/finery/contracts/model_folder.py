@@ -1,7 +1,7 @@
-"""A model's folder as its files describe it: what an adapter is for, how long a context is, how wide the model is.
+"""Reads what a model's folder says of itself: an adapter's base, context length, dimensions, chat template.
 
-Everybody who has to know reads it here, so that what is planned, trained and served is the same model. Whoever made the
-folder may have written anything: what makes no sense is as good as not there.
+Planning, training and serving all read it here, so that they agree on what the model is. The files are untrusted:
+values that make no sense count as absent.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,9 +21,9 @@ OTHER_BASE = "the adapter {adapter} was trained on other weights than {base} hol
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "seq_length", "max_sequence_length")
 MOST_COUNTED = 2**24
-"""Layers, units, words, tokens: what a model's maker wrote beyond that is no model's."""
+"""Upper bound of a plausible number of layers, units, words or tokens."""
 DEEPEST = 8
-"""Adapters on adapters."""
+"""How many adapters may stand on each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Dimensions:
     """The width of all keys of a layer, which is that of all values."""
 
     def cache_bytes_per_token(self, number_bytes: int) -> int:
-        """Of a token's keys and values in all layers, where a number takes `number_bytes`."""
+        """Returns the size of one token's keys and values in all layers, at `number_bytes` per number."""
         return 2 * self.layers * self.key_values * number_bytes
 
 
@@ -47,14 +47,14 @@ def is_adapter(folder: Path) -> bool:
 
 
 def adapter_config(folder: Path) -> dict[str, Any]:
-    """Empty where there is none that can be read."""
+    """Returns the adapter's configuration; empty if there is none that can be read."""
     return _read(folder / ADAPTER_CONFIG)
 
 
 def base_of(folder: Path) -> str | None:
-    """What an adapter was trained on: a folder, which may be named from the adapter's own, or a hub's id.
+    """Returns an adapter's base model: a folder, which may be given relative to the adapter's own, or a hub id.
 
-    None for a whole model, and for an adapter that names nothing but itself.
+    Returns None for a whole model, and for an adapter that names itself.
     """
     base = adapter_config(folder).get("base_model_name_or_path")
     if not isinstance(base, str) or not base:
@@ -85,9 +85,9 @@ def _hash_of_base(base: str) -> str | None:
 
 
 def whole_model(model: str, folder_of: Callable[[str], Path | None]) -> str:
-    """What `model` is an adapter of, through all adapters between them, or itself.
+    """Returns the whole model below `model`, through all adapters between them; `model` itself if it is no adapter.
 
-    `folder_of`: where a model's files are; None where they are not here.
+    `folder_of` returns the folder of a model's files; None if they are not on this machine.
     """
     for _ in range(DEEPEST):
         folder = folder_of(model)
@@ -99,23 +99,23 @@ def whole_model(model: str, folder_of: Callable[[str], Path | None]) -> str:
 
 
 def text_config(folder: Path) -> dict[str, Any]:
-    """What config.json says of the part that reads and writes text; empty where there is none that can be read."""
+    """Returns the text part of config.json; empty if there is none that can be read."""
     return text_part(_read(folder / CONFIG))
 
 
 def text_part(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A model of text and images has a configuration for each."""
+    """Returns the text part of a configuration: a model of text and images nests one for each."""
     nested = config.get("text_config")
     return dict(nested if isinstance(nested, Mapping) and nested else config)
 
 
 def context_length(config: Mapping[str, Any]) -> int | None:
-    """Tokens, by the text part of a configuration; None where it does not say."""
+    """Returns the context length in tokens from a text configuration; None if it has none."""
     return _first(config, *CONTEXT_NAMES)
 
 
 def dimensions(config: Mapping[str, Any]) -> Dimensions | None:
-    """By the text part of a configuration, in the words of Llama's or of GPT-2's; None where it says too little."""
+    """Reads a text configuration with Llama's or GPT-2's keys. Returns None if required ones are missing."""
     hidden, layers = _first(config, "hidden_size", "n_embd", "d_model"), _first(config, "num_hidden_layers", "n_layer")
     heads = _first(config, "num_attention_heads", "n_head")
     if hidden is None or layers is None or heads is None:
@@ -132,12 +132,12 @@ def dimensions(config: Mapping[str, Any]) -> Dimensions | None:
 
 
 def declared_dtype(config: Mapping[str, Any]) -> str:
-    """As the model's maker declares it, empty where nobody does; transformers had another word for it before."""
+    """Returns the declared dtype, or an empty text. Older versions of transformers wrote `torch_dtype`."""
     return str(config.get("dtype") or config.get("torch_dtype") or "")
 
 
 def chat_template(folder: Path) -> str | None:
-    """The one that lies beside a model; None for a model that brings none."""
+    """Returns the chat template in the model's folder; None if it has none."""
     try:
         with open_regular(folder / "chat_template.jinja") as file:
             return file.read(LARGEST_JSON).decode("utf-8")

@@ -11,16 +11,16 @@ _NAME = re.compile(r"ft:.+:([A-Za-z0-9][A-Za-z0-9._-]{0,127})")
 
 @dataclass(frozen=True)
 class FineTuned:
-    """What a name says of its origin."""
+    """The origin that is encoded in a model's name."""
 
     run_ids: tuple[str, str]
-    """The run is one of these: jobs of the OpenAI dialect have ids with a prefix that their models' names lack."""
+    """The candidates for the run's id: the ids of jobs of the OpenAI dialect have a prefix that model names lack."""
     step: int | None
-    """Of the checkpoint; None: the finished model."""
+    """The checkpoint's step; None: the finished model."""
 
 
 def fine_tuned_name(base: str, suffix: str | None, run_id: str, *, step: int | None = None) -> str:
-    """Of a model that was fine-tuned before, `base` is what that one began from."""
+    """Returns the model's name. If `base` was fine-tuned itself, its own base takes its place in the name."""
     while parse_fine_tuned(base) is not None:
         base = _CHECKPOINT.sub("", base).removeprefix("ft:").rsplit(":", 3)[0]
     name = f"ft:{base}:{ORGANIZATION}:{suffix or ''}:{run_id.removeprefix(JOB_PREFIX)}"
@@ -28,9 +28,9 @@ def fine_tuned_name(base: str, suffix: str | None, run_id: str, *, step: int | N
 
 
 def parse_fine_tuned(name: str) -> FineTuned | None:
-    """None for the name of anything else."""
+    """Returns the origin of a fine-tuned model; None if `name` is not the name of one."""
     checkpoint = _CHECKPOINT.search(name)
-    found = _NAME.fullmatch(_CHECKPOINT.sub("", name))
-    if found is None:
+    match = _NAME.fullmatch(_CHECKPOINT.sub("", name))
+    if match is None:
         return None
-    return FineTuned((found[1], JOB_PREFIX + found[1]), int(checkpoint[1]) if checkpoint else None)
+    return FineTuned((match[1], JOB_PREFIX + match[1]), int(checkpoint[1]) if checkpoint else None)

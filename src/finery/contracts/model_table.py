@@ -1,10 +1,11 @@
-"""Names that the administrator gives to base models: `gpt-4o-mini` may stand for a local one."""
+"""Aliases for base models that the administrator configures: `gpt-4o-mini` may stand for a local model."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from finery.contracts.base_models import StrictModel
 from finery.contracts.deployment import EngineChoice
 from finery.contracts.visible_text import PLAIN
 
@@ -13,32 +14,30 @@ MOST = 1000
 
 
 class ModelTableError(ValueError):
-    """The message names the entry and its key, for whoever wrote the table."""
+    """The table is invalid; the message names the entry and its key."""
 
 
-class BaseModelEntry(BaseModel):
-    """What one name stands for, and what holds for it unless a request says otherwise."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+class BaseModelEntry(StrictModel):
+    """The model behind one alias, and its defaults, which a request may override."""
 
     model: Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
     """A built-in model, a folder (`./folder`), a run's id, or a hub id; never another alias."""
     description: str = Field(default="", max_length=500)
     max_length: int | None = Field(default=None, ge=8, le=1_048_576)
-    """Tokens per row of training data."""
+    """Maximum tokens per row of training data."""
     max_context: int | None = Field(default=None, ge=16, le=1_048_576)
-    """Tokens of prompt and answer when it is served."""
+    """Maximum tokens of prompt and answer together when it is served."""
     chat_template: str | None = Field(default=None, max_length=100_000)
-    """Jinja, for training and serving; replaces the tokenizer's own."""
+    """Jinja source for training and serving; replaces the tokenizer's own template."""
     method: Literal["auto", "lora", "full"] = "auto"
     learning_rate: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] | None = None
-    """What a learning rate multiplier multiplies; None: by the rule of `auto`."""
+    """The rate that a learning rate multiplier scales; None: the rate that `auto` chooses."""
     engine: EngineChoice = "auto"
 
     @field_validator("learning_rate", mode="before")
     @classmethod
     def _from_text(cls, value: Any) -> Any:
-        """`1e-4` is text to YAML 1.1."""
+        """Converts text: YAML 1.1 reads `1e-4` as text."""
         return float(value) if isinstance(value, str) else value
 
 
@@ -53,19 +52,19 @@ class _Document(BaseModel):
     @field_validator("models", mode="before")
     @classmethod
     def _short_form(cls, value: Any) -> Any:
-        """`gpt-4o-mini: finery/tiny-llama` says only the model."""
+        """Expands the short form `alias: model` to an entry."""
         if not isinstance(value, dict):
             return value
         return {name: {"model": entry} if isinstance(entry, str) else entry for name, entry in value.items()}
 
 
 def parse_model_table(document: object) -> ModelTable:
-    """Of the document `{models: {name: entry}}`. Raises ModelTableError."""
+    """Parses the document `{models: {name: entry}}`. Raises ModelTableError."""
     try:
         table = _Document.model_validate({} if document is None else document).models
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
-        # A key that is misspelt explains the one that is missing.
+        # A misspelt key explains why another is missing, so it is reported first.
         detail = next((one for one in details if one["type"] == "extra_forbidden"), details[0])
         place = ".".join(str(part) for part in detail["loc"])
         raise ModelTableError(f"{place}: {detail['msg']}") from error

@@ -1,4 +1,4 @@
-"""Numbers that are given as numbers."""
+"""A base model whose numeric fields refuse booleans."""
 
 from functools import cache
 from types import NoneType, UnionType
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationInfo, field_validator
 
 
 class PlainNumbers(BaseModel):
-    """Refuses true and false where a number is asked for: pydantic takes them for 1 and 0, a learning rate of 1 too."""
+    """Refuses true and false in numeric fields: pydantic would read them as 1 and 0, a learning rate of 1 say."""
 
     @field_validator("*", mode="before")
     @classmethod
@@ -24,7 +24,7 @@ def _numbers_of(model: type[BaseModel]) -> frozenset[str]:
 
 
 def _is_number(annotation: Any) -> bool:
-    """Also where None or a word may stand in its place."""
+    """Returns whether the type is a number, or a union of numbers with None or literals."""
     origin = get_origin(annotation)
     if origin is Annotated:
         return _is_number(get_args(annotation)[0])

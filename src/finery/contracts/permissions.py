@@ -1,4 +1,4 @@
-"""Who asks, and what they may do."""
+"""Permissions, user levels, and the principal in whose name a request acts."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,49 +10,49 @@ class Permission(StrEnum):
     RUNS_READ = "runs:read"
     RUNS_WRITE = "runs:write"
     RUNS_ALL = "runs:all"
-    """Everyone's runs are seen and acted on like one's own."""
+    """To see and change everyone's runs."""
     COMMANDS_RUN = "commands:run"
-    """Programs of one's own as the server's user, which is worth as much as a shell on its machine."""
+    """To run own programs as the server's user, which equals a shell on its machine."""
     QUEUE_WRITE = "queue:write"
-    """The order of the queue and its limits."""
+    """To change the order and the limits of the queue."""
     DATASETS_READ = "datasets:read"
     DATASETS_WRITE = "datasets:write"
     DATASETS_ALL = "datasets:all"
-    """Everyone's datasets and files are seen and acted on like one's own."""
+    """To see and change everyone's datasets and files."""
     MODELS_READ = "models:read"
     MODELS_USE = "models:use"
     DEPLOYMENTS_READ = "deployments:read"
     DEPLOYMENTS_WRITE = "deployments:write"
     DEPLOYMENTS_ALL = "deployments:all"
-    """Everyone's deployments are seen and acted on like one's own."""
+    """To see and change everyone's deployments."""
     SYSTEM_READ = "system:read"
     ACCOUNT_SELF = "account:self"
-    """One's own account: seen, its password changed."""
+    """To see the own account and change its password."""
     KEYS_SELF = "keys:self"
-    """One's own API keys."""
+    """To manage the own API keys."""
     WEBHOOKS_WRITE = "webhooks:write"
-    """One's own webhooks: set, listed, deleted, their deliveries seen and sent again."""
+    """To manage the own webhooks and resend their deliveries."""
     SECRETS_WRITE = "secrets:write"
-    """One's own secrets: set, deleted, listed by name."""
+    """To set, delete and list the own secrets."""
     SECRETS_ALL = "secrets:all"
-    """The server's secrets, which every run may use."""
+    """To manage the server's secrets, which every run may use."""
     USERS_READ = "users:read"
     USERS_WRITE = "users:write"
-    """Worth as much as all others: it can set an administrator's password."""
+    """To manage users. It equals all other permissions, since it can set an administrator's password."""
     AUDIT_READ = "audit:read"
     PUBLIC = "public"
-    """Nothing is needed: health, and the documentation of the API."""
+    """For routes that need no permission: health, and the documentation of the API."""
 
 
 class Level(StrEnum):
     VIEWER = "viewer"
-    """Reads."""
+    """May read."""
     RESEARCHER = "researcher"
-    """Also has runs, data sets, models and deployments of their own."""
+    """May also have own runs, datasets, models and deployments."""
     LEAD = "lead"
-    """Also acts on everyone's runs and deployments, and on the queue."""
+    """May also change everyone's runs and deployments, and the queue."""
     ADMIN = "admin"
-    """May do all."""
+    """May do everything."""
 
 
 _READS = frozenset(
@@ -95,18 +95,18 @@ def permissions_of(levels: Iterable[Level]) -> frozenset[Permission]:
 
 @dataclass(frozen=True)
 class Principal:
-    """Whoever a request comes from."""
+    """The actor of a request, with its permissions."""
 
     user_id: str | None
-    """What owned objects store as their owner; None: nobody's account."""
+    """Stored as the owner of what it creates; None: no account."""
     name: str
     permissions: frozenset[Permission]
     is_local: bool = False
     """The person on this machine while no account exists."""
     is_scoped: bool = False
-    """Came with a key that has fewer permissions than its user may have."""
+    """Whether it authenticated with a key that has fewer permissions than its user."""
     expires_at: datetime | None = None
-    """Of the key that it came with; None: no key, or one that does not expire."""
+    """When its key expires; None: no key, or one without expiry."""
 
     def may(self, permission: Permission) -> bool:
         return permission is Permission.PUBLIC or permission in self.permissions
@@ -126,5 +126,5 @@ class Principal:
 
 LOCAL_ADMINISTRATOR = Principal(None, "local administrator", frozenset(Permission), is_local=True)
 SERVER = Principal(None, "server", frozenset(Permission))
-"""The server's own loops and streams, for what was allowed before."""
+"""The actor of the server's own loops and streams, whose work was permitted before."""
 NOBODY = Principal(None, "nobody", frozenset({Permission.PUBLIC}))

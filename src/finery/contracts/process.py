@@ -1,25 +1,22 @@
-"""What the server and an executor say to each other about a supervised process."""
+"""Types that the server and an executor exchange about a supervised process, and what its exit means for the run."""
 
 import signal
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
+from finery.contracts.base_models import StrictModel
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.status import Reason
 from finery.kit.limits import HANG_SIGNAL
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Launch(Frozen):
-    """One attempt, ready to be started."""
+class Launch(StrictModel):
+    """One attempt of a run, with all that an executor needs to start its process."""
 
     mark: str
-    """See `layout.mark_of`: the value of MARK_VARIABLE in every process of the attempt."""
+    """The value of MARK_VARIABLE in every process of the attempt; see `layout.mark_of`."""
     directory: Path
     """The run directory (absolute)."""
     attempt: int
@@ -27,24 +24,24 @@ class Launch(Frozen):
     working_directory: Path
     log_file: Path
     environment: dict[str, str] = {}
-    """Added to the executor's clean environment; secrets travel here and nowhere else."""
+    """Added to the executor's clean environment. Secrets are passed here and nowhere else."""
     grace_seconds: float = 30.0
-    """Between SIGTERM and SIGKILL when the time limit is reached."""
+    """Seconds between SIGTERM and SIGKILL when the time limit is reached."""
     time_limit_seconds: float | None = None
     warm_entry: str | None = None
-    """A module that a warm parent may run in place of `argv` (`finery.trainers`), given `argv[-1:]`."""
+    """A module that a warm parent may run in place of `argv` (`finery.trainers`), with the arguments `argv[-1:]`."""
 
 
-class Handle(Frozen):
-    """Names an attempt to the executor that started it; stored with the run."""
+class Handle(StrictModel):
+    """Identifies an attempt to the executor that started it; stored with the run."""
 
     directory: Path
     attempt: int
     details: dict[str, Any] = {}
 
 
-class ArtifactRef(Frozen):
-    """Something that a run leaves behind."""
+class ArtifactRef(StrictModel):
+    """A file or folder that a run produced."""
 
     name: str
     type: str
@@ -53,64 +50,64 @@ class ArtifactRef(Frozen):
     """Absolute."""
 
 
-class Outcome(Frozen):
-    """The trainer's own account (outcome.json)."""
+class Outcome(StrictModel):
+    """How the trainer itself says that it ended (outcome.json)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+    model_config = ConfigDict(validate_by_name=True)
 
     reason: Reason
     message: str | None = None
-    # Trainers outlive the server that started them: one of the version before writes `figures`.
+    # Trainers outlive the server that started them, and those of the previous version write `figures`.
     metrics: dict[str, float] = Field(default={}, validation_alias="figures")
     artifacts: list[ArtifactRef] = []
 
 
-class Exit(Frozen):
+class Exit(StrictModel):
     """How the process ended (exit.json)."""
 
     exit_code: int | None
-    """None when a signal ended it, or when it could not be started."""
+    """None if a signal ended the process, or if it could not be started."""
     signal: int | None = None
     start_error: str | None = None
     start_errno: int | None = None
-    """The system's number of that error, where it had one."""
+    """The error's errno, if it had one."""
     terminated: bool = False
-    """True when SIGTERM was sent on request."""
+    """True if SIGTERM was sent on request."""
     timed_out: bool = False
     swept: int = 0
-    """How many stray processes were killed after it."""
+    """Number of stray processes that were killed after it."""
     started_at: float | None = None
     finished_at: float
     max_rss_bytes: int | None = None
     outcome: Outcome | None = None
 
 
-class Starting(Frozen):
-    """Submitted; the process has not been seen yet."""
+class Starting(StrictModel):
+    """The attempt was submitted; its process has not been seen yet."""
 
 
-class Alive(Frozen):
+class Alive(StrictModel):
     started_at: float
     stopped: bool = False
-    """True while the process is held by SIGSTOP."""
+    """True while the process is stopped by SIGSTOP."""
 
 
-class Exited(Frozen):
+class Exited(StrictModel):
     exit: Exit
 
 
-class Lost(Frozen):
-    """Nothing minds the attempt any more, and whoever did left no account of its end."""
+class Lost(StrictModel):
+    """Nothing supervises the attempt any more, and there is no exit.json."""
 
     detail: str
     began: bool = True
-    """False where it is certain that its process never began, and that it never will."""
+    """False if it is certain that its process neither began nor will begin."""
     exit: Exit | None = None
-    """What the trainer itself had said of its end before its minder was gone; nobody saw how its process ended."""
+    """The trainer's own outcome, if it wrote one; nobody saw how its process ended."""
 
 
-class Unknown(Frozen):
-    """The executor cannot say now (a cluster out of reach). Never a failure."""
+class Unknown(StrictModel):
+    """The executor cannot tell at the moment (an unreachable cluster, for example). This is never a failure."""
 
     detail: str
 
@@ -118,27 +115,19 @@ class Unknown(Frozen):
 Observation = Starting | Alive | Exited | Lost | Unknown
 
 OUTSIDE_SIGNALS = frozenset(
-    {
-        signal.SIGHUP,
-        signal.SIGINT,
-        signal.SIGQUIT,
-        signal.SIGKILL,
-        signal.SIGTERM,
-        signal.SIGUSR1,
-        signal.SIGUSR2,
-    }
+    {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGKILL, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2}
 )
-"""Signals that a program does not bring upon itself, as it does SIGSEGV, SIGBUS or SIGABRT: an operator, a shutdown, a
-cluster that wants its machine back, or a guard of its memory sends them."""
+"""Signals that others send: an operator, a shutdown, a cluster that wants its machine back, the kernel out of memory.
+A program raises SIGSEGV, SIGBUS and SIGABRT itself."""
 DISK_FULL_EXIT_CODE = 74
-"""EX_IOERR: a trainer that cannot even write its outcome, or its log, says so with it."""
+"""EX_IOERR: the exit code of a trainer that can write neither its outcome nor its log."""
 
 
 def reason_of_exit(ending: Exit) -> tuple[Reason, str | None]:
-    """The reason for an attempt's end, and the message for its user.
+    """Returns why an attempt ended, and the message for its user.
 
-    A whole outcome is the last thing that a trainer writes, after all that it leaves behind. So it holds whatever
-    became of the process afterwards: one that crashed while it left the interpreter has done its work all the same.
+    A trainer writes its outcome last, after its artifacts. So a complete outcome counts whatever became of the process
+    afterwards: one that crashed while the interpreter shut down has done its work all the same.
     """
     if ending.start_error is not None:
         return Reason.START_FAILED, ending.start_error

@@ -1,65 +1,63 @@
-"""A run with all that it names resolved. The domain makes it, its row keeps it, and each attempt reads it."""
+"""A run's resolved inputs (absolute paths, pinned data), stored with the run, and the spec that a trainer reads."""
 
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from finery.contracts.base_models import StrictModel
 
 
-class StoredVersion(BaseModel):
-    """What is kept for good of the stored data that a run reads."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class StoredVersion(StrictModel):
+    """Pins the stored data that a run reads."""
 
     dataset: str | None
-    """An id; None, like the version, for a file that belongs to no dataset."""
+    """The dataset's id; None, like the version, for a file that belongs to no dataset."""
     version: int | None
     sha256: str
 
 
-class ResolvedData(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class ResolvedData(StrictModel):
     path: Path
     entry: str | None = None
-    """Of the dataset_info.json there."""
+    """The entry of the dataset_info.json at `path`."""
     stored: StoredVersion | None = None
 
 
-class ResolvedRun(BaseModel):
-    """Paths are absolute and were checked. Models, data and folders go by the configuration's field that names them
-    (contracts.inputs): `dataset_path`, `experts.0.dataset_path`."""
+class ResolvedRun(StrictModel):
+    """Paths are absolute and were checked. The keys of models, datasets and folders are the configuration's fields that
+    name them (contracts.inputs): `dataset_path`, `experts.0.dataset_path`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", validate_by_name=True)
+    model_config = ConfigDict(validate_by_name=True)
 
     models: dict[str, str] = {}
-    """Each an absolute folder, `finery/<built-in>`, or a hub id."""
+    """Each model is an absolute folder, `finery/<built-in>`, or a hub id."""
     datasets: dict[str, ResolvedData] = {}
     folders: dict[str, Path] = {}
     output_dir: Path | None = None
-    """Where the finished model is swapped in, whole. None: there is none, or it was given up."""
+    """Where the finished model is swapped in as a whole. None: there is no output, or it was given up."""
     forgotten_output: Path | None = None
-    """The folder that is to go, of a model that was given up."""
+    """The folder of a model that was given up, which is to be deleted."""
     secrets: list[str] = []
-    """Those that it cannot do without: environment variables, whose values are kept out of what is told."""
-    # Runs that are in the database since before have it under its old word.
+    """Names of required secrets. Each becomes an environment variable; its value is redacted in logs and events."""
+    # Runs that an older version stored have it under its old name.
     optional_secrets: list[str] = Field(default=[], validation_alias="customary_secrets")
-    """Those that it takes where they are stored."""
+    """Names of secrets that the run gets if they are stored."""
 
 
 class RunSpec(ResolvedRun):
-    """What a trainer reads (spec.json): the run, at the place where an attempt of it is carried out."""
+    """What a trainer reads (spec.json): the run, with the paths of the machine on which the attempt runs."""
 
     run_id: str
     recipe: str
     trainer: str
     """The function that carries it out, as `module:function`."""
     config: dict[str, Any]
-    """The recipe's validated configuration; what it names is as the user gave it."""
+    """The recipe's validated configuration; its inputs are as the user wrote them."""
     home: Path
     output_dir: Path
     models_cache: Path
     """Where built-in models are made and kept."""
     gpus: list[int] = []
-    """The leased GPUs' indexes; empty: CPU."""
+    """Indexes of the leased GPUs; empty: CPU."""
     cpu_threads: int = 1

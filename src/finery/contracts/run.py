@@ -1,32 +1,33 @@
-"""A run, as every side sees it."""
+"""Runs as services return them and take them: the run, its request, changes, filters, progress and artifacts."""
 
 from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from finery.contracts.base_models import FrozenModel, StrictModel
 from finery.contracts.numbers import PlainNumbers
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.contracts.visible_text import PLAIN
 
 EXTERNAL = "external"
-"""In place of a recipe: carried out elsewhere, and only told of here."""
+"""In place of a recipe's name: the run is executed elsewhere, and only reported here."""
 LabelText = Annotated[str, Field(max_length=200), PLAIN]
 
 
 class Resources(PlainNumbers):
-    """What a run holds exclusively while it lives."""
+    """The resources that a run leases exclusively while it executes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     gpus: int | None = Field(default=None, ge=0, le=1024)
     """None: one GPU where the machine has any, else none."""
     cpu_slots: int = Field(default=1, ge=0, le=1024)
-    """For a run without a GPU; a run with one leases no slot."""
+    """CPU slots of a run without a GPU; a run with a GPU leases none."""
 
 
 class Progress(BaseModel):
-    """The newest figures; all optional, since recipes differ."""
+    """The newest metrics of a run; all are optional, since recipes differ."""
 
     model_config = ConfigDict(frozen=True, extra="allow", allow_inf_nan=False)
 
@@ -42,63 +43,57 @@ class Progress(BaseModel):
     stage: str | None = None
 
 
-class NewRun(BaseModel):
-    """A request for a run, in the core's words: a dialect maps its body to this."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class NewRun(StrictModel):
+    """A request for a run. A dialect maps its request body to this."""
 
     id: str | None = None
-    """Chosen by the client of a dialect that allows it, beside the run's own: eight hexadecimal digits, drawn."""
+    """The id that a client chose, if its dialect allows that; else eight random hexadecimal digits."""
     id_prefix: str = ""
-    """Before the id that is drawn: a dialect whose ids tell of what they are has 24 hexadecimal digits after it."""
+    """Prefix of a generated id, as in `ftjob-`; 24 random hexadecimal digits follow it."""
     source: str
-    """The dialect that asks (`native`, `train`, `registry`, …); it decides the words of its answers there."""
+    """The API through which the run came (`native`, `train`, `registry`, …), which decides the form of its answers."""
     recipe: str
     """A key of contracts.recipes.RECIPES, or `external`."""
     config: dict[str, Any] = {}
-    """The recipe's configuration, not yet validated; for `external`, whatever the client says."""
+    """The recipe's configuration, not yet validated; for `external`, any object."""
     name: str | None = Field(default=None, max_length=200)
     labels: dict[str, str] = {}
     priority: int = Field(default=0, ge=-1000, le=1000)
     resources: Resources = Resources()
     time_limit_seconds: float | None = Field(default=None, gt=0, le=10_000_000, allow_inf_nan=False)
-    """Of each attempt: a run that was paused or lost has it anew."""
+    """Limit of each attempt: it starts again after a pause or a lost attempt."""
     shared: bool = False
-    """Seen by all who may read runs."""
+    """Visible to everyone who may read runs."""
     idempotency_key: str | None = Field(default=None, max_length=200)
     is_retry: bool = False
-    """Whether the client says that it has sent this before: without a key, an equal request of the last minutes that
-    was accepted is the answer."""
+    """Whether the client says that it sends this again: without a key, an equal request that was accepted in the last
+    minutes is the answer."""
     resumed_from: str | None = None
-    """The ended run whose last checkpoint it begins from."""
+    """The ended run whose last checkpoint it starts from."""
     keep_refused: bool = False
-    """Whether a run whose data are bad is kept, failed, instead of refused."""
+    """Whether a run with invalid data is stored as failed instead of being refused."""
 
 
-class RunChanges(BaseModel):
-    """Only what is set changes; `name` alone can be cleared with None."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class RunChanges(StrictModel):
+    """Changes the fields that are set; only `name` can be cleared with None."""
 
     shared: bool | None = None
     name: LabelText | None = None
     labels: dict[LabelText, LabelText] | None = Field(default=None, max_length=50)
-    """All of them: they replace those before."""
+    """The complete labels, which replace the previous ones."""
 
 
-class Run(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Run(FrozenModel):
     id: str
-    """The one that its client chose, else its own: unique among the runs of its owner."""
+    """The id that its client chose, else `uid`; unique among the runs of its owner."""
     uid: str
-    """Its own: unique among all."""
+    """The generated id, unique among all runs."""
     number: int
-    """Grows with every run; the order of acceptance."""
+    """A counter in order of acceptance."""
     owner_id: str | None
-    """A user's id; None: nobody's."""
+    """A user's id; None: no owner."""
     shared: bool
-    """Seen by all who may read runs."""
+    """Visible to everyone who may read runs."""
     source: str
     recipe: str
     name: str | None
@@ -106,7 +101,7 @@ class Run(BaseModel):
     config: dict[str, Any]
     """The validated configuration, defaults included."""
     requested: dict[str, Any]
-    """The configuration as it was asked for."""
+    """The configuration as it was requested."""
     resources: Resources
     priority: int
     time_limit_seconds: float | None
@@ -118,13 +113,13 @@ class Run(BaseModel):
     """The field of the configuration that the error is about: `dataset_path`."""
     attempt: int
     resumed_from: str | None = None
-    """The ended run whose last checkpoint it began from."""
+    """The ended run whose last checkpoint it started from."""
     progress: Progress
     model_name: str | None
     dataset: str | None
     output_dir: str | None
     log_file: str | None
-    """Both relative to home where they lie there."""
+    """`output_dir` and `log_file` are relative to the home if they lie there."""
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None
@@ -133,29 +128,25 @@ class Run(BaseModel):
     """The sequence number of its newest event."""
 
 
-class RunFilter(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class RunFilter(StrictModel):
     statuses: frozenset[RunStatus] = frozenset()
-    """Empty: all."""
+    """Empty: every status."""
     recipe: str | None = None
     label: tuple[str, str] | None = None
     source: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
-    """All of these."""
+    """A run must have all of them."""
     without_labels: bool = False
 
 
 class RunPage(BaseModel):
-    """Newest first."""
+    """Sorted from newest to oldest."""
 
     runs: list[Run]
     next_cursor: str | None
 
 
-class Artifact(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Artifact(FrozenModel):
     id: int
     run_id: str
     name: str
@@ -163,5 +154,5 @@ class Artifact(BaseModel):
     path: str
     size_bytes: int
     sha256: str | None
-    """Hex; of a folder, over its sorted `<hash>  <relative path>` lines. None until it is computed."""
+    """Hexadecimal; a folder's is over its sorted `<hash>  <relative path>` lines. None until it is computed."""
     created_at: datetime

@@ -1,4 +1,4 @@
-"""The states of a run, who may follow whom, and the reasons that decide the last one."""
+"""Run states and their transitions, and the reasons for an attempt's end with the states that follow from them."""
 
 from enum import StrEnum
 
@@ -7,17 +7,17 @@ class RunStatus(StrEnum):
     QUEUED = "queued"
     """Accepted and durable; waiting for a lease."""
     STARTING = "starting"
-    """Claimed, with leases; its process is being started."""
+    """Claimed, with leases; its process is starting."""
     RUNNING = "running"
     """Its process was seen alive."""
     PAUSED = "paused"
     """Ended at a checkpoint on request, without leases; `resume` queues it again."""
     SUCCEEDED = "succeeded"
-    """Ended well; the output is whole."""
+    """Ended successfully; the output is complete."""
     FAILED = "failed"
-    """Ended badly; the reason and the error say how."""
+    """Ended with an error; `reason` and `error` say which."""
     CANCELLED = "cancelled"
-    """Ended because somebody asked for it."""
+    """Ended because it was cancelled."""
 
     @property
     def is_finished(self) -> bool:
@@ -25,7 +25,7 @@ class RunStatus(StrEnum):
 
     @property
     def is_live(self) -> bool:
-        """True while an attempt may have a process."""
+        """Whether an attempt may have a process."""
         return self in (RunStatus.STARTING, RunStatus.RUNNING)
 
 
@@ -33,25 +33,14 @@ FINISHED = frozenset({RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED
 
 TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.STARTING, RunStatus.PAUSED, RunStatus.CANCELLED, RunStatus.FAILED}),
-    RunStatus.STARTING: frozenset(
-        {
-            RunStatus.RUNNING,
-            RunStatus.QUEUED,
-            RunStatus.PAUSED,
-            RunStatus.SUCCEEDED,
-            RunStatus.FAILED,
-            RunStatus.CANCELLED,
-        }
-    ),
-    RunStatus.RUNNING: frozenset(
-        {RunStatus.QUEUED, RunStatus.PAUSED, RunStatus.SUCCEEDED, RunStatus.FAILED, RunStatus.CANCELLED}
-    ),
+    RunStatus.STARTING: frozenset({RunStatus.RUNNING, RunStatus.QUEUED, RunStatus.PAUSED, *FINISHED}),
+    RunStatus.RUNNING: frozenset({RunStatus.QUEUED, RunStatus.PAUSED, *FINISHED}),
     RunStatus.PAUSED: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED}),
     RunStatus.SUCCEEDED: frozenset(),
     RunStatus.FAILED: frozenset(),
     RunStatus.CANCELLED: frozenset(),
 }
-"""A run that the server carries out. `starting|running → queued` is a lost attempt that resumes."""
+"""Transitions of a run that the server executes. `starting|running → queued` is a lost attempt that resumes."""
 
 EXTERNAL_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.QUEUED: frozenset({RunStatus.RUNNING, *FINISHED}),
@@ -60,11 +49,11 @@ EXTERNAL_TRANSITIONS: dict[RunStatus, frozenset[RunStatus]] = {
     RunStatus.FAILED: frozenset(),
     RunStatus.CANCELLED: frozenset(),
 }
-"""A run that is carried out elsewhere and reported here."""
+"""Transitions of a run that is executed elsewhere and reported here."""
 
 
 class Intent(StrEnum):
-    """What somebody asked of a run; stored on it until an attempt's end answers it."""
+    """A request to end a run's attempt; stored with the run until the attempt has ended."""
 
     CANCEL = "cancel"
     PAUSE = "pause"
@@ -77,27 +66,27 @@ class Reason(StrEnum):
     COMPLETED = "completed"
     """The trainer finished its work."""
     STOPPED = "stopped"
-    """It was asked to stop early, and saved its model."""
+    """It stopped early on request, and saved its model."""
     PAUSED = "paused"
-    """It was asked to pause, and saved a checkpoint."""
+    """It paused on request, and saved a checkpoint."""
     ERROR = "error"
-    """The trainer failed by itself: bad data, NaN, a crash."""
+    """The trainer failed: invalid data, NaN, a crash."""
     KILLED = "killed"
-    """A signal from outside ended it, which nobody here had sent."""
+    """A signal ended it that the server had not sent."""
     OOM = "oom"
-    """It ran out of device or machine memory."""
+    """It ran out of GPU or machine memory."""
     CANCELLED = "cancelled"
-    """Somebody cancelled it."""
+    """It was cancelled."""
     TIMEOUT = "timeout"
     """It reached its time limit."""
     LOST = "lost"
-    """Its process vanished without an account of itself."""
+    """Its process vanished and left neither outcome nor exit code."""
     START_FAILED = "start_failed"
     """Its process could not be started."""
     INVALID_DATA = "invalid_data"
-    """Its data were refused before it was queued."""
+    """Its data was refused before it was queued."""
     DISK_FULL = "disk_full"
-    """The disk was full, or took nothing since it was read-only."""
+    """The disk was full or read-only."""
 
 
 STATUS_OF_REASON: dict[Reason, RunStatus] = {
@@ -117,24 +106,24 @@ STATUS_OF_REASON: dict[Reason, RunStatus] = {
 
 
 class Recovery(StrEnum):
-    """What is tried before a run fails, as often as `max_lost` allows without a checkpoint in between."""
+    """What the server tries before a run fails, at most `max_lost` times without a new checkpoint in between."""
 
     NONE = "none"
-    """It would end in the same way once more."""
+    """Nothing: another attempt would end the same way."""
     CHECKPOINT = "checkpoint"
-    """It goes on from its last whole checkpoint. Without one it fails: whoever killed it may have meant it."""
+    """It resumes from its last checkpoint. Without one it fails, since whoever killed it may have meant to."""
     RESTART = "restart"
-    """It goes on from its last whole checkpoint, or else begins anew."""
+    """It resumes from its last checkpoint, or starts over without one."""
     SMALLER_BATCH = "smaller_batch"
-    """As RESTART, with half the batch; see trainers.training_loop."""
+    """As RESTART, with half the batch size; see trainers.training_loop."""
 
 
 RECOVERY_OF_REASON: dict[Reason, Recovery] = {
     Reason.LOST: Recovery.RESTART,
-    # Nobody had asked for it: a machine that shuts down sends SIGTERM, and the trainer saves.
+    # Without an intent to pause, this is a machine that shuts down: it sends SIGTERM, and the trainer saves.
     Reason.PAUSED: Recovery.RESTART,
     Reason.KILLED: Recovery.CHECKPOINT,
-    # Where the kernel ended it. A trainer that says so itself has tried the smallest batch.
+    # Only where the kernel killed it: a trainer that reports OOM itself has tried the smallest batch.
     Reason.OOM: Recovery.SMALLER_BATCH,
 }
-"""The others have none. docs/ARCHITECTURE.md has the table by causes."""
+"""Other reasons have Recovery.NONE. docs/ARCHITECTURE.md has the table by causes."""

@@ -1,18 +1,18 @@
-"""Stored datasets and their versions, as every side sees them."""
+"""Stored datasets: versions, statistics, previews and diffs, as services return them."""
 
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
+
+from finery.contracts.base_models import FrozenModel
 
 REFERENCE = "dataset:"
-"""How the name of a stored dataset begins where a path may stand: `dataset:<id or name>[@<version>]`."""
+"""Prefix of a stored dataset in a field for paths: `dataset:<id or name>[@<version>]`."""
 
 
-class Lengths(BaseModel):
-    """Over all rows. Median and 95th percentile are exact up to 512 and within 0.4 % above."""
-
-    model_config = ConfigDict(frozen=True)
+class Lengths(FrozenModel):
+    """Distribution over all rows. Median and 95th percentile are exact up to 512 and within 0.4 % above."""
 
     total: int
     min: int
@@ -22,32 +22,28 @@ class Lengths(BaseModel):
     max: int
 
 
-class Statistics(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Statistics(FrozenModel):
     rows: int
     invalid: int
-    """Rows of these that cannot be read, or have no known shape; they count nowhere below."""
+    """Those of the rows that cannot be read or have no known format; no count below includes them."""
     shapes: dict[str, int]
-    """Rows of each shape."""
+    """Number of rows by format."""
     roles: dict[str, int]
-    """Messages of each role; plain text has none."""
+    """Number of messages by role; plain text has no messages."""
     characters: Lengths
     tokens: Lengths
     """Estimated without a tokenizer: a quarter of a text's bytes in UTF-8, rounded up, and 4 for each message."""
     messages: Lengths
 
 
-class DatasetVersion(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class DatasetVersion(FrozenModel):
     dataset_id: str
     version: int
     """Counted from 1."""
     reference: str
     """`dataset:<id>@<version>`, usable as `dataset_path`."""
     filename: str
-    """As the client called it."""
+    """The name that the client gave."""
     suffix: str
     size_bytes: int
     sha256: str
@@ -56,9 +52,7 @@ class DatasetVersion(BaseModel):
     created_by: str
 
 
-class Dataset(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Dataset(FrozenModel):
     id: str
     owner_id: str | None
     shared: bool
@@ -69,20 +63,18 @@ class Dataset(BaseModel):
 
 
 class DatasetPage(BaseModel):
-    """Newest first."""
+    """Sorted from newest to oldest."""
 
     datasets: list[Dataset]
     next_cursor: str | None
 
 
-class PreviewRow(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class PreviewRow(FrozenModel):
     number: int
     """Counted from 1."""
     line: int
     value: dict[str, Any] | None
-    """None when the row cannot be read. Long texts are cut off."""
+    """None if the row cannot be read. Long texts are cut off."""
     problem: str | None = None
 
 
@@ -93,16 +85,14 @@ class Preview(BaseModel):
     has_more: bool
 
 
-class DiffSide(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class DiffSide(FrozenModel):
     rows: int
     unreadable: int
-    """Rows that cannot be read; they are compared with none."""
+    """Rows that cannot be read, which are not compared."""
 
 
 class DatasetDiff(BaseModel):
-    """Rows are compared as sets with counts: by content, whatever their order, their format and their keys' order."""
+    """The rows of two versions, compared as multisets: order of rows, file format and order of keys do not matter."""
 
     old: DiffSide
     new: DiffSide

@@ -1,4 +1,4 @@
-"""Text that names something: what is seen of it is all there is."""
+"""Validators for names and ids: no hidden characters, no blanks at either end, no slash in an id."""
 
 import unicodedata
 from typing import Annotated
@@ -9,8 +9,8 @@ from finery.kit.printable import first_hidden
 
 
 def check_plain(text: str) -> str:
-    """`text` itself. Raises ValueError for what a reader would not see, or would see elsewhere: controls, marks of
-    direction, characters without a width, blanks at either end.
+    """Returns `text`. Raises ValueError for characters that do not show or move others (controls, marks of direction,
+    zero-width characters) and for blanks at either end: two names that look alike must be one.
     """
     if (index := first_hidden(text)) is not None:
         told = f"U+{ord(text[index]):04X} {unicodedata.name(text[index], '')}".strip()
@@ -21,8 +21,8 @@ def check_plain(text: str) -> str:
 
 
 def check_id(text: str) -> str:
-    """`text` itself. Raises ValueError for what could not be asked for again: it stands in addresses as one of their
-    parts, and is compared by its bytes.
+    """Returns `text`. Raises ValueError for an id that could not be requested again: it must survive as one segment of
+    a URL, and is compared byte by byte.
     """
     check_plain(text)
     if "/" in text:
@@ -37,6 +37,6 @@ def check_id(text: str) -> str:
 
 
 PLAIN = AfterValidator(check_plain)
-"""For a field's annotation, behind its lengths, which are then told in their own words."""
+"""For a field's annotation; put it after the lengths, so that their errors come first."""
 ClientId = Annotated[str, Field(min_length=1, max_length=128), AfterValidator(check_id)]
-"""Chosen by a client for what it will ask for again."""
+"""An id that a client chose, for example a run's."""

@@ -1,4 +1,4 @@
-"""What happened to a run, and how an API tells its webhooks of it."""
+"""Events of runs for webhooks, and the interface by which an API renders them in its own format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,20 +15,19 @@ class RunEvent:
     type: RunEventType
     at: datetime
     run: Run
-    """As it is now, which may be later than the event."""
+    """The run's current state, which may be later than the event."""
 
 
 @dataclass(frozen=True)
 class EventBody:
     type: str
     body: Mapping[str, Any]
-    """JSON."""
 
 
 @dataclass(frozen=True)
 class EventMaker:
-    """An API's own words for events; its webhooks may ask for these types."""
+    """Renders events in an API's own format; its webhooks may subscribe to `types`."""
 
     types: tuple[str, ...]
     make: Callable[[RunEvent], EventBody | None]
-    """None: the API has no word for it."""
+    """Returns None if the API has no such event. The body is JSON."""

@@ -1,10 +1,12 @@
-"""Webhooks: who is told of what, and what became of each message."""
+"""Webhooks and their deliveries: event types, scopes, messages and the attempts to send them."""
 
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
+
+from finery.contracts.base_models import FrozenModel, StrictModel
 
 WEBHOOK_PREFIX = "we_"
 MESSAGE_PREFIX = "msg_"
@@ -20,9 +22,9 @@ TypeList = Annotated[list[Annotated[str, Field(max_length=64)]], Field(min_lengt
 
 class RunEventType(StrEnum):
     QUEUED = "run.queued"
-    """Accepted, or queued again: resumed, or lost and to be resumed."""
+    """Accepted, or queued again after a resume or a lost attempt."""
     STARTED = "run.started"
-    """Its process was seen alive; once an attempt."""
+    """Its process was seen alive; sent once per attempt."""
     PAUSED = "run.paused"
     SUCCEEDED = "run.succeeded"
     FAILED = "run.failed"
@@ -34,37 +36,33 @@ DEFAULT_TYPES = (RunEventType.SUCCEEDED, RunEventType.FAILED, RunEventType.CANCE
 
 
 class WebhookScope(StrEnum):
-    """Of whose runs a webhook tells."""
+    """Whose runs a webhook covers."""
 
     MINE = "mine"
     ALL = "all"
-    """Everyone's; only who may see everyone's runs has such a one."""
+    """Everyone's runs; it takes the permission to see them."""
 
 
 class MessageState(StrEnum):
     PENDING = "pending"
-    """To be sent, for the first time or again."""
+    """Waits for its first or next attempt."""
     DELIVERED = "delivered"
     FAILED = "failed"
-    """Every attempt failed; it is sent again when somebody asks for it."""
+    """Every attempt failed; it is sent again only on request."""
     CANCELLED = "cancelled"
-    """Its webhook was switched off before."""
+    """Its webhook was disabled before it was delivered."""
 
 
-class NewWebhook(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
+class NewWebhook(StrictModel):
     url: UrlText
     name: NameText | None = None
-    """None: the address's host."""
+    """None: the host of the URL."""
     event_types: TypeList = list(DEFAULT_TYPES)
     scope: WebhookScope = WebhookScope.MINE
 
 
-class WebhookChanges(BaseModel):
-    """Only what is set changes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
+class WebhookChanges(StrictModel):
+    """Changes the fields that are set."""
 
     url: UrlText | None = None
     name: NameText | None = None
@@ -73,12 +71,10 @@ class WebhookChanges(BaseModel):
     enabled: bool | None = None
 
 
-class Webhook(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class Webhook(FrozenModel):
     id: str
     owner_id: str | None
-    """A user's id; None: the server's, seen by those who see everyone's runs."""
+    """A user's id; None: a webhook of the server, visible to those who see everyone's runs."""
     name: str
     url: str
     event_types: list[str]
@@ -88,52 +84,48 @@ class Webhook(BaseModel):
     secret_hint: str
     """The last characters of the signing secret."""
     previous_secret_until: datetime | None
-    """Until then messages are signed with the secret before, too."""
+    """Until then, messages are also signed with the previous secret."""
     created_at: datetime
     updated_at: datetime
 
 
 class WebhookWithSecret(Webhook):
     secret: str = Field(repr=False)
-    """The signing secret, `whsec_…`; shown this once."""
+    """The signing secret, `whsec_…`, which is shown only once."""
 
 
-class DeliveryAttempt(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
+class DeliveryAttempt(FrozenModel):
     number: int
     at: datetime
     status_code: int | None
-    """What the receiver answered; None: nothing."""
+    """The status of the receiver's answer; None: there was no answer."""
     error: str | None
     response: str | None
-    """The begin of its answer, at most 1 KiB."""
+    """The start of the answer's body, at most 1 KiB."""
     milliseconds: int | None
-    """None while it is under way."""
+    """Duration; None while the attempt is in progress."""
 
     @property
     def has_ended(self) -> bool:
         return self.milliseconds is not None or self.error is not None
 
 
-class Delivery(BaseModel):
-    """A message to one webhook, and its attempts."""
-
-    model_config = ConfigDict(frozen=True)
+class Delivery(FrozenModel):
+    """A message to one webhook, and the attempts to send it."""
 
     id: str
-    """The `webhook-id` header; the same in every attempt."""
+    """The value of the `webhook-id` header, the same in every attempt."""
     type: str
     state: MessageState
     payload: str
-    """The body, exactly as it is sent."""
+    """The body exactly as it is sent."""
     created_at: datetime
     next_attempt_at: datetime | None
     attempts: list[DeliveryAttempt]
 
 
 class DeliveryPage(BaseModel):
-    """Newest first."""
+    """Sorted from newest to oldest."""
 
     deliveries: list[Delivery]
     next_cursor: str | None

@@ -28,7 +28,7 @@ class Reporter:
         """Raises OSError when the disk is full."""
         if self._silent:
             return
-        told = data.told()
+        told = data.as_json()
         if self._redact:
             told = self._redact.within(told)
         # Not a number is not JSON: pydantic writes such a figure as null.

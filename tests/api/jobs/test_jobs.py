@@ -164,7 +164,7 @@ class TestCancelJob:
             ends = [
                 event
                 for event in runs.list_events(session, run_id, LOCAL_ADMINISTRATOR)
-                if event.data.told().get("to") == RunStatus.CANCELLED
+                if event.data.as_json().get("to") == RunStatus.CANCELLED
             ]
         assert len(ends) == 1
 

@@ -48,7 +48,7 @@ def create(database: Database, home: Path, recipe: str = "sft", **config: Any) -
 def notices(database: Database, run: Run) -> dict[str, dict[str, Any]]:
     with database.read() as session:
         events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR, after=0, limit=100)
-    return {event.data.code: event.data.told() for event in events if isinstance(event, NoticeEvent)}
+    return {event.data.code: event.data.as_json() for event in events if isinstance(event, NoticeEvent)}
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ def check(
     assert isinstance(asked, TrainingConfig)
     machine: Machine = builders.machine(gpus=gpus)
     settings: dict[str, Any] = {"model": model, "dataset": dataset, "rows": rows, "gpus": gpus}
-    return [notice.told() for notice in check_fit(asked, recipe=RECIPES[recipe], machine=machine, **settings)]
+    return [notice.as_json() for notice in check_fit(asked, recipe=RECIPES[recipe], machine=machine, **settings)]
 
 
 def refusal(*args: Any, **settings: Any) -> str:
@@ -149,4 +149,4 @@ class TestPlanRun:
         with database.write() as session:
             run = runs.create(session, new, builders.context(home), LOCAL_ADMINISTRATOR)
             events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR)
-        assert "batch_too_large" in [event.data.told().get("code") for event in events]
+        assert "batch_too_large" in [event.data.as_json().get("code") for event in events]

@@ -35,7 +35,7 @@ LEVELS: Mapping[str, Literal["info", "warn", "error"]] = {"info": "info", "warni
 
 
 def to_event(event: Event, run: Run) -> JobEvent:
-    level, message, data = _TELLERS[event.type](event.data.told(), run)
+    level, message, data = _TELLERS[event.type](event.data.as_json(), run)
     is_metric = event.type in (EventType.PROGRESS, EventType.EVALUATION)
     return JobEvent(
         id=event_id(event),

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
+from finery.contracts.base_models import StrictModel
 from finery.contracts.datasets.message_reader import RowRefused, json_type_of
 from finery.contracts.datasets.messages import JsonObject
 from finery.kit.files import NotRegular, open_regular
@@ -20,10 +21,8 @@ class InfoRefused(ValueError):
     """A dataset_info.json, or an entry of it, that cannot be used; the message is for the user."""
 
 
-class Columns(BaseModel):
+class Columns(StrictModel):
     """What each thing is called in the file. `history` and those after it have no name unless one is given."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     prompt: str | None = None
     query: str | None = None
@@ -37,9 +36,7 @@ class Columns(BaseModel):
     kto_tag: str | None = None
 
 
-class Tags(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class Tags(StrictModel):
     role_tag: str = "from"
     content_tag: str = "value"
     user_tag: str = "human"
@@ -49,9 +46,7 @@ class Tags(BaseModel):
     system_tag: str = "system"
 
 
-class Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class Entry(StrictModel):
     file_name: str
     formatting: Literal["alpaca", "sharegpt"] = "alpaca"
     ranking: bool = False

@@ -5,7 +5,8 @@ from typing import Literal
 
 from pydantic import Field, TypeAdapter, computed_field
 
-from finery.contracts.datasets.report import DatasetReport, Frozen, Place
+from finery.contracts.base_models import StrictModel
+from finery.contracts.datasets.report import DatasetReport, Place
 from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 
 BUDGET_BYTES = 32 * 2**20
@@ -13,7 +14,7 @@ ENOUGH_ROWS = 100
 """A sample of fewer says nothing of the rows that are not in it."""
 
 
-class MeasurementRequest(Frozen):
+class MeasurementRequest(StrictModel):
     """What `python -m finery.trainers.measuring` reads on its standard input. Paths are absolute."""
 
     dataset: Path
@@ -39,7 +40,7 @@ class RowFailure(Place):
         return f"line {self.line} (row {self.row}): {self.reason}"
 
 
-class TokenLengths(Frozen):
+class TokenLengths(StrictModel):
     """Of the rows before they are cut, in tokens; of a preference row, with its longer answer."""
 
     min: int = 0
@@ -49,7 +50,7 @@ class TokenLengths(Frozen):
     max: int = 0
 
 
-class Measurement(Frozen):
+class Measurement(StrictModel):
     is_measured: Literal[True] = True
     recipe: str
     model: str
@@ -83,12 +84,12 @@ class Measurement(Frozen):
     lengths: TokenLengths = TokenLengths()
 
 
-class NotMeasured(Frozen):
+class NotMeasured(StrictModel):
     is_measured: Literal[False] = False
     reason: str
 
 
-class MeasurementRefused(Frozen):
+class MeasurementRefused(StrictModel):
     """What the program says where the model or the file cannot be read."""
 
     refused: str

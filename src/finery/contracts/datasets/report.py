@@ -3,17 +3,15 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, computed_field
+from pydantic import computed_field
+
+from finery.contracts.base_models import StrictModel
 
 MAX_NAMED = 20
 """So many of each kind are named; all are counted."""
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Place(Frozen):
+class Place(StrictModel):
     """Where a row stands."""
 
     line: int
@@ -22,7 +20,7 @@ class Place(Frozen):
     """Which row it is, from 1."""
 
 
-class RowIssue(Frozen):
+class RowIssue(StrictModel):
     """What is wrong with one row."""
 
     line: int
@@ -50,7 +48,7 @@ class WarningKind(StrEnum):
     """The conversation goes on after a tool call that no tool answered."""
 
 
-class RowWarning(Frozen):
+class RowWarning(StrictModel):
     kind: WarningKind
     message: str
     count: int
@@ -58,12 +56,12 @@ class RowWarning(Frozen):
     """The first twenty."""
 
 
-class Repetition(Frozen):
+class Repetition(StrictModel):
     first: Place
     again: Place
 
 
-class Duplicates(Frozen):
+class Duplicates(StrictModel):
     """Rows with the messages of an earlier row; weights, ids and other columns are not compared."""
 
     count: int
@@ -73,12 +71,12 @@ class Duplicates(Frozen):
     """So many of the first rows were compared; fewer than there are only in a very long file."""
 
 
-class Shared(Frozen):
+class Shared(StrictModel):
     row: Place
     validation: Place
 
 
-class Overlap(Frozen):
+class Overlap(StrictModel):
     """Rows that the validation file has too: it then measures what was learned by heart."""
 
     file: Path
@@ -96,7 +94,7 @@ class Longest(Place):
     bytes: int
 
 
-class DatasetReport(Frozen):
+class DatasetReport(StrictModel):
     file: Path
     recipe: str
     bytes: int

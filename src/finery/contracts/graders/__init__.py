@@ -1,4 +1,4 @@
-"""What gives an answer its score: graders in OpenAI's shapes, their templates and their formulas."""
+"""Graders that score answers, in the format of OpenAI's API: their types, templates and formulas."""
 
 from finery.contracts.graders.formula import Formula, FormulaFailed, FormulaRefused
 from finery.contracts.graders.templates import FieldMissing, item_paths, render, sample_of

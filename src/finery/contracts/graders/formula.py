@@ -1,7 +1,7 @@
-"""The formula of a `multi` grader: arithmetic over its graders' scores, and nothing else.
+"""The formula of a `multi` grader: parses and evaluates arithmetic over its graders' scores.
 
-Python's own grammar reads it, no Python ever runs: of the tree only numbers, names, five operators and eight
-functions are accepted.
+Python's parser reads it, but nothing is executed: only numbers, names, five operators and eight functions are accepted
+in the syntax tree.
 """
 
 import ast
@@ -35,15 +35,15 @@ FUNCTIONS = (*OF_SEVERAL, *OF_ONE)
 
 
 class FormulaRefused(ValueError):
-    """It is no formula over these names."""
+    """The text is no formula over the graders' names."""
 
 
 class FormulaFailed(ArithmeticError):
-    """It has no value for these scores: a division by zero, the root of a negative number, a number too large."""
+    """The formula has no value for the scores: a division by zero, a root of a negative number, an overflow."""
 
 
 class Formula:
-    """`^` is the power, `log` the natural one. Raises FormulaRefused."""
+    """A parsed formula. `^` is the power, `log` the natural logarithm. The constructor raises FormulaRefused."""
 
     def __init__(self, text: str, names: Collection[str]) -> None:
         self._names = names
@@ -51,7 +51,7 @@ class Formula:
         self._check(self._body, 0)
 
     def value(self, scores: Mapping[str, float]) -> float:
-        """Finite. Raises FormulaFailed."""
+        """Returns the finite value for the scores. Raises FormulaFailed."""
         try:
             value = float(_value(self._body, scores))
         except (ArithmeticError, ValueError) as error:
@@ -112,7 +112,7 @@ def _check_number(node: ast.AST) -> None:
     value = node.value if isinstance(node, ast.Constant) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise FormulaRefused("the formula may only hold numbers, names of graders, + - * / ^ and functions")
-    # An integer beyond the floats compares well with them, and cannot become one.
+    # An integer beyond the range of floats can be compared with them, but not converted to one.
     if not abs(value) <= sys.float_info.max:
         raise FormulaRefused("the formula holds a number that is too large")
 

@@ -1,6 +1,6 @@
-"""Places in a grader's texts: `{{ item.answer }}`, `{{ sample.output_json.steps[0]["my key"] }}`.
+"""Renders the templates in graders: `{{ item.answer }}`, `{{ sample.output_json.steps[0]["my key"] }}`.
 
-Paths only. Nothing in a template is computed, and what is put in is never read as a template again.
+A template has paths only and computes nothing. A rendered value is never read as a template again.
 """
 
 import json
@@ -10,27 +10,27 @@ from typing import Any
 
 JsonObject = dict[str, Any]
 Path = tuple[str | int, ...]
-"""A namespace, then keys and indexes."""
+"""The namespace (`item` or `sample`), then keys and indexes."""
 
 STEP = re.compile(r"""\.([\w-]+)|\[(\d{1,6})\]|\["([^"\]]+)"\]|\['([^'\]]+)'\]""")
 LONGEST_PATH = 32
 MOST_PLACES = 1000
-"""Of one template."""
+"""Maximum number of placeholders in one template."""
 SAMPLE_FIELDS = ("output_text", "output_json", "choices")
 NOT_SAMPLED = ("output_tools", "output_audio")
-"""What OpenAI's samples also have; here a sample is text, and such a place would always be empty."""
+"""Fields of OpenAI's samples that are always empty here, since a sample is text."""
 
 
 class FieldMissing(LookupError):
-    """The item or the sample has nothing at that place."""
+    """The item or the sample has no value at the path."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{written(path)} is missing")
+        super().__init__(f"{path_text(path)} is missing")
         self.path = path
 
 
 def sample_of(text: str) -> JsonObject:
-    """The `sample` namespace of an answer. `output_json` is there only when the whole answer is JSON."""
+    """Returns the `sample` namespace of an answer; it has `output_json` only if the whole answer is JSON."""
     message = {"role": "assistant", "content": text}
     sample: JsonObject = {"output_text": text, "choices": [{"index": 0, "message": message}]}
     try:
@@ -41,7 +41,7 @@ def sample_of(text: str) -> JsonObject:
 
 
 def check_template(text: str) -> str:
-    """The text itself. Raises ValueError naming the place that is no path."""
+    """Returns `text`. Raises ValueError that names a placeholder which is no path."""
     if text.count("{{") > MOST_PLACES:
         raise ValueError(f"a template has at most {MOST_PLACES} places")
     for path in paths_of(text):
@@ -51,23 +51,23 @@ def check_template(text: str) -> str:
 
 
 def paths_of(text: str) -> list[Path]:
-    """Raises ValueError."""
+    """Returns the paths in a template. Raises ValueError."""
     return [part for part in _parts(text) if isinstance(part, tuple)]
 
 
 def item_paths(texts: list[str]) -> list[Path]:
-    """The places of the item that some texts name, each once."""
+    """Returns the paths into the item in some templates, without duplicates."""
     found = (path for text in texts for path in paths_of(text) if path[0] == "item")
     return list(dict.fromkeys(found))
 
 
 def render(text: str, spaces: JsonObject) -> str:
-    """`spaces`: item and sample. Text goes in as it is, anything else as JSON. Raises FieldMissing."""
+    """Renders a template. `spaces`: item and sample. Values that are not text become JSON. Raises FieldMissing."""
     return "".join(part if isinstance(part, str) else _as_text(look_up(part, spaces)) for part in _parts(text))
 
 
 def look_up(path: Path, spaces: JsonObject) -> object:
-    """Raises FieldMissing."""
+    """Returns the value at `path`. Raises FieldMissing."""
     value: object = spaces
     for step in path:
         match value, step:
@@ -80,12 +80,12 @@ def look_up(path: Path, spaces: JsonObject) -> object:
     return value
 
 
-def written(path: Path) -> str:
+def path_text(path: Path) -> str:
     return str(path[0]) + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path[1:])
 
 
 def _parts(text: str) -> Iterator[str | Path]:
-    """Text and places, in order. One pass: a hostile text of many braces costs no more than its length."""
+    """Yields texts and paths in order. It takes one pass, so that hostile texts of many braces cost no more."""
     position = 0
     while (opened := text.find("{{", position)) != -1:
         closed = text.find("}}", opened + 2)
@@ -97,19 +97,19 @@ def _parts(text: str) -> Iterator[str | Path]:
     yield text[position:]
 
 
-def _path(written: str) -> Path:
-    namespace = re.match(r"\w*", written)
+def _path(text: str) -> Path:
+    namespace = re.match(r"\w*", text)
     assert namespace is not None, "the pattern also matches nothing"
     if namespace[0] not in ("item", "sample"):
-        raise ValueError(f"{{{{ {written[:80]} }}}} must begin with item. or sample.")
+        raise ValueError(f"{{{{ {text[:80]} }}}} must begin with item. or sample.")
     path: list[str | int] = [namespace[0]]
     position = namespace.end()
-    while step := STEP.match(written, position):
+    while step := STEP.match(text, position):
         index = step[2]
         path.append(int(index) if index is not None else step[1] or step[3] or step[4])
         position = step.end()
-    if position != len(written) or not 2 <= len(path) <= LONGEST_PATH:
-        raise ValueError(f"{{{{ {written[:80]} }}}} is no path; write it as {{{{ item.field }}}}, without any code")
+    if position != len(text) or not 2 <= len(path) <= LONGEST_PATH:
+        raise ValueError(f"{{{{ {text[:80]} }}}} is no path; write it as {{{{ item.field }}}}, without any code")
     return tuple(path)
 
 

@@ -1,4 +1,4 @@
-"""The graders of reinforcement fine-tuning, in the shapes of OpenAI's API."""
+"""Grader types of reinforcement fine-tuning, in the format of OpenAI's API, and helpers to inspect them."""
 
 import ast
 import math
@@ -8,17 +8,18 @@ from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, field_validator, model_validator
 
+from finery.contracts.base_models import StrictModel
 from finery.contracts.graders.formula import FUNCTIONS, Formula
 from finery.contracts.graders.templates import check_template
 from finery.contracts.inputs import ModelName
 
 LARGEST_SOURCE = 256 * 1024
 MOST_WORDS = 20_000
-"""Words and signs of a program. Python's parser reads a hundred thousand in half a second, and lets nobody else run."""
+"""Maximum tokens of a program. Python's parser takes half a second for 100,000, and holds the GIL meanwhile."""
 LARGEST_TEXT = 512 * 1024
-"""Characters of all of a grader's texts, its parts' included."""
+"""Maximum characters of all texts of a grader and its parts."""
 MOST_GRADERS = 32
 WORD = re.compile(r"\w+|[^\w\s]")
 PART_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
@@ -29,7 +30,7 @@ Number = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class GraderError(StrEnum):
-    """Why an answer could not be graded as it should; OpenAI's words. Its score is then the lowest."""
+    """Why an answer could not be graded, by OpenAI's names. Its score is then the lowest."""
 
     VARIABLE = "invalid_variable_error"
     """The item has no field that a template names."""
@@ -38,16 +39,14 @@ class GraderError(StrEnum):
     FORMULA = "formula_parse_error"
     """The formula has no value for these scores."""
     JUDGE = "model_grader_parse_error"
-    """The judge's answer holds no score."""
+    """The judge's answer contains no score."""
     PYTHON = "python_grader_runtime_error"
-    """The program failed, gave no number, or used more than it may."""
+    """The program failed, returned no number, or exceeded its limits."""
     PYTHON_SERVER = "python_grader_server_error"
     """The program's process could not be started."""
 
 
-class _Grader(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=())
-
+class _Grader(StrictModel):
     name: Name = "grader"
 
     @model_validator(mode="before")
@@ -59,7 +58,7 @@ class _Grader(BaseModel):
 
 
 class StringCheckGrader(_Grader):
-    """1 or 0. `like`: the input contains the reference; `ilike`: the same, whatever the case."""
+    """Scores 1 or 0. `like`: the input contains the reference; `ilike`: the same, ignoring case."""
 
     type: Literal["string_check"]
     input: Template
@@ -73,14 +72,14 @@ Metric = Literal[
 
 
 class TextSimilarityGrader(_Grader):
-    """From 0 to 1."""
+    """Scores the similarity of input and reference from 0 to 1."""
 
     type: Literal["text_similarity"]
     input: Template
     reference: Template
     evaluation_metric: Metric
     pass_threshold: Number | None = None
-    """The share of answers at or above it is told as `<name>_passed`; the reward is the score itself."""
+    """The share of answers at or above it is reported as `<name>_passed`; the reward is the score itself."""
 
     @field_validator("evaluation_metric", mode="before")
     @classmethod
@@ -90,17 +89,13 @@ class TextSimilarityGrader(_Grader):
         return value
 
 
-class ContentPart(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class ContentPart(StrictModel):
     type: Literal["input_text", "output_text"]
-    """Images and audio cannot be shown to a judge here."""
+    """A judge accepts no images or audio here."""
     text: Template
 
 
-class JudgeMessage(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class JudgeMessage(StrictModel):
     role: Literal["user", "assistant", "system", "developer"]
     content: Template | ContentPart | Annotated[list[Template | ContentPart], Field(min_length=1, max_length=100)]
     type: Literal["message"] = "message"
@@ -111,15 +106,13 @@ class JudgeMessage(BaseModel):
         return [part if isinstance(part, str) else part.text for part in parts]
 
 
-class SamplingParams(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class SamplingParams(StrictModel):
     max_completions_tokens: Annotated[int, Field(ge=1, le=32_768)] = 64
     temperature: Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)] = 0.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     reasoning_effort: None = None
-    """A judge here has no such setting."""
+    """Not supported: judges are local models without such a setting."""
 
     @field_validator("reasoning_effort", mode="before")
     @classmethod
@@ -130,7 +123,7 @@ class SamplingParams(BaseModel):
 
 
 class ScoreModelGrader(_Grader):
-    """A model reads the messages and answers with a number, which is cut to the range."""
+    """A model reads the messages and answers with a number, which is clipped to the range."""
 
     type: Literal["score_model"]
     input: Annotated[list[JudgeMessage], Field(min_length=1, max_length=100)]
@@ -156,12 +149,12 @@ class ScoreModelGrader(_Grader):
 
 
 class PythonGrader(_Grader):
-    """`grade(sample, item)` of a program; an administrator must have allowed it."""
+    """Calls `grade(sample, item)` of a program; an administrator must have allowed such graders."""
 
     type: Literal["python"]
     source: Annotated[str, Field(min_length=1, max_length=LARGEST_SOURCE)]
     image_tag: Annotated[str, Field(max_length=100)] | None = None
-    """Which packages OpenAI would give the program. Here it has those of the training environment; a run tells so."""
+    """OpenAI's image of packages. Here, the program has those of the training environment, as a notice says."""
     pass_threshold: Number | None = None
 
     @field_validator("source")
@@ -185,7 +178,7 @@ SingleGrader = Annotated[
 
 
 class MultiGrader(_Grader):
-    """Several graders' scores in one formula."""
+    """Combines the scores of several graders by a formula."""
 
     type: Literal["multi"]
     graders: Annotated[dict[str, SingleGrader], Field(min_length=1, max_length=MOST_GRADERS)]
@@ -194,7 +187,7 @@ class MultiGrader(_Grader):
     @field_validator("graders", mode="before")
     @classmethod
     def _one_is_a_map_too(cls, value: Any) -> Any:
-        """The SDK's types know a single grader in this place, the guide's examples a map."""
+        """Accepts a single grader, as in the types of OpenAI's SDK, and a map, as in the examples of its guide."""
         if isinstance(value, dict) and isinstance(value.get("type"), str):
             return {str(value.get("name", "grader")): value}
         return value
@@ -222,12 +215,12 @@ Grader = Annotated[
 
 
 def parts_of(grader: Grader) -> dict[str, SingleGrader]:
-    """The graders that give scores of their own, by the name under which these are told."""
+    """Returns the graders that produce scores, by the name under which these are reported."""
     return dict(grader.graders) if isinstance(grader, MultiGrader) else {grader.name: grader}
 
 
 def judges_of(grader: Grader) -> list[str]:
-    """The models that are asked for scores, each once."""
+    """Returns the models that act as judges, without duplicates."""
     models = (part.model for part in parts_of(grader).values() if isinstance(part, ScoreModelGrader))
     return list(dict.fromkeys(models))
 
@@ -241,15 +234,15 @@ def templates_of(grader: Grader) -> list[str]:
 
 
 def lowest_score(grader: SingleGrader) -> float:
-    """The score of an answer that could not be graded."""
+    """Returns the score of an answer that could not be graded."""
     return grader.range[0] if isinstance(grader, ScoreModelGrader) else 0.0
 
 
 def passes(grader: SingleGrader, score: float) -> bool | None:
-    """None where no threshold is set."""
+    """Returns whether the score reaches the threshold; None if there is none."""
     if isinstance(grader, StringCheckGrader) or grader.pass_threshold is None:
         return None
-    # A score that was computed as 0.8999999999999999 reaches a threshold of 0.9.
+    # Rounding may compute 0.9 as 0.8999999999999999, which reaches a threshold of 0.9.
     return score >= grader.pass_threshold or math.isclose(score, grader.pass_threshold)
 
 
@@ -269,15 +262,15 @@ def _characters_in(value: Any) -> int:
         match waiting.pop():
             case str() as text:
                 count += len(text)
-            case dict() as found:
-                waiting.extend(found.values())
-            case list() as found:
-                waiting.extend(found)
+            case dict() as values:
+                waiting.extend(values.values())
+            case list() as values:
+                waiting.extend(values)
     return count
 
 
 def _bound_names(tree: ast.Module) -> Iterator[str]:
-    """The names that the program's top level defines."""
+    """Yields the names that the program defines at its top level."""
     for node in tree.body:
         match node:
             case ast.FunctionDef() | ast.ClassDef():

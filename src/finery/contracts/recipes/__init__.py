@@ -1,4 +1,4 @@
-"""The recipes and their typed configurations."""
+"""The registry of recipes; each has a module with its configuration and its descriptor."""
 
 from finery.contracts.recipes.base import GradedConfig, RecipeConfig, TrainingConfig
 from finery.contracts.recipes.command import COMMAND, CommandConfig
@@ -11,13 +11,8 @@ from finery.contracts.recipes.requirements import missing_requirements
 from finery.contracts.recipes.reward import REWARD, RewardConfig
 from finery.contracts.recipes.sft import SFT, SftConfig
 
-register(SFT)
-register(CPT)
-register(DPO)
-register(REWARD)
-register(KTO)
-register(GRPO)
-register(COMMAND)
+for recipe in (SFT, CPT, DPO, REWARD, KTO, GRPO, COMMAND):
+    register(recipe)
 
 __all__ = [
     "RECIPES",

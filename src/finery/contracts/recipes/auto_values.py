@@ -1,4 +1,4 @@
-"""What `auto` stands for: epochs, batch size, learning rate and method, from the data and the model's size.
+"""Chooses the values for `auto`: epochs, batch size, learning rate and method, by the data and the model's size.
 
 The rule, with N parameters of the model and R rows of data (docs/automatic.md says it with examples):
 
@@ -32,26 +32,25 @@ ADAPTERS_FROM = 200_000_000
 
 @dataclass(frozen=True)
 class Facts:
-    """What the rule looks at."""
+    """The inputs of the rules."""
 
     recipe: Recipe
     rows: int
     parameters: int
     use_lora: bool
     context: int | None
-    """Tokens; None: unknown."""
+    """The model's context length in tokens; None: unknown."""
 
 
 def choose(
     config: Mapping[str, Any], *, recipe: Recipe, rows: int, parameters: int, context: int | None = None
 ) -> dict[str, Any]:
-    """The values for the keys of `config` that have a rule and say `auto`; other keys are left alone."""
-    asked = [key for key, value in config.items() if is_left_to_rule(recipe, key, value)]
+    """Returns a value for each key of `config` that has a rule and is `auto`."""
     uses_lora = bool(config.get("use_lora"))
     if config.get("use_lora") == AUTO:
         uses_lora = parameters >= ADAPTERS_FROM or freezes_base(config)
     facts = Facts(recipe, rows, parameters, uses_lora, context)
-    return {key: RULES[key](facts) for key in asked}
+    return {key: RULES[key](facts) for key, value in config.items() if is_left_to_rule(recipe, key, value)}
 
 
 def is_left_to_rule(recipe: Recipe, key: str, value: Any) -> bool:
@@ -59,7 +58,7 @@ def is_left_to_rule(recipe: Recipe, key: str, value: Any) -> bool:
 
 
 def freezes_base(config: Mapping[str, Any]) -> bool:
-    """A base in 4 or 8 bits cannot be trained itself."""
+    """Returns whether the base is in 4 or 8 bits, which only adapters can train."""
     return config.get("load_in_4bit") is True or config.get("load_in_8bit") is True
 
 

@@ -1,4 +1,4 @@
-"""What every recipe's configuration shares."""
+"""Base classes of the recipes' configurations: fields of every recipe, of trainings, and of graded trainings."""
 
 from typing import Annotated, Literal
 
@@ -16,18 +16,18 @@ Rate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 PlainPath = Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
-"""Of what is made or named for others to see."""
+"""A path that others will see: of an output, for example."""
 SecretName = Annotated[str, AfterValidator(check_secret_name)]
 MODEL, TRAINING, EVALUATION = "model_name", "dataset_path", "eval_dataset_path"
-"""The fields of a TrainingConfig that name what it begins from, learns and is evaluated on."""
+"""The fields of a TrainingConfig that name its base model, training data and evaluation data."""
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class RecipeConfig(PlainNumbers):
     """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
 
-    # Deferred: what has a configuration among its fields makes a validator of its own for it.
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), defer_build=True)
+    # defer_build saves time at start: a model that has a configuration as a field builds its own validator for it.
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     output_dir: PlainPath | None = None
     """Where the finished model goes, below `outputs/`; `outputs/<run id>` when absent."""
@@ -35,7 +35,7 @@ class RecipeConfig(PlainNumbers):
     """Secrets of the run's owner, or else of the server. Each becomes the environment variable of its name."""
 
     def optional_secrets(self, model: str) -> list[str]:
-        """What the run is given besides, where it is stored. `model`: as it was resolved, empty where there is none."""
+        """Returns the secrets that the run gets if they are stored. `model`: the resolved base; empty if none."""
         return []
 
 
@@ -54,7 +54,7 @@ class TrainingConfig(RecipeConfig):
 
     num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 3.0
     max_steps: Count | None = None
-    """Optimizer steps; wins over num_epochs."""
+    """Optimizer steps; overrides num_epochs."""
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 4
     """Rows per device and step."""
     gradient_accumulation_steps: Annotated[int, Field(ge=1, le=4096)] = 1
@@ -66,7 +66,7 @@ class TrainingConfig(RecipeConfig):
     ] = "linear"
     warmup_ratio: Fraction = 0.0
     warmup_steps: Annotated[int, Field(ge=0, le=10_000_000)] = 0
-    """Wins over warmup_ratio."""
+    """Overrides warmup_ratio."""
     optimizer: Literal["adamw_torch", "adamw_torch_fused", "adafactor", "sgd", "adamw_bnb_8bit"] = "adamw_torch"
     weight_decay: Fraction = 0.0
     max_grad_norm: Annotated[float, Field(ge=0.0, le=1e6, allow_inf_nan=False)] = 1.0
@@ -133,8 +133,8 @@ class TrainingConfig(RecipeConfig):
 
     @field_validator("tracker_project", "tracker_name", "tracker_entity", "tracker_tags")
     @classmethod
-    def _is_honoured(cls, value: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
-        """By every tracker in report_to, which is validated first; absent when that was refused itself."""
+    def _is_supported(cls, value: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        """Checks that every tracker supports the field. `report_to` is validated before; it is absent if invalid."""
         chosen = info.data.get("report_to")
         if not value or chosen is None:
             return value

@@ -1,4 +1,4 @@
-"""Any program, minded like a training."""
+"""The recipe `command`: runs any program, supervised like a training."""
 
 from typing import Annotated
 
@@ -12,14 +12,14 @@ from finery.contracts.recipes.recipe import Recipe
 
 class CommandConfig(RecipeConfig):
     secrets: Annotated[list[Annotated[str, AfterValidator(check_variable)]], Field(max_length=20)] = []
-    """As every recipe's, but under any name: who may bring a program may also say what it reads."""
+    """As in every recipe, but under any name, since the program is the user's own."""
     argv: Annotated[list[Annotated[str, Field(max_length=32_768)]], Field(min_length=1, max_length=1000)]
     """The program and its arguments; no shell ever sees them."""
     working_directory: Annotated[PathText, FolderInput(may_hold_output=True)] | None = None
     """Default: the home."""
     environment: Annotated[dict[str, str], Field(max_length=200)] = {}
     restartable: bool = False
-    """Whether it may be started a second time when its process was killed, or nobody saw how it ended."""
+    """Whether it may be started again if its process was killed, or nobody saw how it ended."""
 
     @field_validator("argv")
     @classmethod

@@ -1,4 +1,4 @@
-"""Continued pre-training."""
+"""The recipe `cpt`: continued pre-training on plain text."""
 
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
@@ -12,10 +12,6 @@ class CptConfig(TrainingConfig):
     packing: bool = True
 
 
-def _footprint(config: CptConfig) -> Footprint:
-    return Footprint(is_packed=config.packing)
-
-
 CPT = Recipe(
     name="cpt",
     title="continued pre-training",
@@ -23,5 +19,5 @@ CPT = Recipe(
     trainer="finery.trainers.cpt:train",
     examples=ExampleKind.TEXT,
     tokens=TokenRules(in_pieces=True),
-    footprint=_footprint,
+    footprint=lambda config: Footprint(is_packed=config.packing),
 )

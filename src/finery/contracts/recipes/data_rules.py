@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from finery.contracts.base_models import StrictModel
 
 
 class ExampleKind(StrEnum):
@@ -17,10 +17,8 @@ class ExampleKind(StrEnum):
     TASK = "task"
 
 
-class TokenRules(BaseModel):
+class TokenRules(StrictModel):
     """How a trainer makes tokens of its rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     in_pieces: bool = False
     """Texts longer than max_length are learned in pieces, not cut."""

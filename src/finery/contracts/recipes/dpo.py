@@ -1,4 +1,4 @@
-"""Direct preference optimisation."""
+"""The recipe `dpo`: direct preference optimisation."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""Which environment variables a request may set, and which secrets a run is given without naming them."""
+"""Which environment variables a run may set, and which stored secrets a run gets without naming them."""
 
 import re
 
@@ -6,44 +6,17 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 _OF_EVERY_PROGRAM = frozenset(
     {
-        "PATH",
-        "HOME",
-        "SHELL",
-        "IFS",
-        "ENV",
-        "BASH_ENV",
-        "PYTHONPATH",
-        "PYTHONHOME",
-        "PYTHONSTARTUP",
-        "CUDA_VISIBLE_DEVICES",
-        "CUDA_DEVICE_ORDER",
-        "GCONV_PATH",
-        "GLIBC_TUNABLES",
+        *("PATH", "HOME", "SHELL", "IFS", "ENV", "BASH_ENV", "PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP"),
+        *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "GCONV_PATH", "GLIBC_TUNABLES"),
     }
 )
 _OF_EVERY_PROGRAM_PREFIXES = ("LD_", "DYLD_", "FINERY_", "NVIDIA_", "BASH_FUNC_")
 
 _OF_TRAINERS = frozenset(
     {
-        "USER",
-        "LOGNAME",
-        "LANG",
-        "LANGUAGE",
-        "TZ",
-        "TMPDIR",
-        "VIRTUAL_ENV",
-        "DO_NOT_TRACK",
-        "TOKENIZERS_PARALLELISM",
-        "HF_HOME",
-        "HF_ENDPOINT",
-        "RANK",
-        "LOCAL_RANK",
-        "GROUP_RANK",
-        "ROLE_RANK",
-        "WORLD_SIZE",
-        "LOCAL_WORLD_SIZE",
-        "MASTER_ADDR",
-        "MASTER_PORT",
+        *("USER", "LOGNAME", "LANG", "LANGUAGE", "TZ", "TMPDIR", "VIRTUAL_ENV", "DO_NOT_TRACK"),
+        *("TOKENIZERS_PARALLELISM", "HF_HOME", "HF_ENDPOINT", "MASTER_ADDR", "MASTER_PORT"),
+        *("RANK", "LOCAL_RANK", "GROUP_RANK", "ROLE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
     }
 )
 _OF_TRAINERS_PREFIXES = (
@@ -65,25 +38,25 @@ OPTIONAL_SECRETS: dict[str, tuple[str, ...]] = {
     ),
     "trackio": ("HF_TOKEN",),
 }
-"""A service → the secrets that a run which uses it takes when they are stored."""
+"""Service → the secrets that a run which uses it gets if they are stored."""
 
 ADDRESSES: dict[str, frozenset[str]] = {
     "WANDB_BASE_URL": frozenset({"WANDB_API_KEY"}),
     "MLFLOW_TRACKING_URI": frozenset({"MLFLOW_TRACKING_TOKEN", "MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"}),
 }
-"""Where a service is → what is sent there."""
+"""Variable with a service's address → the credentials that are sent there."""
 
 CREDENTIALS = frozenset(name for names in OPTIONAL_SECRETS.values() for name in names)
-"""Hidden in a trainer's output wherever they came from."""
+"""Redacted in a trainer's output wherever they came from."""
 
 
 def steers_programs(name: str) -> bool:
-    """Whether the variable decides what a program loads, or where it may compute: the server sets those."""
+    """Returns whether the variable decides what a program loads or which devices it uses; those are the server's."""
     return name in _OF_EVERY_PROGRAM or name.startswith(_OF_EVERY_PROGRAM_PREFIXES)
 
 
 def steers_trainers(name: str) -> bool:
-    """Whether the variable is of the machine rather than of a run's owner: where files lie, threads, the network."""
+    """Returns whether the variable configures the machine (paths, threads, network) and not the run."""
     return (
         steers_programs(name)
         or name in _OF_TRAINERS
@@ -93,9 +66,9 @@ def steers_trainers(name: str) -> bool:
 
 
 def check_secret_name(name: str) -> str:
-    """The name of a secret that can be a variable of a trainer. Raises ValueError.
+    """Returns `name` if a trainer may get a secret under it. Raises ValueError.
 
-    A list of what is let through: of all the variables that libraries read, some name a program or a library to load.
+    Only listed endings are accepted, since some of the variables that libraries read name a program or library to load.
     """
     if not _VARIABLE.fullmatch(name) or steers_trainers(name):
         return check_variable(name)
@@ -106,7 +79,7 @@ def check_secret_name(name: str) -> str:
 
 
 def check_variable(name: str) -> str:
-    """The name of a secret that can be a variable of a program that its owner brings. Raises ValueError."""
+    """Returns `name` if a user's own program may get a secret under it. Raises ValueError."""
     if not _VARIABLE.fullmatch(name):
         raise ValueError("it must be a letter or _, then letters, digits and _, at most 128: it names a variable")
     if steers_trainers(name):

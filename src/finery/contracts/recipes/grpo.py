@@ -1,4 +1,4 @@
-"""Reinforcement fine-tuning."""
+"""The recipe `grpo`: reinforcement fine-tuning with a grader."""
 
 from typing import Annotated, Literal
 
@@ -12,25 +12,25 @@ from finery.contracts.recipes.recipe import Recipe
 
 class GrpoConfig(GradedConfig):
     """Group relative policy optimisation: the model answers each prompt several times, and learns from the answers
-    that a grader finds better than their siblings."""
+    that a grader scores above the others."""
 
     n_generations: Annotated[int, Field(ge=2, le=1024)] = 8
-    """Answers to each prompt; they are compared with each other."""
+    """Answers per prompt, which are compared with each other."""
     max_completion_length: Annotated[int, Field(ge=1, le=131_072)] = 256
-    """Tokens of an answer. A prompt may have what this leaves of max_length."""
+    """Maximum tokens of an answer. A prompt may have the rest of max_length."""
     temperature: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
     top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
     beta: Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)] = 0.0
-    """What it costs to depart from the base (KL). Above 0, a full run holds the base in memory too."""
+    """The weight of the KL penalty. Above 0, full training also has the base model in memory."""
     eval_generations: Annotated[int, Field(ge=1, le=1024)] = 1
-    """Answers to each evaluation prompt."""
+    """Answers per evaluation prompt."""
 
     num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
     batch_size: Annotated[int, Field(ge=1, le=4096)] = 4
     """Prompts per device and step; each is answered n_generations times."""
     learning_rate: Rate = 1e-6
     probe: Literal["auto", "off"] = "auto"
-    """Never: what it needs depends on how long its answers become."""
+    """Never on: the memory depends on how long the answers become."""
 
     @field_validator("max_completion_length")
     @classmethod

@@ -1,4 +1,4 @@
-"""Kahneman-Tversky optimisation."""
+"""The recipe `kto`: Kahneman-Tversky optimisation."""
 
 from typing import Annotated
 
@@ -27,7 +27,7 @@ KTO = Recipe(
     trainer="finery.trainers.kto:train",
     examples=ExampleKind.FEEDBACK,
     tokens=TokenRules(),
-    # Each row's answer is compared with another row's.
+    # Each row is also computed with another row's answer, for the KL term.
     footprint=lambda config: Footprint(sequences=2, has_reference=True),
     learning_rate_factor=1 / 20,
 )

@@ -1,4 +1,4 @@
-"""What a recipe is to the rest of Finery. Each has a file of its own, which holds all that sets it apart."""
+"""The descriptor of a recipe, from which every table about recipes is derived, and the registry."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,53 +13,53 @@ from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 class Recipe:
     name: str
     title: str
-    """What it does, in a few words."""
+    """A short description."""
     config: type[RecipeConfig]
     trainer: str
-    """`module:function`, imported in the process of a run: it takes the attempt, and returns its outcome."""
+    """`module:function`, imported in the run's process; the function takes the attempt and returns its outcome."""
 
     examples: ExampleKind | None = None
-    """What it makes of a row of data. None: it learns from no rows."""
+    """The kind of example that it makes of a row. None: it has no training data."""
     tokens: TokenRules | None = None
-    """How its trainer makes tokens of its rows. None: its data are not measured."""
+    """How its trainer tokenizes its rows. None: its data is not measured in tokens."""
     full_batches: bool = False
-    """Whether its trainer leaves out a batch that is not full."""
+    """Whether its trainer drops a last batch that is not full."""
 
     footprint: Callable[[Any], Footprint] = lambda config: Footprint()
-    """What a training with this configuration holds in memory."""
+    """Returns what a training with this configuration has in memory."""
     learning_rate_factor: float = 1.0
-    """What `auto` multiplies the learning rate of supervised training by."""
+    """Factor by which `auto` scales the learning rate of supervised training."""
 
     generates: bool = True
-    """Whether its result is a model that gives answers: it can be chatted with, and compared with what it said."""
+    """Whether its result is a model that generates text, so that it can be served and parity-checked."""
     resumable: bool = True
-    """Whether a paused run goes on where it was; one that would begin anew cannot be paused."""
+    """Whether a run resumes from a checkpoint; only then can it be paused."""
     runs_programs: bool = False
-    """Whether its configuration names programs to run, which takes a permission."""
+    """Whether its configuration names programs to run, which takes the permission `commands:run`."""
     wants_gpu: bool = True
-    """Whether it gets a GPU, where there is one, when its request says nothing of any."""
+    """Whether it gets a GPU by default if the machine has one."""
     warm_start: bool = True
-    """Whether it starts in a process that has imported the training stack."""
+    """Whether it starts in a forked process that has already imported the training stack."""
     process_per_gpu: bool = True
-    """Whether torchrun carries it out where it has several GPUs."""
+    """Whether torchrun starts it if it has several GPUs."""
 
     def may_start_again(self, config: Mapping[str, Any]) -> bool:
-        """Whether a run that has begun may be started once more: one that does not go on where it was does all of its
-        work again, deploys or pays twice, unless its configuration says that this does no harm."""
+        """Returns whether a run that has begun may be started again. One that cannot resume would do all of its work
+        again, deploy or pay twice, so its configuration has to permit it."""
         return self.resumable or config.get("restartable") is True
 
 
 RECIPES: dict[str, Recipe] = {}
-"""By name, in the order in which they are listed."""
+"""Name → recipe, in the order in which they are listed."""
 
 
 def recipe_of_run(name: str) -> Recipe:
-    """Of a stored run. One that is not known any more, as in an older version of Finery, cannot go on."""
+    """Returns the recipe of a stored run. A recipe that is not registered any more becomes one that cannot resume."""
     return RECIPES.get(name) or Recipe(name=name, title=name, config=RecipeConfig, trainer="", resumable=False)
 
 
 def register(recipe: Recipe) -> None:
-    """Raises ValueError for a name that another recipe has."""
+    """Adds a recipe to RECIPES. Raises ValueError if its name is taken."""
     if recipe.name in RECIPES:
         raise ValueError(f"there is a recipe {recipe.name!r} already")
     RECIPES[recipe.name] = recipe

@@ -1,4 +1,4 @@
-"""What a training needs of the machine it runs on and of the packages installed there."""
+"""Checks that the machine and its installed packages can run a training configuration."""
 
 import importlib.util
 from collections.abc import Iterator
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from finery.contracts.recipes.base import TrainingConfig
 
 TRACKERS = frozenset({"tensorboard", "wandb", "mlflow", "trackio"})
-"""Each is called as its package is."""
+"""Names of trackers, which are also the names of their packages."""
 
 
 def missing_requirements(config: TrainingConfig, *, has_gpu: bool) -> Iterator[tuple[str, str]]:
-    """The field and the message of each thing that is missing, the remedy in it."""
+    """Yields field and message for each missing requirement; the message names the remedy."""
     for name in config.report_to:
         if name in TRACKERS and _is_missing(name):
             yield (

@@ -1,4 +1,4 @@
-"""Reward models."""
+"""The recipe `reward`: reward models."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ class RewardConfig(TrainingConfig):
 
     num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
     parity_check: Literal[False] = False
-    """A reward model scores answers and gives none."""
+    """Always off: a reward model generates no answers to compare."""
     center_rewards_coefficient: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] | None = None
 
 

@@ -1,4 +1,4 @@
-"""Supervised fine-tuning."""
+"""The recipe `sft`: supervised fine-tuning."""
 
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import TrainingConfig
@@ -10,13 +10,9 @@ class SftConfig(TrainingConfig):
     """Supervised fine-tuning on conversations, instructions, prompt-completion pairs or text."""
 
     packing: bool = False
-    """Several rows to one sequence of max_length, kept apart by position ids."""
+    """Whether several rows share one sequence of max_length; position ids keep them apart."""
     completion_only_loss: bool = True
-    """Learn the answers only, not the prompts. Plain `text` rows have no prompt and are learned whole."""
-
-
-def _footprint(config: SftConfig) -> Footprint:
-    return Footprint(is_packed=config.packing)
+    """Whether only answers are learned, not prompts. Plain `text` rows have no prompt and are learned whole."""
 
 
 SFT = Recipe(
@@ -26,5 +22,5 @@ SFT = Recipe(
     trainer="finery.trainers.sft:train",
     examples=ExampleKind.CONVERSATION_OR_TEXT,
     tokens=TokenRules(),
-    footprint=_footprint,
+    footprint=lambda config: Footprint(is_packed=config.packing),
 )

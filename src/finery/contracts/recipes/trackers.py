@@ -1,4 +1,4 @@
-"""What each tracker can be told of a run besides its figures. What it cannot is refused, not dropped."""
+"""Which settings each experiment tracker supports (project, name, tags). Others are refused, not dropped."""
 
 import re
 from collections.abc import Sequence
@@ -9,29 +9,29 @@ SUPPORTED_FIELDS: dict[str, frozenset[str]] = {
     "trackio": frozenset({"tracker_project", "tracker_name"}),
     "tensorboard": frozenset({"tracker_name"}),
 }
-"""A tracker → the fields that mean something to it. TensorBoard knows folders only, one for each name."""
+"""Tracker → the fields that it supports. TensorBoard has only folders, one for each name."""
 
 LONGEST_TAG_OF_WANDB = 64
 KEY_OF_MLFLOW = re.compile(r"[\w/.:\- ]+")
 
 
 def check_field(field: str, trackers: Sequence[str]) -> None:
-    """Raises ValueError when no tracker was chosen, or one that has no such thing."""
+    """Raises ValueError if no tracker was chosen, or one that does not support `field`."""
     if not trackers:
         raise ValueError("it is for a tracker, and report_to names none")
-    deaf = [name for name in trackers if field not in SUPPORTED_FIELDS[name]]
-    if deaf:
-        raise ValueError(f"{deaf[0]} has no such thing; leave it out, or {deaf[0]} out of report_to")
+    for name in trackers:
+        if field not in SUPPORTED_FIELDS[name]:
+            raise ValueError(f"{name} has no such thing; leave it out, or {name} out of report_to")
 
 
 def check_folder(name: str) -> None:
-    """Raises ValueError for a name that is no folder's."""
+    """Raises ValueError for a name that cannot be a folder's."""
     if "/" in name or "\0" in name or name.startswith("."):
         raise ValueError("tensorboard keeps each name in a folder: no slash in it, and no dot at its beginning")
 
 
 def check_tags(tags: Sequence[str], trackers: Sequence[str]) -> None:
-    """Raises ValueError for a tag that a tracker would refuse, or take for another."""
+    """Raises ValueError for a tag that one of the trackers would refuse or misread."""
     for tag in tags:
         if "wandb" in trackers and ("," in tag or len(tag) > LONGEST_TAG_OF_WANDB):
             raise ValueError(f"a tag of wandb has no comma and at most {LONGEST_TAG_OF_WANDB} characters")

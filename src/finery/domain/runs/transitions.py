@@ -72,7 +72,7 @@ def append_event(session: Session, row: RunRow, data: EventData) -> None:
             type=data.event_type,
             at=_now_of(row).timestamp(),
             attempt=row.attempt,
-            data=data.told(),
+            data=data.as_json(),
         )
     )
 
