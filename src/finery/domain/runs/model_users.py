@@ -45,7 +45,8 @@ def _is_adapter_on(spec: ResolvedRun, folder: Path, run_id: str) -> bool:
     output = spec.output_dir
     if output is None or output.is_relative_to(folder) or run_of_output(output) not in (None, run_id):
         return False
-    return _has_base_in(output, folder)
+    # One that does not say what its base is was trained on what its run names.
+    return is_adapter(output) and (base_of(output) is None or _has_base_in(output, folder))
 
 
 def _engines(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
