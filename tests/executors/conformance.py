@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from finery.contracts.process import Alive, Exited, Handle, Launch, Lost, Starting
-from finery.executors.base import Controllable, Executor, NotYet, Sweepable
+from finery.executors.base import Executor, NotYet
 from tests.executors import builders
 from tests.executors.builders import bare, until_exited, until_is, until_started
 
@@ -28,9 +28,7 @@ class ExecutorConformance:
     def _nothing_left(self, executor: Executor, directory: Path) -> Any:
         yield
         for attempt in (1, 2):
-            handle = Handle(directory=directory, attempt=attempt)
-            if isinstance(executor, Sweepable):
-                executor.sweep(handle)
+            executor.sweep(Handle(directory=directory, attempt=attempt))
 
     def test_a_submitted_attempt_starts_lives_and_ends(self, executor: Executor, directory: Path) -> None:
         handle = executor.submit(self.launch(directory, "sleep"))
@@ -175,7 +173,6 @@ class ExecutorConformance:
             executor.read(Handle(directory=directory, attempt=1), name, 0, 100)
 
     def test_control_leaves_a_request(self, executor: Executor, directory: Path) -> None:
-        assert isinstance(executor, Controllable)
         handle = executor.submit(self.launch(directory, "sleep"))
         until_started(executor, handle)
         executor.control(handle, "checkpoint")
@@ -183,12 +180,10 @@ class ExecutorConformance:
         assert executor.read(handle, "control/checkpoint", 0, 1) == b""
 
     def test_control_refuses_other_names(self, executor: Executor, directory: Path) -> None:
-        assert isinstance(executor, Controllable)
         with pytest.raises(ValueError, match="no request"):
             executor.control(Handle(directory=directory, attempt=1), "../spec.json")
 
     def test_sweep_finds_nothing_after_an_end(self, executor: Executor, directory: Path) -> None:
-        assert isinstance(executor, Sweepable)
         handle = executor.submit(self.launch(directory, "exit:0"))
         until_exited(executor, handle)
         executor.sweep(handle)
@@ -196,7 +191,6 @@ class ExecutorConformance:
         assert isinstance(executor.poll(handle), Exited)
 
     def test_sweep_ends_what_lives(self, executor: Executor, directory: Path) -> None:
-        assert isinstance(executor, Sweepable)
         handle = executor.submit(self.launch(directory, "sleep"))
         until_started(executor, handle)
         assert executor.sweep(handle) > 0

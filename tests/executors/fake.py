@@ -13,7 +13,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -144,6 +144,9 @@ class FakeExecutor:
             if not isinstance(attempt.observation, Exited):
                 attempt.observation = Lost(detail="it was swept")
             return 1
+
+    def sweep_strays(self, live: Collection[str]) -> int:
+        return 0
 
     def begin(self, handle: Handle) -> None:
         """A starting attempt's process is there now."""

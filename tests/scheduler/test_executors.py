@@ -15,12 +15,12 @@ from finery.domain import runs
 from finery.domain.runs import attempts
 from finery.models import AttemptRow
 from finery.scheduler.back_off import BackOff
-from finery.scheduler.redacting import Redactors
+from finery.scheduler.redactors import Redactors
 from finery.scheduler.registry import Executors
 from finery.scheduler.settings import SchedulerSettings
-from finery.scheduler.stopping import Stopper
-from finery.scheduler.submitting import Submitter
-from finery.scheduler.watching import Watcher
+from finery.scheduler.stopper import Stopper
+from finery.scheduler.submitter import Submitter
+from finery.scheduler.watcher import Watcher
 from tests import builders
 from tests.executors.fake import FakeExecutor
 

@@ -1,4 +1,4 @@
-"""The loops that carry runs and deployments out."""
+"""The server's background loops: they start queued runs, watch live ones, serve models, and send webhooks."""
 
 from finery.scheduler.scheduler import Scheduler
 from finery.scheduler.settings import SchedulerSettings

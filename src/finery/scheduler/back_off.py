@@ -1,4 +1,4 @@
-"""While the machine is short of something, nothing is started: later, and less and less often, it is tried again."""
+"""Exponential back-off of all starts while the machine is short of memory, disk, processes or descriptors."""
 
 import logging
 import os
@@ -15,41 +15,46 @@ PROBED_DESCRIPTORS = 16
 
 
 class BackOff:
-    """One episode of shortage: it begins with the first start that met one, and is over with the first that did not.
+    """An episode of shortage begins with the first start that meets one, and ends with the first that does not.
 
-    Each episode has one line in the log at its beginning and one at its end.
+    It has one line in the log at its beginning and one at its end.
     """
 
     def __init__(self, probe: Callable[[], None], clock: Callable[[], float] = time.monotonic) -> None:
-        """`probe` raises OSError while it is of no use to try: a try takes a claim, and shows in the run's events."""
+        """`probe` raises OSError while a start would fail: each real one takes a claim, and shows in the run's events.
+
+        `clock` gives seconds.
+        """
         self._probe = probe
         self._clock = clock
         self._began = 0.0
         self._tries = 0
         self._next = 0.0
-        self._told: set[str] = set()
+        self._notified: set[str] = set()
 
-    def begin(self, what: str, why: str) -> str | None:
-        """The start of `what` ("run 4f1c") met a shortage. What to tell its user; None when they were told in this
-        episode."""
+    def begin(self, subject: str, why: str) -> str | None:
+        """Note that the start of `subject` ("run 4f1c") met a shortage.
+
+        Returns the message for its user; None when they had it in this episode.
+        """
         if self._tries == 0:
             self._began = self._clock()
-            log.warning("%s waits, as every start does now: %s", what, why)
+            log.warning("%s waits, as every start does now: %s", subject, why)
         self._wait_longer()
-        if what in self._told:
+        if subject in self._notified:
             return None
-        self._told.add(what)
+        self._notified.add(subject)
         return f"it waits until the machine has what a start needs: {why}"
 
     def end(self) -> None:
-        """A start went well."""
+        """Note that a start went well."""
         if self._tries:
             log.info("starts go well again after %.0f s and %d tries", self._clock() - self._began, self._tries)
         self._tries = 0
-        self._told.clear()
+        self._notified.clear()
 
     def seconds(self) -> float:
-        """For how long nothing should be started; 0: it may be tried now."""
+        """Returns for how many seconds nothing should be started; 0: it may be tried now."""
         if self._tries == 0:
             return 0.0
         if self._clock() >= self._next:
@@ -66,36 +71,35 @@ class BackOff:
 
 
 class PutBacks:
-    """What could not be started for now, and is put back: nothing of it has begun, so that it has not failed.
+    """Undoes the claims of what could not be started for now; it has not failed, since nothing of it has begun.
 
-    Where that, too, needs what the machine lacks, it stays owed, and a later pass settles it.
+    Undoing a claim may need what the machine lacks, too. Then it stays pending, and a later pass settles it.
     """
 
     def __init__(self, back_off: BackOff) -> None:
         self._back_off = back_off
-        self._owed: dict[str, Callable[[], None]] = {}
+        self._pending: dict[str, Callable[[], None]] = {}
 
     def __bool__(self) -> bool:
-        """Whether any is owed."""
-        return bool(self._owed)
+        return bool(self._pending)
 
-    def put_back(self, what: str, why: str, undo: Callable[[str | None], None]) -> None:
-        """`undo` undoes the claim of `what` ("run 4f1c"), given what its user is to be told (see `begin`)."""
-        told = self._back_off.begin(what, why.partition("\n")[0])
-        self._owed[what] = lambda: undo(told)
-        self.settle(what)
+    def put_back(self, subject: str, why: str, undo: Callable[[str | None], None]) -> None:
+        """`undo` undoes the claim of `subject`, given the message for its user (see `begin`)."""
+        message = self._back_off.begin(subject, why.partition("\n")[0])
+        self._pending[subject] = lambda: undo(message)
+        self.settle(subject)
 
-    def settle(self, what: str) -> bool:
-        """Whether it was owed. Raises what undoing it raises."""
-        if what not in self._owed:
+    def settle(self, subject: str) -> bool:
+        """Returns whether `subject` was pending. Raises what undoing its claim raises."""
+        if subject not in self._pending:
             return False
-        self._owed[what]()
-        del self._owed[what]
+        self._pending[subject]()
+        del self._pending[subject]
         return True
 
     def settle_all(self) -> None:
-        for what in list(self._owed):
-            self.settle(what)
+        for subject in list(self._pending):
+            self.settle(subject)
 
 
 def probe(folder: Path) -> None:

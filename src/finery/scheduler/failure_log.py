@@ -1,4 +1,4 @@
-"""What goes wrong in pass after pass is logged once, and once more when it is over."""
+"""Logs a failure that repeats in pass after pass once, and once more when it is over."""
 
 import logging
 import time
@@ -11,12 +11,12 @@ from finery.executors.base import Unreachable
 from finery.kit.shortages import is_shortage
 
 REMIND_SECONDS = 600.0
-"""After which what still goes wrong is logged once more."""
+"""After so long, a failure that goes on is logged once more."""
 
 
 @dataclass
-class _Trouble:
-    words: str
+class _Failure:
+    message: str
     since: float
     logged_at: float
     count: int = 1
@@ -26,36 +26,28 @@ class FailureLog:
     def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._troubles: dict[str, _Trouble] = {}
+        self._failures: dict[str, _Failure] = {}
 
-    def failed(self, what: str, error: Exception) -> int:
-        """Log it unless it is what was logged last; how often in a row `what` has failed."""
-        words, now = f"{type(error).__name__}: {error}", self._clock()
-        trouble = self._troubles.get(what)
-        if trouble is None:
-            trouble = self._troubles[what] = _Trouble(words, now, now)
+    def failed(self, subject: str, error: Exception) -> int:
+        """Log the error unless it was the last one logged of `subject`. Returns how often `subject` failed in a row."""
+        message, now = f"{type(error).__name__}: {error}", self._clock()
+        failure = self._failures.get(subject)
+        if failure is None:
+            failure = self._failures[subject] = _Failure(message, now, now)
         else:
-            trouble.count += 1
-            if trouble.words == words and now - trouble.logged_at < REMIND_SECONDS:
-                return trouble.count
-            trouble.words, trouble.logged_at = words, now
-        if _is_foreseen(error):
-            self._log.warning("%s: %s; it is tried again", what, _first_line(error))
+            failure.count += 1
+            if failure.message == message and now - failure.logged_at < REMIND_SECONDS:
+                return failure.count
+            failure.message, failure.logged_at = message, now
+        # What the machine, the database's server or a cluster lacks takes one line; a trace would add nothing.
+        if isinstance(error, Unreachable | OperationalError | InterfaceError) or is_shortage(error):
+            self._log.warning("%s: %s; it is tried again", subject, str(error).partition("\n")[0])
         else:
-            self._log.error("%s failed; it is tried again", what, exc_info=error)
-        return trouble.count
+            self._log.error("%s failed; it is tried again", subject, exc_info=error)
+        return failure.count
 
-    def went_well(self, what: str) -> None:
-        trouble = self._troubles.pop(what, None)
-        if trouble is not None:
-            seconds = self._clock() - trouble.since
-            self._log.info("%s: well again after %.0f s and %d failures", what, seconds, trouble.count)
-
-
-def _is_foreseen(error: Exception) -> bool:
-    """What the machine, the database's server or a cluster lacks: one line says it all, a trace nothing more."""
-    return isinstance(error, Unreachable | OperationalError | InterfaceError) or is_shortage(error)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]
+    def went_well(self, subject: str) -> None:
+        failure = self._failures.pop(subject, None)
+        if failure is not None:
+            seconds = self._clock() - failure.since
+            self._log.info("%s: well again after %.0f s and %d failures", subject, seconds, failure.count)

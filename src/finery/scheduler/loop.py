@@ -1,4 +1,4 @@
-"""A loop in a thread of its own: a pass, then a wait for a pulse or a while."""
+"""Runs a function again and again in a thread of its own, when a notification comes or some seconds have passed."""
 
 import logging
 import threading
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 1.0
 BUSY_SHARE = 4
-"""So many times as long as a pass took, a loop rests: when changes come in a storm, looking at them takes a fifth of
+"""A loop rests so many times as long as its pass took: when changes come in a storm, looking at them takes a fifth of
 its thread's time, and the requests that bring them get the rest."""
 LONGEST_REST_SECONDS = 0.2
 LONGEST_RETRY_SECONDS = 5.0
@@ -24,8 +24,8 @@ LONGEST_RETRY_SECONDS = 5.0
 
 
 @contextmanager
-def each_alone(what: str, failure_log: FailureLog) -> Iterator[None]:
-    """What is wrong with one run must not keep the loop from the others: it is logged, and tried again next time.
+def isolated(subject: str, failure_log: FailureLog) -> Iterator[None]:
+    """Log what goes wrong with one run, so that the pass goes on with the others; the next pass tries it again.
 
     A database that does not answer concerns all of them, and ends the pass.
     """
@@ -34,16 +34,16 @@ def each_alone(what: str, failure_log: FailureLog) -> Iterator[None]:
     except (SQLAlchemyError, LeaseLost):
         raise
     except Exception as error:  # noqa: BLE001 - the loop's edge: whatever is wrong, the others are looked after
-        failure_log.failed(what, error)
+        failure_log.failed(subject, error)
     else:
-        failure_log.went_well(what)
+        failure_log.went_well(subject)
 
 
 class Loop:
     """Runs `work` until it is stopped. `work` returns how many seconds it may wait for the next pass.
 
-    A pass that raises is logged, and tried again after a second, and less often when it goes on: what it left undone is
-    still on record, so that the next pass finds it.
+    A pass that raises is logged, and tried again after a second, and less often when it goes on: the database still has
+    what it left undone, so that the next pass finds it.
     """
 
     def __init__(
@@ -55,8 +55,8 @@ class Loop:
         rest: float,
         topics: frozenset[str] | None = None,
     ) -> None:
-        """`rest` seconds pass between two passes at least, so that many pulses at once cost one pass; more after a pass
-        that took long, see BUSY_SHARE. `topics`: those that wake it; None: all."""
+        """At least `rest` seconds pass between two passes, so that many notifications at once cost one pass; more after
+        a pass that took long, see BUSY_SHARE. `topics` wake it; None: all do."""
         self._name = name
         self._work = work
         self._changes = notifier.subscribe(topics)
@@ -69,7 +69,7 @@ class Loop:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the pass that is under way; the caller pulses once to cut the wait short."""
+        """End after the pass that is under way; the caller notifies once to cut the wait short."""
         self._stopping.set()
 
     def join(self, timeout: float) -> None:
@@ -85,7 +85,7 @@ class Loop:
                 self._changes.wait(wait)
 
     def _pass(self) -> float:
-        what = f"the {self._name} loop"
+        subject = f"the {self._name} loop"
         try:
             wait = self._work()
         except LeaseLost:
@@ -93,9 +93,9 @@ class Loop:
             self._stopping.set()
             return 0.0
         except Exception as error:  # noqa: BLE001 - the thread's edge: a loop that ends is never started again
-            failures = self._failure_log.failed(what, error)
-            # No pulse cuts this short: on a machine that is short of something many come, and each pass costs.
+            failures = self._failure_log.failed(subject, error)
+            # No notification cuts this short: on a machine that is short of something many come, and each pass costs.
             self._stopping.wait(min(RETRY_SECONDS * 2 ** min(failures - 1, 10), LONGEST_RETRY_SECONDS))
             return 0.0
-        self._failure_log.went_well(what)
+        self._failure_log.went_well(subject)
         return wait

@@ -1,4 +1,4 @@
-"""Whether running engines answer: one that is stopped or stuck still has its process, and takes requests for ever."""
+"""Probes of running engines: one that is stopped or stuck keeps its process, but answers no request."""
 
 import threading
 import time
@@ -9,58 +9,57 @@ from finery.domain.deployments import LiveDeployment
 
 TIMEOUT_SECONDS = 5.0
 FEWEST_FAILURES = 3
-"""In a row: what is silent since long before may be this machine, which slept."""
+"""In a row. The time of silence alone proves nothing: this machine may have slept."""
 
 
 @dataclass
-class _Heard:
-    """Of one start of an engine."""
-
+class _ProbeState:
     attempt: int
-    at: float
-    """When it answered last, on the monotonic clock."""
-    asked_at: float
+    """Which start of the engine it is about."""
+    answered_at: float
+    """Monotonic seconds."""
+    probed_at: float
     failures: int = 0
-    is_asked: bool = False
+    is_under_way: bool = False
 
 
 class Probes:
-    """Asks in threads of their own, since the loop that minds all engines must not wait for one that hangs."""
+    """Probes in threads of their own, since the loop that watches all engines must not wait for one that hangs."""
 
     def __init__(
         self,
-        ask: Callable[[LiveDeployment, float], bool],
+        answers: Callable[[LiveDeployment, float], bool],
         *,
         every_seconds: float,
         silence_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ask`: whether it answers within so many seconds."""
-        self._ask = ask
+        """`answers(deployment, seconds)` returns whether the engine answers within so many seconds."""
+        self._answers = answers
         self._every_seconds = every_seconds
         self._silence_seconds = silence_seconds
         self._clock = clock
-        self._heard: dict[str, _Heard] = {}
+        self._states: dict[str, _ProbeState] = {}
 
-    def is_hung(self, one: LiveDeployment) -> bool:
-        """Whether it has been silent for too long. Asks it again when that is due, and returns at once."""
-        heard, now = self._heard.get(one.deployment.id), self._clock()
-        if heard is None or heard.attempt != one.attempt:
-            heard = self._heard[one.deployment.id] = _Heard(one.attempt, at=now, asked_at=now)
-        if not heard.is_asked and now - heard.asked_at >= self._every_seconds:
-            heard.is_asked, heard.asked_at = True, now
-            threading.Thread(target=self._probe, args=(one, heard), name="finery-probe", daemon=True).start()
-        return heard.failures >= FEWEST_FAILURES and now - heard.at >= self._silence_seconds
+    def is_hung(self, live: LiveDeployment) -> bool:
+        """Returns at once whether the engine has been silent for too long. Starts the next probe when it is due."""
+        state, now = self._states.get(live.deployment.id), self._clock()
+        if state is None or state.attempt != live.attempt:
+            state = self._states[live.deployment.id] = _ProbeState(live.attempt, answered_at=now, probed_at=now)
+        if not state.is_under_way and now - state.probed_at >= self._every_seconds:
+            state.is_under_way, state.probed_at = True, now
+            threading.Thread(target=self._probe, args=(live, state), name="finery-probe", daemon=True).start()
+        return state.failures >= FEWEST_FAILURES and now - state.answered_at >= self._silence_seconds
 
     def keep_only(self, ids: Collection[str]) -> None:
-        for deployment_id in self._heard.keys() - set(ids):
-            del self._heard[deployment_id]
+        for deployment_id in self._states.keys() - set(ids):
+            del self._states[deployment_id]
 
-    def _probe(self, one: LiveDeployment, heard: _Heard) -> None:
+    def _probe(self, live: LiveDeployment, state: _ProbeState) -> None:
         try:
-            answers = self._ask(one, min(TIMEOUT_SECONDS, self._every_seconds))
-            heard.failures = 0 if answers else heard.failures + 1
+            answers = self._answers(live, min(TIMEOUT_SECONDS, self._every_seconds))
+            state.failures = 0 if answers else state.failures + 1
             if answers:
-                heard.at = self._clock()
+                state.answered_at = self._clock()
         finally:
-            heard.is_asked = False
+            state.is_under_way = False

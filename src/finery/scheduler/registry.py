@@ -1,4 +1,4 @@
-"""The executors, by name. One more is one more folder and one more line here."""
+"""Registry of the executors, by name. Another executor is another folder and another line here."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class ExecutorContext:
 
 class Executors(dict[str, Executor]):
     def __missing__(self, name: str) -> Executor:
-        """An attempt may have been started by one that is not registered now: what became of it is not known."""
+        # An earlier start of the server may have had it: what became of the executor's attempts is not known.
         raise Unreachable(f"this server has no executor {name!r}")
 
 

@@ -1,4 +1,4 @@
-"""The loops, put together."""
+"""Makes the loops, starts and stops them, and the executors and the warm parent with them."""
 
 import logging
 from collections.abc import Callable
@@ -9,30 +9,29 @@ from finery.db.topics import Topic
 from finery.domain.context import DomainContext
 from finery.domain.deployments import list_live
 from finery.domain.runs import attempts
-from finery.executors.base import StraySweepable
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
 from finery.kit.log_lines import LogReader
 from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff, probe
-from finery.scheduler.cleaning import Cleaner
-from finery.scheduler.launching import QUIET
+from finery.scheduler.cleaner import Cleaner
+from finery.scheduler.deployment_keeper import DeploymentKeeper
+from finery.scheduler.late_measurer import LateMeasurer
 from finery.scheduler.loop import Loop
-from finery.scheduler.measuring import LateMeasurer
-from finery.scheduler.redacting import Redactors
+from finery.scheduler.redactors import Redactors
 from finery.scheduler.registry import LOCAL, ExecutorContext, make_executors
-from finery.scheduler.serving import DeploymentKeeper
+from finery.scheduler.run_launch import PROCESS_ENVIRONMENT
 from finery.scheduler.settings import SchedulerSettings
-from finery.scheduler.stopping import Stopper
-from finery.scheduler.submitting import Submitter
-from finery.scheduler.watching import Watcher
-from finery.scheduler.webhooks import WebhookDispatcher
+from finery.scheduler.stopper import Stopper
+from finery.scheduler.submitter import Submitter
+from finery.scheduler.watcher import Watcher
+from finery.scheduler.webhook_dispatcher import WebhookDispatcher
 
 log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 10.0
 
-# What wakes each loop: tables that are written to, and what the domain announces (see db/topics.py).
+# The topics that wake each loop: tables that are written to, and what the domain announces (see db/topics.py).
 SUBMIT = frozenset({Topic.QUEUE, "leases", "engine_leases"})
 WATCH = frozenset({"attempts"})
 SERVE = frozenset({Topic.QUEUE, "deployments", "engine_leases"})
@@ -41,7 +40,7 @@ CLEAN = frozenset({"artifacts", "blobs", "datasets", "dataset_versions", "datase
 
 
 class Scheduler:
-    """Carries out what the database says: starts queued runs, minds live ones, delivers intents, serves models.
+    """Carries out what the database says: starts queued runs, watches live ones, delivers intents, serves models.
 
     It may end at any moment, by `stop` or by a kill: runs go on without it, and the next `start` finds them.
     """
@@ -66,19 +65,17 @@ class Scheduler:
         self._watcher = Watcher(
             database, context, executors, settings, redactors, lambda: submitter.is_busy, back_off, logs
         )
-        self._teller = WebhookDispatcher(database, context, notifier, settings)
-        stopper = Stopper(database, context, executors, settings)
+        self._dispatcher = WebhookDispatcher(database, context, notifier, settings)
         # An engine answers on a port of this machine, and leases its memory.
-        server = DeploymentKeeper(database, context, notifier, executors[LOCAL], settings, back_off)
-        measurer = LateMeasurer(database, context)
+        keeper = DeploymentKeeper(database, context, notifier, executors[LOCAL], settings, back_off)
         self._executors = executors
         works: list[tuple[str, Callable[[], float], float, frozenset[str]]] = [
             ("submit", submitter.work, 0.01, SUBMIT),
             ("watch", self._watcher.work, 0.05, WATCH),
-            ("stop", stopper.work, 0.05, frozenset({Topic.INTENTS})),
-            ("serve", server.work, 0.1, SERVE),
-            ("measure", measurer.work, 0.05, frozenset({Topic.QUEUE})),
-            ("webhooks", self._teller.work, 0.1, WEBHOOKS),
+            ("stop", Stopper(database, context, executors, settings).work, 0.05, frozenset({Topic.INTENTS})),
+            ("serve", keeper.work, 0.1, SERVE),
+            ("measure", LateMeasurer(database, context).work, 0.05, frozenset({Topic.QUEUE})),
+            ("webhooks", self._dispatcher.work, 0.1, WEBHOOKS),
             ("clean", Cleaner(database, context).work, 1.0, CLEAN),
         ]
         self._loops = [
@@ -87,7 +84,7 @@ class Scheduler:
 
     @property
     def warm_start(self) -> str:
-        """`ready`, `starting`, `off`, or why there will be none."""
+        """Returns `ready`, `starting`, `off`, or why there will be no warm start."""
         if self._warm is None:
             return "off"
         return "ready" if self._warm.ready else self._warm.reason or "starting"
@@ -110,12 +107,12 @@ class Scheduler:
         self._notifier.notify()
         for loop in self._loops:
             loop.join(JOIN_SECONDS)
-        self._teller.stop()
+        self._dispatcher.stop()
         if self._warm is not None:
             self._warm.close()
 
     def _while_ours(self, work: Callable[[], float]) -> Callable[[], float]:
-        """Whoever slept asks first whether another server has replaced it: then no pass begins any more."""
+        """Returns `work`, but raising LeaseLost once another server has replaced this one, which may have slept."""
 
         def pass_while_ours() -> float:
             self._context.live.lease.confirm(self._database)
@@ -124,14 +121,14 @@ class Scheduler:
         return pass_while_ours
 
     def _sweep_strays(self) -> None:
-        """What this home started, and what is not live any more: another home had the database meanwhile."""
+        """End processes that this home started and that are not live any more: another home had the database."""
         home, home_id = self._context.home, self._context.home_id
         with self._database.read() as session:
-            runs = [(home.run(one.run_id).path, one.ref.attempt) for one in attempts.list_live(session)]
-            engines = [(home.deployment(one.deployment.id).path, one.attempt) for one in list_live(session)]
-        live = {mark_of(home_id, directory, attempt) for directory, attempt in (*runs, *engines)}
+            runs = [(home.run(run.run_id).path, run.ref.attempt) for run in attempts.list_live(session)]
+            engines = [(home.deployment(live.deployment.id).path, live.attempt) for live in list_live(session)]
+        marks = {mark_of(home_id, directory, attempt) for directory, attempt in (*runs, *engines)}
         for executor in self._executors.values():
-            if isinstance(executor, StraySweepable) and (count := executor.sweep_strays(live)):
+            if count := executor.sweep_strays(marks):
                 log.warning("%d processes of runs and engines that are not live here any more were ended", count)
 
 
@@ -142,4 +139,4 @@ def _make_warm_parent(context: DomainContext, settings: SchedulerSettings) -> Wa
     if settings.warm_start == "auto" and not affordable:
         log.info("warm start is off: too little memory is free")
         return None
-    return WarmParent("finery.trainers.preload", environment=QUIET)
+    return WarmParent("finery.trainers.preload", environment=PROCESS_ENVIRONMENT)

@@ -10,7 +10,7 @@ from finery.contracts.recipes.environment_variables import (
     steers_trainers,
 )
 from finery.executors.local.environment import PASSED
-from finery.scheduler.launching import QUIET
+from finery.scheduler.run_launch import PROCESS_ENVIRONMENT
 
 STEERING = [
     *("PATH", "HOME", "LD_PRELOAD", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONSTARTUP", "CUDA_VISIBLE_DEVICES"),
@@ -53,7 +53,7 @@ class TestCheckSecretName:
             check_secret_name(name)
 
     def test_no_variable_of_the_server_can_be_replaced(self) -> None:
-        assert [name for name in {*PASSED, *QUIET} if not steers_trainers(name)] == []
+        assert [name for name in {*PASSED, *PROCESS_ENVIRONMENT} if not steers_trainers(name)] == []
 
     def test_credentials_can_be_stored(self) -> None:
         assert {check_secret_name(name) for name in CREDENTIALS} == CREDENTIALS

@@ -19,7 +19,7 @@ from finery.engines.transformers.engine import TransformersEngine
 from finery.kit.clock import utc_now
 from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff
-from finery.scheduler.serving import DeploymentKeeper
+from finery.scheduler.deployment_keeper import DeploymentKeeper
 from finery.scheduler.settings import SchedulerSettings
 from tests import builders
 from tests.clock import Clock
@@ -146,7 +146,7 @@ class TestLaunch:
         deployment_id = bench.start("a", GIB)
         assert bench.status(deployment_id) is DeploymentStatus.STARTING
         now = utc_now() + timedelta(seconds=901)
-        monkeypatch.setattr("finery.scheduler.serving.utc_now", lambda: now)
+        monkeypatch.setattr("finery.scheduler.deployment_keeper.utc_now", lambda: now)
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.FAILED
 
@@ -218,7 +218,7 @@ class TestCrash:
         found = live(database, deployment_id)
         assert (found.attempt, found.token) == (2, None)
         assert found.restart_at is not None
-        monkeypatch.setattr("finery.scheduler.serving.utc_now", lambda: found.restart_at)
+        monkeypatch.setattr("finery.scheduler.deployment_keeper.utc_now", lambda: found.restart_at)
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.RUNNING
         started = [(launch.directory.name, launch.attempt) for launch in bench.executor.submitted]

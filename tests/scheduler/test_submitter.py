@@ -17,11 +17,11 @@ from finery.db import Database
 from finery.domain import runs
 from finery.models import LeaseRow, RunRow
 from finery.scheduler.back_off import BackOff
-from finery.scheduler.redacting import Redactors
+from finery.scheduler.redactors import Redactors
 from finery.scheduler.registry import LOCAL
 from finery.scheduler.settings import SchedulerSettings
-from finery.scheduler.submitting import Submitter
-from finery.scheduler.watching import Watcher
+from finery.scheduler.submitter import Submitter
+from finery.scheduler.watcher import Watcher
 from tests import builders
 from tests.clock import Clock
 from tests.executors.fake import FakeExecutor, Script

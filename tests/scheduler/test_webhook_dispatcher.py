@@ -27,9 +27,9 @@ from finery.kit.destinations import Destinations
 from finery.kit.http_post import Answer, HttpPoster
 from finery.kit.notifier import Notifier
 from finery.models import WebhookRow
-from finery.scheduler import webhooks as teller_module
+from finery.scheduler import webhook_dispatcher
 from finery.scheduler.settings import SchedulerSettings
-from finery.scheduler.webhooks import AT_ONCE_TO_ONE, WebhookDispatcher
+from finery.scheduler.webhook_dispatcher import AT_ONCE_TO_ONE, WebhookDispatcher
 from tests import builders
 from tests.receiver import LOOPBACK, Receiver, Reply
 
@@ -38,7 +38,7 @@ TYPES = [*RunEventType, *EVENTS.types]
 
 
 class Desk:
-    """A teller that works when it is told to, and whose clock stands still."""
+    """A dispatcher that works when it is told to, and whose clock stands still."""
 
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
@@ -46,9 +46,9 @@ class Desk:
         self.now: datetime = utc_now()
         self.ahead = timedelta()
         """How far the clock is wrong; `now` includes it."""
-        self.teller = self.new_teller()
+        self.dispatcher = self.new_dispatcher()
 
-    def new_teller(self, poster: HttpPoster | None = None) -> WebhookDispatcher:
+    def new_dispatcher(self, poster: HttpPoster | None = None) -> WebhookDispatcher:
         poster = poster or Poster(self.context.destinations, seconds=5)
         settings = SchedulerSettings()
         return WebhookDispatcher(
@@ -77,8 +77,8 @@ class Desk:
 
     def work(self) -> float:
         """One pass, until what it began has ended."""
-        wait = self.teller.work()
-        self.teller.stop()
+        wait = self.dispatcher.work()
+        self.dispatcher.stop()
         return wait
 
     def deliveries(self, webhook: WebhookWithSecret) -> list[Delivery]:
@@ -203,7 +203,7 @@ class TestSending:
             desk.context = replace(desk.context, destinations=Destinations.parse(["127.0.0.1"]))
             answers = [["127.0.0.1"], ["127.0.0.2"]]
             poster = Poster(desk.context.destinations, seconds=5, resolver=lambda host, port: answers.pop(0))
-            desk.teller = desk.new_teller(poster)
+            desk.dispatcher = desk.new_dispatcher(poster)
             desk.run("a")
             desk.work()
             desk.run("b")
@@ -258,7 +258,7 @@ class TestSending:
             def post(self, address: str, body: bytes, headers: object) -> Answer:
                 raise RecursionError("too deep")
 
-        desk.teller = desk.new_teller(Broken())
+        desk.dispatcher = desk.new_dispatcher(Broken())
         webhook = desk.webhook("http://127.0.0.1:1/", event_types=["run.queued"])
         desk.run("a")
         desk.work()
@@ -295,7 +295,7 @@ HELD = threading.Event()
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(teller_module, "JOIN_SECONDS", 0.3)
+    monkeypatch.setattr(webhook_dispatcher, "JOIN_SECONDS", 0.3)
     HELD.clear()
     yield
     HELD.set()
@@ -315,10 +315,10 @@ class TestTurns:
             assert len(slow.received) == AT_ONCE_TO_ONE
             assert {each.state for each in desk.deliveries(webhook)} == {MessageState.DELIVERED}
             HELD.set()
-            desk.teller.stop()
+            desk.dispatcher.stop()
 
     def test_who_waited_longest_is_next(self, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(teller_module, "AT_ONCE", AT_ONCE_TO_ONE)
+        monkeypatch.setattr(webhook_dispatcher, "AT_ONCE", AT_ONCE_TO_ONE)
         with Receiver() as first, Receiver() as second:
             for receiver in (first, second):
                 desk.webhook(receiver.url, event_types=["run.queued"])
@@ -331,14 +331,14 @@ class TestTurns:
         assert counts == [(2, 0), (2, 2), (4, 2), (4, 4)]
 
     def test_one_that_never_answers(self, desk: Desk) -> None:
-        desk.teller = desk.new_teller(Poster(HERE, seconds=0.2))
+        desk.dispatcher = desk.new_dispatcher(Poster(HERE, seconds=0.2))
         with Receiver(Reply(before=_hold)) as receiver:
             webhook = desk.webhook(receiver.url, event_types=["run.queued"])
             desk.run("a")
-            desk.teller.work()
+            desk.dispatcher.work()
             receiver.wait_for(1)
             while not (attempt := desk.deliveries(webhook)[0].attempts[0]).has_ended:
-                desk.teller.stop()
+                desk.dispatcher.stop()
             HELD.set()
         assert attempt.error == "it did not answer within 0.2 s"
 
@@ -348,7 +348,7 @@ class TestTurns:
             desk.run("a")
             desk.work()
             receiver.wait_for(1)
-            desk.teller = desk.new_teller()
+            desk.dispatcher = desk.new_dispatcher()
             desk.work()
             received = receiver.wait_for(2)
             assert len({each.id for each in received}) == 1
@@ -404,7 +404,7 @@ class TestClock:
             # The next is booked five minutes ahead, by the wrong clock.
             desk.set_clock(-by)
             if restarted:
-                desk.teller = desk.new_teller()
+                desk.dispatcher = desk.new_dispatcher()
             desk.now += timedelta(minutes=4)
             desk.work()
             assert len(receiver.received) == 2

@@ -1,4 +1,4 @@
-"""What is kept out of the record: the values of the secrets that an attempt was started with."""
+"""Keeps the values of an attempt's secrets out of its events and messages."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ from finery.kit.redaction import NOTHING, Redactor
 
 
 class Redactors:
-    """One for each live attempt with secrets. After the server's restart: the values that are stored now."""
+    """Has a redactor for each live attempt with secrets. After a restart it redacts the values that are stored now."""
 
     def __init__(self, database: Database, context: DomainContext) -> None:
         self._database = database
@@ -24,12 +24,13 @@ class Redactors:
     def of(self, attempt: LiveAttempt) -> Redactor:
         if not attempt.secrets:
             return NOTHING
-        known = self._known.get(attempt.ref)
-        return known if known is not None else self.remember(attempt.ref, self._stored(attempt))
+        redactor = self._known.get(attempt.ref)
+        if redactor is None:
+            box, owner_id = self._context.secrets, attempt.owner_id
+            with self._database.read() as session:
+                values = secrets.readable_values(session, box, attempt.secrets, owner_id=owner_id)
+            redactor = self.remember(attempt.ref, values)
+        return redactor
 
     def forget(self, ref: AttemptRef) -> None:
         self._known.pop(ref, None)
-
-    def _stored(self, attempt: LiveAttempt) -> list[str]:
-        with self._database.read() as session:
-            return secrets.readable_values(session, self._context.secrets, attempt.secrets, owner_id=attempt.owner_id)

@@ -1,4 +1,4 @@
-"""What is done later: after a run's end its artifacts get their hashes, and files that nobody needs any more go."""
+"""The clean loop: hashes the artifacts of finished runs, and removes files that nobody needs any more."""
 
 import hashlib
 from pathlib import Path
@@ -29,6 +29,8 @@ class Cleaner:
                 attempts.record_cleaned(session, number, hashes)
         return 0.0 if len(runs) == BATCH else IDLE_SECONDS
 
+    # Rows go before files: a crash in between leaves files without a row, which the next start removes.
+
     def _remove_expired_files(self) -> None:
         with self._database.read() as session:
             if not files.has_expired(session):
@@ -38,7 +40,6 @@ class Cleaner:
         files.remove_parts(self._context.home, names)
 
     def _remove_unused_files(self) -> None:
-        """Rows first: a crash in between leaves files, which the next start removes."""
         with self._database.read() as session:
             if not datasets.has_unused(session):
                 return
@@ -48,17 +49,14 @@ class Cleaner:
 
 
 def _sha256(path: Path) -> str | None:
-    """Hex, of a file, or of a folder's `<hash>  <relative path>` lines in order; None when it is gone."""
+    """Returns the hex digest of a file, or of a folder's `<hash>  <relative path>` lines in order; None when it is
+    gone."""
     try:
-        if path.is_dir():
-            return _sha256_of_folder(path)
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        files = sorted(file for file in path.rglob("*") if file.is_file())
     except OSError:
         return None
-
-
-def _sha256_of_folder(folder: Path) -> str:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    lines = [f"{_sha256(path)}  {path.relative_to(folder).as_posix()}\n" for path in files]
+    lines = [f"{_sha256(file)}  {file.relative_to(path).as_posix()}\n" for file in files]
     return hashlib.sha256("".join(lines).encode()).hexdigest()

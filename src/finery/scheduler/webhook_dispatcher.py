@@ -1,4 +1,4 @@
-"""What happened is told to those who asked for it: events become messages, and messages are sent."""
+"""The webhooks loop: turns events into messages to the webhooks that want them, and sends those."""
 
 import logging
 import threading
@@ -23,7 +23,7 @@ from finery.scheduler.settings import SchedulerSettings
 log = logging.getLogger(__name__)
 
 SECONDS = 15.0
-"""For one attempt, all of it."""
+"""For a whole attempt to send."""
 AT_ONCE = 16
 AT_ONCE_TO_ONE = 2
 BATCH = 200
@@ -35,8 +35,8 @@ JOIN_SECONDS = 2.0
 class WebhookDispatcher:
     """Sends each message at least once, always under the same id.
 
-    A few are under way at once, two of them at most to one webhook; the webhook that waited longest is next, so that
-    one which answers slowly holds up nobody else.
+    A few are under way at once, two of them at most to one webhook. The webhook that waited longest is next, so that
+    one which answers slowly does not hold up the others.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class WebhookDispatcher:
         self._settings = settings
         self._poster = poster
         self._now = now
-        self._settings_of_clock = ClockStepDetector(now, uptime)
+        self._clock_steps = ClockStepDetector(now, uptime)
         self._has_resumed = False
         self._prune_at = now()
         self._lock = threading.Lock()
@@ -69,22 +69,22 @@ class WebhookDispatcher:
             with self._database.write() as session:
                 webhooks.resume(session, self._now())
             self._has_resumed = True
-        self._heed_clock()
+        self._adjust_to_clock()
         self._fan_out()
-        for number, limit in self._next_in_turn():
+        for number, limit in self._next_webhooks():
             for dispatch in self._claim(number, limit):
                 self._start(dispatch)
         self._prune()
         return self._wait()
 
     def stop(self) -> None:
-        """After the loop has ended. What is still under way is sent again by the next server."""
+        """Wait a little for what is under way, once the loop has ended; the next server sends again what is left."""
         deadline = time.monotonic() + JOIN_SECONDS
         for thread in list(self._threads):
             thread.join(max(0.0, deadline - time.monotonic()))
 
-    def _heed_clock(self) -> None:
-        by = self._settings_of_clock.put_back()
+    def _adjust_to_clock(self) -> None:
+        by = self._clock_steps.put_back()
         if by:
             log.warning("the clock was put back by %s; what was booked by it comes that much earlier", by)
             self._prune_at -= by
@@ -103,14 +103,14 @@ class WebhookDispatcher:
             if count < BATCH:
                 return
 
-    def _next_in_turn(self) -> list[tuple[int, int]]:
-        """Webhooks with a message that is due, and how many may be sent to each now."""
+    def _next_webhooks(self) -> list[tuple[int, int]]:
+        """Returns the webhooks with a message that is due, and how many may be sent to each now."""
         with self._database.read() as session:
             due = webhooks.due_webhooks(session, self._now())
         with self._lock:
             left = AT_ONCE - self._under_way.total()
             chosen = []
-            for number in sorted(due, key=lambda each: self._served.get(each, 0)):
+            for number in sorted(due, key=lambda number: self._served.get(number, 0)):
                 limit = min(left, AT_ONCE_TO_ONE - self._under_way[number])
                 if limit > 0:
                     left -= limit
@@ -146,34 +146,28 @@ class WebhookDispatcher:
             self._notifier.notify()
 
     def _attempt(self, dispatch: Dispatch) -> Outcome:
-        """What was not foreseen is a failed attempt, too: unrecorded, it would be made again and again without end."""
-        begun = time.monotonic()
+        began = time.monotonic()
         try:
-            return self._send(dispatch)
-        except Exception as error:
-            log.exception("message %s could not be sent", dispatch.message_id)
-            return Outcome(
-                error=f"it could not be sent: {type(error).__name__}", milliseconds=_milliseconds_since(begun)
-            )
-
-    def _send(self, dispatch: Dispatch) -> Outcome:
-        begun = time.monotonic()
-        try:
-            answer = self._opened().post(dispatch.url, dispatch.body, self._headers(dispatch))
+            answer = self._open_poster().post(dispatch.url, dispatch.body, self._headers(dispatch))
         except PostFailed as error:
-            return Outcome(error=str(error), milliseconds=_milliseconds_since(begun))
+            return Outcome(error=str(error), milliseconds=_milliseconds_since(began))
         except (Undecipherable, KeyUnusable, OSError) as error:
             return Outcome(error=f"the signing secret cannot be read: {error}")
+        except Exception as error:
+            # It counts as an attempt: unrecorded, it would be made again and again without end.
+            log.exception("message %s could not be sent", dispatch.message_id)
+            error_type = type(error).__name__
+            return Outcome(error=f"it could not be sent: {error_type}", milliseconds=_milliseconds_since(began))
         return Outcome(
             status=answer.status,
-            error=_what_is_wrong(answer.status),
+            error=_error_of(answer.status),
             excerpt=answer.excerpt,
             retry_after=answer.retry_after,
-            milliseconds=_milliseconds_since(begun),
+            milliseconds=_milliseconds_since(began),
         )
 
-    def _opened(self) -> HttpPoster:
-        # A server that has nobody to tell starts without an HTTP client.
+    def _open_poster(self) -> HttpPoster:
+        # A server without webhooks need not import an HTTP client.
         from finery.kit.checked_post import Poster
 
         if self._poster is None:
@@ -201,7 +195,8 @@ class WebhookDispatcher:
             self._prune_at = now + PRUNE_EVERY
 
     def _wait(self) -> float:
-        """Until a message is due of a webhook that can take one; the end of each delivery wakes the loop, too."""
+        """Returns the seconds until a message is due of a webhook that can take one. The end of each delivery wakes the
+        loop, too."""
         with self._lock:
             is_full = self._under_way.total() >= AT_ONCE
             busy = [number for number, count in self._under_way.items() if count >= AT_ONCE_TO_ONE]
@@ -212,7 +207,7 @@ class WebhookDispatcher:
         return min(max((due - self._now()).total_seconds(), SHORTEST_WAIT), self._settings.idle_seconds)
 
 
-def _what_is_wrong(status: int) -> str | None:
+def _error_of(status: int) -> str | None:
     if 200 <= status < 300:
         return None
     if 300 <= status < 400:
@@ -220,5 +215,5 @@ def _what_is_wrong(status: int) -> str | None:
     return f"it answered {status}"
 
 
-def _milliseconds_since(begun: float) -> int:
-    return round((time.monotonic() - begun) * 1000)
+def _milliseconds_since(began: float) -> int:
+    return round((time.monotonic() - began) * 1000)

@@ -1,4 +1,4 @@
-"""Queued runs are claimed, one after the other, and handed to their executor."""
+"""The submit loop: claims queued runs, one after the other, and has the executor start them."""
 
 import logging
 from collections.abc import Mapping
@@ -13,15 +13,15 @@ from finery.domain.context import DomainContext
 from finery.domain.errors import DomainError
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
-from finery.executors.base import Executor, SubmitFailed, sweep
+from finery.executors.base import Executor, SubmitFailed
 from finery.kit.failpoints import failpoint
 from finery.kit.redaction import NOTHING
 from finery.kit.shortages import is_shortage
 from finery.scheduler.back_off import BackOff, PutBacks
-from finery.scheduler.launching import render_launch
-from finery.scheduler.redacting import Redactors
+from finery.scheduler.redactors import Redactors
+from finery.scheduler.run_launch import render_launch
 from finery.scheduler.settings import SchedulerSettings
-from finery.scheduler.watching import give_back
+from finery.scheduler.watcher import give_back
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Submitter:
 
     @property
     def is_busy(self) -> bool:
-        """True from before a claim until its handle is stored, or the claim given back."""
+        """True from before a claim until its handle is stored, or the claim is given back."""
         return self._busy or bool(self._put_backs)
 
     def work(self) -> float:
@@ -74,13 +74,14 @@ class Submitter:
             )
 
     def _submit(self, claim: Claim) -> None:
-        """Launch files first, then the process, then its handle: a crash after any of them is told apart at boot."""
+        """Write the launch files first, then start the process, then store its handle: the next start of the server
+        sees after which of them a crash came."""
         redact, executor = NOTHING, self._executors[claim.executor]
         try:
-            given = self._secrets_of(claim)
-            redact = self._redactors.remember(claim.ref, given.values())
+            values = self._secrets_of(claim)
+            redact = self._redactors.remember(claim.ref, values.values())
             context, grace = self._context, self._settings.grace_seconds
-            launch = render_launch(claim, executor, context.home, context.home_id, context.machine(), grace, given)
+            launch = render_launch(claim, executor, context.home, context.home_id, context.machine(), grace, values)
             failpoint("submit.rendered")
             # This server may have slept since the claim: then somebody else may have the run.
             self._context.live.lease.confirm(self._database)
@@ -93,38 +94,29 @@ class Submitter:
             return
         self._back_off.end()
         failpoint("submit.submitted")
-        self._record(claim, executor, handle)
-        failpoint("submit.recorded")
-
-    def _secrets_of(self, claim: Claim) -> dict[str, str]:
-        """Read at each launch, so that a changed value counts at the next attempt."""
-        needed, customary = claim.resolved.secrets, claim.resolved.optional_secrets
-        if not needed and not customary:
-            return {}
-        with self._database.read() as session:
-            return secrets.resolve(
-                session,
-                self._context.secrets,
-                needed,
-                owner_id=claim.owner_id,
-                optional=customary,
-            )
-
-    def _record(self, claim: Claim, executor: Executor, handle: Handle) -> None:
         with self._database.write() as session:
             owned = attempts.record_handle(session, claim.ref, handle)
         if not owned:
             log.warning("run %s was taken over while it was being started; it is ended here", claim.run_id)
-            # Nobody else knows of it.
-            sweep(executor, handle)
+            # The record does not lead to this process, so nobody else would end it.
+            executor.sweep(handle)
+        failpoint("submit.recorded")
+
+    def _secrets_of(self, claim: Claim) -> dict[str, str]:
+        """Returns the values by variable. They are read at each launch, so that a changed one counts from then on."""
+        needed, optional = claim.resolved.secrets, claim.resolved.optional_secrets
+        if not needed and not optional:
+            return {}
+        with self._database.read() as session:
+            return secrets.resolve(session, self._context.secrets, needed, owner_id=claim.owner_id, optional=optional)
 
     def _put_back(self, claim: Claim, executor: Executor, why: str) -> None:
         handle = Handle(directory=self._context.home.run(claim.run_id).path, attempt=claim.ref.attempt)
-        self._put_backs.put_back(
-            f"run {claim.run_id}",
-            why,
-            lambda told: give_back(self._database, executor, self._redactors, claim.ref, handle, told),
-        )
+
+        def undo(message: str | None) -> None:
+            give_back(self._database, executor, self._redactors, claim.ref, handle, message)
+
+        self._put_backs.put_back(f"run {claim.run_id}", why, undo)
 
     def _start_failed(self, claim: Claim, message: str) -> None:
         log.error("run %s could not be started: %s", claim.run_id, message)

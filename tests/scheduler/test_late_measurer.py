@@ -20,7 +20,7 @@ from finery.domain.datasets import DatasetRefused
 from finery.domain.datasets.quick_measurement import WAIT_SECONDS
 from finery.domain.runs import measurements
 from finery.domain.runs.errors import InvalidRun
-from finery.scheduler.measuring import IDLE_SECONDS, LateMeasurer
+from finery.scheduler.late_measurer import IDLE_SECONDS, LateMeasurer
 from tests import builders
 from tests.domain.runs.test_auto_values import model
 

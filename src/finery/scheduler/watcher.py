@@ -1,4 +1,4 @@
-"""Live runs are looked at: what they tell is stored, and how they end is decided."""
+"""The watch loop: polls live runs, stores the events that they write, and decides how they ended."""
 
 import contextlib
 import logging
@@ -13,7 +13,7 @@ from finery.db import Database, make_room
 from finery.domain.context import DomainContext
 from finery.domain.runs import attempts
 from finery.domain.runs.attempts import AttemptRef, LiveAttempt
-from finery.executors.base import Executor, NotYet, sweep
+from finery.executors.base import Executor, NotYet
 from finery.kit.failpoints import failpoint
 from finery.kit.log_lines import LogReader
 from finery.kit.redaction import Redactor
@@ -21,8 +21,8 @@ from finery.kit.shortages import SHORTAGES
 from finery.scheduler.back_off import BackOff
 from finery.scheduler.event_lines import parse_events
 from finery.scheduler.failure_log import FailureLog
-from finery.scheduler.loop import each_alone
-from finery.scheduler.redacting import Redactors
+from finery.scheduler.loop import isolated
+from finery.scheduler.redactors import Redactors
 from finery.scheduler.settings import SchedulerSettings
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ class Watcher:
         back_off: BackOff,
         logs: LogReader | None = None,
     ) -> None:
-        """`logs` counts the lines of live runs' logs as they grow, so that nobody who asks later waits for it."""
+        """`logs` counts the lines of live runs' logs as they grow, so that no later request waits for it."""
         self._database = database
         self._context = context
         self._executors = executors
@@ -54,20 +54,20 @@ class Watcher:
         self._is_submitting = is_submitting
         self._back_off = back_off
         self._logs = logs
-        self._flagged: set[AttemptRef] = set()
+        self._stopped: set[AttemptRef] = set()
 
     def work(self) -> float:
         """Look at every live run once.
 
-        An attempt without a handle is the submit loop's while that is busy, and otherwise what a server left behind
-        that ended in between: adopted when it was launched, given back when it was not.
+        An attempt without a handle belongs to the submit loop while that is busy. Otherwise a server left it that
+        ended in between: it is adopted when it was launched, and given back when it was not.
         """
         with self._database.read() as session:
             live = attempts.list_live(session)
         for attempt in live:
-            with each_alone(f"run {attempt.run_id}", self._failure_log):
+            with isolated(f"run {attempt.run_id}", self._failure_log):
                 self._look(attempt)
-        self._flagged &= {attempt.ref for attempt in live}
+        self._stopped &= {attempt.ref for attempt in live}
         return self._settings.poll_seconds if live else self._settings.idle_seconds
 
     def _look(self, attempt: LiveAttempt) -> None:
@@ -79,7 +79,7 @@ class Watcher:
             return
         observation = executor.poll(handle)
         if isinstance(observation, Alive):
-            self._alive(attempt, handle, observation)
+            self._record_alive(attempt, handle, observation)
         elif isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
             self._give_back(
                 attempt, handle, self._back_off.begin(f"run {attempt.run_id}", observation.exit.start_error or "")
@@ -92,11 +92,11 @@ class Watcher:
                 attempt, *reason_of_exit(observation.exit), observation.exit, observation.exit.started_at is not None
             )
         elif isinstance(observation, Lost):
-            self._lost(attempt, handle, observation)
+            self._settle_lost(attempt, handle, observation)
 
-    def _lost(self, attempt: LiveAttempt, handle: Handle, observation: Lost) -> None:
-        if sweep(self._executors[attempt.executor], handle):
-            # What was killed may have said how it ended just before, or lives still: the next pass looks once more.
+    def _settle_lost(self, attempt: LiveAttempt, handle: Handle, observation: Lost) -> None:
+        if self._executors[attempt.executor].sweep(handle):
+            # What was killed may have written how it ended just before, or may live still: the next pass looks again.
             return
         self._drain(attempt, handle, at_end=True)
         self._count_lines(attempt)
@@ -107,27 +107,29 @@ class Watcher:
         executor = self._executors[attempt.executor]
         give_back(self._database, executor, self._redactors, attempt.ref, handle, message)
 
-    def _alive(self, attempt: LiveAttempt, handle: Handle, observation: Alive) -> None:
+    def _record_alive(self, attempt: LiveAttempt, handle: Handle, observation: Alive) -> None:
         if attempt.status is RunStatus.STARTING:
             with self._database.write() as session:
                 attempts.mark_running(session, attempt.ref, observation.started_at)
         self._drain(attempt, handle)
         self._count_lines(attempt)
-        if observation.stopped and attempt.ref not in self._flagged:
-            self._flagged.add(attempt.ref)
-            self._notice(attempt, "the trainer is held by a stop signal (SIGSTOP); send it SIGCONT to go on")
+        if observation.stopped and attempt.ref not in self._stopped:
+            self._stopped.add(attempt.ref)
+            message = "the trainer is held by a stop signal (SIGSTOP); send it SIGCONT to go on"
+            with self._database.write() as session:
+                attempts.add_notice(session, attempt.ref, level="warning", code="trainer_held", message=message)
         elif not observation.stopped:
-            self._flagged.discard(attempt.ref)
+            self._stopped.discard(attempt.ref)
 
     def _drain(self, attempt: LiveAttempt, handle: Handle, *, at_end: bool = False) -> None:
-        """Store every whole line that the trainer wrote since the last time; at its end on a full disk, too."""
+        """Store every whole line that the trainer wrote since the last time; `at_end` on a full disk, too."""
         offset = attempt.events_offset
         redact, executor = self._redactors.of(attempt), self._executors[attempt.executor]
         while data := _read(executor, handle, EVENTS, offset):
             events, taken = parse_events(data, longest=CHUNK)
             if taken == 0:
                 return
-            events = [_event_here(event, executor) for event in events]
+            events = [_with_path_here(event, executor) for event in events]
             if redact:
                 events = [event.model_copy(update={"data": redact.within(event.data)}) for event in events]
             failpoint("watch.read")
@@ -147,7 +149,7 @@ class Watcher:
 
     def _end(self, attempt: LiveAttempt, reason: Reason, message: str | None, ending: Exit | None, began: bool) -> None:
         has_checkpoint = self._context.home.run(attempt.run_id).last_checkpoint() is not None
-        ending = ending and _ending_here(ending, self._executors[attempt.executor])
+        ending = ending and _with_paths_here(ending, self._executors[attempt.executor])
         if redact := self._redactors.of(attempt):
             message = message and redact(message)
             ending = ending and _redacted(ending, redact)
@@ -167,13 +169,9 @@ class Watcher:
         if decided is not None:
             log.info("run %s: %s (%s)", attempt.run_id, *decided)
 
-    def _notice(self, attempt: LiveAttempt, message: str) -> None:
-        with self._database.write() as session:
-            attempts.add_notice(session, attempt.ref, level="warning", code="trainer_held", message=message)
-
 
 def handle_of(attempt: LiveAttempt, context: DomainContext) -> Handle:
-    """The stored handle, or one that finds the attempt where the server ended before it was stored."""
+    """Returns the stored handle, or one that finds the attempt where the server ended before it was stored."""
     if attempt.handle is not None:
         return attempt.handle
     return Handle(directory=context.home.run(attempt.run_id).path, attempt=attempt.ref.attempt)
@@ -182,9 +180,9 @@ def handle_of(attempt: LiveAttempt, context: DomainContext) -> Handle:
 def give_back(
     database: Database, executor: Executor, redactors: Redactors, ref: AttemptRef, handle: Handle, message: str | None
 ) -> None:
-    """Queue the run of an attempt again of which nothing has begun."""
-    # Its environment may be on disk already.
-    sweep(executor, handle)
+    """Queue a run again of whose attempt nothing has begun."""
+    # Its environment, secrets included, may be on disk already.
+    executor.sweep(handle)
     with database.write() as session:
         attempts.give_back(session, ref, message)
     redactors.forget(ref)
@@ -203,26 +201,27 @@ def _read(executor: Executor, handle: Handle, file: str, offset: int) -> bytes:
         return b""
 
 
-def _event_here(event: TrainerEvent, executor: Executor) -> TrainerEvent:
-    """A checkpoint by the path where the server finds it."""
+def _with_path_here(event: TrainerEvent, executor: Executor) -> TrainerEvent:
+    """Returns the event with the path of its checkpoint as the server sees it."""
     path = event.data.get("path")
     if event.type is not EventType.CHECKPOINT or not isinstance(path, str):
         return event
     return event.model_copy(update={"data": {**event.data, "path": str(executor.path_here(Path(path)))}})
 
 
-def _ending_here(ending: Exit, executor: Executor) -> Exit:
-    """Artifacts by the paths where the server finds them."""
+def _with_paths_here(ending: Exit, executor: Executor) -> Exit:
+    """Returns the ending with the paths of its artifacts as the server sees them."""
     if ending.outcome is None:
         return ending
     artifacts = [
-        made.model_copy(update={"path": str(executor.path_here(Path(made.path)))}) for made in ending.outcome.artifacts
+        artifact.model_copy(update={"path": str(executor.path_here(Path(artifact.path)))})
+        for artifact in ending.outcome.artifacts
     ]
     return ending.model_copy(update={"outcome": ending.outcome.model_copy(update={"artifacts": artifacts})})
 
 
 def _redacted(ending: Exit, redact: Redactor) -> Exit:
-    """Its messages; paths of artifacts must still lead to them."""
+    """Returns the ending with its messages redacted. Paths of artifacts stay: they must still lead to them."""
     outcome = ending.outcome
     if outcome is not None and outcome.message is not None:
         outcome = outcome.model_copy(update={"message": redact(outcome.message)})
