@@ -1,4 +1,4 @@
-"""Messages between the server and the warm parent: one JSON object a line."""
+"""Sends and reads messages between the server and the warm parent: one JSON object a line, over a socket."""
 
 import json
 import socket
@@ -10,7 +10,7 @@ def write_line(channel: socket.socket, value: dict[str, Any]) -> None:
 
 
 def read_line(channel: socket.socket) -> dict[str, Any]:
-    """The next message; empty when the other side is gone."""
+    """Returns the next message; an empty one when the other side is gone."""
     line = b""
     while not line.endswith(b"\n"):
         try:

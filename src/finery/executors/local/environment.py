@@ -1,4 +1,4 @@
-"""The environment that a process starts with: a list of what is let through, so that no secret of the server is."""
+"""Filters the server's environment variables for the processes that it starts: only listed ones pass, no secrets."""
 
 import os
 from collections.abc import Mapping
@@ -61,23 +61,23 @@ TRACKERS = frozenset(
         "TRACKIO_DIR",
     }
 )
-"""What reaches the hub and the trackers, keys included: for our own trainers, never for a program of the user's."""
+"""Addresses and keys of the hub and the trackers: for our own trainers, never for a program of the user's."""
 
 ACCOUNTS = (
     frozenset({"WANDB_API_KEY", "WANDB_BASE_URL"}),
     frozenset({"MLFLOW_TRACKING_URI", "MLFLOW_TRACKING_TOKEN"}),
 )
-"""An address and the key for it come from one hand, or the server's key would go to an address of the user's."""
+"""An address and the key for it come from one source, or the server's key would go to an address of the user's."""
 
 EARLY_PREFIXES = ("PYTHON", "LD_", "MALLOC_", "HF_", "HUGGINGFACE_", "TRANSFORMERS_", "TORCH_", "MKL_", "KMP_", "GOMP_")
-"""Variables that are read when Python or a library is loaded: too late for a process forked afterwards."""
+"""Variables that are read when Python or a library is loaded: a process forked afterwards comes too late for them."""
 
 LATE = frozenset({"HF_TOKEN", "MKL_NUM_THREADS"})
 """Exceptions from EARLY_PREFIXES: read again each time, or set by the trainer itself."""
 
 
 def base_environment(server: Mapping[str, str] = os.environ, *, also: frozenset[str] = frozenset()) -> dict[str, str]:
-    """What every process gets of the server's own environment, and the variables that this one gets besides."""
+    """Returns what every process gets of the server's own environment, and the variables in `also` that it has."""
     names = PASSED | also
     passed = {name: value for name, value in server.items() if name in names or name.startswith(PASSED_PREFIXES)}
     if "PYTHONPATH" in passed:
@@ -89,16 +89,16 @@ def base_environment(server: Mapping[str, str] = os.environ, *, also: frozenset[
 
 
 def tracking_environment(wanted: Mapping[str, str]) -> frozenset[str]:
-    """Which of TRACKERS a process with the variables `wanted` of its own gets of the server's."""
+    """Returns which of TRACKERS a process gets of the server's, where `wanted` are its own variables."""
     own = [account for account in ACCOUNTS if not account.isdisjoint(wanted)]
     return TRACKERS.difference(*own)
 
 
 def early(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of an environment that must hold before anything is imported."""
+    """Returns the part of an environment that must hold before anything is imported."""
     return {name: value for name, value in environment.items() if name.startswith(EARLY_PREFIXES) and name not in LATE}
 
 
 def failpoint_environment(server: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The armed failpoints: for our own programs only, never for the process that they start."""
+    """Returns the armed failpoints: for our own programs only, never for the process that they start."""
     return {name: value for name, value in server.items() if name.startswith("FINERY_FAILPOINTS")}

@@ -1,4 +1,4 @@
-"""Attempts as processes of this machine, each minded by a shim that outlives the server."""
+"""The executor `local`: runs attempts as processes of this machine, each watched by a shim that outlives the server."""
 
 import contextlib
 import functools
@@ -37,12 +37,12 @@ PACKAGE_ROOT = str(Path(__file__).resolve().parents[3])
 
 
 class LocalExecutor:
-    """See executors.base for what each verb promises. Nothing is remembered here: files and the kernel are asked."""
+    """See executors.base for what each method promises. It keeps no state: files and the kernel have it all."""
 
     def __init__(
         self, python: str = sys.executable, warm: WarmParent | None = None, home_id: str | None = None
     ) -> None:
-        """`home_id`: whose attempts are ours; those of a copied directory are not. None: whatever it is given."""
+        """`home_id` names the home whose attempts are ours; those of a copied directory are not. None: all are."""
         self.python = python
         self._warm = warm
         self._home_id = home_id
@@ -64,7 +64,7 @@ class LocalExecutor:
                 return Handle(directory=launch.directory, attempt=launch.attempt)
             shim = self._fork(launch, environment, attempt) or self._spawn(launch, attempt)
         except OSError as error:
-            # A warm parent that did not answer may have forked all the same.
+            # A warm parent that did not answer may have forked all the same: its shim finds the request to end.
             try:
                 write_json(attempt.terminate, {"grace_seconds": 0.0})
             except OSError:
@@ -78,13 +78,13 @@ class LocalExecutor:
 
     def poll(self, handle: Handle) -> Observation:
         try:
-            seen = look(_attempt(handle), _spawned(handle))
+            observation = look(_attempt(handle), _spawned(handle))
         except OSError as error:
             return Unknown(detail=str(error))
-        if isinstance(seen, Exited | Lost):
+        if isinstance(observation, Exited | Lost):
             _forget_environment(_attempt(handle))
             self._reap()
-        return seen
+        return observation
 
     def stop(self, handle: Handle, grace_seconds: float) -> None:
         attempt = _attempt(handle)
@@ -95,7 +95,7 @@ class LocalExecutor:
             attempt.path.mkdir(parents=True, exist_ok=True)
             write_json(attempt.terminate, {"grace_seconds": grace_seconds})
         except OSError:
-            # On a full disk the request cannot be kept, but made: who fills the disk is told to end all the same.
+            # On a full disk the request cannot be stored; the process, which may be what fills it, gets SIGTERM anyway.
             if record is not None and mark is not None:
                 record.process.signal(signal.SIGTERM, mark=f"{MARK_VARIABLE}={mark}")
             raise
@@ -105,7 +105,7 @@ class LocalExecutor:
         if not is_minded(attempt):
             self.sweep(handle)
         else:
-            # To hasten it, where it can be seen from here: it looks for the request now and then.
+            # The signal only wakes it early; from another container, which sees no shim, the request must do.
             record.shim.signal(signal.SIGTERM, mark=shim_mark(mark))
 
     def read(self, handle: Handle, file: str, offset: int, limit: int) -> bytes:
@@ -149,24 +149,29 @@ class LocalExecutor:
         if launch.warm_entry is None or self._warm is None or not self._warm.suits(launch.argv, environment):
             return None
         pid = self._warm.fork(attempt.path)
-        return None if pid is None else _identity(pid)
+        try:
+            return None if pid is None else Identity.of(pid)
+        except ProcessLookupError:
+            return None
 
     def _is_ours(self, handle: Handle, mark: str) -> bool:
-        """An attempt from before marks named their home has the shorter one."""
+        """Returns whether the attempt is this home's. Older marks do not name their home."""
         named = mark_of(self._home_id or "", handle.directory, handle.attempt)
         return self._home_id is None or mark in (named, f"{handle.directory.name}/{handle.attempt}")
 
     def _spawn(self, launch: Launch, attempt: AttemptDirectory) -> Identity:
-        # Neither site-packages nor the working directory: it needs this package and the standard library.
+        # Without site-packages and working directory it starts fast: it needs this package and the standard library.
         shim = [self.python, "-S", "-P", "-m", "finery.executors.local.shim", str(self.path_there(attempt.path))]
+        # The mark distinguishes the shim from others, also from that of a copied directory's original.
+        name, _, mark = shim_mark(launch.mark).partition("=")
         return self.start_shim(
-            shim, {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT, **_shown(launch)}
+            shim, {**base_environment(), **failpoint_environment(), "PYTHONPATH": PACKAGE_ROOT, name: mark}
         )
 
     def start_shim(self, argv: list[str], environment: dict[str, str]) -> Identity:
-        """Start the shim with a session and standard streams of its own; the rest it sees to itself. Raises OSError.
+        """Start the shim with a session and standard streams of its own. Raises OSError.
 
-        For executors that differ in this alone: their shims, too, mind attempts on this machine.
+        Executors that differ from this one only in how the shim is started override it.
         """
         nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDWR, 0)
         pid = os.posix_spawnp(
@@ -183,7 +188,8 @@ class LocalExecutor:
         return Identity.of(pid)
 
     def _reap(self) -> None:
-        """Take leave of the shims that have ended; those of an earlier server are another's children."""
+        """Wait for the shims that have ended, so that no zombies stay; those of an earlier server are another's
+        children."""
         for pid in list(self._unreaped):
             try:
                 ended, _ = os.waitpid(pid, os.WNOHANG)
@@ -194,7 +200,7 @@ class LocalExecutor:
 
 
 def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
-    """Put the launch on disk unless it is there; return the whole environment of its process.
+    """Write the environment and launch.json unless they are there; return the whole environment of the process.
 
     launch.json comes last: where it is, everything is.
     """
@@ -212,7 +218,7 @@ def _write(launch: Launch, attempt: AttemptDirectory) -> dict[str, str]:
 
 
 def _forget_environment(attempt: AttemptDirectory) -> None:
-    """Of an attempt that will not start any more, with what was left of it by a kill while it was written."""
+    """Remove the secrets of an attempt that will not start any more, half-written ones included."""
     name = attempt.environment.name
     for path in (attempt.environment, *attempt.path.glob(f".{name}.*")):
         with contextlib.suppress(OSError):
@@ -224,16 +230,10 @@ def _attempt(handle: Handle) -> AttemptDirectory:
 
 
 def _mark(handle: Handle) -> str | None:
-    """None where nothing says it: then nothing of the attempt can be told from strangers'."""
+    """Returns None where nothing says it: the attempt's processes cannot be told from strangers' then."""
     launch = read_json(_attempt(handle).launch)
     mark = handle.details.get("mark") if launch is None else launch["mark"]
     return None if mark is None else str(mark)
-
-
-def _shown(launch: Launch) -> dict[str, str]:
-    """What tells the shim from other shims, also from that of a copied directory's original."""
-    name, _, value = shim_mark(launch.mark).partition("=")
-    return {name: value}
 
 
 def _spawned(handle: Handle) -> Identity | None:
@@ -245,10 +245,3 @@ def _inside(directory: Path, file: str) -> Path:
     if not parts or parts[0] == "/" or ".." in parts or "\0" in file:
         raise ValueError(f"{file!r} is not the name of a file in the run directory")
     return directory.joinpath(*parts)
-
-
-def _identity(pid: int) -> Identity | None:
-    try:
-        return Identity.of(pid)
-    except ProcessLookupError:
-        return None

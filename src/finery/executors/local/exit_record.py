@@ -1,9 +1,8 @@
-"""The account of an attempt's end: `exit.json`, written even when the disk has become full meanwhile."""
+"""Writes `exit.json`, the account of an attempt's end, even when the disk has become full meanwhile."""
 
 import json
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from finery.kit.reserved_file import ReservedFile
@@ -28,18 +27,11 @@ class Ending:
     outcome: dict[str, Any] | None = None
 
 
-class ExitFile:
-    """Takes its space on the disk at the beginning, so that the end can be told on a full one."""
+class ExitFile(ReservedFile):
+    """Takes its space on the disk at the beginning, so that it can be written on a full one."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = ReservedFile(path)
-
-    def reserve(self) -> None:
-        """Raises OSError when the disk is full already."""
-        self._file.reserve()
-
-    def write(self, ending: Ending, patience_seconds: float) -> None:
-        """Put the account in place, whole or not at all; try again until `patience_seconds` have passed.
+    def write_ending(self, ending: Ending, patience_seconds: float) -> None:
+        """Put exit.json in place, whole or not at all; try again until `patience_seconds` have passed.
 
         Raises OSError when it could not be written in that time, or when the directory is gone.
         """
@@ -47,7 +39,7 @@ class ExitFile:
         deadline = time.monotonic() + patience_seconds
         while True:
             try:
-                return self._file.write(data)
+                return self.write(data)
             except FileNotFoundError:
                 raise
             except OSError:

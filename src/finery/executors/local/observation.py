@@ -1,5 +1,6 @@
-"""What an attempt's files and the kernel say about it. Needs no memory of the submission."""
+"""Finds out an attempt's state from its files and the kernel alone, without memory of its submission."""
 
+import contextlib
 import fcntl
 import os
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ START_ALLOWANCE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Record:
-    """shim.json: who minds the attempt and who carries it out."""
+    """shim.json: the identities of the attempt's shim and of its process."""
 
     shim: Identity
     process: Identity
@@ -35,33 +36,28 @@ class Record:
 
 
 def look(attempt: AttemptDirectory, spawned: Identity | None) -> Observation:
-    """`spawned` is the shim that the submission started, where it is known."""
+    """Returns the attempt's state. `spawned` is the shim that the submission started, where that is known."""
     return _recorded(attempt, is_minded=is_minded(attempt)) or _expected(attempt, spawned) or _verdict(attempt)
 
 
 def read_exit(attempt: AttemptDirectory) -> Exit | None:
-    """The account of the end; None while there is none, or a torn one."""
+    """Returns exit.json; None while there is none, or a torn one."""
     value = read_json(attempt.exit)
     if not isinstance(value, dict):
         return None
-    try:
-        return Exit.model_validate(value)
-    except ValidationError:
-        return _without_outcome(value)
-
-
-def _without_outcome(value: dict[str, object]) -> Exit | None:
-    """The outcome is the trainer's own writing: when it makes no sense, the rest still holds."""
-    try:
-        return Exit.model_validate({**value, "outcome": None})
-    except ValidationError:
-        return None
+    # The outcome is the trainer's own writing: when it makes no sense, the rest still holds.
+    for candidate in (value, {**value, "outcome": None}):
+        with contextlib.suppress(ValidationError):
+            return Exit.model_validate(candidate)
+    return None
 
 
 def is_minded(attempt: AttemptDirectory) -> bool:
-    """Whether a shim lives that minds the attempt in this very directory. It holds the lock for as long as it does,
-    also where it cannot be seen: in another container that shares the home. Where the record of a copied directory
-    names the shim of the original, nobody holds the copy's lock."""
+    """Returns whether a shim lives that minds the attempt in this very directory.
+
+    It holds the lock for as long as it lives, also where it cannot be seen: in another container that shares the home.
+    Where the record of a copied directory names the shim of the original, nobody holds the copy's lock.
+    """
     try:
         descriptor = os.open(attempt.lock, os.O_RDONLY)
     except FileNotFoundError:
@@ -82,18 +78,18 @@ def _recorded(attempt: AttemptDirectory, *, is_minded: bool) -> Observation | No
         alive = Alive(started_at=record.started_at, stopped=process is not None and process.is_stopped)
     else:
         alive = None
-    # After the lock was looked at: the shim writes the account first and ends then.
+    # exit.json is read after the lock was looked at: the shim writes it first and lets go of the lock then.
     exit = read_exit(attempt)
     if exit is not None:
         return Exited(exit=exit)
     if record is not None and alive is None:
         detail = "the process that minded the attempt is gone, and left no account of its end"
-        return Lost(detail=detail, exit=_told_by_trainer(attempt, record))
+        return Lost(detail=detail, exit=_exit_of_outcome(attempt, record))
     return alive
 
 
-def _told_by_trainer(attempt: AttemptDirectory, record: Record) -> Exit | None:
-    """The end as the trainer's own outcome tells it; None where there is no whole one."""
+def _exit_of_outcome(attempt: AttemptDirectory, record: Record) -> Exit | None:
+    """Returns the end as the trainer's own outcome tells it; None where there is no whole one."""
     try:
         outcome = Outcome.model_validate(read_json(attempt.outcome))
         written = attempt.outcome.stat().st_mtime
@@ -116,7 +112,10 @@ def _expected(attempt: AttemptDirectory, spawned: Identity | None) -> Observatio
 
 
 def _verdict(attempt: AttemptDirectory) -> Observation:
-    """Nobody seems to come. Under the shim's own lock that becomes certain: one that comes later will not start."""
+    """Decides what became of an attempt for which no shim seems to come.
+
+    Under the shim's own lock that becomes certain: one that comes later finds `terminate` and starts nothing.
+    """
     descriptor = os.open(attempt.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Whether the kernel ended somebody for want of memory just now: a SIGKILL does not say who sent it."""
+"""Tells whether the kernel's out-of-memory killer struck just now: a SIGKILL does not say who sent it."""
 
 import time
 
@@ -12,13 +12,13 @@ class Watch:
         self._since = time.monotonic()
 
     def look(self) -> None:
-        """Call now and then while the process lives."""
+        """Move the window on; call it now and then while the process lives."""
         if time.monotonic() - self._since >= WINDOW_SECONDS:
             self._older, self._newer = self._newer, _kills()
             self._since = time.monotonic()
 
     def struck(self) -> bool:
-        """True when the kernel killed a process for memory in the last one or two windows."""
+        """Returns whether the kernel killed a process for want of memory in the last one or two windows."""
         return _kills() > self._older
 
 

@@ -1,4 +1,4 @@
-"""The few process switches that the standard library lacks. Linux only."""
+"""Calls prctl(2) for process settings that the standard library lacks. Linux only."""
 
 import ctypes
 import os
@@ -22,7 +22,7 @@ def die_with_parent() -> None:
 
 
 def set_name(name: str) -> None:
-    """What `ps` and `top` call the process; the kernel keeps 15 bytes."""
+    """Set the name that `ps` and `top` show; the kernel keeps 15 bytes."""
     buffer = ctypes.create_string_buffer(name.encode()[:15])
     _prctl(PR_SET_NAME, ctypes.addressof(buffer))
 

@@ -1,4 +1,6 @@
-"""The shim: outlives the server and minds one attempt. `python -m finery.executors.local.shim ATTEMPT_DIRECTORY`
+"""The shim, a process that starts one attempt, watches it and records its end, and outlives the server.
+
+    python -m finery.executors.local.shim ATTEMPT_DIRECTORY
 
 Standard library only, and single-threaded: the process that it starts dies with the thread that forked it.
 """
@@ -41,7 +43,7 @@ def main() -> None:
 
 
 def mind(attempt: AttemptDirectory, become: Become) -> None:
-    """Start the attempt's process, unless it was started before, stay until its end, and account for it.
+    """Start the attempt's process, unless it was started before, wait for its end, and write exit.json.
 
     Returns at once when another shim has the attempt, or had it.
     """
@@ -54,16 +56,16 @@ def mind(attempt: AttemptDirectory, become: Become) -> None:
     failpoint("shim.locked")
     exit_file = ExitFile(attempt.exit)
     ending = _Attempt(attempt, lock).carry_out(exit_file, become)
-    # It is there still where nothing was started.
+    # The environment holds secrets, and is still there where nothing was started.
     with contextlib.suppress(OSError):
         attempt.environment.unlink()
     ending.finished_at = epoch_now()
     failpoint("shim.before_exit_file")
-    exit_file.write(ending, EXIT_FILE_PATIENCE_SECONDS)
+    exit_file.write_ending(ending, EXIT_FILE_PATIENCE_SECONDS)
 
 
 def _take(path: Path) -> int | None:
-    """The held lock, for as long as this process lives; None when another has it."""
+    """Returns the held lock, which ends with this process; None when another has it."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     # A poll of the server holds it for an instant when it doubts that a shim ever came.
     for _ in range(10):
@@ -77,7 +79,7 @@ def _take(path: Path) -> int | None:
 
 
 class _Attempt:
-    """One attempt's process from its start to its last stray."""
+    """Carries out one attempt: its process, and what that leaves behind."""
 
     def __init__(self, files: AttemptDirectory, lock: int) -> None:
         self._files = files
@@ -108,7 +110,7 @@ class _Attempt:
         failpoint("shim.started")
         self._wait()
         failpoint("shim.exited")
-        self._ending.swept = self._sweep()
+        self._ending.swept = len(sweep(lambda: below_shim(self._process.pid, self._launch["mark"]), SWEEP_SECONDS))
         self._ending.outcome = self._outcome()
         return self._ending
 
@@ -127,7 +129,7 @@ class _Attempt:
             self._limit_at = time.monotonic() + limit
 
     def _record(self, held: StagedProcess) -> None:
-        """Before the process begins, so that none runs that is not on record."""
+        """Write shim.json before the process begins, so that none runs that is not on record."""
         write_json(
             self._files.shim,
             {
@@ -139,10 +141,10 @@ class _Attempt:
         self._files.environment.unlink(missing_ok=True)
 
     def _wait(self) -> None:
-        """Return once the process has ended and, if it was asked to, its group too or its grace is over."""
+        """Return once the process has ended; if it was asked to, once its group has ended too or its grace is over."""
         while True:
             self._reap()
-            self._heed_requests()
+            self._handle_requests()
             if self._is_over():
                 return
             self._memory.look()
@@ -157,9 +159,9 @@ class _Attempt:
             if pid == 0:
                 return
             if pid == self._process.pid:
-                self._note_end(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
+                self._record_end(os.waitstatus_to_exitcode(status), usage.ru_maxrss * 1024)
 
-    def _note_end(self, code: int, max_rss_bytes: int) -> None:
+    def _record_end(self, code: int, max_rss_bytes: int) -> None:
         self._has_ended = True
         self._ending.max_rss_bytes = max_rss_bytes
         if code >= 0:
@@ -168,7 +170,7 @@ class _Attempt:
             self._ending.signal = -code
             self._ran_out_of_memory = -code == signal.SIGKILL and not self._was_asked and self._memory.struck()
 
-    def _heed_requests(self) -> None:
+    def _handle_requests(self) -> None:
         if self._has_ended and not self._was_asked:
             return
         request = read_json(self._files.terminate)
@@ -179,7 +181,7 @@ class _Attempt:
             self._ending.timed_out = True
             self._ask_to_end(self._launch["grace_seconds"])
         elif not self._files.path.exists():
-            # Its end can be told to nobody, so nobody waits for it.
+            # Its end could not be recorded any more, so nobody waits for it.
             self._ask_to_end(0.0)
         if time.monotonic() >= self._kill_at:
             self._signal_group(signal.SIGKILL)
@@ -188,8 +190,9 @@ class _Attempt:
         self._kill_at = min(self._kill_at, time.monotonic() + grace_seconds)
         if not self._was_asked:
             self._was_asked = True
-            # The launcher alone: it tells its workers in its own order, and may save first.
+            # The launcher alone gets it: it ends its workers in its own order, and may save first.
             self._process.signal(signal.SIGTERM)
+            # A stopped process would not see it.
             self._signal_group(signal.SIGCONT)
         elif self._has_ended and not self._group_was_asked:
             self._group_was_asked = True
@@ -207,9 +210,6 @@ class _Attempt:
     def _signal_group(self, number: int) -> None:
         for process in group_members(self._process.pid):
             process.identity.signal(number)
-
-    def _sweep(self) -> int:
-        return len(sweep(lambda: below_shim(self._process.pid, self._launch["mark"]), SWEEP_SECONDS))
 
     def _outcome(self) -> dict[str, Any] | None:
         outcome = read_json(self._files.outcome)

@@ -1,4 +1,4 @@
-"""The birth of the process that a shim minds: forked, held back until it is on record, then let go."""
+"""Forks the process of an attempt and holds it back until it is on record; then it becomes the program."""
 
 import contextlib
 import os
@@ -28,7 +28,7 @@ class StartFailed(Exception):
 
 @dataclass(frozen=True)
 class StagedProcess:
-    """A child that waits to be let go. It ends by itself if its shim does."""
+    """A forked child that waits for its release. It ends by itself if its shim does."""
 
     process: Identity
     gate: int
@@ -38,13 +38,14 @@ class StagedProcess:
         """Let it begin, and wait until it has. Raises StartFailed."""
         os.write(self.gate, GO)
         os.close(self.gate)
-        message = _read_all(self.errors)
+        with os.fdopen(self.errors, "rb") as file:
+            message = file.read()
         if message:
             number, _, words = message.decode(errors="replace").partition(" ")
             raise StartFailed(words, int(number) or None)
 
     def drop(self) -> None:
-        """Have it end before it has begun."""
+        """End it before it has begun: it reads the end of the pipe in place of GO."""
         os.close(self.gate)
         os.close(self.errors)
 
@@ -68,7 +69,7 @@ def hold(launch: dict[str, Any], environment: dict[str, str], become: Become, lo
 
 
 def execute(launch: dict[str, Any], environment: dict[str, str], errors: int) -> NoReturn:
-    """The cold start: replace the child with the program of `argv`. `errors` closes itself on exec."""
+    """Replace the child with the program of `argv`: the cold start. `errors` closes itself on exec."""
     argv: list[str] = launch["argv"]
     if not argv:
         raise ValueError("the list of arguments is empty")
@@ -117,13 +118,8 @@ def _prepare(log_file: Path, working_directory: Path) -> None:
 
 
 def _describe(error: OSError | ValueError) -> str:
-    """The system's number of the error, or 0; then words."""
+    """Returns the system's number of the error, or 0, and a message, as `release` reads them."""
     if isinstance(error, OSError):
         place = f": {error.filename!r}" if error.filename is not None else ""
         return f"{error.errno or 0} {error.strerror}{place}"
     return f"0 {error}"
-
-
-def _read_all(descriptor: int) -> bytes:
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read()

@@ -1,4 +1,4 @@
-"""The warm parent: imports the training stack once, then forks shims whose trainers need not import it again.
+"""The warm parent, a process that imports the training stack once and forks shims with trainers that have it loaded.
 
     python -m finery.executors.local.warm --preload MODULE
 
@@ -35,7 +35,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--preload", required=True, help="the module that imports what is to be warm")
     preload = parser.parse_args().preload
-    channel = _take_channel()
+    channel = socket.socket(fileno=os.dup(0))
+    # What is forked later must not hold the channel as its standard input.
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
     prctl.set_name("finery-warm")
     reason = _import(preload) or reason_not_to_fork()
     if reason is not None:
@@ -44,14 +48,14 @@ def main() -> None:
     # Frozen objects are not looked at by the children's collector, so their pages stay shared.
     gc.collect()
     gc.freeze()
-    # Ended shims need no waiting for.
+    # The kernel then reaps ended shims by itself.
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     write_line(channel, {"ready": True})
     _serve(channel)
 
 
 def reason_not_to_fork() -> str | None:
-    """A fork copies one thread and no device: neither may be there."""
+    """Returns why this process must not fork: a fork copies one thread alone, and no use of a device."""
     threads = os.listdir("/proc/self/task")
     if len(threads) > 1:
         names = ", ".join(Path(f"/proc/self/task/{thread}/comm").read_text().strip() for thread in threads)
@@ -66,7 +70,7 @@ def reason_not_to_fork() -> str | None:
 
 
 def run_module(launch: dict[str, Any], environment: dict[str, str], errors: int) -> NoReturn:
-    """The warm start: make the forked child what a fresh `python -m warm_entry` would be, and run that."""
+    """Make the forked child what a fresh `python -m warm_entry` would be, and run that: the warm start."""
     os.environ.clear()
     os.environ.update(environment)
     _show_mark(f"{MARK_VARIABLE}={environment[MARK_VARIABLE]}")
@@ -74,7 +78,14 @@ def run_module(launch: dict[str, Any], environment: dict[str, str], errors: int)
     sys.argv = [launch["warm_entry"], *launch["argv"][-1:]]
     sys.stdin, sys.stdout, sys.stderr = os.fdopen(0, closefd=False), _text(1), _text(2)
     os.close(errors)
-    os._exit(_run_to_its_end(launch["warm_entry"]))
+    code = _run(launch["warm_entry"])
+    # What the interpreter does at the end of a main program. The frames above are the shim's: returning through them
+    # would run its code here.
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _open_files() -> Iterator[str]:
@@ -87,16 +98,8 @@ def _text(descriptor: int) -> TextIO:
     return os.fdopen(descriptor, "w", buffering=1, encoding="utf-8", errors="backslashreplace", closefd=False)
 
 
-def _take_channel() -> socket.socket:
-    channel = socket.socket(fileno=os.dup(0))
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(nothing, 0)
-    os.close(nothing)
-    return channel
-
-
 def _import(module: str) -> str | None:
-    """Why the module cannot be imported; None when it is."""
+    """Returns why the module cannot be imported; None when it is."""
     try:
         importlib.import_module(module)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever fails in there, there is no warm start
@@ -130,34 +133,25 @@ def _fork_shim(attempt: AttemptDirectory, channel: socket.socket) -> int:
 
 
 def _show_mark(shown: str) -> None:
-    """Put `NAME=value` where other processes look for it: /proc shows the environment that the parent was started with.
+    """Put `NAME=value` in place of the mark in /proc/self/environ, which shows the environment at the parent's start.
 
-    The trainer's own is shorter than its shim's, which it finds there.
+    The trainer's mark is shorter than its shim's, which it finds there.
     """
-    # A process is ended by its mark alone, and a fork begins with its parent's. What else could carry one does not
-    # last: a process that becomes a daemon closes its files, and the kernel keeps 15 bytes of its name.
+    # A process is killed by its mark alone, and a fork begins with its parent's. Nothing else that could carry a mark
+    # lasts: a process that becomes a daemon closes its files, and the kernel keeps 15 bytes of its name.
     name, _, mark = shown.partition("=")
-    there = Path("/proc/self/environ").read_bytes()
-    begin = there.index(f"{name}=".encode()) + len(name) + 1
-    room = there.index(b"\0", begin) - begin
+    environ = Path("/proc/self/environ").read_bytes()
+    begin = environ.index(f"{name}=".encode()) + len(name) + 1
+    room = environ.index(b"\0", begin) - begin
     if len(mark.encode()) > room:
         raise ValueError(f"the mark {mark!r} is longer than {room} bytes")
+    # Field 50 of stat (proc(5)): where in memory the environment begins.
     env_start = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[47])
     prctl.overwrite(env_start + begin, mark.encode().ljust(room, b"\0"))
 
 
-def _run_to_its_end(module: str) -> int:
-    """What the interpreter does around a main program, its exit code included."""
-    code = _run(module)
-    # The frames above are the shim's: leaving through them would run its code here.
-    threading._shutdown()  # type: ignore[attr-defined]
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code
-
-
 def _run(module: str) -> int:
+    """Run the module as the interpreter runs a main program; return its exit code."""
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as leaving:

@@ -1,4 +1,4 @@
-"""The server's side of the warm start: keeps one warm parent running and has it fork."""
+"""Keeps a warm parent running (see warm.py) and has it fork attempts: the server's side of the warm start."""
 
 import socket
 import subprocess
@@ -17,7 +17,7 @@ NEEDED_BYTES = 4 * 1024**3
 FIRST_BACK_OFF_SECONDS = 1.0
 LAST_BACK_OFF_SECONDS = 300.0
 HEALTHY_SECONDS = 60.0
-"""Who lived this long before it died starts again without the earlier back-off."""
+"""One that lived this long before it died starts again without the earlier back-off."""
 
 MARK_BYTES = 512
 """Room for a mark in the warm parent's environment; a forked process writes its own over it."""
@@ -27,13 +27,13 @@ QUIET_LIBRARIES = {
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
-"""NumPy and PyArrow start threads when imported, torch the CUDA driver when asked for it; no fork survives either."""
+"""NumPy and PyArrow start threads when imported, torch starts the CUDA driver; neither survives a fork."""
 
 
 class WarmParent:
     """A process that has imported the training stack and forks attempts from it.
 
-    It is an acceleration and no more: whatever happens to it, `fork` answers None and the attempt starts cold.
+    It only accelerates: whatever happens to it, `fork` returns None and the attempt starts cold.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class WarmParent:
     ) -> None:
         """`environment` should equal what launches add for the libraries' sake (see `suits`)."""
         self.reason: str | None = None
-        """Why there will be no warm start; None while there is one or hope for one."""
+        """Why there will be no warm start; None while there is one, or may be."""
         self._preload = preload
         self._python = python
         self._environment = {**base_environment(), **(environment or {})}
@@ -58,7 +58,7 @@ class WarmParent:
 
     @staticmethod
     def affordable(available_bytes: int, needed_bytes: int = NEEDED_BYTES) -> bool:
-        """Whether the machine has memory to spare for a process that only waits (about 0.5 GB)."""
+        """Returns whether the machine has memory to spare for a process that only waits (about 0.5 GB)."""
         return available_bytes >= needed_bytes
 
     @property
@@ -66,15 +66,16 @@ class WarmParent:
         return self._ready.is_set()
 
     def start(self) -> None:
-        """Begin in the background and return at once."""
+        """Start in the background and return at once."""
         self._keeper.start()
 
     def wait(self, timeout: float) -> bool:
-        """Whether it became ready within `timeout` seconds."""
+        """Returns whether it became ready within `timeout` seconds."""
         return self._ready.wait(timeout)
 
     def suits(self, argv: list[str], environment: Mapping[str, str]) -> bool:
-        """Whether a process forked here equals one started by `argv`: same Python, same variables read at import."""
+        """Returns whether a process forked here equals one started by `argv`: the same Python, and the same variables
+        that are read at import."""
         return (
             self.ready
             and argv[:1] == [self._python]
@@ -85,7 +86,7 @@ class WarmParent:
     def fork(self, attempt_directory: Path, timeout: float = 2.0) -> int | None:
         """Have a shim forked for the attempt and return its pid; None when that was refused or took too long.
 
-        After None a shim may have come all the same: start the cold one regardless, the lock admits one of them.
+        After None a shim may start all the same: start the cold one regardless, the lock admits one of them.
         """
         with self._lock:
             if not self.ready or self._channel is None:
@@ -114,7 +115,7 @@ class WarmParent:
         while not self._closed.is_set() and self.reason is None:
             began = time.monotonic()
             try:
-                self._live_once()
+                self._run_once()
             except OSError as error:
                 self.reason = f"the warm parent could not be started: {error}"
             if time.monotonic() - began >= HEALTHY_SECONDS:
@@ -122,8 +123,8 @@ class WarmParent:
             self._closed.wait(back_off)
             back_off = min(2 * back_off, LAST_BACK_OFF_SECONDS)
 
-    def _live_once(self) -> None:
-        """From the start of a warm parent to its end."""
+    def _run_once(self) -> None:
+        """Start a warm parent and wait for its end."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -132,7 +133,7 @@ class WarmParent:
                 self._process = process
                 if self._closed.is_set():
                     process.kill()
-            self._greet(ours)
+            self._await_ready(ours)
             process.wait()
             with self._lock:
                 self._ready.clear()
@@ -149,8 +150,8 @@ class WarmParent:
             start_new_session=True,
         )
 
-    def _greet(self, ours: socket.socket) -> None:
-        """Wait until it has imported everything, or says why it never will."""
+    def _await_ready(self, ours: socket.socket) -> None:
+        """Wait until it has imported everything, or says why it cannot."""
         answer = read_line(ours)
         if "unavailable" in answer:
             self.reason = answer["unavailable"]
