@@ -1,33 +1,31 @@
-"""The schema's history (Alembic), and the one call that brings a database up to date."""
+"""Database migrations (Alembic), and `upgrade`, which brings a database's schema up to date."""
 
 from pathlib import Path
 
 from sqlalchemy import inspect, text
 
-import finery.models  # noqa: F401 - its tables
+import finery.models  # noqa: F401 - registers the tables with Base
 from finery import __version__
 from finery.db import Base, Database
 
 HEAD = "0017"
 LEASED_SINCE = "0012"
-"""The first schema that says which server serves it."""
-
-
+"""The first schema with the server's lease."""
 VERSION_TABLE = (
     "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL, "
     "CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
 )
-"""As Alembic makes it."""
+"""The same statement as Alembic's."""
 
 
 class SchemaUnknown(Exception):
-    """The schema is none that this version can work with, or bring up to date. The message is one line."""
+    """This version can neither work with the schema nor bring it up to date. The message is one line."""
 
 
 def upgrade(database: Database) -> None:
-    """Bring the schema to HEAD; without importing Alembic when it is there already, and for a new SQLite database.
+    """Bring the schema to HEAD. Raises SchemaUnknown.
 
-    Raises SchemaUnknown.
+    A schema that is there already, and a new SQLite database, do without importing Alembic.
     """
     version = check_schema(database)
     if version == HEAD:
@@ -46,10 +44,10 @@ def upgrade(database: Database) -> None:
 
 def _create(database: Database) -> bool:
     """Make the tables as the models have them, which is what all migrations together make: tests/migrations compares
-    the two. Alembic and its migrations would take a sixth of the time of a first start.
-
-    In one transaction, as only SQLite does it. False where there are tables of some kind already.
+    the two. Returns False where there are tables of some kind already.
     """
+    # Alembic and its migrations would take a sixth of the time of a first start. Of the databases, SQLite alone makes
+    # tables in a transaction, so that a kill leaves none half made.
     with database.engine.execution_options(writing=True).begin() as connection:
         if inspect(connection).get_table_names():
             return False
@@ -60,19 +58,19 @@ def _create(database: Database) -> bool:
 
 
 def check_schema(database: Database) -> str | None:
-    """The schema's version; None for an empty database. Raises SchemaUnknown where no migration leads on from it."""
+    """Returns the schema's version; None for an empty database. Raises SchemaUnknown where no migration leads on."""
     with database.engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    if found is None or found == HEAD or found in _known_versions():
-        return found
-    if found.isdigit():
+        version = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    if version is None or version == HEAD or version in _known_versions():
+        return version
+    if version.isdigit():
         raise SchemaUnknown(
-            f"its schema {found} is of a newer Finery, and this one, {__version__}, knows {HEAD} and older: start the "
-            "newer one, or restore the backup from before the upgrade"
+            f"its schema {version} is of a newer Finery, and this one, {__version__}, knows {HEAD} and older: start "
+            "the newer one, or restore the backup from before the upgrade"
         )
-    raise SchemaUnknown(f"its schema {found!r} is another program's: give Finery a database of its own")
+    raise SchemaUnknown(f"its schema {version!r} is another program's: give Finery a database of its own")
 
 
 def _known_versions() -> set[str]:

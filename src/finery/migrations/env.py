@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `upgrade` opened."""
+"""Alembic's environment script: runs the migrations on the connection that `upgrade` opened."""
 
 from alembic import context
 

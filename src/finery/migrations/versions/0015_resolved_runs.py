@@ -1,4 +1,4 @@
-"""resolved runs: what was resolved of a run goes by the fields of its configuration"""
+"""resolved runs: models, datasets and folders are stored by the field of the configuration that names them"""
 
 from collections.abc import Callable
 from typing import Any
@@ -46,7 +46,7 @@ def _by_field(config: Json, spec: Json) -> Json:
     datasets = {
         field: {
             "path": spec[key],
-            # A folder's entry is of the data to learn from alone.
+            # `dataset_name` chooses an entry of the training data's folder alone.
             "entry": config.get("dataset_name") if field == "dataset_path" else None,
             "stored": stored.get(field),
         }
@@ -74,7 +74,7 @@ def _by_name(config: Json, spec: Json) -> Json:
 
 
 def _judges(config: Json) -> dict[str, str]:
-    """The fields that name a grader's models, and how."""
+    """Returns the fields that name graders' models, and the name that the old form has for each."""
     grader = config.get("grader")
     if not isinstance(grader, dict):
         return {}

@@ -1,4 +1,4 @@
-"""leases: of which node of which pool a device is; the queue's index finds what fits"""
+"""leases: the pool and node of each device; the queue's index finds what fits"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,7 +16,7 @@ HERE = {"pool": "local", "node": "localhost"}
 def upgrade() -> None:
     added = [sa.Column(name, sa.String(length=64), nullable=False, server_default=here) for name, here in HERE.items()]
     if op.get_bind().dialect.name == "sqlite":
-        _make_anew([*HERE, "device"], HERE)
+        _recreate([*HERE, "device"], HERE)
     else:
         for column in added:
             op.add_column("leases", column)
@@ -31,7 +31,7 @@ def downgrade() -> None:
     # The older version knows the devices of its own machine only.
     op.execute("DELETE FROM leases WHERE pool <> 'local'")
     if op.get_bind().dialect.name == "sqlite":
-        _make_anew(["device"], {})
+        _recreate(["device"], {})
     else:
         _change_key(["device"])
         for name in HERE:
@@ -39,13 +39,13 @@ def downgrade() -> None:
 
 
 def _change_key(columns: list[str]) -> None:
-    """In one statement: between two, nothing would keep a device from being leased twice."""
+    # In one statement: between two, nothing would keep a device from being leased twice.
     old = "CONSTRAINT leases_pkey" if op.get_bind().dialect.name == "postgresql" else "PRIMARY KEY"
     op.execute(f"ALTER TABLE leases DROP {old}, ADD PRIMARY KEY ({', '.join(columns)})")
 
 
-def _make_anew(key: list[str], added: dict[str, str]) -> None:
-    """SQLite changes no key. All of it is one transaction there."""
+def _recreate(key: list[str], added: dict[str, str]) -> None:
+    """Make the table anew with another key, since SQLite cannot change one. It is one transaction there."""
     old = sa.table("leases", *(sa.column(name) for name in ("device", "run_number", "created_at")))
     rows = op.get_bind().execute(sa.select(old)).mappings().all()
     op.drop_table("leases")
