@@ -7,12 +7,12 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from finery.app.logs import OF_CLIENTS, REPEATED_SECONDS, RepetitionFilter, configure_log
+from finery.app.logs import CLIENTS_LOGGER, REPEATED_SECONDS, RepetitionFilter, configure_log
 from finery.http.request_ids import RequestIds
 from tests.clock import Clock
 
 
-def record(message: str, name: str = OF_CLIENTS, level: int = logging.WARNING) -> logging.LogRecord:
+def record(message: str, name: str = CLIENTS_LOGGER, level: int = logging.WARNING) -> logging.LogRecord:
     return logging.LogRecord(name, level, __file__, 1, message, (), None)
 
 

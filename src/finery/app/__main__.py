@@ -1,4 +1,4 @@
-"""The server: `finery server`, or `python -m finery.app`. Its other settings: finery.app.settings."""
+"""Command line of the server: `finery server`, or `python -m finery.app`. Other settings: finery.app.settings."""
 
 import argparse
 import gc
@@ -7,8 +7,8 @@ import sys
 
 
 def main() -> int:
-    options = _parse()
-    # Nearly all that is made from here on stays; to look through it while it grows took a tenth of a start.
+    options = _parse_arguments()
+    # Nearly all that is made from here on stays; collecting it while it grows took a tenth of a start.
     gc.disable()
     from finery.app.settings import SettingsError, load_settings
 
@@ -29,7 +29,7 @@ def main() -> int:
     return serve(settings, as_json=options.json)
 
 
-def _parse() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="finery server",
         description="Start the server, and serve until Ctrl-C. Runs that are under way go on without it. An address "

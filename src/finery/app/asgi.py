@@ -1,4 +1,4 @@
-"""The app: `uvicorn --factory finery.app.asgi:create_app`."""
+"""Builds the ASGI app of routers, middleware and error handlers: `uvicorn --factory finery.app.asgi:create_app`."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -39,24 +39,24 @@ class Application(FastAPI):
     error_models: tuple[type[BaseModel], ...] = ()
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Also around what answers with a 500 where everything else has failed: Starlette puts that outside of all that
-        is added by `add_middleware`."""
+        # Starlette puts what answers 500 when all else has failed around everything that `add_middleware` adds. Request
+        # ids and latencies have to be around that, too.
         return RequestIds(LatencyMiddleware(super().build_middleware_stack(), self.state.services.latencies))
 
     def openapi(self) -> dict[str, Any]:
-        """Without the answer that FastAPI gives to bad parameters by itself: each dialect has its own, and names it."""
+        """Returns the document without FastAPI's own answer to bad parameters: each dialect declares another."""
         if self.openapi_schema is None:
             document = super().openapi()
             document["components"]["schemas"] |= shapes(self.error_models)
-            self._tell_ways_in(document)
-            for operation in (each for path in document["paths"].values() for each in path.values()):
+            self._add_security(document)
+            for operation in (operation for path in document["paths"].values() for operation in path.values()):
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     del operation["responses"]["422"]
             for name in ("HTTPValidationError", "ValidationError"):
                 document["components"]["schemas"].pop(name, None)
         return super().openapi()
 
-    def _tell_ways_in(self, document: dict[str, Any]) -> None:
+    def _add_security(self, document: dict[str, Any]) -> None:
         document["components"]["securitySchemes"] = WAYS_IN
         for route in iter_route_contexts(self.routes):
             if isinstance(route.original_route, APIRoute) and route.include_in_schema and needs_login(route.dependant):
@@ -93,29 +93,24 @@ def build_app(composition: Composition) -> FastAPI:
         openapi_url=None,
     )
     app.state.services = composition.services
-    app.error_models = tuple(each.error_model for each in composition.dialects)
-    # Not `include_router`, which makes each route once more, at the first request: that took half a second.
-    for router in (*(router for each in composition.dialects for router in each.routers), docs.router):
+    app.error_models = tuple(dialect.error_model for dialect in composition.dialects)
+    # `include_router` would make each route once more, at the first request: that took half a second.
+    for router in (*(router for dialect in composition.dialects for router in dialect.routers), docs.router):
         app.router.routes.extend(router.routes)
     errors_for = Dialects(composition.dialects).errors_for
     add_error_handlers(app, errors_for)
     app.add_middleware(Guard, settings=_guard_settings(composition.settings, errors_for))
     if composition.settings.allowed_origins:
-        headers = [*CORS_HEADERS, *(header for each in composition.dialects for header in each.cors_headers)]
-        _allow_origins(app, composition.settings.allowed_origins, headers)
+        # CORS is around the guard, so that a page can read why it was refused. Such a page sends a key, not a cookie.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=composition.settings.allowed_origins,
+            allow_credentials=False,
+            allow_methods=CORS_METHODS,
+            allow_headers=[*CORS_HEADERS, *(name for dialect in composition.dialects for name in dialect.cors_headers)],
+            expose_headers=CORS_EXPOSED,
+        )
     return app
-
-
-def _allow_origins(app: FastAPI, origins: list[str], headers: list[str]) -> None:
-    """Around the guard, so that a page can read why it was refused. Without cookies: such a page sends a key."""
-    app.add_middleware(
-        CORSMiddleware,
-        allow_origins=origins,
-        allow_credentials=False,
-        allow_methods=CORS_METHODS,
-        allow_headers=headers,
-        expose_headers=CORS_EXPOSED,
-    )
 
 
 def _guard_settings(settings: Settings, errors_for: Callable[[Scope], ErrorShape]) -> GuardSettings:
@@ -123,7 +118,8 @@ def _guard_settings(settings: Settings, errors_for: Callable[[Scope], ErrorShape
         return errors_for(scope).render(problem)
 
     return GuardSettings(
-        hosts=host_names([*settings.allowed_hosts, *_own_host(settings.host)]),
+        # An address that stands for all is the name of no host.
+        hosts=host_names([*settings.allowed_hosts, *([] if is_every_address(settings.host) else [settings.host])]),
         origins=frozenset(settings.allowed_origins),
         max_json_bytes=settings.max_json_bytes,
         max_upload_bytes=settings.max_upload_bytes,
@@ -133,8 +129,3 @@ def _guard_settings(settings: Settings, errors_for: Callable[[Scope], ErrorShape
         proxies=TrustedProxies.parse(settings.trusted_proxies),
         render=render,
     )
-
-
-def _own_host(host: str) -> list[str]:
-    """What stands for all addresses is the name of none."""
-    return [] if is_every_address(host) else [host]

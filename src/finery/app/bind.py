@@ -1,4 +1,4 @@
-"""Who can reach the server, and whether it is safe that they can."""
+"""Binds the server's address, and refuses or warns where others can reach it and that is not safe."""
 
 import socket
 import sys
@@ -8,9 +8,16 @@ from finery.app.settings import Settings
 from finery.http.addresses import is_every_address
 from finery.http.permission import is_loopback
 
+SETUP_NOTICE = """\
+There is no administrator yet. Whoever shows this token makes the first one; it is not shown again, and a new
+one is drawn at the next start:
+    {token}
+`finery setup`, FINERY_URL naming this server, asks for it; or send it as `setup_token`, with email, username
+and password, to POST /api/v1/setup."""
+
 
 class BindRefused(Exception):
-    """Others could reach a server that has nobody yet to let them in or keep them out."""
+    """Other machines could reach a server that has no administrator yet."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
@@ -20,7 +27,7 @@ class BindRefused(Exception):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bound before anything else is done, so that a second server ends at once. Raises OSError."""
+    """Bind the address, before anything else is done, so that a second server ends at once. Raises OSError."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     listener = socket.socket(family, kind, protocol)
     try:
@@ -33,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def check_bind(composition: Composition, listener: socket.socket) -> None:
-    """Raises DoorClosed. What is bound counts: a name may stand for any address."""
+    """Raises BindRefused. The bound address counts, since a name may stand for any."""
     if is_loopback(listener.getsockname()[0]) or composition.setup_token is not None:
         return
     if not composition.has_accounts():
@@ -47,35 +54,25 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
 
 
 def announce(composition: Composition, listener: socket.socket) -> None:
-    """To whoever started the server: where it is, what is unsafe about that, and how to make the first account."""
+    """Print on stderr where the server is, what is unsafe about that, and how to make the first account."""
     address = address_of(composition.settings, listener)
     lines = [f"Finery is at {address} (API: {address}/docs)"]
     lines += [f"finery server: {warning}" for warning in _warnings(composition.settings, listener)]
     if composition.setup_token is not None:
-        lines += _setup_notice(composition.setup_token)
+        lines.append(SETUP_NOTICE.format(token=composition.setup_token))
     print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 def _warnings(settings: Settings, listener: socket.socket) -> list[str]:
     host = listener.getsockname()[0]
-    found: list[str] = []
+    warnings: list[str] = []
     if is_loopback(host):
-        return found
+        return warnings
     if settings.tls_certificate is None and not settings.trusted_proxies:
-        found.append(
+        warnings.append(
             f"passwords and keys travel to {host} for all on the way to read: set FINERY_TLS_CERTIFICATE and "
             "FINERY_TLS_KEY, or put a proxy with TLS before it and name that in FINERY_TRUSTED_PROXIES"
         )
     if is_every_address(host) and not settings.allowed_hosts:
-        found.append("it answers to the name localhost only: set FINERY_ALLOWED_HOSTS to the names that others use")
-    return found
-
-
-def _setup_notice(token: str) -> list[str]:
-    return [
-        "There is no administrator yet. Whoever shows this token makes the first one; it is not shown again, and a new",
-        "one is drawn at the next start:",
-        f"    {token}",
-        "`finery setup`, FINERY_URL naming this server, asks for it; or send it as `setup_token`, with email, username",
-        "and password, to POST /api/v1/setup.",
-    ]
+        warnings.append("it answers to the name localhost only: set FINERY_ALLOWED_HOSTS to the names that others use")
+    return warnings

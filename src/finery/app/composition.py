@@ -1,4 +1,4 @@
-"""Everything that a server consists of, put together."""
+"""Puts the server's parts together (database, domain, engines, scheduler), and starts and stops them."""
 
 import logging
 import os
@@ -48,7 +48,7 @@ LOCK_SECONDS = 0.5
 
 
 class Composition:
-    """Nothing is touched before `start`."""
+    """Making it touches neither the home nor the database; `open` and `start` do."""
 
     def __init__(self, settings: Settings, dialects: tuple[Dialect, ...] = DIALECTS) -> None:
         home = HomeDirectory(settings.home)
@@ -87,9 +87,9 @@ class Composition:
         self._home = home
         self._lock = FileLock(home.state / "server.lock", note=f"the server with process id {os.getpid()}")
         self._database = database
-        self._patience = DatabaseRetry(database)
-        self._keeper = LeaseKeeper(database, context.live.lease, self._patience)
-        self._has_changed = False
+        self._retry = DatabaseRetry(database)
+        self._keeper = LeaseKeeper(database, context.live.lease, self._retry)
+        self._has_changed_home = False
         self._on_lost: Callable[[], None] = lambda: None
         self._context = context
         self._notifier = notifier
@@ -113,33 +113,36 @@ class Composition:
         )
 
     def open(self) -> None:
-        """Take home and database, bring the schema up to date, see whether there is an administrator.
-
-        Raises StartRefused.
-        """
+        """Lock the home, take the database and bring its schema up to date; without an administrator draw a setup token
+        if remote setup is on. Raises StartRefused."""
         if self._is_open:
             return
         self._take_home()
         self._open_database()
-        self._patience.ask(self._settle_home)
+        self._retry.run(self._settle_home)
         self._is_open = True
         if self.settings.remote_setup and not self.has_accounts():
             self.setup_token = secrets.token_urlsafe(32)
 
     def when_lost(self, end: Callable[[], None]) -> None:
-        """Have `end` called, maybe from another thread, when another server has taken the database over."""
+        """Call `end`, maybe from another thread, when another server has taken the database over."""
         self._on_lost = end
         if self._keeper.is_lost:
             end()
 
     def has_accounts(self) -> bool:
-        """For the start. Raises StartRefused."""
-        return self._patience.ask(self._look_for_accounts)
+        """Raises StartRefused. Only for the start, since it waits for the database."""
+
+        def look() -> bool:
+            with self._database.read() as session:
+                return accounts.has_accounts(session)
+
+        return self._retry.run(look)
 
     def start(self) -> None:
-        """Take the home, bring the schema up to date, settle what an earlier server left, start the loops.
+        """Open it, remove what an earlier server left behind, and start the scheduler. Repeating it does nothing.
 
-        Started twice is started once. Raises StartRefused.
+        Raises StartRefused.
         """
         if self._scheduler is not None:
             return
@@ -147,15 +150,15 @@ class Composition:
         try:
             discard_partial_uploads(self._home)
             remove_leftovers(self._home.uploads)
-            self._patience.ask(self._remove_strays)
-            self._patience.ask(self._remove_forgotten)
+            self._retry.run(self._remove_strays)
+            self._retry.run(self._remove_forgotten)
             self._start_scheduler()
         except OSError as error:
             raise self._home_unusable(error) from error
 
     def stop(self) -> None:
-        """Runs and engines go on."""
-        # Requests start it, and a loop may be waiting for it.
+        """Stop the scheduler, and give database and home back. Runs and engines go on."""
+        # The measurer goes first, since a loop may be waiting for it.
         self._context.live.measurer.stop()
         if self._scheduler is not None:
             self._scheduler.stop()
@@ -168,7 +171,7 @@ class Composition:
     def _take_home(self) -> None:
         try:
             self._lock.acquire(retry=LOCK_SECONDS)
-            # Before anything is asked of it: under the lock there is one who may draw it.
+            # The first to read a new home's id draws it; the lock keeps two servers from drawing two.
             _ = self._context.home_id
         except LockTaken as error:
             raise StartRefused(f"the home {self._home.path} is in use by {error.holder}") from error
@@ -177,12 +180,12 @@ class Composition:
 
     def _open_database(self) -> None:
         try:
-            version = self._patience.ask(lambda: check_schema(self._database))
+            version = self._retry.run(lambda: check_schema(self._database))
             is_leased = version is not None and version >= LEASED_SINCE
             if is_leased:
-                # First: another server may be at work with the schema as it is.
+                # Taken before the upgrade: another server may be at work with the schema as it is.
                 self._take_database()
-            self._patience.ask(lambda: upgrade(self._database))
+            self._retry.run(lambda: upgrade(self._database))
             if not is_leased:
                 self._take_database()
         except SchemaUnknown as error:
@@ -195,7 +198,7 @@ class Composition:
     def _settle_home(self) -> None:
         with self._database.write() as session:
             settled = settle_home(session, self._context.home_id, take_over=self.settings.take_over)
-        self._has_changed |= settled.is_change
+        self._has_changed_home |= settled.is_change
         if settled.runs_held or settled.deployments_ended:
             log.warning(
                 "%d runs of another home are held, and %d deployments have ended; what runs there is left alone. "
@@ -203,10 +206,6 @@ class Composition:
                 settled.runs_held - settled.runs_resumed,
                 settled.deployments_ended,
             )
-
-    def _look_for_accounts(self) -> bool:
-        with self._database.read() as session:
-            return accounts.has_accounts(session)
 
     def _remove_strays(self) -> None:
         with self._database.read() as session:
@@ -223,11 +222,11 @@ class Composition:
             warm_start=self.settings.warm_start,
             grace_seconds=self.settings.stop_grace_seconds,
             engine_idle_seconds=self.settings.engine_idle_seconds,
-            sweep_strays=self._has_changed,
+            sweep_strays=self._has_changed_home,
             engine_silence_seconds=self.settings.engine_silence_seconds,
         )
         scheduler = Scheduler(self._database, self._context, self._notifier, settings, self.services.logs)
-        self._patience.ask(scheduler.start)
+        self._retry.run(scheduler.start)
         self._scheduler = scheduler
 
     def _home_unusable(self, error: OSError) -> StartRefused:

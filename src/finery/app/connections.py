@@ -1,10 +1,9 @@
-"""Connections, each with a bound on its head, on the time that the head may take, on how long its answers may lie
-unread, and on how many there are.
+"""The HTTP/1.1 connection, with limits on headers, on slow clients, on unread answers and on how many there are.
 
-uvicorn bounds how long a connection may rest between two requests and nothing else: one that never asks, whose headers
-dribble, or that never reads, it would keep for ever. Its `limit_concurrency` answers 503 to requests, on connections
-that it has already taken, and gives none up that asks nothing. nginx bounds all of this; a server that stands without
-it, as after an installation, needs it from us (tests/load, test_half_open, test_slow_readers, test_few_descriptors).
+uvicorn limits only how long a connection may rest between two requests: it would keep for ever one that sends no
+request, sends its headers byte by byte, or never reads. Its `limit_concurrency` answers 503 to requests, on connections
+that it has already accepted, and closes none that sends none. nginx has all these limits; a server without it, as
+after an installation, needs them here (tests/load, test_half_open, test_slow_readers, test_few_descriptors).
 """
 
 import asyncio
@@ -22,14 +21,14 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from finery.api.native.dialect import to_error
-from finery.app.large_bodies import ANSWERING, Gathering, skip_middle
+from finery.app.large_bodies import ANSWERING, BodyBuffer, skip_middle
 from finery.http.problems import Problem, unavailable
 from finery.http.request_ids import HEADER, new_request_id
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
 SURPLUS = 256
-"""So many beyond the limit are heard before they are turned away; the next are not."""
+"""So many beyond the limit get an answer to their request before they are closed; the next do not."""
 SURPLUS_SECONDS = 2.0
 LEAST_READ = 16 * 1024
 """Bytes, in the time that an answer may lie unread."""
@@ -57,7 +56,7 @@ class ConnectionLimits:
     head_seconds: float
     surplus: int = SURPLUS
     unread_seconds: float = 60.0
-    """For which a client may take next to nothing of what waits for it."""
+    """How long a client may read next to nothing of what waits for it."""
 
 
 class TwoLengths(h11.RemoteProtocolError):
@@ -100,8 +99,8 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         buffer: memoryview,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """`buffer`: all connections of a loop may read into the same, as what was read is taken out at once. It is a
-        view: asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy."""
+        """`buffer` may be the same for all connections of a loop, as what was read is copied out at once. It is a view:
+        asyncio's TLS reads into slices of it, and a slice of a bytearray is a copy."""
         super().__init__(config, server_state, app_state, loop)
         self.conn = Parser(h11.SERVER, MAX_HEAD_BYTES)
         self._limits = limits
@@ -109,23 +108,23 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
         self._deadline: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._is_surplus = False
-        self._gathering = Gathering(self.loop)
+        self._body_buffer = BodyBuffer(self.loop)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         surplus = len(self.connections) - self._limits.connections
         self._is_surplus = surplus > 0
         if surplus > self._limits.surplus:
-            # Whoever has not asked yet may see a reset in its place.
+            # A client that has not sent its request yet may see a reset instead.
             transport.write(_response(_FULL))
             transport.close()
             return
-        self._expect_within(SURPLUS_SECONDS if self._is_surplus else self._limits.head_seconds)
+        self._set_deadline(SURPLUS_SECONDS if self._is_surplus else self._limits.head_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._expect_nothing()
-        self._expect_no_reader()
-        self._gathering.end()
+        self._clear_deadline()
+        self._stop_watching_reader()
+        self._body_buffer.cancel_timer()
         super().connection_lost(exc)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -136,39 +135,39 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._is_surplus:
-            # Answered only now: closed with bytes unread, the client would see a reset in place of the answer.
+            # Only now: if the connection were closed with bytes unread, the client would see a reset, not the answer.
             self._answer(_FULL)
             return
         if skip_middle(self.conn, len(data)):
             self._take_body(data)
         else:
-            self._gathering.end()
+            self._body_buffer.cancel_timer()
             super().data_received(data)
         if self.conn.our_state in ANSWERING:
-            self._expect_nothing()
+            self._clear_deadline()
         elif self._deadline is None:
-            self._expect_within(self._limits.head_seconds)
+            self._set_deadline(self._limits.head_seconds)
 
     def _take_body(self, piece: bytes) -> None:
         self._unset_keepalive_if_required()
-        # What is left of a body that was answered before its end is read, so that the next request can be found.
+        # Of a body that was answered before its end, the rest is read and dropped to get to the next request.
         if self.conn.our_state in ANSWERING:
-            self._gathering.add(piece, self.cycle, self.flow)
+            self._body_buffer.add(piece, self.cycle, self.flow)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._expect_reader()
+        self._watch_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._expect_reader()
+        self._watch_reader()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._expect_reader()
+        self._watch_reader()
 
     def shutdown(self) -> None:
-        # After what we refused and h11 did not, it would not hear of an end.
+        # Where we refused what h11 had accepted, h11's state does not allow an end any more.
         if not self.transport.is_closing():
             super().shutdown()
 
@@ -182,47 +181,47 @@ class Connection(H11Protocol, asyncio.BufferedProtocol):
                 self._answer(_MALFORMED)
 
     def _answer(self, problem: Problem) -> None:
-        """In the native API's shape: of the request not even the address is known."""
+        # In the native API's shape, since not even the request's path is known.
         if self.transport.is_closing():
             return
         if self.conn.our_state is not h11.SEND_BODY:
             self.transport.write(_response(problem))
         self.transport.close()
-        self._expect_reader()
+        self._watch_reader()
 
-    def _expect_within(self, seconds: float) -> None:
-        self._expect_nothing()
+    def _set_deadline(self, seconds: float) -> None:
+        self._clear_deadline()
         self._deadline = self.loop.call_later(seconds, self.transport.abort)
 
-    def _expect_nothing(self) -> None:
+    def _clear_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _expect_reader(self) -> None:
-        """From now on, while anything is unread that the system does not take from us: also of a connection that is
-        being closed, which would wait for its reader."""
-        self._expect_no_reader()
+    def _watch_reader(self) -> None:
+        """Start to watch that the client reads, while there is something that the system does not take from us: also on
+        a connection that is being closed, which would wait for its reader."""
+        self._stop_watching_reader()
         if self.transport.get_write_buffer_size():
             seconds = self._limits.unread_seconds
-            self._unread = self.loop.call_later(seconds, self._look_for_reader, self._acknowledged())
+            self._unread = self.loop.call_later(seconds, self._check_reader, self._acknowledged())
 
-    def _look_for_reader(self, before: int) -> None:
+    def _check_reader(self, before: int) -> None:
         if self.transport.get_write_buffer_size() and self._acknowledged() - before < LEAST_READ:
             self.transport.abort()
         else:
-            self._expect_reader()
+            self._watch_reader()
 
-    def _expect_no_reader(self) -> None:
+    def _stop_watching_reader(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def _acknowledged(self) -> int:
-        """How many bytes have reached the client. The size of our own buffer would not tell of one that reads slowly:
-        the system takes from it by the megabyte."""
-        wire: socket.socket = self.transport.get_extra_info("socket")
-        info = wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED + 8)
+        """Returns how many bytes have reached the client."""
+        # The size of our own buffer would not show how slowly a client reads: the system takes from it by the megabyte.
+        connection: socket.socket = self.transport.get_extra_info("socket")
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, ACKNOWLEDGED + 8)
         acknowledged: int = struct.unpack_from("Q", info, ACKNOWLEDGED)[0]
         return acknowledged
 

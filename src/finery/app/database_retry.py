@@ -1,4 +1,4 @@
-"""A database that goes away for a moment while the server starts is waited for; one that was never there is not."""
+"""Repeats work on the database when the connection drops for a moment while the server starts."""
 
 import logging
 import time
@@ -20,41 +20,41 @@ DATABASE_RETRY_SECONDS = 10.0
 """For the whole start, from the first connection that was dropped."""
 RETRY_SECONDS = 0.25
 
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 class DatabaseRetry:
-    """Asks the database again when it drops the connection. What cannot be reached at all is refused at once: that is
-    a wrong address or password more often than a database that is about to come."""
+    """Repeats work whose connection the database dropped. A database that was never reached is refused at once: that is
+    a wrong address or password more often than one that is about to come."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._has_answered = False
         self._give_up_at: float | None = None
-        # Before SQLAlchemy's own look at a new connection, on which it may be dropped already.
-        event.listen(database.engine, "connect", self._note_answer, insert=True)
+        # It comes before SQLAlchemy's own first statement on a new connection, which may fail already.
+        event.listen(database.engine, "connect", self._mark_answered, insert=True)
 
-    def ask(self, work: Callable[[], Answer]) -> Answer:
-        """What `work` returns; it may be called several times. Raises StartRefused."""
+    def run(self, work: Callable[[], Result]) -> Result:
+        """Returns what `work` returns, which may be called several times. Raises StartRefused."""
         tries = 1
         while True:
             try:
-                answer = work()
+                result = work()
             except SQLAlchemyError as error:
                 if not self._may_wait(error):
                     raise self._refusal(error) from error
             else:
                 if tries > 1:
                     log.warning("the database dropped the connection during the start; try %d succeeded", tries)
-                return answer
+                return result
             tries += 1
             time.sleep(RETRY_SECONDS)
 
-    def _note_answer(self, _connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+    def _mark_answered(self, _connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         self._has_answered = True
 
     def _may_wait(self, error: SQLAlchemyError) -> bool:
-        # An SQLite file has been waited for already, by SQLite itself.
+        # SQLite itself has waited for its file already.
         is_dropped = isinstance(error, OperationalError | InterfaceError | PoolTimeout)
         if not is_dropped or not self._has_answered or self._database.file is not None:
             return False

@@ -1,6 +1,6 @@
-"""A large body's way past h11, by which each of its bytes would be copied four times and handed on in small pieces.
+"""Passes large request bodies by h11, which would copy each byte four times and hand them on in small pieces.
 
-It takes private parts of two libraries. Without them an upload costs 1.4 times the processor time, and is hardly
+It uses private parts of two libraries. Without them an upload costs 1.4 times the processor time, and is hardly
 faster than Starlette's, copied and hashed (docs/benchmarks.md, "Uploads").
 
 Only h11 decides what a request is: it reads the head, what comes with it, the body's last piece, every chunked body and
@@ -15,7 +15,7 @@ from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.h11_impl import RequestResponseCycle
 
 PIECE_BYTES = 1 << 20
-"""What is read, and handed to the application, at once: each message costs it the way through all layers."""
+"""How much is read, and handed to the application, at once: each message passes through all layers."""
 AHEAD_BYTES = PIECE_BYTES + (1 << 19)
 """So much is read while the application is busy."""
 HELD_SECONDS = 0.005
@@ -25,8 +25,9 @@ ANSWERING = (h11.SEND_RESPONSE, h11.SEND_BODY)
 
 
 def skip_middle(connection: h11.Connection, length: int) -> bool:
-    """Whether the next `length` bytes lie before the end of a body of declared length; h11 then counts them as read."""
-    # h11 has no way to be told. Its version is pinned, and tests/app/test_large_bodies.py sees when this has no effect.
+    """Returns whether the next `length` bytes lie before the end of a body of declared length, and then has h11 count
+    them as read."""
+    # h11 has no public way for that. Its version is pinned, and tests/app/test_large_bodies.py fails without effect.
     reader = connection._reader
     if connection.their_state is not h11.SEND_BODY or not isinstance(reader, ContentLengthReader):
         return False
@@ -37,7 +38,7 @@ def skip_middle(connection: h11.Connection, length: int) -> bool:
 
 
 class Pieces:
-    """In the place of the bytearray in which uvicorn gathers what the application has not taken yet."""
+    """Replaces the bytearray in which uvicorn gathers what the application has not taken yet."""
 
     def __init__(self, first: bytes) -> None:
         self._pieces: list[bytes | bytearray] = []
@@ -59,12 +60,12 @@ class Pieces:
         return self._length
 
     def __bytes__(self) -> bytes:
-        """Without a copy where it is one piece."""
+        # One piece is not copied.
         return bytes(self._pieces[0]) if len(self._pieces) == 1 else b"".join(self._pieces)
 
 
-class Gathering:
-    """Of one connection's pieces, until they are worth a message."""
+class BodyBuffer:
+    """Gathers the pieces of a connection's body until they are worth a message to the application."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -77,12 +78,12 @@ class Gathering:
         if len(cycle.body) >= AHEAD_BYTES:
             flow.pause_reading()
         if len(cycle.body) >= PIECE_BYTES:
-            self.end()
+            self.cancel_timer()
             cycle.message_event.set()
         elif self._timer is None:
             self._timer = self._loop.call_later(HELD_SECONDS, self._hand_on, cycle)
 
-    def end(self) -> None:
+    def cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""The server's hold on its database: taken at the start, renewed while it runs, given back at its end."""
+"""Takes the lease that makes this the database's only server, renews it while it runs, and gives it back."""
 
 import logging
 import os
@@ -27,15 +27,15 @@ LOCK_SECONDS = 0.5
 
 
 class LeaseKeeper:
-    """An SQLite file needs no renewals: a lock beside it ends with the process that holds it, and it is on one machine.
+    """An SQLite file, which is on one machine, needs no renewals: a lock beside it ends with the process that holds it.
 
-    On the others a thread renews with a connection of its own, so that no burst of requests keeps it waiting.
+    For other databases a thread renews with a connection of its own, so that no burst of requests keeps it waiting.
     """
 
     def __init__(self, database: Database, lease: ServerLease, retry: DatabaseRetry) -> None:
         self._database = database
         self._lease = lease
-        self._patience = retry
+        self._retry = retry
         self._file_lock: FileLock | None = None
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -45,28 +45,19 @@ class LeaseKeeper:
         self.is_lost = False
 
     def take(self, home: Path, home_id: str, on_lost: Callable[[], None]) -> None:
-        """Take the lease, and keep it. `on_lost` is called, from another thread, when another server has it.
+        """Take the lease, and renew it from now on. `on_lost` is called, from another thread, once it is lost.
 
         Raises StartRefused when another server has it now.
         """
         self._lock_file()
-        holder = Holder(describe_server(home), home_id, boot_id())
-        try:
-            self._patience.ask(lambda: self._take(holder))
-        except LeaseHeld as error:
-            if not error.is_same_home:
-                raise self._refusal(str(error)) from error
-            # Its last server was under another boot, so no lock tells whether it lives. It renews, if it does.
-            log.warning("the last server of this home has not given the database back; it is waited for")
-            time.sleep(error.seconds_left)
-            self._take_at_last(holder)
+        self._take(Holder(describe_server(home), home_id, boot_id()))
         self._is_taken = True
         if self._renews:
             self._thread = threading.Thread(target=self._keep, args=(on_lost,), name="finery-lease", daemon=True)
             self._thread.start()
 
     def give_back(self) -> None:
-        """Silent when it was never taken, and when the database does not answer: it runs out then."""
+        """Give the lease back, if it was taken. Where the database does not answer it runs out by itself."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -94,15 +85,20 @@ class LeaseKeeper:
         except OSError as error:
             raise StartRefused(f"the database {file} cannot be used: {path}: {error.strerror}") from error
 
-    def _take_at_last(self, holder: Holder) -> None:
-        try:
-            self._patience.ask(lambda: self._take(holder))
-        except LeaseHeld as error:
-            raise self._refusal(str(error)) from error
+    def _take(self, holder: Holder, *, may_wait: bool = True) -> None:
+        def take() -> None:
+            with self._database.write() as session:
+                self._lease.take(session, holder, is_alone=not self._renews)
 
-    def _take(self, holder: Holder) -> None:
-        with self._database.write() as session:
-            self._lease.take(session, holder, is_alone=not self._renews)
+        try:
+            self._retry.run(take)
+        except LeaseHeld as error:
+            if not (may_wait and error.is_same_home):
+                raise self._refusal(str(error)) from error
+            # Its last server was under another boot, so no lock tells whether it lives. It renews, if it does.
+            log.warning("the last server of this home has not given the database back; it is waited for")
+            time.sleep(error.seconds_left)
+            self._take(holder, may_wait=False)
 
     def _refusal(self, why: str) -> StartRefused:
         url = self._database.url.render_as_string(hide_password=True)

@@ -1,4 +1,4 @@
-"""The server's own log, on stderr."""
+"""Configures the server's own log on stderr, with request ids and without repeated warnings."""
 
 import logging
 import time
@@ -7,21 +7,21 @@ from collections.abc import Callable
 from finery.http.request_ids import RequestIdFilter
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s:%(request)s %(message)s"
-OF_CLIENTS = "uvicorn.error"
-"""Where uvicorn warns of requests that it cannot read: anybody can send those without end."""
+CLIENTS_LOGGER = "uvicorn.error"
+"""uvicorn warns here of requests that it cannot read: anybody can send those without end."""
 REPEATED_SECONDS = 60.0
 MOST_MESSAGES = 100
 
 
 def configure_log(level: str) -> None:
-    """Once, before anything is logged."""
+    """Call it once, before anything is logged."""
     handler = logging.StreamHandler()
-    # At the handler, so that other libraries' lines have it, too.
+    # The filters are the handler's, so that they see other libraries' lines, too.
     handler.addFilter(RequestIdFilter())
     handler.addFilter(RepetitionFilter())
     logging.basicConfig(level=level.upper(), format=FORMAT, handlers=[handler])
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    # A traceback for each connection that was lost while it was given back: whoever had it was told by an error.
+    # It would log a traceback for each lost connection that is given back, though its user got the error already.
     logging.getLogger("sqlalchemy.pool").setLevel(logging.CRITICAL)
 
 
@@ -36,7 +36,7 @@ class RepetitionFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         # A handler calls its filters under its own lock.
-        if record.name != OF_CLIENTS or record.levelno != logging.WARNING:
+        if record.name != CLIENTS_LOGGER or record.levelno != logging.WARNING:
             return True
         message, now = record.getMessage(), self._clock()
         if now < self._due.get(message, 0.0):

@@ -1,4 +1,4 @@
-"""The machine as the domain sees it."""
+"""Reads this machine's GPUs, CPUs and memory for the domain, and caches them for some seconds."""
 
 import threading
 import time
@@ -23,15 +23,7 @@ class MachineReader:
         with self._lock:
             now = time.monotonic()
             if self._machine is None or now - self._read_at > FRESH_SECONDS:
-                self._machine, self._read_at = self._read(), now
+                hardware = asdict(read_hardware())
+                gpus = [Gpu(**gpu) for gpu in hardware.pop("gpus")]
+                self._machine, self._read_at = Machine(gpus=gpus, cpu_slots=self._cpu_slots, **hardware), now
             return self._machine
-
-    def _read(self) -> Machine:
-        found = read_hardware()
-        return Machine(
-            gpus=[Gpu(**asdict(gpu)) for gpu in found.gpus],
-            cpu_slots=self._cpu_slots,
-            cpu_count=found.cpu_count,
-            memory_total_bytes=found.memory_total_bytes,
-            memory_available_bytes=found.memory_available_bytes,
-        )

@@ -1,4 +1,4 @@
-"""The administrator's names for base models, read once at the start."""
+"""Reads models.yaml, the administrator's names for base models, once at the start."""
 
 from collections.abc import Collection
 
@@ -11,14 +11,14 @@ DEFAULT_NAME = "models.yaml"
 
 
 def read_model_table(settings: Settings, engines: Collection[str]) -> ModelTable:
-    """Empty where no file was named and none lies in home; its entries may name any of the `engines`, or `auto`.
+    """Returns an empty table where no file was named and none lies in home.
 
-    Raises StartRefused.
+    Raises StartRefused, also for an entry whose engine is neither one of `engines` nor `auto`.
     """
     path = settings.models_file or settings.home / DEFAULT_NAME
     if settings.models_file is None and not path.exists():
         return {}
-    # Most have no such file, and it takes a reader of YAML.
+    # Most servers have no such file, and importing a YAML reader takes time.
     from finery.kit.config_file import ConfigRefused, read_config
 
     try:

@@ -1,4 +1,4 @@
-"""Running the app until it is told to stop."""
+"""Runs the server from start to shutdown, and turns what prevents its start into a message and an exit code."""
 
 import gc
 import json
@@ -24,13 +24,17 @@ from finery.app.tls import TlsRefused, tls_context
 EXIT_USAGE = 2
 EXIT_PORT_TAKEN = 3
 EXIT_NOT_STARTED = 4
-"""Also of one that another server has replaced at its database."""
+"""Also when another server took the database over."""
 
 
 def serve(settings: Settings, *, as_json: bool = False) -> int:
-    """The exit code: 0 after SIGTERM or Ctrl-C, else one of the above, with one line that says why."""
+    """Returns the exit code: 0 after SIGTERM or Ctrl-C, else one of the above, after a line on stderr that says why.
+
+    `as_json` prints address, home and process id on stdout, as one line.
+    """
+    certificate, key = settings.tls_certificate, settings.tls_key
     try:
-        tls = _tls(settings)
+        tls = tls_context(certificate, key) if certificate is not None and key is not None else None
         listener = listen(settings.host, settings.port)
     except TlsRefused as error:
         return _refuse(EXIT_USAGE, str(error))
@@ -38,7 +42,10 @@ def serve(settings: Settings, *, as_json: bool = False) -> int:
         return _refuse(EXIT_PORT_TAKEN, f"cannot listen on {settings.host}, port {settings.port}: {error.strerror}")
     with listener:
         if as_json:
-            _tell(settings, listener)
+            started = {"url": address_of(settings, listener), "home": str(settings.home.resolve()), "pid": os.getpid()}
+            print(json.dumps(started), flush=True)
+            # Nothing else must come on stdout from now on.
+            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         configure_log(settings.log_level)
         return _serve_on(listener, settings, tls)
 
@@ -49,7 +56,9 @@ def _serve_on(listener: socket.socket, settings: Settings, tls: ssl.SSLContext |
     except StartRefused as error:
         return _refuse(EXIT_NOT_STARTED, str(error))
     try:
-        _make_home(settings.home)
+        # Its owner's alone; the mode of one that is there stays, as a team may share it. `open` reports what is wrong.
+        with suppress(OSError):
+            settings.home.mkdir(mode=0o700, parents=True)
         composition.open()
         check_bind(composition, listener)
         composition.start()
@@ -62,23 +71,10 @@ def _serve_on(listener: socket.socket, settings: Settings, tls: ssl.SSLContext |
     return _run(composition, listener, tls)
 
 
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    return tls_context(settings.tls_certificate, settings.tls_key)
-
-
-def _make_home(home: Path) -> None:
-    """Its owner's alone. The mode of one that is there is left alone: a team may share it."""
-    # Whatever is wrong with it, taking it says.
-    with suppress(OSError):
-        home.mkdir(mode=0o700, parents=True)
-
-
 def warn_of_readers(home: Path) -> None:
-    """On stderr, when users of other groups are let in: here, and in every directory on the way."""
+    """Warn on stderr when other users of the machine can enter the home and every directory above it."""
     path = home.resolve()
-    if all(each.stat().st_mode & stat.S_IXOTH for each in (path, *path.parents)):
+    if all(folder.stat().st_mode & stat.S_IXOTH for folder in (path, *path.parents)):
         print(
             f"finery server: other users of this machine can read what lies in {home}, datasets, models and logs: "
             "chmod o-rwx it",
@@ -87,18 +83,11 @@ def warn_of_readers(home: Path) -> None:
         )
 
 
-def _tell(settings: Settings, listener: socket.socket) -> None:
-    """One line on stdout, which nothing else is written to from then on."""
-    told = {"url": address_of(settings, listener), "home": str(settings.home.resolve()), "pid": os.getpid()}
-    print(json.dumps(told), flush=True)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-
-
 def _run(composition: Composition, listener: socket.socket, tls: ssl.SSLContext | None) -> int:
-    """The exit code."""
-    # What was loaded stays: looking through it again and again would hold requests up for a tenth of a second.
+    """Returns the exit code."""
+    # Collecting what was loaded, which stays, again and again would hold requests up for a tenth of a second.
     gc.freeze()
-    # uvicorn raises the signal that ended it once more when all is closed; by then it has been obeyed.
+    # uvicorn raises the signal that ended it once more when all is closed; it must not end the process then.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     server = Server(build_app(composition), composition.settings, tls, composition.services.streams)

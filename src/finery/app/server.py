@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, with bounds on connections and an end that waits for no stream."""
+"""The HTTP server: uvicorn with limits on connections and TLS handshakes, and a shutdown that ends event streams."""
 
 import asyncio
 import errno
@@ -25,7 +25,7 @@ from finery.kit.log_throttle import LogThrottle
 
 BACKLOG = 2048
 SHUTDOWN_SECONDS = 5
-"""For requests that are being answered; streams end at once."""
+"""How long requests that are being answered get at shutdown; event streams end at once."""
 OTHER_FILES = 512
 """Databases, logs, uploads, engines' connections: what is open beside the clients' connections. Where fewer files are
 allowed, four fifths of them: answering a request opens up to three more, and a server at rest has twenty."""
@@ -37,7 +37,20 @@ log = logging.getLogger(__name__)
 
 class Server(uvicorn.Server):
     def __init__(self, app: ASGIApp, settings: Settings, tls: ssl.SSLContext | None, streams: RunStreams) -> None:
-        super().__init__(_config(app, settings))
+        config = uvicorn.Config(
+            app,
+            http=Connection,
+            log_config=None,
+            log_level=settings.log_level,
+            access_log=False,
+            # There are no WebSockets here, and requests for them are as any others.
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            timeout_keep_alive=math.ceil(settings.head_timeout_seconds),
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+        super().__init__(config)
         self._tls = tls
         self._streams = streams
         connections, surplus = _allowed_connections(settings.max_connections)
@@ -45,7 +58,7 @@ class Server(uvicorn.Server):
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """In place of uvicorn's own, which can bound neither a TLS handshake nor how many there are."""
+        """Replaces uvicorn's own, which limits neither the time of a TLS handshake nor how many there are."""
         await self.lifespan.startup()
         if self.lifespan.should_exit:
             sys.exit(uvicorn.config.STARTUP_FAILURE)
@@ -62,9 +75,9 @@ class Server(uvicorn.Server):
         )
         if self._tls is not None:
             seconds = min(HANDSHAKE_SECONDS, self.limits.head_seconds)
-            protocol = Handshakes(self._tls, protocol, seconds=seconds, room=self._room).begin
-        # asyncio takes as many connections at once as the backlog says, and all of them before it reads from one: no
-        # more than those which can be told at once that they are too many.
+            protocol = Handshakes(self._tls, protocol, seconds=seconds, room=self._handshakes_allowed).begin
+        # asyncio accepts as many connections at once as its backlog says, before it reads from one: they must be few
+        # enough that each can still be answered 503. The listener's own backlog is set anew afterwards.
         at_once = max(1, min(BACKLOG, self.limits.surplus // 2))
         self.servers = []
         for listener in sockets or []:
@@ -72,51 +85,36 @@ class Server(uvicorn.Server):
             listener.listen(BACKLOG)
         self.started = True
 
-    def _room(self) -> int:
-        """For handshakes."""
+    def _handshakes_allowed(self) -> int:
         return self.limits.connections + self.limits.surplus - len(self.server_state.connections)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Open event streams are ended: they would hold the server for the whole grace."""
+        # Open event streams would hold the server for the whole time of grace.
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._streams.close)
         super().handle_exit(sig, frame)
 
 
-def _config(app: ASGIApp, settings: Settings) -> uvicorn.Config:
-    return uvicorn.Config(
-        app,
-        http=Connection,
-        log_config=None,
-        log_level=settings.log_level,
-        access_log=False,
-        # There are no WebSockets here, and requests for them are as any others.
-        ws="none",
-        proxy_headers=False,
-        server_header=False,
-        timeout_keep_alive=math.ceil(settings.head_timeout_seconds),
-        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-    )
-
-
 class ShortageReports:
-    """The event loop's exception handler: one line in a while where asyncio has one for each connection that it cannot
-    take for want of descriptors, a hundred thousand in a minute. It tries again every second."""
+    """The event loop's exception handler: logs a line a minute for connections that cannot be accepted for want of
+    descriptors, where asyncio logs a hundred thousand. asyncio tries again every second."""
 
     def __init__(self) -> None:
-        self._seldom = LogThrottle(SHORTAGE_SECONDS)
+        self._throttle = LogThrottle(SHORTAGE_SECONDS)
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         error = context.get("exception")
         if not isinstance(error, OSError) or error.errno not in SHORTAGES:
             loop.default_exception_handler(context)
-        elif self._seldom.is_due():
+        elif self._throttle.is_due():
             log.error("connections wait, the next lines about it are left out: %s", error.strerror)
 
 
 def _allowed_connections(wanted: int) -> tuple[int, int]:
-    """As many as wanted, or as the system's limit on open files leaves, which is raised as far as it may be; and how
-    many more hear that they are too many."""
+    """Returns how many connections there may be, and how many more get a 503.
+
+    They are as many as wanted, or as the system's limit on open files leaves, which is raised as far as it may be.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = wanted + SURPLUS + OTHER_FILES
     if hard != resource.RLIM_INFINITY:

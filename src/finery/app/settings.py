@@ -1,4 +1,4 @@
-"""The server's settings, all from the environment: `FINERY_PORT`, `FINERY_HOME`, …, and `TRAINING_DB_URL`."""
+"""Reads the server's settings from environment variables: `FINERY_PORT`, `FINERY_HOME`, …, `TRAINING_DB_URL`."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ OTHER_PREFIXES = (
 )
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-"""Which a browser leaves out."""
+"""The ports that a browser leaves out of an origin."""
 
 TextList = Annotated[list[str], NoDecode]
 
@@ -64,7 +64,7 @@ class Settings(BaseSettings):
     take_over: bool = False
     """Whether this home carries on with the runs of the one that served the database before; for one start."""
     tls_certificate: Path | None = None
-    """PEM: the server's certificate, then those between it and the authority's."""
+    """PEM: the server's certificate, then the intermediate ones."""
     tls_key: Path | None = None
     """PEM, not encrypted."""
     cpu_slots: int = Field(default_factory=lambda: max(1, len(os.sched_getaffinity(0)) // 2), ge=1, le=1024)
@@ -75,9 +75,9 @@ class Settings(BaseSettings):
     head_timeout_seconds: float = Field(default=20.0, ge=0.1, le=3600.0)
     """For a request's first line and headers to come, and for a TLS handshake, which has no more than 10 anyway."""
     body_timeout_seconds: float = Field(default=60.0, ge=0.1, le=3600.0)
-    """For which a request's body may be waited for; see http/guard.py for what gives time back."""
+    """How long a request's body may take; see http/guard.py for what gives time back."""
     max_connections: int = Field(default=4096, ge=1, le=1_000_000)
-    """At once, TLS handshakes included; the one after them is answered 503."""
+    """How many at once, TLS handshakes included; the next is answered 503."""
     stop_grace_seconds: float = Field(default=30.0, ge=0.1, le=3600.0)
     """Between SIGTERM and SIGKILL when a run is cancelled."""
     allow_python_graders: bool = False
@@ -85,13 +85,13 @@ class Settings(BaseSettings):
     keep_outputs: bool = False
     """Whether a run is refused whose output_dir holds a finished model, which it would replace."""
     parity_check: bool = False
-    """Whether runs that do not say are compared with what is served of them: `on` or `off`; see docs/parity.md."""
+    """Whether a run whose configuration does not say is compared with its served model; see docs/parity.md."""
     models_file: Path | None = None
     """YAML, the administrator's names for base models; None: `models.yaml` in home, where there is one."""
     engine_idle_seconds: float = Field(default=900.0, ge=0.0, le=31_536_000.0)
-    """After which an engine that a request for its model started is unloaded; 0: never."""
+    """After so long without a request an engine that a request started is unloaded; 0: never."""
     engine_silence_seconds: float = Field(default=60.0, ge=1.0, le=31_536_000.0)
-    """After which a running engine that does not answer is ended, and started again where it is still wanted."""
+    """After so long without an answer a running engine is ended, and started again where it is still wanted."""
     vllm: VllmSettings = VllmSettings()
     webhook_allow_private: TextList = []
     """Networks of one's own that webhooks may reach, separated by commas: `10.1.0.0/16,127.0.0.1`."""
@@ -157,7 +157,7 @@ def _is_unknown(name: str) -> bool:
 
 
 def _unknown(name: str) -> str:
-    # Without what all names begin with, by which every one would be near.
+    # The prefix that all names share would make every one near.
     known = {variable.removeprefix(PREFIX): variable for variable in (*_variables(), DATABASE_VARIABLE)}
     close = nearest(name.removeprefix(PREFIX), known)
     hint = f"did you mean {known[close]}?" if close else f"known: {', '.join(known.values())}"
@@ -177,7 +177,7 @@ def _names(model: type[BaseModel]) -> Iterator[str]:
 
 
 def _check_origin(text: str) -> None:
-    """As a browser writes it, or it would never be equal."""
+    """Raises ValueError unless it is written as browsers write it; they would never send another."""
     parts = urlsplit(text)
     is_plain = (
         parts.scheme in DEFAULT_PORTS
