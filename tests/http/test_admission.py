@@ -6,7 +6,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from finery.contracts.permissions import Principal
-from finery.http.admission import Lane, in_thread, studies_data
+from finery.http.admission import Lane, in_thread, scans_files
 from finery.http.problems import RequestRefused
 
 
@@ -111,7 +111,7 @@ class TestWorkedOnIn:
             may_end.wait(60)
 
         with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(60) as pool:
-            patch.setattr("finery.http.admission.STUDIES_OF_ONE", 100)
+            patch.setattr("finery.http.admission.SCANS_PER_USER", 100)
             patch.setattr("finery.api.native.dataset_checks.check_data", hang)
             for _ in range(60):
                 pool.submit(client.post, "/api/v1/datasets/check", json={"path": "rows.jsonl"})
@@ -124,7 +124,7 @@ class TestStudiesData:
     def test_one_user_leaves_a_place_for_the_others(self) -> None:
         may_end = threading.Event()
 
-        @studies_data
+        @scans_files
         def study(*, user: Principal) -> None:
             if user.user_id == "greedy":
                 may_end.wait(30)
@@ -141,7 +141,7 @@ class TestStudiesData:
 
     def test_one_user_does_not_fill_the_line(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
         may_end = threading.Event()
-        monkeypatch.setattr("finery.http.admission.STUDIES_OF_ONE", 2)
+        monkeypatch.setattr("finery.http.admission.SCANS_PER_USER", 2)
         monkeypatch.setattr("finery.api.native.dataset_checks.check_data", lambda *_: may_end.wait(60))
         with ThreadPoolExecutor(3) as pool:
             sent = [pool.submit(client.post, "/api/v1/datasets/check", json={"path": "a"}) for _ in range(3)]

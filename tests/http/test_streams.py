@@ -35,8 +35,8 @@ class Stage:
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
         self.notifier = Notifier()
-        self.waking = AsyncNotifier(self.notifier)
-        self.streams = RunStreams(database, self.waking)
+        self.async_notifier = AsyncNotifier(self.notifier)
+        self.streams = RunStreams(database, self.async_notifier)
         with database.write() as session:
             self.id = runs.create(session, builders.external("job"), builders.context(home), LOCAL_ADMINISTRATOR).id
 
@@ -79,13 +79,13 @@ def rename(engine: Engine, table: str, to: str) -> None:
 
 def play(stage: Stage, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def all_of_it() -> None:
-        stage.waking.attach()
+        stage.async_notifier.attach()
         try:
             async with asyncio.timeout(60):
                 await scene()
         finally:
             stage.streams.close()
-            stage.waking.detach()
+            stage.async_notifier.detach()
 
     asyncio.run(all_of_it())
 

@@ -24,7 +24,7 @@ from finery.http.guard import Guard, GuardSettings, host_names
 from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
 from finery.http.openapi_responses import shapes
-from finery.http.permission import WAYS_IN, needs_login
+from finery.http.permission import SECURITY_SCHEMES, needs_login
 from finery.http.problems import Problem
 from finery.http.request_ids import HEADER as REQUEST_ID
 from finery.http.request_ids import RequestIds
@@ -57,12 +57,12 @@ class Application(FastAPI):
         return super().openapi()
 
     def _add_security(self, document: dict[str, Any]) -> None:
-        document["components"]["securitySchemes"] = WAYS_IN
+        document["components"]["securitySchemes"] = SECURITY_SCHEMES
         for route in iter_route_contexts(self.routes):
             if isinstance(route.original_route, APIRoute) and route.include_in_schema and needs_login(route.dependant):
                 for method in route.methods or ():
                     operation = document["paths"][str(route.path_format)][method.lower()]
-                    operation["security"] = [{name: []} for name in WAYS_IN]
+                    operation["security"] = [{name: []} for name in SECURITY_SCHEMES]
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -74,12 +74,12 @@ def build_app(composition: Composition) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(composition.start)
         services = composition.services
-        services.waking.attach()
+        services.async_notifier.attach()
         try:
             yield
         finally:
             services.streams.close()
-            services.waking.detach()
+            services.async_notifier.detach()
             await services.engines.close()
             await asyncio.to_thread(composition.stop)
 

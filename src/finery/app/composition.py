@@ -53,7 +53,7 @@ class Composition:
     def __init__(self, settings: Settings, dialects: tuple[Dialect, ...] = DIALECTS) -> None:
         home = HomeDirectory(settings.home)
         notifier = Notifier()
-        waking = AsyncNotifier(notifier)
+        async_notifier = AsyncNotifier(notifier)
         database = Database(settings.database_url, home=settings.home)
         database.on_commit(notifier.notify)
         private = [home.state, home.blobs, *([database.file] if database.file else [])]
@@ -99,8 +99,8 @@ class Composition:
             database=database,
             context=context,
             notifier=notifier,
-            waking=waking,
-            streams=RunStreams(database, waking),
+            async_notifier=async_notifier,
+            streams=RunStreams(database, async_notifier),
             engines=Engines(context),
             cache=RequestCache.of(database),
             logs=logs,

@@ -92,19 +92,19 @@ wait for that."""
 
 LOOK_UPS = Lane("look-ups of who asks", 8)
 """Of their own, so that nobody is kept out by what those who came in before are doing."""
-OPENINGS = Lane("event streams and logs to open", 4)
+STREAM_OPENINGS = Lane("event streams and logs to open", 4)
 """Their clients come back all at once when a server starts again; those who ask for a list are not to wait for that."""
-GLANCES = Lane("looks into data", 4)
+PREVIEWS = Lane("looks into data", 4)
 """At some rows of a file."""
-STUDIES = Lane("studies of data", 3, most_waiting=100, of_one_user=2)
+SCANS = Lane("studies of data", 3, most_waiting=100, of_one_user=2)
 """Each reads a whole file, which takes a processor for seconds."""
-STUDIES_OF_ONE = 10
+SCANS_PER_USER = 10
 """Of one user, under way or waiting: nobody is to fill the line for the others."""
 
 _threads: RunVar[CapacityLimiter] = RunVar("finery_threads")
 
 
-def worked_on_in(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., Any]]:
+def in_lane(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., Any]]:
     """A decorator of a synchronous function without a session, of a route or a dependency, which is then called in a
     thread of `lane`. Undecorated, it would be called in one of the framework's threads, which have no line."""
 
@@ -118,20 +118,20 @@ def worked_on_in(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., 
     return wrap
 
 
-def studies_data(endpoint: Callable[..., Result]) -> Callable[..., Any]:
+def scans_files(endpoint: Callable[..., Result]) -> Callable[..., Any]:
     """A decorator of a route's function that reads whole files; its parameter `user` says whose share it takes."""
     under_way = Counter[str | None]()
 
     @functools.wraps(endpoint)
     async def run(**arguments: Any) -> Any:
         actor: str | None = arguments["user"].user_id
-        if under_way[actor] >= STUDIES_OF_ONE:
-            message = f"{STUDIES_OF_ONE} looks at whole files are under way for you; wait until one has ended"
+        if under_way[actor] >= SCANS_PER_USER:
+            message = f"{SCANS_PER_USER} looks at whole files are under way for you; wait until one has ended"
             headers = {"Retry-After": RETRY_SECONDS}
             raise RequestRefused(Problem(429, "too_many_requests", message, headers=headers))
         under_way[actor] += 1
         try:
-            return await STUDIES.run(lambda: endpoint(**arguments), actor)
+            return await SCANS.run(lambda: endpoint(**arguments), actor)
         finally:
             under_way[actor] -= 1
             if not under_way[actor]:

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 DENIED = frozenset({ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN})
 
 
-def note_change(session: Session, connection: HTTPConnection, services: Services, actor: Principal) -> None:
+def audit_change(session: Session, connection: HTTPConnection, services: Services, actor: Principal) -> None:
     """The action is the route's name; what it is about, the domain has named, or else the address does."""
     audit.record(
         session,
@@ -33,7 +33,7 @@ def note_change(session: Session, connection: HTTPConnection, services: Services
     )
 
 
-async def note_denial(connection: HTTPConnection, services: Services, error: DomainError) -> None:
+async def audit_denial(connection: HTTPConnection, services: Services, error: DomainError) -> None:
     """Somebody without a right may ask without end: of one address only so many a minute are kept.
 
     A refused login was recorded where it was tried: what else its address does cannot hide it.

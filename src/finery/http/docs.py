@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-from finery.http.admission import READS, worked_on_in
+from finery.http.admission import READS, in_lane
 from finery.http.permission import Allow, Permission
 
 READ = Depends(Allow(Permission.SYSTEM_READ))
@@ -58,7 +58,7 @@ async def docs_asset(name: AssetName) -> Response:
 
 
 @router.get("/openapi.json", dependencies=[READ])
-@worked_on_in(READS)
+@in_lane(READS)
 def openapi_document(request: Request) -> Response:
     return JSONResponse(request.app.openapi())
 

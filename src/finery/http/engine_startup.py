@@ -80,7 +80,7 @@ async def serve_and_wait(services: Services, name: str, actor: Principal, check:
     """
     deadline = time.monotonic() + SERVE_SECONDS
     while time.monotonic() < deadline:
-        changed = services.waking.changed
+        changed = services.async_notifier.changed
         served = await _find(services, name, actor, check)
         if served.deployment.status is DeploymentStatus.STARTING:
             await beside_loop(check, served.deployment.engine)
@@ -97,20 +97,20 @@ async def pass_on_by_name(
 ) -> Response:
     """The answer of the engine that serves `name`, as it comes.
 
-    An engine that has died is followed by a fresh one. Raises what while_there, serve_and_wait, Engines.load_adapter
+    An engine that has died is followed by a fresh one. Raises what while_connected, serve_and_wait, Engines.load_adapter
     and Engines.pass_on raise.
     """
-    return await while_there(request, _pass_on_by_name(services, name, actor, path, body))
+    return await while_connected(request, _pass_on_by_name(services, name, actor, path, body))
 
 
 async def pass_on_to(
     request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
 ) -> Response:
-    """The answer of one engine, as it comes. Raises what while_there and Engines.pass_on raise."""
-    return await while_there(request, services.engines.pass_on(deployment, path, body))
+    """The answer of one engine, as it comes. Raises what while_connected and Engines.pass_on raise."""
+    return await while_connected(request, services.engines.pass_on(deployment, path, body))
 
 
-async def while_there(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
     """Raises ClientDisconnect, and ends the work, when the client leaves before it is done."""
     answer = await unless_disconnected(request, work)
     if answer is None:
@@ -159,7 +159,7 @@ async def _wait_while(
     pending: Callable[[Deployment], bool],
 ) -> Deployment:
     while pending(deployment) and time.monotonic() < deadline:
-        changed = services.waking.changed
+        changed = services.async_notifier.changed
         deployment = await anyio.to_thread.run_sync(_get, services, deployment.id, actor)
         if pending(deployment):
             await wait_for_change(changed, min(LOOK_SECONDS, max(0.0, deadline - time.monotonic())))

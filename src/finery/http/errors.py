@@ -22,12 +22,12 @@ from finery.domain.issues import Issues, gather_issues
 from finery.domain.server_lease import LeaseLost
 from finery.engines.disconnect import CLIENT_CLOSED_REQUEST
 from finery.http.attempt_limits import AttemptLimit
-from finery.http.auditing import note_denial
+from finery.http.auditing import audit_denial
 from finery.http.body import JsonBounds, StrictRequest
-from finery.http.identity import ASKED_BY
+from finery.http.identity import ACTOR
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
-from finery.http.session import gate_of, in_one_hop
+from finery.http.session import lane_of, with_session_in_thread
 from finery.kit.error_paths import path_in
 from finery.kit.log_throttle import LogThrottle
 from finery.kit.printable import printable
@@ -64,8 +64,8 @@ class DialectRoute(APIRoute):
     methods: set[str]
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        self._gate = gate_of(endpoint)
-        super().__init__(path, in_one_hop(endpoint), **options)
+        self._gate = lane_of(endpoint)
+        super().__init__(path, with_session_in_thread(endpoint), **options)
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
@@ -84,7 +84,7 @@ class DialectRoute(APIRoute):
                 # Before the place in line, which no slow client is to hold.
                 await strict.body()
             # Known where the route needs a login: the conditions have asked.
-            asked_by: Principal | None = request.scope.get(ASKED_BY)
+            asked_by: Principal | None = request.scope.get(ACTOR)
             async with self._gate.entered(None if asked_by is None else asked_by.user_id):
                 return await handler(strict)
 
@@ -105,7 +105,7 @@ def add_error_handlers(app: FastAPI, errors_for: Callable[[Scope], ErrorShape]) 
 
     async def domain(request: Request, error: Exception) -> Response:
         refusal = cast(DomainError, error)
-        await note_denial(request, request.app.state.services, refusal)
+        await audit_denial(request, request.app.state.services, refusal)
         shape = errors_for(request.scope)
         return shape.render(domain_problem(refusal, shape.statuses))
 

@@ -26,7 +26,7 @@ from finery.http.services import Services, current_services
 log = logging.getLogger(__name__)
 
 SESSION_COOKIE = "finery_session"
-ASKED_BY = "finery.asked_by"
+ACTOR = "finery.asked_by"
 
 
 class LoginNeeded(DomainError):
@@ -53,11 +53,11 @@ class Credential:
 
 async def current_user(connection: HTTPConnection) -> Principal:
     """Looked up once for each request. Raises LoginNeeded, CredentialsDiffer, KeyRefused, SessionEnded."""
-    found: Principal | None = connection.scope.get(ASKED_BY)
+    found: Principal | None = connection.scope.get(ACTOR)
     if found is None:
         connection.state.user = NOBODY
         found = await _principal(connection, await current_services(connection))
-        connection.state.user = connection.scope[ASKED_BY] = found
+        connection.state.user = connection.scope[ACTOR] = found
     return found
 
 

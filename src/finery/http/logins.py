@@ -53,7 +53,7 @@ class SetupTokenWrong(DomainError):
 
 
 @dataclass(frozen=True)
-class Entrance:
+class LoginService:
     """One request that wants in or out, and the response that takes the cookie."""
 
     connection: HTTPConnection
@@ -151,11 +151,11 @@ class Entrance:
         return {"path": self.connection.scope["path"]}
 
 
-async def entrance(connection: HTTPConnection, response: Response, services: CurrentServices) -> Entrance:
-    return Entrance(connection, response, services)
+async def login_service(connection: HTTPConnection, response: Response, services: CurrentServices) -> LoginService:
+    return LoginService(connection, response, services)
 
 
-CurrentEntrance = Annotated[Entrance, Depends(entrance)]
+CurrentLoginService = Annotated[LoginService, Depends(login_service)]
 
 _slots = RunVar[anyio.CapacityLimiter]("password_slots")
 

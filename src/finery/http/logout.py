@@ -6,7 +6,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from finery.domain.accounts.errors import SessionEnded
-from finery.http.auditing import note_denial
+from finery.http.auditing import audit_denial
 from finery.http.identity import SESSION_COOKIE
 from finery.http.permission import Allow
 from finery.http.problems import RequestRefused, domain_problem
@@ -21,7 +21,7 @@ class AllowLogout(Allow):
         try:
             await super().admit(connection)
         except SessionEnded as error:
-            await note_denial(connection, await current_services(connection), error)
+            await audit_denial(connection, await current_services(connection), error)
             problem = domain_problem(error, {})
             headers = {**problem.headers, "Set-Cookie": _forgotten_cookie()}
             raise RequestRefused(replace(problem, headers=headers)) from error

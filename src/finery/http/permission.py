@@ -30,7 +30,7 @@ class PermissionMissing(DomainError):
         super().__init__(f"this needs the permission '{permission}'")
 
 
-WAYS_IN: Mapping[str, Mapping[str, str]] = {
+SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
     "bearer": {"type": "http", "description": "An API key", "scheme": "bearer"},
     "x-api-key": {"type": "apiKey", "description": "An API key", "in": "header", "name": "X-API-Key"},
     "session": {

@@ -26,7 +26,7 @@ class Services:
     database: Database
     context: DomainContext
     notifier: Notifier
-    waking: AsyncNotifier
+    async_notifier: AsyncNotifier
     streams: RunStreams
     engines: Engines
     cache: RequestCache

@@ -13,7 +13,7 @@ from starlette.requests import HTTPConnection
 
 from finery.contracts.permissions import Principal
 from finery.http.admission import READS, SUBMISSIONS, WRITES, Lane, in_thread
-from finery.http.auditing import note_change
+from finery.http.auditing import audit_change
 from finery.http.identity import CurrentUser
 from finery.http.services import CurrentServices, Services, current_services
 from finery.kit.failpoints import failpoint
@@ -35,7 +35,7 @@ class Changes:
         """The audit log's entry is part of the transaction."""
         with transaction(self.services) as session:
             yield session
-            note_change(session, self.connection, self.services, self.user)
+            audit_change(session, self.connection, self.services, self.user)
 
     async def make(self, work: Callable[[Session], Result], lane: Lane = WRITES) -> Result:
         return await lane.run(lambda: self._make(work))
@@ -102,7 +102,7 @@ def session_parameter(endpoint: Endpoint) -> tuple[str, SessionOf] | None:
     return None
 
 
-def in_one_hop(endpoint: Endpoint) -> Endpoint:
+def with_session_in_thread(endpoint: Endpoint) -> Endpoint:
     """A route's function as FastAPI is to call it: its session begins and ends in the thread that the function runs in.
 
     A dependency with `yield` would do that in three hops into one pool of threads. Under a burst, those who wait to
@@ -132,7 +132,7 @@ def in_one_hop(endpoint: Endpoint) -> Endpoint:
     return run
 
 
-def gate_of(endpoint: Endpoint) -> Lane | None:
+def lane_of(endpoint: Endpoint) -> Lane | None:
     """Where requests to the route wait before they are understood; None: nowhere."""
     found = session_parameter(endpoint)
     return found[1].lane if found is not None and found[1].is_gated else None

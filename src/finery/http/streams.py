@@ -51,9 +51,9 @@ class Frame:
 
 
 class RunStreams:
-    def __init__(self, database: Database, waking: AsyncNotifier) -> None:
+    def __init__(self, database: Database, async_notifier: AsyncNotifier) -> None:
         self._database = database
-        self._waking = waking
+        self._async_notifier = async_notifier
         self._feeds: dict[str, RunFeed] = {}
         self._readers: anyio.CapacityLimiter | None = None
         self._is_closed = False
@@ -90,7 +90,7 @@ class RunStreams:
         feed = self._feeds.get(run.uid)
         if feed is None or feed.is_closed:
             self._readers = self._readers or anyio.CapacityLimiter(READERS)
-            feed = RunFeed(run, self._database, self._waking, self._readers)
+            feed = RunFeed(run, self._database, self._async_notifier, self._readers)
             self._feeds[run.uid] = feed
         feed.streams += 1
         return feed
@@ -106,7 +106,9 @@ class RunStreams:
 class RunFeed:
     """Watches one run while anybody listens."""
 
-    def __init__(self, run: Run, database: Database, waking: AsyncNotifier, readers: anyio.CapacityLimiter) -> None:
+    def __init__(
+        self, run: Run, database: Database, async_notifier: AsyncNotifier, readers: anyio.CapacityLimiter
+    ) -> None:
         self.run_id = run.uid
         self.streams = 0
         self.changed = asyncio.Event()
@@ -115,7 +117,7 @@ class RunFeed:
         self._head = run.last_sequence
         self._window: deque[Frame] = deque(maxlen=WINDOW)
         self._database = database
-        self._waking = waking
+        self._async_notifier = async_notifier
         self._readers = readers
         self._task = asyncio.create_task(self._watch())
 
@@ -133,14 +135,14 @@ class RunFeed:
 
     def close(self) -> None:
         self.is_closed = True
-        self._waking.forget(self._topic)
+        self._async_notifier.forget(self._topic)
         self._task.cancel()
         self._tell()
 
     async def _watch(self) -> None:
         try:
             while True:
-                changed = self._waking.changed_in(self._topic)
+                changed = self._async_notifier.changed_in(self._topic)
                 try:
                     found = await self._load(self._head)
                 except SQLAlchemyError as error:

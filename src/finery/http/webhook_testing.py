@@ -39,7 +39,7 @@ async def status_of_test(changes: Changes, webhook_id: str, sample: EventBody) -
     while (ended := _ended(delivery)) is None:
         if time.monotonic() > deadline:
             raise TestStillWaits(delivery.id)
-        changed = changes.services.waking.changed
+        changed = changes.services.async_notifier.changed
         delivery = await anyio.to_thread.run_sync(_look, changes, webhook_id, delivery.id)
         if _ended(delivery) is None:
             await wait_for_change(changed, LOOK_SECONDS)

@@ -27,8 +27,8 @@ from finery.api.jobs.inference_schemas import (
 )
 from finery.contracts.deployment import Deployment, EngineOptions, NewDeployment
 from finery.domain import deployments
-from finery.http.admission import READS, worked_on_in
-from finery.http.engine_startup import deploy_and_wait, while_there
+from finery.http.admission import READS, in_lane
+from finery.http.engine_startup import deploy_and_wait, while_connected
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
@@ -43,7 +43,7 @@ ModelPath = Annotated[str, Query(min_length=1, max_length=4096)]
 router = APIRouter(route_class=ModelRoute, tags=["jobs: inference"], responses=ERRORS)
 
 
-@worked_on_in(READS)
+@in_lane(READS)
 def slot_holder(services: CurrentServices, user: CurrentUser) -> Deployment | None:
     """Returns the deployment in the slot, where each user has one of their own."""
     with services.database.read() as session:
@@ -66,7 +66,7 @@ async def load_model(
 @router.post("/chat", dependencies=[USE])
 async def chat(request: Request, body: ChatRequest, holder: SlotHolder, services: CurrentServices) -> Chat:
     model = to_loaded_model(holder)
-    answer = await while_there(request, services.engines.ask(model.deployment, CHAT, chat_body(body)))
+    answer = await while_connected(request, services.engines.ask(model.deployment, CHAT, chat_body(body)))
     return to_chat(body, model, answer)
 
 
@@ -75,7 +75,7 @@ async def generate(
     request: Request, body: GenerationRequest, holder: SlotHolder, services: CurrentServices
 ) -> Generation:
     model = to_loaded_model(holder)
-    answer = await while_there(request, services.engines.ask(model.deployment, COMPLETIONS, completion_body(body)))
+    answer = await while_connected(request, services.engines.ask(model.deployment, COMPLETIONS, completion_body(body)))
     return to_generation(body, model, answer)
 
 
@@ -85,6 +85,6 @@ async def health(holder: SlotHolder) -> Health:
 
 
 @router.get("/model_info", dependencies=[READ])
-@worked_on_in(READS)
+@in_lane(READS)
 def model_info(holder: SlotHolder, services: CurrentServices) -> ModelInfo:
     return to_model_info(to_loaded_model(holder), services.context.resolver)

@@ -18,7 +18,7 @@ from finery.contracts.accounts import ApiKey, SetupStatus, User
 from finery.domain import accounts, audit
 from finery.http.attempt_limits import AttemptLimit
 from finery.http.identity import CurrentUser, account_of, session_token
-from finery.http.logins import CurrentEntrance
+from finery.http.logins import CurrentLoginService
 from finery.http.logout import AllowLogout
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.rate_limits import LOGINS, PASSWORD_CHANGES, SETUPS
@@ -39,23 +39,23 @@ def setup_status(session: ReadSession) -> SetupStatus:
 
 
 @router.post("/setup", dependencies=[EVERYONE, Depends(AttemptLimit(SETUPS))], status_code=201, responses=TOO_MANY)
-async def set_up(body: SetupRequest, entrance: CurrentEntrance) -> User:
+async def set_up(body: SetupRequest, login_service: CurrentLoginService) -> User:
     """Creates the first administrator, and logs them in. From then on every request needs a login or a key."""
-    return (await entrance.set_up(to_new_admin(body), body.password, body.setup_token)).user
+    return (await login_service.set_up(to_new_admin(body), body.password, body.setup_token)).user
 
 
 @router.post("/login", dependencies=[EVERYONE, Depends(AttemptLimit(LOGINS))], responses=TOO_MANY)
-async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
+async def login(body: LoginRequest, login_service: CurrentLoginService) -> LoggedIn:
     """Sets the session's cookie, and ends the session of the one that was sent."""
-    opened = await entrance.log_in(body.login, body.password, remember=body.remember)
+    opened = await login_service.log_in(body.login, body.password, remember=body.remember)
     return LoggedIn(user=opened.user, expires_at=opened.expires_at)
 
 
 @router.post("/logout", dependencies=[LOGOUT], status_code=204)
-def logout(session: WriteSession, entrance: CurrentEntrance) -> None:
+def logout(session: WriteSession, login_service: CurrentLoginService) -> None:
     """Ends the cookie's session; a request with a key has none to end. The cookie is deleted also when the session
     has ended already, which is answered with 401."""
-    entrance.log_out(session)
+    login_service.log_out(session)
 
 
 @router.get("/me", dependencies=[SELF])

@@ -9,7 +9,7 @@ from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, NativeRoute
 from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.numbers import PlainNumbers
 from finery.domain.datasets.check_request import CheckRequest
-from finery.http.admission import studies_data
+from finery.http.admission import scans_files
 from finery.http.dataset_checks import check_data
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
@@ -34,7 +34,7 @@ class CheckDatasetRequest(PlainNumbers):
 
 
 @router.post("/check", dependencies=[Depends(Allow(Permission.DATASETS_READ))], responses=TOO_MANY)
-@studies_data
+@scans_files
 def check_dataset(body: CheckDatasetRequest, services: CurrentServices, user: CurrentUser) -> DatasetCheck:
     """Answers with what is wrong with the data; `ok` says whether a run may train on it."""
     fields = body.model_dump()

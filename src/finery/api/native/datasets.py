@@ -18,7 +18,7 @@ from finery.api.native.schemas import (
 from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
-from finery.http.admission import GLANCES, READS, studies_data, worked_on_in
+from finery.http.admission import PREVIEWS, READS, in_lane, scans_files
 from finery.http.datasets import ReceivedUpload, content, diff_of, locate, parse_fields, statistics_of
 from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -43,7 +43,7 @@ FILE = in_ranges("application/octet-stream", error=ApiError)
 router = APIRouter(prefix=f"{PREFIX}/datasets", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
 
 
-@worked_on_in(READS)
+@in_lane(READS)
 def located(
     dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, version: Version = None
 ) -> VersionFile:
@@ -108,20 +108,20 @@ def restore_version(
 
 
 @router.get("/{dataset_id}/preview", dependencies=[READ])
-@worked_on_in(GLANCES)
+@in_lane(PREVIEWS)
 def preview_rows(file: Located, rows: Rows = 20, offset: Offset = 0) -> Preview:
     return datasets.preview(file.path, offset=offset, limit=rows, filename=file.version.filename)
 
 
 @router.get("/{dataset_id}/statistics", dependencies=[READ], responses=TOO_MANY)
-@studies_data
+@scans_files
 def get_statistics(file: Located, services: CurrentServices, user: CurrentUser) -> Statistics:
     """Counts rows, roles and lengths; the first request for a version reads its whole file."""
     return statistics_of(services, file)
 
 
 @router.get("/{dataset_id}/diff", dependencies=[READ], responses=TOO_MANY)
-@studies_data
+@scans_files
 def compare_versions(
     dataset_id: DatasetId, services: CurrentServices, user: CurrentUser, old: OldVersion, new: Version = None
 ) -> DatasetDiff:
@@ -130,7 +130,7 @@ def compare_versions(
 
 
 @router.get("/{dataset_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=FILE)
-@worked_on_in(READS)
+@in_lane(READS)
 def download_dataset(file: Located, byte_range: RangeHeader = None) -> Response:
     """Answers with the file as it was uploaded, or a range of its bytes."""
     return content(file, byte_range)

@@ -10,7 +10,7 @@ from finery.api.native.mapping import to_deployment, to_new_deployment
 from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
 from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
-from finery.http.admission import READS, worked_on_in
+from finery.http.admission import READS, in_lane
 from finery.http.body import CONVERSATION
 from finery.http.engine_startup import pass_on_to
 from finery.http.engines import CHAT, COMPLETIONS
@@ -26,7 +26,7 @@ LONG = Depends(CONVERSATION)
 router = APIRouter(prefix=PREFIX, route_class=NativeRoute, tags=["deployments"], responses=ERRORS)
 
 
-@worked_on_in(READS)
+@in_lane(READS)
 def stored_deployment(deployment_id: DeploymentId, services: CurrentServices, user: CurrentUser) -> Deployment:
     """Reads the deployment in a short session, for answers that take longer than one should be open."""
     with services.database.read() as session:

@@ -10,7 +10,7 @@ from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
 from finery.contracts.run import Run
 from finery.domain import runs
-from finery.http.admission import OPENINGS, READS, worked_on_in
+from finery.http.admission import READS, STREAM_OPENINGS, in_lane
 from finery.http.artifacts import artifact_content
 from finery.http.files import file_range
 from finery.http.openapi_responses import OpenApiResponses, in_ranges, in_type
@@ -39,7 +39,7 @@ ARTIFACT = in_ranges("application/octet-stream", "application/json", error=ApiEr
 router = APIRouter(prefix=f"{PREFIX}/runs/{{run_id}}", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
 
 
-@worked_on_in(OPENINGS)
+@in_lane(STREAM_OPENINGS)
 def stored_run(run_id: RunId, services: CurrentServices, user: CurrentUser) -> Run:
     """Reads the run in a short session, for answers that go on long after one should have ended."""
     with services.database.read() as session:
@@ -70,7 +70,7 @@ def list_metrics(run_id: RunId, session: ReadSession, user: CurrentUser, points:
 
 
 @router.get("/logs", dependencies=[READ], response_model=LogAnswer, response_model_exclude_none=True)
-@worked_on_in(READS)
+@in_lane(READS)
 def read_log(
     run: StoredRun, services: CurrentServices, tail: Tail = 100, offset: ByteOffset = None, limit: ByteLimit = 2**20
 ) -> Response | LogAnswer:

@@ -7,7 +7,7 @@ from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.api.native.mapping import to_system
 from finery.api.native.schemas import Healthy, Ready, System
 from finery.domain import deployments, runs
-from finery.http.admission import READS, worked_on_in
+from finery.http.admission import READS, in_lane
 from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.prometheus import CONTENT_TYPE, ServerMetrics, exposition
@@ -33,7 +33,7 @@ async def readyz(services: CurrentServices) -> Ready:
 
 
 @router.get(f"{PREFIX}/system", dependencies=[READ])
-@worked_on_in(READS)
+@in_lane(READS)
 def describe_system(services: CurrentServices) -> System:
     return to_system(services)
 

@@ -10,7 +10,7 @@ from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
 from finery.api.openai.pages import known_only
 from finery.domain import catalog
 from finery.domain.runs import output_removal
-from finery.http.admission import WRITES, worked_on_in
+from finery.http.admission import WRITES, in_lane
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, ReadSession, transact
@@ -39,7 +39,7 @@ def retrieve_model(model: ModelName, session: ReadSession, context: CurrentConte
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
-@worked_on_in(WRITES)
+@in_lane(WRITES)
 def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentContext) -> ModelDeleted:
     """A fine-tuned model's files go, and its checkpoints; its job stays."""
     with changes.begin() as session:

@@ -18,7 +18,7 @@ from finery.contracts.accounts import SetupStatus
 from finery.domain import accounts, audit
 from finery.http.attempt_limits import AttemptLimit
 from finery.http.identity import CurrentUser, account_of
-from finery.http.logins import CurrentEntrance
+from finery.http.logins import CurrentLoginService
 from finery.http.logout import AllowLogout
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.rate_limits import LOGINS, SETUPS
@@ -38,22 +38,22 @@ def setup_status(session: ReadSession) -> SetupStatus:
 
 
 @router.post("/setup/first-admin", dependencies=[EVERYONE, Depends(AttemptLimit(SETUPS))], responses=TOO_MANY)
-async def set_up(body: FirstAdminRequest, entrance: CurrentEntrance) -> LoggedIn:
-    opened = await entrance.set_up(to_new_admin(body), body.password, body.setup_token)
+async def set_up(body: FirstAdminRequest, login_service: CurrentLoginService) -> LoggedIn:
+    opened = await login_service.set_up(to_new_admin(body), body.password, body.setup_token)
     return LoggedIn(user=to_user(opened.user), message="The first administrator exists; you are logged in.")
 
 
 @router.post("/login", dependencies=[EVERYONE, Depends(AttemptLimit(LOGINS))], responses=TOO_MANY)
-async def login(body: LoginRequest, entrance: CurrentEntrance) -> LoggedIn:
+async def login(body: LoginRequest, login_service: CurrentLoginService) -> LoggedIn:
     """Sets the session's cookie, and ends the session of the one that was sent."""
-    opened = await entrance.log_in(body.username, body.password, remember=body.remember_me)
+    opened = await login_service.log_in(body.username, body.password, remember=body.remember_me)
     return LoggedIn(user=to_user(opened.user), message="You are logged in.")
 
 
 @router.post("/logout", dependencies=[LOGOUT])
-def logout(session: WriteSession, entrance: CurrentEntrance) -> Done:
+def logout(session: WriteSession, login_service: CurrentLoginService) -> Done:
     """Ends the cookie's session. The cookie is deleted also when that has ended already, which is answered with 401."""
-    entrance.log_out(session)
+    login_service.log_out(session)
     return Done(message="You are logged out.")
 
 
