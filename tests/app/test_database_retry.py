@@ -45,7 +45,7 @@ class TestDropped:
         monkeypatch: pytest.MonkeyPatch,
         capfd: pytest.CaptureFixture[str],
     ) -> None:
-        monkeypatch.setattr(database_retry, "PATIENCE_SECONDS", 0.3)
+        monkeypatch.setattr(database_retry, "DATABASE_RETRY_SECONDS", 0.3)
         monkeypatch.setattr(database_retry, "RETRY_SECONDS", 0.1)
         with DroppingProxy(url, after=after, drops=FOR_EVER) as proxy:
             assert serve(settings_for(home, proxy)) == EXIT_NOT_STARTED
