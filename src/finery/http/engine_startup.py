@@ -97,8 +97,8 @@ async def pass_on_by_name(
 ) -> Response:
     """The answer of the engine that serves `name`, as it comes.
 
-    An engine that has died is followed by a fresh one. Raises what while_connected, serve_and_wait, Engines.load_adapter
-    and Engines.pass_on raise.
+    An engine that has died is followed by a fresh one. Raises what while_connected, serve_and_wait,
+    Engines.load_adapter and Engines.pass_on raise.
     """
     return await while_connected(request, _pass_on_by_name(services, name, actor, path, body))
 
