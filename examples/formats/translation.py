@@ -3,7 +3,7 @@
 `import translation` registers it.
 """
 
-from finery.contracts.datasets.conversation import Conversation, asked
+from finery.contracts.datasets.conversation import Conversation, question_messages
 from finery.contracts.datasets.examples import Example
 from finery.contracts.datasets.formats import register
 from finery.contracts.datasets.messages import Assistant
@@ -18,7 +18,7 @@ class Translation(RowFormat, kw_only=True):
     into: str | None = None
 
     def example(self) -> Example:
-        question = asked(self.source, system=f"Translate into {self.into or 'English'}.")
+        question = question_messages(self.source, system=f"Translate into {self.into or 'English'}.")
         return Conversation.of([*question, Assistant(self.target)])
 
 

@@ -1,4 +1,4 @@
-"""Dataset rows: their formats, and what is learned from them."""
+"""Reads dataset rows in any known format and turns them into training examples."""
 
 from finery.contracts.datasets.conversation import Conversation
 from finery.contracts.datasets.example_iterators import (

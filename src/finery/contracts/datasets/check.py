@@ -1,4 +1,4 @@
-"""One pass over a dataset: every row of a format that serves the recipe, something to learn, nothing twice."""
+"""Checks a dataset for a recipe in one pass: row formats, untrainable rows, duplicates, overlap with validation."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -27,11 +27,11 @@ from finery.kit.tables import BrokenRow, Row, UnreadableTable
 MAX_ORDERS = 1000
 BYTES_PER_TOKEN = 4
 BYTES_PER_MESSAGE = 34
-"""`{"role": "assistant", "content": ""}, ` without the words themselves."""
+"""Bytes of `{"role": "assistant", "content": ""}, `, which are not content."""
 
 
 def examine(source: Source, recipe: str, validation: Source | None = None) -> DatasetReport:
-    """The report, issues and all; memory holds some rows, and 8 to 32 bytes for each of the first two million.
+    """Returns the report. Memory holds a few rows, and 8 to 32 bytes for each of the first two million.
 
     Raises OSError.
     """
@@ -49,7 +49,9 @@ def examine(source: Source, recipe: str, validation: Source | None = None) -> Da
         count=count,
         pairs=pairs,
     )
-    return report.model_copy(update={"overlap": overlap, "warnings": (*report.warnings, *_overlap_warning(overlap))})
+    warning = _warning(WarningKind.OVERLAP, count, [pair.row for pair in pairs])
+    warnings = (*report.warnings, warning) if count else report.warnings
+    return report.model_copy(update={"overlap": overlap, "warnings": warnings})
 
 
 def _count(source: Source, recipe: str) -> "_Counts":
@@ -70,7 +72,7 @@ def _count(source: Source, recipe: str) -> "_Counts":
 
 
 class _Counts:
-    """What is known of a file while its rows go by."""
+    """Accumulates the report while a file's rows are read."""
 
     def __init__(self, source: Source) -> None:
         self.signatures = Signatures()
@@ -94,7 +96,7 @@ class _Counts:
             self._issues.append(issue)
 
     def add(self, row: Row, name: str, example: Example) -> None:
-        # Nearly all examples of a large file are conversations.
+        # Nearly all examples of a large file are conversations, so they skip the general way.
         if isinstance(example, Conversation):
             conversation, is_idle = example, not example.learned
             self._masked += conversation.masked
@@ -129,7 +131,7 @@ class _Counts:
             bytes=self._source.file.stat().st_size,
             rows=self.rows,
             shapes=dict(self._formats.most_common()),
-            role_orders={" ".join(order): count for order, count in sorted(self._orders.items(), key=_rarest_last)},
+            role_orders={" ".join(order): count for order, count in Counter(self._orders).most_common()},
             untrainable=untrainable,
             issues=tuple(self._issues),
             invalid=self.invalid,
@@ -142,10 +144,6 @@ class _Counts:
             duplicates=duplicates,
             warnings=self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.invalid),
         )
-
-
-def _rarest_last(counted: tuple[tuple[Role, ...], int]) -> int:
-    return -counted[1]
 
 
 class _Warnings:
@@ -162,21 +160,15 @@ class _Warnings:
         return self._counts[kind]
 
     def all(self, duplicates: Duplicates, *, all_idle: bool) -> tuple[RowWarning, ...]:
-        """`all_idle`: nothing can be learned from the whole file, which is then refused for that."""
-        found = [
+        """Returns the warnings that apply. `all_idle`: the file has nothing to learn, and is refused for that."""
+        warnings = [
             _warning(kind, self._counts[kind], self._places[kind])
             for kind in (WarningKind.NO_ANSWER_LAST, WarningKind.NOTHING_TO_LEARN, WarningKind.UNANSWERED_CALL)
             if not (all_idle and kind is WarningKind.NOTHING_TO_LEARN)
         ]
         repeated = [pair.again for pair in duplicates.pairs]
-        found.append(_warning(WarningKind.DUPLICATE, duplicates.count, repeated))
-        return tuple(warning for warning in found if warning.count)
-
-
-def _overlap_warning(overlap: Overlap) -> tuple[RowWarning, ...]:
-    if not overlap.count:
-        return ()
-    return (_warning(WarningKind.OVERLAP, overlap.count, [pair.row for pair in overlap.pairs]),)
+        warnings.append(_warning(WarningKind.DUPLICATE, duplicates.count, repeated))
+        return tuple(warning for warning in warnings if warning.count)
 
 
 def _warning(kind: WarningKind, count: int, places: Sequence[Place]) -> RowWarning:

@@ -1,4 +1,4 @@
-"""Messages that follow each other, and what a check, a measurement and a training want to know of them."""
+"""A conversation: messages in a valid order, with counts of learned answers and of tool calls."""
 
 from collections.abc import Sequence
 from operator import attrgetter
@@ -35,12 +35,12 @@ class Conversation(Struct, gc=False):
     tools: Tools
     roles: tuple[Role, ...]
     learned: int
-    """Answers that are learned: neither empty nor of weight 0."""
+    """Number of learned answers: neither empty nor of weight 0."""
     masked: int = 0
-    """Answers that say something and are not learned."""
+    """Number of answers of weight 0 that are not empty."""
     calls: Sequence[ToolCall] = ()
     is_unanswered: bool = False
-    """Whether it goes on after a tool call that no tool answered."""
+    """Whether it continues after a tool call that no tool answered."""
 
     @classmethod
     def of(
@@ -52,11 +52,11 @@ class Conversation(Struct, gc=False):
         tools: Tools = None,
         in_any_order: bool = False,
     ) -> Self:
-        """Raises RowRefused for messages that do not go together; `field`: where they stand.
+        """Raises RowRefused for an invalid order of messages. `field`: their column, for the error.
 
-        `system`: for messages that do not begin with one. `in_any_order`: a tool's answer still needs its call.
+        `system` is prepended if they do not begin with one. `in_any_order`: only tool answers are checked, for a call.
         """
-        order = _orders.get(tuple(map(type, messages))) or _note_order(messages)
+        order = _orders.get(tuple(map(type, messages))) or _order_of(messages)
         if order.issue is not None and not in_any_order:
             index, reason = order.issue
             raise RowRefused(f"{field}[{index}].{'from' if field == 'conversations' else 'role'}", reason)
@@ -67,22 +67,22 @@ class Conversation(Struct, gc=False):
             text = answer.content
             if not text or text.isspace() or answer.tool_calls is not None or answer.weight is not None:
                 has_more = True
-        # Nearly all conversations are of texts alone.
+        # Nearly all conversations are of texts alone, so they skip this.
         if has_more:
-            conversation._follow(field)
+            conversation._match_calls(field)
         if system and order.roles[:1] != ("system",):
             conversation.messages, conversation.roles = [System(system), *messages], ("system", *order.roles)
         return conversation
 
-    def _follow(self, field: str) -> None:
-        """Count answers and calls, and find which calls are answered. Raises RowRefused.
+    def _match_calls(self, field: str) -> None:
+        """Counts answers and calls, and matches calls with their answers. Raises RowRefused.
 
-        Calls and answers without ids belong together by their order. Calls that end the conversation need no answer:
-        they are what is taught.
+        Calls and answers without ids are matched by order. Calls at the end of the conversation need no answer, since
+        they are what is learned.
         """
         learned = 0
         calls: list[ToolCall] = []
-        asked: list[str | None] = []
+        call_ids: list[str | None] = []
         waiting: list[str | None] = []
         for index, message in enumerate(self.messages):
             if type(message) is Tool:
@@ -91,21 +91,21 @@ class Conversation(Struct, gc=False):
                     waiting = []
                 elif answered in waiting:
                     waiting.remove(answered)
-                elif asked and None not in asked and answered not in asked:
+                elif call_ids and None not in call_ids and answered not in call_ids:
                     reason = "names no tool call of the assistant's message before it"
                     raise RowRefused(f"{field}[{index}].tool_call_id", reason)
                 continue
-            if asked:
+            if call_ids:
                 self.is_unanswered = self.is_unanswered or waiting != []
-                asked, waiting = [], []
+                call_ids, waiting = [], []
             if type(message) is not Assistant:
                 continue
             if message.content is None or message.tool_calls is not None:
                 normalise_answer(message, field, index)
             if message.tool_calls:
                 calls += message.tool_calls
-                asked = [call.id for call in message.tool_calls]
-                waiting = asked.copy()
+                call_ids = [call.id for call in message.tool_calls]
+                waiting = call_ids.copy()
             elif not has_text(message.content):
                 continue
             if message.weight == 0:
@@ -116,7 +116,7 @@ class Conversation(Struct, gc=False):
 
     @property
     def trains(self) -> list[bool]:
-        """For each message, whether its tokens are learned."""
+        """Whether each message's tokens are learned."""
         return [
             role == "assistant" and message.weight != 0 and message.has_content
             for role, message in zip(self.roles, self.messages, strict=True)
@@ -138,22 +138,22 @@ _content = attrgetter("content")
 
 
 class Order(NamedTuple):
-    """What follows from the roles of messages alone."""
+    """What follows from the roles of the messages alone."""
 
     roles: tuple[Role, ...]
     answers: tuple[int, ...]
-    """Which messages are the assistant's."""
+    """Indexes of the assistant's messages."""
     has_tools: bool
     issue: tuple[int, str] | None
-    """The message that stands where none of its role may, and why."""
+    """The index of the first message in a wrong place, and the reason."""
 
 
 MOST_ORDERS, LONGEST_ORDER = 1000, 100
 _orders: dict[tuple[type[Message], ...], Order] = {}
-"""By the classes of the messages: the rows of most files have a few orders."""
+"""A cache by the classes of the messages, since the rows of most files have a few orders."""
 
 
-def _note_order(messages: Sequence[Message]) -> Order:
+def _order_of(messages: Sequence[Message]) -> Order:
     roles = tuple(message.role for message in messages)
     answers = tuple(index for index, role in enumerate(roles) if role == "assistant")
     order = Order(roles, answers, "tool" in roles, _issue_of(roles))
@@ -175,18 +175,18 @@ def _issue_of(roles: Sequence[Role]) -> tuple[int, str] | None:
     return None
 
 
-def asked(question: str, *, system: str | None = None) -> list[Message]:
-    """A question, after the system's message where there is one."""
+def question_messages(question: str, *, system: str | None = None) -> list[Message]:
+    """Returns the messages of a question, with a system message if there is one."""
     return [System(system), User(question)] if system else [User(question)]
 
 
 def read_conversation(value: object, field: str) -> Conversation:
-    """`value`: as of read_messages. Raises RowRefused."""
+    """Reads a conversation; `value`: see read_messages. Raises RowRefused."""
     return Conversation.of(read_messages(value, field), field)
 
 
 def read_completion(value: object, field: str) -> list[Message]:
-    """An answer: its text, or a list of messages. Raises RowRefused."""
+    """Reads an answer: text, or a list of messages. Raises RowRefused."""
     if isinstance(value, list):
         return read_conversation(value, field).messages
     if not isinstance(value, str):
@@ -195,5 +195,5 @@ def read_completion(value: object, field: str) -> list[Message]:
 
 
 def read_answer(value: object, field: str) -> list[Message]:
-    """An answer that may also be one message. Raises RowRefused."""
+    """Reads an answer that may also be one message. Raises RowRefused."""
     return [read_message(value, field)] if isinstance(value, dict) else read_completion(value, field)

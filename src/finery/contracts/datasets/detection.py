@@ -1,4 +1,4 @@
-"""Which format a row has: told by its columns."""
+"""Detects a row's format by its columns, and explains why a row has none."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Formats = Sequence[type[RowFormat]]
 
 
 def find_format(row: JsonObject, candidates: Formats) -> type[RowFormat]:
-    """The first whose columns the row has. Raises RowRefused naming the nearest one and the missing column."""
+    """Returns the first format whose columns the row has. Raises RowRefused with what the nearest format lacks."""
     for row_format in candidates:
         if not _missing(row, row_format):
             return row_format
@@ -21,13 +21,15 @@ def find_format(row: JsonObject, candidates: Formats) -> type[RowFormat]:
 
 
 def misplaced(row_format: type[RowFormat], wanted: Formats = ()) -> RowRefused:
-    """The refusal of a row that fits another recipe; `wanted`: what would fit this one."""
+    """Returns the error for a row of another recipe's format. `wanted`: the formats of this one."""
     needed = f"; needed here: {_columns_of_any(wanted)}" if wanted else ""
     served = " and ".join(recipes_for(row_format))
     return RowRefused("", f"is of shape {row_format.name}, which serves {served}{needed}")
 
 
 def recipes_for(row_format: type[RowFormat]) -> list[str]:
+    """Returns the recipes that train on rows of the format."""
+
     def serves(kind: ExampleKind | None) -> bool:
         return kind is not None and any(each.name == row_format.name for each in FORMATS[kind])
 
@@ -41,7 +43,7 @@ def _missing(row: JsonObject, row_format: type[RowFormat]) -> list[str]:
 def _of_no_format(row: JsonObject, candidates: Formats) -> RowRefused:
     nearest = min(candidates, key=lambda each: len(_missing(row, each)) / len(needed_by(each)))
     needed, missing = needed_by(nearest), _missing(row, nearest)
-    # A lone prompt is a part of most formats: it tells of none.
+    # A lone prompt is a part of most formats, so it identifies none.
     others = (each for each in every_format() if each is not Prompt)
     other = next((each for each in others if not _missing(row, each)), None)
     if other and not (len(missing) == 1 and set(needed_by(other)) < set(needed)):
@@ -54,6 +56,6 @@ def _of_no_format(row: JsonObject, candidates: Formats) -> RowRefused:
 
 
 def _columns_of_any(formats: Formats) -> str:
-    """Those without a verdict first."""
+    """Lists the columns of each format, those without a label first."""
     ordered = sorted(formats, key=lambda each: LABEL in needed_by(each))
     return "; or ".join(", ".join(needed_by(each)) for each in ordered)

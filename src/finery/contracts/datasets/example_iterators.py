@@ -1,4 +1,4 @@
-"""From a file to what is learned from its rows, one at a time; a check reads them the same way."""
+"""Iterates over the training examples in a dataset file, one function for each kind of example."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,31 +13,31 @@ from finery.kit.tables import BrokenRow
 
 
 def iter_conversations(path: Path, entry_name: str | None = None) -> Iterator[Conversation | Text]:
-    """The rows of an `sft` dataset. A `Text` has no prompt and is learned whole.
+    """Yields the rows of an `sft` dataset. A `Text` has no prompt and is learned whole.
 
-    Like its siblings below, it also yields rows with nothing to learn (`is_trainable`), and raises RowRefused (with
-    its line), InfoRefused, finery.kit.tables' BrokenRow and UnreadableTable, and OSError.
+    Like the functions below, it also yields rows with nothing to learn (`is_trainable`), and raises RowRefused (with
+    the line), InfoRefused, kit.tables' BrokenRow and UnreadableTable, and OSError.
     """
     return _iter_rows(path, entry_name, ExampleKind.CONVERSATION_OR_TEXT)
 
 
 def iter_preferences(path: Path, entry_name: str | None = None) -> Iterator[Preference]:
-    """The rows of a `dpo` or `reward` dataset."""
+    """Yields the rows of a `dpo` or `reward` dataset."""
     return _iter_rows(path, entry_name, ExampleKind.PREFERENCE)
 
 
 def iter_feedback(path: Path, entry_name: str | None = None) -> Iterator[Feedback]:
-    """The rows of a `kto` dataset."""
+    """Yields the rows of a `kto` dataset."""
     return _iter_rows(path, entry_name, ExampleKind.FEEDBACK)
 
 
 def iter_tasks(path: Path, entry_name: str | None = None) -> Iterator[Task]:
-    """The rows of a `grpo` dataset."""
+    """Yields the rows of a `grpo` dataset."""
     return _iter_rows(path, entry_name, ExampleKind.TASK)
 
 
 def iter_texts(path: Path, entry_name: str | None = None) -> Iterator[Text]:
-    """The rows of a `cpt` dataset."""
+    """Yields the rows of a `cpt` dataset."""
     return _iter_rows(path, entry_name, ExampleKind.TEXT)
 
 

@@ -1,4 +1,4 @@
-"""What is learned from a row: the same few types, whatever format it had in the file."""
+"""Training examples: the types that rows become, whatever their format in the file was."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -11,6 +11,8 @@ from finery.contracts.datasets.messages import JsonObject, Message, has_text
 
 
 class Text(Struct, frozen=True, gc=False):
+    """Plain text, which is learned whole."""
+
     text: str
 
     @property
@@ -27,10 +29,10 @@ class Text(Struct, frozen=True, gc=False):
 class Preference(Struct, frozen=True, gc=False):
     prompt: list[Message]
     chosen: list[Message]
-    """What follows the prompt; never empty, ends with an assistant's message. So does `rejected`."""
+    """The answer after the prompt; never empty, and ends with an assistant's message, like `rejected`."""
     rejected: list[Message]
     conversations: tuple[Conversation, Conversation]
-    """The prompt with the one, and with the other."""
+    """The prompt with the chosen, and with the rejected answer."""
     tools: Tools = None
 
     @classmethod
@@ -43,7 +45,7 @@ class Preference(Struct, frozen=True, gc=False):
         *,
         fields: tuple[str, str] = ("chosen", "rejected"),
     ) -> Self:
-        """Raises RowRefused for messages that do not go together; `fields`: where the answers stand."""
+        """Raises RowRefused for an invalid order of messages. `fields`: the columns of the answers, for the error."""
         for field, answer in zip(fields, (chosen, rejected), strict=True):
             if answer[-1].role != "assistant":
                 raise RowRefused(field, "must end with an assistant's message")
@@ -52,7 +54,10 @@ class Preference(Struct, frozen=True, gc=False):
 
     @classmethod
     def of_conversations(cls, chosen: list[Message], rejected: list[Message], tools: Tools) -> Self:
-        """The prompt is what both begin with; each keeps at least its last message. Raises RowRefused."""
+        """Splits two conversations: their common prefix is the prompt, at least the last message the answer.
+
+        Raises RowRefused.
+        """
         longest = min(len(chosen), len(rejected)) - 1
         split = 0
         while split < longest and chosen[split].as_dict() == rejected[split].as_dict():
@@ -67,7 +72,7 @@ class Preference(Struct, frozen=True, gc=False):
             return False
         if self.chosen[-1].content != self.rejected[-1].content:
             return True
-        # Messages that differ in their weights alone say the same.
+        # as_dict leaves out weights: messages that differ only there are equal.
         return [message.as_dict() for message in self.chosen] != [message.as_dict() for message in self.rejected]
 
     def as_conversation(self) -> Conversation:
@@ -82,14 +87,14 @@ class Feedback(Struct, frozen=True, gc=False):
     completion: list[Message]
     """Never empty, ends with an assistant's message."""
     label: bool
-    """True: good."""
+    """True: a good answer."""
     conversation: Conversation
-    """The whole."""
+    """Prompt and completion together."""
     tools: Tools = None
 
     @classmethod
     def of(cls, conversation: Conversation, label: bool, *, field: str) -> Self:
-        """The verdict is of the assistant's messages that end it. Raises RowRefused; `field`: where these stand."""
+        """The label is of the last assistant's messages. Raises RowRefused; `field`: their column, for the error."""
         messages = conversation.messages
         start = len(messages)
         while start and messages[start - 1].role == "assistant":
@@ -112,19 +117,19 @@ class Feedback(Struct, frozen=True, gc=False):
 
 
 class Task(Struct, gc=False):
-    """A prompt that the model answers itself, and what the grader may know about it."""
+    """A prompt that the model answers itself, with the row for the grader."""
 
     prompt: list[Message]
     """Never empty, ends with a user's or a tool's message."""
     conversation: Conversation
-    """The same."""
+    """The prompt as a conversation."""
     tools: Tools = None
     item: JsonObject = {}
-    """The whole row; a grader's templates name its columns. The row's reader puts it here."""
+    """The whole row, whose columns a grader's templates name; the row's reader sets it."""
 
     @classmethod
     def of(cls, conversation: Conversation, *, field: str) -> Self:
-        """Raises RowRefused; `field`: where the prompt stands."""
+        """Raises RowRefused. `field`: the prompt's column, for the error."""
         if conversation.roles[-1] not in ("user", "tool"):
             raise RowRefused(field, "must end with a user's message: the model gives the answer itself")
         return cls(conversation.messages, conversation, conversation.tools)
@@ -141,13 +146,13 @@ class Task(Struct, gc=False):
 
 
 Example = Conversation | Text | Preference | Feedback | Task
-"""`as_conversation`: a row's messages in order; of a preference, those with the chosen answer. `texts`: all that is
-said in it. Rows with the same texts are duplicates.
+"""`as_conversation` returns a row's messages; of a preference, with the chosen answer. `texts` returns all texts of the
+row; rows with the same texts are duplicates.
 """
 
 
 def _say_something(messages: Sequence[Message]) -> bool:
-    """Whether the assistant, who ends them, says or calls anything."""
+    """Returns whether an assistant's message has content; the last message is one."""
     text = messages[-1].content
     if text and not text.isspace():
         return True

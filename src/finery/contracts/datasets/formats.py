@@ -1,9 +1,9 @@
-"""The formats that a dataset row may have."""
+"""The built-in row formats of datasets, and which of them may become which kind of example."""
 
 from finery.contracts.chat_prompts import alpaca_prompt
 from finery.contracts.datasets.conversation import (
     Conversation,
-    asked,
+    question_messages,
     read_answer,
     read_completion,
     read_conversation,
@@ -22,11 +22,11 @@ from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat,
 from finery.contracts.recipes.data_rules import ExampleKind
 
 ASKING = ("system", "user")
-"""Who begins a conversation."""
+"""Roles that begin a conversation."""
 
 
 class Messages(RowFormat, kw_only=True):
-    """{messages: [{role, content}…], system?, tools?}: a conversation in OpenAI's words."""
+    """{messages: [{role, content}…], system?, tools?}: a conversation in OpenAI's format."""
 
     name = "messages"
     messages: MessageList
@@ -66,14 +66,14 @@ class MessagesPreference(Messages, kw_only=True):
 
 
 class MessagesTask(Messages, kw_only=True):
-    """The conversation ends with the question."""
+    """{messages, …}: a conversation that ends with the question."""
 
     def example(self) -> Example:
         return Task.of(self.conversation(), field="messages")
 
 
 class ShareGpt(RowFormat, kw_only=True):
-    """{conversations: [{from, value}…], system?, tools?}: a conversation in ShareGPT's words."""
+    """{conversations: [{from, value}…], system?, tools?}: a conversation in ShareGPT's format."""
 
     name = "sharegpt"
     conversations: TurnList
@@ -113,7 +113,7 @@ class ShareGptPreference(ShareGpt, kw_only=True):
 
 
 class AlpacaPrompt(RowFormat, kw_only=True):
-    """{instruction, input?, history?, system?, tools?}: what Alpaca's rows have in common."""
+    """{instruction, input?, history?, system?, tools?}: the common columns of Alpaca's rows."""
 
     system: str | None = None
     history: object = None
@@ -121,8 +121,8 @@ class AlpacaPrompt(RowFormat, kw_only=True):
     input: str | None = None
     tools: Tools = None
 
-    def asked(self) -> list[Message]:
-        *system, question = asked(alpaca_prompt(self.instruction, self.input or ""), system=self.system)
+    def prompt_messages(self) -> list[Message]:
+        *system, question = question_messages(alpaca_prompt(self.instruction, self.input or ""), system=self.system)
         return [*system, *_read_history(self.history), question]
 
 
@@ -133,7 +133,7 @@ class Alpaca(AlpacaPrompt, kw_only=True):
     output: str
 
     def conversation(self) -> Conversation:
-        return Conversation.of([*self.asked(), Assistant(self.output)], tools=read_tools(self.tools))
+        return Conversation.of([*self.prompt_messages(), Assistant(self.output)], tools=read_tools(self.tools))
 
     def example(self) -> Example:
         return self.conversation()
@@ -157,17 +157,17 @@ class AlpacaPreference(AlpacaPrompt, kw_only=True):
     rejected: Answer
 
     def example(self) -> Example:
-        return _preference(self.asked(), self.chosen, self.rejected, read_tools(self.tools))
+        return _preference(self.prompt_messages(), self.chosen, self.rejected, read_tools(self.tools))
 
 
 class AlpacaTask(AlpacaPrompt, kw_only=True):
-    """The output is the grader's."""
+    """{instruction, output, …}: the model answers itself; the output is for the grader."""
 
     name = "alpaca"
     output: object
 
     def example(self) -> Example:
-        return Task.of(Conversation.of(self.asked(), tools=read_tools(self.tools)), field="prompt")
+        return Task.of(Conversation.of(self.prompt_messages(), tools=read_tools(self.tools)), field="prompt")
 
 
 class Prompt(RowFormat, kw_only=True):
@@ -178,15 +178,15 @@ class Prompt(RowFormat, kw_only=True):
     system: object = None
     tools: Tools = None
 
-    def asked(self) -> list[Message]:
-        """Beside a list of messages, which may hold the system's, `system` is not looked at."""
+    def prompt_messages(self) -> list[Message]:
+        """Reads the prompt. `system` is ignored beside a list of messages, which may hold its own."""
         if isinstance(self.prompt, list):
             return read_conversation(self.prompt, "prompt").messages
         system = None if self.system is None else read_text(self.system, "system")
-        return asked(read_text(self.prompt, "prompt"), system=system)
+        return question_messages(read_text(self.prompt, "prompt"), system=system)
 
     def example(self) -> Example:
-        return Task.of(Conversation.of(self.asked(), tools=read_tools(self.tools)), field="prompt")
+        return Task.of(Conversation.of(self.prompt_messages(), tools=read_tools(self.tools)), field="prompt")
 
 
 class PromptCompletion(Prompt, kw_only=True):
@@ -196,7 +196,7 @@ class PromptCompletion(Prompt, kw_only=True):
     completion: Answer
 
     def conversation(self) -> Conversation:
-        prompt = self.asked()
+        prompt = self.prompt_messages()
         for message in prompt:
             if isinstance(message, Assistant):
                 message.weight = 0
@@ -228,7 +228,7 @@ class PromptPreference(Prompt, kw_only=True):
         chosen, rejected = read_completion(self.chosen, "chosen"), read_completion(self.rejected, "rejected")
         if chosen[0].role in ASKING and rejected[0].role in ASKING:
             return Preference.of_conversations(chosen, rejected, read_tools(self.tools))
-        return Preference.of(self.asked(), chosen, rejected, read_tools(self.tools))
+        return Preference.of(self.prompt_messages(), chosen, rejected, read_tools(self.tools))
 
 
 class ImplicitPreference(RowFormat, kw_only=True):
@@ -275,11 +275,11 @@ class QuestionAnswer(RowFormat, kw_only=True):
     answer: str
 
     def example(self) -> Example:
-        return Conversation.of([*asked(self.question, system=self.system), Assistant(self.answer)])
+        return Conversation.of([*question_messages(self.question, system=self.system), Assistant(self.answer)])
 
 
 class QuestionTask(RowFormat, kw_only=True):
-    """The answer is the grader's."""
+    """{question, answer, …}: the model answers itself; the answer is for the grader."""
 
     name = "question_answer"
     system: str | None = None
@@ -288,7 +288,7 @@ class QuestionTask(RowFormat, kw_only=True):
     tools: Tools = None
 
     def example(self) -> Example:
-        question = Conversation.of(asked(self.question, system=self.system), tools=read_tools(self.tools))
+        question = Conversation.of(question_messages(self.question, system=self.system), tools=read_tools(self.tools))
         return Task.of(question, field="prompt")
 
 
@@ -316,16 +316,16 @@ FORMATS: dict[ExampleKind, tuple[type[RowFormat], ...]] = {
     ExampleKind.TEXT: (PlainText,),
     ExampleKind.TASK: (MessagesTask, Prompt, QuestionTask, AlpacaTask),
 }
-"""What may become an example of each kind, in the order of trial: a row with the columns of two is of the first."""
+"""Kind of example → formats that may become one, in order of detection: a row with columns of two has the first."""
 
 
 def register(row_format: type[RowFormat], kind: ExampleKind) -> None:
-    """Have rows of the format, which is tried after all others of its kind, become examples of this kind."""
+    """Adds a format to a kind of example; it is tried after all others of that kind."""
     FORMATS[kind] = (*FORMATS[kind], row_format)
 
 
 def every_format() -> tuple[type[RowFormat], ...]:
-    """One of each name."""
+    """Returns one format of each name."""
     named: dict[str, type[RowFormat]] = {}
     for formats in FORMATS.values():
         for row_format in formats:
@@ -338,7 +338,7 @@ def _preference(prompt: list[Message], chosen: object, rejected: object, tools: 
 
 
 def _read_history(value: object) -> list[Message]:
-    """Alpaca's earlier questions, each with its answer."""
+    """Reads Alpaca's earlier questions and answers."""
     messages: list[Message] = []
     for index, turn in enumerate([] if value in (None, "") else read_list(value, "history")):
         if not isinstance(turn, list) or len(turn) != 2:

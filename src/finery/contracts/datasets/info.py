@@ -1,4 +1,4 @@
-"""LLaMA-Factory's dataset_info.json: which file an entry names, and how its columns are called."""
+"""Reads LLaMA-Factory's dataset_info.json: the file and the columns of an entry."""
 
 import json
 import re
@@ -18,11 +18,11 @@ MAX_INFO_BYTES = 16 * 2**20
 
 
 class InfoRefused(ValueError):
-    """A dataset_info.json, or an entry of it, that cannot be used; the message is for the user."""
+    """A dataset_info.json or its entry cannot be used; the message is for the user."""
 
 
 class Columns(StrictModel):
-    """What each thing is called in the file. `history` and those after it have no name unless one is given."""
+    """The file's names of columns. `history` and the fields after it have no default name."""
 
     prompt: str | None = None
     query: str | None = None
@@ -57,22 +57,22 @@ class Entry(StrictModel):
 
 @dataclass(frozen=True)
 class Source:
-    """A file, and what its rows need before their shape is told."""
+    """A data file, and the entry that renames its columns."""
 
     file: Path
     entry: Entry | None = None
 
     def normalise(self, row: JsonObject) -> JsonObject:
-        """The row under the names that the shapes use. Raises RowRefused in the file's own names."""
+        """Returns the row under the formats' column names. Raises RowRefused with the file's own names."""
         return row if self.entry is None else apply_entry(self.entry, row)
 
     def field(self, field: str) -> str:
-        """A normalised row's field under the file's own names."""
+        """Returns the file's own name of a field of a normalised row."""
         return field if self.entry is None else own_name(self.entry, field)
 
 
 def open_source(path: Path, entry_name: str | None = None) -> Source:
-    """`path` is a data file, or a folder with (or the path of) a dataset_info.json. Raises InfoRefused."""
+    """Finds the data file. `path`: a data file, a dataset_info.json, or its folder. Raises InfoRefused."""
     if path.is_dir():
         return resolve_entry(path, entry_name)
     if path.name == INFO_NAME:
@@ -83,7 +83,7 @@ def open_source(path: Path, entry_name: str | None = None) -> Source:
 
 
 def resolve_entry(folder: Path, name: str | None) -> Source:
-    """Without a name, the only entry. Raises InfoRefused."""
+    """Finds an entry's file; without a name, the only entry's. Raises InfoRefused."""
     entries = _read_info(folder / INFO_NAME)
     if name is None and len(entries) == 1:
         name = next(iter(entries))
@@ -134,7 +134,7 @@ _DEFAULT_COLUMNS = {
 
 
 def _columns(entry: Entry) -> dict[str, str]:
-    """As LLaMA-Factory has it: the defaults hold only where no columns are given at all."""
+    """Returns the file's column names. As in LLaMA-Factory, defaults hold only if no columns are given at all."""
     if entry.columns is None:
         columns = dict(_DEFAULT_COLUMNS[entry.formatting])
     else:
@@ -224,12 +224,12 @@ _PLAIN = {"extra_forbidden": "not supported", "missing": "missing"}
 
 
 def _file_of(folder: Path, name: str, entry: Entry) -> Path:
-    """Inside the folder, links followed."""
+    """Returns the file after following links. It must be inside the folder, which may be someone else's."""
     try:
         file = (folder / entry.file_name).resolve()
         is_file = file.is_file()
     except (OSError, RuntimeError, ValueError) as error:
-        # A name that is too long, links in a circle, a NUL, half of a surrogate pair.
+        # The name is too long, has a NUL or half of a surrogate pair, or links form a circle.
         raise InfoRefused(f"{INFO_NAME}: {name}.file_name is no usable name of a file") from error
     if not file.is_relative_to(folder.resolve()):
         raise InfoRefused(f"{INFO_NAME}: {name}.file_name leads out of the folder")

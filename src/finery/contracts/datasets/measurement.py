@@ -1,4 +1,4 @@
-"""What a dataset is to a model: its rows as the trainer makes tokens of them."""
+"""Measurements of a dataset in tokens for one model: the request, its results, and the check that includes one."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,11 @@ from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 
 BUDGET_BYTES = 32 * 2**20
 ENOUGH_ROWS = 100
-"""A sample of fewer says nothing of the rows that are not in it."""
+"""A smaller sample proves nothing about the rows outside of it."""
 
 
 class MeasurementRequest(StrictModel):
-    """What `python -m finery.trainers.measuring` reads on its standard input. Paths are absolute."""
+    """The standard input of `python -m finery.trainers.measuring`. Paths are absolute."""
 
     dataset: Path
     entry: str | None = None
@@ -28,11 +28,11 @@ class MeasurementRequest(StrictModel):
     """Where built-in models are made and kept."""
     max_length: int = Field(ge=8, le=1_048_576)
     budget_bytes: int = Field(default=BUDGET_BYTES, ge=1)
-    """All rows of a file up to this size are measured, else about so much of it, evenly."""
+    """Files up to this size are measured whole, larger ones by an even sample of about this size."""
 
 
 class RowFailure(Place):
-    """A row of which the model's chat template makes nothing. The reason holds no word of its content."""
+    """A row that the model's chat template cannot render. The reason holds nothing of its content."""
 
     reason: str
 
@@ -41,7 +41,7 @@ class RowFailure(Place):
 
 
 class TokenLengths(StrictModel):
-    """Of the rows before they are cut, in tokens; of a preference row, with its longer answer."""
+    """Lengths of the rows in tokens before truncation; of a preference row, with its longer answer."""
 
     min: int = 0
     mean: float = 0.0
@@ -56,31 +56,30 @@ class Measurement(StrictModel):
     model: str
     max_length: int
     rows: int
-    """Of the file, those with an issue included."""
+    """Rows of the file, including those with an issue."""
     measured: int
-    """Rows of which tokens were made; fewer than `rows` for a sample."""
+    """Rows that were tokenized; fewer than `rows` for a sample."""
     is_exact: bool
-    """False: each `stride`-th row was measured, and the counts below are of these alone."""
+    """False: only each `stride`-th row was measured, and the counts below cover only those."""
     stride: int = 1
     invalid: int = 0
     """Rows that the check refuses."""
     failed: int = 0
-    """Rows of which the chat template makes nothing; the trainer leaves them out."""
+    """Rows that the chat template cannot render; the trainer leaves them out."""
     failures: tuple[RowFailure, ...] = ()
-    """The first twenty."""
+    """The first twenty failures."""
     idle: int = 0
     """Rows with nothing to learn."""
     truncated: int = 0
-    """Rows longer than `max_length`, whose end is cut off."""
+    """Rows longer than `max_length`, which are cut off there."""
     vanished: int = 0
-    """Rows of which nothing is learned because what is learned lies past `max_length`."""
+    """Rows with nothing to learn within `max_length`."""
     kept: int = 0
-    """Rows that the trainer learns from. A text of `cpt`, and a conversation of which the template makes several, is
-    one row."""
+    """Rows that the trainer learns from. A row that becomes several sequences (a long text of `cpt`) counts as one."""
     tokens: int = 0
-    """Of the rows that are learned, after the cut."""
+    """Tokens of the kept rows after truncation."""
     trainable_tokens: int = 0
-    """Those of them that are learned."""
+    """Those of the tokens that are learned."""
     lengths: TokenLengths = TokenLengths()
 
 
@@ -90,11 +89,11 @@ class NotMeasured(StrictModel):
 
 
 class MeasurementRefused(StrictModel):
-    """What the program says where the model or the file cannot be read."""
+    """The result if the model or the file cannot be read."""
 
     refused: str
     would_fail: bool = False
-    """Whether every training on it would end with the same words."""
+    """Whether every training on it would fail with the same message."""
 
 
 MeasurementResult = Measurement | NotMeasured | MeasurementRefused
@@ -102,11 +101,11 @@ MEASURED: TypeAdapter[Measurement | MeasurementRefused] = TypeAdapter(Measuremen
 
 
 class DatasetCheck(DatasetReport):
-    """A report, and what the data is to a model where one was named."""
+    """A report, with a measurement in tokens if a model was named."""
 
     measurement: Measurement | NotMeasured | None = None
     misfit: str = ""
-    """Why the model can learn nothing from it; empty where it can, or where that was not asked."""
+    """Why the model can learn nothing from it; empty if it can, or if none was named."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -115,7 +114,7 @@ class DatasetCheck(DatasetReport):
 
 
 def misfit_of(found: Measurement) -> str:
-    """Why no run may train on what was measured; empty where one may."""
+    """Returns why no run may train on the measured data; empty if one may."""
     if found.kept or not (found.is_exact or found.measured >= ENOUGH_ROWS):
         return ""
     if found.failed:
@@ -126,9 +125,8 @@ def misfit_of(found: Measurement) -> str:
     return "no row has a token to learn"
 
 
-def dataset_check_of(
-    report: DatasetReport, found: Measurement | NotMeasured | MeasurementRefused | None
-) -> DatasetCheck:
+def dataset_check_of(report: DatasetReport, found: MeasurementResult | None) -> DatasetCheck:
+    """Combines a report with the result of a measurement."""
     facts = {name: value for name, value in report if name in DatasetReport.model_fields}
     if isinstance(found, MeasurementRefused):
         return DatasetCheck(**facts, misfit=found.refused)

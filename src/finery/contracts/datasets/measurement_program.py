@@ -1,4 +1,4 @@
-"""A dataset measured with the model's own tokenizer, in a process of the training stack."""
+"""Measures a dataset in tokens with the model's tokenizer, in a new process that loads the training stack."""
 
 import importlib.util
 import sys
@@ -24,16 +24,17 @@ QUIET = {
     "OMP_WAIT_POLICY": "passive",
     "TOKENIZERS_PARALLELISM": "false",
 }
-"""Also: no GPU. Another's training may need all of it."""
+"""Environment of the process. It gets no GPU, since a training may need all of its memory."""
 OFFLINE = {"HF_HUB_OFFLINE": "1"}
 
 
 def measure_in_subprocess(
     request: MeasurementRequest, *, seconds: float = SECONDS, offline: bool = False
 ) -> MeasurementResult:
-    """Takes some seconds for the imports alone, and about one per MB of rows. `offline`: asks no hub for anything."""
+    """Measures a dataset: some seconds for imports, and one per MB of rows. `offline`: makes no request to a hub."""
     if (missing := missing_library()) is not None:
         return NotMeasured(reason=f"the training stack is not installed here ({missing} is missing)")
+    # -P keeps the working directory, where users' files may lie, out of the module search path.
     argv = [sys.executable, "-P", "-m", "finery.trainers.measuring"]
     environment = QUIET | OFFLINE if offline else QUIET
     try:
@@ -41,6 +42,7 @@ def measure_in_subprocess(
     except ProgramTooSlow as error:
         return NotMeasured(reason=f"measuring took too long: {error}")
     except (ProgramFailed, OSError) as error:
+        # Only the template's rendering has a time limit that ends the process in this way.
         if isinstance(error, ProgramFailed) and error.code == -HANG_SIGNAL:
             return MeasurementRefused(refused=ENDLESS_TEMPLATE, would_fail=True)
         return NotMeasured(reason=f"measuring failed: {error}")
@@ -48,5 +50,5 @@ def measure_in_subprocess(
 
 
 def missing_library() -> str | None:
-    """The first of the training stack that is not installed here."""
+    """Returns the first library of the training stack that is not installed; None if all are."""
     return next((name for name in STACK if importlib.util.find_spec(name) is None), None)

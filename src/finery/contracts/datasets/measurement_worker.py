@@ -1,4 +1,4 @@
-"""Datasets measured one after another, in a process of the training stack that stays for a while."""
+"""Measures datasets in tokens one after another, in a process that keeps the training stack loaded for a while."""
 
 import contextlib
 import json
@@ -18,32 +18,32 @@ from finery.contracts.datasets.measurement_program import OFFLINE, QUIET, missin
 from finery.kit.one_shot_program import passed_environment
 
 SECONDS = 20.0
-"""Of one dataset, of which a sample is measured where it is large."""
+"""Time limit of one dataset; of a large one, a sample is measured."""
 START_SECONDS = 120.0
 IDLE_SECONDS = 600.0
-"""After which the process, which holds some 350 MB, ends."""
+"""Idle time after which the process, which takes about 350 MB, ends."""
 MOST_WAITING = 100
 FORKING = {
     "OPENBLAS_NUM_THREADS": "1",
     "JE_ARROW_MALLOC_CONF": "background_thread:false",
     "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
 }
-"""A thread that a library starts when it is imported would not be there in the processes that are forked."""
+"""Keeps libraries from starting threads at import, which would be missing in the processes that are forked."""
 PIECE = 2**16
 
 
 class NotNow(Exception):
-    """It can be asked again later: too many others wait, or the server is being stopped."""
+    """The request may be repeated later: the queue is full, or the server is stopping."""
 
 
 class MeasurementWorker:
-    """Any thread may ask; nothing is started before somebody does. It asks no hub for anything."""
+    """A thread-safe queue of measurements, none of which asks a hub. Its thread and process start with the first."""
 
     def __init__(self, *, idle_seconds: float = IDLE_SECONDS) -> None:
         self._idle_seconds = idle_seconds
         self._lock = threading.Lock()
         self._waiting: dict[str, Future[MeasurementResult]] = {}
-        """By what was asked: who asks the same waits for the same."""
+        """Request as JSON → its result: equal requests share one."""
         self._queue: queue.Queue[str | None] = queue.Queue()
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -52,36 +52,36 @@ class MeasurementWorker:
 
     @property
     def is_ready(self) -> bool:
-        """Whether its process has its libraries, so that a small dataset takes less than a second."""
+        """Whether its process has loaded its libraries, so that a small dataset takes less than a second."""
         return self._is_ready
 
     @property
     def waiting(self) -> int:
-        """How many have not been measured yet."""
+        """Number of requests without a result yet."""
         return len(self._waiting)
 
     def submit(self, request: MeasurementRequest) -> "Future[MeasurementResult]":
-        """Returns at once. What goes wrong is a result, NotMeasured; only NotNow is raised, here or by the result."""
+        """Queues a request and returns at once. Failures are NotMeasured results; only NotNow is ever raised."""
         if (missing := missing_library()) is not None:
             return _done(NotMeasured(reason=f"the training stack is not installed here ({missing} is missing)"))
-        asked = request.model_dump_json()
+        key = request.model_dump_json()
         with self._lock:
             if self._stopping:
                 raise NotNow
-            if asked in self._waiting:
-                return self._waiting[asked]
+            if key in self._waiting:
+                return self._waiting[key]
             if len(self._waiting) >= MOST_WAITING:
                 raise NotNow
             future: Future[MeasurementResult] = Future()
-            self._waiting[asked] = future
-            self._queue.put(asked)
+            self._waiting[key] = future
+            self._queue.put(key)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="finery-measurer", daemon=True)
                 self._thread.start()
         return future
 
     def stop(self) -> None:
-        """End the process, until somebody asks again; the results that are waited for raise NotNow."""
+        """Ends the process until the next request; pending results raise NotNow."""
         with self._lock:
             thread = self._thread
             if thread is None:
@@ -95,24 +95,24 @@ class MeasurementWorker:
     def _work(self) -> None:
         while True:
             try:
-                asked = self._queue.get(timeout=self._idle_seconds)
+                request = self._queue.get(timeout=self._idle_seconds)
             except queue.Empty:
-                asked = None
-            if (asked is None or self._stopping) and self._may_end():
+                request = None
+            if (request is None or self._stopping) and self._may_end():
                 return
-            if asked is not None:
-                self._hand_over(asked, self._measured(asked))
+            if request is not None:
+                self._hand_over(request, self._measured(request))
 
-    def _hand_over(self, asked: str, found: MeasurementResult) -> None:
+    def _hand_over(self, request: str, found: MeasurementResult) -> None:
         with self._lock:
-            future, stopping = self._waiting.pop(asked), self._stopping
+            future, stopping = self._waiting.pop(request), self._stopping
         if stopping and isinstance(found, NotMeasured):
             future.set_exception(NotNow())
         else:
             future.set_result(found)
 
     def _may_end(self) -> bool:
-        """Ends the process, unless something came in this very moment."""
+        """Ends the process and returns True, unless a request came in meanwhile."""
         with self._lock:
             if not self._stopping and not self._queue.empty():
                 return False
@@ -126,27 +126,23 @@ class MeasurementWorker:
             future.set_exception(NotNow())
         return True
 
-    def _measured(self, asked: str) -> MeasurementResult:
+    def _measured(self, request: str) -> MeasurementResult:
         try:
-            told = self._asked(asked)
-            if "answer" in told:
-                return MEASURED.validate_python(told["answer"])
+            process = self._start()
+            assert process.stdin is not None
+            process.stdin.write(b'{"seconds": %g, "request": %s}\n' % (SECONDS, request.encode()))
+            process.stdin.flush()
+            # The process keeps the time limit itself, so this one only catches a process that hangs.
+            reply = _read_line(process, 2 * SECONDS)
+            if "answer" in reply:
+                return MEASURED.validate_python(reply["answer"])
         except (OSError, ValueError) as error:
             self._end()
             return NotMeasured(reason=f"measuring failed: {error}")
-        return NotMeasured(reason=f"measuring failed: {told.get('failed')}")
+        return NotMeasured(reason=f"measuring failed: {reply.get('failed')}")
 
-    def _asked(self, asked: str) -> dict[str, Any]:
-        """Raises OSError, ValueError."""
-        process = self._started()
-        assert process.stdin is not None
-        process.stdin.write(b'{"seconds": %g, "request": %s}\n' % (SECONDS, asked.encode()))
-        process.stdin.flush()
-        # It keeps the time itself.
-        return _line(process, 2 * SECONDS)
-
-    def _started(self) -> "subprocess.Popen[bytes]":
-        """Raises OSError, ValueError."""
+    def _start(self) -> "subprocess.Popen[bytes]":
+        """Returns the running process, or starts one. Raises OSError, ValueError."""
         if self._process is not None and self._process.poll() is None:
             return self._process
         self._end()
@@ -162,7 +158,8 @@ class MeasurementWorker:
             self._process = process
             if self._stopping:
                 process.kill()
-        _line(process, START_SECONDS)
+        # It writes a line when its imports are done.
+        _read_line(process, START_SECONDS)
         self._is_ready = True
         return process
 
@@ -175,18 +172,18 @@ class MeasurementWorker:
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     if process.poll() is None:
-        # Its children are in its session.
+        # Its forked children are in its session, and so in its process group.
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     for stream in (process.stdin, process.stdout):
         assert stream is not None
-        # What was left to write to one that had gone is of no use any more.
+        # Closing flushes what the process did not read, which nobody needs any more.
         with contextlib.suppress(BrokenPipeError):
             stream.close()
 
 
-def _line(process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, Any]:
-    """Raises OSError, also where it has ended or takes too long, and ValueError for what is no JSON."""
+def _read_line(process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, Any]:
+    """Reads one line of JSON. Raises OSError, also if the process ended or takes too long, and ValueError."""
     assert process.stdout is not None
     deadline, line = time.monotonic() + seconds, b""
     while not line.endswith(b"\n"):
@@ -196,8 +193,8 @@ def _line(process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, Any]:
         if not piece:
             raise ConnectionError("its process has ended")
         line += piece
-    told: dict[str, Any] = json.loads(line)
-    return told
+    reply: dict[str, Any] = json.loads(line)
+    return reply
 
 
 def _done(found: MeasurementResult) -> "Future[MeasurementResult]":

@@ -1,4 +1,4 @@
-"""Messages read in any spelling: OpenAI's words ({role, content}), ShareGPT's ({from, value}), and what is between."""
+"""Reads messages and tools in every spelling: OpenAI's ({role, content}), ShareGPT's ({from, value}), and mixtures."""
 
 import json
 from collections.abc import Sequence
@@ -42,19 +42,19 @@ KNOWN_ROLES = "system, user, assistant, tool; or human, gpt, function_call, obse
 
 
 class Turn(Struct, gc=False, forbid_unknown_fields=True):
-    """A message in ShareGPT's usual words, as JSON is decoded into it. Any other is read from an object."""
+    """A message in ShareGPT's usual spelling, for decoding JSON straight into it. Others are read from an object."""
 
     speaker: Literal["system", "human", "gpt", "user", "assistant", "observation"] = named(name="from")
     text: str = named(name="value")
 
 
 class RowRefused(ValueError):
-    """A row that fits no format, or not the one that it resembles. Neither field nor reason holds its content."""
+    """The row fits no format, or not the one that it resembles. Neither field nor reason holds its content."""
 
     def __init__(self, field: str, reason: str, *, line: int | None = None) -> None:
         super().__init__(": ".join(part for part in (f"line {line}" if line else "", field, reason) if part))
         self.field = field
-        """Dotted, with indexes from 0: `messages[2].role`; empty for the whole row."""
+        """A path with indexes from 0: `messages[2].role`; empty for the whole row."""
         self.reason = reason
         self.line = line
 
@@ -63,9 +63,9 @@ DECODED = frozenset(get_args(AnyMessage))
 
 
 def read_messages(value: object, field: str) -> list[Message]:
-    """`value`: what JSON was decoded into, messages or turns, or whatever the file has there. Raises RowRefused.
+    """Reads a list of messages. `value`: decoded messages or turns, or any value of the file. Raises RowRefused.
 
-    Whether the messages go together is for Conversation.of to say.
+    Conversation.of checks their order.
     """
     items = value if type(value) is list else read_list(value, field)
     if not items:
@@ -79,7 +79,7 @@ def read_messages(value: object, field: str) -> list[Message]:
 
 
 def read_message(item: object, field: str) -> Message:
-    """One message in any spelling. Raises RowRefused."""
+    """Reads one message in any spelling. Raises RowRefused."""
     if not isinstance(item, dict):
         raise RowRefused(field, f"must be an object, not {json_type_of(item)}")
     role_key, content_key = _keys(item, field)
@@ -103,7 +103,7 @@ def read_message(item: object, field: str) -> Message:
 
 
 def read_list(value: object, field: str) -> list[Any]:
-    """A list, or its JSON text (as CSV cells and some Parquet files have it)."""
+    """Reads a list, or its JSON text (as in CSV cells and some Parquet files). Raises RowRefused."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _parsed(value, field)
     if not isinstance(value, list):
@@ -112,7 +112,7 @@ def read_list(value: object, field: str) -> list[Any]:
 
 
 def read_tools(value: object, field: str = "tools") -> list[JsonObject] | None:
-    """The tools that a conversation may call, each as {type: function, function: {name, …}}."""
+    """Reads the tools that a conversation may call. Returns each as {type: function, function: {name, …}}."""
     if type(value) is Raw:
         data = bytes(value)
         return _read_raw_tools(data) if len(data) <= LONGEST_TOOLS else _read_raw_tools.__wrapped__(data)
@@ -126,7 +126,7 @@ LONGEST_TOOLS = 1 << 13
 
 @lru_cache(maxsize=128)
 def _read_raw_tools(data: bytes) -> list[JsonObject] | None:
-    """Of the column `tools`. Most rows of a file repeat a few."""
+    """Reads the column `tools` from JSON. It is cached, since most rows of a file repeat a few lists."""
     try:
         value = _DECODER.decode(data)
     except UNREADABLE as error:
@@ -135,6 +135,7 @@ def _read_raw_tools(data: bytes) -> list[JsonObject] | None:
 
 
 def read_text(value: object, field: str) -> str:
+    """Returns the text. Raises RowRefused for any other value."""
     if isinstance(value, str):
         return value
     raise RowRefused(field, "missing" if value is None else f"must be text, not {json_type_of(value)}")
@@ -145,14 +146,14 @@ def _read_optional(value: object, field: str) -> str | None:
 
 
 def json_type_of(value: object) -> str:
-    """How JSON calls it."""
+    """Returns the name of the value's JSON type, with an article."""
     return _KINDS.get(type(value), type(value).__name__)
 
 
 def normalise_answer(message: Assistant, field: str, at: int) -> None:
-    """Have a decoded answer's content be text, and its calls' arguments objects. Raises RowRefused.
+    """Turns a decoded answer's null content into text, and its calls' arguments into objects. Raises RowRefused.
 
-    It is the message at index `at` of `field`.
+    The message is at index `at` of `field`.
     """
     calls = message.tool_calls or []
     for index, call in enumerate(calls):
@@ -161,7 +162,7 @@ def normalise_answer(message: Assistant, field: str, at: int) -> None:
             try:
                 call.function.arguments = _OBJECT.decode(text)
             except UNREADABLE:
-                # Whatever else may be meant by it is looked at once more, with its place for the refusal.
+                # The tolerant way reads it once more, or names its place in the error.
                 call.function.arguments = _read_arguments(text, f"{field}[{at}].tool_calls[{index}].function.arguments")
     if len(calls) > 1:
         _check_ids(calls, f"{field}[{at}].tool_calls")
@@ -261,7 +262,7 @@ def _read_arguments(value: object, field: str) -> JsonObject:
 
 
 def _read_written_calls(value: object, field: str) -> list[ToolCall]:
-    """ShareGPT's function_call: JSON text of one call or of a list of them."""
+    """Reads ShareGPT's function_call: JSON text of one call or of a list of them."""
     parsed = _parsed(value, field) if isinstance(value, str) else value
     calls = _read_each_call(parsed, field) if isinstance(parsed, list) else [_read_call(parsed, field)]
     if not calls:
@@ -278,7 +279,7 @@ def _read_tool(tool: object, field: str) -> JsonObject:
 
 
 def _function_of(holder: JsonObject, field: str) -> tuple[JsonObject, str]:
-    """What a tool or a call says of its function, and where that stands: under `function`, or beside its name."""
+    """Returns the function of a tool or a call, and its field: under `function`, or the holder itself."""
     function = holder.get("function")
     if holder.get("type") not in (None, "function"):
         raise RowRefused(f"{field}.type", "must be function: no other kind of tool is known")
@@ -295,7 +296,7 @@ def _parsed(text: str, field: str) -> object:
     try:
         return _DECODER.decode(text)
     except (*UNREADABLE, UnicodeEncodeError):
-        # json takes a little more: numbers without a bound, and those that are none.
+        # json accepts a little more than msgspec: numbers of any size, NaN and Infinity.
         pass
     try:
         return json.loads(text)

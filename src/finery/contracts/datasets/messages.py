@@ -1,4 +1,4 @@
-"""Messages: a class for each role, as chats and the rows of datasets have them."""
+"""Chat messages as msgspec structs, one class for each role, with their tool calls."""
 
 from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Struct
 
 JsonObject = dict[str, Any]
-"""A row, or a part of one, as the file has it; its readers check every value that they touch."""
+"""A row, or a part of one, as it is in the file; readers check every value that they use."""
 
 Role = Literal["system", "user", "assistant", "tool"]
 
@@ -15,7 +15,7 @@ Role = Literal["system", "user", "assistant", "tool"]
 class Function(Struct, gc=False, forbid_unknown_fields=True):
     name: str
     arguments: str | JsonObject
-    """Text, as OpenAI writes it, only while the row is being read."""
+    """JSON text, as in OpenAI's format, while the row is read; an object afterwards."""
 
 
 class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
@@ -30,7 +30,7 @@ class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
 
 
 def functions_as_json(calls: Sequence[ToolCall]) -> bytes:
-    """Names and arguments, the same for the same arguments in any order; names alone, where JSON cannot hold those."""
+    """Returns a canonical text of calls, to compare them; only their names if JSON cannot hold the arguments."""
     try:
         return _IN_ORDER.encode([call.function for call in calls])
     except (TypeError, UnicodeEncodeError, RecursionError):
@@ -41,14 +41,14 @@ _IN_ORDER = msgspec.json.Encoder(order="sorted")
 
 
 class Message(Struct, gc=False, forbid_unknown_fields=True, tag_field="role"):
-    """One message, of a class for each role. The fields are OpenAI's: JSON in its words is decoded straight into it."""
+    """Base class of messages. The fields are OpenAI's, so that JSON in that format is decoded straight into it."""
 
     role: ClassVar[Role]
     content: str | None = None
-    """Null, as OpenAI writes it beside calls, only while the row is being read."""
+    """Null beside calls, as in OpenAI's format, while the row is read; text afterwards."""
     name: str | None = None
     weight: Literal[0, 1] | None = None
-    """0: it is not learned."""
+    """0: the message is not learned."""
     tool_calls: list[ToolCall] | None = None
     tool_call_id: str | None = None
     reasoning_content: str | None = None
@@ -59,11 +59,11 @@ class Message(Struct, gc=False, forbid_unknown_fields=True, tag_field="role"):
 
     @property
     def has_content(self) -> bool:
-        """Whether there is a text or a call."""
+        """Whether the message has a text or a tool call."""
         return bool(self.tool_calls) or has_text(self.content)
 
     def as_dict(self) -> JsonObject:
-        """As chat templates take it: `content` is always text, `arguments` always an object."""
+        """Returns the message for a chat template: `content` is always text, `arguments` always an object."""
         message: JsonObject = {"role": self.role, "content": self.text}
         if self.reasoning_content:
             message["reasoning_content"] = self.reasoning_content
@@ -81,7 +81,7 @@ class Assistant(Message, tag="assistant"):
 
 
 class UnlearnedMessage(Message):
-    """Anybody else's: it has a text, and neither a weight nor calls."""
+    """A message of any role but the assistant's: it has a text, and neither a weight nor tool calls."""
 
     content: str
     weight: None = None
@@ -93,7 +93,7 @@ class System(UnlearnedMessage, tag="system"):
 
 
 class Developer(System, tag="developer"):
-    """OpenAI's newer word for it."""
+    """OpenAI's newer name of the system role."""
 
 
 class User(UnlearnedMessage, tag="user"):
@@ -114,5 +114,5 @@ MESSAGES: dict[Role, type[System | User | Assistant | Tool]] = {
 
 
 def has_text(text: str | None) -> bool:
-    """Whether there is more than blanks."""
+    """Returns whether the text holds more than blanks."""
     return text is not None and text != "" and not text.isspace()

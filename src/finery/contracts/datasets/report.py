@@ -1,4 +1,4 @@
-"""What a check of a dataset found. Nothing in it holds a word of a row's content."""
+"""The report of a dataset check: counts, issues, warnings, duplicates. It holds nothing of the rows' content."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -8,20 +8,20 @@ from pydantic import computed_field
 from finery.contracts.base_models import StrictModel
 
 MAX_NAMED = 20
-"""So many of each kind are named; all are counted."""
+"""How many rows of each kind are named; all are counted."""
 
 
 class Place(StrictModel):
-    """Where a row stands."""
+    """The position of a row in its file."""
 
     line: int
-    """Where it begins, from 1. A Parquet file has no lines: the row's number."""
+    """The line where it begins, from 1; in a Parquet file, the row's number."""
     row: int
-    """Which row it is, from 1."""
+    """The row's number, from 1."""
 
 
 class RowIssue(StrictModel):
-    """What is wrong with one row."""
+    """Why a row is refused."""
 
     line: int
     row: int
@@ -34,12 +34,12 @@ class RowIssue(StrictModel):
 
 
 class WarningKind(StrEnum):
-    """What trains, though perhaps not as it was meant."""
+    """Data that can be trained on, but perhaps not as intended."""
 
     DUPLICATE = "duplicate"
-    """The same messages stand in an earlier row."""
+    """An earlier row has the same messages."""
     OVERLAP = "overlap"
-    """The same messages stand in the validation file."""
+    """The validation file has a row with the same messages."""
     NO_ANSWER_LAST = "no_answer_last"
     """The last message is not the assistant's: nothing is learned from what comes after its last answer."""
     NOTHING_TO_LEARN = "nothing_to_learn"
@@ -53,7 +53,7 @@ class RowWarning(StrictModel):
     message: str
     count: int
     places: tuple[Place, ...]
-    """The first twenty."""
+    """The first twenty positions."""
 
 
 class Repetition(StrictModel):
@@ -66,9 +66,9 @@ class Duplicates(StrictModel):
 
     count: int
     pairs: tuple[Repetition, ...]
-    """The first twenty."""
+    """The first twenty pairs."""
     compared: int
-    """So many of the first rows were compared; fewer than there are only in a very long file."""
+    """How many rows were compared, from the first on: all but in a very long file."""
 
 
 class Shared(StrictModel):
@@ -77,16 +77,16 @@ class Shared(StrictModel):
 
 
 class Overlap(StrictModel):
-    """Rows that the validation file has too: it then measures what was learned by heart."""
+    """Rows that are in the validation file too, which then measures memorization."""
 
     file: Path
     rows: int
-    """Of the validation file; those with an issue are not compared."""
+    """Rows of the validation file; those with an issue are not compared."""
     invalid: int
     unreadable: str = ""
-    """Why the validation file cannot be read; empty where it can."""
+    """Why the validation file cannot be read; empty if it can."""
     count: int
-    """Rows of the training file that the validation file has too."""
+    """Rows of the training file that are in the validation file too."""
     pairs: tuple[Shared, ...]
 
 
@@ -98,26 +98,26 @@ class DatasetReport(StrictModel):
     file: Path
     recipe: str
     bytes: int
-    """Of the file as it lies on disk."""
+    """Size of the file on disk."""
     rows: int
     shapes: dict[str, int]
-    """Rows of each shape."""
+    """Number of rows by format."""
     role_orders: dict[str, int]
-    """Rows of each order of roles (`system user assistant`); rare orders beyond the first thousand are left out."""
+    """Number of rows by order of roles (`system user assistant`), for the first thousand orders."""
     untrainable: int
-    """Rows of a good shape with nothing to learn: an empty answer, every weight 0, chosen equal to rejected."""
+    """Valid rows with nothing to learn: an empty answer, every weight 0, chosen equal to rejected."""
     issues: tuple[RowIssue, ...] = ()
-    """The first twenty."""
+    """The first twenty issues."""
     invalid: int = 0
     unreadable: str = ""
-    """Why the file as a whole cannot be read; empty where it can."""
+    """Why the file as a whole cannot be read; empty if it can."""
     messages: int = 0
     masked_messages: int = 0
-    """Answers that are not learned: of weight 0, or part of a prompt."""
+    """Answers that are not learned: of weight 0, or in a prompt."""
     tool_calls: int = 0
     longest: Longest | None = None
     estimated_tokens: int = 0
-    """A quarter of the bytes that are not the format's own: a rough guess that needs no tokenizer."""
+    """A quarter of the bytes of content: a rough estimate without a tokenizer."""
     duplicates: Duplicates = Duplicates(count=0, pairs=(), compared=0)
     overlap: Overlap | None = None
     """None: no validation file was named."""
@@ -131,16 +131,12 @@ class DatasetReport(StrictModel):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def refusal(self) -> str:
-        """Why no run may train on it; empty where one may."""
+        """Why no run may train on the file; empty if one may."""
         if self.unreadable:
             return self.unreadable
         if self.invalid:
-            word = (
-                "row has an issue"
-                if self.rows == 1
-                else f"rows {'has an issue' if self.invalid == 1 else 'have issues'}"
-            )
-            return f"{self.issues[0]}. {self.invalid:,} of {self.rows:,} {word}."
+            rows, have = "row" if self.rows == 1 else "rows", "has an issue" if self.invalid == 1 else "have issues"
+            return f"{self.issues[0]}. {self.invalid:,} of {self.rows:,} {rows} {have}."
         if not self.rows:
             return "holds no rows"
         if not self.trainable:

@@ -1,4 +1,4 @@
-"""What every row format says of itself: its columns, and what is learned from a row."""
+"""Base class of row formats: a format declares its columns, and makes a training example of a row."""
 
 from collections.abc import Iterable
 from functools import cache
@@ -18,7 +18,7 @@ ANY_BUT_NULL = bool | int | float | str | list[Any] | dict[str, Any]
 
 
 JSON_TYPES: dict[Any, Any] = {str: str, str | None: str, bool: bool, object: ANY_BUT_NULL}
-"""What the JSON of a column is decoded into. Others name it in their annotation."""
+"""Declared type of a column → the type that its JSON is decoded into. Others name it in their annotation."""
 MessageList = Annotated[object, list[AnyMessage]]
 Answer = Annotated[object, str | list[AnyMessage] | JsonObject]
 TurnList = Annotated[object, list[Turn]]
@@ -26,17 +26,17 @@ Tools = Annotated[object, Raw]
 
 
 class RowFormat(Struct, gc=False, kw_only=True):
-    """A row of one format, which is known by the columns that have no default.
+    """A row of one format, which is detected by its columns without a default.
 
-    A subclass declares its columns: text as `str` or `str | None`; as `object`, or one of those above, what `example`
-    is to read, or to leave alone. JSON of which the declared type cannot be made comes to `read` as an object.
+    A subclass declares its columns: text as `str` or `str | None`; anything that `example` reads itself as `object` or
+    one of the types above. A row whose JSON does not fit the declared types is passed to `read` as an object.
     """
 
     name: ClassVar[str]
 
     @classmethod
     def read(cls, row: JsonObject) -> Self:
-        """From an object. Raises RowRefused for a column of text that holds something else."""
+        """Reads a row from an object. Raises RowRefused for a text column with another type."""
         values: dict[str, Any] = {}
         for column, kind in columns_of(cls).items():
             if (value := value_of(row, column)) is not None:
@@ -45,16 +45,16 @@ class RowFormat(Struct, gc=False, kw_only=True):
 
     @classmethod
     def decoded(cls, filled: Iterable[str], empty: Iterable[str]) -> type[Self]:
-        """A class into which rows of JSON are decoded that have these columns besides, filled or null, and no others.
+        """Returns a class that decodes rows with these further columns, filled or null, and no others.
 
-        They are decoded though nothing reads them: if they were skipped, a broken character in one would not be found.
+        They are decoded though nothing reads them: msgspec would skip over invalid UTF-8 in them otherwise.
         """
         fields: list[Any] = []
         for column, kind in columns_of(cls).items():
             if column in needed_by(cls):
                 fields.append((column, kind))
             else:
-                # Raw takes a null as it is.
+                # Raw accepts null by itself.
                 fields.append((column, kind if kind is Raw else kind | None, None))
         for index, (column, kind) in enumerate([*((each, Any) for each in filled), *((each, None) for each in empty)]):
             fields.append((f"other_{index}", kind, msgspec.field(name=column, default=None)))
@@ -63,13 +63,13 @@ class RowFormat(Struct, gc=False, kw_only=True):
         )
 
     def example(self) -> Example:
-        """What is learned from it. Raises RowRefused."""
+        """Returns the training example. Raises RowRefused."""
         raise NotImplementedError
 
 
 @cache
 def columns_of(row_format: type[RowFormat]) -> dict[str, Any]:
-    """Each with what its JSON is decoded into."""
+    """Returns the columns of a format, each with the type that its JSON is decoded into."""
     hints = get_type_hints(row_format, include_extras=True)
     declared = {column: hints[column] for column in row_format.__struct_fields__}
     return {name: JSON_TYPES[hint] if hint in JSON_TYPES else hint.__metadata__[0] for name, hint in declared.items()}
@@ -77,16 +77,17 @@ def columns_of(row_format: type[RowFormat]) -> dict[str, Any]:
 
 @cache
 def needed_by(row_format: type[RowFormat]) -> tuple[str, ...]:
+    """Returns the columns without a default."""
     return tuple(field.name for field in msgspec.structs.fields(row_format) if field.required)
 
 
 def value_of(row: JsonObject, column: str) -> object:
-    """A verdict stands in one of two columns, and there is none where neither reads as true or false."""
+    """Returns the value of a column. The label may be in one of two, and is None if neither reads as true or false."""
     return label_of(row) if column == LABEL else row.get(column)
 
 
 def label_of(row: JsonObject) -> bool | None:
-    """The row's verdict; None when it has none that reads as true or false."""
+    """Returns the row's label; None if it has none that reads as true or false."""
     for key in LABEL_KEYS:
         value = row.get(key)
         if isinstance(value, bool | int | str) and (label := LABELS.get(str(value).strip().lower())) is not None:

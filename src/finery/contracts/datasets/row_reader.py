@@ -1,4 +1,4 @@
-"""The one reader of rows: check, statistics, measuring and training understand a row as it does."""
+"""Reads dataset rows into training examples; check, statistics, measuring and training all use it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -18,9 +18,9 @@ from finery.kit.tables import UNREADABLE, BrokenRow, ObjectDecoder, Row, scan_ro
 
 REJECTED = "rejected"
 TELLING = {REJECTED, *LABEL_KEYS}
-"""Columns that may tell of another format, even where a row has all columns of one."""
+"""Columns that may mark another format although a row has all columns of one."""
 TRIES = 16
-"""So often a decoder is made for the rows of one file. Where they differ yet more, they are read from objects."""
+"""How often a decoder is made for the rows of one file; if they vary more, they are read from objects."""
 MOST_COLUMNS = 200
 
 
@@ -28,19 +28,19 @@ class DatasetReader:
     """Reads the rows of a file."""
 
     def __init__(self, source: Source, kind: ExampleKind | None) -> None:
-        """`kind`: as of RowReader."""
+        """`kind`: see RowReader."""
         self._source = source
         self._reader = RowReader(kind)
-        # A grader may look at any column of a task, and an entry may call a column by another name.
+        # A grader may read any column of a task, and an entry may rename columns, so both need whole objects.
         needs_objects = kind is ExampleKind.TASK or source.entry is not None
         self._decoder = ObjectDecoder() if needs_objects else FormatDecoder(self._reader)
 
     def rows(self) -> Iterator[Row | BrokenRow]:
-        """All rows in order, for `read`. Raises UnreadableTable and OSError."""
+        """Yields all rows in order, for `read`. Raises UnreadableTable and OSError."""
         return scan_rows(self._source.file, decoder=self._decoder)
 
     def read(self, row: Row) -> tuple[str, Example]:
-        """The name of a row's format, and what is learned from it. Raises RowRefused in the file's own names."""
+        """Returns the format's name and the training example. Raises RowRefused with the file's own column names."""
         try:
             value = row.value
             if type(value) is dict:
@@ -51,38 +51,38 @@ class DatasetReader:
 
 
 class RowReader:
-    """Understands the rows that may become a kind of example."""
+    """Reads rows that become one kind of example."""
 
     def __init__(self, kind: ExampleKind | None) -> None:
-        """`kind`: None takes rows of every format, each as the first kind of example that its format serves."""
+        """`kind`: None accepts rows of every format, each as the first kind of example that its format serves."""
         self._kind = kind
         judged = FORMATS[ExampleKind.FEEDBACK] if kind is ExampleKind.CONVERSATION_OR_TEXT else ()
         self._candidates = every_format() if kind is None else (*judged, *FORMATS[kind])
 
     def read(self, row: JsonObject) -> tuple[str, Example]:
-        """The name of a row's format, and what is learned from it. Raises RowRefused."""
+        """Returns the format's name and the training example. Raises RowRefused."""
         row_format = self.format_of(row)
         example = row_format.read(row).example()
         if isinstance(example, Task):
             example.item = row
         if isinstance(example, Conversation) and row.get(REJECTED) is not None and example.roles[-1] != "assistant":
-            # It asks for the answer that is preferred.
+            # It ends with a question, and its columns hold two answers: a preference.
             raise misplaced(find_format(row, FORMATS[ExampleKind.PREFERENCE]))
         return row_format.name, example
 
     def format_of(self, row: JsonObject) -> type[RowFormat]:
-        """Raises RowRefused."""
+        """Returns the row's format. Raises RowRefused."""
         row_format = find_format(row, self._candidates)
         if self._kind is ExampleKind.CONVERSATION_OR_TEXT and row_format in FORMATS[ExampleKind.FEEDBACK]:
-            # What was judged may be a bad example.
+            # A labelled answer may be a bad one, which must not be learned.
             raise misplaced(row_format)
         return row_format
 
 
 class FormatDecoder(ObjectDecoder):
-    """Decodes rows of JSON straight into their format, as long as they are like those before them.
+    """Decodes rows of JSON straight into their format, as long as they have the same columns as those before them.
 
-    Of what it cannot decode so, it makes an object, which the format reads in every spelling.
+    Any other row becomes an object, which the format reads in every spelling.
     """
 
     def __init__(self, reader: RowReader) -> None:
@@ -90,12 +90,12 @@ class FormatDecoder(ObjectDecoder):
         self._tries = TRIES
         self._decoder: Decoder[RowFormat] | None = None
         self._format: type[RowFormat] | None = None
-        # Columns beside those of the format: what these hold makes no difference, and those must be null.
+        # Further columns of the rows: those with any value, and those that must be null.
         self._filled: set[str] = set()
         self._empty: set[str] = set()
 
     def decode(self, data: bytes) -> Any:
-        """A RowFormat, or an object."""
+        """Returns a RowFormat, or an object."""
         if self._decoder is not None:
             try:
                 return self._decoder.decode(data)
@@ -111,7 +111,7 @@ class FormatDecoder(ObjectDecoder):
         return () if self._decoder is None else self._decoder.decode_lines(block)
 
     def _learn(self, row: JsonObject, data: bytes) -> None:
-        """Make a decoder for rows that have no other columns than this one, and those that were known before."""
+        """Makes a decoder for rows with the columns of this one and those that were known before."""
         try:
             row_format = self._reader.format_of(row)
             own = columns_of(row_format).keys()
@@ -120,7 +120,7 @@ class FormatDecoder(ObjectDecoder):
             if row_format is self._format:
                 filled |= self._filled
                 empty = (empty | self._empty) - filled
-            # Whatever its rows hold in these columns, they must be of the same format still.
+            # A row with any value in these columns must still have the same format.
             is_sure = self._reader.format_of(dict.fromkeys((*own, *filled), True)) is row_format
         except RowRefused:
             return
@@ -130,6 +130,6 @@ class FormatDecoder(ObjectDecoder):
             decoder = Decoder(row_format.decoded(filled, empty))
             decoder.decode(data)
         except (*UNREADABLE, ValueError):
-            # It is in a spelling that is only read from objects, or a column has a quote in its name. Others may not.
+            # Its spelling is only read from objects, or a column's name holds a quote. The next row may do.
             return
         self._decoder, self._format, self._filled, self._empty = decoder, row_format, filled, empty

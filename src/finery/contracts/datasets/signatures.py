@@ -1,4 +1,4 @@
-"""Rows told apart by 64 bits each, so that the same row is found again in flat memory."""
+"""Finds duplicate rows, within a file and between two, by a 64-bit hash per row in compact arrays."""
 
 from array import array
 from bisect import bisect_right
@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from finery.contracts.datasets.report import MAX_NAMED, Duplicates, Place, Repetition, Shared
 
 MAX_ROWS = 2_000_000
-"""At 8 bytes a row, and 24 more where rows are not one to a line."""
+"""Each row takes 8 bytes, and 24 more if rows do not have one line each."""
 PART_ROWS = 1 << 18
 
 
 class Signatures:
-    """Of a file's first rows, with their places. They hold within one process: Python salts its hashes."""
+    """Hashes and positions of a file's first rows. They are valid in one process only: Python salts hashes."""
 
     def __init__(self, limit: int = MAX_ROWS) -> None:
         self._limit = limit
         self._hashes = array("q")
-        # Where the places of consecutive rows begin: the index, its line, its row.
+        # The starts of runs of consecutive rows, one to a line: the index of the first, its line and its number.
         self._starts = array("Q")
         self._start_lines = array("Q")
         self._start_rows = array("Q")
@@ -28,7 +28,7 @@ class Signatures:
         return len(self._hashes)
 
     def add(self, value: int, line: int, row: int) -> None:
-        """`value`: the hash of what the row says."""
+        """Adds a row. `value`: the hash of its texts."""
         if len(self._hashes) >= self._limit:
             return
         if line != self._next_line or row != self._next_row:
@@ -54,7 +54,7 @@ class Signatures:
         return Duplicates(count=count, pairs=tuple(pairs), compared=len(self))
 
     def shared_with(self, other: "Signatures") -> tuple[int, tuple[Shared, ...]]:
-        """How many of these rows the other file has too, and the first of them."""
+        """Returns how many of these rows the other file has too, and the first of them."""
         shared: set[int] = set()
         parts = max(self._parts(), other._parts())
         for part in range(parts):
@@ -72,11 +72,11 @@ class Signatures:
         return len(self) // PART_ROWS + 1
 
     def _part(self, part: int, parts: int) -> Sequence[int]:
-        """One of several parts of the hashes, equal ones in the same: only so many are looked at as a set at a time."""
+        """Returns one of several partitions of the hashes, equal ones in the same, so that sets of them stay small."""
         return self._hashes if parts == 1 else [value for value in self._hashes if value % parts == part]
 
     def _place(self, index: int) -> tuple[int, int]:
-        """Line and row."""
+        """Returns line and number of the row at `index`."""
         run = bisect_right(self._starts, index) - 1
         offset = index - self._starts[run]
         return self._start_lines[run] + offset, self._start_rows[run] + offset
