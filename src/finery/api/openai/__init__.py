@@ -1,4 +1,4 @@
-"""The OpenAI dialect, `/v1`: the unmodified SDK's fine-tuning, files, models and completions."""
+"""The OpenAI dialect, `/v1`: fine-tuning, files, models, completions and webhooks for OpenAI's own SDK."""
 
 import re
 
@@ -17,7 +17,7 @@ SDK_HEADERS = (
         )
     ),
 )
-"""What the SDK for JavaScript sends with its requests, also from a page."""
+"""Headers that OpenAI's SDK for JavaScript sends, also from a web page: without CORS for them a browser refuses."""
 
 DIALECT = Dialect(
     name="openai",

@@ -1,4 +1,4 @@
-"""The error bodies of the OpenAI dialect, and the parameters that its routes share."""
+"""Error bodies of the OpenAI dialect, and the path, query and header parameters that its routes share."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -32,13 +32,13 @@ CODES: Mapping[str, str] = {
     "invalid_run": "invalid_value",
     "engine_refused": "invalid_value",
 }
-"""The core's word → OpenAI's, where they differ."""
+"""Error codes of the domain → OpenAI's, where they differ."""
 PARAMETERS: Mapping[str, str] = {
     "model_name": "model",
     "dataset_path": "training_file",
     "eval_dataset_path": "validation_file",
 }
-"""A field of a recipe's configuration → the parameter that it came from."""
+"""Fields of a recipe's configuration → the request parameters that they come from."""
 
 
 class OpenAIJobNotFound(DomainError):
@@ -62,19 +62,11 @@ class OpenAIError(BaseModel):
 
 def to_error(problem: Problem) -> dict[str, Any]:
     kind = "server_error" if problem.status >= 500 else TYPES.get(problem.status, "invalid_request_error")
-    code = _code_of(problem)
-    return {"error": {"message": problem.message, "type": kind, "param": _parameter_of(problem), "code": code}}
-
-
-def _code_of(problem: Problem) -> str:
-    if any(issue.code == UNKNOWN_KEY for issue in problem.issues):
-        return "unknown_parameter"
-    return CODES.get(problem.code, problem.code)
-
-
-def _parameter_of(problem: Problem) -> str | None:
+    unknown = any(issue.code == UNKNOWN_KEY for issue in problem.issues)
+    code = "unknown_parameter" if unknown else CODES.get(problem.code, problem.code)
     field = problem.issues[0].field.removeprefix("config.") if problem.issues else ""
-    return PARAMETERS.get(field, field) or None
+    parameter = PARAMETERS.get(field, field) or None
+    return {"error": {"message": problem.message, "type": kind, "param": parameter, "code": code}}
 
 
 ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.INVALID: 400, ErrorKind.FINISHED: 400}, {422: 400})

@@ -1,4 +1,6 @@
-"""Files that were uploaded, and the figures of finished jobs, which are files too and written when asked for."""
+"""Lists and reads uploaded files, and the result files of finished jobs, whose content is written when it is read."""
+
+from threading import Lock
 
 from sqlalchemy.orm import Session
 from starlette.responses import Response
@@ -8,7 +10,6 @@ from finery.api.openai.file_schemas import FileObject, FilePage
 from finery.api.openai.fine_tuning_events import results_csv
 from finery.api.openai.fine_tuning_mapping import SOURCE, result_file_id, run_of_result_file
 from finery.api.openai.pages import unknown_after
-from finery.api.openai.result_sizes import ResultSizes
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Permission, Principal
 from finery.domain import files, runs
@@ -19,7 +20,31 @@ from finery.http.permission import PermissionMissing
 RESULTS = "fine-tune-results"
 MOST_NEW_SIZES = 100
 MOST_NEW_BYTES = 1 << 20
-"""Contents that are written for one page only to tell their sizes; where they are more, the page ends early."""
+"""How many contents, and bytes of them, are written for one page only to tell their sizes; a page with more of them
+ends early."""
+
+
+class ResultSizes:
+    """A bounded cache of the sizes of result files: every list tells them, and each costs writing the content.
+
+    What was stored first is forgotten first.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = Lock()
+        self._sizes: dict[files.Result, int] = {}
+
+    def get(self, result: files.Result) -> int | None:
+        return self._sizes.get(result)
+
+    def put(self, result: files.Result, size: int) -> None:
+        with self._lock:
+            self._sizes[result] = size
+            if len(self._sizes) > self._limit:
+                del self._sizes[next(iter(self._sizes))]
+
+
 _sizes = ResultSizes(limit=100_000)
 
 
@@ -29,29 +54,29 @@ def file_page(
     try:
         if purpose == RESULTS:
             return _result_page(session, actor, after=after, limit=limit, newest_first=newest_first)
-        found, has_more = files.list_page(
+        stored, has_more = files.list_page(
             session, actor, purpose=purpose, after=after, limit=limit, newest_first=newest_first
         )
     except FileNotFound as error:
         raise unknown_after(after or "") from error
-    return to_page([to_file(file) for file in found], has_more)
+    return to_page([to_file(file) for file in stored], has_more)
 
 
-def described(session: Session, file_id: str, actor: Principal) -> FileObject:
+def describe_file(session: Session, file_id: str, actor: Principal) -> FileObject:
     """Raises FileNotFound."""
     if run_of_result_file(file_id) is None:
         return to_file(files.get(session, file_id, actor))
     result = _result(session, file_id, actor)
-    return _to_file(result, _sizes.find(result) or _measure(session, result, actor))
+    return _to_result_file(result, _sizes.get(result) or _measure(session, result, actor))
 
 
-def content_answer(
-    session: Session, file_id: str, actor: Principal, home: HomeDirectory, wanted: str | None
+def content_response(
+    session: Session, file_id: str, actor: Principal, home: HomeDirectory, byte_range: str | None
 ) -> Response:
     """Raises FileNotFound."""
     if run_of_result_file(file_id) is None:
         path = files.content_path(session, file_id, actor, home)
-        return file_range(path, wanted, media_type="application/octet-stream")
+        return file_range(path, byte_range, media_type="application/octet-stream")
     content = _csv(session, _result(session, file_id, actor), actor)
     return Response(content, media_type="text/csv; charset=utf-8")
 
@@ -65,40 +90,40 @@ def delete(session: Session, file_id: str, actor: Principal) -> None:
 
 
 def _result_page(session: Session, actor: Principal, *, after: str | None, limit: int, newest_first: bool) -> FilePage:
-    """It may hold fewer than `limit`, and tells that there are more."""
-    _require_reading(actor)
+    """Returns at most `limit` files; `has_more` may be true where they are fewer."""
+    _require_runs_read(actor)
     past = None if after is None else _result(session, after, actor, field="after").number
-    found = files.list_results(session, actor, source=SOURCE, after=past, limit=limit + 1, newest_first=newest_first)
-    told: list[FileObject] = []
+    results = files.list_results(session, actor, source=SOURCE, after=past, limit=limit + 1, newest_first=newest_first)
+    shown: list[FileObject] = []
     new = new_bytes = 0
-    for result in found[:limit]:
-        size = _sizes.find(result)
+    for result in results[:limit]:
+        size = _sizes.get(result)
         if size is None:
             if new >= MOST_NEW_SIZES or new_bytes >= MOST_NEW_BYTES:
                 break
             size = _measure(session, result, actor)
             new, new_bytes = new + 1, new_bytes + size
-        told.append(_to_file(result, size))
-    return to_page(told, len(found) > len(told))
+        shown.append(_to_result_file(result, size))
+    return to_page(shown, len(results) > len(shown))
 
 
-def _require_reading(actor: Principal) -> None:
-    """The routes let those in who may read files; these tell of jobs."""
+def _require_runs_read(actor: Principal) -> None:
+    # The routes admit those who may read files; a result file tells of a job.
     if not actor.may(Permission.RUNS_READ):
         raise PermissionMissing(Permission.RUNS_READ)
 
 
 def _result(session: Session, file_id: str, actor: Principal, *, field: str = "file_id") -> files.Result:
-    _require_reading(actor)
-    found = files.find_result(session, run_of_result_file(file_id) or "", actor, source=SOURCE)
-    if found is None:
+    _require_runs_read(actor)
+    result = files.find_result(session, run_of_result_file(file_id) or "", actor, source=SOURCE)
+    if result is None:
         raise FileNotFound(file_id, field=field)
-    return found
+    return result
 
 
 def _measure(session: Session, result: files.Result, actor: Principal) -> int:
     size = len(_csv(session, result, actor))
-    _sizes.keep(result, size)
+    _sizes.put(result, size)
     return size
 
 
@@ -106,7 +131,7 @@ def _csv(session: Session, result: files.Result, actor: Principal) -> bytes:
     return results_csv(runs.iter_metrics(session, result.run_id, actor))
 
 
-def _to_file(result: files.Result, size: int) -> FileObject:
+def _to_result_file(result: files.Result, size: int) -> FileObject:
     return FileObject(
         id=result_file_id(result.run_id),
         bytes=size,

@@ -1,4 +1,4 @@
-"""Between OpenAI's files and the core's."""
+"""Maps stored files and uploads to OpenAI's objects, and reads the form fields of an uploaded file."""
 
 import re
 from collections.abc import Collection
@@ -57,22 +57,22 @@ def to_part(part: UploadPart) -> UploadPartObject:
 
 
 def purpose_of(upload: Upload) -> str:
-    """Raises RequestRefused."""
+    """Returns the form's purpose. Raises RequestRefused where it is missing, or a field is unknown."""
     if "purpose" not in upload.fields:
         raise _refused("purpose", "is needed")
-    known_fields_only(upload, "file", FILE_FIELDS)
+    refuse_unknown_fields(upload, "file", FILE_FIELDS)
     return upload.fields["purpose"]
 
 
-def known_fields_only(upload: Upload, part: str, fields: Collection[str] = ()) -> None:
-    """`part`: the one that holds the file. Raises RequestRefused for a field that nobody reads."""
+def refuse_unknown_fields(upload: Upload, part: str, fields: Collection[str] = ()) -> None:
+    """Raises RequestRefused for a field that is neither in `fields` nor `part`, which holds the file."""
     unknown = sorted(upload.fields.keys() - set(fields))
     if unknown:
         raise _refused(unknown[0], f"unknown key; known: {', '.join([part, *fields])}", code=UNKNOWN_KEY)
 
 
 def lifetime_of(upload: Upload) -> int | None:
-    """Seconds. Raises RequestRefused."""
+    """Returns after how many seconds the file expires, if it does. Raises RequestRefused."""
     anchor, seconds = upload.fields.get("expires_after[anchor]"), upload.fields.get("expires_after[seconds]")
     if anchor is None and seconds is None:
         return None
@@ -84,7 +84,7 @@ def lifetime_of(upload: Upload) -> int | None:
 
 
 def form_documentation(name: str, fields: dict[str, Any]) -> dict[str, Any]:
-    """The form is read as it comes, so FastAPI does not see it."""
+    """Returns the form's OpenAPI description, which FastAPI cannot make: the form is read as it comes."""
     schema = {
         "type": "object",
         "required": [name, *(["purpose"] if fields else [])],

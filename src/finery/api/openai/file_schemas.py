@@ -1,4 +1,4 @@
-"""The wire types of files and uploads."""
+"""Request and response bodies of `/v1/files` and `/v1/uploads`."""
 
 from typing import Annotated, Literal
 

@@ -1,4 +1,4 @@
-"""`/v1/files`."""
+"""HTTP routes of `/v1/files`."""
 
 from functools import partial
 from typing import Annotated, Literal
@@ -7,10 +7,10 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request
 from starlette.responses import Response, StreamingResponse
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, OpenAIError, OpenAIRoute, RetryCount, is_retry
-from finery.api.openai.file_listing import content_answer, delete, described, file_page
+from finery.api.openai.file_listing import content_response, delete, describe_file, file_page
 from finery.api.openai.file_mapping import FILE_FIELDS, form_documentation, lifetime_of, purpose_of, to_file
 from finery.api.openai.file_schemas import FileDeleted, FileObject, FilePage
-from finery.api.openai.pages import known_only
+from finery.api.openai.pages import refuse_unknown_parameters
 from finery.domain import files
 from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -31,7 +31,7 @@ router = APIRouter(
     route_class=OpenAIRoute,
     tags=["openai: files"],
     responses=ERRORS,
-    dependencies=[Depends(known_only)],
+    dependencies=[Depends(refuse_unknown_parameters)],
 )
 
 
@@ -39,7 +39,7 @@ router = APIRouter(
 async def create_file(
     request: Request, context: CurrentContext, changes: CurrentChanges, retried: RetryCount = None
 ) -> FileObject:
-    """The same content twice is stored once."""
+    """Stores a file; the same content twice is stored once."""
     upload = await receive_upload(request, context.home.blobs)
     try:
         purpose, lifetime = purpose_of(upload), lifetime_of(upload)
@@ -59,20 +59,21 @@ def list_files(
     limit: Limit = 10_000,
     order: Literal["asc", "desc"] = "desc",
 ) -> FilePage:
-    """With the purpose `fine-tune-results`, the figures of finished jobs, which other lists leave out."""
+    """Lists uploaded files, or with the purpose `fine-tune-results` the metrics of finished jobs, which other lists
+    leave out."""
     return file_page(session, user, purpose=purpose, after=after, limit=limit, newest_first=order == "desc")
 
 
 @router.get("/{file_id}", dependencies=[READ])
 def retrieve_file(file_id: FileId, session: ReadSession, user: CurrentUser) -> FileObject:
-    return described(session, file_id, user)
+    return describe_file(session, file_id, user)
 
 
 @router.get("/{file_id}/content", dependencies=[READ], response_class=StreamingResponse, responses=CONTENT)
 def retrieve_file_content(
-    file_id: FileId, session: ReadSession, user: CurrentUser, context: CurrentContext, wanted: RangeHeader = None
+    file_id: FileId, session: ReadSession, user: CurrentUser, context: CurrentContext, byte_range: RangeHeader = None
 ) -> Response:
-    return content_answer(session, file_id, user, context.home, wanted)
+    return content_response(session, file_id, user, context.home, byte_range)
 
 
 @router.delete("/{file_id}", dependencies=[WRITE])

@@ -1,4 +1,4 @@
-"""A run's events, checkpoints and figures in the words of fine-tuning jobs."""
+"""Maps a run's events, checkpoints and metrics to the events, checkpoints and result file of a fine-tuning job."""
 
 import csv
 import io
@@ -16,9 +16,6 @@ from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 
 RESULT_COLUMNS = ("step", "train_loss", "train_accuracy", "valid_loss", "valid_mean_token_accuracy")
-TOLD_TYPES = frozenset(EventType) - {EventType.SAMPLE, EventType.RESULT}
-"""Samples and final figures have no place among a job's events."""
-
 STATUS_MESSAGES = {
     "queued": "The job is queued",
     "starting": "The job is being started",
@@ -35,7 +32,7 @@ LEVELS: Mapping[str, Literal["info", "warn", "error"]] = {"info": "info", "warni
 
 
 def to_event(event: Event, run: Run) -> JobEvent:
-    level, message, data = _TELLERS[event.type](event.data.as_json(), run)
+    level, message, data = _DESCRIBERS[event.type](event.data.as_json(), run)
     is_metric = event.type in (EventType.PROGRESS, EventType.EVALUATION)
     return JobEvent(
         id=event_id(event),
@@ -52,7 +49,7 @@ def event_id(event: Event) -> str:
 
 
 def sequence_of(run_id: str, identifier: str) -> int | None:
-    """The number in an event's id; None when it is no event of this run."""
+    """Returns the sequence number in an event's id, or None when it is no event of this run."""
     number = identifier.removeprefix(f"ftevent-{run_id}-")
     return int(number) if number.isascii() and number.isdigit() and len(number) < 10 else None
 
@@ -70,7 +67,7 @@ def to_checkpoint(checkpoint: Checkpoint, run: Run) -> JobCheckpoint:
             train_mean_token_accuracy=checkpoint.metrics.get("token_accuracy"),
             valid_loss=checkpoint.evaluation.get("loss"),
             valid_mean_token_accuracy=checkpoint.evaluation.get("token_accuracy"),
-            # Every evaluation of ours goes over all rows of the validation file.
+            # Every evaluation here goes over all rows of the validation file, so the full loss is the same.
             full_valid_loss=checkpoint.evaluation.get("loss"),
             full_valid_mean_token_accuracy=checkpoint.evaluation.get("token_accuracy"),
         ),
@@ -82,24 +79,25 @@ def checkpoint_id(run_id: str, step: int) -> str:
 
 
 def results_csv(metrics: Iterable[tuple[str, Mapping[str, Any]]]) -> bytes:
-    """One line a step; the evaluation's figures stand on the line of the step that it followed. `metrics`: an event's
-    type and its data, of which some 100 bytes a step are kept at a time.
+    """Returns a CSV file with a line for each step; an evaluation's metrics stand on the line of the step before it.
+
+    `metrics` are pairs of an event's type and its data; about 100 bytes a step are in memory at a time.
     """
-    place_of: dict[int, int] = {}
+    row_of: dict[int, int] = {}
     columns = tuple(array("d") for _ in RESULT_COLUMNS[1:])
     for type_, data in metrics:
         step = int(data.get("step") or 0)
-        place = place_of.setdefault(step, len(place_of))
-        if place == len(columns[0]):
+        row = row_of.setdefault(step, len(row_of))
+        if row == len(columns[0]):
             for column in columns:
                 column.append(math.nan)
         loss, accuracy = columns[2:] if type_ == EventType.EVALUATION else columns[:2]
-        loss[place], accuracy[place] = _number(data.get("loss")), _number(data.get("token_accuracy"))
+        loss[row], accuracy[row] = _number(data.get("loss")), _number(data.get("token_accuracy"))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(RESULT_COLUMNS)
-    for step in sorted(place_of):
-        values = (column[place_of[step]] for column in columns)
+    for step in sorted(row_of):
+        values = (column[row_of[step]] for column in columns)
         writer.writerow([step, *(None if math.isnan(value) else value for value in values)])
     return text.getvalue().encode()
 
@@ -108,10 +106,11 @@ def _number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-Told = tuple[Literal["info", "warn", "error"], str, dict[str, Any]]
+Description = tuple[Literal["info", "warn", "error"], str, dict[str, Any]]
+"""An event's level, message and data."""
 
 
-def _status(data: Mapping[str, Any], run: Run) -> Told:
+def _status(data: Mapping[str, Any], run: Run) -> Description:
     word = str(data.get("to"))
     if word == "succeeded":
         return "info", f"The job has successfully completed. New fine-tuned model: {name_of(run)}", {}
@@ -119,50 +118,46 @@ def _status(data: Mapping[str, Any], run: Run) -> Told:
         message = str(data.get("message") or run.error or "The job failed")
         return "error", without_field(message, run.error_field), {}
     if word == "queued" and run.status is RunStatus.FAILED and not run.attempt:
-        # Its data were refused: it never stood in the queue.
+        # The job's data were refused when it was created, so it never stood in the queue.
         return "info", "The job was created", {}
     return "info", STATUS_MESSAGES.get(word, f"The job is {word}"), {}
 
 
-def _intent(data: Mapping[str, Any], _: Run) -> Told:
+def _intent(data: Mapping[str, Any], _: Run) -> Description:
     return "info", INTENT_MESSAGES.get(str(data.get("intent")), "A request was stored"), {}
 
 
-def _stage(data: Mapping[str, Any], _: Run) -> Told:
+def _stage(data: Mapping[str, Any], _: Run) -> Description:
     return "info", str(data.get("label") or data.get("stage")), {}
 
 
-def _progress(data: Mapping[str, Any], _: Run) -> Told:
+def _progress(data: Mapping[str, Any], _: Run) -> Description:
     step, total, loss = data.get("step"), data.get("total_steps"), data.get("loss")
     metrics = _metrics(data, prefix="train_") | {"step": step, "total_steps": total}
     shown = "" if loss is None else f": training loss={loss:.4f}"
     return "info", f"Step {step}/{total}{shown}", metrics
 
 
-def _evaluation(data: Mapping[str, Any], _: Run) -> Told:
+def _evaluation(data: Mapping[str, Any], _: Run) -> Description:
     metrics = _metrics(data, prefix="valid_") | {"step": data.get("step")}
     loss = data.get("loss")
     shown = "" if loss is None else f": validation loss={loss:.4f}"
     return "info", f"Evaluation at step {data.get('step')}{shown}", metrics
 
 
-def _checkpoint(data: Mapping[str, Any], run: Run) -> Told:
+def _checkpoint(data: Mapping[str, Any], run: Run) -> Description:
     step = int(data["step"])
     return "info", f"Checkpoint created at step {step}", {"checkpoint_id": checkpoint_id(run.id, step), "step": step}
 
 
-def _notice(data: Mapping[str, Any], _: Run) -> Told:
+def _notice(data: Mapping[str, Any], _: Run) -> Description:
     extra = {key: value for key, value in data.items() if key not in ("level", "message", "setting")}
     if (parameter := PARAMETERS.get(str(data.get("setting")))) is not None:
         extra["param"] = parameter
     return LEVELS.get(str(data.get("level")), "info"), str(data.get("message")), extra
 
 
-def _nothing(data: Mapping[str, Any], _: Run) -> Told:
-    return "info", "", dict(data)
-
-
-_TELLERS: dict[EventType, Callable[[Mapping[str, Any], Run], Told]] = {
+_DESCRIBERS: dict[EventType, Callable[[Mapping[str, Any], Run], Description]] = {
     EventType.STATUS: _status,
     EventType.INTENT: _intent,
     EventType.STAGE: _stage,
@@ -170,15 +165,16 @@ _TELLERS: dict[EventType, Callable[[Mapping[str, Any], Run], Told]] = {
     EventType.EVALUATION: _evaluation,
     EventType.CHECKPOINT: _checkpoint,
     EventType.NOTICE: _notice,
-    EventType.SAMPLE: _nothing,
-    EventType.RESULT: _nothing,
 }
+LISTED_TYPES = frozenset(_DESCRIBERS)
+"""Without samples and final metrics, which have no place among a job's events."""
+
 NAMES = {"token_accuracy": "mean_token_accuracy"}
 NOT_METRICS = frozenset({"step", "total_steps", "epoch", "total_epochs", "eta_seconds", "memory_bytes", "tokens"})
 
 
 def _metrics(data: Mapping[str, Any], *, prefix: str) -> dict[str, Any]:
-    """`train_loss`, `train_mean_token_accuracy`, …; what is no number is left out."""
+    """Returns `train_loss`, `train_mean_token_accuracy`, … without what is no number."""
     return {
         f"{prefix}{NAMES.get(name, name)}": value
         for name, value in data.items()

@@ -1,4 +1,4 @@
-"""Where in a request for a fine-tuning job stands what the core names in its own words."""
+"""Translates the fields of a recipe's configuration to the paths that a fine-tuning request has for them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ HYPERPARAMETERS: Mapping[str, str] = {
     "eval_steps": "eval_interval",
     "eval_generations": "eval_samples",
 }
-PLACES: Mapping[str, str] = {
+FIELD_PATHS: Mapping[str, str] = {
     "grader": "method.reinforcement.grader",
     "report_to": "integrations.0.type",
     "tracker_project": "integrations.0.wandb.project",
@@ -28,28 +28,23 @@ PLACES: Mapping[str, str] = {
 
 
 @contextmanager
-def named_as_sent(request: CreateJobRequest) -> Iterator[None]:
-    """An error that leaves the block names the places of the request, also where its message begins with one."""
+def errors_with_request_fields(request: CreateJobRequest) -> Iterator[None]:
+    """Changes an error that leaves the block: its issues, and its message's beginning, name fields of the request."""
     try:
         yield
     except DomainError as error:
         message = str(error)
         for issue in error.issues:
             if issue.field and message.startswith(f"{issue.field}: "):
-                error.args = (_place(issue.field, request) + message.removeprefix(issue.field),)
-        error.issues = tuple(replace(issue, field=_place(issue.field, request)) for issue in error.issues)
+                error.args = (_field_path(issue.field, request) + message.removeprefix(issue.field),)
+        error.issues = tuple(replace(issue, field=_field_path(issue.field, request)) for issue in error.issues)
         raise
 
 
-def _place(field: str, request: CreateJobRequest) -> str:
+def _field_path(field: str, request: CreateJobRequest) -> str:
     name, dot, rest = field.partition(".")
-    if name in HYPERPARAMETERS:
-        return f"{_hyperparameters(request)}.{HYPERPARAMETERS[name]}"
-    return PLACES.get(name, PARAMETERS.get(name, name)) + dot + rest
-
-
-def _hyperparameters(request: CreateJobRequest) -> str:
-    if request.hyperparameters is not None:
-        return "hyperparameters"
+    if name not in HYPERPARAMETERS:
+        return FIELD_PATHS.get(name, PARAMETERS.get(name, name)) + dot + rest
     kind = "supervised" if request.method is None else request.method.type
-    return f"method.{kind}.hyperparameters"
+    place = "hyperparameters" if request.hyperparameters is not None else f"method.{kind}.hyperparameters"
+    return f"{place}.{HYPERPARAMETERS[name]}"

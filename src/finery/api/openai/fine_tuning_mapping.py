@@ -1,4 +1,4 @@
-"""Between fine-tuning jobs and the core's runs."""
+"""Maps requests for fine-tuning jobs to new runs, and runs back to fine-tuning jobs."""
 
 import time
 from collections.abc import Mapping
@@ -7,6 +7,7 @@ from typing import Any
 
 from finery.api.openai.fine_tuning_schemas import (
     CreateJobRequest,
+    DpoHyperparameters,
     FineTuningJob,
     Hyperparameters,
     JobError,
@@ -29,7 +30,7 @@ RECIPE_OF_METHOD = {"supervised": "sft", "dpo": "dpo", "reinforcement": "grpo"}
 METHOD_OF_RECIPE = {recipe: method for method, recipe in RECIPE_OF_METHOD.items()}
 DEFAULT_SEED: int = TrainingConfig.model_fields["seed"].default
 KEPT_CHECKPOINTS = 3
-"""As many as OpenAI keeps."""
+"""OpenAI keeps as many checkpoints of a job."""
 AUTO = "auto"
 COMMON_HYPERPARAMETERS = ("n_epochs", "batch_size", "learning_rate_multiplier")
 
@@ -53,15 +54,15 @@ ERROR_CODES = {
 
 
 def models_named(request: CreateJobRequest) -> dict[str, str]:
-    """A place in the request → the model named there: the one that is trained, and those that judge it."""
+    """Returns field of the request → model: the one that is trained, and those that grade it."""
     named = {"model": request.model}
     if request.method is not None and request.method.reinforcement is not None:
-        named |= _judges_named(request.method.reinforcement.grader)
+        named |= _grader_models(request.method.reinforcement.grader)
     return named
 
 
 def to_new_run(request: CreateJobRequest, idempotency_key: str | None, *, is_retry: bool) -> NewRun:
-    """Raises RequestRefused for what contradicts itself."""
+    """Raises RequestRefused for fields that contradict each other."""
     method = _method_of(request)
     return NewRun(
         id_prefix=JOB_PREFIX,
@@ -93,7 +94,7 @@ def to_job(run: Run) -> FineTuningJob:
         result_files=[result_file_id(run.id)] if run.status is RunStatus.SUCCEEDED else [],
         trained_tokens=_trained_tokens(run),
         hyperparameters={key: hyperparameters[key] for key in COMMON_HYPERPARAMETERS},
-        method=_method_as_told(run, hyperparameters),
+        method=_to_method(run, hyperparameters),
         seed=config.get("seed", DEFAULT_SEED),
         integrations=_integrations_of(config),
         metadata=run.labels,
@@ -110,7 +111,7 @@ def result_file_id(run_id: str) -> str:
 
 
 def run_of_result_file(file_id: str) -> str | None:
-    """The run whose results a file id stands for."""
+    """Returns the id of the run whose results `file_id` stands for, or None for an uploaded file's id."""
     prefix = "file-results-"
     return JOB_PREFIX + file_id.removeprefix(prefix) if file_id.startswith(prefix) else None
 
@@ -120,50 +121,49 @@ def _method_of(request: CreateJobRequest) -> Method:
         return Method.model_validate({"type": "supervised", "supervised": {"hyperparameters": request.hyperparameters}})
     if request.hyperparameters is not None:
         raise _refused("hyperparameters", "give them under `method`, or leave `method` out; not both")
-    given = {name for name, value in request.method if name in RECIPE_OF_METHOD and value is not None}
-    for name in sorted(given - {request.method.type}):
+    configured = {name for name, value in request.method if name in RECIPE_OF_METHOD and value is not None}
+    for name in sorted(configured - {request.method.type}):
         raise _refused(f"method.{name}", f"`method.type` is {request.method.type!r}; leave {name!r} out")
     if request.method.type == "reinforcement" and request.method.reinforcement is None:
         raise _refused("method.reinforcement", "a grader is needed here")
     return request.method
 
 
-def _judges_named(grader: Mapping[str, Any]) -> dict[str, str]:
-    """The models of graders that ask one, before anybody has looked at what else the client wrote there."""
-    place, several = "method.reinforcement.grader", grader.get("graders")
-    parts = {place: grader}
+def _grader_models(grader: Mapping[str, Any]) -> dict[str, str]:
+    """Returns field of the request → model, for graders that ask a model. The grader may still be malformed."""
+    field, several = "method.reinforcement.grader", grader.get("graders")
+    parts = {field: grader}
     if isinstance(several, dict):
-        parts |= {f"{place}.graders.{name}": part for name, part in islice(several.items(), MOST_GRADERS)}
+        parts |= {f"{field}.graders.{name}": part for name, part in islice(several.items(), MOST_GRADERS)}
     return {
-        f"{place}.model": part["model"]
-        for place, part in parts.items()
+        f"{field}.model": part["model"]
+        for field, part in parts.items()
         if isinstance(part, dict) and part.get("type") == "score_model" and isinstance(part.get("model"), str)
     }
 
 
 def _config(request: CreateJobRequest, method: Method) -> dict[str, Any]:
-    asked = _asked_of(method)
+    chosen = {"supervised": method.supervised, "dpo": method.dpo, "reinforcement": method.reinforcement}[method.type]
+    hyperparameters = (chosen.hyperparameters if chosen is not None else None) or Hyperparameters()
+    multiplier = hyperparameters.learning_rate_multiplier
     config: dict[str, Any] = {
         "model_name": request.model,
         "dataset_path": request.training_file,
-        "num_epochs": _or_auto(asked.n_epochs),
-        "batch_size": _or_auto(asked.batch_size),
+        "num_epochs": hyperparameters.n_epochs or AUTO,
+        "batch_size": hyperparameters.batch_size or AUTO,
         "learning_rate": AUTO,
-        "learning_rate_multiplier": 1.0 if asked.learning_rate_multiplier in (None, AUTO) else
-        asked.learning_rate_multiplier,
+        "learning_rate_multiplier": 1.0 if multiplier in (None, AUTO) else multiplier,
         "use_lora": AUTO,
         "max_length": AUTO,
         "save_each_epoch": True,
         "save_total_limit": KEPT_CHECKPOINTS,
-    }  # fmt: skip
+    }
     if request.seed is not None:
         config["seed"] = request.seed
     if request.validation_file is not None:
         config["eval_dataset_path"] = request.validation_file
     if method.type == "dpo":
-        config["beta"] = _or_auto(
-            method.dpo.hyperparameters.beta if method.dpo and method.dpo.hyperparameters else None
-        )
+        config["beta"] = (hyperparameters.beta if isinstance(hyperparameters, DpoHyperparameters) else None) or AUTO
     if method.reinforcement is not None:
         config |= _reinforcement(method.reinforcement)
         if request.validation_file is None and config.keys() & {"eval_steps", "eval_generations"}:
@@ -175,19 +175,14 @@ def _config(request: CreateJobRequest, method: Method) -> dict[str, Any]:
     return config
 
 
-def _asked_of(method: Method) -> Hyperparameters:
-    chosen = {"supervised": method.supervised, "dpo": method.dpo, "reinforcement": method.reinforcement}[method.type]
-    return (chosen.hyperparameters if chosen is not None else None) or Hyperparameters()
-
-
 def _reinforcement(method: Reinforcement) -> dict[str, Any]:
-    asked = method.hyperparameters or ReinforcementHyperparameters()
+    hyperparameters = method.hyperparameters or ReinforcementHyperparameters()
     config: dict[str, Any] = {"grader": method.grader}
-    if asked.eval_interval not in (None, AUTO):
-        config["eval_steps"] = asked.eval_interval
-    if asked.eval_samples not in (None, AUTO):
-        config["eval_generations"] = asked.eval_samples
-    if asked.compute_multiplier not in (None, AUTO, 1):
+    if hyperparameters.eval_interval not in (None, AUTO):
+        config["eval_steps"] = hyperparameters.eval_interval
+    if hyperparameters.eval_samples not in (None, AUTO):
+        config["eval_generations"] = hyperparameters.eval_samples
+    if hyperparameters.compute_multiplier not in (None, AUTO, 1):
         raise _unsupported(
             "method.reinforcement.hyperparameters.compute_multiplier",
             "what is computed here is not multiplied; leave it out",
@@ -203,10 +198,6 @@ def _tracker(wandb: Wandb) -> dict[str, Any]:
         "tracker_entity": wandb.entity,
         "tracker_tags": wandb.tags or [],
     }
-
-
-def _or_auto(value: object) -> object:
-    return AUTO if value is None else value
 
 
 def _status_of(run: Run) -> Any:
@@ -226,30 +217,27 @@ def _trained_tokens(run: Run) -> int | None:
 
 
 def _hyperparameters_of(run: Run) -> dict[str, Any]:
-    """As they were chosen; a job that was refused has only what was asked for."""
+    """Returns the values that `auto` has become; a job that was refused has those of its request."""
     config = run.config
-    found = {
-        "n_epochs": _whole(config.get("num_epochs")),
+    epochs = config.get("num_epochs")
+    values = {
+        # OpenAI's clients expect whole numbers of epochs.
+        "n_epochs": round(epochs) if isinstance(epochs, float) else epochs,
         "batch_size": config.get("batch_size"),
         "learning_rate_multiplier": config.get("learning_rate_multiplier"),
     }
     if run.recipe == "grpo":
-        found["eval_interval"] = config.get("eval_steps") or AUTO
-        found["eval_samples"] = config.get("eval_generations", AUTO)
-    return found | ({"beta": config["beta"]} if run.recipe == "dpo" and "beta" in config else {})
+        values["eval_interval"] = config.get("eval_steps") or AUTO
+        values["eval_samples"] = config.get("eval_generations", AUTO)
+    return values | ({"beta": config["beta"]} if run.recipe == "dpo" and "beta" in config else {})
 
 
-def _whole(epochs: Any) -> Any:
-    """OpenAI's epochs are whole numbers."""
-    return round(epochs) if isinstance(epochs, float) else epochs
-
-
-def _method_as_told(run: Run, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
+def _to_method(run: Run, hyperparameters: Mapping[str, Any]) -> dict[str, Any]:
     kind = METHOD_OF_RECIPE[run.recipe]
-    told: dict[str, Any] = {"hyperparameters": dict(hyperparameters)}
+    method: dict[str, Any] = {"hyperparameters": dict(hyperparameters)}
     if kind == "reinforcement":
-        told["grader"] = run.requested["grader"]
-    return {"type": kind, kind: told}
+        method["grader"] = run.requested["grader"]
+    return {"type": kind, kind: method}
 
 
 def _integrations_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -271,7 +259,7 @@ def _error_of(run: Run) -> JobError | None:
 
 
 def without_field(message: str, field: str | None) -> str:
-    """A message that begins with the field which it is about, for a dialect that has another word for it."""
+    """Removes the field that `message` begins with: this dialect has another name for it."""
     return message.removeprefix(f"{field}: ")
 
 

@@ -1,4 +1,4 @@
-"""Lists of fine-tuning jobs and of what belongs to one."""
+"""Looks up fine-tuning jobs, and makes pages of jobs, their events and their checkpoints."""
 
 import re
 from collections.abc import Callable, Set
@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from starlette.datastructures import QueryParams
 
 from finery.api.openai.dialect import OpenAIJobNotFound
-from finery.api.openai.fine_tuning_events import TOLD_TYPES, sequence_of, to_checkpoint, to_event
+from finery.api.openai.fine_tuning_events import LISTED_TYPES, sequence_of, to_checkpoint, to_event
 from finery.api.openai.fine_tuning_mapping import SOURCE, to_job
 from finery.api.openai.fine_tuning_schemas import CheckpointPage, EventPage, JobPage
 from finery.api.openai.pages import page_after, unknown_after, unknown_key
@@ -25,7 +25,7 @@ _METADATA = re.compile(r'metadata\[([^"\\]{1,64})\]')
 
 
 def job_run(session: Session, job_id: str, actor: Principal) -> Run:
-    """The run behind a job; a run of another dialect is none. Raises OpenAIJobNotFound."""
+    """Returns the run behind a job. Raises OpenAIJobNotFound, also for a run of another dialect."""
     try:
         run = runs.get(session, job_id, actor)
     except RunNotFound as error:
@@ -35,7 +35,7 @@ def job_run(session: Session, job_id: str, actor: Principal) -> Run:
     return run
 
 
-def controlled(
+def control_job(
     session: Session,
     job_id: str,
     actor: Principal,
@@ -43,17 +43,18 @@ def controlled(
     *,
     done: Set[RunStatus],
 ) -> Run:
-    """The run after `act`, which is left out where the run is `done`: the answer to the first time was lost."""
+    """Returns the run after `act`, which is skipped where the run's status is in `done`."""
+    # The SDK sends a request again when it loses the answer: what the first one did is then the answer.
     run = job_run(session, job_id, actor)
     return run if run.status in done else act(session, run.id, actor)
 
 
 def job_filter(query: QueryParams) -> RunFilter:
-    """Raises RequestRefused for what would filter nothing."""
+    """Returns the filter of `metadata` parameters. Raises RequestRefused for unknown parameters."""
     labels = []
     for key, value in query.multi_items():
-        if found := _METADATA.fullmatch(key):
-            labels.append((found[1], value))
+        if match := _METADATA.fullmatch(key):
+            labels.append((match[1], value))
         elif key.startswith("metadata[") or (key == "metadata" and value != NO_METADATA):
             message = "give metadata[key]=value, with a key of 1 to 64 characters without quotes, or metadata=null"
             raise RequestRefused(invalid_request([Issue(key[:100], message)]))
@@ -63,33 +64,29 @@ def job_filter(query: QueryParams) -> RunFilter:
 
 
 def job_page(session: Session, run_filter: RunFilter, actor: Principal, *, after: str | None, limit: int) -> JobPage:
-    cursor = None if after is None else _cursor(session, after, actor)
+    try:
+        cursor = None if after is None else str(job_run(session, after, actor).number)
+    except OpenAIJobNotFound as error:
+        raise unknown_after(after or "") from error
     page = runs.list_page(session, run_filter, actor, limit=limit, cursor=cursor)
     return JobPage(data=[to_job(run) for run in page.runs], has_more=page.next_cursor is not None)
-
-
-def _cursor(session: Session, after: str, actor: Principal) -> str:
-    try:
-        return str(job_run(session, after, actor).number)
-    except OpenAIJobNotFound as error:
-        raise unknown_after(after) from error
 
 
 def event_page(session: Session, run: Run, actor: Principal, *, after: str | None, limit: int) -> EventPage:
     before = None if after is None else sequence_of(run.id, after)
     if after is not None and before is None:
         raise unknown_after(after)
-    found = runs.list_events_backwards(session, run.id, actor, before=before, limit=limit + 1, types=TOLD_TYPES)
-    return EventPage(data=[to_event(event, run) for event in found[:limit]], has_more=len(found) > limit)
+    events = runs.list_events_backwards(session, run.id, actor, before=before, limit=limit + 1, types=LISTED_TYPES)
+    return EventPage(data=[to_event(event, run) for event in events[:limit]], has_more=len(events) > limit)
 
 
 def checkpoint_page(session: Session, run: Run, actor: Principal, *, after: str | None, limit: int) -> CheckpointPage:
-    told = [to_checkpoint(checkpoint, run) for checkpoint in runs.list_checkpoints(session, run.id, actor)]
-    found = page_after(told, lambda one: one.id, after, limit)
-    data = found[:limit]
+    stored = [to_checkpoint(checkpoint, run) for checkpoint in runs.list_checkpoints(session, run.id, actor)]
+    page = page_after(stored, lambda checkpoint: checkpoint.id, after, limit)
+    data = page[:limit]
     return CheckpointPage(
         data=data,
-        has_more=len(found) > limit,
+        has_more=len(page) > limit,
         first_id=data[0].id if data else None,
         last_id=data[-1].id if data else None,
     )

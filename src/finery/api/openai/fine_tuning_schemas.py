@@ -1,4 +1,4 @@
-"""The wire types of fine-tuning jobs."""
+"""Request and response bodies of `/v1/fine_tuning/jobs`."""
 
 from typing import Annotated, Any, Literal
 
@@ -19,12 +19,12 @@ Suffix = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:/\x00-\
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Wire(PlainNumbers):
+class StrictBody(PlainNumbers):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 
-class Hyperparameters(Wire):
-    """`auto`, which is also what null means, is chosen from the data and the model, and reported."""
+class Hyperparameters(StrictBody):
+    """What is `auto` or null is chosen from the data and the model, and reported."""
 
     n_epochs: Epochs | None = None
     batch_size: BatchSize | None = None
@@ -40,42 +40,42 @@ class ReinforcementHyperparameters(Hyperparameters):
     eval_interval: Annotated[int, Field(ge=1, le=1_000_000)] | Auto | None = None
     eval_samples: Annotated[int, Field(ge=1, le=64)] | Auto | None = None
     reasoning_effort: Literal["default"] | None = None
-    """Our models have no other."""
+    """The models here have no other."""
 
 
-class Supervised(Wire):
+class Supervised(StrictBody):
     hyperparameters: Hyperparameters | None = None
 
 
-class Dpo(Wire):
+class Dpo(StrictBody):
     hyperparameters: DpoHyperparameters | None = None
 
 
-class Reinforcement(Wire):
+class Reinforcement(StrictBody):
     grader: dict[str, JsonValue]
     hyperparameters: ReinforcementHyperparameters | None = None
 
 
-class Method(Wire):
+class Method(StrictBody):
     type: Literal["supervised", "dpo", "reinforcement"]
     supervised: Supervised | None = None
     dpo: Dpo | None = None
     reinforcement: Reinforcement | None = None
 
 
-class Wandb(Wire):
+class Wandb(StrictBody):
     project: TrackerText
     name: TrackerText | None = None
     entity: TrackerText | None = None
     tags: Annotated[list[TrackerText], Field(max_length=50)] | None = None
 
 
-class Integration(Wire):
+class Integration(StrictBody):
     type: Literal["wandb"]
     wandb: Wandb
 
 
-class CreateJobRequest(Wire):
+class CreateJobRequest(StrictBody):
     model: Annotated[str, Field(min_length=1, max_length=4096)]
     training_file: FileId
     validation_file: FileId | None = None
@@ -85,7 +85,7 @@ class CreateJobRequest(Wire):
     integrations: Annotated[list[Integration], Field(max_length=1)] | None = None
     method: Method | None = None
     hyperparameters: Hyperparameters | None = None
-    """Before `method` there was only this."""
+    """The form from before `method` existed; older clients send it."""
 
 
 class JobError(BaseModel):

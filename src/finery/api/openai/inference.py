@@ -1,4 +1,4 @@
-"""`/v1/chat/completions` and `/v1/completions`: a model's name answers at once; its engine is started if none runs."""
+"""HTTP routes `/v1/chat/completions` and `/v1/completions`; a model's engine is started if none runs."""
 
 from typing import Annotated, Any
 
@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
 from finery.api.openai.model_names import named_model, unknown_model
-from finery.api.openai.pages import known_only
+from finery.api.openai.pages import refuse_unknown_parameters
 from finery.http.body import CONVERSATION
 from finery.http.engine_startup import pass_on_by_name
 from finery.http.engines import CHAT, COMPLETIONS
@@ -38,7 +38,7 @@ router = APIRouter(
     route_class=OpenAIRoute,
     tags=["openai: inference"],
     responses=ERRORS,
-    dependencies=[Depends(known_only)],
+    dependencies=[Depends(refuse_unknown_parameters)],
 )
 
 

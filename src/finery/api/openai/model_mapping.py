@@ -1,4 +1,4 @@
-"""Between the models that can be named and OpenAI's."""
+"""Lists, describes and deletes models for `/v1/models`, in OpenAI's form."""
 
 from collections.abc import Iterable
 
@@ -15,21 +15,21 @@ from finery.domain.context import DomainContext
 from finery.domain.runs.errors import RunNotFound
 from finery.domain.runs.output_removal import ForgottenOutput
 
-TOLD_KINDS = frozenset({"alias", "built-in", "fine-tuned"})
-"""An output's path stands for the same as its fine-tuned name."""
+LISTED_KINDS = frozenset({"alias", "built-in", "fine-tuned"})
+"""Without outputs: an output's path stands for the same model as its fine-tuned name."""
 
 
 def to_list(models: Iterable[ModelInfo]) -> ModelList:
-    return ModelList(data=[_told(model) for model in models if model.kind in TOLD_KINDS])
+    return ModelList(data=[_to_model(model) for model in models if model.kind in LISTED_KINDS])
 
 
-def described(session: Session, name: str, context: DomainContext, actor: Principal) -> Model:
-    """Of what is here under that name, be it listed or not. Raises UnknownModel."""
-    found = find_model(session, name, context, actor)
+def describe_model(session: Session, name: str, context: DomainContext, actor: Principal) -> Model:
+    """Describes the model of that name, be it listed or not. Raises UnknownModel."""
+    resolved = find_model(session, name, context, actor)
     listed = {model.name: model for model in catalog.list_models(session, context, actor)}
     if name in listed:
-        return _told(listed[name])
-    if found.is_on_hub:
+        return _to_model(listed[name])
+    if resolved.is_on_hub:
         raise UnknownModel(
             f"{name[:200]!r} is no model of this server; as a hub's name it can be trained and deployed, "
             "and whether the hub has it shows then"
@@ -37,12 +37,12 @@ def described(session: Session, name: str, context: DomainContext, actor: Princi
     return Model(id=name, created=0, owned_by=ORGANIZATION)
 
 
-def forget(session: Session, name: str, actor: Principal, home: HomeDirectory) -> ForgottenOutput | None:
-    """As runs.forget_output. Raises UnknownModel for what was not fine-tuned here."""
-    found = parse_fine_tuned(name)
-    if found is None or found.step is not None:
+def forget_model(session: Session, name: str, actor: Principal, home: HomeDirectory) -> ForgottenOutput | None:
+    """Forgets the output of the model's run (see runs.forget_output). Raises UnknownModel if no run here made it."""
+    fine_tuned = parse_fine_tuned(name)
+    if fine_tuned is None or fine_tuned.step is not None:
         raise UnknownModel(f"{name[:200]!r} is no fine-tuned model; only such can be deleted")
-    for run_id in found.run_ids:
+    for run_id in fine_tuned.run_ids:
         try:
             return runs.forget_output(session, run_id, actor, home)
         except RunNotFound:
@@ -50,6 +50,6 @@ def forget(session: Session, name: str, actor: Principal, home: HomeDirectory) -
     raise UnknownModel(f"there is no fine-tuned model {name[:200]!r}")
 
 
-def _told(model: ModelInfo) -> Model:
+def _to_model(model: ModelInfo) -> Model:
     created = int(model.created_at.timestamp()) if model.created_at is not None else 0
     return Model(id=model.name, created=created, owned_by=ORGANIZATION)

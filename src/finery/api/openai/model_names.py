@@ -1,4 +1,4 @@
-"""The names of models in requests, and what is said where nothing has such a name."""
+"""Resolves the model names of requests, and answers 404 with a hint for unknown ones."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -35,27 +35,25 @@ def find_model(
     field: str = "model",
     is_trained: bool = False,
 ) -> catalog.ResolvedModel:
-    """What stands for that name. Raises UnknownModel.
-
-    A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
-    administrator has said what stands for them.
-    """
+    """Returns the model of that name. Raises UnknownModel."""
     with unknown_model(name, context.models, field=field, is_trained=is_trained):
-        found = catalog.resolve(session, name, context, actor)
-    if found.is_on_hub and found.entry is None and "/" not in name:
+        model = catalog.resolve(session, name, context, actor)
+    # A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
+    # administrator has said what stands for them.
+    if model.is_on_hub and model.entry is None and "/" not in name:
         raise _unlisted(name, context.models, field, is_trained=is_trained)
-    return found
+    return model
 
 
 def check_models(session: Session, named: Mapping[str, str], context: DomainContext, actor: Principal) -> None:
-    """`named`: a place in the request → the name that stands there. Raises UnknownModel."""
+    """Checks the model names in `named`, by their fields in the request. Raises UnknownModel."""
     with read_beside_write(session) as reading:
         for field, name in named.items():
             find_model(reading, name, context, actor, field=field, is_trained=True)
 
 
 def named_model(body: Mapping[str, Any]) -> str:
-    """Raises RequestRefused."""
+    """Returns the body's model name. Raises RequestRefused."""
     name = body.get("model")
     if not isinstance(name, str) or not 0 < len(name) <= 4096:
         raise RequestRefused(
@@ -66,7 +64,7 @@ def named_model(body: Mapping[str, Any]) -> str:
 
 @contextmanager
 def unknown_model(name: str, models: ModelTable, *, field: str = "model", is_trained: bool = False) -> Iterator[None]:
-    """Here a model that is not there is a 404, as OpenAI's clients expect."""
+    """Turns errors about a model into UnknownModel, a 404, as OpenAI's clients expect."""
     try:
         yield
     except (ModelOnHub, WordUnknown) as error:
@@ -78,10 +76,10 @@ def unknown_model(name: str, models: ModelTable, *, field: str = "model", is_tra
 
 
 def _unlisted(name: str, models: ModelTable, field: str, *, is_trained: bool = False) -> UnknownModel:
-    """A hub's model can be named where it is to be trained, and nowhere else."""
     near = nearest(name[:200], [*models, *BUILTIN_MODELS])
     hint = f" (did you mean {near!r}?)" if near else ""
     known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
+    # A hub's model can be named where it is to be trained, and nowhere else.
     remedy = ", or name a hub's model as organization/name" if is_trained else ""
     return UnknownModel(
         f"no model here stands for {name[:200]!r}{hint}: add it to the server's model table "

@@ -1,4 +1,4 @@
-"""The wire types of models."""
+"""Response bodies of `/v1/models`."""
 
 from typing import Literal
 

@@ -1,13 +1,13 @@
-"""`/v1/models`."""
+"""HTTP routes of `/v1/models`."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
-from finery.api.openai.model_mapping import described, forget, to_list
+from finery.api.openai.model_mapping import describe_model, forget_model, to_list
 from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
-from finery.api.openai.pages import known_only
+from finery.api.openai.pages import refuse_unknown_parameters
 from finery.domain import catalog
 from finery.domain.runs import output_removal
 from finery.http.admission import WRITES, in_lane
@@ -23,27 +23,28 @@ router = APIRouter(
     route_class=OpenAIRoute,
     tags=["openai: models"],
     responses=ERRORS,
-    dependencies=[Depends(known_only)],
+    dependencies=[Depends(refuse_unknown_parameters)],
 )
 
 
 @router.get("", dependencies=[READ])
 def list_models(session: ReadSession, context: CurrentContext, user: CurrentUser) -> ModelList:
-    """The administrator's names, the built-in models, and the fine-tuned ones."""
+    """Lists the administrator's names, the built-in models, and the fine-tuned ones."""
     return to_list(catalog.list_models(session, context, user))
 
 
 @router.get("/{model:path}", dependencies=[READ])
 def retrieve_model(model: ModelName, session: ReadSession, context: CurrentContext, user: CurrentUser) -> Model:
-    return described(session, model, context, user)
+    return describe_model(session, model, context, user)
 
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 @in_lane(WRITES)
 def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentContext) -> ModelDeleted:
-    """A fine-tuned model's files go, and its checkpoints; its job stays."""
+    """Deletes a fine-tuned model's files and checkpoints; its job stays."""
     with changes.begin() as session:
-        forgotten = forget(session, model, changes.user, context.home)
+        forgotten = forget_model(session, model, changes.user, context.home)
+    # After a crash in between, the forgotten output is still on record, and its files are removed later.
     if forgotten is not None:
         output_removal.remove_files(forgotten)
         transact(changes.services, lambda session: output_removal.settle(session, forgotten))

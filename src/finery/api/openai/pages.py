@@ -1,4 +1,4 @@
-"""Pages in OpenAI's form: `after` names the last object of the page before."""
+"""Paging in OpenAI's form (`after` names the last object of the page before), and checks of query parameters."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -9,24 +9,27 @@ from finery.domain.errors import Issue
 from finery.domain.issues import UNKNOWN_KEY
 from finery.http.problems import RequestRefused, invalid_request
 
-Thing = TypeVar("Thing")
+Item = TypeVar("Item")
 
 
-async def known_only(request: Request) -> None:
-    """A dependency of routes. Raises RequestRefused for keys of the query that theirs does not name."""
+async def refuse_unknown_parameters(request: Request) -> None:
+    """Is a dependency of routes. Raises RequestRefused for query parameters that the route does not name."""
     known = {field.alias for field in request.scope["route"].dependant.query_params}
     for key in request.query_params:
         if key not in known:
             raise unknown_key(key)
 
 
-def page_after(things: Sequence[Thing], id_of: Callable[[Thing], str], after: str | None, limit: int) -> list[Thing]:
-    """One more than `limit` where there are more. Raises RequestRefused for an unknown `after`."""
+def page_after(items: Sequence[Item], id_of: Callable[[Item], str], after: str | None, limit: int) -> list[Item]:
+    """Returns `limit` items after the one with the id `after`, and one more where there is one.
+
+    Raises RequestRefused for an unknown `after`.
+    """
     if after is None:
-        return list(things[: limit + 1])
-    for index, thing in enumerate(things):
-        if id_of(thing) == after:
-            return list(things[index + 1 : index + 2 + limit])
+        return list(items[: limit + 1])
+    for index, item in enumerate(items):
+        if id_of(item) == after:
+            return list(items[index + 1 : index + 2 + limit])
     raise unknown_after(after)
 
 

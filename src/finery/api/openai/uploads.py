@@ -1,4 +1,4 @@
-"""`/v1/uploads`: files that come in parts."""
+"""HTTP routes of `/v1/uploads`: files that are uploaded in parts."""
 
 from functools import partial
 from typing import Annotated
@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute, RetryCount, is_retry
-from finery.api.openai.file_mapping import form_documentation, known_fields_only, to_part, to_upload
+from finery.api.openai.file_mapping import form_documentation, refuse_unknown_fields, to_part, to_upload
 from finery.api.openai.file_schemas import CompleteUploadRequest, CreateUploadRequest, UploadObject, UploadPartObject
-from finery.api.openai.pages import known_only
+from finery.api.openai.pages import refuse_unknown_parameters
 from finery.domain import files
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
@@ -24,7 +24,7 @@ router = APIRouter(
     route_class=OpenAIRoute,
     tags=["openai: files"],
     responses=ERRORS,
-    dependencies=[Depends(known_only)],
+    dependencies=[Depends(refuse_unknown_parameters)],
 )
 
 
@@ -53,10 +53,10 @@ async def add_upload_part(
     changes: CurrentChanges,
     retried: RetryCount = None,
 ) -> UploadPartObject:
-    """Parts may come in any order and side by side."""
+    """Stores a part; parts may come in any order and at the same time."""
     part = await receive_upload(request, context.home.blobs, parts=("data",))
     try:
-        known_fields_only(part, "data")
+        refuse_unknown_fields(part, "data")
         add = partial(files.add_part, home=context.home, actor=changes.user, is_retry=is_retry(retried))
         return to_part(await changes.make(lambda session: add(session, upload_id, part)))
     finally:
@@ -65,7 +65,7 @@ async def add_upload_part(
 
 @router.post("/{upload_id}/complete", dependencies=[WRITE])
 async def complete(upload_id: UploadId, body: CompleteUploadRequest, changes: CurrentChanges) -> UploadObject:
-    """The parts are joined in the order in which they are named."""
+    """Joins the parts to a file, in the order in which they are named."""
     return to_upload(await complete_upload(changes, upload_id, body.part_ids, body.md5))
 
 

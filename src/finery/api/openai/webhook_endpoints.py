@@ -1,11 +1,11 @@
-"""`/v1/webhook_endpoints`, and the event types that they may ask for."""
+"""HTTP routes of `/v1/webhook_endpoints` and `/v1/webhook_event_types`."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query
 
 from finery.api.openai.dialect import ERRORS, PREFIX, After, OpenAIRoute
-from finery.api.openai.pages import known_only
+from finery.api.openai.pages import refuse_unknown_parameters
 from finery.api.openai.webhook_events import EVENTS, sample_body
 from finery.api.openai.webhook_mapping import (
     to_changes,
@@ -42,7 +42,7 @@ router = APIRouter(
     route_class=OpenAIRoute,
     tags=["openai: webhooks"],
     responses=ERRORS,
-    dependencies=[Depends(known_only)],
+    dependencies=[Depends(refuse_unknown_parameters)],
 )
 
 
@@ -50,7 +50,7 @@ router = APIRouter(
 def create_webhook_endpoint(
     body: CreateWebhookEndpointRequest, session: WriteSession, context: CurrentContext, user: CurrentUser
 ) -> WebhookEndpointWithSecret:
-    """The signing secret is shown this once."""
+    """Creates an endpoint; its signing secret is shown this once."""
     return to_endpoint_with_secret(webhooks.create(session, to_new_webhook(body), context, user))
 
 
@@ -95,7 +95,7 @@ def rotate_webhook_endpoint_secret(
     context: CurrentContext,
     user: CurrentUser,
 ) -> WebhookEndpointWithSecret:
-    """The new secret is shown this once."""
+    """Draws a new signing secret, which is shown this once."""
     keep = body.keep_old_secret_active_for_24_hours
     return to_endpoint_with_secret(webhooks.rotate_secret(session, webhook_endpoint_id, context, user, keep_old=keep))
 
@@ -104,7 +104,7 @@ def rotate_webhook_endpoint_secret(
 async def test_webhook_endpoint(
     webhook_endpoint_id: EndpointId, body: TestRequest, changes: CurrentChanges
 ) -> WebhookEndpointTestResult:
-    """Sends a sample, and answers with what the receiver answers."""
+    """Sends a sample event, and answers with the receiver's status."""
     status = await status_of_test(changes, webhook_endpoint_id, sample_body(body.event_type, utc_now()))
     return WebhookEndpointTestResult(
         event_type=body.event_type, status_code=status, webhook_endpoint_id=webhook_endpoint_id

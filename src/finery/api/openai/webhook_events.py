@@ -1,4 +1,4 @@
-"""OpenAI's words for what happens to a fine-tuning job."""
+"""Webhook events of fine-tuning jobs, with OpenAI's types and bodies."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ def to_event_body(event: RunEvent) -> EventBody | None:
 
 
 def sample_body(type: str, at: datetime) -> EventBody:
-    """Of an event that did not happen."""
+    """Returns the body of a test event, which belongs to no job."""
     return _body(SAMPLE_ID, type, at, SAMPLE_JOB)
 
 
@@ -33,4 +33,4 @@ def _body(id: str, type: str, at: datetime, job_id: str) -> EventBody:
 
 
 EVENTS = EventMaker(tuple(TYPES.values()), to_event_body)
-"""Which webhooks may ask for."""
+"""The event types that a webhook may subscribe to, and their bodies."""

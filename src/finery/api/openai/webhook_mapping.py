@@ -1,4 +1,4 @@
-"""Between OpenAI's webhook endpoints and the core's webhooks."""
+"""Maps OpenAI's webhook endpoints to webhooks, and back."""
 
 from typing import Any
 
@@ -31,11 +31,11 @@ def to_endpoint_with_secret(webhook: WebhookWithSecret) -> WebhookEndpointWithSe
 
 def to_endpoint_page(webhooks: list[Webhook], *, after: str | None, limit: int) -> WebhookEndpointPage:
     """Raises RequestRefused for an unknown `after`."""
-    found = page_after(webhooks, lambda webhook: webhook.id, after, limit)
-    data = [to_endpoint(webhook) for webhook in found[:limit]]
+    page = page_after(webhooks, lambda webhook: webhook.id, after, limit)
+    data = [to_endpoint(webhook) for webhook in page[:limit]]
     return WebhookEndpointPage(
         data=data,
-        has_more=len(found) > limit,
+        has_more=len(page) > limit,
         first_id=data[0].id if data else None,
         last_id=data[-1].id if data else None,
     )

@@ -1,4 +1,4 @@
-"""The wire types of webhook endpoints."""
+"""Request and response bodies of `/v1/webhook_endpoints`."""
 
 from typing import Literal
 
@@ -69,9 +69,9 @@ class WebhookEndpointTestResult(BaseModel):
     object: Literal["webhook_endpoint.test"] = "webhook_endpoint.test"
     event_type: str
     status_code: int
-    """What the receiver answered."""
+    """The status of the receiver's answer."""
     success: Literal[True] = True
-    """There was an answer."""
+    """Always true: without an answer, this endpoint answers with an error."""
     webhook_endpoint_id: str
 
 
