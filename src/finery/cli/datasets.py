@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finery.cli.dataset_check import check
-from finery.cli.output import (
-    JsonOption,
-    YesOption,
-    age,
-    confirm,
-    print_facts,
-    print_json,
-    print_table,
-    printable,
-    size,
-)
+from finery.cli.output import JsonOption, YesOption, age, confirm, print_facts, print_json, print_table, printable, size
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:

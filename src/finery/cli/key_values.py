@@ -11,7 +11,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class SettingRefused(ValueError):
-    """A word that is no setting; the message is for the user."""
+    """Raised for a word that is no setting or label; the message is for the user."""
 
 
 def parse_settings(words: Iterable[str]) -> dict[str, object]:

@@ -5,14 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import (
-    JsonOption,
-    YesOption,
-    age,
-    confirm,
-    print_json,
-    print_table,
-)
+from finery.cli.output import JsonOption, YesOption, age, confirm, print_json, print_table
 from finery.cli.session import server
 from finery.cli.users import user_id_of
 

@@ -21,7 +21,7 @@ YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 def confirm(question: str, *, yes: bool, as_json: bool) -> None:
-    """Asks at a terminal before what cannot be undone; aborts the command where the answer is no."""
+    """Asks on a terminal before something that cannot be undone; the answer no ends the command."""
     if not yes and not as_json and sys.stdin.isatty():
         typer.confirm(question, abort=True)
 

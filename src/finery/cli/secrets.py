@@ -4,14 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import (
-    JsonOption,
-    YesOption,
-    age,
-    confirm,
-    print_json,
-    print_table,
-)
+from finery.cli.output import JsonOption, YesOption, age, confirm, print_json, print_table
 from finery.cli.secret_prompt import ask_secret
 from finery.cli.session import server
 

@@ -5,15 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import (
-    JsonOption,
-    YesOption,
-    age,
-    confirm,
-    print_facts,
-    print_json,
-    print_table,
-)
+from finery.cli.output import JsonOption, YesOption, age, confirm, print_facts, print_json, print_table
 from finery.cli.secret_prompt import PasswordStdin, ask_new_password, ask_password
 from finery.cli.session import fail, server
 from finery.contracts.permissions import Level

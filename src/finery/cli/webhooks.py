@@ -6,15 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import (
-    JsonOption,
-    YesOption,
-    age,
-    confirm,
-    print_facts,
-    print_json,
-    print_table,
-)
+from finery.cli.output import JsonOption, YesOption, age, confirm, print_facts, print_json, print_table
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""FineryClient: the native API's runs, models, deployments and chat as methods, and the groups of other methods."""
+"""FineryClient: methods for runs, models, deployments and chat, and the groups of further methods."""
 
 import time
 import uuid

@@ -18,7 +18,7 @@ LOCK_SECONDS = 10.0
 
 
 class CredentialsRefused(BadConnection):
-    """The file of keys cannot be used; the message names it and the remedy."""
+    """Raised when the file of keys cannot be used; the message names it and the remedy."""
 
     def __init__(self, path: Path, problem: str) -> None:
         super().__init__(f"{path}: {problem}")

@@ -15,7 +15,7 @@ class VersionList(Answer):
 
 
 class Datasets:
-    """In every method `dataset` is an id; `find` looks one up by name."""
+    """Takes an id wherever a parameter is called `dataset`; `find` looks one up by name."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport

@@ -9,7 +9,7 @@ from finery.contracts.run import Artifact
 
 
 class Answer(BaseModel):
-    """Ignores unknown keys, so that a newer server can say more."""
+    """Base class that ignores unknown keys, so that a newer server can say more."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

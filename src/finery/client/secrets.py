@@ -1,4 +1,4 @@
-"""Secrets: set and listed by name; no answer holds a value."""
+"""Client methods that store, list and delete secrets: `FineryClient.secrets`. No answer holds a value."""
 
 from typing import Literal
 

@@ -35,6 +35,7 @@ def list_jobs(
     offset: Offset = 0,
 ) -> Response:
     page = runs.list_page(session, to_filter(status, training_type), user, limit=limit, offset=offset)
+    # Serialised here, since FastAPI would validate up to 1,000 jobs once more.
     return Response(to_jobs(page.runs), media_type="application/json")
 
 

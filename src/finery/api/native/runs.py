@@ -46,6 +46,7 @@ def list_runs(
     cursor: Cursor = None,
 ) -> Response:
     page = runs.list_page(session, to_filter(status, recipe, label), user, limit=limit, cursor=cursor)
+    # Serialised here, since FastAPI would validate up to 1,000 runs a second time.
     return Response(page.model_dump_json(), media_type="application/json")
 
 
@@ -72,8 +73,8 @@ def pause_run(run_id: RunId, session: WriteSession, user: CurrentUser) -> Run:
 
 @router.post("/{run_id}/resume", dependencies=[WRITE])
 def resume_run(run_id: RunId, session: SubmitSession, context: CurrentContext, user: CurrentUser) -> Run:
-    """Queues a paused run again. Of a run that has ended, creates a new run that begins from its last whole checkpoint
-    and names it in `resumed_from`."""
+    """Queues a paused run again. Of a run that has ended, creates a new run that begins from its last whole checkpoint;
+    the new run's `resumed_from` names it."""
     return runs.resume(session, run_id, user, context)
 
 

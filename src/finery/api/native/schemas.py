@@ -105,7 +105,7 @@ class StoredDataset(Dataset):
 
 
 class VersionList(BaseModel):
-    """Newest first."""
+    """A dataset's versions, newest first."""
 
     versions: list[DatasetVersion]
 
@@ -125,7 +125,7 @@ class DatasetChanges(BaseModel):
 
 
 class WebhookList(BaseModel):
-    """Newest first."""
+    """Webhooks, newest first."""
 
     webhooks: list[Webhook]
 

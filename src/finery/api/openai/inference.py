@@ -46,7 +46,7 @@ router = APIRouter(
 async def create_chat_completion(
     request: Request, body: ChatBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
-    """Streamed where `stream` is true."""
+    """Answers a conversation, as a stream of events where `stream` is true."""
     name = named_model(body)
     with unknown_model(name, services.context.models):
         return await pass_on_by_name(request, services, name, user, CHAT, body)
@@ -56,7 +56,7 @@ async def create_chat_completion(
 async def create_completion(
     request: Request, body: CompletionBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
-    """Streamed where `stream` is true."""
+    """Completes a text, as a stream of events where `stream` is true."""
     name = named_model(body)
     with unknown_model(name, services.context.models):
         return await pass_on_by_name(request, services, name, user, COMPLETIONS, body)
