@@ -9,7 +9,7 @@ from finery.http.services import Services
 
 def check_data(services: Services, asked: CheckRequest, actor: Principal) -> DatasetCheck:
     with services.database.read() as session:
-        found = check_request.find(session, asked, actor, services.context)
-    check = check_request.inspect(asked, found, services.context)
+        located = check_request.locate(session, asked, actor, services.context)
+    check = check_request.inspect(asked, located, services.context)
     with services.database.read() as session:
-        return check_request.told(session, check, asked, actor, services.context)
+        return check_request.with_requested_names(session, check, asked, actor, services.context)

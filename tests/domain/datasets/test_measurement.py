@@ -130,7 +130,7 @@ class TestMeasure:
         asked: list[MeasurementRequest],
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        monkeypatch.setattr(measurement, "KEPT", 2)
+        monkeypatch.setattr(measurement, "MAX_CACHED", 2)
         for length in (64, 65, 66):
             measured(write(tmp_path, ROW), model, context, max_length=length)
         assert len(list((tmp_path / ".finery" / "measurements").iterdir())) == 2

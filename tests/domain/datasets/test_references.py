@@ -118,7 +118,7 @@ class TestPin:
             datasets.delete(session, rows.id, ANN)
         run = submit(database, home)
         with database.write() as session, pytest.raises(ReferenceGone, match="dataset:rows") as refused:
-            datasets.pin(session, run.number, resolved, asked_for="dataset:rows", field="eval_dataset_path")
+            datasets.pin(session, run.number, resolved, reference="dataset:rows", field="eval_dataset_path")
         assert refused.value.issues[0].field == "eval_dataset_path"
 
     def test_refusals_name_the_field(self, database: Database, home: Path, rows: Dataset) -> None:

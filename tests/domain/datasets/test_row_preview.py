@@ -10,7 +10,7 @@ from pyarrow import parquet
 from finery.contracts.stored_datasets import Preview
 from finery.domain.datasets import preview
 from finery.domain.datasets.errors import DatasetUnreadable
-from finery.domain.datasets.row_preview import LARGEST_ROW
+from finery.domain.datasets.row_preview import MAX_ROW_CHARACTERS
 from tests.domain.datasets.stored import lines
 
 
@@ -69,7 +69,7 @@ class TestPreview:
     def test_long_rows_are_cut(self, tmp_path: Path, value: Any) -> None:
         found = show(tmp_path / "a.jsonl", lines({"n": value}))
         assert found.is_cut
-        assert len(found.model_dump_json()) < 5 * LARGEST_ROW
+        assert len(found.model_dump_json()) < 5 * MAX_ROW_CHARACTERS
 
     def test_no_table(self, tmp_path: Path) -> None:
         with pytest.raises(DatasetUnreadable, match=r"a\.jsonl: .*zip"):

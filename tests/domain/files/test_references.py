@@ -37,7 +37,7 @@ class TestPinnedFile:
         with database.write() as session:
             files.delete(session, file.id, ANN)
         with database.write() as session, pytest.raises(ReferenceGone, match=file.id) as refused:
-            datasets.pin(session, run.number, resolved, asked_for=file.id, field="eval_dataset_path")
+            datasets.pin(session, run.number, resolved, reference=file.id, field="eval_dataset_path")
         assert refused.value.issues[0].field == "eval_dataset_path"
 
     @pytest.mark.every_database

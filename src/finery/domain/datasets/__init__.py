@@ -1,4 +1,4 @@
-"""Datasets: is this file fit for that recipe? And the store that keeps them, version by version."""
+"""Datasets: the store that keeps them version by version, and the checks of whether a file is fit for a recipe."""
 
 from finery.domain.datasets.blobs import NewFile, has_unused, remove_files, remove_strays, remove_unused
 from finery.domain.datasets.check import check_dataset

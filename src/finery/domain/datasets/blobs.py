@@ -1,7 +1,7 @@
-"""Stored files, each named by its content: written once, and removed when nothing refers to them any more.
+"""Stores files by their content, each once, and removes them when nothing refers to them any more.
 
-A file is there before its row, and goes after it. So a crash leaves files without a row at worst, and the next start
-removes them.
+A file is written before its row, and removed after it. So a crash leaves files without a row at worst, which the next
+start removes.
 """
 
 import re
@@ -19,25 +19,25 @@ from finery.kit.clock import utc_now
 from finery.kit.files import sync_directory
 from finery.models import BlobRow, DatasetPinRow, DatasetVersionRow, FileRow, RunRow
 
-SWEPT_AT_ONCE = 100
+MAX_REMOVED_AT_ONCE = 100
 _SUFFIX = re.compile(r"\.(json|jsonl|ndjson|csv|tsv|parquet|txt)(\.gz)?$")
 
 
 @dataclass(frozen=True)
 class NewFile:
-    """A file that is whole, synced, and on the blobs' file system. Storing it may move it away from its path."""
+    """A file that is complete, synced, and on the file system of the blobs. Storing it may move it from its path."""
 
     path: Path
     filename: str
-    """As the client called it, for people to read; never part of a path."""
+    """The client's name for the file, for people to read; it is never part of a path."""
     size_bytes: int
     sha256: str
 
     @property
     def suffix(self) -> str:
-        """Readers go by it; empty where they would not know it."""
-        found = _SUFFIX.search(self.filename.lower())
-        return found[0] if found else ""
+        """The suffix by which readers choose a format; empty where none would know it."""
+        match = _SUFFIX.search(self.filename.lower())
+        return match[0] if match else ""
 
 
 def blob_path(home: HomeDirectory, name: str) -> Path:
@@ -45,38 +45,41 @@ def blob_path(home: HomeDirectory, name: str) -> Path:
 
 
 def store_blob(session: Session, file: NewFile, home: HomeDirectory) -> BlobRow:
-    """The row of this content, locked until the transaction ends; the same content twice is stored once."""
+    """Return the row of this content, locked until the transaction ends. The same content is stored once."""
     row = session.scalars(_same_content(file)).one_or_none() or _insert(session, file, home)
     path = blob_path(home, row.name)
     if not path.is_file():
-        # Somebody lost it; here it is again. The row is locked, so that nobody removes it meanwhile.
+        # Somebody deleted the file by hand. The row is locked, so that no sweep removes the new one meanwhile.
         _place(file, path)
     return row
 
 
 def has_unused(session: Session) -> bool:
-    """Cheap, and without a lock."""
+    """Return whether `remove_unused` has anything to do; cheap, and without a lock."""
     return session.scalars(_unused().limit(1)).first() is not None
 
 
 def remove_unused(session: Session) -> list[str]:
-    """Forget blobs that nothing refers to; the names of their files, to be removed after the commit.
+    """Delete rows of blobs that nothing refers to; return the names of their files, to be removed after the commit.
 
-    Each row is locked before it is looked at again: who is about to refer to one either came first, and is seen, or
-    finds it gone.
+    Each row is locked and then checked again: a transaction that is about to refer to it either came first, and is
+    seen, or finds it gone.
     """
-    found = session.execute(_unused().limit(SWEPT_AT_ONCE)).all()
-    return [name for name, sha256, suffix in found if _remove(session, name, _content(sha256, suffix))]
+    unused = session.execute(_unused().limit(MAX_REMOVED_AT_ONCE)).all()
+    return [name for name, sha256, suffix in unused if _remove(session, name, _content(sha256, suffix))]
 
 
 def remove_files(home: HomeDirectory, names: list[str]) -> None:
-    """Of blobs whose rows are gone for good."""
+    """Remove the files of blobs whose rows were deleted and committed."""
     for name in names:
         blob_path(home, name).unlink(missing_ok=True)
 
 
 def remove_strays(session: Session, home: HomeDirectory) -> int:
-    """Remove files without a row, which a crash left. Only while nobody stores anything: at the server's start."""
+    """Remove files without a row, which a crash left, and return how many.
+
+    Only the server's start may call it: a file is there before its row while one is being stored.
+    """
     known = set(session.scalars(select(BlobRow.name)))
     strays = [path for path in home.blobs.glob("[0-9a-f][0-9a-f]/*") if path.name not in known]
     for path in strays:
@@ -89,7 +92,7 @@ def _unused() -> Select[str, str, str]:
 
 
 def _content(sha256: str, suffix: str) -> Select[BlobRow]:
-    """Whoever locks a blob looks for it this way: by one index all come to the locks in one order."""
+    """Select a blob by its content. All who lock blobs use this one index, and so take the locks in one order."""
     return select(BlobRow).where(BlobRow.sha256 == sha256, BlobRow.suffix == suffix)
 
 
@@ -98,7 +101,7 @@ def _same_content(file: NewFile) -> Select[BlobRow]:
 
 
 def _insert(session: Session, file: NewFile, home: HomeDirectory) -> BlobRow:
-    """Or the row of whoever was first with the same content."""
+    """Insert a row and place the file, or return the row of a concurrent request with the same content."""
     name = f"{file.sha256}.{secrets.token_hex(4)}{file.suffix}"
     values = {
         "name": name,
@@ -131,7 +134,7 @@ def _remove(session: Session, name: str, content: Select[BlobRow]) -> bool:
 
 
 def _is_used(name: InstrumentedAttribute[str] | str) -> ColumnElement[bool]:
-    """By a version, by a file, or by a run that is not finished."""
+    """The condition that a version, a file or an unfinished run refers to the blob."""
     versions = select(DatasetVersionRow.version).where(DatasetVersionRow.blob == name)
     pins = (
         select(DatasetPinRow.field)

@@ -1,4 +1,4 @@
-"""The check of a dataset before a run is accepted; a file that has not changed is read once."""
+"""Checks whether a file is fit for a recipe, before a run is accepted. An unchanged file is read once."""
 
 import os
 from collections import OrderedDict
@@ -20,7 +20,7 @@ class _Slot:
 
 
 class ReportCache:
-    """Bounded; threads that ask for the same report at the same time wait for one of them to make it."""
+    """A bounded cache. Of threads that want the same report at once one makes it, and the others wait."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -28,7 +28,7 @@ class ReportCache:
         self._slots: OrderedDict[Hashable, _Slot] = OrderedDict()
 
     def get_or_make(self, key: Hashable, make: Callable[[], DatasetReport]) -> DatasetReport:
-        """What `make` raises is not kept: the next to ask tries again."""
+        """Return the report of `key`. What `make` raises is not cached: the next caller tries again."""
         slot = self._slot(key)
         with slot.lock:
             if slot.report is None:
@@ -50,7 +50,7 @@ _reports = ReportCache(limit=256)
 def check_dataset(
     path: Path, *, recipe: str, entry_name: str | None = None, validation: Path | None = None
 ) -> DatasetReport:
-    """A report of data that a run may train on. Raises DatasetNotFound and DatasetRefused."""
+    """Return the report of data that a run may train on. Raises DatasetNotFound and DatasetRefused."""
     report = report_on(path, recipe=recipe, entry_name=entry_name, validation=validation)
     if report.unreadable or not report.invalid:
         if report.refusal:
@@ -62,12 +62,12 @@ def check_dataset(
 def report_on(
     path: Path, *, recipe: str, entry_name: str | None = None, validation: Path | None = None
 ) -> DatasetReport:
-    """The report, issues and all: `ok` says whether a run may train on it.
+    """Return the report with all issues; its `ok` says whether a run may train on the data.
 
     Raises DatasetNotFound, and DatasetRefused where no report can be made.
     """
-    source = _opened(path, entry_name)
-    other = _opened(validation, None) if validation is not None else None
+    source = _open(path, entry_name)
+    other = _open(validation, None) if validation is not None else None
     key = (recipe, entry_name, _state(path, source), other and validation and _state(validation, other))
     try:
         return _reports.get_or_make(key, lambda: examine(source, recipe, other))
@@ -75,7 +75,7 @@ def report_on(
         raise DatasetRefused.for_file(path, f"cannot be read: {error.strerror}") from error
 
 
-def _opened(path: Path, entry_name: str | None) -> Source:
+def _open(path: Path, entry_name: str | None) -> Source:
     try:
         if not path.exists():
             raise DatasetNotFound(path)
@@ -90,8 +90,11 @@ def _opened(path: Path, entry_name: str | None) -> Source:
 
 
 def state_of_rows(path: Path, entry_name: str | None) -> Hashable:
-    """Changes whenever the rows that are read there do, a folder's also. Raises DatasetNotFound and DatasetRefused."""
-    return _state(path, _opened(path, entry_name))
+    """Return a value that changes whenever the rows at `path` do, which may be a folder.
+
+    Raises DatasetNotFound and DatasetRefused.
+    """
+    return _state(path, _open(path, entry_name))
 
 
 def _state(path: Path, source: Source) -> Hashable:
@@ -99,7 +102,7 @@ def _state(path: Path, source: Source) -> Hashable:
 
 
 def state_of(path: Path) -> Hashable:
-    """Changes whenever the file does, also where its time of change was set back."""
+    """Return a value that changes whenever the file does, also where its modification time was set back."""
     try:
         status = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

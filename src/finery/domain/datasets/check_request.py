@@ -1,4 +1,4 @@
-"""A check of data that somebody asks for; what is wrong is the answer, not an error."""
+"""Checks data on request: what is wrong with them is the result, not an error."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from finery.kit.paths import PathRefused
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """What is to be checked, as it was named."""
+    """What is to be checked, as the request names it."""
 
     path: str
     recipe: str
@@ -32,58 +32,67 @@ class CheckRequest:
 
 
 @dataclass(frozen=True)
-class Found:
-    """Where it lies."""
+class LocatedCheck:
+    """Where the data and the model of a check are."""
 
     path: Path
     validation: Path | None
     model: str | None
 
 
-def find(session: Session, asked: CheckRequest, actor: Principal, context: DomainContext) -> Found:
+def locate(session: Session, request: CheckRequest, actor: Principal, context: DomainContext) -> LocatedCheck:
     """Raises DatasetNotFound, DatasetRefused, ModelNotFound, and what a reference to a stored dataset may raise."""
-    if asked.recipe not in learning_recipes():
+    if request.recipe not in learning_recipes():
         known = ", ".join(learning_recipes())
         raise DatasetRefused(
             f"recipe: learns from no dataset; known: {known}", issues=[Issue("recipe", f"known: {known}")]
         )
-    validation = asked.validation_path
-    return Found(
-        path=_located(session, "path", asked.path, actor, context),
-        validation=None if validation is None else _located(session, "validation_path", validation, actor, context),
-        model=None if asked.model is None else resolve_model(session, asked.model, context, actor),
+    validation = request.validation_path
+    return LocatedCheck(
+        path=_locate(session, "path", request.path, actor, context),
+        validation=None if validation is None else _locate(session, "validation_path", validation, actor, context),
+        model=None if request.model is None else resolve_model(session, request.model, context, actor),
     )
 
 
-def inspect(asked: CheckRequest, found: Found, context: DomainContext) -> DatasetCheck:
-    """Takes as long as the data is large: no session should be open. Raises DatasetNotFound and DatasetRefused."""
-    report = report_on(found.path, recipe=asked.recipe, entry_name=asked.entry_name, validation=found.validation)
-    if found.model is None or not report.ok:
+def inspect(request: CheckRequest, located: LocatedCheck, context: DomainContext) -> DatasetCheck:
+    """Check and measure the data, which takes long where they are large: no session should be open.
+
+    Raises DatasetNotFound and DatasetRefused.
+    """
+    report = report_on(
+        located.path, recipe=request.recipe, entry_name=request.entry_name, validation=located.validation
+    )
+    if located.model is None or not report.ok:
         return dataset_check_of(report, None)
     measured = try_to_measure(
-        found.path,
-        recipe=asked.recipe,
-        model=found.model,
-        max_length=asked.max_length,
+        located.path,
+        recipe=request.recipe,
+        model=located.model,
+        max_length=request.max_length,
         context=context,
-        entry_name=asked.entry_name,
+        entry_name=request.entry_name,
     )
     return dataset_check_of(report, measured)
 
 
-def told(
-    session: Session, check: DatasetCheck, asked: CheckRequest, actor: Principal, context: DomainContext
+def with_requested_names(
+    session: Session, check: DatasetCheck, request: CheckRequest, actor: Principal, context: DomainContext
 ) -> DatasetCheck:
-    """With the files as they were named. Raises DatasetNotFound where a folder's entry led to what is hidden."""
-    _refuse_hidden(session, check.file, "path", asked.path, actor, context)
-    update: dict[str, object] = {"file": Path(asked.path)}
+    """Return the result with the files as the request names them.
+
+    Raises DatasetNotFound where an entry in a folder's dataset_info.json led to a file that `actor` may not see.
+    """
+    _refuse_hidden(session, check.file, "path", request.path, actor, context)
+    update: dict[str, object] = {"file": Path(request.path)}
     if check.overlap is not None:
-        _refuse_hidden(session, check.overlap.file, "validation_path", asked.validation_path or "", actor, context)
-        update["overlap"] = check.overlap.model_copy(update={"file": Path(asked.validation_path or "")})
+        validation = request.validation_path or ""
+        _refuse_hidden(session, check.overlap.file, "validation_path", validation, actor, context)
+        update["overlap"] = check.overlap.model_copy(update={"file": Path(validation)})
     return check.model_copy(update=update)
 
 
-def _located(session: Session, field: str, text: str, actor: Principal, context: DomainContext) -> Path:
+def _locate(session: Session, field: str, text: str, actor: Principal, context: DomainContext) -> Path:
     stored = resolve_reference(session, text, actor, context)
     if stored is not None:
         return stored.path

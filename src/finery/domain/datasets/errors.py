@@ -24,7 +24,7 @@ class DatasetRefused(DomainError):
     def __init__(self, message: str, *, issues: Sequence[Issue] = (), total: int = 1) -> None:
         super().__init__(message, issues=issues)
         self.total = total
-        """How many rows have an issue; `issues` are the first of them."""
+        """How many rows have issues; `issues` are those of the first."""
 
     @classmethod
     def for_file(cls, path: Path, reason: str) -> "DatasetRefused":

@@ -1,7 +1,6 @@
-"""What a dataset is to a model, in tokens; measured once for a file that does not change."""
+"""Measures a dataset in a model's tokens, and caches the result while the files do not change."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 from threading import BoundedSemaphore
 from typing import Any
@@ -25,9 +24,9 @@ from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
 from finery.domain.errors import Issue
 from finery.kit.files import write_atomically
 
-FORMAT = 1
-"""Of what is kept; a number of its own for each way of counting."""
-KEPT = 500
+CACHE_FORMAT = 1
+"""It rises with each change of what is counted or cached."""
+MAX_CACHED = 500
 CHECKS_AT_ONCE = 4
 
 _turns = BoundedSemaphore(CHECKS_AT_ONCE)
@@ -43,10 +42,12 @@ def measure(
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
 ) -> Measurement | NotMeasured:
-    """`path` and `model` are resolved. Raises NotMeasurable for a model whose tokenizer cannot be used, and
-    DatasetRefused where the model's template fails on all rows, or no row leaves a token to learn.
+    """Measure the data at `path` in the tokens of `model`, both resolved.
+
+    Raises NotMeasurable for a model whose tokenizer cannot be used, and DatasetRefused where its template fails on all
+    rows, or no row leaves a token to learn.
     """
-    found = try_to_measure(
+    result = try_to_measure(
         path,
         recipe=recipe,
         model=model,
@@ -55,17 +56,17 @@ def measure(
         entry_name=entry_name,
         config=config,
     )
-    if isinstance(found, MeasurementRefused):
-        raise NotMeasurable(found.refused)
-    if isinstance(found, Measurement):
-        refuse_misfit(path, found)
-    return found
+    if isinstance(result, MeasurementRefused):
+        raise NotMeasurable(result.refused)
+    if isinstance(result, Measurement):
+        refuse_misfit(path, result)
+    return result
 
 
-def refuse_misfit(path: Path, found: Measurement) -> None:
-    """Raises DatasetRefused where the model can learn nothing from it."""
-    if misfit := misfit_of(found):
-        issues = [Issue(field="", message=failure.reason, line=failure.line) for failure in found.failures]
+def refuse_misfit(path: Path, measurement: Measurement) -> None:
+    """Raises DatasetRefused where the model can learn nothing from the data."""
+    if misfit := misfit_of(measurement):
+        issues = [Issue(field="", message=failure.reason, line=failure.line) for failure in measurement.failures]
         raise DatasetRefused(f"{path.name}: {misfit}", issues=issues or [Issue(field="", message=misfit)])
 
 
@@ -79,7 +80,7 @@ def try_to_measure(
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
 ) -> MeasurementResult:
-    """As `measure`, but what is wrong is the answer."""
+    """Measure as `measure` does, but return what is wrong instead of raising it."""
     rules = RECIPES[recipe].tokens
     if rules is None:
         return not_measured(recipe)
@@ -93,11 +94,17 @@ def try_to_measure(
         models_cache=context.home.models,
         max_length=max_length,
     )
-    return kept_or_made(request, context, _in_turn)
+    file = cache_file(request, context)
+    cached = read_cached(file)
+    if cached is not None:
+        return cached
+    result = _measure_in_turn(request)
+    write_cached(file, result)
+    return result
 
 
-def _in_turn(request: MeasurementRequest) -> MeasurementResult:
-    """A process for each would take the machine's memory, and a thread for each those of other requests."""
+def _measure_in_turn(request: MeasurementRequest) -> MeasurementResult:
+    # More processes at once would take the machine's memory, and waiting would hold the threads of other requests.
     if not _turns.acquire(blocking=False):
         return NotMeasured(reason="too many other datasets are being measured; ask again later")
     try:
@@ -106,48 +113,37 @@ def _in_turn(request: MeasurementRequest) -> MeasurementResult:
         _turns.release()
 
 
-def kept_or_made(
-    request: MeasurementRequest, context: DomainContext, make: Callable[[MeasurementRequest], MeasurementResult]
-) -> MeasurementResult:
-    """Only what was measured is kept: another time may be better. Raises DatasetNotFound and DatasetRefused."""
-    file = file_of(request, context)
-    if (kept := kept_in(file)) is not None:
-        return kept
-    found = make(request)
-    keep(file, found)
-    return found
-
-
-def keep(file: Path, found: MeasurementResult) -> None:
-    if isinstance(found, Measurement):
+def write_cached(file: Path, result: MeasurementResult) -> None:
+    """Cache a measurement. What could not be measured is not cached, since it may work the next time."""
+    if isinstance(result, Measurement):
         file.parent.mkdir(parents=True, exist_ok=True)
-        _forget_oldest(file.parent)
-        write_atomically(file, found.model_dump_json().encode())
+        _remove_oldest(file.parent)
+        write_atomically(file, result.model_dump_json().encode())
 
 
-def kept_in(file: Path) -> Measurement | None:
+def read_cached(file: Path) -> Measurement | None:
     try:
         return Measurement.model_validate_json(file.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
 
 
-def file_of(request: MeasurementRequest, context: DomainContext) -> Path:
-    """Where it is kept. Raises DatasetNotFound and DatasetRefused."""
+def cache_file(request: MeasurementRequest, context: DomainContext) -> Path:
+    """Return the file for the result of this request on these data. Raises DatasetNotFound and DatasetRefused."""
     rows = state_of_rows(request.dataset, request.entry)
-    state = [FORMAT, request.model_dump_json(), rows, _state_of_model(request.model)]
+    state = [CACHE_FORMAT, request.model_dump_json(), rows, _state_of_model(request.model)]
     return context.home.state / "measurements" / f"{hashlib.sha256(repr(state).encode()).hexdigest()[:32]}.json"
 
 
 def _state_of_model(model: str) -> object:
-    """Changes with the files that make a tokenizer; a built-in model and one of the hub go by their name."""
+    """Return a value that changes with the files of the tokenizer. Models without a folder are known by their name."""
     folder = Path(model)
     if not folder.is_absolute():
         return ()
     return [state_of(file) for file in sorted(folder.iterdir()) if file.suffix in (".json", ".jinja", ".model")]
 
 
-def _forget_oldest(folder: Path) -> None:
+def _remove_oldest(folder: Path) -> None:
     files = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
-    for file in files[: max(0, len(files) - KEPT + 1)]:
+    for file in files[: max(0, len(files) - MAX_CACHED + 1)]:
         file.unlink(missing_ok=True)

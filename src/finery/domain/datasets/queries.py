@@ -1,4 +1,4 @@
-"""Finding a stored dataset's rows, and what they are outside of the domain."""
+"""Finds and locks rows of stored datasets and their versions, and maps them to contracts."""
 
 from sqlalchemy import ColumnElement, Select, and_, false, or_, select, true
 from sqlalchemy.orm import Session
@@ -8,19 +8,19 @@ from finery.contracts.stored_datasets import REFERENCE, Dataset, DatasetVersion
 from finery.domain.datasets.errors import DatasetNotYours, StoredDatasetNotFound, VersionNotFound
 from finery.models import BlobRow, DatasetRow, DatasetVersionRow
 
-Found = tuple[DatasetRow, DatasetVersionRow, BlobRow]
+VersionedDataset = tuple[DatasetRow, DatasetVersionRow, BlobRow]
 
 
 def visible_to(actor: Principal) -> ColumnElement[bool]:
-    """One's own and the shared ones; all, for those who see all."""
+    """The condition that the actor may see a dataset: it is their own or shared, or they see all."""
     if actor.sees_all_datasets:
         return true()
-    # What has no owner is not theirs who have no account.
+    # An actor without an account does not own what has no owner.
     return or_(DatasetRow.shared, false() if actor.user_id is None else owned_by(actor))
 
 
 def owned_by(actor: Principal) -> ColumnElement[bool]:
-    """Among these their names are unique."""
+    """The condition that a dataset is the actor's own; names are unique among these."""
     return DatasetRow.owner_key == owner_key(actor)
 
 
@@ -29,32 +29,35 @@ def owner_key(actor: Principal) -> str:
 
 
 def with_newest(actor: Principal) -> Select[DatasetRow, DatasetVersionRow, BlobRow]:
-    """The datasets that `actor` may see, each with its newest version."""
+    """Select the datasets that `actor` may see, each with its newest version."""
     newest = and_(DatasetVersionRow.dataset_id == DatasetRow.id, DatasetVersionRow.version == DatasetRow.newest)
     query = select(DatasetRow, DatasetVersionRow, BlobRow).join(DatasetVersionRow, newest)
     return query.join(BlobRow, BlobRow.name == DatasetVersionRow.blob).where(visible_to(actor))
 
 
-def find_newest(session: Session, dataset_id: str, actor: Principal) -> Found:
-    """Raises StoredDatasetNotFound, also for other users' private ones."""
-    found = session.execute(with_newest(actor).where(DatasetRow.id == dataset_id)).one_or_none()
-    if found is None:
+def find_newest(session: Session, dataset_id: str, actor: Principal) -> VersionedDataset:
+    """Return a dataset with its newest version. Raises StoredDatasetNotFound, also where `actor` may not see it."""
+    rows = session.execute(with_newest(actor).where(DatasetRow.id == dataset_id)).one_or_none()
+    if rows is None:
         raise StoredDatasetNotFound(dataset_id)
-    return found
+    return rows
 
 
 def find_version(session: Session, row: DatasetRow, version: int) -> tuple[DatasetVersionRow, BlobRow]:
     """Raises VersionNotFound."""
     query = select(DatasetVersionRow, BlobRow).join(BlobRow, BlobRow.name == DatasetVersionRow.blob)
-    wanted = query.where(DatasetVersionRow.dataset_id == row.id, DatasetVersionRow.version == version)
-    found = session.execute(wanted).one_or_none()
-    if found is None:
+    query = query.where(DatasetVersionRow.dataset_id == row.id, DatasetVersionRow.version == version)
+    rows = session.execute(query).one_or_none()
+    if rows is None:
         raise VersionNotFound(row.name, version, row.newest)
-    return found
+    return rows
 
 
 def lock_own(session: Session, dataset_id: str, actor: Principal) -> DatasetRow:
-    """The row, fresh, and nobody else's until the transaction ends. Raises StoredDatasetNotFound, DatasetNotYours."""
+    """Return the row of a dataset that `actor` may change, read anew and locked until the transaction ends.
+
+    Raises StoredDatasetNotFound, DatasetNotYours.
+    """
     query = select(DatasetRow).where(DatasetRow.id == dataset_id, visible_to(actor))
     row = session.scalars(query.with_for_update().execution_options(populate_existing=True)).one_or_none()
     if row is None:

@@ -1,4 +1,4 @@
-"""`dataset:<id or name>[@<version>]`: a stored dataset where a path may stand, and what a run holds of it."""
+"""Resolves `dataset:<id or name>[@<version>]`, which may stand where a path may, and pins what a run reads."""
 
 import re
 from collections.abc import Iterator
@@ -32,48 +32,50 @@ class ResolvedDataset:
     sha256: str
     suffix: str
     dataset_id: str | None
-    """None, like its version, for a file that belongs to no dataset."""
+    """None, as `version` is, for an uploaded file that belongs to no dataset."""
     version: int | None
     file_id: str | None = None
-    """Of an uploaded file that belongs to no dataset."""
+    """The id of an uploaded file that belongs to no dataset."""
 
     @property
     def reference(self) -> str | None:
-        """With the version, so that it means the same for ever."""
+        """The reference with the version, which means the same for ever; None for an uploaded file."""
         if self.dataset_id is None or self.version is None:
             return None
         return reference_to(self.dataset_id, self.version)
 
     def record(self) -> StoredVersion:
-        """What is kept of it on the run, for good."""
+        """Return what the run stores of it, for good."""
         return StoredVersion(dataset=self.dataset_id, version=self.version, sha256=self.sha256)
 
 
 def resolve_reference(session: Session, text: str, actor: Principal, context: DomainContext) -> ResolvedDataset | None:
-    """None when `text` is no reference. Raises StoredDatasetNotFound, VersionNotFound, AmbiguousReference.
+    """Return the dataset, or None when `text` is no reference.
 
     It is read in a session of its own, which ends here: the caller's transaction, and with it SQLite's only write
-    lock, is not to begin before a long look at the data. What changes in between, `pin` finds.
+    lock, should not begin before the data are checked, which takes long. `pin` notices what changes in between. Raises
+    StoredDatasetNotFound, VersionNotFound, AmbiguousReference.
     """
     if not text.startswith(REFERENCE):
         return None
-    found = _REFERENCE.fullmatch(text)
-    if found is None:
+    match = _REFERENCE.fullmatch(text)
+    if match is None:
         raise StoredDatasetNotFound(text.removeprefix(REFERENCE))
     with read_beside_write(session) as reading:
-        dataset_id = _find_id(reading, found["name"], actor)
+        dataset_id = _find_id(reading, match["name"], actor)
         row, version, blob = find_newest(reading, dataset_id, actor)
-        if found["version"] is not None:
-            version, blob = find_version(reading, row, int(found["version"]))
+        if match["version"] is not None:
+            version, blob = find_version(reading, row, int(match["version"]))
         path = blob_path(context.home, blob.name)
         return ResolvedDataset(path, blob.name, blob.sha256, blob.suffix, row.id, version.version)
 
 
-def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, asked_for: str, field: str) -> None:
-    """Hold what an accepted run reads, until the run is finished. Raises ReferenceGone when it was deleted meanwhile.
+def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, reference: str, field: str) -> None:
+    """Keep what an accepted run reads from being deleted until the run is finished.
 
-    The share lock makes a deletion wait for this transaction, and see the pin; a deletion that came first is seen here.
+    `reference` and `field` are for the message. Raises ReferenceGone when it was deleted meanwhile.
     """
+    # The share lock makes a deletion wait for this transaction, and see the pin; one that came first is seen here.
     if resolved.dataset_id is not None:
         kept = select(DatasetRow.id).where(DatasetRow.id == resolved.dataset_id).with_for_update(read=True)
         version = select(DatasetVersionRow.version).where(
@@ -82,12 +84,12 @@ def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, asked_f
             DatasetVersionRow.blob == resolved.blob,
         )
         if session.scalar(kept) is None or session.scalar(version) is None:
-            raise ReferenceGone(asked_for, field=field)
+            raise ReferenceGone(reference, field=field)
     else:
-        # A file's content may outlive it: as another file's, or until it is cleared away.
+        # The content may outlive the file: another file may have it, or the next sweep removes it.
         kept = select(FileRow.id).where(FileRow.id == resolved.file_id).with_for_update(read=True)
         if session.scalar(kept) is None:
-            raise ReferenceGone(asked_for, field=field)
+            raise ReferenceGone(reference, field=field)
     session.add(
         DatasetPinRow(
             run_number=run_number,
@@ -102,7 +104,7 @@ def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, asked_f
 
 @contextmanager
 def named_by_reference(text: str, path: Path) -> Iterator[None]:
-    """A stored file's name says nothing to its user: what is wrong with it is said of what they named."""
+    """Replace a stored file's name, which says nothing to its user, by their reference in a DatasetRefused."""
     try:
         yield
     except DatasetRefused as error:
@@ -113,7 +115,7 @@ def named_by_reference(text: str, path: Path) -> Iterator[None]:
 
 
 def _find_id(session: Session, name: str, actor: Principal) -> str:
-    """An id, else the name of one's own dataset, else that of one that others share."""
+    """Find a dataset by its id, else by its name among the actor's own, else among those that others share."""
     by_id = select(DatasetRow.id).where(DatasetRow.id == name, visible_to(actor))
     own = select(DatasetRow.id).where(DatasetRow.name == name, owned_by(actor), visible_to(actor))
     others = select(DatasetRow.id).where(DatasetRow.name == name, visible_to(actor)).order_by(DatasetRow.number)

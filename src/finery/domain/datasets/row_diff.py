@@ -1,4 +1,4 @@
-"""Two files of rows, compared as sets with counts; memory stays flat, whatever they hold."""
+"""Compares the rows of two files as multisets, in constant memory."""
 
 import hashlib
 import heapq
@@ -11,26 +11,26 @@ from typing import Self
 import msgspec
 
 from finery.contracts.stored_datasets import DatasetDiff, DiffSide, PreviewRow
-from finery.domain.datasets.row_preview import reading, show_row
+from finery.domain.datasets.row_preview import preview_row, refuse_unreadable
 from finery.kit.tables import BrokenRow, Row, scan_rows
 
 PARTITIONS = 64
-"""Rows are compared a part at a time: those whose hashes begin alike."""
+"""Rows are compared one part at a time: those whose hashes have the same first byte modulo PARTITIONS."""
 SPOOL_BYTES = 64 << 10
-"""Of a part; what is more goes to a temporary file."""
+"""A larger part goes to a temporary file."""
 HASH_BYTES = 16
 NUMBER_BYTES = 8
 ENTRY_BYTES = HASH_BYTES + NUMBER_BYTES
-FIRST = 5
-"""How many rows that came or went are shown."""
+MAX_SHOWN = 5
+"""How many added and how many removed rows are shown."""
 
 
 def diff(old: Path, new: Path, *, old_name: str, new_name: str) -> DatasetDiff:
-    """Rows are equal when their content is, whatever the order of their keys. Raises DatasetUnreadable."""
+    """Compare rows by their content, whatever the order of their keys. Raises DatasetUnreadable."""
     with ExitStack() as stack:
         before = stack.enter_context(_Side(old, old_name))
         after = stack.enter_context(_Side(new, new_name))
-        kept, removed, added = 0, _First(), _First()
+        kept, removed, added = 0, _FirstRows(), _FirstRows()
         for index in range(PARTITIONS):
             gone = before.part(index)
             for digest, numbers in after.part(index).items():
@@ -53,7 +53,7 @@ def diff(old: Path, new: Path, *, old_name: str, new_name: str) -> DatasetDiff:
 
 
 def row_hash(value: object) -> bytes:
-    """Of the row in canonical JSON."""
+    """Return the hash of the row in canonical JSON."""
     canonical = msgspec.json.encode(value, enc_hook=str, order="sorted")
     return hashlib.blake2b(canonical, digest_size=HASH_BYTES).digest()
 
@@ -70,8 +70,8 @@ class _Side:
         self._unreadable = 0
 
     def __enter__(self) -> Self:
-        with ExitStack() as stack, reading(self._name):
-            self._files = [stack.enter_context(_spool()) for _ in range(PARTITIONS)]
+        with ExitStack() as stack, refuse_unreadable(self._name):
+            self._files = [stack.enter_context(SpooledTemporaryFile(SPOOL_BYTES)) for _ in range(PARTITIONS)]
             for row in scan_rows(self._path):
                 self._add(row)
             self._stack = stack.pop_all()
@@ -85,7 +85,7 @@ class _Side:
         return DiffSide(rows=self._rows, unreadable=self._unreadable)
 
     def part(self, index: int) -> dict[bytes, list[int]]:
-        """Hash → the numbers of the rows that have it, in order."""
+        """Return the hashes of a part, each with the numbers of its rows in order."""
         self._files[index].seek(0)
         data = self._files[index].read()
         found: dict[bytes, list[int]] = {}
@@ -103,12 +103,8 @@ class _Side:
         self._files[digest[0] % PARTITIONS].write(digest + row.number.to_bytes(NUMBER_BYTES))
 
 
-def _spool() -> SpooledTemporaryFile[bytes]:
-    return SpooledTemporaryFile(SPOOL_BYTES)
-
-
-class _First:
-    """Counts rows, and remembers the first of them."""
+class _FirstRows:
+    """Counts rows, and keeps the numbers of the first MAX_SHOWN."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -116,9 +112,9 @@ class _First:
 
     def add(self, numbers: list[int]) -> None:
         self.count += len(numbers)
-        self.numbers = heapq.nsmallest(FIRST, [*self.numbers, *numbers[:FIRST]])
+        self.numbers = heapq.nsmallest(MAX_SHOWN, [*self.numbers, *numbers[:MAX_SHOWN]])
 
 
 def _show(path: Path, numbers: list[int]) -> list[PreviewRow]:
     found = islice(scan_rows(path, wanted=frozenset(numbers).__contains__), len(numbers))
-    return [show_row(row)[0] for row in found] if numbers else []
+    return [preview_row(row)[0] for row in found] if numbers else []

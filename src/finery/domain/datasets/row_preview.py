@@ -1,4 +1,4 @@
-"""The rows of a stored file, a few of them shown."""
+"""Previews rows of a stored file as JSON, cut to a bounded size."""
 
 import math
 from collections.abc import Iterator
@@ -12,34 +12,34 @@ from finery.contracts.stored_datasets import Preview, PreviewRow
 from finery.domain.datasets.errors import DatasetUnreadable
 from finery.kit.tables import BrokenRow, Row, UnreadableTable, scan_rows
 
-LARGEST_ROW = 64 << 10
-"""In characters; what a row has beyond that is not shown."""
-DEEPEST = 20
+MAX_ROW_CHARACTERS = 64 << 10
+"""A row is cut there."""
+MAX_DEPTH = 20
 CUT = "…"
 
 
 def preview(path: Path, *, offset: int, limit: int, filename: str) -> Preview:
-    """`limit` rows after the first `offset`. Raises DatasetUnreadable."""
-    with reading(filename):
+    """Return `limit` rows after the first `offset`. Raises DatasetUnreadable."""
+    with refuse_unreadable(filename):
         found = list(islice(scan_rows(path, wanted=lambda number: number > offset), limit + 1))
-    shown = [show_row(row) for row in found[:limit]]
+    shown = [preview_row(row) for row in found[:limit]]
     return Preview(
         rows=[row for row, _ in shown], is_cut=any(is_cut for _, is_cut in shown), has_more=len(found) > limit
     )
 
 
-def show_row(row: Row | BrokenRow) -> tuple[PreviewRow, bool]:
-    """As JSON has it, and whether something was cut off."""
+def preview_row(row: Row | BrokenRow) -> tuple[PreviewRow, bool]:
+    """Return the row as JSON has it, and whether something was cut off."""
     if isinstance(row, BrokenRow):
         return PreviewRow(number=row.number, line=row.line, value=None, problem=row.reason), False
-    shower = _Shower()
-    value = {key: shower.show(item, DEEPEST) for key, item in row.value.items()}
-    return PreviewRow(number=row.number, line=row.line, value=value), shower.is_cut
+    converter = _JsonConverter()
+    value = {key: converter.convert(item, MAX_DEPTH) for key, item in row.value.items()}
+    return PreviewRow(number=row.number, line=row.line, value=value), converter.is_cut
 
 
 @contextmanager
-def reading(filename: str) -> Iterator[None]:
-    """What is wrong with the file as a whole, in the user's words."""
+def refuse_unreadable(filename: str) -> Iterator[None]:
+    """Raise DatasetUnreadable, which names the file as its user does, where the block finds it unreadable."""
     try:
         yield
     except UnreadableTable as error:
@@ -48,22 +48,22 @@ def reading(filename: str) -> Iterator[None]:
         raise DatasetUnreadable(filename, "was deleted while it was read") from error
 
 
-class _Shower:
-    """What JSON has no word for becomes text."""
+class _JsonConverter:
+    """Converts one row: what JSON cannot represent becomes text, and what exceeds the bounds is cut."""
 
     def __init__(self) -> None:
         self.is_cut = False
-        self._left = LARGEST_ROW
+        self._left = MAX_ROW_CHARACTERS
 
-    def show(self, value: Any, depth: int) -> Any:
+    def convert(self, value: Any, depth: int) -> Any:
         if depth == 0 or self._left <= 0:
             self.is_cut = True
             return CUT
         match value:
             case dict():
-                return {self._text(str(key)): self.show(item, depth - 1) for key, item in self._some(value.items())}
+                return {self._text(str(key)): self.convert(item, depth - 1) for key, item in self._some(value.items())}
             case list() | tuple():
-                return [self.show(item, depth - 1) for item in self._some(value)]
+                return [self.convert(item, depth - 1) for item in self._some(value)]
             case str():
                 return self._text(value)
             case float() if not math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Stored datasets: made, found, changed, deleted. Each has versions, and each version a file that never changes."""
+"""Creates, lists, changes and deletes stored datasets: each has versions, and a version a file that never changes."""
 
 import secrets
 
@@ -34,20 +34,21 @@ def create(
     note: str | None = None,
     shared: bool = False,
 ) -> Dataset:
-    """A dataset with its first version. Raises InvalidDatasetField, DatasetNameTaken.
+    """Create a dataset with its first version. Raises InvalidDatasetField, DatasetNameTaken.
 
-    Without a name it is called as its file; a file of the same name again becomes the next version, and the same
-    content again nothing new.
+    Without a name it gets its file's: another file of that name becomes the next version, and the same content again
+    changes nothing.
     """
-    wanted = checked_name(name) if name else name_of_file(file.filename)
+    dataset_name = checked_name(name) if name else name_of_file(file.filename)
     note = checked_note(note)
-    row = _insert(session, wanted, shared=shared, actor=actor)
+    row = _insert(session, dataset_name, shared=shared, actor=actor)
     if row is None and name:
-        raise DatasetNameTaken(wanted)
+        raise DatasetNameTaken(dataset_name)
     if row is None:
-        mine = select(DatasetRow).where(owned_by(actor), DatasetRow.name == wanted)
-        row = session.scalars(mine.with_for_update()).one()
-        if _is_newest(session, row, file, actor):
+        own = select(DatasetRow).where(owned_by(actor), DatasetRow.name == dataset_name)
+        row = session.scalars(own.with_for_update()).one()
+        _, _, blob = find_newest(session, row.id, actor)
+        if (blob.sha256, blob.suffix) == (file.sha256, file.suffix):
             return get(session, row.id, actor)
     append_version(session, row, store_blob(session, file, home), filename=file.filename, note=note, actor=actor)
     audit.name_target(session, row.id)
@@ -62,9 +63,9 @@ def get(session: Session, dataset_id: str, actor: Principal) -> Dataset:
 def list_page(
     session: Session, actor: Principal, *, limit: int, cursor: str | None = None, name: str | None = None
 ) -> DatasetPage:
-    """Newest first; only those of this name, where one is given.
+    """List datasets, newest first; with `name` only those of this name.
 
-    `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else.
+    `cursor` is the `next_cursor` of the page before. Raises BadCursor.
     """
     query = with_newest(actor).order_by(DatasetRow.number.desc())
     if cursor is not None:
@@ -82,7 +83,7 @@ def list_page(
 def change(
     session: Session, dataset_id: str, actor: Principal, *, name: str | None = None, shared: bool | None = None
 ) -> Dataset:
-    """Rename it, share it, or keep it to oneself. Raises DatasetNameTaken and what `lock_own` raises."""
+    """Rename a dataset, share it or stop sharing it. Raises DatasetNameTaken and what `lock_own` raises."""
     row = lock_own(session, dataset_id, actor)
     if name is not None and name != row.name:
         _rename(session, row, checked_name(name))
@@ -94,7 +95,10 @@ def change(
 
 
 def delete(session: Session, dataset_id: str, actor: Principal) -> None:
-    """With all its versions; their files go later. Raises DatasetInUse while an unfinished run reads one of them."""
+    """Delete a dataset with all versions; their files are removed later.
+
+    Raises DatasetInUse while an unfinished run reads one of them, and what `lock_own` raises.
+    """
     row = lock_own(session, dataset_id, actor)
     query = (
         select(RunRow.id)
@@ -111,7 +115,7 @@ def delete(session: Session, dataset_id: str, actor: Principal) -> None:
 
 
 def _insert(session: Session, name: str, *, shared: bool, actor: Principal) -> DatasetRow | None:
-    """None when the owner has one of this name already."""
+    """Insert a row, or return None when the owner has a dataset of this name already."""
     now = utc_now()
     row = DatasetRow(
         id=f"{ID_PREFIX}{secrets.token_hex(8)}",
@@ -129,11 +133,6 @@ def _insert(session: Session, name: str, *, shared: bool, actor: Principal) -> D
     except IntegrityError:
         return None
     return row
-
-
-def _is_newest(session: Session, row: DatasetRow, file: NewFile, actor: Principal) -> bool:
-    _, _, blob = find_newest(session, row.id, actor)
-    return (blob.sha256, blob.suffix) == (file.sha256, file.suffix)
 
 
 def _rename(session: Session, row: DatasetRow, name: str) -> None:

@@ -1,4 +1,4 @@
-"""What a dataset is made of, counted in one pass; memory holds a row and some thousand counts."""
+"""Counts formats, roles and lengths of a dataset in one pass; memory holds a row and some thousand counts."""
 
 import json
 import math
@@ -10,20 +10,20 @@ from finery.contracts.datasets.examples import Example, Preference, Text
 from finery.contracts.datasets.messages import Message
 from finery.contracts.datasets.row_reader import DatasetReader
 from finery.contracts.stored_datasets import Lengths, Statistics
-from finery.domain.datasets.row_preview import reading
+from finery.domain.datasets.row_preview import refuse_unreadable
 from finery.kit.tables import BrokenRow
 
 BYTES_PER_TOKEN = 4
-"""Of English and code about right; of Korean, Chinese and Japanese, at three bytes a character, somewhat high."""
+"""About right for English and code; for Korean, Chinese and Japanese, at three bytes a character, somewhat high."""
 TOKENS_PER_MESSAGE = 4
-"""The marks that a chat template sets around each."""
+"""The tokens that a chat template sets around a message."""
 EXACT_BITS = 9
 
 
 def measure(path: Path, *, filename: str) -> Statistics:
-    """Raises DatasetUnreadable."""
+    """Count the rows of a file. Raises DatasetUnreadable."""
     counts, reader = _Counts(), DatasetReader(Source(path), kind=None)
-    with reading(filename):
+    with refuse_unreadable(filename):
         for row in reader.rows():
             try:
                 if isinstance(row, BrokenRow):
@@ -35,7 +35,7 @@ def measure(path: Path, *, filename: str) -> Statistics:
 
 
 def estimate_tokens(text: str) -> int:
-    """Without a tokenizer: a quarter of the bytes in UTF-8, rounded up."""
+    """Estimate without a tokenizer: a quarter of the bytes in UTF-8, rounded up."""
     size = len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
     return -(-size // BYTES_PER_TOKEN)
 
@@ -71,7 +71,7 @@ class _Counts:
 
 
 class Histogram:
-    """Counts whole numbers; large ones by their first nine bits, so that it stays small whatever comes."""
+    """Counts whole numbers, large ones by their first nine bits, so that it stays small whatever comes."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
@@ -98,7 +98,7 @@ class Histogram:
         )
 
     def _percentile(self, share: float) -> int:
-        """The smallest value that is not exceeded by this share of all."""
+        """Return the smallest value that is not exceeded by this share of all."""
         wanted, seen = math.ceil(self._counts.total() * share), 0
         for value in sorted(self._counts):
             seen += self._counts[value]

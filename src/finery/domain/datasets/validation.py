@@ -1,4 +1,4 @@
-"""What a dataset may be called."""
+"""Checks and normalises the names and notes of datasets."""
 
 import unicodedata
 from pathlib import PurePath
@@ -12,7 +12,7 @@ LONGEST_NOTE = 4000
 
 
 def checked_name(text: str) -> str:
-    """Normalised. Raises InvalidDatasetField."""
+    """Return the name, normalised. Raises InvalidDatasetField."""
     name = unicodedata.normalize("NFC", text.strip())
     if not 1 <= len(name) <= LONGEST_NAME or not is_printable(name):
         raise InvalidDatasetField("name", f"must have 1 to {LONGEST_NAME} printable characters")
@@ -22,7 +22,7 @@ def checked_name(text: str) -> str:
 
 
 def checked_note(text: str | None) -> str | None:
-    """Raises InvalidDatasetField."""
+    """Return the note, or None for an empty one. Raises InvalidDatasetField."""
     if not text:
         return None
     if len(text) > LONGEST_NOTE or not is_printable(text.replace("\n", " ").replace("\t", " ").replace("\r", " ")):
@@ -31,7 +31,7 @@ def checked_note(text: str | None) -> str | None:
 
 
 def name_of_file(filename: str) -> str:
-    """What a dataset is called that was given no name: as its file, without the suffix."""
+    """Return the name of a dataset that was given none: its file's, without the suffix."""
     path = PurePath(filename)
     stem = PurePath(path.stem).stem if path.suffix.lower() == ".gz" else path.stem
     name = unicodedata.normalize("NFC", stem.replace("@", "_").strip())[:LONGEST_NAME].strip()

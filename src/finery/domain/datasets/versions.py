@@ -1,4 +1,4 @@
-"""The versions of a stored dataset: added, listed, restored, read."""
+"""Adds, lists, restores and locates the versions of a stored dataset."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +21,13 @@ class VersionFile:
     path: Path
     version: DatasetVersion
     statistics: Statistics | None
-    """None until they were computed."""
+    """None until they are computed."""
 
 
 def add_version(
     session: Session, dataset_id: str, file: NewFile, *, actor: Principal, home: HomeDirectory, note: str | None = None
 ) -> DatasetVersion:
-    """Raises InvalidDatasetField and what `lock_own` raises."""
+    """Add a file as the newest version. Raises InvalidDatasetField and what `lock_own` raises."""
     row = lock_own(session, dataset_id, actor)
     note = checked_note(note)
     blob = store_blob(session, file, home)
@@ -35,7 +35,7 @@ def add_version(
 
 
 def list_versions(session: Session, dataset_id: str, actor: Principal) -> list[DatasetVersion]:
-    """Newest first. Raises StoredDatasetNotFound."""
+    """List versions, newest first. Raises StoredDatasetNotFound."""
     find_newest(session, dataset_id, actor)
     query = (
         select(DatasetVersionRow, BlobRow)
@@ -43,13 +43,13 @@ def list_versions(session: Session, dataset_id: str, actor: Principal) -> list[D
         .where(DatasetVersionRow.dataset_id == dataset_id)
         .order_by(DatasetVersionRow.version.desc())
     )
-    return [version_of(*found) for found in session.execute(query)]
+    return [version_of(*rows) for rows in session.execute(query)]
 
 
 def restore(
     session: Session, dataset_id: str, version: int, *, actor: Principal, note: str | None = None
 ) -> DatasetVersion:
-    """An old version's content as the newest version. Raises VersionNotFound and what `lock_own` raises."""
+    """Add an old version's content as the newest version. Raises VersionNotFound and what `lock_own` raises."""
     row = lock_own(session, dataset_id, actor)
     old, blob = find_version(session, row, version)
     note = checked_note(note) or f"restored from version {version}"
@@ -59,7 +59,7 @@ def restore(
 def locate(
     session: Session, dataset_id: str, version: int | None, *, actor: Principal, home: HomeDirectory
 ) -> VersionFile:
-    """Where a version's file lies; None: the newest. Raises StoredDatasetNotFound, VersionNotFound."""
+    """Locate the file of a version, or of the newest for None. Raises StoredDatasetNotFound, VersionNotFound."""
     dataset, row, blob = find_newest(session, dataset_id, actor)
     if version is not None:
         row, blob = find_version(session, dataset, version)
@@ -68,9 +68,9 @@ def locate(
 
 
 def record_statistics(session: Session, version: DatasetVersion, statistics: Statistics) -> None:
-    """Nothing, when the version was deleted meanwhile."""
-    one = (DatasetVersionRow.dataset_id == version.dataset_id, DatasetVersionRow.version == version.version)
-    session.execute(update(DatasetVersionRow).where(*one).values(statistics=statistics.model_dump(mode="json")))
+    """Store the statistics of a version. Does nothing when it was deleted meanwhile."""
+    is_it = (DatasetVersionRow.dataset_id == version.dataset_id, DatasetVersionRow.version == version.version)
+    session.execute(update(DatasetVersionRow).where(*is_it).values(statistics=statistics.model_dump(mode="json")))
 
 
 def append_version(
@@ -83,7 +83,7 @@ def append_version(
     actor: Principal,
     statistics: dict[str, object] | None = None,
 ) -> DatasetVersion:
-    """To a locked dataset."""
+    """Append a version to a locked dataset."""
     now = utc_now()
     row.newest += 1
     row.updated_at = now

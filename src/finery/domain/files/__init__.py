@@ -1,4 +1,4 @@
-"""Files that are uploaded for a purpose, whole or in parts."""
+"""Files that clients upload for a purpose, whole or in parts."""
 
 from finery.domain.files.expiry import has_expired, remove_expired, remove_parts, remove_stray_parts
 from finery.domain.files.references import resolve_file

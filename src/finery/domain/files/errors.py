@@ -1,3 +1,5 @@
+"""Errors of uploaded files, and of uploads in parts."""
+
 from collections.abc import Sequence
 
 from finery.domain.errors import DomainError, ErrorKind, Issue
@@ -13,7 +15,7 @@ class FileNotFound(DomainError):
 
 
 class UnknownFile(DomainError):
-    """As a run's data, where it is no address but part of the request."""
+    """A run's configuration names a file that does not exist: the request is invalid, not its address."""
 
     kind = ErrorKind.INVALID
     code = "file_not_found"
@@ -95,7 +97,7 @@ class TooManyParts(DomainError):
 
 
 class PartsDiffer(DomainError):
-    """From what was announced; the parts stay, so that it can be mended."""
+    """The parts are not what was announced. They stay, so that the client can correct it."""
 
     kind = ErrorKind.INVALID
     code = "upload_mismatch"

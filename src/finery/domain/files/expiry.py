@@ -1,4 +1,4 @@
-"""What is removed when its time has come: expired files, and the parts of uploads that are over."""
+"""Removes expired files, and the parts of uploads that are complete, cancelled or expired."""
 
 from datetime import datetime, timedelta
 
@@ -13,11 +13,11 @@ from finery.models import DatasetPinRow, FileRow, RunRow, UploadPartRow, UploadR
 
 AT_ONCE = 500
 FORGOTTEN_AFTER = timedelta(days=30)
-"""How long an upload that is over can still be asked for."""
+"""How long a closed upload can still be read."""
 
 
 def remove_expired(session: Session) -> list[str]:
-    """Forget what is over; the names of parts' files, to be removed after the commit.
+    """Delete rows that have expired; return the names of parts' files, to be removed after the commit.
 
     A file that an unfinished run reads stays until the run has ended.
     """
@@ -29,13 +29,13 @@ def remove_expired(session: Session) -> list[str]:
     )
     parts = list(session.scalars(_closed_parts().limit(AT_ONCE)))
     session.execute(delete(UploadPartRow).where(UploadPartRow.id.in_(parts)))
-    # One that still has parts waits for the next time: their rows would go with it, and their files stay.
+    # An upload that still has parts waits for the next sweep: its parts' rows would go with it, and their files stay.
     session.execute(delete(UploadRow).where(_forgotten(now), UploadRow.id.not_in(select(UploadPartRow.upload_id))))
     return parts
 
 
 def has_expired(session: Session) -> bool:
-    """Whether there is anything to do: a look that takes no lock."""
+    """Return whether `remove_expired` has anything to do, without a lock."""
     now = utc_now()
     late = (UploadRow.status == UploadStatus.PENDING) & (UploadRow.expires_at <= now)
     upload = select(UploadRow.id).where(or_(late, _forgotten(now)))
@@ -49,7 +49,7 @@ def remove_parts(home: HomeDirectory, names: list[str]) -> None:
 
 
 def remove_stray_parts(session: Session, home: HomeDirectory) -> int:
-    """Files without a row, which a crash left. Only while nobody uploads: at the server's start."""
+    """Remove parts' files without a row, which a crash left; return how many. Only the server's start may call it."""
     known = set(session.scalars(select(UploadPartRow.id)))
     strays = [path for path in home.upload_parts.glob("part_*") if path.name not in known]
     for path in strays:

@@ -1,4 +1,4 @@
-"""A file's id where a path to a dataset may stand."""
+"""Resolves the id of an uploaded file, which may stand where a path to a dataset may."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,7 +17,7 @@ from finery.models import BlobRow
 def resolve_file(
     session: Session, text: str, actor: Principal, context: DomainContext, *, field: str
 ) -> ResolvedDataset | None:
-    """None when `text` is no file's id. Raises UnknownFile, WrongPurpose.
+    """Return the file, or None when `text` is no file's id. Raises UnknownFile, WrongPurpose.
 
     It is read in a session of its own, as `datasets.resolve_reference` is, and for the same reason.
     """

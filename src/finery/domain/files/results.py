@@ -1,4 +1,4 @@
-"""The figures of runs that have succeeded, where a dialect tells of them as files: all but the figures themselves."""
+"""Lists succeeded runs as the result files of the OpenAI dialect, which holds the metrics of each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from finery.models import RunRow
 class Result:
     run_id: str
     number: int
-    """The run's."""
+    """The run's number."""
     created_at: datetime
     last_sequence: int
-    """Of the run's events: while it is the same, so are the figures."""
+    """The number of the run's last event: while it is the same, so are the metrics."""
 
 
 def find_result(session: Session, run_id: str, actor: Principal, *, source: str) -> Result | None:
-    """None also for what they may not see."""
+    """Return the result of a run, or None, also where `actor` may not see the run."""
     row = session.execute(_results(actor, source).where(RunRow.id == run_id)).one_or_none()
     return None if row is None else Result(*row)
 
@@ -32,7 +32,7 @@ def find_result(session: Session, run_id: str, actor: Principal, *, source: str)
 def list_results(
     session: Session, actor: Principal, *, source: str, after: int | None, limit: int, newest_first: bool
 ) -> Sequence[Result]:
-    """At most `limit`, those that come after the run with the number `after`."""
+    """List at most `limit` results after that of the run with the number `after`."""
     query = _results(actor, source).order_by(RunRow.number.desc() if newest_first else RunRow.number).limit(limit)
     if after is not None:
         query = query.where(RunRow.number < after if newest_first else RunRow.number > after)

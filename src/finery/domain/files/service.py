@@ -1,10 +1,10 @@
-"""Files: stored, found, listed, deleted."""
+"""Stores, finds, lists and deletes uploaded files."""
 
 import secrets
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.files import FILE_PREFIX, LONGEST_LIFE, SHORTEST_LIFE, Purpose, StoredFile
@@ -20,8 +20,8 @@ from finery.models import BlobRow, DatasetPinRow, FileRow, RunRow
 
 RUNS_SHOWN = 5
 RETRIED_WITHIN = timedelta(minutes=15)
-ALIKE = 100
-"""Of a client's files, so many are looked through for the one that it sends once more."""
+MAX_ALIKE = 100
+"""How many files of the same content and name are searched for the one that a client sends once more."""
 
 
 def create(
@@ -34,8 +34,10 @@ def create(
     home: HomeDirectory,
     is_retry: bool = False,
 ) -> StoredFile:
-    """The same content twice is stored once, under two ids; but a client that says that it sends it once more gets
-    the file of the first time. Raises InvalidFileField.
+    """Store a file. The same content twice is stored once, under two ids.
+
+    A client that says that it sends the file once more (`is_retry`) gets the file of the first time. Raises
+    InvalidFileField.
     """
     purpose = checked_purpose(purpose)
     check_lifetime(lifetime_seconds)
@@ -72,25 +74,23 @@ def _sent_before(
             FileRow.owner_id == actor.user_id if actor.user_id is not None else FileRow.owner_id.is_(None),
         )
     )
-    lately = session.scalars(query.order_by(FileRow.number.desc()).limit(ALIKE))
-    return next((row for row in lately if _lifetime_of(row) == lifetime_seconds), None)
-
-
-def _lifetime_of(row: FileRow) -> int | None:
-    """In seconds, as it was asked for."""
-    return None if row.expires_at is None else round((row.expires_at - row.created_at).total_seconds())
+    for row in session.scalars(query.order_by(FileRow.number.desc()).limit(MAX_ALIKE)):
+        seconds = None if row.expires_at is None else round((row.expires_at - row.created_at).total_seconds())
+        if seconds == lifetime_seconds:
+            return row
+    return None
 
 
 def get(session: Session, file_id: str, actor: Principal) -> StoredFile:
-    """Raises FileNotFound, here and below also for other users' files and for those that have expired."""
+    """Return a file. Raises FileNotFound, here and below also for other users' files and for expired ones."""
     return file_of(find_row(session, file_id, actor))
 
 
 def list_page(
     session: Session, actor: Principal, *, purpose: str | None, after: str | None, limit: int, newest_first: bool
 ) -> tuple[list[StoredFile], bool]:
-    """The files after the one with the id `after`, and whether there are more. Raises FileNotFound."""
-    query = select(FileRow).where(_there(actor))
+    """List the files after the one with the id `after`; return them and whether there are more. Raises FileNotFound."""
+    query = select(FileRow).where(_is_visible_to(actor))
     if purpose is not None:
         query = query.where(FileRow.purpose == purpose)
     if after is not None:
@@ -106,7 +106,7 @@ def content_path(session: Session, file_id: str, actor: Principal, home: HomeDir
 
 
 def delete(session: Session, file_id: str, actor: Principal) -> None:
-    """Raises FileInUse while an unfinished run reads it."""
+    """Delete a file. Raises FileNotFound, and FileInUse while an unfinished run reads it."""
     row = find_row(session, file_id, actor, lock=True)
     query = (
         select(RunRow.id, DatasetPinRow.field, RunRow.config)
@@ -124,7 +124,7 @@ def delete(session: Session, file_id: str, actor: Principal) -> None:
 def find_row(
     session: Session, file_id: str, actor: Principal, *, field: str = "file_id", lock: bool = False
 ) -> FileRow:
-    query = select(FileRow).where(FileRow.id == file_id, _there(actor))
+    query = select(FileRow).where(FileRow.id == file_id, _is_visible_to(actor))
     row = session.scalars(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise FileNotFound(file_id, field=field)
@@ -155,13 +155,10 @@ def file_of(row: FileRow) -> StoredFile:
     )
 
 
-def _there(actor: Principal) -> ColumnElement[bool]:
-    """What they may see, and has not expired: a file ends at its time, also when nobody has swept yet."""
-    return and_(_visible_to(actor), or_(FileRow.expires_at.is_(None), FileRow.expires_at > utc_now()))
-
-
-def _visible_to(actor: Principal) -> ColumnElement[bool]:
+def _is_visible_to(actor: Principal) -> ColumnElement[bool]:
+    """The condition that `actor` may see a file. An expired one is hidden at once, before the next sweep removes it."""
+    is_unexpired = or_(FileRow.expires_at.is_(None), FileRow.expires_at > utc_now())
     if actor.sees_all_datasets:
-        return true()
-    # What has no owner is not theirs who have no account.
-    return false() if actor.user_id is None else FileRow.owner_id == actor.user_id
+        return is_unexpired
+    # An actor without an account does not own what has no owner.
+    return false() if actor.user_id is None else and_(FileRow.owner_id == actor.user_id, is_unexpired)

@@ -1,10 +1,10 @@
-"""Files that come in parts, in any order and side by side; each part is kept until its upload is over.
+"""Takes uploads in parts, which come in any order and concurrently, and joins them to a file.
 
-Which parts make the file is said at the end. So parts may come more than once: from a client that did not get the
-answer, or that lost the ids and begins anew. What the end does not name goes with the upload.
+The completing request names the parts of the file. So parts may come more than once, from a client that did not get the
+answer, or that lost the ids and begins anew. Parts that are not named are removed with the upload.
 
-Completing takes three steps, so that no transaction waits for gigabytes: `get_upload` finds the parts, `join_parts`
-writes and hashes the whole with no session open, `complete` makes it a file. Whoever dies in between asks again.
+Completing takes three steps, so that no transaction waits for gigabytes: `check_parts` finds the parts, `join_parts`
+writes and hashes the file with no session open, `complete` stores it. After a crash in between the client tries again.
 """
 
 import hashlib
@@ -38,15 +38,15 @@ from finery.kit.printable import printable
 from finery.models import UploadPartRow, UploadRow
 
 LIFETIME = timedelta(hours=1)
-"""Of an upload, since its last part; OpenAI counts it from the beginning."""
+"""How long an upload stays open after its last part; OpenAI counts from the beginning."""
 MOST_PARTS = 10_000
-MOST_TIMES = 2
-"""How often the announced bytes may come: a client that lost its parts' ids can send all of them once more."""
+MAX_REPEATS = 2
+"""The parts may have so many times the announced bytes: a client that lost its parts' ids can send all once more."""
 COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
-class Joined(NewFile):
+class JoinedParts(NewFile):
     md5: str
 
 
@@ -61,7 +61,7 @@ def begin(
     most_bytes: int,
     actor: Principal,
 ) -> PartedUpload:
-    """Raises InvalidFileField, UploadTooLarge."""
+    """Begin an upload. Raises InvalidFileField, UploadTooLarge."""
     purpose = service.checked_purpose(purpose)
     service.check_lifetime(lifetime_seconds)
     if size_bytes > most_bytes:
@@ -86,7 +86,7 @@ def begin(
 
 
 def get_upload(session: Session, upload_id: str, actor: Principal) -> PartedUpload:
-    """Raises UploadNotFound, here and below also for other users' uploads."""
+    """Return an upload. Raises UploadNotFound, here and below also for other users' uploads."""
     row = _find(session, upload_id, actor)
     return _upload_of(row, _file_of(session, row, actor))
 
@@ -94,10 +94,13 @@ def get_upload(session: Session, upload_id: str, actor: Principal) -> PartedUplo
 def add_part(
     session: Session, upload_id: str, part: NewFile, home: HomeDirectory, actor: Principal, *, is_retry: bool = False
 ) -> UploadPart:
-    """Keep a part: its file is moved to where parts lie. A client that says that it sends it once more gets the part
-    of the first time. Raises UploadClosed, PartsDiffer, TooManyParts.
+    """Store a part, whose file is moved to the folder of parts.
+
+    A client that says that it sends the part once more (`is_retry`) gets the part of the first time. Raises
+    UploadClosed, PartsDiffer, TooManyParts.
     """
-    row = _lock_pending(session, upload_id, actor)
+    row = _lock(session, upload_id, actor)
+    _refuse_closed(row)
     row.expires_at = utc_now() + LIFETIME
     if is_retry and (before := _sent_before(session, upload_id, part)) is not None:
         before.answers += 1
@@ -129,20 +132,20 @@ def _sent_before(session: Session, upload_id: str, part: NewFile) -> UploadPartR
 
 
 def _check_room(session: Session, row: UploadRow, part: NewFile) -> None:
-    """Only for the disk's sake: whether the parts are the file is checked when it is known which they are."""
+    """Bound the disk space. Whether the parts make the file is checked once the client has named them."""
     counted = select(func.count(), func.coalesce(func.sum(UploadPartRow.size_bytes), 0))
     number, size = session.execute(counted.where(UploadPartRow.upload_id == row.id)).one()
     if number >= MOST_PARTS:
         raise TooManyParts(MOST_PARTS)
     if part.size_bytes > row.size_bytes:
         raise PartsDiffer("data", f"the part is larger than the {row.size_bytes} bytes that were announced")
-    if int(size) + part.size_bytes > MOST_TIMES * row.size_bytes:
-        message = f"the parts are more than {MOST_TIMES} times the {row.size_bytes} bytes that were announced"
+    if int(size) + part.size_bytes > MAX_REPEATS * row.size_bytes:
+        message = f"the parts are more than {MAX_REPEATS} times the {row.size_bytes} bytes that were announced"
         raise PartsDiffer("data", f"{message}; begin another upload")
 
 
-def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirectory, target: Path) -> Joined:
-    """Write the parts to `target` in the order given. Raises PartsDiffer for one that is not there."""
+def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirectory, target: Path) -> JoinedParts:
+    """Write the parts to `target` in the given order. Raises PartsDiffer for a part that does not exist."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with target.open("wb") as whole:
         for part_id in part_ids:
@@ -155,11 +158,14 @@ def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirector
                         size += len(piece)
             except FileNotFoundError as error:
                 raise PartsDiffer("part_ids", f"the upload has no part '{printable(part_id)}'") from error
-    return Joined(target, upload.filename, size, sha256.hexdigest(), md5.hexdigest())
+    return JoinedParts(target, upload.filename, size, sha256.hexdigest(), md5.hexdigest())
 
 
 def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], actor: Principal) -> PartedUpload:
-    """Before they are joined. One that is completed already is answered as it is. Raises UploadClosed, PartsDiffer."""
+    """Check the named parts before they are joined. An upload that is complete already is returned as it is.
+
+    Raises UploadClosed, PartsDiffer.
+    """
     row = _find(session, upload_id, actor)
     if row.status == UploadStatus.COMPLETED:
         return _upload_of(row, _file_of(session, row, actor))
@@ -178,9 +184,9 @@ def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], actor
 
 
 def complete(
-    session: Session, upload_id: str, joined: Joined, md5: str | None, home: HomeDirectory, actor: Principal
+    session: Session, upload_id: str, joined: JoinedParts, md5: str | None, home: HomeDirectory, actor: Principal
 ) -> PartedUpload:
-    """Make it a file; its parts are no more needed. Of two at once one does it, and both get its answer.
+    """Store the joined parts as a file. Of two concurrent requests one does it, and both return that file.
 
     Raises UploadClosed, PartsDiffer.
     """
@@ -200,7 +206,7 @@ def complete(
 
 
 def cancel(session: Session, upload_id: str, actor: Principal) -> PartedUpload:
-    """Silent when it was cancelled already. Raises UploadClosed."""
+    """Cancel an upload, once or again. Raises UploadClosed."""
     row = _lock(session, upload_id, actor)
     if row.status != UploadStatus.CANCELLED:
         _refuse_closed(row)
@@ -217,14 +223,8 @@ def _lock(session: Session, upload_id: str, actor: Principal) -> UploadRow:
     return _own(row, upload_id, actor)
 
 
-def _lock_pending(session: Session, upload_id: str, actor: Principal) -> UploadRow:
-    row = _lock(session, upload_id, actor)
-    _refuse_closed(row)
-    return row
-
-
 def _own(row: UploadRow | None, upload_id: str, actor: Principal) -> UploadRow:
-    # What has no owner is not theirs who have no account.
+    # An actor without an account does not own what has no owner.
     is_theirs = row is not None and (
         actor.sees_all_datasets or (actor.user_id is not None and actor.user_id == row.owner_id)
     )
@@ -245,7 +245,7 @@ def _status_of(row: UploadRow) -> UploadStatus:
 
 
 def _file_of(session: Session, row: UploadRow, actor: Principal) -> StoredFile | None:
-    """None when it was deleted since."""
+    """Return the file of a complete upload, or None when it was deleted since."""
     try:
         return None if row.file_id is None else service.get(session, row.file_id, actor)
     except FileNotFound:

@@ -63,7 +63,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext
     session.flush()
     for found in plan.data:
         if found.stored is not None:
-            pin(session, row.number, found.stored, asked_for=found.reference, field=found.input.field)
+            pin(session, row.number, found.stored, reference=found.reference, field=found.input.field)
     append_event(session, row, StatusData(to=RunStatus.QUEUED))
     if new.recipe != EXTERNAL:
         announce(session, Topic.QUEUE)
