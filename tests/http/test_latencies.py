@@ -4,7 +4,7 @@ import pytest
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from finery.http.latencies import Latencies, LatencyMiddleware, Served
+from finery.http.latencies import Latencies, LatencyMiddleware, RouteStatus
 
 
 class TestLatencyMiddleware:
@@ -14,16 +14,16 @@ class TestLatencyMiddleware:
         asyncio.run(
             LatencyMiddleware(answer, latencies)({"type": "http", "method": method, "headers": []}, nothing, discard)
         )
-        assert set(latencies.snapshot().by_route) == {Served(expected, "none", "5xx")}
+        assert set(latencies.snapshot().by_route) == {RouteStatus(expected, "none", "5xx")}
 
 
 class TestLatencies:
     def test_a_snapshot_does_not_change(self) -> None:
         latencies = Latencies()
-        latencies.add(Served("GET", "/", "2xx"), 0.02)
+        latencies.add(RouteStatus("GET", "/", "2xx"), 0.02)
         before = latencies.snapshot()
-        latencies.add(Served("GET", "/", "2xx"), 0.02)
-        assert before.by_route[Served("GET", "/", "2xx")].count == 1
+        latencies.add(RouteStatus("GET", "/", "2xx"), 0.02)
+        assert before.by_route[RouteStatus("GET", "/", "2xx")].count == 1
         assert dict(before.by_status["2xx"].buckets())["0.025"] == 1
 
 

@@ -1,4 +1,4 @@
-"""Where a request comes from: the socket says it, unless a proxy that is trusted stands between."""
+"""Finds the client's address and whether it uses TLS, from the socket or the headers of a trusted proxy."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -18,19 +18,20 @@ class TrustedProxies:
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> "TrustedProxies":
-        """Addresses or networks. Raises ValueError, also for a network that holds every address there is."""
+        """Parses addresses or networks. Raises ValueError, also for the network of all addresses."""
         networks = tuple(ipaddress.ip_network(text.strip()) for text in texts)
         if any(network.prefixlen == 0 for network in networks):
             raise ValueError("a network of all addresses would let everybody say where they come from")
         return cls(networks)
 
     def __contains__(self, text: str) -> bool:
-        address = _parse(_without_scope(text))
+        # A socket appends the interface of a link-local address after a percent sign.
+        address = _parse(text.partition("%")[0])
         return address is not None and any(address in network for network in self.networks)
 
 
 def client_address(connection: HTTPConnection, trusted: TrustedProxies) -> str | None:
-    """The right-most address that no trusted proxy has; what is malformed counts for nothing."""
+    """Returns the right-most address that no trusted proxy has; the proxy's own where the header is malformed."""
     if connection.client is None:
         return None
     peer = connection.client.host
@@ -47,7 +48,7 @@ def client_address(connection: HTTPConnection, trusted: TrustedProxies) -> str |
 
 
 def is_secure(connection: HTTPConnection, trusted: TrustedProxies) -> bool:
-    """Whether the client speaks TLS, to us or to a trusted proxy."""
+    """Returns whether the client uses TLS, to us or to a trusted proxy."""
     if connection.scope["scheme"] in ("https", "wss"):
         return True
     peer = connection.client.host if connection.client is not None else ""
@@ -59,18 +60,13 @@ def was_forwarded(connection: HTTPConnection) -> bool:
 
 
 def is_every_address(host: str) -> bool:
-    """0.0.0.0 and ::, on which a server listens everywhere."""
+    """Returns whether it is 0.0.0.0 or ::, on which a server listens everywhere."""
     address = _parse(host)
     return address is not None and address.is_unspecified
 
 
-def _without_scope(text: str) -> str:
-    """A socket names the interface of a link-local address after a percent sign."""
-    return text.partition("%")[0]
-
-
 def _parse(text: str) -> Address | None:
-    """None also for an address with a scope, behind whose percent sign anything may stand."""
+    """Returns None also for an address with a scope, since anything may come after its percent sign."""
     if "%" in text:
         return None
     try:

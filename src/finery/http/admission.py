@@ -1,6 +1,6 @@
-"""How many requests of a kind are worked on at once; the others wait in line, and where the line is long are sent away.
+"""Limits how many requests of a kind are worked on at once; others wait, and beyond a number get a 503.
 
-A burst of requests must not take all threads, or the processor from those who only read.
+A burst of requests must take neither all threads, nor the processor from requests that only read.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from finery.http.problems import RETRY_SECONDS, Problem, RequestRefused, unavail
 Result = TypeVar("Result")
 
 _limiters: RunVar[dict[tuple["Lane", str | None], CapacityLimiter]] = RunVar("finery_lanes")
-"""Of one event loop: a limiter belongs to the one that it was made in. By lane, and by user while they ask."""
+"""The limiters of one event loop, by lane and user. A limiter belongs to the loop that it was made in."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +33,10 @@ class Lane:
     most_waiting: int = field(default=2000, kw_only=True)
     """Beyond so many, a request is refused at once."""
     patience_seconds: float = field(default=60.0, kw_only=True)
-    """For which a request waits in line before it is refused."""
+    """How long a request waits before it is refused."""
     of_one_user: int | None = field(default=None, kw_only=True)
-    """How many of the places one user's requests may hold: others of theirs wait apart, and are passed by."""
+    """How many of the places one user's requests may hold. Their other requests wait apart, so that others' pass
+    them."""
 
     @asynccontextmanager
     async def entered(self, user_id: str | None = None) -> AsyncIterator[None]:
@@ -51,7 +52,7 @@ class Lane:
             yield
 
     async def _take(self, held: AsyncExitStack, user_id: str | None, places: int) -> None:
-        """One of the lane's places, or of a user's; given back when `held` ends."""
+        """Take one of the lane's places, or of a user's; it is given back when `held` ends."""
         limiters = self._limiters_of_loop()
         limiter = limiters.setdefault((self, user_id), CapacityLimiter(places))
         if limiter.statistics().tasks_waiting >= self.most_waiting:
@@ -67,7 +68,7 @@ class Lane:
         held.callback(give_back)
 
     async def run(self, work: Callable[[], Result], user_id: str | None = None) -> Result:
-        """What `work` returns, called in a thread, once there is a place. Raises RequestRefused."""
+        """Call `work` in a thread once there is a place, and return its result. Raises RequestRefused."""
         async with self.entered(user_id):
             return await in_thread(work)
 
@@ -87,26 +88,27 @@ class Lane:
 READS = Lane("requests that read", 16)
 WRITES = Lane("requests that change something", 8)
 SUBMISSIONS = Lane("submissions", 8, of_one_user=6)
-"""Their data are read and their models looked at before they are written, which may take a while: a cancel is not to
-wait for that."""
-
+"""Their data and models are read before anything is written, which may take a while: a cancel must not wait for
+that."""
 LOOK_UPS = Lane("look-ups of who asks", 8)
-"""Of their own, so that nobody is kept out by what those who came in before are doing."""
+"""They have a lane of their own, so that slow requests keep nobody from being recognised."""
 STREAM_OPENINGS = Lane("event streams and logs to open", 4)
-"""Their clients come back all at once when a server starts again; those who ask for a list are not to wait for that."""
+"""Their clients all reconnect at once when a server starts again; requests for lists must not wait for that."""
 PREVIEWS = Lane("looks into data", 4)
-"""At some rows of a file."""
+"""They read some rows of a file."""
 SCANS = Lane("studies of data", 3, most_waiting=100, of_one_user=2)
 """Each reads a whole file, which takes a processor for seconds."""
 SCANS_PER_USER = 10
-"""Of one user, under way or waiting: nobody is to fill the line for the others."""
+"""How many one user may have under way or waiting, so that nobody fills the lane for the others."""
 
 _threads: RunVar[CapacityLimiter] = RunVar("finery_threads")
 
 
 def in_lane(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., Any]]:
-    """A decorator of a synchronous function without a session, of a route or a dependency, which is then called in a
-    thread of `lane`. Undecorated, it would be called in one of the framework's threads, which have no line."""
+    """Decorates a synchronous function of a route or dependency without a session: it is called in a thread of `lane`.
+
+    Undecorated, it would be called in one of the framework's threads, for which requests wait without a limit.
+    """
 
     def wrap(endpoint: Callable[..., Result]) -> Callable[..., Any]:
         @functools.wraps(endpoint)
@@ -119,7 +121,7 @@ def in_lane(lane: Lane) -> Callable[[Callable[..., Result]], Callable[..., Any]]
 
 
 def scans_files(endpoint: Callable[..., Result]) -> Callable[..., Any]:
-    """A decorator of a route's function that reads whole files; its parameter `user` says whose share it takes."""
+    """Decorates a route's function that reads whole files: it is called in SCANS, within its `user`'s share."""
     under_way = Counter[str | None]()
 
     @functools.wraps(endpoint)
@@ -141,7 +143,8 @@ def scans_files(endpoint: Callable[..., Result]) -> Callable[..., Any]:
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
-    """What `work` returns, called in a thread. For those who hold a place in a lane: that is what bounds them."""
+    """Call `work` in a thread and return its result. Only for requests that hold a place in a lane, which limits
+    them."""
     try:
         limiter = _threads.get()
     except LookupError:

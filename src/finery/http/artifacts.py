@@ -1,4 +1,4 @@
-"""What a run made, as a download."""
+"""Downloads of a run's artifacts: a file, or the list of a folder's files."""
 
 from pathlib import Path
 
@@ -22,16 +22,24 @@ class ArtifactGone(DomainError):
 
 
 def artifact_content(artifact: Artifact, context: DomainContext, inner: str | None, wanted: str | None) -> Response:
-    """A file's bytes; of a folder, its list of files. Raises ArtifactGone."""
+    """Returns a file's bytes, or a folder's list of files. Raises ArtifactGone.
+
+    `inner` names a file inside of the artifact's folder; `wanted` is the Range header.
+    """
     path = _inside(context.resolver, artifact.path, artifact.name)
     if inner is not None:
         path = _inside(PathResolver(path), inner, inner)
     if path.is_dir():
-        return JSONResponse({"files": _files(path)})
+        inside = sorted(file for file in path.rglob("*") if file.is_file() and not file.is_symlink())[:MAX_LISTED]
+        files = [{"path": str(file.relative_to(path)), "size_bytes": file.stat().st_size} for file in inside]
+        return JSONResponse({"files": files})
     if not path.is_file():
         raise ArtifactGone(inner or artifact.name)
     response = file_range(path, wanted, media_type="application/octet-stream")
-    response.headers["Content-Disposition"] = f'attachment; filename="{_plain(path.name)}"'
+    name = "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in path.name
+    )
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 
 
@@ -40,12 +48,3 @@ def _inside(resolver: PathResolver, text: str, name: str) -> Path:
         return resolver.resolve(text)
     except PathRefused as error:
         raise ArtifactGone(name) from error
-
-
-def _files(folder: Path) -> list[dict[str, object]]:
-    found = sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())[:MAX_LISTED]
-    return [{"path": str(path.relative_to(folder)), "size_bytes": path.stat().st_size} for path in found]
-
-
-def _plain(name: str) -> str:
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in name)

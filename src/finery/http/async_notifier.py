@@ -1,4 +1,4 @@
-"""The pulse, for coroutines."""
+"""Lets coroutines wait for notifications of committed changes."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from finery.kit.notifier import Notifier, Topics
 
 
 class AsyncNotifier:
-    """Between `attach` and `detach`, each pulse sets the events of those whom it concerns."""
+    """Between `attach` and `detach`, each notification sets the events of its topics."""
 
     def __init__(self, notifier: Notifier) -> None:
         self._notifier = notifier
@@ -17,22 +17,22 @@ class AsyncNotifier:
 
     @property
     def changed(self) -> asyncio.Event:
-        """The event of the next pulse, whatever it concerns.
+        """The event of the next notification, whatever its topics.
 
         Take it, look at the state, then wait for it: what happens meanwhile is not missed.
         """
         return self._changed
 
     def changed_in(self, topic: str) -> asyncio.Event:
-        """The same, of the next pulse that concerns `topic`."""
+        """Returns the event of the next notification about `topic`."""
         return self._by_topic.setdefault(topic, asyncio.Event())
 
     def forget(self, topic: str) -> None:
-        """Nobody will ask for it any more."""
+        """Drop a topic that nobody waits for any more."""
         self._by_topic.pop(topic, None)
 
     def attach(self) -> None:
-        """In the event loop whose coroutines wait."""
+        """Call it in the event loop whose coroutines wait."""
         loop = asyncio.get_running_loop()
 
         def wake(topics: Topics | None) -> None:
@@ -55,7 +55,7 @@ class AsyncNotifier:
 
 
 async def wait_for_change(changed: asyncio.Event, seconds: float) -> bool:
-    """False when nothing changed in time."""
+    """Returns False when nothing changed within `seconds`."""
     try:
         async with asyncio.timeout(seconds):
             await changed.wait()

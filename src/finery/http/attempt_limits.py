@@ -1,4 +1,4 @@
-"""How often an address may try what needs no login."""
+"""A dependency that limits how often an address may use a route without login."""
 
 from dataclasses import dataclass
 
@@ -11,17 +11,14 @@ from finery.http.services import current_services
 
 @dataclass(frozen=True)
 class AttemptLimit:
-    """A dependency that answers 429 to one that asks too often: `dependencies=[Depends(AttemptLimit(LOGINS))]`."""
+    """Answers 429 to an address that asks too often: `dependencies=[Depends(AttemptLimit(LOGINS))]`."""
 
     limit: RateLimit
 
     async def __call__(self) -> None:
-        """Nothing: by then it has been counted."""
+        """Does nothing: `admit` has counted the attempt."""
 
     async def admit(self, connection: HTTPConnection) -> None:
-        """Counts the attempt before anything of its body is read: also a body that cannot be read is one.
-
-        Raises RequestRefused.
-        """
+        """Count the attempt, before its body is read, which may be malformed. Raises RequestRefused."""
         services = await current_services(connection)
         services.rate_limits.check(self.limit, client_address(connection, services.proxies))

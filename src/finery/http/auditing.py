@@ -1,4 +1,4 @@
-"""What the audit log is told of: changes in their own transactions, denials in one of their own."""
+"""Writes the audit log: changes in the transactions that make them, denials in one of their own."""
 
 import logging
 
@@ -22,7 +22,8 @@ DENIED = frozenset({ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN})
 
 
 def audit_change(session: Session, connection: HTTPConnection, services: Services, actor: Principal) -> None:
-    """The action is the route's name; what it is about, the domain has named, or else the address does."""
+    """Record a change. The action is the route's name; the target is what the domain has named, or else the path's
+    ids."""
     audit.record(
         session,
         action_of(connection),
@@ -34,9 +35,9 @@ def audit_change(session: Session, connection: HTTPConnection, services: Service
 
 
 async def audit_denial(connection: HTTPConnection, services: Services, error: DomainError) -> None:
-    """Somebody without a right may ask without end: of one address only so many a minute are kept.
+    """Record a denial. Requests without a right may come without end, so that each address has a limit per minute.
 
-    A refused login was recorded where it was tried: what else its address does cannot hide it.
+    Refused logins are recorded where they are tried, without that limit: other denials cannot hide them.
     """
     is_denial = error.kind in DENIED or isinstance(error, WrongPassword)
     if not is_denial or isinstance(error, LoginRefused):

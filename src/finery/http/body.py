@@ -1,5 +1,7 @@
-"""JSON bodies, read strictly and at a bounded cost: what two parsers could understand differently is refused, and so is
-what would take long to look at."""
+"""Reads JSON bodies strictly and at a bounded cost.
+
+What two parsers could understand differently is refused, and so is what would take long to check.
+"""
 
 import json
 import math
@@ -20,9 +22,9 @@ from finery.kit.json_values import outside_of_strings
 from finery.kit.printable import printable
 
 LARGE = 64 << 10
-"""Bytes that take long enough to look at for other requests to feel it."""
+"""Bytes. A larger body takes so long that other requests would wait noticeably: a thread works on it."""
 EXPLAINED = 1 << 20
-"""Bytes of a broken body of which it is still told exactly where it is broken."""
+"""Bytes. For a larger body that is no JSON the error does not say where it is broken."""
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -30,14 +32,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class JsonBounds:
-    """What a body may consist of, however few bytes that takes. Text is not bounded here: it costs little per byte.
+    """Limits what a body may consist of, however few bytes that takes. Text has no limit here: it costs little per
+    byte.
 
-    A dependency of routes where others than these hold: `dependencies=[Depends(JsonBounds(values=100_000))]`.
+    It is a dependency of routes with other limits than these: `dependencies=[Depends(JsonBounds(values=100_000))]`.
     """
 
     values: int = 20_000
-    """Objects, lists and what they hold, keys aside. pydantic looks at them on the event loop, and may have several
-    complaints about each."""
+    """Objects, lists and what they hold, keys aside. pydantic checks them on the event loop, and may find several
+    errors in each."""
     keys: int = 1_000
     """Of one object."""
     key_characters: int = 500
@@ -46,15 +49,15 @@ class JsonBounds:
     """Whether a text may hold the character NUL. PostgreSQL stores none; SQLite would."""
 
     async def __call__(self) -> None:
-        """Nothing: the body has been read by then."""
+        """Does nothing: the body has been read by then."""
 
 
 CONVERSATION = JsonBounds(values=100_000, nul=True)
-"""Of bodies that are handed on to an engine, which checks them in a thread."""
+"""For bodies that are passed on to an engine; they are checked in a thread."""
 
 
 class StrictRequest(Request):
-    """Its body is JSON, of at most `most_bytes` where that is given. Files are streamed, and never come this way."""
+    """A request whose body is JSON, of at most `most_bytes` where that is given. Files are streamed instead."""
 
     def __init__(
         self, scope: Scope, receive: Receive, *, most_bytes: int | None = None, bounds: JsonBounds | None = None
@@ -65,8 +68,9 @@ class StrictRequest(Request):
         self._whole: bytes | None = None
 
     async def body(self) -> bytes:
-        """Raises RequestRefused, for another media type before anything is read: the limit on files is not for JSON."""
+        """Raises RequestRefused."""
         if self._whole is None:
+            # Before anything is read, since other media types may be as large as files.
             self._refuse_other_types()
             self._whole = await self._read()
             _body_bytes.set(len(self._whole))
@@ -95,19 +99,18 @@ _body_bytes = ContextVar("body_bytes", default=0)
 
 
 async def beside_loop(work: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
-    """The result of work on a request's body: in a thread where the body is large, at once where that would cost more
-    than the work itself."""
+    """Returns the result of work on a request's body, done in a thread where the body is large; for a small one a
+    thread would cost more than the work itself."""
     if _body_bytes.get() < LARGE:
         return work(*args, **kwargs)
     return await anyio.to_thread.run_sync(lambda: work(*args, **kwargs))
 
 
 def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
-    """Raises RequestRefused for what is beyond the bounds or no JSON, for duplicate keys, NaN, 1e400, lone surrogates.
-
-    The bounds on values come first: they are counted in the bytes, and nothing is made of them before.
-    """
+    """Raises RequestRefused for what is beyond the bounds or no JSON, for duplicate keys, NaN, 1e400, lone
+    surrogates."""
     bounds = bounds or JsonBounds()
+    # Values are counted in the bytes first, before any object is made of them.
     pairs = _count_pairs(data, bounds)
     try:
         value = msgspec.json.decode(data)
@@ -117,14 +120,14 @@ def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
         raise _explained(data, error) from error
     if _count_keys(value, bounds) < pairs:
         raise _explained(data, None)
-    if not bounds.nul and b"\\u0000" in data and (place := _place_of_nul(value)) is not None:
+    if not bounds.nul and b"\\u0000" in data and (place := _path_of_nul(value)) is not None:
         message = "holds the character NUL, which cannot be stored; leave it out"
         raise RequestRefused(invalid_request([Issue(printable(place, limit=MAX_FIELD), message)]))
     return value
 
 
 def _count_pairs(data: bytes, bounds: JsonBounds) -> int:
-    """How many keys stand in the text, repeated ones too. Raises RequestRefused for too many values."""
+    """Returns how many keys the text has, repeated ones included. Raises RequestRefused for too many values."""
     pairs = values = strings = 0
     for outside, quotes in outside_of_strings(data):
         pairs += outside.count(b":")
@@ -137,7 +140,8 @@ def _count_pairs(data: bytes, bounds: JsonBounds) -> int:
 
 
 def _count_keys(value: Any, bounds: JsonBounds) -> int:
-    """How many keys were kept. Raises RequestRefused for what is nested too deep, and for too many or too long keys."""
+    """Returns how many keys the parsed value has. Raises RequestRefused for what is nested too deep, and for too many
+    or too long keys."""
     count, level = 0, [value]
     for _ in range(bounds.depth):
         for found in level:
@@ -164,7 +168,7 @@ def _children(value: Any) -> Iterator[Any]:
         yield from value
 
 
-def _place_of_nul(value: Any, place: str = "") -> str | None:
+def _path_of_nul(value: Any, place: str = "") -> str | None:
     match value:
         case str():
             return place if "\0" in value else None
@@ -178,7 +182,7 @@ def _place_of_nul(value: Any, place: str = "") -> str | None:
         path = f"{place}.{name}" if place else name
         if is_bad:
             return path
-        if (inner := _place_of_nul(found, path)) is not None:
+        if (inner := _path_of_nul(found, path)) is not None:
             return inner
     return None
 
@@ -188,7 +192,8 @@ def _too_deep(bounds: JsonBounds) -> RequestRefused:
 
 
 def _explained(data: bytes, error: Exception | None) -> RequestRefused:
-    """What is wrong with it, in the words of a slower parser that says more. No error: a key occurs twice."""
+    """Returns what is wrong with the body, found by a slower parser that says more. Without `error` a key occurs
+    twice."""
     if len(data) > EXPLAINED:
         return unreadable_body("a key occurs twice in one object" if error is None else f"the body is no JSON: {error}")
     try:
@@ -197,7 +202,7 @@ def _explained(data: bytes, error: Exception | None) -> RequestRefused:
         return refusal
     except (ValueError, RecursionError) as found:
         return unreadable_body(f"the body is no JSON: {_reason(found)}")
-    # The one thing that this parser takes and the other does not.
+    # That is the one thing that this parser accepts and msgspec does not.
     return unreadable_body("the JSON holds half of a surrogate pair, which is no character")
 
 

@@ -1,4 +1,4 @@
-"""Stored datasets, where an answer takes longer than a session should be open."""
+"""Answers of dataset routes that take longer than a database session may stay open: checks, statistics, downloads."""
 
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
@@ -11,10 +11,12 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.permissions import Principal
 from finery.contracts.stored_datasets import DatasetDiff, Statistics
 from finery.domain import datasets
-from finery.domain.datasets import VersionFile
+from finery.domain.datasets import VersionFile, check_request
+from finery.domain.datasets.check_request import CheckRequest
 from finery.domain.issues import gather_issues
 from finery.http.files import file_range
 from finery.http.problems import RequestRefused, invalid_request
@@ -26,7 +28,7 @@ Form = TypeVar("Form", bound=BaseModel)
 
 
 async def received_upload(request: Request, context: CurrentContext) -> AsyncIterator[Upload]:
-    """On the blobs' file system, so that storing it is a rename; what was not stored goes."""
+    """Yields the upload, on the blobs' file system, so that storing it is a rename. Removes it unless it was stored."""
     upload = await receive_upload(request, context.home.blobs)
     try:
         yield upload
@@ -39,7 +41,7 @@ ReceivedUpload = Annotated[Upload, Depends(received_upload, scope="function")]
 
 
 def parse_fields(model: type[Form], fields: Mapping[str, str]) -> Form:
-    """A form's small fields. Raises RequestRefused."""
+    """Returns the form's small fields as `model`. Raises RequestRefused."""
     try:
         return model.model_validate(dict(fields))
     except ValidationError as error:
@@ -54,7 +56,7 @@ def locate(services: Services, dataset_id: str, version: int | None, actor: Prin
 
 
 def statistics_of(services: Services, found: VersionFile) -> Statistics:
-    """Counted when somebody first asks for them."""
+    """Returns a version's statistics, which are counted at the first request for them and stored."""
     if found.statistics is not None:
         return found.statistics
     statistics = datasets.measure(found.path, filename=found.version.filename)
@@ -63,12 +65,21 @@ def statistics_of(services: Services, found: VersionFile) -> Statistics:
     return statistics
 
 
+def check_data(services: Services, request: CheckRequest, actor: Principal) -> DatasetCheck:
+    """Check data for a recipe and a model. The sessions end before the file is read, which takes long."""
+    with services.database.read() as session:
+        located = check_request.locate(session, request, actor, services.context)
+    check = check_request.inspect(request, located, services.context)
+    with services.database.read() as session:
+        return check_request.with_requested_names(session, check, request, actor, services.context)
+
+
 def diff_of(old: VersionFile, new: VersionFile) -> DatasetDiff:
     return datasets.diff(old.path, new.path, old_name=old.version.filename, new_name=new.version.filename)
 
 
 def content(found: VersionFile, wanted: str | None) -> Response:
-    """The file, or a range of its bytes, under the name that it came with."""
+    """Returns the file, or a range of its bytes, under its original name. `wanted` is the Range header."""
     answer = file_range(found.path, wanted, media_type="application/octet-stream")
     name = Path(found.version.filename).name
     answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"

@@ -1,4 +1,4 @@
-"""What one of the public APIs is to the app: its routes, how it tells of errors, and what else it needs."""
+"""The descriptor of a dialect (one of the public APIs): its routes, errors and headers; and which dialect answers."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,30 +14,30 @@ from finery.http.errors import DialectRoute, ErrorShape
 
 @dataclass(frozen=True)
 class Dialect:
-    """What a dialect's folder exports; `finery.api` lists them."""
+    """Describes a dialect. Each dialect's folder exports one; `finery.api` lists them."""
 
     name: str
     routers: tuple[APIRouter, ...]
     prefixes: tuple[str, ...]
-    """Addresses below which it answers where no route does; of all dialects' the longest that fits counts."""
+    """It answers below these paths where no route does. Of all dialects' prefixes the longest that fits counts."""
     errors: ErrorShape
     error_model: type[BaseModel]
-    """The error's body, for the API's document."""
+    """The body of its errors, for OpenAPI."""
     ids: re.Pattern[str] | None = None
-    """The form of its ids, by which it is told from others that have routes at the same addresses."""
+    """The form of its ids, which decides between dialects that have routes at the same path."""
     event_maker: EventMaker | None = None
-    """Its own words for events, where its webhooks have some."""
+    """Makes the events of its webhooks, where it has its own."""
     cors_headers: tuple[str, ...] = ()
-    """Headers of requests by which pages of other origins may speak it, beside those of every dialect."""
+    """Request headers that pages of other origins may send, beside those of every dialect."""
 
 
 @dataclass(frozen=True)
 class Dialects:
-    """Finds the dialect that answers a request which no route does."""
+    """Finds the dialect whose errors answer a request."""
 
     dialects: tuple[Dialect, ...]
     _paths: dict[str, tuple[re.Pattern[str], ...]] = field(init=False, default_factory=dict)
-    """By dialect, what the addresses of its routes look like."""
+    """The patterns of its routes' paths, by dialect."""
 
     def __post_init__(self) -> None:
         for dialect in self.dialects:
@@ -45,13 +45,13 @@ class Dialects:
             self._paths[dialect.name] = tuple({route.path_regex for route in routes if route.path_regex is not None})
 
     def errors_for(self, scope: Scope) -> ErrorShape:
-        """The shape of the route that was asked. Where there is none for the method, that of the dialect with routes at
-        the address (of several, the one whose ids look like those in it), or else with the longest prefix that fits."""
+        """Returns the shape of the request's route. Where the path has no route for the method, it is that of the
+        dialect with routes at the path (of several, the one whose ids are in it), or else with the longest prefix."""
         route = scope.get("route")
         if isinstance(route, DialectRoute) and scope["method"] in route.methods:
             return route.errors
         path = scope["path"]
-        there = [each for each in self.dialects if any(regex.match(path) for regex in self._paths[each.name])]
+        there = [dialect for dialect in self.dialects if any(regex.match(path) for regex in self._paths[dialect.name])]
         if len(there) > 1:
             parts = path.split("/")
             there = [each for each in there if each.ids and any(map(each.ids.fullmatch, parts))] or there

@@ -1,4 +1,4 @@
-"""The API's documentation, with everything that its page needs: many who read it have no internet."""
+"""Serves the API's documentation (/docs, /openapi.json) with all assets, since many readers have no internet."""
 
 import importlib.resources
 from typing import Annotated
@@ -64,7 +64,7 @@ def openapi_document(request: Request) -> Response:
 
 
 def asset(name: str) -> Response:
-    """Swagger UI's files, as the package fastapi-offline ships them."""
+    """Returns one of Swagger UI's files, which the package fastapi-offline has."""
     if name not in ASSETS:
         return Response(status_code=404)
     with importlib.resources.as_file(importlib.resources.files("fastapi_offline") / "static" / name) as path:

@@ -1,4 +1,4 @@
-"""What engines are asked and how soon they answer, counted while their answers pass by."""
+"""Counts requests to engines, tokens and the time to the first token, while the answers pass through."""
 
 import re
 import time
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from finery.http.latencies import Histogram
 
 TAIL_BYTES = 4096
-"""Of an answer's end, where its usage stands."""
+"""How much of an answer's end is kept, where its usage is."""
 TOKEN = re.compile(rb'"(?:content|text|arguments|reasoning_content)":\s*"(?!")')
-"""A stream's first event may say whose turn it is, with no text yet."""
-TOLD = re.compile(rb'"(prompt_tokens|completion_tokens)":\s*(\d{1,12})\b')
+"""Finds text: a stream's first event may hold the role alone."""
+USAGE = re.compile(rb'"(prompt_tokens|completion_tokens)":\s*(\d{1,12})\b')
 
 
 def is_stream(media_type: str) -> bool:
@@ -20,16 +20,16 @@ def is_stream(media_type: str) -> bool:
 
 @dataclass
 class EngineMetrics:
-    """Changed in the event loop alone."""
+    """Counters that only the event loop changes."""
 
     waiting: int = 0
-    """Requests that nothing has come back for yet."""
+    """Requests whose answer has not begun."""
     answering: int = 0
     tokens: dict[str, int] = field(default_factory=lambda: {"prompt": 0, "completion": 0})
-    """As the engines tell them; a stream tells where `stream_options.include_usage` asks for it. One that does not is
+    """As the engines report them. A stream reports them where `stream_options.include_usage` asks for it; any other is
     taken to bring a token with each event."""
     first_token: Histogram = field(default_factory=Histogram)
-    """Of streams, in seconds."""
+    """Seconds to the first token of streams."""
 
     def begin(self) -> "Exchange":
         self.waiting += 1
@@ -48,23 +48,23 @@ class Exchange:
         self._state = "waiting"
 
     async def watch(self, chunks: AsyncIterator[bytes], *, is_stream: bool) -> AsyncIterator[bytes]:
-        """The same pieces."""
+        """Yields the same pieces, and counts."""
         async for chunk in chunks:
             if self._state == "waiting":
-                self._answer_begins()
+                self._begin_answer()
             if is_stream:
-                self._note_token(chunk)
+                self._time_first_token(chunk)
                 self._events += chunk.count(b"data: ")
             self._tail = (self._tail + chunk)[-TAIL_BYTES:] if len(chunk) < TAIL_BYTES else chunk[-TAIL_BYTES:]
             yield chunk
 
     def take(self, answer: bytes) -> None:
-        """A whole one."""
-        self._answer_begins()
+        """Count an answer that came as a whole."""
+        self._begin_answer()
         self._tail = answer[-TAIL_BYTES:]
 
     def end(self) -> None:
-        """However it ended; the second time nothing."""
+        """Call it however the exchange ended; a second call does nothing."""
         if self._state == "waiting":
             self._metrics.waiting -= 1
         elif self._state == "answering":
@@ -72,19 +72,19 @@ class Exchange:
             self._count_tokens()
         self._state = "ended"
 
-    def _answer_begins(self) -> None:
+    def _begin_answer(self) -> None:
         self._state = "answering"
         self._metrics.waiting -= 1
         self._metrics.answering += 1
 
-    def _note_token(self, chunk: bytes) -> None:
+    def _time_first_token(self, chunk: bytes) -> None:
         if not self._has_token and TOKEN.search(chunk):
             self._has_token = True
             self._metrics.first_token.add(time.perf_counter() - self._began)
 
     def _count_tokens(self) -> None:
-        told: Mapping[bytes, bytes] = dict(TOLD.findall(self._tail))
-        # The last event says that it was the last.
-        completion = told.get(b"completion_tokens", max(0, self._events - 1))
+        usage: Mapping[bytes, bytes] = dict(USAGE.findall(self._tail))
+        # The last event, `[DONE]`, has no token.
+        completion = usage.get(b"completion_tokens", max(0, self._events - 1))
         self._metrics.tokens["completion"] += int(completion)
-        self._metrics.tokens["prompt"] += int(told.get(b"prompt_tokens", 0))
+        self._metrics.tokens["prompt"] += int(usage.get(b"prompt_tokens", 0))

@@ -1,4 +1,4 @@
-"""Starting an engine, for routes that answer once it does."""
+"""Starts the engine that a request needs, waits until it runs, and passes the request on to it."""
 
 import time
 from collections.abc import Callable, Coroutine
@@ -25,15 +25,15 @@ from finery.http.session import Changes, transact
 
 Answer = TypeVar("Answer")
 BodyCheck = Callable[[str], None]
-"""Given a kind of engine, it raises what an engine of that kind would refuse the request with."""
+"""Called with an engine's name, it raises what such an engine would refuse the request with."""
 LOAD_SECONDS = 900.0
 SERVE_SECONDS = 120.0
-"""How long a request by name waits for its engine; then it is told to come back, which OpenAI's clients do."""
+"""How long a request by name waits for its engine; then it gets a 503, and OpenAI's clients repeat it."""
 LOOK_SECONDS = 1.0
 LONGEST_REMEMBERED = 500
-"""Characters of a name: one model has any number of names, some of them as long as a request may be."""
+"""Characters of a name that is cached: one model has any number of names, some as long as a request may be."""
 TRIES = 3
-"""Of a request whose engine died or was unloaded before it took it."""
+"""How often a request is sent whose engine died or was unloaded before it took it."""
 
 
 class ModelNotLoaded(DomainError):
@@ -53,16 +53,16 @@ class StillLoading(DomainError):
 
 
 async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
-    """A running deployment.
+    """Create a deployment and return it once it runs.
 
     Raises ModelNotLoaded, EngineNotStarted, StillLoading, and what deployments.create raises.
     """
     services, actor = changes.services, changes.user
-    # Its model is looked at first, as a deployment over `/api/v1` has it done: a cancel is not to wait for that.
+    # In the submissions' lane, since its model is looked at first, and a cancel must not wait for that.
     create = partial(deployments.create, new=new, context=services.context, actor=actor)
     deployment = await changes.make(create, SUBMISSIONS)
     deadline = time.monotonic() + LOAD_SECONDS
-    deployment = await _settled(services, deployment, actor, deadline)
+    deployment = await _wait_for_start(services, deployment, actor, deadline)
     if deployment.status is DeploymentStatus.STARTING:
         raise StillLoading(deployment.model_name)
     if deployment.failure == "engine":
@@ -84,10 +84,10 @@ async def serve_and_wait(services: Services, name: str, actor: Principal, check:
         served = await _find(services, name, actor, check)
         if served.deployment.status is DeploymentStatus.STARTING:
             await beside_loop(check, served.deployment.engine)
-        deployment = await _settled(services, served.deployment, SERVER, deadline)
+        deployment = await _wait_for_start(services, served.deployment, SERVER, deadline)
         if deployment.status is DeploymentStatus.RUNNING and services.context.live.in_use.touch(deployment.id):
             return served.model_copy(update={"deployment": deployment})
-        # It is being unloaded, or did not come up; the next look finds another, or says why there is none.
+        # It is being unloaded, or did not start; the next look finds another, or raises why there is none.
         await wait_for_change(changed, LOOK_SECONDS)
     raise StillLoading(name)
 
@@ -95,9 +95,9 @@ async def serve_and_wait(services: Services, name: str, actor: Principal, check:
 async def pass_on_by_name(
     request: Request, services: Services, name: str, actor: Principal, path: str, body: dict[str, object]
 ) -> Response:
-    """The answer of the engine that serves `name`, as it comes.
+    """Returns the answer of the engine that serves `name`, as it comes.
 
-    An engine that has died is followed by a fresh one. Raises what while_connected, serve_and_wait,
+    Where the engine has died a new one is started. Raises what while_connected, serve_and_wait,
     Engines.load_adapter and Engines.pass_on raise.
     """
     return await while_connected(request, _pass_on_by_name(services, name, actor, path, body))
@@ -106,12 +106,13 @@ async def pass_on_by_name(
 async def pass_on_to(
     request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
 ) -> Response:
-    """The answer of one engine, as it comes. Raises what while_connected and Engines.pass_on raise."""
+    """Returns the answer of the deployment's engine, as it comes. Raises what while_connected and Engines.pass_on
+    raise."""
     return await while_connected(request, services.engines.pass_on(deployment, path, body))
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
-    """Raises ClientDisconnect, and ends the work, when the client leaves before it is done."""
+    """Returns the result of `work`. Cancels it and raises ClientDisconnect when the client disconnects before."""
     answer = await unless_disconnected(request, work)
     if answer is None:
         raise ClientDisconnect
@@ -129,7 +130,7 @@ async def _pass_on_by_name(
         try:
             return await _pass_on(services, served, path, body)
         except EngineUnreachable:
-            await _until_it_is_gone(services, served.deployment)
+            await _wait_for_end(services, served.deployment)
     return await _pass_on(services, await serve_and_wait(services, name, actor, check), path, body)
 
 
@@ -138,15 +139,15 @@ async def _pass_on(services: Services, served: ServedModel, path: str, body: dic
     return await services.engines.pass_on(served, path, body)
 
 
-async def _settled(services: Services, deployment: Deployment, actor: Principal, deadline: float) -> Deployment:
-    """As it is once it does not start any more, or at the deadline."""
+async def _wait_for_start(services: Services, deployment: Deployment, actor: Principal, deadline: float) -> Deployment:
+    """Returns the deployment once it does not start any more, or at the deadline."""
     return await _wait_while(
         services, deployment, actor, deadline, lambda found: found.status is DeploymentStatus.STARTING
     )
 
 
-async def _until_it_is_gone(services: Services, deployment: Deployment) -> None:
-    """The serve loop sees a dead engine within a moment."""
+async def _wait_for_end(services: Services, deployment: Deployment) -> None:
+    # The serve loop sees a dead engine within a moment.
     deadline = time.monotonic() + 5 * LOOK_SECONDS
     await _wait_while(services, deployment, SERVER, deadline, lambda found: found.status is DeploymentStatus.RUNNING)
 
@@ -182,7 +183,7 @@ async def _find(services: Services, name: str, actor: Principal, check: BodyChec
 
 
 def _find_or_ensure(services: Services, name: str, actor: Principal, check: BodyCheck) -> ServedModel:
-    """A request to what runs already writes nothing."""
+    # A request to what runs already writes nothing.
     with services.database.read() as session:
         served = deployments.autostart.find(session, name, actor, services.context)
         if served is not None:

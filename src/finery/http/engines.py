@@ -1,4 +1,4 @@
-"""Requests to the engines that serve our models, on loopback."""
+"""HTTP client of the engines, which serve models on loopback: sends requests and passes their answers on."""
 
 import asyncio
 import io
@@ -31,9 +31,9 @@ CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 600.0
 """Until an answer begins, and between two pieces of it."""
 KEEP_SECONDS = 4.0
-"""A second less than an engine keeps a connection that rests, so that none is used that it is about to close."""
+"""A second less than engines keep an idle connection, so that none is used that is about to be closed."""
 LARGE = 2**20
-"""Bytes of a request: more is handed over piece by piece."""
+"""Bytes. A larger request is sent piece by piece."""
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
 
@@ -55,41 +55,41 @@ class EngineGone(DomainError):
 
 
 class EngineUnreachable(EngineGone):
-    """The request may be sent to another: it never took it, or took one that may be made twice."""
+    """The request may be sent to another engine: this one never took it, or it may be made twice."""
 
 
 class EngineRefused(DomainError):
-    """In the engine's own words: what it says of a parameter is true of the request."""
+    """The engine refused the request; the message is its own, since it is about the client's parameters."""
 
     kind = ErrorKind.INVALID
     code = "engine_refused"
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None, status: int = 400) -> None:
-        """`status`: of the engine's answer."""
+        """`status` is that of the engine's answer."""
         super().__init__(message, field=param)
         self.code = code or EngineRefused.code
         self.status = status
 
 
 class EngineAnswer(StreamingResponse):
-    """Leaves the engine when it is over, also where the client went before the first byte was passed on."""
+    """Releases the engine at its end, also where the client disconnected before the first byte was passed on."""
 
-    def __init__(self, chunks: AsyncIterator[bytes], leave: Callable[[], None], media_type: str) -> None:
+    def __init__(self, chunks: AsyncIterator[bytes], release: Callable[[], None], media_type: str) -> None:
         super().__init__(chunks, media_type=media_type)
-        self._leave = leave
+        self._release = release
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         except EngineGone as error:
-            # The head has been sent. Without its end the answer is seen to be cut short.
+            # Its head has been sent; the client sees by the missing end that the answer is cut short.
             log.warning("an answer ends early: %s", error)
         finally:
-            self._leave()
+            self._release()
 
 
 class Engines:
-    """One pool of connections for all of them, opened at the first request."""
+    """Has one pool of connections for all engines, opened at the first request."""
 
     def __init__(self, context: DomainContext) -> None:
         self.metrics = EngineMetrics()
@@ -97,14 +97,14 @@ class Engines:
         self._session: aiohttp.ClientSession | None = None
         self._tokens: dict[str, str] = {}
         self._adapters: set[tuple[str, str]] = set()
-        """Deployment and name of those that this process has had loaded."""
+        """The deployment and name of each adapter that this process has had loaded."""
 
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()
 
     async def ask(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """The whole answer. Raises EngineNotReady, EngineGone, EngineRefused."""
+        """Returns the whole answer. Raises EngineNotReady, EngineGone, EngineRefused."""
         served = await beside_loop(self._checked, target, path, body)
         exchange = self.metrics.begin()
         try:
@@ -116,7 +116,7 @@ class Engines:
         return found if served.name == served.asked else {**found, "model": served.asked}
 
     async def pass_on(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> Response:
-        """The engine's answer as it comes, whole or streamed; its engine is in use until it ends.
+        """Returns the engine's answer as it comes, whole or streamed; the engine is in use until it ends.
 
         Raises EngineNotReady, EngineGone, EngineRefused.
         """
@@ -131,14 +131,14 @@ class Engines:
         chunks = exchange.watch(_pieces(served.deployment, response), is_stream=is_stream(media_type))
         if served.name != served.asked:
             chunks = _with_name(chunks, served)
-        return EngineAnswer(chunks, partial(self._leave, served.deployment, response, exchange), media_type)
+        return EngineAnswer(chunks, partial(self._release, served.deployment, response, exchange), media_type)
 
     def check_body(self, engine: str, path: str, body: dict[str, Any]) -> None:
-        """Raises EngineRefused for what an engine of that kind would refuse whatever it serves."""
+        """Raises EngineRefused for what such an engine would refuse whatever model it serves."""
         _check(self._context.engines[engine], path, body)
 
     async def load_adapter(self, served: ServedModel) -> None:
-        """Have the adapter loaded, if the model is one and its engine has not.
+        """Have the engine load the adapter, if the model is one and is not loaded yet.
 
         Raises as `ask` does; EngineUnreachable also where the engine died over it.
         """
@@ -162,7 +162,7 @@ class Engines:
         return served
 
     def _engine_of(self, deployment: Deployment) -> Engine:
-        """Raises EngineGone for a kind that this server does not know: it was started by one that did."""
+        """Raises EngineGone for an engine that this server does not know, as another one that did started it."""
         engine = self._context.engines.get(deployment.engine)
         if engine is None:
             raise EngineGone(deployment, f"no engine {deployment.engine!r} is known here any more")
@@ -177,7 +177,7 @@ class Engines:
     async def _send(
         self, deployment: Deployment, path: str, body: dict[str, Any], *, is_repeatable: bool = False
     ) -> "aiohttp.ClientResponse":
-        """From here until `_leave` the engine is in use."""
+        """Send a request; until `_release` the engine is in use."""
         import aiohttp
 
         if deployment.status is not DeploymentStatus.RUNNING or deployment.port is None:
@@ -205,7 +205,7 @@ class Engines:
     async def _read(
         self, deployment: Deployment, response: "aiohttp.ClientResponse", *, is_repeatable: bool = False
     ) -> bytes:
-        """To its end, and leave."""
+        """Read the answer to its end, and release the engine."""
         import aiohttp
 
         try:
@@ -214,7 +214,7 @@ class Engines:
         except (aiohttp.ClientError, TimeoutError) as error:
             raise _gone(deployment, error, may_be_sent_again=is_repeatable) from error
         finally:
-            self._leave(deployment, response)
+            self._release(deployment, response)
 
     async def _raise_refusal(self, deployment: Deployment, response: "aiohttp.ClientResponse") -> None:
         message, param, code = _refusal(response.status, await self._read(deployment, response))
@@ -222,13 +222,13 @@ class Engines:
             raise EngineRefused(message, param=param, code=code, status=response.status)
         raise EngineGone(deployment, message)
 
-    def _leave(
+    def _release(
         self, deployment: Deployment, response: "aiohttp.ClientResponse", exchange: Exchange | None = None
     ) -> None:
         if exchange is not None:
             exchange.end()
         self._context.live.in_use.end(deployment.id)
-        # One that has been read to its end has given its connection back already.
+        # Where the answer was read to its end, the connection is back in the pool, and this does nothing.
         response.close()
 
     def _headers(self, deployment_id: str) -> dict[str, str]:
@@ -250,11 +250,11 @@ class Engines:
 
 
 async def _pieces(deployment: Deployment, response: "aiohttp.ClientResponse") -> AsyncIterator[bytes]:
-    """As they come. Raises EngineGone."""
+    """Yields the pieces of the answer as they come. Raises EngineGone."""
     import aiohttp
 
     try:
-        # A time limit of our own for each would cost a fifth of what passing it on does.
+        # A time limit of our own for each piece would cost a fifth of what passing it on does.
         async for piece in response.content.iter_any():
             yield piece
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -272,7 +272,7 @@ def _gone(deployment: Deployment, error: Exception, *, may_be_sent_again: bool) 
 
 
 def _detail(error: Exception) -> str:
-    """Without the engine's port, which is nobody else's business."""
+    """Returns the error's message without the engine's port, which must not reach the client."""
     import aiohttp
 
     if isinstance(error, aiohttp.ClientResponseError):
@@ -290,7 +290,7 @@ def _check(engine: Engine, path: str, body: dict[str, Any]) -> None:
 
 
 def _served(target: ServedModel | Deployment, body: dict[str, Any]) -> ServedModel:
-    """A deployment asked directly goes by the name that it was made with, where its engine has another for it."""
+    """Returns the model that the request is to, with the name that its engine knows it by. Raises EngineRefused."""
     if isinstance(target, ServedModel):
         return target
     asked = body.get("model")
@@ -308,9 +308,9 @@ def _renamed(body: dict[str, Any], served: ServedModel) -> dict[str, Any]:
 
 
 async def _with_name(chunks: AsyncIterator[bytes], served: ServedModel) -> AsyncIterator[bytes]:
-    """The engine's own name for the model replaced by the one that was asked for, line by line, nothing decoded.
+    """Replaces the engine's own name for the model by the one that was asked for, line by line, without decoding.
 
-    Inside of a text both of the pair's quotes would be escaped, so that only the key itself is found.
+    Only the key itself is found: inside of a text its quotes would be escaped.
     """
     pairs = [
         (f'"model":{space}{json.dumps(served.name, ensure_ascii=ascii_only)}'.encode(), space)
@@ -335,7 +335,7 @@ def _replace(line: bytes, pairs: list[tuple[bytes, str]], asked: str) -> bytes:
 
 
 def _refusal(status: int, body: bytes) -> tuple[str, str | None, str | None]:
-    """What the engine says, of which parameter, and its code for it. vLLM's code is a number, which says nothing."""
+    """Returns message, parameter and code of the engine's error. vLLM's code is a number, and left out."""
     try:
         error = json.loads(body)["error"]
         message, param, code = str(error["message"]), error.get("param"), error.get("code")

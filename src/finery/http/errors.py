@@ -1,4 +1,4 @@
-"""Errors, each in the shape of the dialect whose route was asked."""
+"""Turns exceptions into error answers in the shape of the dialect (OpenAI's, native, …) that was asked."""
 
 import errno
 import logging
@@ -40,59 +40,61 @@ Handler = Callable[[Request], Any]
 
 @dataclass(frozen=True)
 class ErrorShape:
-    """How one of the public APIs tells of errors."""
+    """How one of the public APIs writes errors: its JSON body and its statuses."""
 
     body: Callable[[Problem], object]
     statuses: Mapping[ErrorKind, int] = field(default_factory=dict)
-    """Where it differs from problems.STATUSES."""
+    """The statuses that differ from problems.STATUSES."""
     renumbered: Mapping[int, int] = field(default_factory=dict)
-    """An HTTP status → what this dialect answers instead."""
+    """An HTTP status → the one that this dialect answers instead."""
 
     def render(self, problem: Problem) -> Response:
         status = self.renumbered.get(problem.status, problem.status)
         return JSONResponse(self.body(problem), status, headers=dict(problem.headers))
 
 
-MOST_OF_ANYBODY = 64 << 10
-"""Bytes of a body that is read of those who need no login."""
+PUBLIC_BODY_BYTES = 64 << 10
+"""Bytes. The largest body of a route that needs no login."""
 
 
 class DialectRoute(APIRoute):
-    """Looks who asks before it reads what they say, reads JSON strictly, and knows the shape of its errors."""
+    """Checks permissions and rate limits before it reads the body, reads JSON strictly, and has its dialect's
+    errors."""
 
     errors: ClassVar[ErrorShape]
     methods: set[str]
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
-        self._gate = lane_of(endpoint)
+        self._lane = lane_of(endpoint)
         super().__init__(path, with_session_in_thread(endpoint), **options)
 
     def get_route_handler(self) -> Handler:
         handler = super().get_route_handler()
-        asked = [each.dependency for each in self.dependencies]
-        needed = [each for each in asked if isinstance(each, Allow | AttemptLimit)]
-        most_bytes = None if any(isinstance(each, Allow) for each in needed) else MOST_OF_ANYBODY
-        bounds = next((each for each in asked if isinstance(each, JsonBounds)), JsonBounds())
+        dependencies = [dependency.dependency for dependency in self.dependencies]
+        conditions = [condition for condition in dependencies if isinstance(condition, Allow | AttemptLimit)]
+        needs_login = any(isinstance(condition, Allow) for condition in conditions)
+        bounds = next((each for each in dependencies if isinstance(each, JsonBounds)), JsonBounds())
 
         async def handle(request: Request) -> Response:
-            for condition in needed:
+            for condition in conditions:
                 await condition.admit(request)
+            most_bytes = None if needs_login else PUBLIC_BODY_BYTES
             strict = StrictRequest(request.scope, request.receive, most_bytes=most_bytes, bounds=bounds)
-            if self._gate is None:
+            if self._lane is None:
                 return await handler(strict)
             if self.body_field is not None:
-                # Before the place in line, which no slow client is to hold.
+                # Before it takes a place in the lane, which no slow client may hold.
                 await strict.body()
-            # Known where the route needs a login: the conditions have asked.
-            asked_by: Principal | None = request.scope.get(ACTOR)
-            async with self._gate.entered(None if asked_by is None else asked_by.user_id):
+            # Where the route needs a login, the conditions have found out who asks.
+            actor: Principal | None = request.scope.get(ACTOR)
+            async with self._lane.entered(None if actor is None else actor.user_id):
                 return await handler(strict)
 
         return handle
 
 
 def dialect_route(shape: ErrorShape) -> type[DialectRoute]:
-    """The `route_class` of a dialect's routers."""
+    """Returns the `route_class` of a dialect's routers."""
 
     class BoundRoute(DialectRoute):
         errors = shape
@@ -101,7 +103,7 @@ def dialect_route(shape: ErrorShape) -> type[DialectRoute]:
 
 
 def add_error_handlers(app: FastAPI, errors_for: Callable[[Scope], ErrorShape]) -> None:
-    """`errors_for`: the shape in which a request hears of errors."""
+    """`errors_for` returns the shape in which a request's errors are answered."""
 
     async def domain(request: Request, error: Exception) -> Response:
         refusal = cast(DomainError, error)
@@ -112,17 +114,17 @@ def add_error_handlers(app: FastAPI, errors_for: Callable[[Scope], ErrorShape]) 
     def other(request: Request, error: Exception) -> Response:
         return errors_for(request.scope).render(problem_of(request, error))
 
-    def left(request: Request, error: Exception) -> Response:
+    def disconnected(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
 
     app.add_exception_handler(DomainError, domain)
-    app.add_exception_handler(ClientDisconnect, _in_loop(left))
+    app.add_exception_handler(ClientDisconnect, _in_loop(disconnected))
     for kind in (RequestValidationError, HTTPException, SQLAlchemyError, OSError, LeaseLost, Exception):
         app.add_exception_handler(kind, _in_loop(other))
 
 
 def problem_of(request: Request, error: Exception) -> Problem:
-    """Whatever it is, the answer holds no trace and nothing of the server's inside."""
+    """Returns the error to answer with: no traceback, and nothing of the server's internals."""
     match error:
         case RequestRefused():
             return error.problem
@@ -146,12 +148,12 @@ def problem_of(request: Request, error: Exception) -> Problem:
             return unavailable("the server has too many files open; try again in a moment")
         case OSError():
             return _failure(error)
-    # Starlette raises it once more behind the answer, so that it is in the log.
+    # Starlette raises it again once it is answered, so that uvicorn logs it.
     return _INTERNAL
 
 
 def _failure(error: Exception) -> Problem:
-    """What Starlette takes for dealt with: nobody else puts it into the log."""
+    # Starlette takes an exception with a handler of its own for dealt with and does not raise it again.
     log.error("a request failed", exc_info=error)
     return _INTERNAL
 
@@ -188,7 +190,7 @@ def _http_problem(request: Request, error: HTTPException) -> Problem:
 
 
 def _allowed_methods(request: Request) -> set[str]:
-    """FastAPI names the methods of one route only, though several share the path."""
+    # FastAPI itself would give the methods of one route only, though several share the path.
     methods: set[str] = set()
     for context in iter_route_contexts(request.app.routes):
         regex = context.path_regex if isinstance(context.original_route, APIRoute) else None
@@ -205,18 +207,14 @@ def _issues(request: Request, error: RequestValidationError) -> Issues:
 
     def describe(detail: Mapping[str, Any], path: list[str | int], suggests: bool) -> str:
         if detail["type"] == "extra_forbidden":
-            known = _known_keys(request, detail["loc"][0], path[:-1]) if suggests else []
-            return _unknown_key(str(path[-1]), known)
+            key = str(path[-1])
+            close = nearest(key, _known_keys(request, detail["loc"][0], path[:-1])) if suggests else None
+            return f"unknown key {printable(key)!r}" + (f"; did you mean {close!r}?" if close else "")
         if detail["type"] == "missing" and not path:
             return "the request needs a body"
         return str(detail["msg"])
 
     return gather_issues(error.errors(), locate, describe)
-
-
-def _unknown_key(key: str, known: list[str]) -> str:
-    close = nearest(key, known)
-    return f"unknown key {printable(key)!r}" + (f"; did you mean {close!r}?" if close else "")
 
 
 def _known_keys(request: Request, place: str, path: list[Any]) -> list[str]:
@@ -236,7 +234,8 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _in_loop(handler: Callable[[Request, Exception], Response]) -> Callable[[Request, Exception], Any]:
-    """Starlette sends plain functions to a thread, which may not be there when the server is overloaded."""
+    """Returns `handler` as a coroutine: Starlette would run a plain function in a thread, and an overloaded server may
+    have none left."""
 
     async def handle(request: Request, error: Exception) -> Response:
         return handler(request, error)

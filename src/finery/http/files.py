@@ -1,4 +1,4 @@
-"""A file, or a range of its bytes, as it was when it was asked for: what grows meanwhile does not disturb."""
+"""Answers with a file or a range of its bytes, as large as it was at the request, though it may grow meanwhile."""
 
 import re
 from collections.abc import AsyncIterator
@@ -14,7 +14,8 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def file_range(path: Path, wanted: str | None, *, media_type: str) -> Response:
-    """`wanted` is the Range header; several ranges are answered with the whole file, as HTTP allows."""
+    """Returns the file, or the range in `wanted`, the Range header. Several ranges get the whole file, as HTTP
+    allows."""
     size = path.stat().st_size if path.is_file() else 0
     found = _RANGE.fullmatch(wanted.strip()) if wanted else None
     if found is None or found.groups() == ("", ""):

@@ -1,5 +1,5 @@
-"""What is refused before any route is asked: foreign hosts and origins, keys in addresses, disguised JSON, bodies that
-are too large or too slow."""
+"""Middleware that refuses foreign hosts and origins, keys in URLs, undeclared JSON, and bodies too large or too
+slow."""
 
 import asyncio
 import re
@@ -35,9 +35,9 @@ TRANSPORT_SECURITY = "max-age=31536000"
 POLICY_VIOLATION = 1008
 WHOLE_ADDRESS = re.compile(rb"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 LEAST_RATE = 1024
-"""Bytes a second, of a body, averaged."""
+"""Bytes a second that a body must bring on average."""
 MAX_PARAMETERS = 200
-"""Of an address."""
+"""Of a URL's query."""
 NO_PROXIES = TrustedProxies()
 
 
@@ -50,13 +50,13 @@ class GuardSettings:
     max_json_bytes: int = 16 * 2**20
     max_upload_bytes: int = 8 * 2**30
     body_seconds: float = 60.0
-    """For which a body may be waited for; as much comes back as what came would take at LEAST_RATE."""
+    """How long a body may be waited for; what comes adds the time that it would take at LEAST_RATE."""
     form_prefixes: tuple[str, ...] = ()
-    """Of the paths where a form-encoded body is read: a page of another site can send one without asking."""
+    """The paths where a form-encoded body is read: pages of other sites can send one without a preflight request."""
     cookie: str = ""
-    """Which other sites' pages may not use, whatever their origin."""
+    """The session's cookie, which other sites' pages may not use, whatever their origin."""
     key_prefix: str = ""
-    """With which every API key begins."""
+    """Every API key begins with it."""
     proxies: TrustedProxies = NO_PROXIES
     render: Callable[[Scope, Problem], Response] = lambda _, problem: Response(status_code=problem.status)
 
@@ -87,7 +87,7 @@ class Guard:
         await self._app(scope, receiver, sender)
 
     async def _answer_socket(self, connection: HTTPConnection, receive: Receive, send: Send) -> None:
-        """A page's script may open one to any site, and the browser lets it read what comes."""
+        # A page's script may open a WebSocket to any site, and the browser lets it read what comes.
         scope = connection.scope
         problem = self._problem(connection)
         if problem is None:
@@ -102,7 +102,7 @@ class Guard:
         if not self._is_known_host(connection.headers.get("host", "")):
             return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
         if "\0" in scope["path"]:
-            # Of some databases it is not even asked.
+            # Some databases' drivers refuse it before they ask the database.
             return Problem(404, "not_found", "there is nothing at this address")
         if b"%00" in scope["query_string"]:
             return Problem(422, "invalid_request", "an address must not hold the character NUL")
@@ -134,25 +134,25 @@ class Guard:
         return is_local_host(value) or _host_name(value) in self._settings.hosts
 
     def _has_key(self, query: bytes) -> bool:
-        """The whole of a key under any name, a part of one under a name that asks for one."""
+        """Returns whether the query holds a whole key under any name, or the beginning of one under a key's name."""
         prefix = self._settings.key_prefix
         if not query or not prefix:
             return False
         for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
             if not value.startswith(prefix):
                 continue
-            is_asked_for = name.lower().replace("-", "_") in CREDENTIAL_NAMES
-            if is_asked_for or KEY_CHARACTERS.fullmatch(value, len(prefix)):
+            is_credential = name.lower().replace("-", "_") in CREDENTIAL_NAMES
+            if is_credential or KEY_CHARACTERS.fullmatch(value, len(prefix)):
                 return True
         return False
 
     def _is_own_origin(self, connection: HTTPConnection) -> bool:
-        """Programs send no Origin; a browser always does on what may change something."""
+        # Programs send no Origin; a browser always does on what may change something.
         origin = connection.headers.get("origin")
         if origin is None:
             return True
         if origin in self._settings.origins:
-            # A neighbour's page, whose requests the browser gives the cookie: it is to send a key.
+            # The browser sends our cookie with the requests of an allowed site's page, too; such a page must use a key.
             return self._is_same(origin, connection) or self._settings.cookie not in connection.cookies
         return self._is_same(origin, connection)
 
@@ -161,12 +161,12 @@ class Guard:
             parts = urlsplit(origin)
         except ValueError:
             return False
-        # Whoever sits on the wire could have sent the page that came without TLS.
+        # A page without TLS may be forged by anyone between server and browser.
         is_downgraded = parts.scheme == "http" and is_secure(connection, self._settings.proxies)
         return parts.netloc == connection.headers.get("host") and not is_downgraded
 
     def _is_declared(self, scope: Scope, headers: Headers) -> bool:
-        """A page of another site can send text/plain and forms without asking; JSON it cannot."""
+        # Without a preflight request, another site's page can send text/plain and forms, but no JSON.
         media_type = _media_type(headers)
         if media_type == FORM_TYPE:
             return any(_is_below(scope["path"], prefix) for prefix in self._settings.form_prefixes)
@@ -176,7 +176,7 @@ class Guard:
 
     def _security_headers(self, connection: HTTPConnection) -> dict[str, str]:
         is_local = is_local_host(connection.headers.get("host", ""))
-        # Kept by name, it would close every other server on this machine to a browser that knows it as localhost.
+        # A browser keeps it by host name: for localhost it would bar every other server of this machine.
         if is_local or not is_secure(connection, self._settings.proxies):
             return SECURITY_HEADERS
         return {**SECURITY_HEADERS, "Strict-Transport-Security": TRANSPORT_SECURITY}
@@ -187,22 +187,22 @@ class Guard:
 
 
 def _shorten_address(scope: Scope) -> None:
-    """RFC 9112, 3.2.2: a request may name the whole address, whose host then stands in the place of the Host header."""
+    """Reduce a whole URL in the request line to its path; its host replaces the Host header (RFC 9112, 3.2.2)."""
     whole = WHOLE_ADDRESS.fullmatch(scope.get("raw_path") or b"")
     if whole is not None:
         host, path = whole[1], whole[2] or b"/"
         scope["raw_path"], scope["path"] = path, unquote(path.decode("ascii"))
-        scope["headers"] = [(b"host", host), *(each for each in scope["headers"] if each[0] != b"host")]
+        scope["headers"] = [(b"host", host), *(header for header in scope["headers"] if header[0] != b"host")]
 
 
 def is_local_host(value: str) -> bool:
-    """Whether a Host header names this machine as only it itself would."""
+    """Returns whether a Host header names this machine as only the machine itself would."""
     name = _host_name(value)
     return name in LOCAL_HOSTS or name.endswith(".localhost")
 
 
 def _host_name(value: str) -> str:
-    """In lower case, without a port; empty where the value is anything but a name or address and a port."""
+    """Returns the host in lower case, without its port; "" where the value is more than a host and a port."""
     try:
         parts = urlsplit(f"//{value}")
         is_bare = parts.netloc == value and "@" not in value and parts.port != 0
@@ -223,25 +223,30 @@ def _with_headers(send: Send, added: dict[str, str]) -> Send:
 
 
 def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
-    """A chunked body declares no length: it is counted as it comes. Waiting for it uses patience up, which what comes
-    gives back, never beyond `seconds`; the time that the application takes is not the client's. After its end nothing
-    is waited for but the client's going away, which takes as long as it takes."""
+    """Returns a `receive` that raises RequestRefused for a body that is too large or too slow.
+
+    A chunked body declares no length, so it is counted as it comes. Waiting for it uses up `seconds`, and what comes
+    adds time again; the time that the application takes does not count. After the body's end only the client's
+    disconnect is waited for, without a limit.
+    """
     received = 0
-    retry = seconds
+    seconds_left = seconds
     is_whole = False
 
     async def receiver() -> Message:
-        nonlocal received, retry, is_whole
+        nonlocal received, seconds_left, is_whole
         began = time.monotonic()
         try:
-            async with asyncio.timeout(None if is_whole else retry):
+            async with asyncio.timeout(None if is_whole else seconds_left):
                 message = await receive()
         except TimeoutError as error:
-            raise RequestRefused(_too_slow(seconds)) from error
+            text = f"for {seconds:g} seconds the body came slower than {LEAST_RATE} bytes a second, or not at all"
+            problem = Problem(408, "body_timeout", text, headers={"Connection": "close"})
+            raise RequestRefused(problem) from error
         if message["type"] == "http.request":
             size = len(message.get("body", b""))
             received += size
-            retry = min(retry - (time.monotonic() - began) + size / LEAST_RATE, seconds)
+            seconds_left = min(seconds_left - (time.monotonic() - began) + size / LEAST_RATE, seconds)
             is_whole = not message.get("more_body", False)
             if received > limit:
                 raise RequestRefused(_too_large(limit))
@@ -252,11 +257,6 @@ def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
 
 def _too_large(limit: int) -> Problem:
     return Problem(413, "too_large", f"the body is larger than {limit} bytes", headers={"Connection": "close"})
-
-
-def _too_slow(seconds: float) -> Problem:
-    message = f"for {seconds:g} seconds the body came slower than {LEAST_RATE} bytes a second, or not at all"
-    return Problem(408, "body_timeout", message, headers={"Connection": "close"})
 
 
 def _is_below(path: str, prefix: str) -> bool:
@@ -277,7 +277,7 @@ def _media_type(headers: Headers) -> str:
 
 
 def host_names(values: Iterable[str]) -> frozenset[str]:
-    """As they are compared with a Host header: lower case, without a port."""
+    """Returns the names as they are compared with a Host header: in lower case, without a port."""
     return frozenset(name for value in values if (name := _host_name(_bracketed(value.strip()))))
 
 

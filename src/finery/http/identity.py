@@ -1,4 +1,4 @@
-"""Who comes with a request: told by an API key or a session; until accounts exist, by the socket."""
+"""Finds a request's user by its API key or session; until accounts exist, by whether it is from this machine."""
 
 import ipaddress
 import logging
@@ -52,7 +52,8 @@ class Credential:
 
 
 async def current_user(connection: HTTPConnection) -> Principal:
-    """Looked up once for each request. Raises LoginNeeded, CredentialsDiffer, KeyRefused, SessionEnded."""
+    """Returns the user, looked up once for each request. Raises LoginNeeded, CredentialsDiffer, KeyRefused,
+    SessionEnded."""
     found: Principal | None = connection.scope.get(ACTOR)
     if found is None:
         connection.state.user = NOBODY
@@ -65,7 +66,7 @@ CurrentUser = Annotated[Principal, Depends(current_user)]
 
 
 def credential_of(connection: HTTPConnection) -> Credential:
-    """A key in a header goes before the session's cookie. Raises LoginNeeded, CredentialsDiffer."""
+    """Returns the key of a header or else the session's cookie. Raises LoginNeeded, CredentialsDiffer."""
     keys = {key for key in (_bearer(connection), connection.headers.get("x-api-key")) if key is not None}
     if len(keys) > 1:
         raise CredentialsDiffer()
@@ -78,7 +79,7 @@ def credential_of(connection: HTTPConnection) -> Credential:
 
 
 def account_of(user: Principal) -> str:
-    """The id of the account that asks. Raises SetupNeeded while there is none."""
+    """Returns the id of the user's account. Raises SetupNeeded while there are no accounts."""
     if user.user_id is None:
         raise SetupNeeded()
     return user.user_id
@@ -98,7 +99,7 @@ def is_loopback(host: str) -> bool:
 
 
 def is_from_this_machine(connection: HTTPConnection) -> bool:
-    """The socket decides. Who came through a proxy, or asked for another name, did not begin here."""
+    """Returns whether the request came over loopback, by no proxy, and to a name of this machine."""
     client = connection.client
     if client is None or not is_loopback(client.host) or was_forwarded(connection):
         return False
@@ -143,7 +144,7 @@ def _bearer(connection: HTTPConnection) -> str | None:
 
 
 def _record_use(services: Services, authenticated: Authenticated) -> None:
-    """No request fails for it: the next one notes it."""
+    # No request fails for it; the next one records it.
     try:
         with services.database.write() as session:
             accounts.record_use(session, authenticated)

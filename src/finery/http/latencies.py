@@ -1,4 +1,4 @@
-"""How long requests took, by status and by route. The metrics library is loaded only when somebody asks for them."""
+"""Measures how long requests take until their answer begins, by status class and by route."""
 
 import copy
 import threading
@@ -26,16 +26,16 @@ class Histogram:
         self.total += seconds
 
     def buckets(self) -> list[tuple[str, float]]:
-        """As Prometheus wants them: up to each bound, the last without one."""
-        running, found = 0, []
+        """Returns cumulative counts with their upper bounds, as Prometheus defines them."""
+        running, buckets = 0, []
         for bound, count in zip([*map(str, BOUNDS), "+Inf"], self.counts, strict=True):
             running += count
-            found.append((bound, float(running)))
-        return found
+            buckets.append((bound, float(running)))
+        return buckets
 
 
 @dataclass
-class Sum:
+class Summary:
     count: int = 0
     total: float = 0.0
 
@@ -45,26 +45,26 @@ class Sum:
 
 
 @dataclass(frozen=True)
-class Served:
+class RouteStatus:
     method: str
     route: str
     status: str
-    """Its class: `2xx`."""
+    """The class of the status: `2xx`."""
 
 
 @dataclass
 class Latencies:
-    """A histogram of a dozen lines for each class of statuses, and two lines for each route: with a histogram for each
-    route, the whole would be half a megabyte at every scrape."""
+    """Has a histogram for each class of statuses, and a sum for each route: with a histogram for each route, every
+    scrape would be half a megabyte."""
 
     by_status: defaultdict[str, Histogram] = field(default_factory=lambda: defaultdict(Histogram))
-    by_route: defaultdict[Served, Sum] = field(default_factory=lambda: defaultdict(Sum))
+    by_route: defaultdict[RouteStatus, Summary] = field(default_factory=lambda: defaultdict(Summary))
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
-    def add(self, served: Served, seconds: float) -> None:
+    def add(self, key: RouteStatus, seconds: float) -> None:
         with self._lock:
-            self.by_status[served.status].add(seconds)
-            self.by_route[served].add(seconds)
+            self.by_status[key.status].add(seconds)
+            self.by_route[key].add(seconds)
 
     def snapshot(self) -> "Latencies":
         with self._lock:
@@ -72,7 +72,7 @@ class Latencies:
 
 
 class LatencyMiddleware:
-    """Times from the request's arrival to the start of its answer, so that streams count too."""
+    """Measures from the request's arrival to the start of its answer, so that streams count too."""
 
     def __init__(self, app: ASGIApp, latencies: Latencies) -> None:
         self._app = app
@@ -86,20 +86,12 @@ class LatencyMiddleware:
 
         async def sender(message: Message) -> None:
             if message["type"] == "http.response.start":
-                served = Served(_method(scope), _route_path(scope), f"{message['status'] // 100}xx")
-                self._latencies.add(served, time.perf_counter() - began)
+                # Any word may be sent as a method, and each would be kept for ever.
+                method = scope["method"] if scope["method"] in METHODS else OTHER
+                # The route's template, not the path itself: ids would make a series each.
+                route = scope["route"].path if isinstance(scope.get("route"), Route) else "none"
+                key = RouteStatus(method, route, f"{message['status'] // 100}xx")
+                self._latencies.add(key, time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, sender)
-
-
-def _method(scope: Scope) -> str:
-    """Any word may stand there: each would be kept for ever."""
-    method: str = scope["method"]
-    return method if method in METHODS else OTHER
-
-
-def _route_path(scope: Scope) -> str:
-    """The template, never the path itself: ids would make a series each."""
-    route = scope.get("route")
-    return route.path if isinstance(route, Route) else "none"

@@ -1,12 +1,12 @@
-"""Coming in and going out, as the routes of every dialect need it.
+"""Login, logout and the setup of the first administrator, for the routes of every dialect.
 
-A password is looked at in a thread of a few that do nothing else, so that many logins at once take neither the memory
-nor the threads that other requests need.
+Passwords are checked in a few threads of their own, so that many logins at once take neither the memory nor the threads
+that other requests need.
 """
 
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, TypeVar
 
 import anyio
@@ -19,12 +19,15 @@ from starlette.responses import Response
 from finery.contracts.accounts import AuditResult, NewSession, NewUser, User
 from finery.contracts.permissions import NOBODY, Principal
 from finery.domain import accounts, audit
-from finery.domain.accounts.errors import LoginRefused, SetupDone, SetupNeeded
+from finery.domain.accounts.errors import LoginRefused, SessionEnded, SetupDone, SetupNeeded
 from finery.domain.accounts.logins import REMEMBERED
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.addresses import client_address, is_secure
+from finery.http.auditing import audit_denial
 from finery.http.identity import SESSION_COOKIE, is_from_this_machine, session_token
-from finery.http.services import CurrentServices, Services
+from finery.http.permission import Allow
+from finery.http.problems import RequestRefused, domain_problem
+from finery.http.services import CurrentServices, Services, current_services
 from finery.http.session import transaction
 from finery.kit.printable import printable
 
@@ -53,8 +56,24 @@ class SetupTokenWrong(DomainError):
 
 
 @dataclass(frozen=True)
+class AllowLogout(Allow):
+    """Refuses a request whose session has ended, as other routes do, and removes its cookie besides."""
+
+    async def admit(self, connection: HTTPConnection) -> None:
+        try:
+            await super().admit(connection)
+        except SessionEnded as error:
+            await audit_denial(connection, await current_services(connection), error)
+            response = Response()
+            response.delete_cookie(SESSION_COOKIE, httponly=True, samesite="lax")
+            problem = domain_problem(error, {})
+            headers = {**problem.headers, "Set-Cookie": response.headers["set-cookie"]}
+            raise RequestRefused(replace(problem, headers=headers)) from error
+
+
+@dataclass(frozen=True)
 class LoginService:
-    """One request that wants in or out, and the response that takes the cookie."""
+    """Logs a request in or out, with the session's cookie on its response."""
 
     connection: HTTPConnection
     response: Response
@@ -62,19 +81,25 @@ class LoginService:
 
     async def log_in(self, login: str, password: str, *, remember: bool) -> NewSession:
         """Raises LoginRefused, SetupNeeded."""
-        return await self._open(login, password, remember=remember)
+        opened = await _in_password_thread(lambda: self._check_and_open(login, password, remember))
+        # Each use puts the session's end off, but sends no new cookie: the cookie lasts as long as a session ever may.
+        longest = int(REMEMBERED.total.total_seconds()) if remember else None
+        self.response.set_cookie(
+            SESSION_COOKIE, opened.token, max_age=longest, secure=self._is_secure, httponly=True, samesite="lax"
+        )
+        return opened
 
     async def set_up(self, new: NewUser, password: str, setup_token: str | None) -> NewSession:
-        """The first administrator, logged in.
+        """Create the first administrator, and log in.
 
         Raises SetupDone, SetupOnThisMachineOnly, SetupTokenWrong, InvalidAccount.
         """
         admin = new.model_copy(update={"password": password})
         await _in_password_thread(lambda: self._create_first_admin(admin, setup_token))
-        return await self._open(new.username, password, remember=False)
+        return await self.log_in(new.username, password, remember=False)
 
     def log_out(self, session: Session) -> None:
-        """Ends the session of the cookie; whoever came with a key alone has none."""
+        """End the cookie's session. A request with a key alone has none."""
         token = session_token(self.connection)
         if token is not None:
             accounts.close_session(session, token)
@@ -88,15 +113,6 @@ class LoginService:
     def _is_secure(self) -> bool:
         return is_secure(self.connection, self.services.proxies)
 
-    async def _open(self, login: str, password: str, *, remember: bool) -> NewSession:
-        opened = await _in_password_thread(lambda: self._check_and_open(login, password, remember))
-        # Its end is put off at each use, which no new cookie tells: the server decides when it is over.
-        longest = int(REMEMBERED.total.total_seconds()) if remember else None
-        self.response.set_cookie(
-            SESSION_COOKIE, opened.token, max_age=longest, secure=self._is_secure, httponly=True, samesite="lax"
-        )
-        return opened
-
     def _check_and_open(self, login: str, password: str, remember: bool) -> NewSession:
         try:
             with self.services.database.read() as session:
@@ -107,7 +123,7 @@ class LoginService:
                 opened = accounts.open_session(session, checked, remember=remember, address=self._address)
                 replaced = session_token(self.connection)
                 if replaced is not None:
-                    # With its cookie replaced nobody could log out of it.
+                    # Its cookie is about to be replaced, and nobody could log out of it then.
                     accounts.close_session(session, replaced)
                 self._record(session, "login", opened.user)
         except LoginRefused:
@@ -119,17 +135,14 @@ class LoginService:
         with self.services.database.read() as session:
             if accounts.has_accounts(session):
                 raise SetupDone()
-        self._check_right_to_set_up(setup_token)
-        with transaction(self.services) as session:
-            self._record(session, "setup", accounts.create_first_admin(session, admin))
-
-    def _check_right_to_set_up(self, setup_token: str | None) -> None:
         wanted = self.services.setup_token()
         if wanted is None:
             if not is_from_this_machine(self.connection):
                 raise SetupOnThisMachineOnly()
         elif not hmac.compare_digest(_bytes_of(setup_token or ""), _bytes_of(wanted)):
             raise SetupTokenWrong()
+        with transaction(self.services) as session:
+            self._record(session, "setup", accounts.create_first_admin(session, admin))
 
     def _record(self, session: Session, action: str, user: User) -> None:
         actor = Principal(user.id, user.username, frozenset())

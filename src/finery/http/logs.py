@@ -1,4 +1,4 @@
-"""A log's lines as JSON text, made as it is sent: the whole of a log may not fit into memory."""
+"""Streams a log's lines as JSON, since a whole log may not fit into memory."""
 
 from collections.abc import Iterator
 from itertools import islice
@@ -11,8 +11,10 @@ BATCH_LINES = 1000
 
 
 def log_json(head: bytes, view: LogView) -> Iterator[bytes]:
-    """`head` up to the array of lines, the lines, and `"total_lines"`; in pieces of many lines, since each piece costs
-    a change of threads."""
+    """Yields `head`, which ends with the opening of the array, then the lines and `"total_lines"`.
+
+    A piece holds many lines, since each piece costs a change of threads.
+    """
     yield head
     separator = b""
     lines = view.lines()

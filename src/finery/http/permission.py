@@ -1,4 +1,4 @@
-"""Whether who asks may."""
+"""Dependencies that check the permission of a route's user."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
         "name": SESSION_COOKIE,
     },
 }
-"""As the API's document tells them. Not by FastAPI's classes: it would look at each of them anew for every route."""
+"""OpenAPI's security schemes. FastAPI's own classes would be analysed anew for every route."""
 
 
 def needs_login(dependant: Dependant) -> bool:
@@ -49,7 +49,7 @@ def needs_login(dependant: Dependant) -> bool:
 
 @dataclass(frozen=True)
 class Allow:
-    """A dependency that lets those pass who hold `permission`: `dependencies=[Depends(Allow(...))]`."""
+    """A dependency that refuses users without `permission`: `dependencies=[Depends(Allow(...))]`."""
 
     permission: Permission
 
@@ -57,7 +57,7 @@ class Allow:
         return self._checked(user)
 
     async def admit(self, connection: HTTPConnection) -> None:
-        """The same, where nothing of the body is to be read before."""
+        """Check the same before anything of the body is read."""
         self._checked(await current_user(connection))
 
     def _checked(self, user: Principal) -> Principal:
@@ -68,7 +68,7 @@ class Allow:
 
 @dataclass(frozen=True)
 class AllowEveryone:
-    """For the few routes that need no login. Nobody is looked up: these answer also while the database does not."""
+    """Marks the few routes that need no login. They look up no user, so that they answer without the database, too."""
 
     permission: ClassVar[Permission] = Permission.PUBLIC
 

@@ -1,4 +1,4 @@
-"""What is wrong with a request, before a dialect puts it into its shape."""
+"""Errors of requests (`Problem`), before a dialect gives them its own shape."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +36,8 @@ class Problem:
 
 
 class RequestRefused(HTTPException):
-    """A request that cannot be read; raised where FastAPI passes only its own exceptions on."""
+    """A request that is answered with `problem`. It is an HTTPException, since FastAPI wraps others while it reads
+    bodies."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.status, problem.message, headers=dict(problem.headers))

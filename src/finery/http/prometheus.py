@@ -1,4 +1,4 @@
-"""The server's figures in Prometheus's words. The library is imported when somebody asks."""
+"""Writes the server's metrics in Prometheus's text format."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ class ServerMetrics:
 
 
 def exposition(metrics: ServerMetrics) -> bytes:
+    # Imported at the first scrape: a server that nobody scrapes does without the library.
     from prometheus_client import PROCESS_COLLECTOR, CollectorRegistry, generate_latest
 
     registry = CollectorRegistry()

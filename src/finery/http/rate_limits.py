@@ -1,4 +1,4 @@
-"""How often something may be tried, counted in this process's memory."""
+"""Rate limits per address or user in a moving window of a minute, kept in memory."""
 
 import ipaddress
 import math
@@ -19,16 +19,16 @@ class RateLimit:
 
 
 LOGINS = RateLimit("login", 20)
-"""From one address, right or wrong."""
+"""From one address, whether they succeed or fail."""
 SETUPS = RateLimit("setup", 10)
 PASSWORD_CHANGES = RateLimit("password", 10)
-"""Of one user, wherever they come from: whoever found an open session should not find the password too."""
+"""Of one user, from any address: whoever found an open session must not find out the password, too."""
 DENIALS = RateLimit("denial", 60)
-"""What the audit log takes from one address."""
+"""How many the audit log records from one address."""
 
 
 class RateLimits:
-    """A moving window: of the minute before now each attempt that was let through counts."""
+    """Counts the attempts of the last minute that were let through."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -36,17 +36,17 @@ class RateLimits:
         self._cleaned_at = time.monotonic()
 
     def is_within(self, limit: RateLimit, actor: str | None) -> bool:
-        """Counts this time too. `actor` is an address, or a user's id."""
+        """Returns whether the attempt is allowed, and counts it then. `actor` is an address, or a user's id."""
         return self._seconds_to_wait(limit, actor) == 0
 
     def check(self, limit: RateLimit, actor: str | None) -> None:
-        """Raises RequestRefused: 429 with Retry-After, in seconds."""
+        """Raises RequestRefused: 429 with Retry-After in seconds."""
         if seconds := self._seconds_to_wait(limit, actor):
             message = f"too many attempts; try again in {seconds} seconds"
             raise RequestRefused(Problem(429, "too_many_attempts", message, headers={"Retry-After": str(seconds)}))
 
     def _seconds_to_wait(self, limit: RateLimit, actor: str | None) -> int:
-        """0 lets the attempt through and counts it."""
+        """Returns 0 where the attempt is allowed, and counts it."""
         now = time.monotonic()
         with self._lock:
             self._forget(now)
@@ -57,7 +57,7 @@ class RateLimits:
             return 0
 
     def _forget(self, now: float) -> None:
-        """Once a minute: strangers have any number of addresses."""
+        """Drop old attempts, once a minute: anyone may have any number of addresses."""
         if now < self._cleaned_at + WINDOW_SECONDS:
             return
         self._cleaned_at = now
@@ -66,7 +66,7 @@ class RateLimits:
 
 
 def _bucket(actor: str | None) -> str:
-    """A network of IPv6 is one client: whoever has one has 2**64 addresses."""
+    """Returns the key to count by. A network of IPv6, which has 2**64 addresses, counts as one client."""
     try:
         parsed = ipaddress.ip_address(actor or "")
     except ValueError:

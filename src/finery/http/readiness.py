@@ -1,4 +1,4 @@
-"""Whether the server can do what it is there for: for whoever sends it requests, and takes them away again."""
+"""Checks for load balancers whether the server can serve requests: the database answers, and no write hangs."""
 
 import asyncio
 
@@ -10,13 +10,13 @@ from finery.db import Database
 from finery.http.problems import RequestRefused, unavailable
 
 LOOK_SECONDS = 3.0
-"""For which the database may take to answer the smallest of questions."""
+"""How long the database may take for the smallest of queries."""
 STUCK_SECONDS = 15.0
 """A transaction takes milliseconds; one that has written for so long holds all others up."""
 
 
 class Readiness:
-    """Looks at the database for all who ask at the same time. For one event loop."""
+    """Shares one look at the database among all who ask at the same time. It belongs to one event loop."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -27,10 +27,10 @@ class Readiness:
         age = self._database.longest_write
         if age > STUCK_SECONDS:
             raise RequestRefused(unavailable(f"a transaction has held the database for {age:.0f} seconds"))
-        # A look that hangs is waited for by the next ones, too: each with a thread of its own, they would pile up.
+        # Later requests wait for a look that hangs, too: with a thread each they would pile up.
         if self._look is None or self._look.done():
             self._look = asyncio.create_task(self._ask())
-        # Kept: when this one goes on, a later caller may have begun the next look.
+        # A local copy: when this coroutine goes on, a later one may have begun the next look.
         look = self._look
         done, _ = await asyncio.wait({look}, timeout=LOOK_SECONDS)
         if not done or not look.result():

@@ -1,4 +1,4 @@
-"""What requests ask of the database again and again, kept while it cannot have changed."""
+"""Caches what requests read from the database again and again, until a commit may have changed it."""
 
 import time
 from collections.abc import Callable, Hashable
@@ -13,7 +13,7 @@ from finery.domain.accounts import Authenticated
 from finery.http.admission import LOOK_UPS
 
 SECONDS = 5.0
-"""For which something is kept at most: it bounds what another process's change could be overlooked for."""
+"""How long a value is kept at most, in case another process changes the database."""
 MOST = 1000
 
 Key = TypeVar("Key", bound=Hashable)
@@ -21,9 +21,9 @@ Value = TypeVar("Value")
 
 
 class TableCache(Generic[Key, Value]):
-    """Values by key, all of them forgotten when this process next commits a change to the tables they were read from.
+    """Values by key, which are dropped when this process next commits a change to the tables that they were read from.
 
-    For one event loop.
+    It belongs to one event loop.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class TableCache(Generic[Key, Value]):
         *,
         tables: frozenset[str] | None = None,
     ) -> None:
-        """`tables`: None stands for all."""
+        """`tables` None stands for all."""
         self._database = database
         self._clock = clock
         self._tables = tables
@@ -41,14 +41,14 @@ class TableCache(Generic[Key, Value]):
         self._values: dict[Key, tuple[float, Value]] = {}
 
     def find(self, key: Key) -> Value | None:
-        """None: not known, or not any more."""
+        """Returns the value; None when it is not known, or not any more."""
         if self._commits != self._database.commits(self._tables):
             return None
         until, value = self._values.get(key, (0.0, None))
         return value if self._clock() < until else None
 
     async def get_or_read(self, key: Key, read: Callable[[], Value]) -> Value:
-        """What is known, else what `read`, called in a thread, finds. What it raises is not kept."""
+        """Returns the value; an unknown one is read by `read` in a thread. What that raises is not kept."""
         found = self.find(key)
         if found is not None:
             return found
@@ -61,7 +61,7 @@ class TableCache(Generic[Key, Value]):
         self._values.pop(key, None)
 
     def _keep(self, key: Key, value: Value, commits: int, until: float) -> None:
-        """`commits` as they were before it was read: what was committed meanwhile it may lack."""
+        """`commits` is the count from before the value was read, which may lack what was committed since."""
         if commits < self._commits:
             return
         if commits > self._commits or len(self._values) >= MOST:
@@ -76,7 +76,7 @@ class RequestCache:
     callers: TableCache[Hashable, Authenticated]
     """By the hash of a key or of a session's token, and which of the two it is."""
     served: TableCache[tuple[str, Principal], ServedModel]
-    """By the name that was asked for, and who asked."""
+    """By model name and user."""
 
     @classmethod
     def of(cls, database: Database) -> Self:

@@ -1,4 +1,4 @@
-"""An id for each request: on its answer, and in every line of the log that is written because of it."""
+"""Gives each request an id, which is on its answer and in every log line that it causes."""
 
 import logging
 import re
@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 HEADER = "X-Request-Id"
-SANE = re.compile(r"[A-Za-z0-9._-]{1,128}")
+CLIENT_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -19,9 +19,9 @@ def new_request_id() -> str:
 
 
 class RequestIds:
-    """Around everything that answers, errors of the application itself included.
+    """The outermost middleware, so that the app's own errors have an id, too.
 
-    The id is the client's own where it sends a sane one, so that it finds its request in our log by its own name.
+    A well-formed id of the client's is kept, so that it finds its request in the server's log.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -32,8 +32,8 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         sent = Headers(scope=scope).get(HEADER, "")
-        request_id = sent if SANE.fullmatch(sent) else new_request_id()
-        # Never taken back: each request has a task of its own, and what the server logs after its failure is about it.
+        request_id = sent if CLIENT_ID.fullmatch(sent) else new_request_id()
+        # It is not reset: each request has a task of its own, and what is logged after its failure is still about it.
         _current.set(request_id)
 
         async def sender(message: Message) -> None:
@@ -45,9 +45,9 @@ class RequestIds:
 
 
 class RequestIdFilter(logging.Filter):
-    """Gives each record `request`, for the format: ` [req_…]`, or nothing outside of a request.
+    """Sets `request` of each record, for the format: ` [req_…]`, or nothing outside of a request.
 
-    Threads that work for a request have its context, and with it its id.
+    Threads that work for a request have a copy of its context, and so its id.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:

@@ -1,4 +1,4 @@
-"""What requests are served with. Made once, in `app`."""
+"""The services that routes use (database, streams, engines, caches, …). `app` makes them once."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,9 +36,9 @@ class Services:
     readiness: Readiness
     proxies: TrustedProxies
     warm_start: Callable[[], str]
-    """Whether trainings start warm now: `ready`, `starting`, `off`."""
+    """Returns whether trainings start warm now: `ready`, `starting`, `off`, or why not."""
     setup_token: Callable[[], str | None]
-    """What the first administrator must show; None: nothing, on this machine only."""
+    """Returns the token that the setup of the first administrator needs; None: it needs none, on this machine only."""
 
 
 async def current_services(connection: HTTPConnection) -> Services:

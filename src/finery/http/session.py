@@ -1,4 +1,4 @@
-"""One request, one transaction, begun and committed in one hop of one thread, before the response is sent."""
+"""Database sessions of routes: one transaction per request, begun and committed in one thread before the response."""
 
 import functools
 import inspect
@@ -24,7 +24,7 @@ Endpoint = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Changes:
-    """Transactions of one request, for routes that do more than a transaction should wait for."""
+    """Begins transactions of a request, for routes with work that a transaction must not wait for."""
 
     connection: HTTPConnection
     services: Services
@@ -32,17 +32,17 @@ class Changes:
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """The audit log's entry is part of the transaction."""
+        """Begin a transaction; the audit log's entry is part of it."""
         with transaction(self.services) as session:
             yield session
             audit_change(session, self.connection, self.services, self.user)
 
     async def make(self, work: Callable[[Session], Result], lane: Lane = WRITES) -> Result:
-        return await lane.run(lambda: self._make(work))
+        def make() -> Result:
+            with self.begin() as session:
+                return work(session)
 
-    def _make(self, work: Callable[[Session], Result]) -> Result:
-        with self.begin() as session:
-            return work(session)
+        return await lane.run(make)
 
 
 async def current_changes(connection: HTTPConnection, user: CurrentUser) -> Changes:
@@ -54,7 +54,7 @@ CurrentChanges = Annotated[Changes, Depends(current_changes)]
 
 @contextmanager
 def transaction(services: Services) -> Iterator[Session]:
-    """Committed at the end of the block; then those are woken who wait for such a change."""
+    """A transaction that is committed at the end of the block."""
     with services.database.write() as session:
         yield session
         failpoint("runs.before_commit")
@@ -62,7 +62,7 @@ def transaction(services: Services) -> Iterator[Session]:
 
 
 def transact(services: Services, work: Callable[[Session], Result]) -> Result:
-    """For the few routes whose answer waits for what others do with the committed change."""
+    """Return the result of `work` in a transaction, for routes whose answer waits for what follows from the commit."""
     with transaction(services) as session:
         return work(session)
 
@@ -76,8 +76,8 @@ class SessionOf:
     """An annotated dependency whose value `open` takes."""
     open: Callable[[Any], AbstractContextManager[Session]]
     is_gated: bool = True
-    """Whether the request waits for its place before its body is understood, which costs time, too. Not where the body
-    is a file: whoever sends one slowly is not to hold a place."""
+    """Whether the request waits for its place before its body is parsed, which takes time, too. False where the body is
+    a file, since a slow client must not hold a place."""
 
 
 def _read(services: Services) -> AbstractContextManager[Session]:
@@ -87,13 +87,13 @@ def _read(services: Services) -> AbstractContextManager[Session]:
 ReadSession = Annotated[Session, SessionOf(READS, CurrentServices, _read)]
 WriteSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin)]
 SubmitSession = Annotated[Session, SessionOf(SUBMISSIONS, CurrentChanges, Changes.begin)]
-"""Of a route that looks at data and models before it writes."""
+"""For a route that looks at data and models before it writes."""
 UploadSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin, is_gated=False)]
-"""Of a route that receives a file before it writes."""
+"""For a route that receives a file before it writes."""
 
 
 def session_parameter(endpoint: Endpoint) -> tuple[str, SessionOf] | None:
-    """The parameter of a route's function that is to be its session."""
+    """Returns name and mark of the parameter of a route's function that gets the session."""
     annotations: dict[str, Any] = inspect.get_annotations(endpoint)
     for name, annotation in annotations.items():
         for mark in get_args(annotation)[1:] if get_origin(annotation) is Annotated else ():
@@ -103,15 +103,16 @@ def session_parameter(endpoint: Endpoint) -> tuple[str, SessionOf] | None:
 
 
 def with_session_in_thread(endpoint: Endpoint) -> Endpoint:
-    """A route's function as FastAPI is to call it: its session begins and ends in the thread that the function runs in.
+    """Returns a route's function for FastAPI to call: its session begins and ends in the thread that the function runs
+    in.
 
-    A dependency with `yield` would do that in three hops into one pool of threads. Under a burst, those who wait to
-    begin then hold every thread, and whoever must commit gets none: nothing moves any more.
+    A dependency with `yield` would need a thread three times from one pool. Under a burst, requests that wait to begin
+    would hold every thread, and those that must commit would get none: a deadlock.
     """
-    found = session_parameter(endpoint)
-    if found is None:
+    parameter = session_parameter(endpoint)
+    if parameter is None:
         return endpoint
-    name, mark = found
+    name, mark = parameter
 
     @functools.wraps(endpoint)
     async def run(**arguments: Any) -> Any:
@@ -127,12 +128,12 @@ def with_session_in_thread(endpoint: Endpoint) -> Endpoint:
     parameters = [
         each.replace(annotation=mark.begins) if each.name == name else each for each in signature.parameters.values()
     ]
-    # FastAPI goes by the signature: in place of the session it gives what the session is begun with.
+    # FastAPI injects by the signature: in place of the session it passes what the session is begun with.
     vars(run)["__signature__"] = signature.replace(parameters=parameters)
     return run
 
 
 def lane_of(endpoint: Endpoint) -> Lane | None:
-    """Where requests to the route wait before they are understood; None: nowhere."""
+    """Returns the lane in which requests to the route wait before their body is parsed; None: they do not wait."""
     found = session_parameter(endpoint)
     return found[1].lane if found is not None and found[1].is_gated else None

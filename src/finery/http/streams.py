@@ -1,15 +1,15 @@
-"""A run's events as server-sent events: from the database, in order, without a gap or a repeat.
+"""Streams a run's events as server-sent events, in order, without a gap or a repeat.
 
-All streams of a run share one feed: whatever their number, a change costs one query. A stream keeps nothing but the
-sequence number it has sent; it reads from the feed's window, or from the database where the window begins too late.
+All streams of a run share one feed, so that a change costs one query whatever their number. A stream keeps only the
+sequence number that it has sent; it reads from the feed's window, or from the database where the window begins too
+late.
 """
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 import msgspec
@@ -31,9 +31,9 @@ log = logging.getLogger(__name__)
 HEARTBEAT_SECONDS = 15.0
 SEND_SECONDS = 30.0
 LOOK_SECONDS = 5.0
-"""A feed looks by itself this often, should a change come without a pulse."""
+"""How often a feed looks by itself, should a change come without a notification."""
 RETRY_SECONDS = 1.0
-"""After the database could not be read."""
+"""The wait after the database could not be read."""
 PAUSE_SECONDS = 0.03
 """Between two looks of a feed, so that a storm of changes does not become a storm of queries."""
 WINDOW = 1000
@@ -64,24 +64,24 @@ class RunStreams:
         for feed in self._feeds.values():
             feed.close()
 
-    async def frames(self, run: Run, after: int) -> AsyncIterator[bytes]:
-        """The events past `after`, until the terminal one, as many at once as there are, up to PIECE_BYTES; a heartbeat
-        where there is nothing to say."""
+    async def frames(self, run: Run, after: int) -> AsyncGenerator[bytes]:
+        """Yields the events past `after` until the terminal one, as many at once as there are, up to PIECE_BYTES, and a
+        heartbeat where there are none for a while."""
         if self._is_closed:
             return
         feed = self._join(run)
         try:
             while True:
                 changed = feed.changed
-                found = await feed.read(after)
-                for piece in _joined(found):
+                frames = await feed.read(after)
+                for piece in _in_pieces(frames):
                     yield b"".join(frame.data for frame in piece)
                     after = piece[-1].sequence
                     if piece[-1].is_last:
                         return
                 if feed.is_closed:
                     return
-                if not found and not await wait_for_change(changed, HEARTBEAT_SECONDS):
+                if not frames and not await wait_for_change(changed, HEARTBEAT_SECONDS):
                     yield HEARTBEAT
         finally:
             self._leave(feed)
@@ -104,7 +104,7 @@ class RunStreams:
 
 
 class RunFeed:
-    """Watches one run while anybody listens."""
+    """Watches one run while a stream reads from it."""
 
     def __init__(
         self, run: Run, database: Database, async_notifier: AsyncNotifier, readers: anyio.CapacityLimiter
@@ -122,7 +122,7 @@ class RunFeed:
         self._task = asyncio.create_task(self._watch())
 
     async def read(self, after: int) -> list[Frame]:
-        """Some frames past `after`; none when it has seen all."""
+        """Returns some frames past `after`; none when there are no more yet."""
         if after >= self._head:
             return []
         if self._window and self._window[0].sequence <= after + 1:
@@ -137,29 +137,29 @@ class RunFeed:
         self.is_closed = True
         self._async_notifier.forget(self._topic)
         self._task.cancel()
-        self._tell()
+        self._signal_change()
 
     async def _watch(self) -> None:
         try:
             while True:
                 changed = self._async_notifier.changed_in(self._topic)
                 try:
-                    found = await self._load(self._head)
+                    frames = await self._load(self._head)
                 except SQLAlchemyError as error:
                     log.warning("the events of run %s cannot be read for now: %s", self.run_id, error)
                     await asyncio.sleep(RETRY_SECONDS)
                     continue
-                if found:
-                    self._window.extend(found)
-                    self._head = found[-1].sequence
-                    self._tell()
-                if len(found) < PAGE:
+                if frames:
+                    self._window.extend(frames)
+                    self._head = frames[-1].sequence
+                    self._signal_change()
+                if len(frames) < PAGE:
                     await asyncio.sleep(PAUSE_SECONDS)
                     await wait_for_change(changed, LOOK_SECONDS)
         except RunNotFound:
             self.close()
 
-    def _tell(self) -> None:
+    def _signal_change(self) -> None:
         self.changed.set()
         self.changed = asyncio.Event()
 
@@ -167,15 +167,18 @@ class RunFeed:
         return await anyio.to_thread.run_sync(self._query, after, limiter=self._readers)
 
     def _query(self, after: int) -> list[Frame]:
-        """The route has checked who listens."""
+        # As SERVER, since the route has checked that the user may see the run.
         with self._database.read() as session:
-            found = runs.list_events(session, self.run_id, SERVER, after=after, limit=PAGE)
-        return [to_frame(event) for event in found]
+            events = runs.list_events(session, self.run_id, SERVER, after=after, limit=PAGE)
+        return [to_frame(event) for event in events]
 
 
-def _joined(frames: list[Frame]) -> Iterator[list[Frame]]:
-    """Each piece goes its own way through all layers, which holds up the event loop, and to a client that has gone as
-    well until that is noticed: a stream that begins with hundreds of events is not to send each by itself."""
+def _in_pieces(frames: list[Frame]) -> Iterator[list[Frame]]:
+    """Yields the frames in pieces of about PIECE_BYTES.
+
+    Each piece passes through all layers, also to a client that has gone until that is noticed, and holds up the event
+    loop meanwhile: a stream that begins with hundreds of events must not send each by itself.
+    """
     piece: list[Frame] = []
     size = 0
     for frame in frames:
@@ -195,8 +198,12 @@ def to_frame(event: Event) -> Frame:
 
 
 def event_stream(streams: RunStreams, run: Run, *, after: int, last_event_id: str | None) -> Response:
-    """The header wins, since a browser repeats the address of its first visit. 204 tells one that has seen all of a
-    finished run to stay away. Who claims to have seen what is yet to come gets it when it comes."""
+    """Returns the stream of a run's events past `after`, or past Last-Event-ID, which a browser sends when it
+    reconnects to the URL of its first request. 204 tells a browser that has all events of a finished run not to
+    reconnect.
+
+    A sequence number that is still to come is taken for the last one there is.
+    """
     seen = after if last_event_id is None else int(last_event_id)
     if run.status.is_finished and seen >= run.last_sequence:
         return Response(status_code=204)
@@ -204,11 +211,11 @@ def event_stream(streams: RunStreams, run: Run, *, after: int, last_event_id: st
 
 
 class EventStreamResponse(Response):
-    """Ends when its client goes, and when it does not read for SEND_SECONDS."""
+    """Ends when its client disconnects, or does not read for SEND_SECONDS."""
 
     media_type = "text/event-stream"
 
-    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+    def __init__(self, frames: AsyncGenerator[bytes]) -> None:
         super().__init__(headers={"Cache-Control": "no-cache", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._frames = frames
@@ -216,14 +223,14 @@ class EventStreamResponse(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         sending = asyncio.create_task(self._send_all(send))
-        leaving = asyncio.create_task(_client_gone(receive))
+        disconnect = asyncio.create_task(_wait_for_disconnect(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sending, disconnect}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             sending.cancel()
-            leaving.cancel()
-            outcome, _ = await asyncio.gather(sending, leaving, return_exceptions=True)
-        # A client that went, or that does not read, is no failure of ours.
+            disconnect.cancel()
+            outcome, _ = await asyncio.gather(sending, disconnect, return_exceptions=True)
+        # A client that went, or that does not read, is not the server's failure.
         if isinstance(outcome, Exception) and not isinstance(outcome, OSError):
             raise outcome
 
@@ -234,14 +241,10 @@ class EventStreamResponse(Response):
                     await send({"type": "http.response.body", "body": frame, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
-            await _close(self._frames)
+            # A generator that is left early has to end now: its feed may have no other stream.
+            await self._frames.aclose()
 
 
-async def _client_gone(receive: Receive) -> None:
+async def _wait_for_disconnect(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
-
-
-async def _close(frames: Any) -> None:
-    """An async generator that is left early must end now: its feed may be the last one's."""
-    await frames.aclose()

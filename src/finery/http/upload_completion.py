@@ -1,4 +1,4 @@
-"""An upload's parts made one file, outside of any transaction: it may be gigabytes."""
+"""Joins an upload's parts into one file, outside of any transaction, since it may be gigabytes."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Files that are uploaded: written to disk once, as they come, under a name that we choose."""
+"""Receives uploaded files (multipart/form-data): hashes them and writes them to disk while they come."""
 
 import asyncio
 import hashlib
@@ -31,7 +31,7 @@ PARTIAL = ".partial"
 
 
 def file_form(**fields: dict[str, Any]) -> dict[str, Any]:
-    """For the documentation: the form is read as it comes, so FastAPI does not see it."""
+    """Returns the form's part of OpenAPI, which FastAPI does not know, since the form is read as it comes."""
     schema = {
         "type": "object",
         "required": ["file"],
@@ -53,20 +53,20 @@ class UploadRefused(DomainError):
 
 @dataclass(frozen=True)
 class Upload(NewFile):
-    """It is its receiver's: moved to where it belongs, or discarded."""
+    """A received file. Whoever received it moves it to its place, or discards it."""
 
     fields: dict[str, str] = field(default_factory=dict)
     """The form's other parts."""
 
     def discard(self) -> None:
-        """Nothing, once it was moved."""
+        """Remove the file; does nothing once it was moved."""
         self.path.unlink(missing_ok=True)
 
 
 async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str] = ("file",)) -> Upload:
-    """The form's one file, from a part named as one of `parts`, written to a temporary file in `folder`.
+    """Write the form's one file, from a part named as one of `parts`, to a temporary file in `folder`.
 
-    Whatever goes wrong, also the client's going away, nothing is left behind. Raises UploadRefused, RequestRefused.
+    Whatever goes wrong, a disconnect included, leaves nothing behind. Raises UploadRefused, RequestRefused.
     """
     form = _Form(_boundary(request, parts), parts)
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -83,25 +83,26 @@ async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str]
 
 
 async def keep_upload(upload: Upload, home: HomeDirectory) -> Upload:
-    """In the uploads' folder, named by its content, so that the same file twice is stored once."""
+    """Move the file to the uploads' folder, named by its content, so that the same file is stored once."""
     return await asyncio.to_thread(_keep, upload, home.uploads)
 
 
 def discard_partial_uploads(home: HomeDirectory) -> None:
-    """What a killed server left."""
+    """Remove the partial files that a killed server left."""
     for folder in (home.uploads, home.blobs):
         for path in folder.glob(f"{PARTIAL}-*"):
             path.unlink(missing_ok=True)
 
 
 def shown_name(raw: bytes) -> str:
-    """A client's file name as text for people: its last part, without what does not print or turns the writing."""
+    """Returns a client's file name for display: its last part, without unprintable and direction-changing
+    characters."""
     name = re.split(r"[/\\]", raw.decode("utf-8", errors="replace"))[-1]
     return "".join(letter for letter in name if letter.isprintable())[:MAX_NAME] or "unnamed"
 
 
 async def _write(chunks: AsyncIterator[bytes], form: "_Form", sink: "_Sink") -> tuple[int, str]:
-    """Threads hash and write what came while the next is read."""
+    """Returns size and hash. Threads hash and write what came while the next is read."""
     writing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     writing.set_result(None)
     try:
@@ -116,13 +117,13 @@ async def _write(chunks: AsyncIterator[bytes], form: "_Form", sink: "_Sink") -> 
         writing = asyncio.ensure_future(sink.end(form.take()))
         await asyncio.shield(writing)
     finally:
-        # The file must not be closed under a thread's hands.
+        # The file must not be closed while a thread writes to it.
         await asyncio.wait([writing])
     return sink.size, sink.digest.hexdigest()
 
 
 class _Sink:
-    """Hashes and writes at the same time. One call after another."""
+    """Hashes and writes at the same time. Its methods must be called one after the other."""
 
     def __init__(self, file: LargeFile) -> None:
         self.size = 0
@@ -167,7 +168,7 @@ def _boundary(request: Request, parts: Sequence[str]) -> bytes:
 
 
 class _Form:
-    """Gathers the file's content for whoever takes it, and keeps the small fields around it."""
+    """Parses the form: gathers pieces of the file until `take`, and keeps the small fields around it."""
 
     def __init__(self, boundary: bytes, parts: Sequence[str]) -> None:
         self.pending_bytes = 0
@@ -177,8 +178,8 @@ class _Form:
         self._parts = 0
         self._values: dict[str, bytearray] = {}
         self._value: bytearray | None = None
-        """Of the field that is being read; None: the part is passed over, or is the file."""
-        self._twice: str | None = None
+        """The value of the field that is being read; None: the part is ignored, or is the file."""
+        self._repeated: str | None = None
         self._in_file = False
         self._has_file = False
         self._parser = _parser(boundary)
@@ -195,8 +196,8 @@ class _Form:
             raise self._refusal("the form ends too early")
         if not self._has_file:
             raise self._refusal(f"the form has no file in a part named {' or '.join(self._wanted)}")
-        if self._twice is not None:
-            raise UploadRefused("the form gives it twice", field=self._twice)
+        if self._repeated is not None:
+            raise UploadRefused("the form gives it twice", field=self._repeated)
 
     def take(self) -> list[bytes]:
         pieces, self._pieces, self.pending_bytes = self._pieces, [], 0
@@ -228,7 +229,7 @@ class _Form:
 
     def _new_field(self, name: str) -> bytearray | None:
         if name in self._values:
-            self._twice = name
+            self._repeated = name
             return None
         if len(name) > MAX_FIELD_NAME:
             raise UploadRefused(f"a field's name has at most {MAX_FIELD_NAME} characters", field=name[:MAX_FIELD_NAME])

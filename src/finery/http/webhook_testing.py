@@ -1,4 +1,4 @@
-"""A test message, for routes that answer with what became of it."""
+"""Sends a webhook's test message and waits for the receiver's answer."""
 
 import time
 
@@ -32,7 +32,8 @@ class TestStillWaits(DomainError):
 
 
 async def status_of_test(changes: Changes, webhook_id: str, sample: EventBody) -> int:
-    """What the receiver answers. Raises ReceiverUnreachable, TestStillWaits, and what webhooks.send_test raises."""
+    """Returns the status that the receiver answers. Raises ReceiverUnreachable, TestStillWaits, and what
+    webhooks.send_test raises."""
     actor = changes.user
     delivery = await changes.make(lambda session: webhooks.send_test(session, webhook_id, actor, sample))
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -54,4 +55,4 @@ def _look(changes: Changes, webhook_id: str, message_id: str) -> Delivery:
 
 
 def _ended(delivery: Delivery) -> DeliveryAttempt | None:
-    return next((each for each in delivery.attempts if each.has_ended), None)
+    return next((attempt for attempt in delivery.attempts if attempt.has_ended), None)

@@ -10,7 +10,7 @@ from finery.contracts.datasets.measurement import DatasetCheck
 from finery.contracts.numbers import PlainNumbers
 from finery.domain.datasets.check_request import CheckRequest
 from finery.http.admission import scans_files
-from finery.http.dataset_checks import check_data
+from finery.http.datasets import check_data
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
 

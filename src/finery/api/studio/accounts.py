@@ -18,8 +18,7 @@ from finery.contracts.accounts import SetupStatus
 from finery.domain import accounts, audit
 from finery.http.attempt_limits import AttemptLimit
 from finery.http.identity import CurrentUser, account_of
-from finery.http.logins import CurrentLoginService
-from finery.http.logout import AllowLogout
+from finery.http.logins import AllowLogout, CurrentLoginService
 from finery.http.permission import Allow, AllowEveryone, Permission
 from finery.http.rate_limits import LOGINS, SETUPS
 from finery.http.session import ReadSession, WriteSession
