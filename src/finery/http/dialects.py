@@ -55,13 +55,8 @@ class Dialects:
         if len(there) > 1:
             parts = path.split("/")
             there = [each for each in there if each.ids and any(map(each.ids.fullmatch, parts))] or there
-        return (there[0] if there else self._by_prefix(path)).errors
-
-    def _by_prefix(self, path: str) -> Dialect:
-        fitting = [
-            (len(prefix), dialect)
-            for dialect in self.dialects
-            for prefix in dialect.prefixes
-            if f"{path}/".startswith(f"{prefix}/")
-        ]
-        return max(fitting, key=lambda found: found[0], default=(0, self.dialects[0]))[1]
+        if there:
+            return there[0].errors
+        prefixes = {prefix: dialect for dialect in reversed(self.dialects) for prefix in dialect.prefixes}
+        fitting = [prefix for prefix in prefixes if f"{path}/".startswith(f"{prefix}/")]
+        return (prefixes[max(fitting, key=len)] if fitting else self.dialects[0]).errors

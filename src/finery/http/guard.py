@@ -99,7 +99,8 @@ class Guard:
 
     def _problem(self, connection: HTTPConnection) -> Problem | None:
         scope = connection.scope
-        if not self._is_known_host(connection.headers.get("host", "")):
+        host = connection.headers.get("host", "")
+        if not is_local_host(host) and _host_name(host) not in self._settings.hosts:
             return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
         if "\0" in scope["path"]:
             # Some databases' drivers refuse it before they ask the database.
@@ -126,12 +127,8 @@ class Guard:
         if not self._is_declared(scope, headers):
             message = "send JSON, with the header Content-Type: application/json; a file as multipart/form-data"
             return Problem(415, "unsupported_media_type", message)
-        if _declared_length(headers) > self._limit(headers):
-            return _too_large(self._limit(headers))
-        return None
-
-    def _is_known_host(self, value: str) -> bool:
-        return is_local_host(value) or _host_name(value) in self._settings.hosts
+        length, limit = headers.get("content-length", "0"), self._limit(headers)
+        return _too_large(limit) if length.isdigit() and int(length) > limit else None
 
     def _has_key(self, query: bytes) -> bool:
         """Returns whether the query holds a whole key under any name, or the beginning of one under a key's name."""
@@ -169,10 +166,11 @@ class Guard:
         # Without a preflight request, another site's page can send text/plain and forms, but no JSON.
         media_type = _media_type(headers)
         if media_type == FORM_TYPE:
-            return any(_is_below(scope["path"], prefix) for prefix in self._settings.form_prefixes)
+            path = f"{scope['path']}/"
+            return any(path.startswith(f"{prefix.rstrip('/')}/") for prefix in self._settings.form_prefixes)
         if media_type:
             return media_type in FILE_TYPES or media_type == "application/json" or media_type.endswith("+json")
-        return not _has_body(headers)
+        return "transfer-encoding" not in headers and headers.get("content-length", "0") == "0"
 
     def _security_headers(self, connection: HTTPConnection) -> dict[str, str]:
         is_local = is_local_host(connection.headers.get("host", ""))
@@ -259,27 +257,13 @@ def _too_large(limit: int) -> Problem:
     return Problem(413, "too_large", f"the body is larger than {limit} bytes", headers={"Connection": "close"})
 
 
-def _is_below(path: str, prefix: str) -> bool:
-    return path == prefix or path.startswith(f"{prefix.rstrip('/')}/")
-
-
-def _has_body(headers: Headers) -> bool:
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
-
-
-def _declared_length(headers: Headers) -> int:
-    length = headers.get("content-length", "0")
-    return int(length) if length.isdigit() else 0
-
-
 def _media_type(headers: Headers) -> str:
     return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def host_names(values: Iterable[str]) -> frozenset[str]:
     """Returns the names as they are compared with a Host header: in lower case, without a port."""
-    return frozenset(name for value in values if (name := _host_name(_bracketed(value.strip()))))
-
-
-def _bracketed(value: str) -> str:
-    return f"[{value}]" if value.count(":") > 1 and not value.startswith("[") else value
+    stripped = [value.strip() for value in values]
+    # An IPv6 address needs brackets before it can have a port.
+    hosts = [f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host for host in stripped]
+    return frozenset(name for host in hosts if (name := _host_name(host)))

@@ -29,15 +29,13 @@ class Readiness:
             raise RequestRefused(unavailable(f"a transaction has held the database for {age:.0f} seconds"))
         # Later requests wait for a look that hangs, too: with a thread each they would pile up.
         if self._look is None or self._look.done():
-            self._look = asyncio.create_task(self._ask())
+            one_thread = anyio.CapacityLimiter(1)
+            self._look = asyncio.create_task(anyio.to_thread.run_sync(self._select, limiter=one_thread))
         # A local copy: when this coroutine goes on, a later one may have begun the next look.
         look = self._look
         done, _ = await asyncio.wait({look}, timeout=LOOK_SECONDS)
         if not done or not look.result():
             raise RequestRefused(unavailable("the database does not answer"))
-
-    async def _ask(self) -> bool:
-        return await anyio.to_thread.run_sync(self._select, limiter=anyio.CapacityLimiter(1))
 
     def _select(self) -> bool:
         try:

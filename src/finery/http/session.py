@@ -80,11 +80,7 @@ class SessionOf:
     a file, since a slow client must not hold a place."""
 
 
-def _read(services: Services) -> AbstractContextManager[Session]:
-    return services.database.read()
-
-
-ReadSession = Annotated[Session, SessionOf(READS, CurrentServices, _read)]
+ReadSession = Annotated[Session, SessionOf(READS, CurrentServices, lambda services: services.database.read())]
 WriteSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin)]
 SubmitSession = Annotated[Session, SessionOf(SUBMISSIONS, CurrentChanges, Changes.begin)]
 """For a route that looks at data and models before it writes."""

@@ -182,7 +182,10 @@ class _Form:
         self._repeated: str | None = None
         self._in_file = False
         self._has_file = False
-        self._parser = _parser(boundary)
+        try:
+            self._parser = Multipart(boundary)
+        except MalformedForm as error:
+            raise UploadRefused(str(error)) from error
 
     def feed(self, chunk: bytes) -> None:
         try:
@@ -245,13 +248,6 @@ class _Form:
             self._value += data
             if len(self._value) > MAX_FIELD_BYTES:
                 raise RequestRefused(Problem(413, "too_large", f"a field holds at most {MAX_FIELD_BYTES} bytes"))
-
-
-def _parser(boundary: bytes) -> Multipart:
-    try:
-        return Multipart(boundary)
-    except MalformedForm as error:
-        raise UploadRefused(str(error)) from error
 
 
 def _text(name: str, value: bytearray) -> str:
