@@ -1,5 +1,4 @@
-"""Middleware that refuses foreign hosts and origins, keys in URLs, undeclared JSON, and bodies too large or too
-slow."""
+"""Middleware that refuses foreign hosts and origins, keys in URLs, undeclared JSON, and too large or slow bodies."""
 
 import asyncio
 import re

@@ -15,7 +15,7 @@ import pytest
 
 from finery.contracts.process import Alive, Exited, Handle, Launch, Lost, Starting
 from finery.executors.local.executor import PACKAGE_ROOT, LocalExecutor
-from finery.executors.local.observation import Record
+from finery.executors.local.observation import ShimRecord
 from finery.kit.processes import Identity, look, marked
 from tests.executors.builders import (
     attempt_files,
@@ -49,8 +49,8 @@ def process_of(wanted: Launch) -> int:
     return record(wanted).process.pid
 
 
-def record(wanted: Launch) -> Record:
-    found = Record.read(attempt_files(wanted))
+def record(wanted: Launch) -> ShimRecord:
+    found = ShimRecord.read(attempt_files(wanted))
     assert found is not None
     return found
 

@@ -24,7 +24,7 @@ from finery.contracts.process import Exited, Handle, Launch, Lost, Observation, 
 from finery.executors.base import NotYet, SubmitFailed
 from finery.executors.local.environment import base_environment, failpoint_environment, tracking_environment
 from finery.executors.local.leftovers import of_dead_shim, of_no_record, sweep
-from finery.executors.local.observation import Record, is_minded, look, read_exit
+from finery.executors.local.observation import ShimRecord, has_shim, observe, read_exit
 from finery.executors.local.warm_parent import WarmParent
 from finery.kit.files import read_json, write_json
 from finery.kit.processes import Identity, boot_id, uptime
@@ -78,7 +78,7 @@ class LocalExecutor:
 
     def poll(self, handle: Handle) -> Observation:
         try:
-            observation = look(_attempt(handle), _spawned(handle))
+            observation = observe(_attempt(handle), _spawned(handle))
         except OSError as error:
             return Unknown(detail=str(error))
         if isinstance(observation, Exited | Lost):
@@ -90,7 +90,7 @@ class LocalExecutor:
         attempt = _attempt(handle)
         if read_exit(attempt) is not None:
             return
-        record, mark = Record.read(attempt), _mark(handle)
+        record, mark = ShimRecord.read(attempt), _mark(handle)
         try:
             attempt.path.mkdir(parents=True, exist_ok=True)
             write_json(attempt.terminate, {"grace_seconds": grace_seconds})
@@ -102,7 +102,7 @@ class LocalExecutor:
         # A shim that is not on record yet looks for the request itself; a signal could end it in its own start.
         if record is None or mark is None:
             return
-        if not is_minded(attempt):
+        if not has_shim(attempt):
             self.sweep(handle)
         else:
             # The signal only wakes it early; from another container, which sees no shim, the request must do.
@@ -131,7 +131,7 @@ class LocalExecutor:
 
     def sweep(self, handle: Handle) -> int:
         attempt = _attempt(handle)
-        record, mark = Record.read(attempt), _mark(handle)
+        record, mark = ShimRecord.read(attempt), _mark(handle)
         shim, process = (record.shim, record.process) if record else (_spawned(handle), None)
         killed: set[Identity] = set()
         if mark is not None and self._is_ours(handle, mark):

@@ -17,7 +17,7 @@ START_ALLOWANCE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Record:
+class ShimRecord:
     """shim.json: the identities of the attempt's shim and of its process."""
 
     shim: Identity
@@ -25,7 +25,7 @@ class Record:
     started_at: float
 
     @classmethod
-    def read(cls, attempt: AttemptDirectory) -> "Record | None":
+    def read(cls, attempt: AttemptDirectory) -> "ShimRecord | None":
         value = read_json(attempt.shim)
         if not isinstance(value, dict):
             return None
@@ -35,9 +35,9 @@ class Record:
         return cls(shim, process, float(value["started_at"]))
 
 
-def look(attempt: AttemptDirectory, spawned: Identity | None) -> Observation:
+def observe(attempt: AttemptDirectory, spawned: Identity | None) -> Observation:
     """Returns the attempt's state. `spawned` is the shim that the submission started, where that is known."""
-    return _recorded(attempt, is_minded=is_minded(attempt)) or _expected(attempt, spawned) or _verdict(attempt)
+    return _recorded(attempt, has_shim=has_shim(attempt)) or _expected(attempt, spawned) or _verdict(attempt)
 
 
 def read_exit(attempt: AttemptDirectory) -> Exit | None:
@@ -52,8 +52,8 @@ def read_exit(attempt: AttemptDirectory) -> Exit | None:
     return None
 
 
-def is_minded(attempt: AttemptDirectory) -> bool:
-    """Returns whether a shim lives that minds the attempt in this very directory.
+def has_shim(attempt: AttemptDirectory) -> bool:
+    """Returns whether a shim lives that watches the attempt in this very directory.
 
     It holds the lock for as long as it lives, also where it cannot be seen: in another container that shares the home.
     Where the record of a copied directory names the shim of the original, nobody holds the copy's lock.
@@ -71,9 +71,9 @@ def is_minded(attempt: AttemptDirectory) -> bool:
     return False
 
 
-def _recorded(attempt: AttemptDirectory, *, is_minded: bool) -> Observation | None:
-    record = Record.read(attempt)
-    if record is not None and is_minded:
+def _recorded(attempt: AttemptDirectory, *, has_shim: bool) -> Observation | None:
+    record = ShimRecord.read(attempt)
+    if record is not None and has_shim:
         process = record.process.look()
         alive = Alive(started_at=record.started_at, stopped=process is not None and process.is_stopped)
     else:
@@ -88,7 +88,7 @@ def _recorded(attempt: AttemptDirectory, *, is_minded: bool) -> Observation | No
     return alive
 
 
-def _exit_of_outcome(attempt: AttemptDirectory, record: Record) -> Exit | None:
+def _exit_of_outcome(attempt: AttemptDirectory, record: ShimRecord) -> Exit | None:
     """Returns the end as the trainer's own outcome tells it; None where there is no whole one."""
     try:
         outcome = Outcome.model_validate(read_json(attempt.outcome))
@@ -119,7 +119,7 @@ def _verdict(attempt: AttemptDirectory) -> Observation:
     descriptor = os.open(attempt.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        recorded = _recorded(attempt, is_minded=False)
+        recorded = _recorded(attempt, has_shim=False)
         if recorded is None and not attempt.terminate.exists():
             write_json(attempt.terminate, {"grace_seconds": 0.0})
     except BlockingIOError:

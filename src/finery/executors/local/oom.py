@@ -6,7 +6,7 @@ WINDOW_SECONDS = 10.0
 """A large process takes seconds to vanish after the kernel chose it."""
 
 
-class Watch:
+class OomWatch:
     def __init__(self) -> None:
         self._older = self._newer = _kills()
         self._since = time.monotonic()
@@ -17,7 +17,7 @@ class Watch:
             self._older, self._newer = self._newer, _kills()
             self._since = time.monotonic()
 
-    def struck(self) -> bool:
+    def has_struck(self) -> bool:
         """Returns whether the kernel killed a process for want of memory in the last one or two windows."""
         return _kills() > self._older
 

@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from finery.contracts.layout import AttemptDirectory
-from finery.executors.local import oom, prctl
+from finery.executors.local import prctl
 from finery.executors.local.exit_record import Ending, ExitFile
 from finery.executors.local.leftovers import below_shim, sweep
-from finery.executors.local.staged_process import Become, StagedProcess, StartFailed, execute, hold
+from finery.executors.local.oom import OomWatch
+from finery.executors.local.staged_process import BecomeProgram, StagedProcess, StartFailed, execute, stage
 from finery.kit.clock import epoch_now
 from finery.kit.failpoints import failpoint
 from finery.kit.files import read_json, write_json
@@ -39,10 +40,10 @@ WAKING = (signal.SIGCHLD, signal.SIGTERM)
 def main() -> None:
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     os.chdir("/")
-    mind(AttemptDirectory(Path(sys.argv[1])), execute)
+    run_attempt(AttemptDirectory(Path(sys.argv[1])), execute)
 
 
-def mind(attempt: AttemptDirectory, become: Become) -> None:
+def run_attempt(attempt: AttemptDirectory, become: BecomeProgram) -> None:
     """Start the attempt's process, unless it was started before, wait for its end, and write exit.json.
 
     Returns at once when another shim has the attempt, or had it.
@@ -92,9 +93,9 @@ class _Attempt:
         self._was_asked = False
         self._group_was_asked = False
         self._ran_out_of_memory = False
-        self._memory = oom.Watch()
+        self._memory = OomWatch()
 
-    def carry_out(self, exit_file: ExitFile, become: Become) -> Ending:
+    def carry_out(self, exit_file: ExitFile, become: BecomeProgram) -> Ending:
         if self._files.terminate.exists():
             self._ending.terminated = True
             self._ending.signal = signal.SIGTERM
@@ -114,27 +115,27 @@ class _Attempt:
         self._ending.outcome = self._outcome()
         return self._ending
 
-    def _start(self, environment: dict[str, str], become: Become) -> None:
-        held = hold(self._launch, environment, become, self._lock)
-        self._process = held.process
+    def _start(self, environment: dict[str, str], become: BecomeProgram) -> None:
+        staged = stage(self._launch, environment, become, self._lock)
+        self._process = staged.process
         self._ending.started_at = epoch_now()
         try:
-            self._record(held)
+            self._record(staged)
         except OSError:
-            held.drop()
+            staged.drop()
             raise
-        held.release()
+        staged.release()
         limit = self._launch["time_limit_seconds"]
         if limit is not None:
             self._limit_at = time.monotonic() + limit
 
-    def _record(self, held: StagedProcess) -> None:
+    def _record(self, staged: StagedProcess) -> None:
         """Write shim.json before the process begins, so that none runs that is not on record."""
         write_json(
             self._files.shim,
             {
                 "shim": Identity.of(os.getpid()).describe(),
-                "process": {**held.process.describe(), "pgid": held.process.pid},
+                "process": {**staged.process.describe(), "pgid": staged.process.pid},
                 "started_at": self._ending.started_at,
             },
         )
@@ -168,7 +169,7 @@ class _Attempt:
             self._ending.exit_code = code
         else:
             self._ending.signal = -code
-            self._ran_out_of_memory = -code == signal.SIGKILL and not self._was_asked and self._memory.struck()
+            self._ran_out_of_memory = -code == signal.SIGKILL and not self._was_asked and self._memory.has_struck()
 
     def _handle_requests(self) -> None:
         if self._has_ended and not self._was_asked:

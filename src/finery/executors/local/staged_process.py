@@ -13,7 +13,7 @@ from finery.kit.processes import Identity
 
 GO = b"1"
 
-Become = Callable[[dict[str, Any], dict[str, str], int], NoReturn]
+BecomeProgram = Callable[[dict[str, Any], dict[str, str], int], NoReturn]
 """Turns the prepared child into the program: given launch.json, the whole environment, and the descriptor that must be
 closed once the program has begun. Raises OSError or ValueError when it cannot be."""
 
@@ -50,7 +50,7 @@ class StagedProcess:
         os.close(self.errors)
 
 
-def hold(launch: dict[str, Any], environment: dict[str, str], become: Become, lock: int) -> StagedProcess:
+def stage(launch: dict[str, Any], environment: dict[str, str], become: BecomeProgram, lock: int) -> StagedProcess:
     """Fork the process. `lock` is the shim's lock, which a child that never calls exec would keep held.
 
     Raises OSError when it cannot be forked.
@@ -62,7 +62,7 @@ def hold(launch: dict[str, Any], environment: dict[str, str], become: Become, lo
     if pid == 0:
         for descriptor in (gate_write, error_read, lock):
             os.close(descriptor)
-        _live(launch, environment, become, shim, gate_read, error_write)
+        _run_child(launch, environment, become, shim, gate_read, error_write)
     os.close(gate_read)
     os.close(error_write)
     return StagedProcess(Identity.of(pid), gate_write, error_read)
@@ -79,8 +79,8 @@ def execute(launch: dict[str, Any], environment: dict[str, str], errors: int) ->
         raise OSError(error.errno, f"cannot start {argv[0]!r}: {error.strerror}") from error
 
 
-def _live(
-    launch: dict[str, Any], environment: dict[str, str], become: Become, shim: int, gate: int, errors: int
+def _run_child(
+    launch: dict[str, Any], environment: dict[str, str], become: BecomeProgram, shim: int, gate: int, errors: int
 ) -> NoReturn:
     try:
         # A session of its own is a process group of its own too: what is killed is never the shim.

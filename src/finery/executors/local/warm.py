@@ -26,7 +26,7 @@ from typing import Any, NoReturn, TextIO
 from finery.contracts.layout import MARK_VARIABLE, AttemptDirectory, shim_mark
 from finery.executors.local import prctl
 from finery.executors.local.channel import read_line, write_line
-from finery.executors.local.shim import mind
+from finery.executors.local.shim import run_attempt
 
 CUDA_DEVICE = "/dev/nvidia-uvm"
 
@@ -127,7 +127,7 @@ def _fork_shim(attempt: AttemptDirectory, channel: socket.socket) -> int:
         os.chdir("/")
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _show_mark(shim_mark(json.loads(attempt.launch.read_bytes())["mark"]))
-        mind(attempt, run_module)
+        run_attempt(attempt, run_module)
     finally:
         os._exit(0)
 
