@@ -95,7 +95,7 @@ class TestMetrics:
                     answer = await engines.pass_on(served(engine.port), CHAT, {"model": "chat", "stream": True})
                     assert (engines.metrics.waiting, status) == (1, 200)
                     # The client is gone before anything of it is read.
-                    answer._leave()  # type: ignore[attr-defined]
+                    answer._release()  # type: ignore[attr-defined]
                 return engines.metrics.waiting, engines.metrics.answering
             finally:
                 await engines.close()

@@ -20,7 +20,8 @@ from finery.domain.datasets import DatasetRefused
 from finery.domain.datasets.quick_measurement import WAIT_SECONDS
 from finery.domain.runs import measurements
 from finery.domain.runs.errors import InvalidRun
-from finery.scheduler.late_measurer import IDLE_SECONDS, LateMeasurer
+from finery.scheduler import late_measurer
+from finery.scheduler.late_measurer import IDLE_SECONDS, RETRY_SECONDS, LateMeasurer
 from tests import builders
 from tests.domain.runs.test_auto_values import model
 
@@ -104,6 +105,18 @@ class TestLateMeasurer:
         run, _ = create(database, context, "{{ ([[]] * 30000000)|sum(start=[1] * 10000) }}")
         settle(database, context)
         assert status(database, run) == (RunStatus.FAILED, f"chat_template: {ENDLESS_TEMPLATE}")
+
+    def test_what_takes_long_is_waited_for_again(
+        self, database: Database, context: DomainContext, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def too_late(*_: object, seconds: float) -> None:
+            raise TimeoutError
+
+        create(database, context, REFUSING)
+        monkeypatch.setattr(late_measurer, "measure_later", too_late)
+        assert LateMeasurer(database, context).work() == RETRY_SECONDS
+        with database.read() as session:
+            assert measurements.next_due(session) is not None
 
     def test_what_is_due_at_the_end_stays_due(self, database: Database, context: DomainContext) -> None:
         create(database, context, REFUSING)

@@ -35,24 +35,23 @@ class Lane:
     patience_seconds: float = field(default=60.0, kw_only=True)
     """How long a request waits before it is refused."""
     of_one_user: int | None = field(default=None, kw_only=True)
-    """How many of the places one user's requests may hold. Their other requests wait apart, so that others' pass
-    them."""
+    """How many of the places one user's requests may hold. The rest of them wait apart, and others pass."""
 
     @asynccontextmanager
     async def entered(self, user_id: str | None = None) -> AsyncIterator[None]:
         """Hold one of the lane's places. Raises RequestRefused (503 with Retry-After)."""
-        async with AsyncExitStack() as held:
+        async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(self.patience_seconds):
                     if user_id is not None and self.of_one_user is not None:
-                        await self._take(held, user_id, self.of_one_user)
-                    await self._take(held, None, self.at_once)
+                        await self._take(stack, user_id, self.of_one_user)
+                    await self._take(stack, None, self.at_once)
             except TimeoutError as error:
                 raise self._refusal() from error
             yield
 
-    async def _take(self, held: AsyncExitStack, user_id: str | None, places: int) -> None:
-        """Take one of the lane's places, or of a user's; it is given back when `held` ends."""
+    async def _take(self, stack: AsyncExitStack, user_id: str | None, places: int) -> None:
+        """Take one of the lane's places, or of a user's; it is given back when `stack` ends."""
         limiters = self._limiters_of_loop()
         limiter = limiters.setdefault((self, user_id), CapacityLimiter(places))
         if limiter.statistics().tasks_waiting >= self.most_waiting:
@@ -65,7 +64,7 @@ class Lane:
             if user_id is not None and not limiter.statistics().borrowed_tokens:
                 limiters.pop((self, user_id), None)
 
-        held.callback(give_back)
+        stack.callback(give_back)
 
     async def run(self, work: Callable[[], Result], user_id: str | None = None) -> Result:
         """Call `work` in a thread once there is a place, and return its result. Raises RequestRefused."""
@@ -88,8 +87,7 @@ class Lane:
 READS = Lane("requests that read", 16)
 WRITES = Lane("requests that change something", 8)
 SUBMISSIONS = Lane("submissions", 8, of_one_user=6)
-"""Their data and models are read before anything is written, which may take a while: a cancel must not wait for
-that."""
+"""Data and models are read before anything is written, which may take a while; a cancel must not wait for that."""
 LOOK_UPS = Lane("look-ups of who asks", 8)
 """They have a lane of their own, so that slow requests keep nobody from being recognised."""
 STREAM_OPENINGS = Lane("event streams and logs to open", 4)
@@ -143,8 +141,7 @@ def scans_files(endpoint: Callable[..., Result]) -> Callable[..., Any]:
 
 
 async def in_thread(work: Callable[[], Result]) -> Result:
-    """Call `work` in a thread and return its result. Only for requests that hold a place in a lane, which limits
-    them."""
+    """Call `work` in a thread and return its result. For requests that hold a place in a lane, which limits them."""
     try:
         limiter = _threads.get()
     except LookupError:

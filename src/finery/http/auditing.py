@@ -22,8 +22,7 @@ DENIED = frozenset({ErrorKind.UNAUTHENTICATED, ErrorKind.FORBIDDEN})
 
 
 def audit_change(session: Session, connection: HTTPConnection, services: Services, actor: Principal) -> None:
-    """Record a change. The action is the route's name; the target is what the domain has named, or else the path's
-    ids."""
+    """Record a change. The action is the route's name; the target is what the domain names, or else the path's ids."""
     audit.record(
         session,
         action_of(connection),

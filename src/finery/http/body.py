@@ -32,8 +32,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class JsonBounds:
-    """Limits what a body may consist of, however few bytes that takes. Text has no limit here: it costs little per
-    byte.
+    """Limits what a body consists of, however few bytes that takes; but not text, which costs little per byte.
 
     It is a dependency of routes with other limits than these: `dependencies=[Depends(JsonBounds(values=100_000))]`.
     """
@@ -107,8 +106,7 @@ async def beside_loop(work: Callable[Arguments, Result], *args: Arguments.args, 
 
 
 def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
-    """Raises RequestRefused for what is beyond the bounds or no JSON, for duplicate keys, NaN, 1e400, lone
-    surrogates."""
+    """Raises RequestRefused for what is beyond the bounds or no JSON: duplicate keys, NaN, 1e400, lone surrogates."""
     bounds = bounds or JsonBounds()
     # Values are counted in the bytes first, before any object is made of them.
     pairs = _count_pairs(data, bounds)
@@ -192,8 +190,7 @@ def _too_deep(bounds: JsonBounds) -> RequestRefused:
 
 
 def _explained(data: bytes, error: Exception | None) -> RequestRefused:
-    """Returns what is wrong with the body, found by a slower parser that says more. Without `error` a key occurs
-    twice."""
+    """Returns what is wrong with the body, by a slower parser that says more. Without `error` a key occurs twice."""
     if len(data) > EXPLAINED:
         return unreadable_body("a key occurs twice in one object" if error is None else f"the body is no JSON: {error}")
     try:

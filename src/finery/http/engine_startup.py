@@ -106,8 +106,7 @@ async def pass_on_by_name(
 async def pass_on_to(
     request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
 ) -> Response:
-    """Returns the answer of the deployment's engine, as it comes. Raises what while_connected and Engines.pass_on
-    raise."""
+    """Returns the answer of the deployment's engine. Raises what while_connected and Engines.pass_on raise."""
     return await while_connected(request, services.engines.pass_on(deployment, path, body))
 
 

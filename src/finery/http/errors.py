@@ -58,8 +58,7 @@ PUBLIC_BODY_BYTES = 64 << 10
 
 
 class DialectRoute(APIRoute):
-    """Checks permissions and rate limits before it reads the body, reads JSON strictly, and has its dialect's
-    errors."""
+    """Checks permissions and rate limits before the body is read, reads JSON strictly, has its dialect's errors."""
 
     errors: ClassVar[ErrorShape]
     methods: set[str]

@@ -14,7 +14,7 @@ _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
 def file_range(path: Path, wanted: str | None, *, media_type: str) -> Response:
-    """Returns the file, or the range in `wanted`, the Range header. Several ranges get the whole file, as HTTP
+    """Returns the file, or the range in `wanted`, the Range header. For several it is the whole file, as HTTP
     allows."""
     size = path.stat().st_size if path.is_file() else 0
     found = _RANGE.fullmatch(wanted.strip()) if wanted else None

@@ -36,8 +36,7 @@ class Problem:
 
 
 class RequestRefused(HTTPException):
-    """A request that is answered with `problem`. It is an HTTPException, since FastAPI wraps others while it reads
-    bodies."""
+    """A request is answered with `problem`. It is an HTTPException: FastAPI wraps others while it reads bodies."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem.status, problem.message, headers=dict(problem.headers))

@@ -99,8 +99,7 @@ def session_parameter(endpoint: Endpoint) -> tuple[str, SessionOf] | None:
 
 
 def with_session_in_thread(endpoint: Endpoint) -> Endpoint:
-    """Returns a route's function for FastAPI to call: its session begins and ends in the thread that the function runs
-    in.
+    """Returns the function for FastAPI to call in place of a route's: its session begins and ends in its own thread.
 
     A dependency with `yield` would need a thread three times from one pool. Under a burst, requests that wait to begin
     would hold every thread, and those that must commit would get none: a deadlock.

@@ -1,8 +1,7 @@
 """Streams a run's events as server-sent events, in order, without a gap or a repeat.
 
 All streams of a run share one feed, so that a change costs one query whatever their number. A stream keeps only the
-sequence number that it has sent; it reads from the feed's window, or from the database where the window begins too
-late.
+sequence number that it has sent; it reads from the feed's window, or from the database.
 """
 
 import asyncio

@@ -95,8 +95,7 @@ def discard_partial_uploads(home: HomeDirectory) -> None:
 
 
 def shown_name(raw: bytes) -> str:
-    """Returns a client's file name for display: its last part, without unprintable and direction-changing
-    characters."""
+    """Returns a client's file name for display: its last part, without characters that do not print."""
     name = re.split(r"[/\\]", raw.decode("utf-8", errors="replace"))[-1]
     return "".join(letter for letter in name if letter.isprintable())[:MAX_NAME] or "unnamed"
 

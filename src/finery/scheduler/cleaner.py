@@ -49,7 +49,7 @@ class Cleaner:
 
 
 def _sha256(path: Path) -> str | None:
-    """Returns the hex digest of a file, or of a folder's `<hash>  <relative path>` lines in order; None when it is
+    """Returns the hex digest of a file, or of a folder's sorted `<hash>  <relative path>` lines; None when it is
     gone."""
     try:
         if not path.is_dir():

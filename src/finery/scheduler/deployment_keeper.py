@@ -183,8 +183,7 @@ class DeploymentKeeper:
             self._executor.stop(handle, STOP_GRACE_SECONDS)
 
     def _end_hung(self, live: LiveDeployment, handle: Handle) -> None:
-        """End an engine that does not answer. Requests that wait for it fail at once, since its connections end with
-        it."""
+        """End an engine that does not answer. Its connections end with it, so that waiting requests fail at once."""
         if self._hung.get(live.deployment.id) != live.attempt:
             log.error("deployment %s %s and is ended", live.deployment.id, self._silence())
         self._hung[live.deployment.id] = live.attempt

@@ -19,8 +19,7 @@ STOP_GRACE_SECONDS = 5.0
 def render_engine_launch(
     live: LiveDeployment, device: str, engine: Engine, context: DomainContext, secrets: Mapping[str, str]
 ) -> Launch:
-    """Write the files that the engine reads at its start, and describe its process. Raises OSError when the disk
-    refuses."""
+    """Write what the engine reads at its start, and describe its process. Raises OSError when the disk refuses."""
     deployment, home = live.deployment, context.home
     directory, log_file = home.deployment(deployment.id), home.deployment_log(deployment.id)
     directory.attempt(live.attempt).path.mkdir(parents=True, exist_ok=True)

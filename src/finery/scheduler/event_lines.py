@@ -43,8 +43,7 @@ def _parse(line: bytes) -> TrainerEvent:
 
 
 def storable(value: Any) -> Any:
-    """Returns `value` without what databases refuse in JSON and text: NaN and infinities become None, NUL is
-    dropped."""
+    """Returns `value` as databases take it in JSON and text: NaN and infinities become None, NUL is dropped."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, str):

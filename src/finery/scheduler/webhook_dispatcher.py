@@ -195,8 +195,8 @@ class WebhookDispatcher:
             self._prune_at = now + PRUNE_EVERY
 
     def _wait(self) -> float:
-        """Returns the seconds until a message is due of a webhook that can take one. The end of each delivery wakes the
-        loop, too."""
+        """Returns the seconds until a webhook that can take a message has one due. Ended deliveries wake the loop,
+        too."""
         with self._lock:
             is_full = self._under_way.total() >= AT_ONCE
             busy = [number for number, count in self._under_way.items() if count >= AT_ONCE_TO_ONE]

@@ -188,8 +188,7 @@ class LocalExecutor:
         return Identity.of(pid)
 
     def _reap(self) -> None:
-        """Wait for the shims that have ended, so that no zombies stay; those of an earlier server are another's
-        children."""
+        """Wait for ended shims, so that no zombies stay; those of an earlier server are not children of this one."""
         for pid in list(self._unreaped):
             try:
                 ended, _ = os.waitpid(pid, os.WNOHANG)
