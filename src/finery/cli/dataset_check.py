@@ -99,7 +99,8 @@ def _print(result: "DatasetCheck") -> None:
     for warning in result.warnings:
         lines = ", ".join(str(place.line) for place in warning.places)
         more = ", …" if warning.count > len(warning.places) else ""
-        print(f"warning: {warning.count:,} × {warning.message}: line {lines}{more}")
+        where = f": line {lines}{more}" if lines else ""
+        print(f"warning: {warning.count:,} × {warning.message}{where}")
     print("A run may train on it." if result.ok else f"Refused: {result.refusal or result.misfit}")
 
 

@@ -167,9 +167,12 @@ class ChatPrompts:
 
     def plain(self, text: str) -> list[int]:
         """Returns the tokens of a text that the model is to continue, without a template: with the tokens that the
-        tokenizer puts before a text, but without the end token that some append.
+        tokenizer puts before a text, but without the end token that some append. A beginning that stands in the text
+        is not put there a second time.
         """
         ids = list(self._tokenizer(text)["input_ids"])
+        if ids[:1] == ids[1:2] and ids[1 : 1 + len(own := self.ids(text))] == own:
+            ids = ids[1:]
         end = self._tokenizer.eos_token_id
         return ids[:-1] if ids[-1:] == [end] and self.ids(text)[-1:] != [end] else ids
 
@@ -208,9 +211,28 @@ class ChatPrompts:
         except NotRenderable:
             raise
         except self._refusals as error:
+            if (written := _with_written_arguments(given)) != given:
+                # Some join a call's arguments to the text around them, and so want them as text.
+                return self._applied(template, written, tools, **options)
             raise NotRenderable(f"the chat template refuses the messages: {error}") from error
         _check_length(texts[0], given, tools)
         return texts[0], [(start, end) for start, end in spans[0]] if spans else []
+
+
+def _with_written_arguments(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same messages with their calls' arguments as JSON text."""
+
+    def written(call: Mapping[str, Any]) -> dict[str, Any]:
+        function, arguments = call["function"], call["function"]["arguments"]
+        text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
+        return {**call, "function": {**function, "arguments": text}}
+
+    return [
+        {**message, "tool_calls": [written(call) for call in message["tool_calls"]]}
+        if message.get("tool_calls")
+        else dict(message)
+        for message in messages
+    ]
 
 
 def _check_length(text: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> None:

@@ -144,7 +144,7 @@ def _objects(rows: "pyarrow.RecordBatch") -> Iterator[dict[str, Any] | str]:
     # Nothing is handed out within the try: what goes wrong with the one who reads is not the row's fault.
     found: list[dict[str, Any]] | str
     try:
-        found = rows.to_pylist()
+        found = [{name: _without_nulls(value) for name, value in row.items()} for row in rows.to_pylist()]
     except _UNREADABLE as error:
         found = _reason(error)
     if not isinstance(found, str):
@@ -154,6 +154,13 @@ def _objects(rows: "pyarrow.RecordBatch") -> Iterator[dict[str, Any] | str]:
     else:
         for index in range(rows.num_rows):
             yield from _objects(rows.slice(index, 1))
+
+
+def _without_nulls(value: Any) -> Any:
+    """Arrow gives every object of a column the keys of all of them, and those that one lacked a null."""
+    if isinstance(value, dict):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 _UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError, RecursionError)

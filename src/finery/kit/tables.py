@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 import msgspec
 
 from finery.kit.json_values import holds_more_values
+from finery.kit.multiline_json import goes_on, several_lines
 from finery.kit.parquet_batches import RefusedParquet
 from finery.kit.parquet_rows import DamagedParquet, parquet_rows
 from finery.kit.text_chunks import (
@@ -226,7 +227,10 @@ def _json_line_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | Brok
             if is_heavy and holds_more_values(data, MAX_ROW_VALUES):
                 yield BrokenRow(line, number, TOO_MANY)
             elif json.wanted is None or json.wanted(number):
-                yield json.row(data, line, number)
+                row = json.row(data, line, number)
+                if number == 1 and isinstance(row, BrokenRow) and goes_on(data, block):
+                    raise UnreadableTable(several_lines(block))
+                yield row
 
 
 def _ends_of_objects(block: bytes) -> Sequence[int]:

@@ -1,5 +1,6 @@
 """From rows to tokens and labels. What is learned is exact to the token; everything else is masked."""
 
+from contextlib import suppress
 from typing import Any
 
 from msgspec.structs import replace
@@ -8,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 from finery.contracts.chat_prompts import Span
 from finery.contracts.datasets import Assistant, Conversation, Message, Text
 from finery.contracts.parity import MOST_PROMPTS, Prompt
-from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
+from finery.trainers.rendering import RefusedByTemplate, Renderer, Unmarkable, opened_reasoning, prompts_of
 
 MASKED = -100
 PROBE = "Question:\n"
@@ -38,22 +39,33 @@ class Encoder:
         """False for a tokenizer that puts a space before every text, as some of SentencePiece do."""
         self.stop_tokens: set[int] = {tokenizer.eos_token_id}
         """The tokens that were seen to end an answer: what generation must stop at."""
+        self.left_out = 0
+        """Answers of conversations that were learned otherwise, and why:"""
+        self.left_out_since = ""
         self.beginnings: list[Prompt] = []
         """A few of the prompts that were encoded, none of them long."""
 
     def conversation(self, row: Conversation, *, completion_only: bool) -> list[Encoded]:
-        """`input_ids` and `labels`; one row, or one for each answer where the template rewrites earlier turns.
+        """`input_ids` and `labels`; one row, or one for each answer where the template rewrites earlier turns: the
+        conversation is cut after each learned answer, and an answer that cannot be marked even so is left out.
 
-        Raises Unmarkable.
+        Raises Unmarkable where none is left.
         """
         learned = [index for index, trains in enumerate(row.trains) if trains]
         try:
             encoded = [self._conversation(row, completion_only=completion_only)]
-        except Unmarkable:
-            if len(learned) < 2:
+        except RefusedByTemplate:
+            raise
+        except Unmarkable as error:
+            encoded = []
+            for index in learned:
+                with suppress(Unmarkable):
+                    one = _only_last_learned(row.messages[: index + 1], row.tools)
+                    encoded.append(self._conversation(one, completion_only=completion_only))
+            if not encoded:
                 raise
-            alone = (_only_last_learned(row.messages[: index + 1], row.tools) for index in learned)
-            encoded = [self._conversation(one, completion_only=completion_only) for one in alone]
+            self.left_out += len(learned) - len(encoded)
+            self.left_out_since = str(error)
         self._note(row.messages[: learned[0]] if learned else [], row.tools)
         return encoded
 
@@ -61,8 +73,15 @@ class Encoder:
         """The tokens of a text that is learned whole, and its end."""
         if len(self.beginnings) < MOST_PROMPTS:
             self.beginnings.append(Prompt(text=row.text[: LONGEST_BEGINNING // 4]))
-        ids, end = self._prompts.plain(row.text), self._tokenizer.eos_token_id
-        return ids if ids[-1:] == [end] else [*ids, end]
+        ids = self._prompts.plain(row.text)
+        last = len(ids) - 1
+        while last > 0 and ids[last] not in self._specials and self._is_blank(ids[last]):
+            last -= 1
+        if last > 0 and ids[last] in self._specials:
+            # What follows an end, as the line break of a template, is nothing that a model says.
+            self.stop_tokens.add(ids[last])
+            return ids[: last + 1]
+        return [*ids, self._tokenizer.eos_token_id]
 
     def prompt(self, messages: list[Message], tools: list[dict[str, Any]] | None) -> list[int]:
         """The tokens with which the model is asked; notes what ends an answer to them. Raises Unmarkable."""
@@ -77,7 +96,8 @@ class Encoder:
         asked = self._renderer.text(_as_dicts(prompt), tools, prompt=True)
         text = self._renderer.text(_as_dicts(messages), tools)
         if not text.startswith(asked):
-            raise Unmarkable("the chat template renders the prompt differently with its answer than without")
+            reason = "the chat template renders the prompt differently with its answer than without"
+            raise Unmarkable(opened_reasoning(asked, text) or reason)
         end = len(text)
         if self._renderer.has_marks(tools) and len(answer) == 1:
             end = self._renderer.learned(_only_last_learned(messages, tools))[1][0][1]

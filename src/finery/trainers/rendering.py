@@ -23,11 +23,16 @@ from finery.trainers.errors import TrainingRefused
 MEMORY_BYTES = 2**30
 CPU_SECONDS = 5.0
 """Of one rendering, which ordinarily takes a ten-thousandth of that."""
+OPENED = re.compile(r"(<[A-Za-z_|]+>)\s*$")
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
 class Unmarkable(ValueError):
     """The template renders this conversation in a way in which the learned parts cannot be found exactly."""
+
+
+class RefusedByTemplate(Unmarkable):
+    """The template refuses the messages, or leaves out a part of them."""
 
 
 class TemplateRefused(TrainingRefused):
@@ -90,13 +95,25 @@ class Renderer:
             before = self.text(messages[:index], row.tools, prompt=True)
             after = self.text(messages[: index + 1], row.tools)
             if not text.startswith(before) or not text.startswith(after.rstrip()):
-                raise Unmarkable("the chat template renders earlier turns anew, so an answer's place is not certain")
+                reason = "the chat template renders earlier turns anew, so an answer's place is not certain"
+                raise Unmarkable(opened_reasoning(before, text) or reason)
             spans.append((len(before), len(after) if text.startswith(after) else len(after.rstrip())))
         return text, spans
+
+
+def opened_reasoning(asked: str, text: str) -> str | None:
+    """Why an answer's place is not found where the template has the model asked with its reasoning begun."""
+    opened = OPENED.search(asked)
+    if opened is None or not text.startswith(asked[: opened.start()]):
+        return None
+    return (
+        f"the chat template asks the model with {opened[1]} already written, and writes answers without it; name a "
+        "chat_template that does the same in both"
+    )
 
 
 def _unmarkable(error: NotRenderable) -> Unmarkable | TemplateRefused:
     if isinstance(error, TemplateOutOfBounds):
         return TemplateRefused(f"{error}; {OTHER_TEMPLATE}")
     remedy = "; name one that writes them as chat_template" if isinstance(error, CallsLeftOut) else ""
-    return Unmarkable(f"{error}{remedy}")
+    return RefusedByTemplate(f"{error}{remedy}")

@@ -84,6 +84,11 @@ def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
     account_for(attempt, counts, data.path)
+    if encoder.left_out:
+        message = (
+            f"{data.path.name}: {encoder.left_out} answers left out of rows that are learned ({encoder.left_out_since})"
+        )
+        attempt.reporter.notice("answers_left_out", message, count=encoder.left_out)
     return encoded
 
 

@@ -1,12 +1,12 @@
 """Checks a dataset for a recipe in one pass: row formats, untrainable rows, duplicates, overlap with validation."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from finery.contracts.datasets.conversation import Conversation
-from finery.contracts.datasets.examples import Example
+from finery.contracts.datasets.examples import Example, Feedback
 from finery.contracts.datasets.info import Source
-from finery.contracts.datasets.message_reader import RowRefused
+from finery.contracts.datasets.message_reader import READ_KEYS, RowRefused
 from finery.contracts.datasets.messages import Role
 from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.datasets.report import (
@@ -22,6 +22,8 @@ from finery.contracts.datasets.report import (
 )
 from finery.contracts.datasets.row_reader import DatasetReader
 from finery.contracts.datasets.signatures import Signatures
+from finery.kit.printable import printable
+from finery.kit.suggest import nearest
 from finery.kit.tables import BrokenRow, Row, UnreadableTable
 
 MAX_ORDERS = 1000
@@ -66,6 +68,7 @@ def _count(source: Source, recipe: str) -> "_Counts":
                 counts.add_issue(RowIssue(line=row.line, row=row.number, field=error.field, reason=error.reason))
             else:
                 counts.add(row, name, example)
+                counts.add_unknown_keys(row, reader.unknown_keys(row))
     except UnreadableTable as error:
         counts.unreadable = str(error)
     return counts
@@ -83,6 +86,8 @@ class _Counts:
         self._orders: dict[tuple[Role, ...], int] = {}
         self._issues: list[RowIssue] = []
         self._warnings = _Warnings()
+        self._unknown_keys: dict[str, None] = {}
+        self._labels: Counter[bool] = Counter()
         self._messages = self._masked = self._calls = self._bytes = 0
         self._longest = Longest(line=0, row=0, bytes=0)
 
@@ -104,6 +109,8 @@ class _Counts:
                 self._warnings.add(WarningKind.NO_ANSWER_LAST, row)
         else:
             conversation, is_idle = example.as_conversation(), not example.is_trainable
+            if isinstance(example, Feedback) and not is_idle:
+                self._labels[example.label] += 1
         if is_idle:
             self._warnings.add(WarningKind.NOTHING_TO_LEARN, row)
         if conversation.calls:
@@ -121,6 +128,24 @@ class _Counts:
         self._bytes += row.size
         if row.size > self._longest.bytes:
             self._longest = Longest(line=row.line, row=row.number, bytes=row.size)
+
+    def add_unknown_keys(self, row: Row, keys: Sequence[str]) -> None:
+        if keys:
+            self._warnings.add(WarningKind.UNKNOWN_KEY, row)
+            self._unknown_keys |= dict.fromkeys(keys[: MAX_NAMED - len(self._unknown_keys)])
+
+    def _label_warnings(self) -> Iterator[RowWarning]:
+        if self._labels.total() > 1 and len(self._labels) == 1:
+            label = str(next(iter(self._labels))).lower()
+            message = f"has the label {label}, as all others: there is nothing to contrast"
+            yield RowWarning(kind=WarningKind.ONE_LABEL, message=message, count=self._labels.total(), places=())
+
+    def _key_warnings(self) -> Iterator[RowWarning]:
+        keys = ", ".join(map(_named_key, self._unknown_keys))
+        message = f"has in a message what nothing reads: {keys}"
+        warning = self._warnings.of(WarningKind.UNKNOWN_KEY, message)
+        if warning.count:
+            yield warning
 
     def report(self, recipe: str) -> DatasetReport:
         duplicates = self.signatures.duplicates()
@@ -142,7 +167,11 @@ class _Counts:
             longest=self._longest if self._longest.row else None,
             estimated_tokens=max(0, self._bytes - BYTES_PER_MESSAGE * self._messages) // BYTES_PER_TOKEN,
             duplicates=duplicates,
-            warnings=self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.invalid),
+            warnings=(
+                *self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.invalid),
+                *self._key_warnings(),
+                *self._label_warnings(),
+            ),
         )
 
 
@@ -159,6 +188,9 @@ class _Warnings:
     def count(self, kind: WarningKind) -> int:
         return self._counts[kind]
 
+    def of(self, kind: WarningKind, message: str) -> RowWarning:
+        return RowWarning(kind=kind, message=message, count=self._counts[kind], places=tuple(self._places[kind]))
+
     def all(self, duplicates: Duplicates, *, all_idle: bool) -> tuple[RowWarning, ...]:
         """Returns the warnings that apply. `all_idle`: the file has nothing to learn, and is refused for that."""
         warnings = [
@@ -169,6 +201,11 @@ class _Warnings:
         repeated = [pair.again for pair in duplicates.pairs]
         warnings.append(_warning(WarningKind.DUPLICATE, duplicates.count, repeated))
         return tuple(warning for warning in warnings if warning.count)
+
+
+def _named_key(key: str) -> str:
+    near = nearest(key, READ_KEYS)
+    return f"{printable(key[:50])!r}" + (f" (did you mean {near!r}?)" if near else "")
 
 
 def _warning(kind: WarningKind, count: int, places: Sequence[Place]) -> RowWarning:

@@ -49,10 +49,17 @@ def _of_no_format(row: JsonObject, candidates: Formats) -> RowRefused:
     if other and not (len(missing) == 1 and set(needed_by(other)) < set(needed)):
         return misplaced(other, candidates)
     if len(missing) == len(needed):
-        return RowRefused("", f"has the keys of no shape; one of these is needed: {_columns_of_any(candidates)}")
+        held = next(
+            (f"; if the rows are the list {key!r}, write that alone" for key in row if _holds_rows(row[key])), ""
+        )
+        return RowRefused("", f"has the keys of no shape; one of these is needed: {_columns_of_any(candidates)}{held}")
     if missing[0] == LABEL and (unreadable := [key for key in LABEL_KEYS if row.get(key) is not None]):
         return RowRefused(unreadable[0], "must be true or false")
     return RowRefused(missing[0], f"missing; a row of shape {nearest.name} needs {', '.join(needed)}")
+
+
+def _holds_rows(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _columns_of_any(formats: Formats) -> str:

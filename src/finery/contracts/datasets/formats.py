@@ -18,7 +18,7 @@ from finery.contracts.datasets.message_reader import (
     read_tools,
 )
 from finery.contracts.datasets.messages import Assistant, JsonObject, Message, User
-from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat, Tools, TurnList
+from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat, Tools, TurnList, tools_of
 from finery.contracts.recipes.data_rules import ExampleKind
 
 ASKING = ("system", "user")
@@ -262,7 +262,7 @@ class OpenAiPreference(RowFormat, kw_only=True):
         fields = ("preferred_output", "non_preferred_output")
         chosen = read_conversation(self.preferred_output, fields[0])
         rejected = read_conversation(self.non_preferred_output, fields[1])
-        tools = read_tools(self.input.get("tools"), "input.tools")
+        tools = read_tools(tools_of(self.input), "input.tools")
         return Preference.of(prompt.messages, chosen.messages, rejected.messages, tools, fields=fields)
 
 

@@ -38,6 +38,14 @@ ROLES: dict[str, Role] = {
     "observation": "tool",
     "function_response": "tool",
 }
+MASK_KEYS = ("loss", "train", "trainable", "training")
+"""In other trainers' words, whether an answer is learned."""
+SPEAKERS = frozenset({"role", "from"})
+READ_KEYS = ("role", "content", "from", "value", "name", "weight", "tool_calls", "tool_call_id", "function_call")
+KNOWN_KEYS = frozenset(
+    {*READ_KEYS, "reasoning_content", "thinking", *MASK_KEYS, "id", "refusal", "annotations", "audio"}
+)
+"""Those at the end stand in what OpenAI answers, and mean nothing here."""
 KNOWN_ROLES = "system, user, assistant, tool; or human, gpt, function_call, observation"
 
 
@@ -204,12 +212,34 @@ def _read_part(part: object, field: str) -> str:
 def _read_weight(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | None:
     weight = item.get("weight")
     if weight is None:
-        return None
+        return _read_mask(item, role, field)
     if role != "assistant":
         raise RowRefused(f"{field}.weight", "only an assistant's message has a weight")
     if isinstance(weight, bool) or weight not in (0, 1):
         raise RowRefused(f"{field}.weight", "must be 0 or 1")
     return 1 if weight else 0
+
+
+def _read_mask(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | None:
+    """Read what other trainers call the weight. They also write of a question that it is not learned."""
+    masks = {key: item[key] for key in MASK_KEYS if item.get(key) is not None}
+    for key, value in masks.items():
+        if not isinstance(value, bool | int) or value not in (0, 1):
+            raise RowRefused(f"{field}.{key}", "must be true or false")
+        if value and role != "assistant":
+            raise RowRefused(f"{field}.{key}", "only an assistant's message is learned")
+        if value != next(iter(masks.values())):
+            raise RowRefused(f"{field}.{key}", "contradicts another key of the same meaning")
+    if not masks or role != "assistant":
+        return None
+    return 1 if next(iter(masks.values())) else 0
+
+
+def unknown_keys(row: JsonObject) -> list[str]:
+    """Tell which keys of its messages nothing reads."""
+    lists = [value for value in row.values() if isinstance(value, list)]
+    messages = [item for value in lists for item in value if isinstance(item, dict) and not SPEAKERS.isdisjoint(item)]
+    return [key for item in messages for key in item if key not in KNOWN_KEYS and item[key] is not None]
 
 
 def _read_calls(item: JsonObject, role: Role, field: str) -> list[ToolCall]:

@@ -47,6 +47,11 @@ class WarningKind(StrEnum):
     UNANSWERED_CALL = "unanswered_call"
     """The conversation goes on after a tool call that no tool answered."""
 
+    UNKNOWN_KEY = "unknown_key"
+    """A message has a key that nothing reads."""
+    ONE_LABEL = "one_label"
+    """All rows have the same verdict, so that nothing is told apart."""
+
 
 class RowWarning(StrictModel):
     kind: WarningKind

@@ -13,6 +13,7 @@ from finery.contracts.datasets.messages import AnyMessage, JsonObject
 
 LABEL = "label"
 LABEL_KEYS = ("kto_tag", LABEL)
+FUNCTIONS = "functions"
 LABELS = {"true": True, "1": True, "false": False, "0": False}
 ANY_BUT_NULL = bool | int | float | str | list[Any] | dict[str, Any]
 
@@ -82,8 +83,17 @@ def needed_by(row_format: type[RowFormat]) -> tuple[str, ...]:
 
 
 def value_of(row: JsonObject, column: str) -> object:
-    """Returns the value of a column. The label may be in one of two, and is None if neither reads as true or false."""
+    """Returns the value of a column. The label may be in one of two, and is None if neither reads as true or false.
+
+    Tools stand in `functions` in rows from before there were others.
+    """
+    if column == "tools":
+        return tools_of(row)
     return label_of(row) if column == LABEL else row.get(column)
+
+
+def tools_of(row: JsonObject) -> object:
+    return row.get(FUNCTIONS) if row.get("tools") in (None, "", []) else row["tools"]
 
 
 def label_of(row: JsonObject) -> bool | None:

@@ -10,14 +10,14 @@ from finery.contracts.datasets.detection import find_format, misplaced
 from finery.contracts.datasets.examples import Example, Task
 from finery.contracts.datasets.formats import FORMATS, every_format
 from finery.contracts.datasets.info import Source
-from finery.contracts.datasets.message_reader import RowRefused
+from finery.contracts.datasets.message_reader import RowRefused, unknown_keys
 from finery.contracts.datasets.messages import JsonObject
-from finery.contracts.datasets.row_format import LABEL_KEYS, RowFormat, columns_of
+from finery.contracts.datasets.row_format import FUNCTIONS, LABEL_KEYS, RowFormat, columns_of
 from finery.contracts.recipes.data_rules import ExampleKind
 from finery.kit.tables import UNREADABLE, BrokenRow, ObjectDecoder, Row, scan_rows
 
 REJECTED = "rejected"
-TELLING = {REJECTED, *LABEL_KEYS}
+TELLING = {REJECTED, FUNCTIONS, *LABEL_KEYS}
 """Columns that may mark another format although a row has all columns of one."""
 TRIES = 16
 """How often a decoder is made for the rows of one file; if they vary more, they are read from objects."""
@@ -48,6 +48,10 @@ class DatasetReader:
             return value.name, value.example()
         except RowRefused as error:
             raise RowRefused(self._source.field(error.field), error.reason, line=row.line) from error
+
+    def unknown_keys(self, row: Row) -> list[str]:
+        """Tell which keys of its messages nothing reads. What was decoded into a format has none."""
+        return unknown_keys(self._source.normalise(row.value)) if type(row.value) is dict else []
 
 
 class RowReader:

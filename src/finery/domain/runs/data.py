@@ -233,11 +233,11 @@ def _notice(what: str, located: Located, warning: RowWarning) -> NoticeData:
     rows = "1 row" if warning.count == 1 else f"{warning.count:,} rows, each of which"
     lines = [place.line for place in warning.places]
     more = ", …" if warning.count > len(lines) else ""
-    where = f"line{'s' if warning.count > 1 else ''} {', '.join(map(str, lines))}{more}"
+    where = f" (line{'s' if warning.count > 1 else ''} {', '.join(map(str, lines))}{more})" if lines else ""
     return NoticeData(
         level="warning",
         code=warning.kind,
-        message=f"{what}: {rows} {warning.message} ({where})",
+        message=f"{what}: {rows} {warning.message}{where}",
         setting=located.input.field,
         count=warning.count,
         lines=lines,

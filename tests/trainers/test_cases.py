@@ -1,0 +1,99 @@
+"""What becomes of the inputs in tests/cases as tokens: their right values."""
+
+from pathlib import Path
+
+import pytest
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from finery.contracts.datasets import Conversation, Text, iter_conversations
+from finery.trainers.encoding import MASKED, Encoder
+from finery.trainers.rendering import Unmarkable
+
+CASES = Path(__file__).parents[1] / "cases"
+ASKING = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+LAST_REASONS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+    "{% if m['role'] == 'assistant' and loop.last %}{{ '<think>\n\n</think>\n\n' }}{% endif %}"
+    "{{ m['content'] + '<|im_end|>\n' }}{% endfor %}" + ASKING
+)
+JOINS_ARGUMENTS = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] }}"
+    "{% for c in m['tool_calls'] or [] %}{{ '<call>' + c['function']['name'] + '\n' + c['function']['arguments'] }}"
+    "{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}" + ASKING
+)
+OPENS_REASONING = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n<think>\n' }}{% endif %}"
+)
+
+
+@pytest.fixture
+def tokenizer(tiny_llama: Path) -> PreTrainedTokenizerBase:
+    return AutoTokenizer.from_pretrained(tiny_llama)
+
+
+def rows(name: str) -> list[Conversation]:
+    return [row for row in iter_conversations(CASES / name) if isinstance(row, Conversation)]
+
+
+def learned(encoder: Encoder, tokenizer: PreTrainedTokenizerBase, row: Conversation) -> list[str]:
+    encoded = encoder.conversation(row, completion_only=True)
+    return [tokenizer.decode([label for label in one["labels"] if label != MASKED]) for one in encoded]
+
+
+class TestText:
+    def test_has_one_beginning_and_one_end(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        begin, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+        tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+            single="<|endoftext|> $A", special_tokens=[("<|endoftext|>", begin)]
+        )
+        encoder = Encoder(tokenizer)
+        for row in iter_conversations(CASES / "text_bos.jsonl"):
+            assert isinstance(row, Text)
+            ids = encoder.text(row)
+            assert (ids[0], ids[-1], ids.count(begin), ids.count(end)) == (begin, end, 1, 1), row.text
+
+    def test_a_beginning_that_was_written_twice_stays(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        ids = Encoder(tokenizer).text(Text("<|endoftext|><|endoftext|>a"))
+        assert ids.count(tokenizer.bos_token_id) == 2
+
+
+class TestWeightFirst:
+    def test_is_cut_after_each_learned_answer(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = LAST_REASONS
+        encoder = Encoder(tokenizer)
+        found = [learned(encoder, tokenizer, row) for row in rows("weight_first.jsonl")]
+        thought = "<think>\n\n</think>\n\n"
+        one, two = f"{thought}A1<|im_end|>", f"{thought}A2<|im_end|>"
+        assert found == [[one], [one], [one, two]]
+        assert encoder.left_out == 0
+
+
+class TestArguments:
+    def test_are_text_where_the_template_joins_them(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = JOINS_ARGUMENTS
+        (row,) = rows("ds_args.jsonl")
+        (found,) = learned(Encoder(tokenizer), tokenizer, row)
+        assert found == '<call>get_weather\n{"city": "Zürich"}<|im_end|>12 degrees<|im_end|>'
+
+
+class TestOpenedReasoning:
+    def test_is_named_with_its_remedy(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = OPENS_REASONING
+        with pytest.raises(Unmarkable, match=r"asks the model with <think> already written.* name a chat_template"):
+            learned(Encoder(tokenizer), tokenizer, rows("weight_first.jsonl")[2])
+
+
+class TestUnion:
+    def test_both_files_give_equal_tokens(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = (
+            "{{ tools | tojson }}{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] }}"
+            "{% for c in m['tool_calls'] or [] %}{{ c | tojson }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}" + ASKING
+        )
+        encoder = Encoder(tokenizer)
+        encoded = [
+            [encoder.conversation(row, completion_only=True) for row in rows(f"tools_union.{kind}")]
+            for kind in ("jsonl", "parquet")
+        ]
+        assert encoded[0] == encoded[1]
