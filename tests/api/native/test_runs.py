@@ -20,7 +20,7 @@ from finery.contracts.machine import Machine
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run, RunPage
 from finery.domain import runs
-from finery.http.latencies import Served
+from finery.http.latencies import RouteStatus
 from finery.http.services import Services
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, DeploymentRow, RunRow
@@ -310,7 +310,7 @@ class TestOthers:
         for name in permissions_of_routes(app):
             method, _, route = name.partition(" ")
             for status in ("2xx", "4xx", "5xx"):
-                latencies.add(Served(method, route, status), 0.1)
+                latencies.add(RouteStatus(method, route, status), 0.1)
         for method in ("GET", "BREW", "X" * 1000):
             client.request(method, f"/nowhere/{method}")
         assert len(client.get("/metrics").content) <= 100_000
