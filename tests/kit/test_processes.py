@@ -104,9 +104,9 @@ class TestScans:
         assert not processes.is_marked(2**22 + 1, "A_MARK=x/1")
 
     def test_shown(self, sleeper: subprocess.Popen[bytes]) -> None:
-        assert processes.shown(sleeper.pid, "A_MARK") == "x/1"
-        assert processes.shown(sleeper.pid, "A_MAR") is None
-        assert processes.shown(2**22 + 1, "A_MARK") is None
+        assert processes.variable_of(sleeper.pid, "A_MARK") == "x/1"
+        assert processes.variable_of(sleeper.pid, "A_MAR") is None
+        assert processes.variable_of(2**22 + 1, "A_MARK") is None
 
     @pytest.mark.parametrize("wrong", ["A_MARK=x/2", "A_MARK=shim:x/1"])
     def test_who_lacks_the_mark_is_not_signalled(self, sleeper: subprocess.Popen[bytes], wrong: str) -> None:

@@ -1,4 +1,4 @@
-"""The one place that unpacks an archive that somebody sent: a zip."""
+"""Unpacks untrusted zip archives within limits on size, ratio, depth and names."""
 
 import io
 import re
@@ -19,11 +19,11 @@ from finery.kit.printable import printable
 
 CHUNK_BYTES = 1 << 20
 UNPACKING = ".unpacking-"
-"""How the folders begin in which archives are unpacked; what a kill left behind is known by it."""
+"""Prefix of the folders in which archives are unpacked, by which leftovers of a kill are found."""
 
 _STARTS = (b"PK\x03\x04", b"PK\x05\x06")
 _DIRECTORY_ENTRY_BYTES = 128
-"""What an entry may take in the archive's directory, on average."""
+"""Allowed average size of an entry in the archive's directory."""
 _MASKED = 0x1 | 0x40 | 0x2000
 _DRIVE = re.compile(r"[A-Za-z]:")
 _UNFIT = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -37,13 +37,13 @@ _UNREADABLE = (
     UnicodeError,
     OverflowError,
 )
-"""What `zipfile` raises for a damaged archive. No OSError: a full disk is not the archive's fault."""
+"""Errors of `zipfile` for a damaged archive. OSError is none: a full disk is not the archive's fault."""
 
 Wanted = Callable[[str], bool]
 
 
 class ArchiveRefused(ValueError):
-    """`entry` is the name of the entry that is to blame, made printable; None when it is the archive itself."""
+    """The archive is refused. `entry`: the printable name of the entry to blame; None: the archive itself."""
 
     def __init__(self, reason: str, *, entry: str | None = None) -> None:
         self.entry = None if entry is None else printable(entry)
@@ -54,11 +54,11 @@ class ArchiveRefused(ValueError):
 @dataclass(frozen=True)
 class ArchiveLimits:
     entries: int = 100_000
-    """Files and folders together, those folders included that only a longer name implies."""
+    """Files and folders together, including folders that only occur in longer names."""
     total_bytes: int = 64 << 30
-    """Unpacked."""
+    """Unpacked size of all files."""
     ratio: int = 200
-    """Unpacked to packed size, once more than `ratio_free_bytes` were unpacked."""
+    """Limit of unpacked to packed size; it applies from `ratio_free_bytes` unpacked bytes on."""
     ratio_free_bytes: int = 64 << 20
     depth: int = 32
     name_bytes: int = 1024
@@ -70,16 +70,16 @@ class Unpacked:
     skipped: int
     """Files that were not wanted."""
     total_bytes: int
-    """Of the files that were written."""
+    """Size of the files that were written."""
 
 
 def unpack(
     archive: Path, target: Path, *, limits: ArchiveLimits | None = None, wanted: Wanted = lambda name: True
 ) -> Unpacked:
-    """Unpack into `target`, which must be absent or an empty folder. All of it, or nothing is left.
+    """Unpacks into `target`, which must be absent or an empty folder. If it fails, nothing is left.
 
-    `wanted` sees each file's name (with `/`, relative to `target`); the others are skipped. Owners, modes and times
-    in the archive are ignored. Raises ArchiveRefused, and OSError when the disk is full or `target` is not empty.
+    Files for whose name (with `/`, relative to `target`) `wanted` is false are skipped. Owners, modes and times in the
+    archive are ignored. Raises ArchiveRefused, and OSError if the disk is full or `target` is not empty.
     """
     limits = limits or ArchiveLimits()
     folder = target.with_name(UNPACKING + secrets.token_hex(8))
@@ -95,7 +95,7 @@ def unpack(
 
 
 def remove_leftovers(parent: Path) -> None:
-    """What unpacking in `parent` left when it was killed; only while nobody unpacks there."""
+    """Removes what a killed process left of unpacking in `parent`. Nobody may unpack there meanwhile."""
     for folder in parent.glob(UNPACKING + "*"):
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -115,8 +115,8 @@ def _unpack(archive: Path, destination: "_Destination") -> Unpacked:
 
 
 class _BoundedReads(io.FileIO):
-    """`zipfile` reads the archive's directory in one piece, and makes objects of all that it lists before it can be
-    asked how many there are. A directory that lists too many is too long to be read."""
+    """Refuses long reads: `zipfile` reads the archive's directory at once, and makes an object of every entry before
+    they can be counted, so the number of entries is bounded by the directory's size."""
 
     def __init__(self, path: Path, longest: int) -> None:
         super().__init__(path)
@@ -164,7 +164,7 @@ def _check_entry(info: zipfile.ZipInfo, packed_bytes: int) -> None:
 
 @dataclass
 class _Destination:
-    """The folder that entries are written to, and what they may not do there."""
+    """The folder that entries are written to, with its limits and counts."""
 
     folder: Path
     limits: ArchiveLimits
@@ -179,7 +179,7 @@ class _Destination:
         self.names = _Names(self.limits)
 
     def accepts(self, name: str) -> bool:
-        """False for a file that is not wanted. Each file is asked for once."""
+        """Registers a file's name, and returns whether the file is wanted. It is called once for each file."""
         path = self.names.register(name, is_folder=False)
         if self.wanted(path):
             return True
@@ -191,25 +191,24 @@ class _Destination:
             (self.folder / path).mkdir(parents=True, exist_ok=True)
 
     def add_file(self, name: str, chunks: Iterator[bytes]) -> None:
-        path = self.folder / "/".join(_parts(name, self.limits))
+        limits = self.limits
+        path = self.folder / "/".join(_parts(name, limits))
         path.parent.mkdir(parents=True, exist_ok=True)
         # Exclusive creation never follows a link and never writes into what is there.
         with path.open("xb") as file:
             for chunk in chunks:
                 self.written += len(chunk)
-                self._check_total()
+                # Sizes in the archive's directory may lie, so the bytes are counted as they come.
+                if self.written > limits.total_bytes:
+                    raise ArchiveRefused(f"unpacks to more than {limits.total_bytes:,} bytes")
+                if self.written > max(limits.ratio_free_bytes, limits.ratio * self.packed_bytes):
+                    raise ArchiveRefused(f"unpacks to more than {limits.ratio} times its size")
                 file.write(chunk)
         self.files += 1
 
-    def _check_total(self) -> None:
-        if self.written > self.limits.total_bytes:
-            raise ArchiveRefused(f"unpacks to more than {self.limits.total_bytes:,} bytes")
-        if self.written > max(self.limits.ratio_free_bytes, self.limits.ratio * self.packed_bytes):
-            raise ArchiveRefused(f"unpacks to more than {self.limits.ratio} times its size")
-
 
 class _Names:
-    """The names so far. Compared as a file system without capitals would compare them."""
+    """The names so far, compared as on a case-insensitive file system."""
 
     def __init__(self, limits: ArchiveLimits) -> None:
         self._limits = limits
@@ -220,7 +219,7 @@ class _Names:
         return len(self._seen)
 
     def register(self, name: str, *, is_folder: bool) -> str:
-        """The name, tidied. Raises ArchiveRefused for one that is unfit, taken, or one too many."""
+        """Returns the normalised name. Raises ArchiveRefused for one that is invalid, taken, or one too many."""
         parts = _parts(name, self._limits)
         if not parts and not is_folder:
             raise ArchiveRefused("has no name", entry=name)
@@ -252,13 +251,11 @@ def _issue_of(name: str, limits: ArchiveLimits) -> str | None:
     issues = {
         "has an absolute name": name.startswith(("/", "\\")) or _DRIVE.match(name) is not None,
         "leads out of its folder": ".." in parts or ".." in name.split("\\"),
-        "has a control character, or bytes that are no UTF-8, in its name": any(map(_is_unfit, name)),
+        "has a control character, or bytes that are no UTF-8, in its name": any(
+            unicodedata.category(character) in _UNFIT or character in _DIRECTION_MARKS for character in name
+        ),
         "has a backslash in its name; pack it with / between folders": "\\" in name,
         "has too long a name": sum(sizes) > limits.name_bytes or max(sizes) > 255,
         "lies too deep": len(parts) > limits.depth + 1,
     }
     return next((issue for issue, is_so in issues.items() if is_so), None)
-
-
-def _is_unfit(character: str) -> bool:
-    return unicodedata.category(character) in _UNFIT or character in _DIRECTION_MARKS

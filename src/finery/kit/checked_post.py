@@ -1,7 +1,6 @@
-"""A POST over a connection of its own, with one time limit for all of it.
+"""Sends a POST to an untrusted URL (a webhook): checked IP address, one time limit, no proxy, redirect or cookie.
 
-The address that is connected to is the one that was checked, so that a name which changes its mind in between leads
-nowhere. No proxy, no redirect, no cookie.
+It connects to the very address that was checked, so that a DNS name cannot resolve to another one in between.
 """
 
 import email.utils
@@ -25,16 +24,16 @@ EXCERPT_BYTES = 1024
 ADDRESSES_TRIED = 4
 
 Resolver = Callable[[str, int], list[str]]
-"""The addresses of a host, for a port; raises OSError."""
+"""Returns the addresses of a host for a port; raises OSError."""
 
 
 def resolve(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(each[4][0]) for each in found))
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 class Poster:
-    """Usable from several threads at once."""
+    """Sends POST requests; thread-safe."""
 
     def __init__(self, destinations: Destinations, *, seconds: float, resolver: Resolver = resolve) -> None:
         self._destinations = destinations
@@ -64,7 +63,7 @@ class _Deadline:
         self._end = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds. Raises TimeoutError when there are none."""
+        """Returns the remaining seconds. Raises TimeoutError if there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise TimeoutError
@@ -72,7 +71,7 @@ class _Deadline:
 
 
 class _CheckedBackend(httpcore.NetworkBackend):
-    """Resolves a name, and connects to those of its addresses that are allowed."""
+    """Resolves a name and connects to one of its allowed addresses."""
 
     def __init__(self, destinations: Destinations, resolver: Resolver, deadline: _Deadline) -> None:
         self._destinations = destinations
@@ -87,9 +86,9 @@ class _CheckedBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        with _told(httpcore.ConnectTimeout, httpcore.ConnectError):
-            found = _within(self._deadline, lambda: self._resolver(host, port))
-            return _Stream(self._connect(self._checked(found), port), self._deadline)
+        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
+            addresses = _within(self._deadline, lambda: self._resolver(host, port))
+            return _Stream(self._connect(self._checked(addresses), port), self._deadline)
 
     def _checked(self, addresses: list[str]) -> list[str]:
         refusals = {address: self._destinations.refusal(address) for address in addresses}
@@ -101,6 +100,7 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
     def _connect(self, addresses: list[str], port: int) -> socket.socket:
         for address in addresses[:-1]:
+            # An address that does not answer may take half of the remaining time, so that the others get a try.
             try:
                 return socket.create_connection((address, port), self._deadline.left() / 2)
             except OSError:
@@ -109,20 +109,20 @@ class _CheckedBackend(httpcore.NetworkBackend):
 
 
 class _Stream(httpcore.NetworkStream):
-    """Each wait ends at the deadline, however little at a time the other side takes or gives."""
+    """A connection whose reads and writes all share one deadline, so that a slow peer cannot extend it."""
 
     def __init__(self, connected: socket.socket, deadline: _Deadline) -> None:
         self._socket = connected
         self._deadline = deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        with _told(httpcore.ReadTimeout, httpcore.ReadError):
+        with _translated(httpcore.ReadTimeout, httpcore.ReadError):
             self._socket.settimeout(self._deadline.left())
             return self._socket.recv(max_bytes)
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         rest = memoryview(buffer)
-        with _told(httpcore.WriteTimeout, httpcore.WriteError):
+        with _translated(httpcore.WriteTimeout, httpcore.WriteError):
             while rest:
                 self._socket.settimeout(self._deadline.left())
                 rest = rest[self._socket.send(rest) :]
@@ -133,7 +133,7 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        with _told(httpcore.ConnectTimeout, httpcore.ConnectError):
+        with _translated(httpcore.ConnectTimeout, httpcore.ConnectError):
             try:
                 self._socket.settimeout(self._deadline.left())
                 return _Stream(ssl_context.wrap_socket(self._socket, server_hostname=server_hostname), self._deadline)
@@ -146,8 +146,8 @@ class _Stream(httpcore.NetworkStream):
 
 
 @contextmanager
-def _told(timeout: type[Exception], failure: type[Exception]) -> Iterator[None]:
-    """In httpcore's words."""
+def _translated(timeout: type[Exception], failure: type[Exception]) -> Iterator[None]:
+    """Raises the errors of sockets as those of httpcore."""
     try:
         yield
     except TimeoutError as error:
@@ -157,13 +157,13 @@ def _told(timeout: type[Exception], failure: type[Exception]) -> Iterator[None]:
 
 
 def _within(deadline: _Deadline, look_up: Callable[[], list[str]]) -> list[str]:
-    """The system's look-up of a name knows no time limit; one that takes too long is left to itself."""
-    found: list[str] = []
+    """Runs a look-up in a thread: getaddrinfo has no time limit, so one that takes too long is abandoned."""
+    addresses: list[str] = []
     failed: list[OSError | UnicodeError] = []
 
     def work() -> None:
         try:
-            found.extend(look_up())
+            addresses.extend(look_up())
         except (OSError, UnicodeError) as error:
             failed.append(error)
 
@@ -174,33 +174,33 @@ def _within(deadline: _Deadline, look_up: Callable[[], list[str]]) -> list[str]:
         raise TimeoutError
     if failed:
         raise failed[0]
-    return found
+    return addresses
 
 
 def _answer_of(response: httpcore.Response) -> Answer:
-    named = {name.lower(): value for name, value in response.headers}
+    headers = {name.lower(): value for name, value in response.headers}
     return Answer(
         status=response.status,
-        excerpt=_begin_of(response).decode("utf-8", "replace"),
-        retry_after=_seconds(named.get(b"retry-after", b"").decode("latin-1")),
+        excerpt=_start_of_body(response).decode("utf-8", "replace"),
+        retry_after=_seconds(headers.get(b"retry-after", b"").decode("latin-1")),
     )
 
 
-def _begin_of(response: httpcore.Response) -> bytes:
-    """What comes too late, or breaks off, is left out: the status has told all that counts."""
-    begin = b""
+def _start_of_body(response: httpcore.Response) -> bytes:
+    """Returns the start of the body. If it breaks off or takes too long, the rest is missing: the status suffices."""
+    body = b""
     try:
         for part in response.iter_stream():
-            begin += part[: EXCERPT_BYTES - len(begin)]
-            if len(begin) >= EXCERPT_BYTES:
+            body += part[: EXCERPT_BYTES - len(body)]
+            if len(body) >= EXCERPT_BYTES:
                 break
     except (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError):
         pass
-    return begin
+    return body
 
 
 def _seconds(text: str) -> float | None:
-    """Of a Retry-After header: seconds, or a date."""
+    """Parses a Retry-After header, which has seconds or a date. Returns seconds; None if it is neither."""
     if text.isascii() and text.isdigit():
         return float(text[:9])
     try:
@@ -212,5 +212,5 @@ def _seconds(text: str) -> float | None:
 
 @cache
 def _tls() -> ssl.SSLContext:
-    """The certificates that the client of our own API trusts; SSL_CERT_FILE names others."""
+    """Returns httpx's default certificates; SSL_CERT_FILE names others. Loading them takes time, so it is cached."""
     return httpx.create_ssl_context()

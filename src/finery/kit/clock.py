@@ -1,11 +1,11 @@
-"""The time: aware datetimes in UTC, and epoch seconds where files and wires want numbers."""
+"""Current time as aware UTC datetimes and as epoch seconds, and detection of a clock that was set back."""
 
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 TOLERANCE = timedelta(seconds=2)
-"""By so much a good clock is corrected now and then, without anything having been booked wrongly."""
+"""Corrections up to this size are normal for a synchronized clock, and ignored."""
 
 
 def utc_now() -> datetime:
@@ -13,31 +13,31 @@ def utc_now() -> datetime:
 
 
 def now_after(*earlier: datetime | None) -> datetime:
-    """Now; where the clock has been put back, the latest of what it said before: nothing ends before it began."""
+    """Returns the time, or the latest of `earlier` if the clock was set back: nothing may end before it began."""
     return max([utc_now(), *(moment for moment in earlier if moment is not None)])
 
 
 class ClockStepDetector:
-    """Notices that the clock was set while this process runs: by NTP soon after a boot, or by hand."""
+    """Detects that the clock is set while this process runs: by NTP soon after a boot, or by hand."""
 
     def __init__(self, now: Callable[[], datetime], uptime: Callable[[], float]) -> None:
-        """`uptime`: seconds by a clock that nobody sets, and that does not stop while the machine sleeps."""
+        """`uptime`: seconds of a clock that cannot be set, and that does not stop while the machine sleeps."""
         self._now = now
         self._uptime = uptime
-        self._boot = self._seen()
+        self._boot = self._boot_time()
 
     def put_back(self) -> timedelta:
-        """How far it was put back since the last call; zero for less than TOLERANCE, and when it was put forward."""
-        before, self._boot = self._boot, self._seen()
+        """Returns how far it was set back since the last call; zero up to TOLERANCE, and if it was set forward."""
+        before, self._boot = self._boot, self._boot_time()
         return max(before - self._boot, timedelta()) if before - self._boot > TOLERANCE else timedelta()
 
-    def _seen(self) -> datetime:
-        """When the machine was booted, by the clock as it is."""
+    def _boot_time(self) -> datetime:
+        """Returns when the machine was booted, according to the clock as it is set now."""
         return self._now() - timedelta(seconds=self._uptime())
 
 
 def epoch_now() -> float:
-    """Seconds since 1970-01-01 UTC."""
+    """Returns seconds since 1970-01-01 UTC."""
     return time.time()
 
 

@@ -1,7 +1,7 @@
-"""Configuration files: YAML 1.2's core schema, or JSON, and nothing that could surprise.
+"""Reads configuration files: a strict subset of YAML 1.2's core schema, or JSON.
 
-No tags, no merge keys, no duplicate keys; `1e-5` is a number, `no` is text, a date stays text. Anchors may be
-used, but what they expand to is bounded, so that a few lines cannot grow to gigabytes.
+Tags, merge keys and duplicate keys are refused; `1e-5` is a number, `no` is text, a date stays text. Anchors may be
+used, but their expansion is bounded, so that a few lines cannot grow to gigabytes.
 """
 
 import json
@@ -23,11 +23,11 @@ MAX_VALUES = 20_000
 
 
 class ConfigRefused(ValueError):
-    """A file that is no usable configuration; the message names the file, the line and what to do."""
+    """The file is no valid configuration; the message names the file, the line and the remedy."""
 
 
 def read_config(path: Path) -> dict[str, object]:
-    """The settings in a `.json` file, or in a YAML file of any other name. Raises ConfigRefused."""
+    """Reads the settings in a `.json` file, or in a YAML file of any other name. Raises ConfigRefused."""
     text = _read_text(path)
     try:
         value = _parse_json(text) if path.suffix == ".json" else _parse_yaml(text)
@@ -46,7 +46,7 @@ class _Refused(ValueError):
 
 
 class _Position(Protocol):
-    """Where PyYAML is in a file, whichever of its parsers says so."""
+    """A mark of PyYAML, of either of its parsers."""
 
     line: int
 
@@ -96,9 +96,9 @@ def _at(mark: _Position | None) -> str:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses as it composes, so that nothing is built from what is refused."""
+    """Refuses while it composes nodes, so that no value is built from refused input."""
 
-    # PyYAML's own resolvers are YAML 1.1's; the core schema's follow below the class.
+    # PyYAML's own resolvers implement YAML 1.1; those of the core schema are added below the class.
     yaml_implicit_resolvers = {}
 
     depth = 0
@@ -140,7 +140,7 @@ _resolve("float", r"[-+]?(?:(?:\.[0-9]+|[0-9]+\.[0-9]*)(?:[eE][-+]?[0-9]+)?|[0-9
 
 
 def _check_size(value: object) -> None:
-    """Walk what aliases expand to, as JSON would write it out, and stop when it is too much."""
+    """Walks the value with its aliases expanded, and raises _Refused as soon as it is too large."""
     waiting: list[tuple[object, int]] = [(value, 0)]
     count = 0
     while waiting:

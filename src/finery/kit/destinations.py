@@ -1,4 +1,4 @@
-"""Where a request may go whose address somebody else has named: to the internet, and not into our own networks."""
+"""Checks addresses of outgoing requests that users name: the internet is allowed, private networks are not."""
 
 import ipaddress
 import socket
@@ -41,22 +41,22 @@ _CLOSED = tuple(
     )
 )
 _UNICAST = ipaddress.ip_network("2000::/3")
-"""All that IPv6 has given out for the internet."""
+"""The range of IPv6 that is assigned for global unicast."""
 
 
 @dataclass(frozen=True)
 class Destinations:
-    """The internet's addresses, and those of the networks that are allowed beside them."""
+    """Allows the internet's addresses and those of the `allowed` networks."""
 
     allowed: tuple[Network, ...] = ()
 
     @classmethod
     def parse(cls, texts: Iterable[str]) -> "Destinations":
-        """Addresses or networks. Raises ValueError."""
+        """Parses the allowed addresses or networks. Raises ValueError."""
         return cls(tuple(ipaddress.ip_network(text.strip()) for text in texts))
 
     def refusal(self, text: str) -> str | None:
-        """What is wrong with the address `text`, as in `loopback`; None: nothing is."""
+        """Returns why the address is refused, for example `loopback`; None if it is allowed."""
         try:
             address = ipaddress.ip_address(text)
         except ValueError:
@@ -66,9 +66,9 @@ class Destinations:
         return _kind_of(address)
 
     def refusal_of_host(self, host: str) -> str | None:
-        """The same for a host that needs no look-up: an address, in any form that a look-up would take, or localhost.
+        """Returns why a host is refused that needs no look-up: localhost, or an address in any form of a resolver.
 
-        None for every other name: what it stands for is known when it is connected to.
+        Returns None for every other name, whose addresses are only known when it is connected to.
         """
         if host.rstrip(".").lower().rpartition(".")[2] == "localhost":
             return self.refusal("127.0.0.1")
@@ -84,9 +84,9 @@ def _kind_of(address: Address) -> str | None:
 
 
 def _numeric(host: str) -> str | None:
-    """`127.0.0.1` also for `2130706433`, `0x7f.1` and `0177.0.0.1`, which the system's resolver takes."""
+    """Returns the canonical address: `127.0.0.1` for `2130706433`, `0x7f.1` and `0177.0.0.1`, as resolvers do."""
     try:
-        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        entries = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return None
-    return str(found[0][4][0])
+    return str(entries[0][4][0])

@@ -1,4 +1,4 @@
-"""Space on the disk that is kept back, so that a cancel gets through when everything else has filled it."""
+"""Reserves disk space in a file, and frees it when the disk is full, so that a cancel can still be stored."""
 
 import os
 from pathlib import Path
@@ -6,20 +6,20 @@ from pathlib import Path
 MIB = 1 << 20
 RESERVE_BYTES = 8 * MIB
 SHORT_BYTES = 1 * MIB
-"""Less than this is too little for a transaction and the few small files that follow from it."""
+"""Less is too little for a transaction and the few small files that follow from it."""
 ROOM_BYTES = 8 * MIB
-"""So much is left to others when the space is taken: whoever fills the disk to the brim gets it all."""
+"""Free space that must remain beside the reserve when it is taken."""
 
 
 class DiskReserve:
-    """A file that holds nothing but its space. Any thread may call."""
+    """A file that only occupies space. Thread-safe."""
 
     def __init__(self, path: Path, size: int = RESERVE_BYTES) -> None:
         self._path = path
         self._size = size
 
     def fill(self) -> bool:
-        """Take the space unless it is taken, or the disk is too full for that; whether it is taken now."""
+        """Takes the space unless it is taken or the disk is too full. Returns whether it is taken now."""
         try:
             if self._path.exists() and self._path.stat().st_size >= self._size:
                 return True
@@ -30,16 +30,16 @@ class DiskReserve:
             return False
 
     def give_up_if_short(self) -> None:
-        """Give the space back when next to none is left elsewhere; `fill` takes it anew once there is some."""
+        """Frees the space if almost none is left elsewhere; `fill` takes it again once there is some."""
         try:
             if self._free_bytes() < SHORT_BYTES:
                 self._path.unlink(missing_ok=True)
         except OSError:
-            # A directory that is not there, or not to be written to, holds no reserve.
+            # Without the directory, or the right to write to it, there is no reserve.
             return
 
     def is_spent(self) -> bool:
-        """Whether the space was given up, and there is not so much of it again that it could be taken anew."""
+        """Returns whether the space was freed and the disk is still too full to take it again."""
         try:
             return not self._path.exists() and self._free_bytes() < self._size
         except OSError:
@@ -57,5 +57,5 @@ class DiskReserve:
         return True
 
     def _free_bytes(self) -> int:
-        found = os.statvfs(self._path.parent)
-        return found.f_bavail * found.f_frsize
+        disk = os.statvfs(self._path.parent)
+        return disk.f_bavail * disk.f_frsize

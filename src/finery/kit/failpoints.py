@@ -1,4 +1,4 @@
-"""Named places at which a test may end the process, or make it wait; no-ops unless armed by the environment.
+"""Failpoints: named places where a test may kill the process or make it wait; no-ops unless the environment arms them.
 
 `FINERY_FAILPOINTS="runs.claimed=kill,watch.stored=sleep:0.5"` arms two. Actions: `kill` (SIGKILL to itself),
 `raise` (OSError) and `sleep:SECONDS`. With `FINERY_FAILPOINTS_ONCE=FILE` each fires only once over all processes
@@ -37,7 +37,7 @@ FAILPOINTS = frozenset(
 
 
 def failpoint(name: str) -> None:
-    """Pass through `name`. Raises KeyError for a name that is not declared in FAILPOINTS."""
+    """Carries out the action that is armed for `name`. Raises KeyError for a name that is not in FAILPOINTS."""
     armed = os.environ.get("FINERY_FAILPOINTS")
     if not armed:
         return

@@ -1,4 +1,4 @@
-"""What failed just now, so that it is not tried again at once, and by everybody."""
+"""Remembers recent failures by key, with growing pauses, so that not every request tries the same again at once."""
 
 import threading
 import time
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 FIRST_SECONDS, MOST_SECONDS = 5.0, 60.0
-"""Of what another try may mend: twice as long each time."""
+"""Pause after a failure that may pass; it doubles each time."""
 LASTING_SECONDS = 600.0
+"""Pause after a lasting failure."""
 MOST_KEPT = 1000
 
 
@@ -16,13 +17,13 @@ MOST_KEPT = 1000
 class Failure:
     reason: str
     is_lasting: bool
-    """Whether another try would fail the same way, as far as can be told."""
+    """Whether another try would probably fail in the same way."""
     seconds: float
-    """Until it may be tried again."""
+    """Seconds until it may be tried again."""
 
 
 @dataclass(frozen=True)
-class _Noted:
+class _Entry:
     reason: str
     is_lasting: bool
     until: float
@@ -30,25 +31,24 @@ class _Noted:
 
 
 class FailureCache:
-    """For all threads of this process. What was noted last is kept longest."""
+    """Failures by key; thread-safe. The oldest are dropped first."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._noted: OrderedDict[str, _Noted] = OrderedDict()
+        self._noted: OrderedDict[str, _Entry] = OrderedDict()
 
     def note(self, key: str, reason: str, *, is_lasting: bool) -> None:
         with self._lock:
             before = self._noted.pop(key, None)
             again = FIRST_SECONDS if before is None else min(MOST_SECONDS, 2 * before.pause)
-            self._noted[key] = _Noted(
-                reason, is_lasting, self._clock() + (LASTING_SECONDS if is_lasting else again), again
-            )
+            until = self._clock() + (LASTING_SECONDS if is_lasting else again)
+            self._noted[key] = _Entry(reason, is_lasting, until, again)
             while len(self._noted) > MOST_KEPT:
                 self._noted.popitem(last=False)
 
     def find(self, key: str) -> Failure | None:
-        """None where it may be tried, for the first time or again."""
+        """Returns the last failure; None if it may be tried, for the first time or again."""
         with self._lock:
             noted, now = self._noted.get(key), self._clock()
         if noted is None or now >= noted.until:
@@ -56,6 +56,6 @@ class FailureCache:
         return Failure(noted.reason, noted.is_lasting, noted.until - now)
 
     def forget(self, key: str) -> None:
-        """It has succeeded."""
+        """Drops the failure after a success."""
         with self._lock:
             self._noted.pop(key, None)

@@ -1,4 +1,4 @@
-"""A semaphore for threads that serves them in the order in which they came."""
+"""A semaphore for threads that is first come, first served."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(eq=False)
 class Permit:
-    """What a thread holds, or waits for."""
+    """A permit that a thread holds or waits for."""
 
     granted: threading.Event = field(default_factory=threading.Event)
     since: float = 0.0
@@ -18,7 +18,7 @@ class Permit:
 class FairSemaphore:
     """Lets `permits` threads in at a time, first come, first served.
 
-    `threading.Semaphore` promises no order: under a burst, some waiters would be passed again and again.
+    `threading.Semaphore` guarantees no order: in a burst, some waiters would be overtaken again and again.
     """
 
     def __init__(self, permits: int) -> None:
@@ -28,7 +28,7 @@ class FairSemaphore:
         self._held: set[Permit] = set()
 
     def acquire(self, timeout: float) -> Permit | None:
-        """Wait at most `timeout` seconds for a permit, which is to be released; None when the time was up."""
+        """Waits at most `timeout` seconds for a permit, which must be released; None if the time is over."""
         permit = Permit()
         with self._lock:
             if self._free and not self._waiting:
@@ -38,14 +38,14 @@ class FairSemaphore:
         if permit.granted.wait(timeout):
             return permit
         with self._lock:
-            # It may have been granted between the end of the wait and this line.
+            # It may have been granted between the end of the wait and the lock.
             if permit.granted.is_set():
                 return permit
             self._waiting.remove(permit)
             return None
 
     def release(self, permit: Permit) -> None:
-        """Hand the permit on to whoever has waited longest."""
+        """Passes the permit on to the thread that has waited longest."""
         with self._lock:
             self._held.remove(permit)
             if self._waiting:
@@ -55,11 +55,11 @@ class FairSemaphore:
 
     @property
     def waiting(self) -> int:
-        """How many threads wait for a permit."""
+        """Number of threads that wait for a permit."""
         return len(self._waiting)
 
     def longest_held(self) -> float:
-        """For how many seconds the oldest holder has had its permit; 0 when nobody holds one."""
+        """Returns for how many seconds the oldest permit has been held; 0 if none is."""
         with self._lock:
             return max((time.monotonic() - permit.since for permit in self._held), default=0.0)
 

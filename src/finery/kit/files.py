@@ -1,4 +1,4 @@
-"""Small files: whole or absent, whatever dies while they are written, and read within bounds, whoever wrote them."""
+"""Writes small files atomically, and reads JSON and untrusted files within bounds."""
 
 import json
 import os
@@ -10,16 +10,16 @@ LARGEST_JSON = 16 * 2**20
 
 
 class NotRegular(OSError):
-    """What lies there is no file with bytes of its own: a pipe, a socket, a device. Opening one may wait for ever."""
+    """The path is no regular file but a pipe, a socket or a device, where opening may block forever."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(None, f"{path.name} is no regular file")
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> None:
-    """Write `data` beside `path`, sync it, and rename it into place; the directory is synced too.
+    """Writes `data` beside `path`, syncs it, and renames it into place; the directory is synced too.
 
-    Raises OSError when the disk is full or the directory is gone; `path` is then what it was before.
+    Raises OSError if the disk is full or the directory is gone; `path` is then unchanged.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}.partial")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -40,7 +40,7 @@ def write_json(path: Path, value: Any, *, mode: int = 0o644) -> None:
 
 
 def read_json(path: Path) -> Any | None:
-    """The parsed file, or None when it is absent, torn, or nothing that one of ours would be."""
+    """Returns the parsed file; None if it is absent, incomplete, or otherwise no JSON file of ours."""
     try:
         return read_bounded_json(path)
     except (FileNotFoundError, NotRegular, ValueError):
@@ -48,7 +48,7 @@ def read_json(path: Path) -> Any | None:
 
 
 def read_bounded_json(path: Path, *, limit: int = LARGEST_JSON) -> Any:
-    """The parsed file. Raises OSError, and ValueError for what is too large, nested too deeply, or no JSON."""
+    """Returns the parsed file. Raises OSError, and ValueError if it is too large, nested too deeply, or no JSON."""
     with open_regular(path) as file:
         data = file.read(limit + 1)
     if len(data) > limit:
@@ -60,7 +60,8 @@ def read_bounded_json(path: Path, *, limit: int = LARGEST_JSON) -> Any:
 
 
 def open_regular(path: Path) -> BinaryIO:
-    """For reading, links followed. Raises NotRegular at once where another open would wait, and OSError."""
+    """Opens a file for reading, following links. Raises NotRegular instead of blocking, and OSError."""
+    # O_NONBLOCK keeps the open of a pipe without a writer from waiting; it has no effect on a regular file.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
@@ -69,6 +70,7 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def sync_directory(path: Path) -> None:
+    """Makes renames and new names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

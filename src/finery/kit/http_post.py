@@ -1,4 +1,4 @@
-"""A POST to an address that somebody else has named, and its answer."""
+"""The interface for sending a POST to a user's URL, its answer and its error; kit.checked_post implements it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from typing import Protocol
 
 
 class PostFailed(Exception):
-    """There was no answer; the message says why."""
+    """No answer came; the message says why."""
 
 
 @dataclass(frozen=True)
 class Answer:
     status: int
     excerpt: str
-    """Of its body, at most 1 KiB."""
+    """The start of the body, at most 1 KiB."""
     retry_after: float | None
-    """Seconds, as it asks for."""
+    """Seconds of the Retry-After header."""
 
 
 class HttpPoster(Protocol):
     def post(self, address: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Whatever it answers, redirects too; usable from several threads at once. Raises NotPosted."""
+        """Returns the answer of any status, without following redirects. Thread-safe. Raises PostFailed."""

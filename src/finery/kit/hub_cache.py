@@ -1,14 +1,14 @@
-"""What the hub's client keeps on disk, looked at without loading it."""
+"""Finds models in the cache of the Hugging Face hub's client, without importing that."""
 
 import os
 from pathlib import Path
 
 TRUE = frozenset({"1", "ON", "YES", "TRUE"})
-"""As the hub's client reads its switches."""
+"""Values that the hub's client reads as true."""
 
 
 def cached_snapshot(hub_id: str) -> Path | None:
-    """The folder of the newest version that was fetched of a model, where trainers and engines find it too."""
+    """Returns the folder of the newest downloaded version of a model; None if there is none."""
     folder = _cache() / f"models--{hub_id.replace('/', '--')}"
     try:
         commit = (folder / "refs" / "main").read_text().strip()
@@ -19,7 +19,7 @@ def cached_snapshot(hub_id: str) -> Path | None:
 
 
 def is_offline() -> bool:
-    """Whether the hub is never asked: what is not in the cache then is nowhere."""
+    """Returns whether the hub is never asked, so that only cached models exist."""
     return (os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or "").upper() in TRUE
 
 

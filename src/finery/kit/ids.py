@@ -1,4 +1,4 @@
-"""Identifiers that are safe as file names and in URLs."""
+"""Generates and checks ids that are safe as file names and in URLs."""
 
 import re
 import secrets
@@ -7,12 +7,12 @@ SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 
 
 def short_id() -> str:
-    """Eight lower-case hexadecimal digits; the caller retries on the rare collision."""
+    """Returns eight lower-case hexadecimal digits; the caller retries on the rare collision."""
     return secrets.token_hex(4)
 
 
 def long_id() -> str:
-    """Twenty-four lower-case hexadecimal digits."""
+    """Returns 24 lower-case hexadecimal digits."""
     return secrets.token_hex(12)
 
 
@@ -21,5 +21,5 @@ def prefixed_id(prefix: str) -> str:
 
 
 def is_safe_id(text: str) -> bool:
-    """True when `text` may be an id: 1 to 128 of letters, digits, `._:-`, starting with a letter or digit."""
+    """Returns whether `text` has 1 to 128 letters, digits or `._:-`, and starts with a letter or digit."""
     return SAFE_ID.fullmatch(text) is not None

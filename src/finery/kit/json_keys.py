@@ -1,4 +1,4 @@
-"""JSON objects whose keys are each there once."""
+"""Refuses duplicate keys in JSON objects."""
 
 
 class KeyTwice(ValueError):
@@ -7,7 +7,7 @@ class KeyTwice(ValueError):
 
 
 def unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """The `object_pairs_hook` of json.loads, which by itself keeps the last of equal keys. Raises KeyTwice."""
+    """An `object_pairs_hook` for json.loads, which otherwise keeps the last of equal keys. Raises KeyTwice."""
     keys: dict[str, object] = {}
     for name, value in pairs:
         if name in keys:

@@ -1,7 +1,7 @@
-"""Large files, written front to back, and from a certain size on past the system's file cache.
+"""Writes large files sequentially, past the page cache (O_DIRECT) from a certain size on.
 
-Through the cache every byte is copied into memory that is often not there yet, what others read is pushed out of it,
-and the last sync waits for all that the disk has not taken.
+In the page cache, every byte would be copied into memory that is often not there yet, push out what others read, and
+the last sync would wait for all that is not on the disk.
 """
 
 import errno
@@ -15,18 +15,18 @@ from typing import Self
 
 BUFFER_BYTES = 1 << 20
 CACHED_BYTES = 32 << 20
-"""What a file of usual size holds stays in the cache: whoever reads it comes next."""
+"""Files up to this size stay in the page cache, since they are usually read next."""
 DIRECT: int = os.O_DIRECT if sys.platform == "linux" else 0
-"""Linux has it."""
+"""0 where the system has no such flag."""
 
 
 class LargeFile:
-    """Written by one thread at a time. What was written is on the disk after `sync`, and only then."""
+    """Takes writes of one thread at a time. Only `sync` puts them on the disk."""
 
     def __init__(self, file: FileIO) -> None:
-        """`file` is new, unbuffered, opened for writing, and its owner's to close."""
+        """`file` is new, unbuffered and open for writing; the caller closes it."""
         self._file = file
-        # It begins with a page and holds whole ones, as writing past the cache demands.
+        # O_DIRECT needs a buffer that starts at a page and holds whole pages, as mmap gives one.
         self._buffer = mmap.mmap(-1, BUFFER_BYTES)
         self._filled = 0
         self._passed_on = 0
@@ -42,7 +42,7 @@ class LargeFile:
         self._buffer.close()
 
     def write(self, piece: bytes) -> None:
-        """Raises OSError, also for what was written before."""
+        """Writes a piece. Raises OSError, also for earlier pieces."""
         with memoryview(piece) as view:
             start = 0
             while start < len(view):
@@ -55,7 +55,7 @@ class LargeFile:
                     self._pass_on()
 
     def sync(self) -> None:
-        """Raises OSError."""
+        """Puts all that was written on the disk. Raises OSError."""
         self._set_direct(False)
         self._pass_on()
         os.fsync(self._file.fileno())
@@ -73,7 +73,7 @@ class LargeFile:
         try:
             return self._file.write(data)
         except OSError as error:
-            # Some file systems take the flag and not the write.
+            # Some file systems accept the flag and then refuse the write.
             if not self._is_direct or error.errno != errno.EINVAL:
                 raise
             self._set_direct(False)

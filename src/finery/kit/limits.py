@@ -1,4 +1,4 @@
-"""Bounds that the kernel keeps, for processes that carry out what users wrote: templates above all."""
+"""Limits memory and processor time by the kernel, for code that users wrote: chat templates above all."""
 
 import os
 import resource
@@ -12,47 +12,42 @@ from types import FrameType
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 NICENESS = 10
 AGAIN_SECONDS = 1.0
-"""After which the signal comes once more: code of C may have swallowed the first one's exception."""
+"""Interval at which the signal is repeated, since C code may have swallowed the first one's exception."""
 HANG_SECONDS = 2.0
-"""Left to a block after its time; then its process is ended."""
+"""Time that a block may exceed its limit by before its process is ended."""
 HANG_SIGNAL = signal.SIGVTALRM
-"""Ends a process whose bounded block went on in one operation of C: Python handles a signal only when that returns."""
+"""Ends a process whose bounded block hangs in one C operation, during which Python handles no signals."""
 
 
 class TookTooLong(Exception):
-    """The processor time of a bounded block was over."""
+    """A bounded block exceeded its processor time."""
 
 
 def confine(*, memory_bytes: int, cpu_seconds: int) -> None:
-    """Bounds what this process takes from now on, beyond what it has taken so far, until its end.
+    """Limits what this process takes from now on, in addition to what it has taken so far.
 
-    More memory is a MemoryError (libraries that are not Python's may abort instead), more processor time ends the
-    process by SIGXCPU. It also gives way to every process that answers requests or trains, and where the machine is out
-    of memory it is the first that the kernel ends.
+    Beyond the memory limit, MemoryError is raised (C libraries may abort instead); beyond the processor time, SIGXCPU
+    ends the process. It also gets a lower priority than processes that answer requests or train, and if the machine is
+    out of memory, the kernel ends it first.
     """
-    limit_memory(memory_bytes)
+    limit = _lower(data_bytes() + memory_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     used = resource.getrusage(resource.RUSAGE_SELF)
     seconds = int(used.ru_utime + used.ru_stime) + 1 + cpu_seconds
     resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
     os.nice(NICENESS)
-    # Not in every container is there such a file.
+    # Some containers do not have this file.
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def limit_memory(more_bytes: int) -> None:
-    """The process's data may grow by so much from now on. What it maps from files does not count."""
-    limit = _lower(data_bytes() + more_bytes, resource.getrlimit(resource.RLIMIT_DATA)[1])
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-
-
 @contextmanager
 def bounded(*, memory_bytes: int, cpu_seconds: float) -> Iterator[None]:
-    """Bounds what the block takes. Raises MemoryError, and TookTooLong.
+    """Limits what the block takes. Raises MemoryError and TookTooLong.
 
-    Both bounds are the whole process's, so that other threads should not need much meanwhile. The time is bounded in
-    the main thread only, which is where Python handles signals; elsewhere somebody has to watch from outside. A block
-    that hears no signal ends its process by HANG_SIGNAL.
+    Both limits are the whole process's, so other threads should not need much meanwhile. The time is limited in the
+    main thread only, where Python handles signals; for other threads, another process has to watch. A block that hangs
+    in C code ends its process by HANG_SIGNAL.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (_lower(_lower(data_bytes() + memory_bytes, soft), hard), hard))
@@ -67,7 +62,7 @@ def bounded(*, memory_bytes: int, cpu_seconds: float) -> Iterator[None]:
 
 
 def data_bytes() -> int:
-    """Of this process, as RLIMIT_DATA counts them: what is mapped for writing and belongs to no file."""
+    """Returns this process's data as RLIMIT_DATA counts it: writable mappings that belong to no file."""
     with open("/proc/self/statm", "rb") as file:
         return int(file.read().split()[5]) * PAGE_BYTES
 

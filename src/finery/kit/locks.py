@@ -1,4 +1,4 @@
-"""A lock that ends with the process that holds it, however that ends."""
+"""A lock on a file (flock), which the kernel releases when the process that holds it ends."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ RETRY_SECONDS = 0.02
 
 
 class LockTaken(Exception):
-    """Another process holds the lock; `holder` is what it wrote about itself."""
+    """Another process holds the lock. `holder`: what it wrote about itself."""
 
     def __init__(self, path: Path, holder: str) -> None:
         super().__init__(f"{path} is locked by {holder or 'another process'}")
@@ -20,7 +20,7 @@ class LockTaken(Exception):
 
 
 class FileLock:
-    """An exclusive lock on a file; `note` tells others who holds it. Never inherited by programs that are started."""
+    """An exclusive lock on a file. `note` tells others who holds it. Started programs do not inherit it."""
 
     def __init__(self, path: Path, *, note: str = "") -> None:
         self._path = path
@@ -37,9 +37,9 @@ class FileLock:
         self.release()
 
     def acquire(self, *, retry: float = 0.0) -> None:
-        """Take the lock, waiting `retry` seconds for it; taking it twice is taking it once. Raises LockTaken.
+        """Takes the lock, waiting up to `retry` seconds; it is idempotent. Raises LockTaken.
 
-        A process that was just killed may hold it a moment longer, and so may a program that it was just starting.
+        A process that was just killed may hold it a moment longer, and so may a program that it was starting.
         """
         if self._descriptor is not None:
             return
@@ -57,7 +57,7 @@ class FileLock:
         self._descriptor = descriptor
 
     def release(self) -> None:
-        """The file stays: removing it would let two processes lock two files of one name."""
+        """Releases the lock. The file stays: without it, two processes could lock two files of one name."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

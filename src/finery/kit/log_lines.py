@@ -1,6 +1,6 @@
-"""The lines of a log that somebody else is writing: the last of them, from a byte on, and how many there are.
+"""Reads logs while they are written: their last lines, the text from an offset on, and the number of lines.
 
-Memory stays flat whatever the log's size and the length of its lines. A missing file is an empty log.
+Memory is bounded whatever the size of the log and the length of its lines. A missing file counts as an empty log.
 """
 
 import errno
@@ -17,21 +17,21 @@ from finery.kit.files import read_json, write_json
 
 BLOCK_BYTES = 1 << 16
 LINE_BYTES = 16_384
-"""What is shown of a line; the rest is cut off, and the cut is told."""
+"""Longer lines are cut off, and a note says so."""
 COUNTED_FILES = 4096
 LONG_BYTES = 1 << 26
-"""Each time a log has grown by so much, its count is written down."""
+"""A log's line count is stored each time that it has grown by this size."""
 
 
 @dataclass(frozen=True)
 class LogView:
-    """A part of a log, as long as the log was when it was asked for."""
+    """A part of a log, up to its end at the time of the request."""
 
     path: Path
     start: int
     end: int
     total_lines: int
-    """Of the whole log, the unfinished last line included."""
+    """Lines of the whole log, including an unfinished last one."""
 
     def lines(self) -> Iterator[str]:
         if self.start < self.end:
@@ -46,10 +46,10 @@ class LogPart:
 
 
 class LogReader:
-    """Remembers how many lines it has counted in which file, so that only what was added is read again.
+    """Counts lines incrementally: only what was added to a file since the last count is read.
 
-    What took long to count is also kept in `folder`, for the next start; a note there that does not fit its file any
-    more is not believed.
+    Counts of large files are also stored in `folder` for the next start; one that does not match its file any more is
+    ignored.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -58,12 +58,12 @@ class LogReader:
         self._folder = folder
 
     def count(self, path: Path) -> int:
-        """How many lines the log has."""
+        """Returns the number of lines."""
         return self.tail(path, 1).total_lines
 
     def tail(self, path: Path, lines: int) -> LogView:
-        """The last `lines` lines; 0: all of them."""
-        file = _opened(path)
+        """Returns the last `lines` lines; 0: all of them."""
+        file = _open(path)
         if file is None:
             return LogView(path, 0, 0, 0)
         with file:
@@ -75,12 +75,12 @@ class LogReader:
         identity = os.fstat(file.fileno()).st_ino
         with self._lock:
             known = self._counted.get(path)
-        known = known or self._recall(path)
+        known = known or self._load(path)
         if known is None or known.identity != identity or known.end > end:
             known = _Count(identity, 0, 0)
         newlines = known.newlines + _count_newlines(file, known.end, end)
         if self._folder is not None and end // LONG_BYTES > known.end // LONG_BYTES:
-            self._note(path, _Count(identity, end, newlines))
+            self._store(path, _Count(identity, end, newlines))
         with self._lock:
             self._counted[path] = _Count(identity, end, newlines)
             self._counted.move_to_end(path)
@@ -88,11 +88,11 @@ class LogReader:
                 self._counted.popitem(last=False)
         return newlines + (1 if end and os.pread(file.fileno(), 1, end - 1) != b"\n" else 0)
 
-    def _recall(self, path: Path) -> "_Count | None":
-        noted = read_json(self._folder / f"{path.name}.json") if self._folder else None
-        return _Count(*noted) if isinstance(noted, list) and len(noted) == 3 else None
+    def _load(self, path: Path) -> "_Count | None":
+        stored = read_json(self._folder / f"{path.name}.json") if self._folder else None
+        return _Count(*stored) if isinstance(stored, list) and len(stored) == 3 else None
 
-    def _note(self, path: Path, count: "_Count") -> None:
+    def _store(self, path: Path, count: "_Count") -> None:
         assert self._folder is not None
         self._folder.mkdir(parents=True, exist_ok=True)
         write_json(self._folder / f"{path.name}.json", [count.identity, count.end, count.newlines])
@@ -105,8 +105,8 @@ class _Count:
     newlines: int
 
 
-def _opened(path: Path) -> BinaryIO | None:
-    """None when it was not written yet, or never can be because a client's id is too long for a file's name."""
+def _open(path: Path) -> BinaryIO | None:
+    """Opens a log. Returns None if it does not exist yet, or cannot, since its run's id is too long for a file name."""
     try:
         return path.open("rb", buffering=0)
     except OSError as error:
@@ -116,7 +116,7 @@ def _opened(path: Path) -> BinaryIO | None:
 
 
 def tail_start(file: BinaryIO, end: int, lines: int) -> int:
-    """Where the last `lines` lines before byte `end` begin, found by reading backwards."""
+    """Returns where the last `lines` lines before byte `end` begin; it reads backwards."""
     descriptor = file.fileno()
     wanted = lines + (1 if end and os.pread(descriptor, 1, end - 1) == b"\n" else 0)
     position = end
@@ -124,22 +124,22 @@ def tail_start(file: BinaryIO, end: int, lines: int) -> int:
         size = min(BLOCK_BYTES, position)
         position -= size
         block = os.pread(descriptor, size, position)
-        found = block.count(b"\n")
-        if found >= wanted:
+        newlines = block.count(b"\n")
+        if newlines >= wanted:
             index = len(block)
             for _ in range(wanted):
                 index = block.rfind(b"\n", 0, index)
             return position + index + 1
-        wanted -= found
+        wanted -= newlines
     return 0
 
 
 def read_part(path: Path, offset: int, limit: int, *, whole: bool) -> LogPart:
-    """At most `limit` bytes from `offset` on, as text, cut after a line's end.
+    """Returns at most `limit` bytes from `offset` on, as text, cut after a line's end.
 
-    An unfinished last line is held back, unless `whole` says that nothing more will come, or it alone exceeds `limit`.
+    An unfinished last line is held back, unless `whole` says that the log has ended, or the line alone exceeds `limit`.
     """
-    file = _opened(path)
+    file = _open(path)
     if file is None:
         return LogPart("", offset)
     with file:
@@ -154,7 +154,7 @@ def read_part(path: Path, offset: int, limit: int, *, whole: bool) -> LogPart:
 
 
 def clean_line(data: bytes) -> str:
-    """What a terminal would show: no escape sequences or other controls, only the last state of a progress bar."""
+    """Returns the line as a terminal shows it: no escape sequences and controls, only a progress bar's last state."""
     text = data.decode("utf-8", errors="replace")
     if text.isprintable():
         return text
@@ -168,7 +168,7 @@ _CONTROLS = dict.fromkeys((*range(9), *range(10, 32), *range(127, 160)))
 
 
 def _clean_lines(blocks: Iterator[bytes]) -> Iterator[str]:
-    """The lines of consecutive blocks, each shortened to LINE_BYTES."""
+    """Yields the lines of consecutive blocks, each cut off at LINE_BYTES."""
     kept = b""
     length = 0
     for block in blocks:
@@ -191,7 +191,7 @@ def _shown(kept: bytes, length: int) -> str:
 
 
 def _character_boundary(data: bytes) -> int:
-    """The length of `data` without a UTF-8 character that its end cuts in two."""
+    """Returns the length of `data` without an incomplete UTF-8 character at its end."""
     for back in range(1, min(4, len(data)) + 1):
         byte = data[-back]
         if byte & 0xC0 != 0x80:

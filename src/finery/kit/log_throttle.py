@@ -1,11 +1,11 @@
-"""What is worth a line in the log once, and not for each of a thousand requests that meet the same."""
+"""Limits how often the same message is logged."""
 
 import threading
 import time
 
 
 class LogThrottle:
-    """Says when something may be told again. May be asked from any thread."""
+    """Says when a message may be logged again. Thread-safe."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -13,7 +13,7 @@ class LogThrottle:
         self._lock = threading.Lock()
 
     def is_due(self) -> bool:
-        """True at first, then not before `seconds` have passed since the last time that it was."""
+        """Returns True at first, and then at most once every `seconds`."""
         with self._lock:
             now = time.monotonic()
             if now < self._due:

@@ -1,4 +1,4 @@
-"""What this machine has: GPUs (through NVML, without any training stack), cores, memory."""
+"""Reads this machine's GPUs (through NVML, without the training stack), cores and memory."""
 
 import functools
 import os
@@ -25,10 +25,10 @@ class GpuReading:
 class HardwareReading:
     gpus: tuple[GpuReading, ...]
     cpu_count: int
-    """Cores that this process may use."""
+    """Number of cores that this process may use."""
     memory_total_bytes: int
     memory_available_bytes: int
-    """Both within the control group's limit."""
+    """Total and available memory are within the control group's limit."""
 
 
 def read_hardware() -> HardwareReading:
@@ -42,7 +42,7 @@ def read_hardware() -> HardwareReading:
 
 
 def read_gpus() -> list[GpuReading]:
-    """In NVML's order; none where no driver answers."""
+    """Returns the GPUs in NVML's order; none if there is no driver."""
     import pynvml
 
     try:
@@ -59,7 +59,7 @@ def read_gpus() -> list[GpuReading]:
 
 @functools.cache
 def computes_bfloat16() -> bool:
-    """Whether the processor does so itself; elsewhere it is emulated, and several times slower than float32."""
+    """Returns whether the processor computes bfloat16; else it is emulated, several times slower than float32."""
     try:
         text = CPU_DESCRIPTION.read_text()
     except OSError:
@@ -86,7 +86,7 @@ def _read_gpu(index: int) -> GpuReading:
 
 
 def _text(value: str | bytes) -> str:
-    """NVML's older bindings answer in bytes."""
+    """Decodes text, which older bindings of NVML return as bytes."""
     return value.decode() if isinstance(value, bytes) else value
 
 

@@ -1,7 +1,6 @@
-"""`multipart/form-data` (RFC 7578), split while it comes; the content of a part is passed on as it is, uncopied
-where that can be.
+"""A streaming parser of `multipart/form-data` (RFC 7578), which passes on content without copying it if possible.
 
-With python-multipart's push parser in its place an upload costs 1.4 times the processor time (docs/benchmarks.md,
+With python-multipart's push parser instead, an upload takes 1.4 times the processor time (docs/benchmarks.md,
 "Uploads").
 """
 
@@ -13,11 +12,11 @@ MAX_HEADER_BYTES = 8192
 MAX_BOUNDARY_BYTES = 70
 
 Headers = dict[bytes, bytes]
-"""Of a part; names in lower case."""
+"""The headers of a part; names are in lower case."""
 
 
 class MalformedForm(ValueError):
-    """The message is for the user."""
+    """The form is malformed; the message is for the user."""
 
 
 class _State(Enum):
@@ -28,27 +27,27 @@ class _State(Enum):
 
 
 class Multipart:
-    """Fed chunk by chunk. It yields a part's headers when it begins, then its content piece by piece."""
+    """Is fed chunk by chunk. It yields a part's headers at its start, then its content piece by piece."""
 
     def __init__(self, boundary: bytes) -> None:
         """Raises MalformedForm."""
         if not 1 <= len(boundary) <= MAX_BOUNDARY_BYTES:
             raise MalformedForm(f"the form's boundary must have 1 to {MAX_BOUNDARY_BYTES} characters")
         self._delimiter = b"\r\n--" + boundary
-        # A regular expression finds a text of this length several times faster than bytes.find does.
+        # A regular expression finds a text of this length several times faster than bytes.find.
         self._search = re.compile(re.escape(self._delimiter)).search
-        # The first boundary may open the body: with a line's end before it, it is like any other.
+        # The first boundary may start the body. With a line's end put before it, it is like any other.
         self._held = b"\r\n"
         self._state = _State.CONTENT
         self._in_part = False
 
     @property
     def is_whole(self) -> bool:
-        """Whether the last boundary has come."""
+        """Whether the last boundary was read."""
         return self._state is _State.END
 
     def feed(self, chunk: bytes) -> Iterator[Headers | bytes]:
-        """Raises MalformedForm. Each call is to be read to its end."""
+        """Parses a chunk. Raises MalformedForm. The iterator must be exhausted before the next call."""
         data = self._held + chunk if self._held else chunk
         self._held = b""
         while data and self._state is not _State.END:
@@ -66,13 +65,14 @@ class Multipart:
                         yield headers
 
     def _content(self, data: bytes) -> tuple[bytes, bytes]:
-        # Most chunks hold no carriage return, and to look for one byte costs next to nothing.
+        # Most chunks hold no carriage return, and the search for one byte is cheap.
         first = data.find(b"\r")
         if first < 0:
             return data, b""
         if found := self._search(data, first):
             self._state = _State.AFTER_BOUNDARY
             return data[: found.start()], data[found.end() :]
+        # The end of the chunk may be the start of a boundary, and is held back then.
         start = data.find(b"\r", max(first, len(data) - len(self._delimiter) + 1))
         while start >= 0 and not self._delimiter.startswith(data[start:]):
             start = data.find(b"\r", start + 1)

@@ -1,4 +1,4 @@
-"""A wake-up call between threads: who waits is told that something changed that concerns them, never what."""
+"""Wakes waiting threads and streams after commits that concern their topics."""
 
 import threading
 from collections.abc import Callable
@@ -8,7 +8,7 @@ Listener = Callable[[Topics | None], None]
 
 
 class Notifier:
-    """`notify` after a commit, with its topics; loops wait on a subscription to theirs, streams `listen`."""
+    """Is notified after each commit with its topics. Loops wait on a subscription; streams register a listener."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -18,11 +18,11 @@ class Notifier:
 
     @property
     def count(self) -> int:
-        """How often `notify` was called."""
+        """Number of calls of `notify`."""
         return self._count
 
     def notify(self, topics: Topics | None = None) -> None:
-        """Wake those whom one of `topics` concerns; None concerns all."""
+        """Wakes the subscribers of `topics`; None: all. They learn that something changed, not what."""
         with self._lock:
             self._count += 1
             subscriptions, listeners = list(self._subscriptions), list(self._listeners)
@@ -32,26 +32,26 @@ class Notifier:
             listener(topics)
 
     def subscribe(self, topics: Topics | None = None) -> "Subscription":
-        """None: to all."""
+        """Subscribes to `topics`; None: to all."""
         subscription = Subscription(topics)
         with self._lock:
             self._subscriptions.append(subscription)
         return subscription
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call `listener` (quick, from any thread) at each pulse; what is returned takes it off again."""
+        """Calls `listener` at each notification, from any thread; it must be quick. Returns a function to remove it."""
         with self._lock:
             self._listeners.add(listener)
 
-        def leave() -> None:
+        def remove() -> None:
             with self._lock:
                 self._listeners.discard(listener)
 
-        return leave
+        return remove
 
 
 class Subscription:
-    """One waiter's. A pulse that comes while nobody waits is kept for the next `wait`."""
+    """The subscription of one waiter. A notification while it does not wait is kept for the next `wait`."""
 
     def __init__(self, topics: Topics | None) -> None:
         self._topics = topics
@@ -62,9 +62,9 @@ class Subscription:
             self._came.set()
 
     def clear(self) -> None:
-        """Forget what has come. Call it before a look at the state, so that what changes meanwhile is not missed."""
+        """Forgets notifications. Call it before reading the state, so that no later change is missed."""
         self._came.clear()
 
     def wait(self, timeout: float) -> bool:
-        """Return at the first pulse that has come since `clear`, or after `timeout` seconds: then False."""
+        """Waits for a notification since `clear`; returns False after `timeout` seconds without one."""
         return self._came.wait(timeout)

@@ -1,4 +1,4 @@
-"""Another program asked one question: its standard input in, its standard output back."""
+"""Runs a program once: passes it standard input, returns its standard output, ends it at a time limit."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ PASSED = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
     }
 )
-"""What such a program gets of our environment: where things are, and no secret."""
+"""Environment variables that the program inherits: paths, proxies and locale, but no secrets."""
 
 ENDS: Mapping[int, str] = {
     signal.SIGXCPU: "it took more time of the processor than it may",
@@ -23,9 +23,9 @@ ENDS: Mapping[int, str] = {
 
 
 class ProgramFailed(RuntimeError):
-    """It ended with another code than 0; the message is the last line that it wrote to its standard error.
+    """The program ended with another code than 0; the message is the last line of its standard error.
 
-    By a signal it says nothing: of our own programs, those with bounds end so when they come to them.
+    If a signal ended it, the message says which: our own programs end so at their limits.
     """
 
     def __init__(self, code: int, last_words: str) -> None:
@@ -34,13 +34,13 @@ class ProgramFailed(RuntimeError):
 
 
 class ProgramTooSlow(RuntimeError):
-    """Its time was over; it and all that it had started were ended."""
+    """The program exceeded its time limit; it and its children were killed."""
 
 
 def ask_program(
     argv: Sequence[str], question: bytes, *, seconds: float, environment: Mapping[str, str] | None = None
 ) -> bytes:
-    """What it printed. Raises ProgramFailed, ProgramTooSlow, and OSError where it cannot be started."""
+    """Runs the program and returns its output. Raises ProgramFailed, ProgramTooSlow, and OSError if it cannot start."""
     with subprocess.Popen(
         argv,
         stdin=subprocess.PIPE,
@@ -55,6 +55,7 @@ def ask_program(
             raise ProgramTooSlow(f"it was not done after {seconds:g} seconds") from error
         finally:
             if process.returncode is None:
+                # Its children are in its session, and so in its process group.
                 os.killpg(process.pid, signal.SIGKILL)
                 process.communicate()
     if process.returncode != 0:
@@ -64,10 +65,10 @@ def ask_program(
 
 
 def words_of_end(code: int) -> str:
-    """Of a process that said nothing itself; `code` is negative for a signal."""
+    """Returns a message for a process without one of its own. `code` is negative for a signal."""
     return ENDS.get(-code, f"it ended with code {code}")
 
 
 def passed_environment() -> dict[str, str]:
-    """Where things are, and no secret."""
+    """Returns the part of our environment that a program inherits (PASSED)."""
     return {name: value for name, value in os.environ.items() if name in PASSED or name.startswith("LC_")}

@@ -1,7 +1,7 @@
-"""`python -m finery.kit.parquet_batches FILE`: a Parquet file's rows on stdout, a stream of Arrow's for each group.
+"""`python -m finery.kit.parquet_batches FILE`: decodes a Parquet file to stdout, one Arrow stream per row group.
 
-Forged metadata may end the process that reads them: parts of Arrow know no other answer. What the file's few bytes can
-stand for is weighed in its metadata before it is decoded. Exit code REFUSED: stderr says why.
+It is a process of its own, since forged metadata can make Arrow abort. Metadata shows how much memory the rows may
+take, which is checked before they are decoded. Exit code REFUSED: stderr says why.
 """
 
 import sys
@@ -21,22 +21,22 @@ CPU_SECONDS, BYTES_PER_SECOND = 60, 2**20
 REFUSED = 3
 BATCH_ROWS = 256
 DECODED_BYTES = 64 << 20
-"""What the rows of one batch may become."""
+"""Maximum size of the rows of one batch, decoded."""
 GROUP_BYTES = 256 << 20
-"""Of a row group that is held as a whole."""
+"""Maximum size of a row group that is decoded as a whole."""
 GROUP_VALUES = 32 << 20
-"""Of a row group's lists: one row may hold them all, and Arrow decodes no part of a row."""
+"""Maximum values in a row group's lists: one row may hold them all, and Arrow cannot decode a part of a row."""
 MOST_COLUMNS = 500
-"""Each costs time for every few rows, and a file of them next to nothing."""
+"""Each column costs time in every batch, and almost no bytes in the file."""
 FIXED_BYTES = 4096
-"""Of one value in a column of values of one size, which Arrow writes out as often as they are repeated."""
+"""Maximum size of a value in a fixed-size column, which Arrow copies as often as it is repeated."""
 
 SMALLER_GROUPS = "its row groups are too large to be read safely: write it with smaller ones (row_group_size=10_000)"
 NAMED_TWICE = "a column or a field of it is named twice"
 
 
 class RefusedParquet(ValueError):
-    """A file that is not read; the message says why, and what to do."""
+    """The file is refused; the message says why, and what to do."""
 
 
 def main() -> int:
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def write_streams(path: Path, sink: BinaryIO) -> None:
-    """Raises RefusedParquet, PackedTooTightly, ArrowException, OSError, and whatever else Arrow makes of a damage."""
+    """Raises RefusedParquet, PackedTooTightly, ArrowException, OSError, and whatever Arrow raises for damaged data."""
     from pyarrow import ipc, parquet
 
     ahead = Unpacking(path)
@@ -94,7 +94,7 @@ def _names_twice(fields: "list[pyarrow.Field]") -> bool:
 
 
 def _batches(path: Path, file: "parquet.ParquetFile", group: int, ahead: Unpacking) -> "Iterator[pyarrow.RecordBatch]":
-    """Raises RefusedParquet and PackedTooTightly before anything is decoded."""
+    """Yields a row group in batches. Raises RefusedParquet and PackedTooTightly before anything is decoded."""
     from pyarrow import parquet
 
     columns = [*_columns(file, group)]
@@ -106,7 +106,7 @@ def _batches(path: Path, file: "parquet.ParquetFile", group: int, ahead: Unpacki
     ahead.take(content_bytes=size, rows=0)
     coded = [column for column in columns if column.is_coded]
     if (most := _batch_rows(coded, [column.size for column in coded])) == 0:
-        # A dictionary stands before a column's first value, and comes with it.
+        # A column's dictionary precedes its first value and is read with it, so one row shows the longest text.
         names = [column.path for column in coded]
         with parquet.ParquetFile(path, read_dictionary=names) as probed:
             first = next(probed.iter_batches(batch_size=1, row_groups=[group], use_threads=False), None)
@@ -125,18 +125,18 @@ class _Column(NamedTuple):
     path: str
     values: int
     size: int
-    """Of its pages, unpacked."""
+    """Size of its pages, decompressed."""
     is_repeated: bool
-    """Whether one row may hold several of its values."""
+    """Whether a row may hold several of its values."""
     is_coded: bool
-    """Whether a text is stored once and repeated by number."""
+    """Whether it is dictionary-encoded: a text is stored once and repeated by its index."""
 
 
 def _columns(file: "parquet.ParquetFile", group: int) -> Iterator[_Column]:
-    """Raises RefusedParquet for an encoding in which a text repeats the start of the one before."""
-    schema, found = file.metadata.schema, file.metadata.row_group(group)
-    for index in range(found.num_columns):
-        column = found.column(index)
+    """Raises RefusedParquet for DELTA_BYTE_ARRAY, in which a text repeats the start of the previous one."""
+    schema, row_group = file.metadata.schema, file.metadata.row_group(group)
+    for index in range(row_group.num_columns):
+        column = row_group.column(index)
         if "DELTA_BYTE_ARRAY" in column.encodings:
             raise RefusedParquet("a column is coded as DELTA_BYTE_ARRAY: write it with a dictionary or PLAIN")
         coded = column.physical_type == "BYTE_ARRAY" and not {"PLAIN_DICTIONARY", "RLE_DICTIONARY"}.isdisjoint(
@@ -147,7 +147,7 @@ def _columns(file: "parquet.ParquetFile", group: int) -> Iterator[_Column]:
 
 
 def _batch_rows(coded: list[_Column], longest: list[int]) -> int:
-    """How many rows may be decoded at once if each value may be the longest of its column; 0: not even one."""
+    """Returns how many rows may be decoded at once if each value is as long as its column's longest; 0: none."""
     lists = sum(column.values * size for column, size in zip(coded, longest, strict=True) if column.is_repeated)
     cells = sum(size for column, size in zip(coded, longest, strict=True) if not column.is_repeated)
     if lists > DECODED_BYTES or cells > DECODED_BYTES:
@@ -156,7 +156,7 @@ def _batch_rows(coded: list[_Column], longest: list[int]) -> int:
 
 
 def inner_arrays(array: "pyarrow.Array") -> "Iterator[pyarrow.Array]":
-    """What the array's lists or structs hold, no more than the slice of it."""
+    """Yields the arrays inside of an array of lists or structs, limited to its slice."""
     import pyarrow
     from pyarrow import types
 
@@ -181,7 +181,7 @@ def is_text(kind: "pyarrow.DataType") -> bool:
 
 
 def _longest(array: "pyarrow.Array") -> int:
-    """Bytes of the longest text in the dictionaries of the array."""
+    """Returns the size of the longest text in the array's dictionaries."""
     from pyarrow import compute, types
 
     if types.is_dictionary(array.type):

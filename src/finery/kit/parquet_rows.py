@@ -1,5 +1,5 @@
-"""The rows of a Parquet file, which `parquet_batches` decodes in a process of its own: what a row would become is
-weighed in Arrow's buffers before an object of Python is made of it."""
+"""Reads the rows of an untrusted Parquet file: `parquet_batches` decodes it in a process of its own, and the size of
+each row is computed from Arrow's buffers before Python objects are made."""
 
 import subprocess
 import sys
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 STEP_VALUES = 5_000
 STEP_BYTES = 1 << 20
-"""Of several rows that are made at once: no other thread runs meanwhile."""
+"""Limits of the rows that are converted at once, since no other thread can run meanwhile."""
 ALONE = {"ARROW_DEFAULT_MEMORY_POOL": "system", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-"""Its memory is as large as what it holds, and its libraries start no threads."""
+"""Environment of the process: memory pools that free what they do not hold, and no threads of libraries."""
 
 
 class DamagedParquet(ValueError):
-    """Its bytes are not what Arrow takes for Parquet, or take more memory or time than reading a file may."""
+    """The file is no valid Parquet, or its reader exceeded its limits of memory or time."""
 
 
 class Weight(NamedTuple):
     values: int
     size: int
-    """Bytes of the texts; 8 of any other value."""
+    """Bytes of the texts, and 8 for any other value."""
 
 
 def parquet_rows(path: Path, *, most_values: int, most_bytes: int) -> Iterator[dict[str, Any] | str]:
-    """Each row in order, or why it is not read: it is beyond the bounds, or holds what Python cannot.
+    """Yields each row in order, or why it cannot be read: it exceeds the limits, or has values that Python cannot hold.
 
     Raises RefusedParquet, DamagedParquet, PackedTooTightly and OSError.
     """
@@ -50,7 +50,7 @@ def parquet_rows(path: Path, *, most_values: int, most_bytes: int) -> Iterator[d
 
 
 def batches_apart(path: Path) -> "Iterator[pyarrow.RecordBatch]":
-    """Decoded in a process of its own. Raises RefusedParquet, DamagedParquet, OSError."""
+    """Decodes the file in a process of its own. Raises RefusedParquet, DamagedParquet, OSError."""
     import pyarrow
 
     argv = [sys.executable, "-P", "-m", "finery.kit.parquet_batches", str(path)]
@@ -64,10 +64,10 @@ def batches_apart(path: Path) -> "Iterator[pyarrow.RecordBatch]":
             yield from read_streams(process.stdout)
             is_whole = True
         except (pyarrow.ArrowException, OSError):
-            # It was cut off: its process says why.
+            # The stream was cut off; the exit code and stderr of its process say why.
             pass
         finally:
-            # One that has come to its end keeps its code, which was there before its pipe was closed.
+            # A process that has ended keeps its exit code, which was set before its pipe was closed.
             process.kill()
         words = process.stderr.read().decode(errors="replace").strip()
         if process.wait() == REFUSED:
@@ -77,7 +77,7 @@ def batches_apart(path: Path) -> "Iterator[pyarrow.RecordBatch]":
 
 
 def read_streams(source: BufferedReader) -> "Iterator[pyarrow.RecordBatch]":
-    """Raises ArrowException, OSError."""
+    """Yields the batches of concatenated Arrow streams. Raises ArrowException, OSError."""
     from pyarrow import ipc
 
     while source.peek(1):
@@ -85,14 +85,14 @@ def read_streams(source: BufferedReader) -> "Iterator[pyarrow.RecordBatch]":
 
 
 def _steps(rows: "pyarrow.RecordBatch") -> "Iterator[tuple[pyarrow.RecordBatch, Weight]]":
-    """As many rows at once as make a small step; a larger row comes alone."""
+    """Splits a batch into small steps with their weights; a larger row comes alone."""
     weight = _sum(weigh(column) for column in rows.columns)
     if rows.num_rows <= 1 or (
         rows.num_rows <= BATCH_ROWS and weight.values <= STEP_VALUES and weight.size <= STEP_BYTES
     ):
         yield rows, weight
         return
-    # As many parts as would do if all rows were alike, since each is weighed anew.
+    # The number of parts assumes equal rows; each part is weighed and split again.
     parts = max(2, weight.values // STEP_VALUES, weight.size // STEP_BYTES)
     length = max(1, rows.num_rows // parts)
     for start in range(0, rows.num_rows, length):
@@ -100,7 +100,7 @@ def _steps(rows: "pyarrow.RecordBatch") -> "Iterator[tuple[pyarrow.RecordBatch, 
 
 
 def weigh(array: "pyarrow.Array") -> Weight:
-    """What the array would become in Python, counted without making it."""
+    """Returns how much the array would become in Python, without converting it."""
     from pyarrow import types
 
     kind = array.type
@@ -131,7 +131,7 @@ def _text_bytes(array: "pyarrow.Array") -> int:
 
 
 def _measurable(array: "pyarrow.Array") -> "pyarrow.Array":
-    """Views have no kernel for their length."""
+    """Converts views, which have no kernel for their length."""
     from pyarrow import types
 
     if types.is_string_view(array.type) or types.is_binary_view(array.type):
@@ -140,8 +140,8 @@ def _measurable(array: "pyarrow.Array") -> "pyarrow.Array":
 
 
 def _objects(rows: "pyarrow.RecordBatch") -> Iterator[dict[str, Any] | str]:
-    """All at once; where one has a value that cannot be had in Python, one by one."""
-    # Nothing is handed out within the try: what goes wrong with the one who reads is not the row's fault.
+    """Converts all rows at once, or one by one if one of them has a value that Python cannot hold."""
+    # No yield within the try: an error of the consumer is not the row's fault.
     found: list[dict[str, Any]] | str
     try:
         found = [{name: _without_nulls(value) for name, value in row.items()} for row in rows.to_pylist()]
@@ -164,7 +164,7 @@ def _without_nulls(value: Any) -> Any:
 
 
 _UNREADABLE = (ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError, RecursionError)
-"""pyarrow's own exceptions about values are ValueErrors, too."""
+"""pyarrow's own exceptions about values are ValueErrors."""
 
 
 def _reason(error: Exception) -> str:

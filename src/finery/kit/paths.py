@@ -1,4 +1,4 @@
-"""The one place that turns a path from a request into a path on disk."""
+"""Resolves paths from requests to paths on disk, and refuses those outside of the home and its allowed roots."""
 
 import os
 from collections.abc import Sequence
@@ -7,19 +7,19 @@ from functools import cached_property
 from pathlib import Path
 
 LONGEST_PATH, LONGEST_NAME = 4095, 255
-"""In bytes, as Linux counts them."""
+"""Linux's limits in bytes."""
 
 
 class PathRefused(ValueError):
-    """A path that a request may not name; the message is for the user."""
+    """A request may not name this path; the message is for the user."""
 
 
 @dataclass(frozen=True)
 class PathResolver:
     """Resolves request paths under `home`; absolute ones must lie in `home` or one of `roots`.
 
-    Symbolic links are followed before the check, so that a link cannot lead outside. What is `private` (a folder, or a
-    database file with its journals) no request may name.
+    Symbolic links are followed before the check, so that none leads outside. Requests may not name `private` paths (a
+    folder, or a database file with its journals).
     """
 
     home: Path
@@ -27,7 +27,7 @@ class PathResolver:
     private: Sequence[Path] = field(default=())
 
     def resolve(self, text: str) -> Path:
-        """The absolute path that `text` names; it need not exist. Raises PathRefused."""
+        """Returns the absolute path that `text` names; it need not exist. Raises PathRefused."""
         if not text or "\0" in text or text.startswith("~") or len(text) > 4096:
             raise PathRefused(f"{text[:80]!r} is no usable path: give one relative to the server's home")
         try:
@@ -37,35 +37,35 @@ class PathResolver:
             raise PathRefused(f"{text[:80]!r} cannot be resolved: {error}") from error
         if len(encoded) > LONGEST_PATH or any(len(name) > LONGEST_NAME for name in encoded.split(b"/")):
             raise PathRefused(f"{text[:80]!r} is too long: {LONGEST_NAME} bytes a name, {LONGEST_PATH} bytes in all")
-        if not any(path.is_relative_to(root) for root in self._places):
+        if not any(path.is_relative_to(root) for root in self._resolved_roots):
             raise PathRefused(f"{text[:80]!r} lies outside the server's home and its allowed roots")
-        if any(_belongs_to(path, kept) for kept in self._kept):
+        if any(_belongs_to(path, private) for private in self._resolved_private):
             raise PathRefused(f"{text[:80]!r} is the server's own; name another file or folder")
         return path
 
     def relative(self, path: Path) -> str:
-        """`path` as a request would name it: relative to home where it lies there."""
-        resolved, home = path.resolve(), self._places[0]
+        """Returns `path` as a request would name it: relative to the home if it lies there."""
+        resolved, home = path.resolve(), self._resolved_roots[0]
         return str(resolved.relative_to(home)) if resolved.is_relative_to(home) else str(resolved)
 
-    def told(self, text: str) -> str:
-        """`text`, which may be a path or a model's name on a hub, as those are told it who may not know where the
-        server's home lies: a path in there relative to it, anything else as it is.
+    def shown(self, text: str) -> str:
+        """Returns a path or a model's name for an answer, which must not reveal where the home lies: a path in the home
+        relative to it, anything else unchanged.
         """
         path = Path(text)
         return self.relative(path) if path.is_absolute() else text
 
-    # Followed once: each request asks several times, and each look at a link is a call of the system for every part of
-    # the path. A home or root that becomes a link to elsewhere is so at the next start.
+    # Resolved once, since every request needs them, and resolving takes a system call for each part of a path. If the
+    # home or a root becomes a link, that counts from the next start on.
     @cached_property
-    def _places(self) -> list[Path]:
-        return [place.resolve() for place in (self.home, *self.roots)]
+    def _resolved_roots(self) -> list[Path]:
+        return [root.resolve() for root in (self.home, *self.roots)]
 
     @cached_property
-    def _kept(self) -> list[Path]:
-        return [kept.resolve() for kept in self.private]
+    def _resolved_private(self) -> list[Path]:
+        return [private.resolve() for private in self.private]
 
 
-def _belongs_to(path: Path, kept: Path) -> bool:
-    journals = {f"{kept.name}{ending}" for ending in ("-wal", "-shm", "-journal")}
-    return path.is_relative_to(kept) or (path.parent == kept.parent and path.name in journals)
+def _belongs_to(path: Path, private: Path) -> bool:
+    journals = {f"{private.name}{ending}" for ending in ("-wal", "-shm", "-journal")}
+    return path.is_relative_to(private) or (path.parent == private.parent and path.name in journals)

@@ -1,4 +1,4 @@
-"""Processes of this machine by identity, never by a bare number. Linux and the standard library only."""
+"""Finds and signals processes by an identity that survives the reuse of pids. Linux and standard library only."""
 
 import contextlib
 import errno
@@ -26,7 +26,7 @@ class Process:
 
     @property
     def is_dead(self) -> bool:
-        """True for a zombie too: only its parent has not noticed yet."""
+        """Whether it has ended; a zombie has, and only waits for its parent."""
         return self.state in "ZXx"
 
     @property
@@ -40,17 +40,17 @@ class Process:
 
 @dataclass(frozen=True)
 class Identity:
-    """Names one process for good: numbers are used again, a number with its start time and boot is not."""
+    """Identifies one process: a pid is reused, but not with the same start time and boot."""
 
     pid: int
     start_time: int
     boot_id: str
     namespace: int | None = None
-    """In which the number holds: containers count their processes each from 1. None: not known."""
+    """The pid namespace: each container counts its processes from 1. None: unknown."""
 
     @classmethod
     def of(cls, pid: int) -> "Identity":
-        """Raises ProcessLookupError when no process has this number."""
+        """Returns the identity of the process. Raises ProcessLookupError if there is none."""
         process = look(pid)
         if process is None:
             raise ProcessLookupError(f"no process {pid}")
@@ -58,7 +58,7 @@ class Identity:
 
     @classmethod
     def parse(cls, value: Any) -> "Identity | None":
-        """The identity that `describe` wrote; None for anything else."""
+        """Returns the identity that `describe` wrote; None for any other value."""
         try:
             namespace = value.get("namespace")
             return cls(
@@ -74,7 +74,7 @@ class Identity:
         return asdict(self)
 
     def look(self) -> Process | None:
-        """The process while it is there to be seen from here, dead but unreaped included."""
+        """Returns the process while it is visible from here, also as a zombie; else None."""
         if self.boot_id != boot_id() or self.namespace not in (None, pid_namespace()):
             return None
         process = look(self.pid)
@@ -85,19 +85,19 @@ class Identity:
         return process is not None and not process.is_dead
 
     def signal(self, number: int, *, mark: str | None = None) -> bool:
-        """Send a signal to exactly this process; False when it is gone (or a stranger has its number), and when its
+        """Sends a signal to exactly this process. Returns False if it is gone (or another has its pid), or if its
         environment lacks `mark` (`NAME=value`)."""
         try:
             descriptor = os.pidfd_open(self.pid)
         except (ProcessLookupError, OverflowError, ValueError):
             return False
         except OSError as error:
-            # Kernels before 6.9 answer EINVAL for a number that names a thread, not a process.
+            # Kernels before 6.9 answer EINVAL if the number is a thread's.
             if error.errno != errno.EINVAL:
                 raise
             return False
         try:
-            # The descriptor holds the process, so what is verified here is what gets the signal.
+            # The descriptor refers to one process, so the process that is verified here gets the signal.
             if not self.is_alive() or (mark is not None and not is_marked(self.pid, mark)):
                 return False
             signal.pidfd_send_signal(descriptor, number)
@@ -119,12 +119,12 @@ def pid_namespace() -> int:
 
 
 def uptime() -> float:
-    """Seconds since boot, sleep included: a clock that nobody sets, and that all processes share."""
+    """Returns seconds since boot, sleep included: a clock that cannot be set and that all processes share."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def start_time(pid: int) -> int | None:
-    """Clock ticks after boot at which the process began; None when it is gone."""
+    """Returns the process's start in clock ticks after boot; None if it is gone."""
     process = look(pid)
     return None if process is None else process.start_time
 
@@ -135,7 +135,7 @@ def look(pid: int) -> Process | None:
             text = file.read()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    # The name stands in parentheses and may itself hold spaces and parentheses.
+    # The process's name is in parentheses, and may hold spaces and parentheses itself.
     fields = text.rpartition(b")")[2].split()
     return Process(
         pid=pid,
@@ -158,34 +158,34 @@ def children(pid: int) -> list[Process]:
 
 
 def descendants(pid: int, among: Iterable[Process]) -> list[Process]:
-    """Children, their children and so on, parents before children."""
+    """Returns children, their children and so on, parents before children."""
     by_parent: dict[int, list[Process]] = {}
     for process in among:
         by_parent.setdefault(process.parent, []).append(process)
-    found: list[Process] = []
+    family: list[Process] = []
     waiting = [pid]
     while waiting:
         born = by_parent.pop(waiting.pop(), [])
-        found += born
+        family += born
         waiting += [child.pid for child in born]
-    return found
+    return family
 
 
 def group_members(group: int) -> list[Process]:
-    """The living members of a process group."""
+    """Returns the living members of a process group."""
     return [process for process in processes() if process.group == group and not process.is_dead]
 
 
 def is_marked(pid: int, mark: str) -> bool:
-    """Whether the process was started with `mark` (`NAME=value`) in its environment; False when that cannot be read."""
+    """Returns whether the process started with `mark` (`NAME=value`) in its environment; False if unreadable."""
     return mark.encode() in _environment(pid)
 
 
-def shown(pid: int, name: str) -> str | None:
-    """The value of a variable that the process was started with; None when it has none, or that cannot be read."""
-    sign = f"{name}=".encode()
-    found = next((entry for entry in _environment(pid) if entry.startswith(sign)), None)
-    return None if found is None else found[len(sign) :].decode(errors="replace")
+def variable_of(pid: int, name: str) -> str | None:
+    """Returns the value of a variable that the process started with; None if it has none, or that is unreadable."""
+    prefix = f"{name}=".encode()
+    values = (entry[len(prefix) :] for entry in _environment(pid) if entry.startswith(prefix))
+    return next((value.decode(errors="replace") for value in values), None)
 
 
 def _environment(pid: int) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Secrets kept out of text that people read."""
+"""Redacts secrets in logs, events and messages."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -7,13 +7,13 @@ from urllib.parse import quote, quote_plus
 
 REDACTED = "[redacted]"
 SHORTEST = 4
-"""Anything shorter would also hide what is no secret."""
+"""Shorter values are not redacted, since they would also hide what is no secret."""
 
 
 class Redactor:
-    """Hides values in text, also where they were written into a URL, a JSON string or a Python literal.
+    """Replaces values in text, also in the forms that they have in a URL, a JSON string or a Python literal.
 
-    Of a value of several lines each line is hidden by itself, since logs are read by lines.
+    Each line of a multi-line value is redacted by itself, since logs are read by lines.
     """
 
     def __init__(self, values: Iterable[str]) -> None:
@@ -21,7 +21,7 @@ class Redactor:
         self._forms = sorted(forms, key=len, reverse=True)
 
     def __bool__(self) -> bool:
-        """Whether there is anything to hide."""
+        """Returns whether there is anything to redact."""
         return bool(self._forms)
 
     def __call__(self, text: str) -> str:
@@ -30,7 +30,7 @@ class Redactor:
         return text
 
     def within(self, value: Any) -> Any:
-        """A JSON value with all its texts redacted, names of fields included."""
+        """Returns a JSON value with all texts redacted, names of fields included."""
         if isinstance(value, str):
             return self(value)
         if isinstance(value, dict):
@@ -41,7 +41,7 @@ class Redactor:
 
 
 NOTHING = Redactor(())
-"""Hides nothing."""
+"""Redacts nothing."""
 
 
 def redact(text: str, values: Iterable[str]) -> str:
@@ -52,7 +52,7 @@ def _forms(value: str) -> Iterator[str]:
     for part in (value, *value.splitlines()):
         stripped = part.strip()
         yield stripped
-        # An environment may hold bytes that are no text.
+        # Values from an environment may hold bytes that are no UTF-8, which Python keeps as surrogates.
         yield quote(stripped, safe="", errors="surrogateescape")
         yield quote_plus(stripped, errors="surrogateescape")
         yield json.dumps(stripped)[1:-1]

@@ -1,4 +1,4 @@
-"""A small file that can be written on a full disk: its space was taken when there was some."""
+"""A small file whose space is reserved in advance, so that it can be written on a full disk."""
 
 import os
 from pathlib import Path
@@ -9,14 +9,14 @@ RESERVED_BYTES = 64 * 1024
 
 
 class ReservedFile:
-    """Standard library only: the shim imports it."""
+    """Reserves and writes one file. Standard library only: the shim imports it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reserve = path.with_name(f".{path.name}.reserve")
 
     def reserve(self) -> None:
-        """Raises OSError when the disk is full already."""
+        """Takes the space. Raises OSError if the disk is full already."""
         descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             os.posix_fallocate(descriptor, 0, RESERVED_BYTES)
@@ -24,9 +24,9 @@ class ReservedFile:
             os.close(descriptor)
 
     def write(self, data: bytes) -> None:
-        """Put `data` in place, whole or not at all; what is longer than the reserve needs more of the disk.
+        """Writes `data` atomically; beyond the size of the reserve, it needs free space.
 
-        Raises OSError when the disk is full or the directory is gone; the reserve is kept for another try.
+        Raises OSError if the disk is full or the directory is gone; the reserve is kept for another try.
         """
         descriptor = os.open(self._reserve, os.O_RDWR | os.O_CREAT, 0o644)
         with os.fdopen(descriptor, "r+b") as file:

@@ -1,4 +1,4 @@
-"""Authenticated encryption of small values, with a key that lies in a file of its own."""
+"""Encrypts small values (Fernet), with a key in a file of its own."""
 
 import hmac
 import os
@@ -13,7 +13,7 @@ KEY_FILE = "secret.key"
 
 
 class KeyUnusable(Exception):
-    """The key file is gone or holds no key; the message names the file."""
+    """The key file is missing or holds no key; the message names the file."""
 
     def __init__(self, path: Path, why: str, remedy: str) -> None:
         super().__init__(f"{path} {why}; put the right one back from a backup, or {remedy}")
@@ -27,31 +27,31 @@ class Undecipherable(ValueError):
 
 
 class SecretBox:
-    """Encrypts and decrypts with the key in `folder`/secret.key, which is drawn at first use, for its owner only.
+    """Encrypts and decrypts with the key in `folder`/secret.key, which is generated at first use with mode 0600.
 
-    The file is read each time: what was encrypted with a key that is gone by then could never be read again.
+    The file is read each time, so that nothing is encrypted with a key that is gone and could never be read again.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / KEY_FILE
 
     def encrypt(self, value: str) -> str:
-        """Raises KeyUnusable, OSError."""
+        """Returns the encrypted value as ASCII text. Raises KeyUnusable, OSError."""
         if not self._path.exists():
-            _draw(self._path)
+            _generate_key(self._path)
         return self._open().encrypt(value.encode()).decode("ascii")
 
     def decrypt(self, token: str) -> str:
-        """Raises Undecipherable, KeyUnusable, OSError."""
+        """Returns the value. Raises Undecipherable, KeyUnusable, OSError."""
         try:
             return self._open().decrypt(token.encode()).decode()
         except InvalidToken as error:
             raise Undecipherable() from error
 
     def derive(self, purpose: str) -> str:
-        """A secret of 64 hexadecimal digits, always the same for the same purpose. Raises KeyUnusable, OSError."""
+        """Returns 64 hexadecimal digits, always the same for a purpose. Raises KeyUnusable, OSError."""
         if not self._path.exists():
-            _draw(self._path)
+            _generate_key(self._path)
         self._open()
         return hmac.digest(self._path.read_bytes(), purpose.encode(), "sha256").hex()
 
@@ -64,8 +64,8 @@ class SecretBox:
             raise KeyUnusable(self._path, "holds no key", "remove it to begin anew") from error
 
 
-def _draw(path: Path) -> None:
-    """Of several at once the first wins: a link, unlike a rename, never replaces what is there."""
+def _generate_key(path: Path) -> None:
+    """Writes a new key. Among concurrent writers the first wins, since a link, unlike a rename, replaces nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

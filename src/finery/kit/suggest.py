@@ -1,4 +1,4 @@
-"""The nearest known word to one that was mistyped."""
+"""Suggests the nearest known word for a mistyped one."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ LONGEST = 100
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
-    """The known word closest to `word`, or None when none comes near. To long words none does: comparing takes time."""
+    """Returns the closest known word; None if none is close. Long words get none, since comparing them takes time."""
     if len(word) > LONGEST:
         return None
     matches = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)

@@ -1,4 +1,4 @@
-"""Rows of JSON, JSON Lines, CSV and Parquet files, read as a stream: memory holds a row, not the file."""
+"""Streams the rows of JSON, JSON Lines, CSV and Parquet files: memory holds a row, not the file."""
 
 import csv
 import gzip
@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -29,8 +30,8 @@ from finery.kit.text_chunks import (
 
 MAX_ROW_BYTES = 16 * 2**20
 MAX_ROW_VALUES = 50_000
-"""Objects, lists and what they hold: a few bytes each, and a hundred once they are objects of Python, which are made
-while no other thread runs."""
+"""Values that a row may have, lists and objects included: each takes a few bytes of JSON and a hundred as a Python
+object, and no other thread can run while they are made."""
 
 JsonObject = dict[str, Any]
 
@@ -45,17 +46,17 @@ class TableFormat(StrEnum):
 
 class Row(msgspec.Struct, frozen=True, gc=False):
     line: int
-    """Where the row begins, from 1. A Parquet file has no lines: the row's number."""
+    """The line where the row begins, from 1; in a Parquet file, the row's number."""
     number: int
-    """Which row it is, from 1; blank lines do not count."""
+    """The row's number, from 1; blank lines do not count."""
     value: Any
-    """Its object, or what a decoder made of its JSON instead."""
+    """The row as an object, or what a decoder made of its JSON."""
     size: int
-    """Bytes of its JSON, characters of its cells."""
+    """Bytes of its JSON, or characters of its cells."""
 
 
 class BrokenRow(ValueError):
-    """A row that cannot be read. `reason` never holds the row's content."""
+    """The row cannot be read. `reason` never holds the row's content."""
 
     def __init__(self, line: int, number: int, reason: str) -> None:
         super().__init__(f"line {line}: {reason}")
@@ -79,10 +80,10 @@ class DamagedFile(UnreadableTable):
 def scan_rows(
     path: Path, *, decoder: "RowDecoder | None" = None, wanted: Callable[[int], bool] | None = None
 ) -> Iterator[Row | BrokenRow]:
-    """Every row in order; one that cannot be read comes as a BrokenRow, and reading goes on where it can.
+    """Yields every row in order; an unreadable one as a BrokenRow, after which reading continues if possible.
 
-    `decoder` makes the values of rows of JSON; without one they are objects. `wanted` is asked for a row's number: no
-    other rows come, and their JSON is not decoded. Raises UnreadableTable and OSError.
+    `decoder` decodes rows of JSON, by default to objects. `wanted` selects rows by number: others are not yielded, and
+    their JSON is not decoded. Raises UnreadableTable and OSError.
     """
     rows = _every_row(path, _Json(decoder or ObjectDecoder(), wanted))
     return rows if wanted is None else (row for row in rows if wanted(row.number))
@@ -101,13 +102,13 @@ def _every_row(path: Path, json: "_Json") -> Iterator[Row | BrokenRow]:
 
 
 def sniff(head: bytes, name: str) -> TableFormat:
-    """What a file is, by its first bytes (unpacked) and, where these leave it open, its name."""
+    """Detects a file's format by its first bytes (decompressed) and, if they are ambiguous, its name."""
     for magic, label in _FOREIGN.items():
         if head.startswith(magic):
             raise UnknownFormat(f"this is {label}; give JSON, JSON Lines, CSV or Parquet")
     if head.startswith(b"PAR1"):
         return TableFormat.PARQUET
-    by_name = _BY_SUFFIX.get(_suffix(name))
+    by_name = _BY_SUFFIX.get(name.lower().removesuffix(".gz").rpartition(".")[2])
     if by_name in (TableFormat.CSV, TableFormat.TSV):
         return by_name
     text = head.decode(guess_encoding(head), "ignore").lstrip("\ufeff \t\r\n")
@@ -150,10 +151,6 @@ _BY_SUFFIX = {
 }
 
 
-def _suffix(name: str) -> str:
-    return name.lower().removesuffix(".gz").rpartition(".")[2]
-
-
 def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
     try:
         yield from chunks
@@ -164,16 +161,18 @@ def _undamaged(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 class RowDecoder(Protocol):
-    """Both raise what is named in UNREADABLE."""
+    """Decodes rows of JSON. Both methods raise the errors in UNREADABLE."""
 
     def decode(self, data: bytes) -> Any:
-        """The value of one row."""
+        """Returns the value of one row."""
 
     def decode_lines(self, block: bytes) -> Sequence[Any]:
-        """The values of rows that stand in lines, all of them, or none where they are rather decoded one by one."""
+        """Returns the values of all rows in a block of lines, or none if they are to be decoded one by one."""
 
 
 class ObjectDecoder:
+    """Decodes rows into objects."""
+
     def decode(self, data: bytes) -> JsonObject:
         return _DECODER.decode(data)
 
@@ -194,7 +193,7 @@ class _Json(NamedTuple):
             return BrokenRow(line, number, reason_of(error))
 
     def block(self, block: bytes, ends: Sequence[int]) -> Sequence[Any]:
-        """The values of a block of rows, one to a line, which end there; none where one of them cannot be read."""
+        """Returns the values of a block of rows that end at `ends`; none if one of them cannot be read."""
         try:
             values = self.decoder.decode_lines(block)
         except UNREADABLE:
@@ -210,7 +209,7 @@ def _json_line_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | Brok
             number += 1
             yield BrokenRow(line, number, TOO_LONG)
             continue
-        # The lines after the first stand in one chunk, which is too short for so many values.
+        # Only the first line may span chunks; a single chunk is too short for so many values.
         is_heavy = has_long_start(block, 2 * MAX_ROW_VALUES) and holds_more_values(block, MAX_ROW_VALUES)
         ends = () if is_heavy or json.wanted is not None else _ends_of_objects(block)
         start = 0
@@ -234,9 +233,9 @@ def _json_line_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | Brok
 
 
 def _ends_of_objects(block: bytes) -> Sequence[int]:
-    """Where its lines end, if there can be no object that goes on in the next line; else none.
+    """Returns where the block's lines end, if no object can span lines; else nothing.
 
-    In JSON, a brace that opens follows one that closes only where a value has ended and the next begins.
+    In JSON, an opening brace follows a closing one and a newline only where a value has ended and the next begins.
     """
     ends: list[int] = []
     find, start = block.find, 0
@@ -275,7 +274,7 @@ def _json_array_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | Bro
 
 
 class _ArraySplitter:
-    """Cuts a JSON array into its elements without parsing them; memory holds one element and one chunk."""
+    """Splits a JSON array into its elements without parsing them; memory holds one element and one chunk."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
@@ -286,7 +285,7 @@ class _ArraySplitter:
         self._number = 0
 
     def elements(self) -> Iterator[tuple[int, bytes]]:
-        """Each element's line and bytes. Raises BrokenRow where the array itself is malformed."""
+        """Yields each element's line and bytes. Raises BrokenRow if the array itself is malformed."""
         self._expect(b"[")
         if self._next() == b"]":
             self._at += 1
@@ -320,7 +319,7 @@ class _ArraySplitter:
                         if depth == 0:
                             return token.end()
                     case b'"':
-                        # A string that the window cuts off is read again once there is more.
+                        # The string is cut off by the window, and is read again when there is more.
                         position = token.start()
                         break
             else:
@@ -343,7 +342,7 @@ class _ArraySplitter:
         return found
 
     def _next(self) -> bytes:
-        """The next character that is no space, left unread; empty at the end."""
+        """Returns the next character that is no space, without consuming it; empty at the end."""
         while True:
             self._at = _SPACE.match(self._data, self._at).end()  # type: ignore[union-attr]
             if self._at < len(self._data):
@@ -358,7 +357,7 @@ class _ArraySplitter:
             raise self._broken(CUT_OFF)
 
     def _refill(self) -> bool:
-        """Keep what is unread and at least double it, so that a long element is not scanned once per chunk."""
+        """Reads on, at least doubling what is unread, so that a long element is not scanned once per chunk."""
         self._count_lines()
         parts = [self._data[self._at :]]
         wanted = len(parts[0])
@@ -382,8 +381,8 @@ class _ArraySplitter:
 CUT_OFF = "the array is not closed; the file may be cut off"
 _SPACE = re.compile(rb"[ \t\r\n]*+")
 _SCALAR = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^",\]\s]++', re.DOTALL)
-# A whole string, else the quote that opens an unfinished one, else a bracket. Possessive, so that a long string
-# costs no memory for ways back.
+# A whole string, else the quote of an unfinished one, else a bracket. The quantifiers are possessive, so that a long
+# string takes no memory for backtracking.
 _TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["{}\[\]]', re.DOTALL)
 
 
@@ -422,21 +421,21 @@ def _csv_rows(chunks: Iterator[bytes], _: _Json, delimiter: str = ",") -> Iterat
 
 
 class _CsvLines(Iterator[str]):
-    """Decoded lines for the CSV reader, which joins those of one row; remembers what was wrong with them."""
+    """Decodes lines for the CSV reader, which joins those of one row, and remembers the row's issue."""
 
     def __init__(self, chunks: Iterator[bytes], delimiter: bytes) -> None:
         self._lines = split_lines(chunks, limit=MAX_ROW_BYTES)
         self._delimiter = delimiter
         self._row_bytes = 0
         self.issue = ""
-        """Of the row that was read last."""
+        """The issue of the row that was read last."""
 
     def begin_row(self) -> None:
         self.issue = ""
         self._row_bytes = 0
 
     def __next__(self) -> str:
-        """Raises csv.Error where what is too much stands in quotation marks: nobody knows where these would end."""
+        """Raises csv.Error if an oversized row is inside quotation marks, whose end is unknown."""
         data = next(self._lines)
         is_quoted = self._row_bytes > 0
         self._row_bytes += len(data or b"") + 1
@@ -457,22 +456,18 @@ class _CsvLines(Iterator[str]):
         return "\n"
 
     def _cells(self, data: bytes, is_quoted: bool) -> int:
-        """How many the line has; counted to a little more than are allowed."""
+        """Counts the line's cells, up to a little more than the limit."""
         text = b'"' + data if is_quoted else data
         mark = re.escape(self._delimiter)
         cell = re.compile(rb'(?:"[^"]*+(?:""[^"]*+)*+(?:"|$)|)[^%s]*+(?:%s|$)' % (mark, mark))
         return sum(1 for _ in islice(cell.finditer(text), MAX_ROW_VALUES + 2)) - 1
 
 
-def _tsv_rows(chunks: Iterator[bytes], json: _Json) -> Iterator[Row | BrokenRow]:
-    return _csv_rows(chunks, json, "\t")
-
-
 _READERS: dict[TableFormat, Callable[[Iterator[bytes], _Json], Iterator[Row | BrokenRow]]] = {
     TableFormat.JSON_LINES: _json_line_rows,
     TableFormat.JSON_ARRAY: _json_array_rows,
     TableFormat.CSV: _csv_rows,
-    TableFormat.TSV: _tsv_rows,
+    TableFormat.TSV: partial(_csv_rows, delimiter="\t"),
 }
 
 

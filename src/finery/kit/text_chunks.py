@@ -1,4 +1,4 @@
-"""Files of text as UTF-8 chunks and lines, unpacked and decoded as they are read."""
+"""Reads text files as UTF-8 chunks and lines: decompresses gzip, detects the encoding, and refuses zip bombs."""
 
 import codecs
 import gzip
@@ -9,16 +9,16 @@ from functools import partial
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 16
-"""Small enough to stay in a core's own cache while its lines are read; four times as much makes copies dearer."""
+"""Small enough to stay in a core's cache while its lines are read; four times as much is slower."""
 HEAD_BYTES = 4096
 MAX_RATIO = 100
 FREE_BYTES = 64 << 20
-"""May come out of any file."""
+"""Decompressed size that is allowed for any file."""
 ROW_WEIGHT = 128
 GZIP_MAGIC = b"\x1f\x8b"
 NOT_UTF8 = b"\xff"
 
-# The longer marks come first: the mark of UTF-32 begins with that of UTF-16.
+# UTF-32 comes first, since its mark begins with that of UTF-16.
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -29,14 +29,14 @@ _MARKS = (
 
 
 class PackedTooTightly(ValueError):
-    """A file that unpacks to so much more than itself that nobody is to wait for it; the message is for the user."""
+    """The file decompresses to too much compared with its size; the message is for the user."""
 
 
 class Unpacking:
-    """Weighs what comes out of a file against the file's own size: a few bytes can stand for any number of rows.
+    """Bounds what is decompressed from a file by the file's size, since a few bytes can stand for any number of rows.
 
-    A row weighs more than its text: a hundred small ones cost as much time as a large one, and what all rows repeat
-    (a system prompt of some kilobytes) packs to almost nothing in honest files, too.
+    Rows count in addition to their bytes, since many small rows take more time. Bytes count only a quarter, since
+    honest files compress well, too, if all rows repeat a system prompt.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class Unpacking:
         self._weight = 0
 
     def take(self, *, content_bytes: int, rows: int) -> None:
-        """Raises PackedTooTightly."""
+        """Counts what was decompressed. Raises PackedTooTightly."""
         self._weight += content_bytes // 4 + ROW_WEIGHT * rows
         if self._weight > self._allowed:
             raise PackedTooTightly("it is packed so tightly that it may hold anything: give it unpacked")
@@ -52,9 +52,9 @@ class Unpacking:
 
 @contextmanager
 def open_chunks(path: Path) -> Iterator[Iterator[bytes]]:
-    """The file's bytes, gunzipped where they are gzipped (the content decides, not the name).
+    """Opens a file and decompresses it if it is gzipped (by its content, not its name).
 
-    Reading them raises PackedTooTightly.
+    Reading the chunks raises PackedTooTightly.
     """
     with io.BufferedReader(io.FileIO(path), CHUNK_BYTES) as file:
         if file.peek(2)[:2] != GZIP_MAGIC:
@@ -66,15 +66,15 @@ def open_chunks(path: Path) -> Iterator[Iterator[bytes]]:
 
 def _weighed(file: gzip.GzipFile, unpacking: Unpacking) -> Iterator[bytes]:
     while chunk := file.read(CHUNK_BYTES):
-        # A row of JSON has a line of its own or not; one of CSV has no brace.
+        # The number of rows is at most that of newlines (JSON Lines, CSV) or of braces (a JSON array).
         unpacking.take(content_bytes=len(chunk), rows=chunk.count(b"\n") + chunk.count(b"{"))
         yield chunk
 
 
 def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
-    """The chunks in UTF-8, without a byte order mark.
+    """Converts chunks to UTF-8 without a byte order mark.
 
-    What is not valid stays invalid in place, so that the reader of a line can name the line.
+    Invalid bytes stay invalid in place, so that the reader can name their line.
     """
     first = True
     for chunk in _transcoded(chunks, encoding):
@@ -83,7 +83,7 @@ def as_utf8(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
 
 
 def guess_encoding(head: bytes) -> str:
-    """By byte order mark, else by where ASCII text has its zero bytes; UTF-8 otherwise."""
+    """Returns the encoding by byte order mark, else by the zero bytes of ASCII text in it; else UTF-8."""
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return encoding
@@ -100,7 +100,7 @@ def guess_encoding(head: bytes) -> str:
 
 
 def split_lines(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | None]:
-    """The lines without their `\\n`. None stands for a line longer than `limit` bytes, which is passed over."""
+    """Yields lines without their `\\n`, and None for each line longer than `limit` bytes."""
     for block in split_in_blocks(chunks, limit=limit):
         if block is None:
             yield None
@@ -109,7 +109,7 @@ def split_lines(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | None
 
 
 def split_in_blocks(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | None]:
-    """The lines that end in one chunk together, without the last one's `\\n`. None stands for one that is too long."""
+    """Yields the lines that end in one chunk together, without the last `\\n`, and None for each that is too long."""
     pending: list[bytes] = []
     size = 0
     for chunk in chunks:
@@ -133,7 +133,7 @@ def split_in_blocks(chunks: Iterable[bytes], *, limit: int) -> Iterator[bytes | 
 
 
 def has_long_start(block: bytes, size: int) -> bool:
-    """Whether the first line has more bytes than `size`."""
+    """Returns whether the first line has more than `size` bytes."""
     return len(block) > size and block.find(b"\n", 0, size + 1) < 0
 
 

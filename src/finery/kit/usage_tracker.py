@@ -1,4 +1,4 @@
-"""Which things are in use, and for how long the others have not been, for all threads of this process."""
+"""Tracks what is in use and what has been idle for how long, and retires what is idle (deployments, for example)."""
 
 import threading
 import time
@@ -10,77 +10,77 @@ from finery.kit.clock import utc_now
 
 
 @dataclass
-class _Thing:
+class _Usage:
     since: float
-    """When it was last used or first heard of, on the monotonic clock."""
+    """When it was last used or first seen, on the monotonic clock."""
     users: int = 0
     is_retired: bool = False
     used_at: datetime | None = None
-    """Not told yet."""
+    """The last use that `take_uses` has not returned yet."""
 
 
 class UsageTracker:
-    """A thing is retired only while nobody uses it, and nobody begins to use what is retired: one lock sees to both."""
+    """Thread-safe. Nothing is retired while it is used, and no use begins after it is retired: one lock guards both."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._things: dict[str, _Thing] = {}
+        self._usages: dict[str, _Usage] = {}
 
     def begin(self, key: str) -> bool:
-        """False for what is retired; else `end` has to follow."""
+        """Begins a use, which `end` must follow. Returns False if it is retired."""
         return self._use(key, users=1)
 
     def touch(self, key: str) -> bool:
-        """Used in this moment. False for what is retired."""
+        """Records a momentary use. Returns False if it is retired."""
         return self._use(key, users=0)
 
     def end(self, key: str) -> None:
         with self._lock:
-            thing = self._things.get(key)
-            if thing is not None:
-                thing.users -= 1
-                thing.since, thing.used_at = self._clock(), utc_now()
+            usage = self._usages.get(key)
+            if usage is not None:
+                usage.users -= 1
+                usage.since, usage.used_at = self._clock(), utc_now()
 
     def idle_seconds(self, key: str) -> float:
-        """0 while somebody uses it. What was never heard of is idle from now on."""
+        """Returns 0 while it is used. An unknown key is idle from now on."""
         with self._lock:
-            thing = self._thing(key)
-            return 0.0 if thing.users else self._clock() - thing.since
+            usage = self._usage(key)
+            return 0.0 if usage.users else self._clock() - usage.since
 
     def retire(self, key: str, idle_seconds: float) -> bool:
-        """Let nobody begin to use it any more; False when it has not been idle for so long."""
+        """Refuses uses from now on. Returns False if it has not been idle for `idle_seconds`."""
         with self._lock:
-            thing = self._thing(key)
-            if not thing.is_retired and (thing.users or self._clock() - thing.since < idle_seconds):
+            usage = self._usage(key)
+            if not usage.is_retired and (usage.users or self._clock() - usage.since < idle_seconds):
                 return False
-            thing.is_retired = True
+            usage.is_retired = True
             return True
 
     def revive(self, key: str) -> None:
         with self._lock:
-            self._thing(key).is_retired = False
+            self._usage(key).is_retired = False
 
     def forget(self, key: str) -> None:
         with self._lock:
-            self._things.pop(key, None)
+            self._usages.pop(key, None)
 
     def take_uses(self) -> dict[str, datetime]:
-        """When what was used since the last call was used last."""
+        """Returns the time of the last use for each key that was used since the last call."""
         with self._lock:
-            used = {key: thing.used_at for key, thing in self._things.items() if thing.used_at is not None}
+            used = {key: usage.used_at for key, usage in self._usages.items() if usage.used_at is not None}
             for key in used:
-                self._things[key].used_at = None
+                self._usages[key].used_at = None
         return used
 
     def _use(self, key: str, *, users: int) -> bool:
         with self._lock:
-            thing = self._thing(key)
-            if thing.is_retired:
+            usage = self._usage(key)
+            if usage.is_retired:
                 return False
-            thing.users += users
-            thing.since, thing.used_at = self._clock(), utc_now()
+            usage.users += users
+            usage.since, usage.used_at = self._clock(), utc_now()
             return True
 
-    def _thing(self, key: str) -> _Thing:
-        return self._things.setdefault(key, _Thing(self._clock()))
+    def _usage(self, key: str) -> _Usage:
+        return self._usages.setdefault(key, _Usage(self._clock()))

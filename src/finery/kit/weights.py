@@ -1,5 +1,5 @@
-"""A model's files of weights, told by their headers: what they hold and whether that is whole; and by a sample of their
-bytes: whether they are still the same.
+"""Reads safetensors files without loading weights: counts parameters, checks that files are complete, and fingerprints
+a sample of their bytes.
 
 The format: 8 bytes, little-endian, the length of a JSON object that gives each tensor's `dtype`, `shape` and
 `data_offsets`; the bytes after it belong to the tensors without a gap (https://github.com/huggingface/safetensors#format).
@@ -27,16 +27,16 @@ BITS = {
     **dict.fromkeys(("F6_E2M3", "F6_E3M2"), 6),
     "F4": 4,
 }
-"""Of a number, by the format's name for its kind."""
+"""The format's name of a number type → its size in bits."""
 _SIZE_IN_NAME = re.compile(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([bBmM])(?![A-Za-z0-9])")
 
 
 class WeightsRefused(ValueError):
-    """The message names the file, and what of it cannot be."""
+    """The file is incomplete or invalid; the message names it and the reason."""
 
 
 def count_parameters(folder: Path) -> int | None:
-    """Over all `.safetensors` files of a folder; None when there is none that can be read."""
+    """Counts the parameters in a folder's `.safetensors` files; None if there are none or one cannot be read."""
     total = 0
     for path in sorted(folder.glob("*.safetensors")):
         try:
@@ -47,7 +47,7 @@ def count_parameters(folder: Path) -> int | None:
 
 
 def check_weights(path: Path) -> None:
-    """Raises WeightsRefused for a file that is not whole, or not of this format; OSError where it cannot be read."""
+    """Raises WeightsRefused if the file is incomplete or not of this format, and OSError if it cannot be read."""
     tensors, size = _header(path)
     try:
         spans = sorted(_span(path, name, tensor) for name, tensor in tensors.items())
@@ -84,15 +84,15 @@ def hash_weights(folder: Path) -> str | None:
 
 
 def parameters_in_name(name: str) -> int | None:
-    """As many as a model's name says: `Qwen3-0.6B` has 600 million."""
-    found = _SIZE_IN_NAME.search(name)
-    if found is None:
+    """Returns the number of parameters in a model's name: 600 million for `Qwen3-0.6B`; None if it has none."""
+    match = _SIZE_IN_NAME.search(name)
+    if match is None:
         return None
-    return int(float(found[1]) * (1_000_000_000 if found[2] in "bB" else 1_000_000))
+    return int(float(match[1]) * (1_000_000_000 if match[2] in "bB" else 1_000_000))
 
 
 def _header(path: Path) -> tuple[dict[str, Any], int]:
-    """The tensors by name, and how many bytes come after the header. Raises OSError, WeightsRefused."""
+    """Returns the tensors by name, and the number of bytes after the header. Raises OSError, WeightsRefused."""
     with open_regular(path) as file:
         size = file.seek(0, 2) - LENGTH_BYTES
         file.seek(0)

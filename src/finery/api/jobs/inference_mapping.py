@@ -96,7 +96,7 @@ def to_model_info(model: LoadedModel, resolver: PathResolver) -> ModelInfo:
     deployment = model.deployment
     return ModelInfo(
         model_name=deployment.model_name,
-        model_path=resolver.told(deployment.model),
+        model_path=resolver.shown(deployment.model),
         device=deployment.device,
         engine=deployment.engine,
         options=deployment.options.model_dump(),

@@ -43,15 +43,15 @@ def to_deployment(deployment: Deployment, context: DomainContext) -> Deployment:
     error, served = deployment.error, deployment.served_name
     return deployment.model_copy(
         update={
-            "model": context.resolver.told(deployment.model),
-            "served_name": None if served is None else context.resolver.told(served),
+            "model": context.resolver.shown(deployment.model),
+            "served_name": None if served is None else context.resolver.shown(served),
             "error": None if error is None else error.replace(f"{context.home.path}/", ""),
         }
     )
 
 
 def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:
-    return artifact.model_copy(update={"path": context.resolver.told(artifact.path)})
+    return artifact.model_copy(update={"path": context.resolver.shown(artifact.path)})
 
 
 def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) -> RunFilter:

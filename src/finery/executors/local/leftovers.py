@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from finery.contracts.layout import MARK_VARIABLE, process_mark, shim_mark
-from finery.kit.processes import Identity, Process, descendants, is_marked, processes, shown
+from finery.kit.processes import Identity, Process, descendants, is_marked, processes, variable_of
 
 ROUND_SECONDS = 0.01
 
@@ -67,7 +67,7 @@ def of_no_record(prefix: str, live: Collection[str]) -> list[Process]:
     return [
         process
         for process in processes()
-        if (mark := shown(process.pid, MARK_VARIABLE)) is not None
+        if (mark := variable_of(process.pid, MARK_VARIABLE)) is not None
         and mark.startswith(prefix)
         and mark not in live
         and not process.is_dead
