@@ -215,7 +215,7 @@ class Composition:
     def _remove_forgotten(self) -> None:
         with self._database.write() as session:
             output_removal.remove_forgotten(session, self._home)
-            file_removal.settle_removals(session, self._home)
+            file_removal.finish_removals(session, self._home)
 
     def _start_scheduler(self) -> None:
         settings = SchedulerSettings(

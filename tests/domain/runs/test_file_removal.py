@@ -7,7 +7,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.runs.file_removal import settle_removals
+from finery.domain.runs.file_removal import finish_removals
 from tests import builders
 
 
@@ -53,7 +53,7 @@ class TestSettleRemovals:
 
     def settle(self, database: Database, home: Path) -> None:
         with database.read() as session:
-            settle_removals(session, HomeDirectory(home))
+            finish_removals(session, HomeDirectory(home))
 
     def test_before_the_commit(self, database: Database, home: Path, cancelled: Path) -> None:
         cancelled.rename(cancelled.with_name(".deleted-a"))

@@ -11,7 +11,13 @@ from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.errors import ModelInUse
-from finery.domain.runs.output_removal import ForgottenOutput, forget_output, remove_files, remove_forgotten, settle
+from finery.domain.runs.output_removal import (
+    ForgottenOutput,
+    finish_removal,
+    forget_output,
+    remove_files,
+    remove_forgotten,
+)
 from finery.kit.clock import utc_now
 from finery.models import ArtifactRow, RunRow
 from tests import builders
@@ -169,7 +175,7 @@ class TestRemoveForgotten:
         remove_files(forgotten)
         assert not checkpoints(home, "r").exists()
         with database.write() as session:
-            settle(session, forgotten)
+            finish_removal(session, forgotten)
         (home / "outputs" / "x").mkdir()
         sweep(database, home)
         assert (home / "outputs" / "x").is_dir()

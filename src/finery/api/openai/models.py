@@ -47,5 +47,5 @@ def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentCont
     # After a crash in between, the forgotten output is still on record, and its files are removed later.
     if forgotten is not None:
         output_removal.remove_files(forgotten)
-        transact(changes.services, lambda session: output_removal.settle(session, forgotten))
+        transact(changes.services, lambda session: output_removal.finish_removal(session, forgotten))
     return ModelDeleted(id=model)

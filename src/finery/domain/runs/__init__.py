@@ -1,4 +1,4 @@
-"""Everything that may be done with runs; `attempts` and `claims` are the scheduler's side of it."""
+"""Runs: accepted, listed, controlled, resumed and deleted. `attempts` and `claims` are for the scheduler."""
 
 from finery.domain.runs.checkpoints import list_checkpoints
 from finery.domain.runs.history import (

@@ -1,5 +1,6 @@
-"""What a run's configuration leaves to the server: `auto`, resolved from its data and its model by the rule of
-contracts.recipes.automatic, and what the server's settings switch on.
+"""Chooses the values that a configuration leaves to the server: `auto`, and what the server's settings switch on.
+
+The rule for `auto` is in contracts.recipes.auto_values; here the data and the model are looked up for it.
 """
 
 from collections.abc import Mapping
@@ -15,11 +16,11 @@ from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
 
 ASSUMED_PARAMETERS = 1_000_000_000
-"""Of a model on a hub whose name does not say it."""
+"""The size of a model on a hub whose name does not tell it."""
 
 
 def without_auto(recipe: Recipe, config: Mapping[str, Any]) -> dict[str, Any]:
-    """What can be parsed before the data are known: the recipe's defaults stand for what is to be chosen."""
+    """Return the configuration without `auto`, so that it can be parsed with defaults before the data are known."""
     parsed = {key: value for key, value in config.items() if not is_left_to_rule(recipe, key, value)}
     if config.get("use_lora") == AUTO and freezes_base(config):
         parsed["use_lora"] = True
@@ -35,35 +36,38 @@ def choose_values(
     entry: BaseModelEntry | None,
     full_batches_of: int | None = None,
 ) -> dict[str, Any]:
-    """The values for the keys that say `auto`; what the model table says of the name goes before the rule.
+    """Return the values for the keys that say `auto`. The model table's entry for the name overrides the rule.
 
-    `full_batches_of`: rows, for a trainer that leaves out a batch that is not full. It may find half of them too long
-    for the model, and still fills one.
+    `full_batches_of` is the number of rows, for a trainer that leaves out a batch that is not full. It may find half of
+    them too long for the model, and still fills a batch.
     """
-    template = _template(config, entry)
-    asked = {key: value for key, value in config.items() if is_left_to_rule(recipe, key, value)}
-    if not asked:
+    template = {}
+    if entry is not None and entry.chat_template is not None and config.get("chat_template") is None:
+        # Serving uses the administrator's template for the name, so training does too.
+        template = {"chat_template": entry.chat_template}
+    automatic = {key for key, value in config.items() if is_left_to_rule(recipe, key, value)}
+    if not automatic:
         return template
-    preset = {key: value for key, value in _presets(entry).items() if key in asked}
-    left = {key: value for key, value in {**config, **preset}.items() if value is not None}
-    ruled = choose(left, recipe=recipe, rows=rows, parameters=parameters_of(model), context=context_of(model))
-    if full_batches_of is not None and "batch_size" in ruled:
-        ruled["batch_size"] = max(1, min(ruled["batch_size"], full_batches_of // 2))
-    return {**template, **preset, **ruled}
+    preset = {key: value for key, value in _presets(entry).items() if key in automatic}
+    known = {key: value for key, value in {**config, **preset}.items() if value is not None}
+    chosen = choose(known, recipe=recipe, rows=rows, parameters=parameters_of(model), context=context_of(model))
+    if full_batches_of is not None and "batch_size" in chosen:
+        chosen["batch_size"] = max(1, min(chosen["batch_size"], full_batches_of // 2))
+    return {**template, **preset, **chosen}
 
 
 def with_server_defaults(
     config: TrainingConfig, requested: Mapping[str, Any], *, recipe: Recipe, parity_check: bool
 ) -> TrainingConfig:
-    """What the server's settings switch on for the runs that do not say, where it can be honoured."""
-    can = recipe.generates and not config.load_in_4bit and not config.load_in_8bit
-    if parity_check and can and "parity_check" not in requested:
+    """Switch on what the server's settings say, where the request does not say otherwise and the run can do it."""
+    is_able = recipe.generates and not config.load_in_4bit and not config.load_in_8bit
+    if parity_check and is_able and "parity_check" not in requested:
         return config.model_copy(update={"parity_check": True})
     return config
 
 
 def parameters_of(model: str) -> int:
-    """Of a built-in model, a folder, or a hub id; an adapter's base's."""
+    """Return the number of parameters of a built-in model, a folder or a hub id; of an adapter, its base's."""
     model = whole_model(model, _folder_of)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_PARAMETERS[model]
@@ -74,7 +78,7 @@ def parameters_of(model: str) -> int:
 
 
 def context_of(model: str) -> int | None:
-    """Tokens; None where nothing here says it."""
+    """Return the context length in tokens, or None where no local file tells it."""
     model = whole_model(model, _folder_of)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_CONTEXT
@@ -83,18 +87,13 @@ def context_of(model: str) -> int | None:
 
 
 def description_of(model: str) -> tuple[dict[str, Any], int] | None:
-    """What its configuration says of the text part, and its parameters, where its files are here and can be read; an
-    adapter's base's."""
+    """Return the configuration of the text model and the number of parameters; of an adapter, its base's.
+
+    None where the model's files are not on this machine, or cannot be read.
+    """
     folder = _folder_of(whole_model(model, _folder_of))
     parameters = None if folder is None else count_parameters(folder)
     return None if folder is None or parameters is None else (text_config(folder), parameters)
-
-
-def _template(config: Mapping[str, Any], entry: BaseModelEntry | None) -> dict[str, Any]:
-    """Serving takes the administrator's template for the name, so training does too."""
-    if entry is None or entry.chat_template is None or config.get("chat_template") is not None:
-        return {}
-    return {"chat_template": entry.chat_template}
 
 
 def _presets(entry: BaseModelEntry | None) -> dict[str, Any]:
@@ -107,6 +106,6 @@ def _presets(entry: BaseModelEntry | None) -> dict[str, Any]:
 
 
 def _folder_of(model: str) -> Path | None:
-    """Where its files are, also of a hub's model that is in the cache."""
+    """Return the folder of the model's files, also of a hub's model that is in the cache."""
     path = Path(model)
     return path if path.is_absolute() else cached_snapshot(model)

@@ -1,4 +1,4 @@
-"""The checkpoints of a run that are still there."""
+"""Lists the checkpoints of a run that still exist, with their metrics."""
 
 import math
 from pathlib import Path
@@ -13,14 +13,14 @@ from finery.contracts.permissions import Principal
 from finery.domain.runs.queries import find_row
 from finery.models import EventRow
 
-TOLD = (EventType.PROGRESS, EventType.EVALUATION, EventType.CHECKPOINT)
+EVENT_TYPES = (EventType.PROGRESS, EventType.EVALUATION, EventType.CHECKPOINT)
 
 
 def list_checkpoints(session: Session, run_id: str, actor: Principal) -> list[Checkpoint]:
-    """By step, the newest first. A step that was saved once more after a resume counts once."""
+    """List checkpoints by step, the newest first. A step that was saved again after a resume counts once."""
     number = find_row(session, run_id, actor).number
     query = select(EventRow.type, EventRow.at, EventRow.data).where(
-        EventRow.run_number == number, EventRow.type.in_(TOLD)
+        EventRow.run_number == number, EventRow.type.in_(EVENT_TYPES)
     )
     metrics: dict[int, dict[str, float]] = {}
     evaluations: dict[int, dict[str, float]] = {}
@@ -31,18 +31,18 @@ def list_checkpoints(session: Session, run_id: str, actor: Principal) -> list[Ch
             saved[step] = (at, str(data.get("path")))
         else:
             (metrics if kind == EventType.PROGRESS else evaluations)[step] = _numbers(data)
-    there = [(step, at, path) for step, (at, path) in saved.items() if Path(path).is_dir()]
+    existing = [(step, at, path) for step, (at, path) in saved.items() if Path(path).is_dir()]
     return [
         Checkpoint(
             step=step, at=at, path=path, metrics=_newest(metrics, step), evaluation=evaluations.get(step, {})
         )
-        for step, at, path in sorted(there, reverse=True)
+        for step, at, path in sorted(existing, reverse=True)
     ]  # fmt: skip
 
 
 def _newest(metrics: dict[int, dict[str, float]], step: int) -> dict[str, float]:
-    told = [known for known in metrics if known <= step]
-    return metrics[max(told)] if told else {}
+    earlier = [known for known in metrics if known <= step]
+    return metrics[max(earlier)] if earlier else {}
 
 
 def _numbers(data: dict[str, Any]) -> dict[str, float]:

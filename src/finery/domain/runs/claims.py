@@ -1,4 +1,4 @@
-"""Which run starts next, and on what. For the scheduler."""
+"""Claims the next run to start for the scheduler, and leases its devices."""
 
 import secrets
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from finery.domain.runs.transitions import change_status
 from finery.kit.clock import utc_now
 from finery.models import AttemptRow, LeaseRow, RunRow
 
-MOST_PASSED = 200
-"""How many of those that a run passes count it, and can forbid it: the first of them, so that a start costs no more the
-longer the queue is."""
+MAX_PASSED_RUNS = 200
+"""Of the runs that a claim passes over only the first ones count it and can forbid it, so that a start does not take
+longer the longer the queue is."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A run that is ours to start, with its leases taken."""
+    """A run to start, with its devices leased."""
 
     ref: AttemptRef
     run_id: str
@@ -39,51 +39,51 @@ class Claim:
 
 @dataclass(frozen=True)
 class _Supply:
-    """A kind of device of a node. A run needs GPUs or CPU slots, never both."""
+    """The devices of one kind on a node. A run needs GPUs or CPU slots, never both."""
 
     kind: str
     wanted: InstrumentedAttribute[int]
-    """How many of them a run needs."""
+    """The column that tells how many a run needs."""
     total: int
     free: list[int]
 
 
 def may_start(session: Session, machine: Machine, node: Node = LOCAL_NODE) -> bool:
-    """Whether it is worth a claim: something waits that fits. Cheap, and without a lock."""
+    """Return whether a queued run fits, so that a claim is worth while; cheap, and without a lock."""
     return any(_first_that_fits(session, supply) for supply in _supplies(session, machine, node))
 
 
 def claim_next(
     session: Session, machine: Machine, *, executor: str, max_passed: int, node: Node = LOCAL_NODE
 ) -> Claim | None:
-    """Claim the first run that fits: by priority, then by age.
+    """Claim the first run that fits, by priority, then by age; None where none does.
 
-    A run that does not fit may be passed `max_passed` times by later ones that take the kind of device it needs; after
-    that none of those passes it until its devices are free. One that asks for more than the machine has by now (it was
-    accepted on a larger one) waits, and holds nobody up. The row locks, the primary key of `leases` and the unique
-    `attempts.live_run` make a second claimer lose.
+    A run that does not fit may be passed over `max_passed` times by later ones that take the kind of device it needs;
+    after that none of those starts before it. A run that needs more than the machine has by now (it was accepted on a
+    larger one) waits, and delays no other.
     """
+    # The row locks, the primary key of `leases` and the unique `attempts.live_run` make a second claimer lose.
     if machine.gpus:
         session.execute(LEASE_LOCK)
-    found = []
+    candidates = []
     for supply in _supplies(session, machine, node):
         number = _first_that_fits(session, supply, lock=True)
         if number is None:
             continue
         row = session.get_one(RunRow, number, populate_existing=True)
-        passed = _passed_by(session, row, supply)
+        passed = _passed_runs(session, row, supply)
         if all(times < max_passed for times in passed.values()):
-            found.append((row, supply, passed))
-    if not found:
+            candidates.append((row, supply, passed))
+    if not candidates:
         return None
-    row, supply, passed = min(found, key=lambda one: (-one[0].priority, one[0].number))
+    row, supply, passed = min(candidates, key=lambda candidate: (-candidate[0].priority, candidate[0].number))
     if passed:
         session.execute(update(RunRow).where(RunRow.number.in_(passed)).values(passed=RunRow.passed + 1))
     return _claim(session, row, supply, node, executor)
 
 
 def lacking_gpus(session: Session, machine: Machine) -> int:
-    """How many GPUs the first waiting run that the machine could carry lacks."""
+    """Return how many GPUs are missing for the first queued run that could run on this machine."""
     gpus, _ = _supplies(session, machine, LOCAL_NODE)
     first = session.scalars(_waiting(gpus, 1, gpus.total).with_only_columns(RunRow.gpus).limit(1)).first()
     return 0 if first is None else max(0, first - len(gpus.free))
@@ -100,26 +100,26 @@ def _supplies(session: Session, machine: Machine, node: Node) -> tuple[_Supply, 
 
 
 def _waiting(supply: _Supply, least: int, most: int) -> Select[int]:
-    """The numbers of those that need so many of a kind of device, in their order. External runs need none."""
+    """Select the numbers of queued runs that need so many devices of a kind, in order. External runs need none."""
     query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED, supply.wanted.between(least, most))
     if supply.wanted is RunRow.cpu_slots:
-        # It changes nothing, and lets the index be used.
+        # It changes nothing, but lets the database use the index.
         query = query.where(RunRow.gpus == 0)
     return query.order_by(RunRow.priority.desc(), RunRow.number)
 
 
 def _first_that_fits(session: Session, supply: _Supply, *, lock: bool = False) -> int | None:
-    """Its number, which is never 0."""
+    """Return the run's number, which is never 0, or None."""
     query = _waiting(supply, 1, len(supply.free)).limit(1)
     if lock:
         query = query.with_for_update(skip_locked=True)
     return session.scalars(query).first() if supply.free else None
 
 
-def _passed_by(session: Session, row: RunRow, supply: _Supply) -> dict[int, int]:
-    """Those before it that need more of the same kind of device than is free: number → how often they were passed."""
+def _passed_runs(session: Session, row: RunRow, supply: _Supply) -> dict[int, int]:
+    """Return the runs before `row` that need more devices than are free: number → how often they were passed over."""
     is_before = or_(RunRow.priority > row.priority, and_(RunRow.priority == row.priority, RunRow.number < row.number))
-    query = _waiting(supply, len(supply.free) + 1, supply.total).where(is_before).limit(MOST_PASSED)
+    query = _waiting(supply, len(supply.free) + 1, supply.total).where(is_before).limit(MAX_PASSED_RUNS)
     locked = query.add_columns(RunRow.passed).with_for_update(skip_locked=True)
     return {row.number: row.passed for row in session.execute(locked)}
 

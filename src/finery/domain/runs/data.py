@@ -1,4 +1,4 @@
-"""What a run learns from: found, and checked row by row."""
+"""Locates the datasets that a run's configuration names, and checks their rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,11 +28,12 @@ from finery.domain.path_access import is_hidden
 from finery.domain.runs.errors import InvalidRun, NoSuchData
 from finery.kit.paths import PathRefused
 
-LEARNED, VALIDATED = "training data", "validation data"
+TRAINING_DATA, VALIDATION_DATA = "training data", "validation data"
+"""Words for messages."""
 
 
 class EvaluationRefused(DatasetRefused):
-    """What a run would be evaluated on is bad; the message begins with the setting that names it."""
+    """The data for evaluation are bad; the message begins with the setting that names them."""
 
     def __init__(self, field: str, error: DatasetRefused) -> None:
         super().__init__(f"{field}: {error}", issues=error.issues, total=error.total)
@@ -41,16 +42,16 @@ class EvaluationRefused(DatasetRefused):
 
 @dataclass(frozen=True)
 class Located:
-    """Where the data are that an input names."""
+    """The data that an input names, with their path."""
 
     input: Input
     path: Path
     stored: ResolvedDataset | None
-    """Data that do not change, and are to be pinned."""
+    """The stored dataset or uploaded file, which never changes and is to be pinned; None for a path."""
 
     @property
     def reference(self) -> str:
-        """What names them for ever, where that can be."""
+        """The name of the data with their version, where they have one."""
         return (self.stored and self.stored.reference) or self.input.name
 
     @property
@@ -60,17 +61,17 @@ class Located:
 
 
 @dataclass(frozen=True)
-class Learned:
-    """Data whose rows a trainer learns from."""
+class TrainingData:
+    """Data that a trainer learns from, with their report."""
 
     located: Located
     report: DatasetReport
     usable: int
-    """Rows that it can learn from, as far as can be told without the model."""
+    """The number of rows that it can learn from, as far as the rows tell without the model."""
     has_validation: bool
 
     def rows_to_train_on(self, config: TrainingConfig) -> int:
-        """Without those that are held out for evaluation."""
+        """Return the number of usable rows without those that are held out for evaluation."""
         if config.eval_split == 0.0 or self.has_validation:
             return self.usable
         return self.usable - max(1, round(self.usable * config.eval_split))
@@ -79,45 +80,50 @@ class Learned:
 @dataclass(frozen=True)
 class RunData:
     located: tuple[Located, ...] = ()
-    learned: Mapping[str, Learned] = field(default_factory=dict)
-    """By the field that names them. None of a recipe that looks at no rows."""
+    training: Mapping[str, TrainingData] = field(default_factory=dict)
+    """By the field that names them; empty for a recipe that reads no rows."""
     notices: tuple[NoticeData, ...] = ()
 
 
 def find_data(
     session: Session, recipe: Recipe, config: RecipeConfig, context: DomainContext, actor: Principal
 ) -> RunData:
-    """Raises InvalidRun, DatasetRefused, and EvaluationRefused where the data to learn from are good."""
-    with _nothing_hidden(session, context, actor) as read:
+    """Locate and check all data that the configuration names.
+
+    Raises InvalidRun, DatasetRefused, and EvaluationRefused where the data to learn from are good.
+    """
+    with _refusing_hidden(session, context, actor) as read:
         located = []
-        for one in inputs_of(config):
-            if isinstance(one.kind, DatasetInput):
-                located.append(_locate(session, one, context, actor))
-                read.append((one, located[-1].path))
+        for dataset in inputs_of(config):
+            if isinstance(dataset.kind, DatasetInput):
+                located.append(_locate(session, dataset, context, actor))
+                read.append((dataset, located[-1].path))
         if recipe.examples is None:
-            for found in located:
-                _refuse_missing(found)
+            for data in located:
+                _refuse_missing(data)
             return RunData(tuple(located))
-        validations = [_validation(recipe, found) for found in located if found.input.validates is not None]
-        learned = {}
-        for found in located:
-            if found.input.validates is None:
-                learned[found.input.field] = _learned(recipe, config, found, validations)
-                read.append((found.input, learned[found.input.field].report.file))
-        for each in validations:
-            if each.refused is not None:
-                raise each.refused
-            if each.report is not None:
-                read.append((each.located.input, each.report.file))
-    notices = [_notice(LEARNED, one.located, warning) for one in learned.values() for warning in one.report.warnings]
-    for each in validations:
-        warnings = each.report.warnings if each.report is not None else ()
-        notices += [_notice(VALIDATED, each.located, warning) for warning in warnings]
-    return RunData(tuple(located), learned, tuple(notices))
+        validations = [_validation(recipe, data) for data in located if data.input.validates is not None]
+        training = {}
+        for data in located:
+            if data.input.validates is None:
+                training[data.input.field] = _training_data(recipe, config, data, validations)
+                read.append((data.input, training[data.input.field].report.file))
+        for validation in validations:
+            if validation.refused is not None:
+                raise validation.refused
+            if validation.report is not None:
+                read.append((validation.located.input, validation.report.file))
+    notices = [
+        _notice(TRAINING_DATA, data.located, warning) for data in training.values() for warning in data.report.warnings
+    ]
+    for validation in validations:
+        warnings = validation.report.warnings if validation.report is not None else ()
+        notices += [_notice(VALIDATION_DATA, validation.located, warning) for warning in warnings]
+    return RunData(tuple(located), training, tuple(notices))
 
 
-def refuse_too_few(data: Learned, config: TrainingConfig, *, processes: int) -> None:
-    """Raises InvalidRun where no batch would be full."""
+def refuse_too_few(data: TrainingData, config: TrainingConfig, *, processes: int) -> None:
+    """Raises InvalidRun where the rows do not fill one batch of all processes."""
     together = config.batch_size * processes
     if (rows := data.rows_to_train_on(config)) < together:
         raise InvalidRun(
@@ -134,32 +140,36 @@ def resolved_path(field: str, text: str, context: DomainContext) -> Path:
 
 
 @contextmanager
-def _nothing_hidden(session: Session, context: DomainContext, actor: Principal) -> Iterator[list[tuple[Input, Path]]]:
-    """Gives a list for what is read. Of what is hidden from them they hear only that nothing is there, bad or not."""
+def _refusing_hidden(session: Session, context: DomainContext, actor: Principal) -> Iterator[list[tuple[Input, Path]]]:
+    """Yield a list for the paths that the block reads, and raise NoSuchData at its end for one that is hidden.
+
+    It replaces any other error, so that a user learns nothing of a hidden file, be it good or bad.
+    """
     read: list[tuple[Input, Path]] = []
     try:
         yield read
     finally:
-        for one, path in read:
+        for dataset, path in read:
             if is_hidden(session, path, actor, context):
-                raise _no_dataset(one)
+                raise _no_dataset(dataset)
 
 
-def _locate(session: Session, one: Input, context: DomainContext, actor: Principal) -> Located:
-    """A stored dataset or an uploaded file, which is to be pinned, or a path."""
-    uploaded = resolve_file(session, one.name, actor, context, field=one.field)
+def _locate(session: Session, dataset: Input, context: DomainContext, actor: Principal) -> Located:
+    """Resolve the name of an uploaded file or a stored dataset, else a path. Raises NoSuchData, InvalidRun."""
+    uploaded = resolve_file(session, dataset.name, actor, context, field=dataset.field)
     try:
-        stored = uploaded or resolve_reference(session, one.name, actor, context)
+        stored = uploaded or resolve_reference(session, dataset.name, actor, context)
     except StoredDatasetNotFound as error:
-        raise NoSuchData([Issue(one.field, str(error))]) from error
+        raise NoSuchData([Issue(dataset.field, str(error))]) from error
     except DomainError as error:
-        raise InvalidRun([Issue(one.field, str(error))]) from error
-    return Located(one, resolved_path(one.field, one.name, context) if stored is None else stored.path, stored)
+        raise InvalidRun([Issue(dataset.field, str(error))]) from error
+    path = resolved_path(dataset.field, dataset.name, context) if stored is None else stored.path
+    return Located(dataset, path, stored)
 
 
 @dataclass(frozen=True)
 class _Validation:
-    """Data to evaluate on. What is wrong with them is told when nothing is wrong with the data to learn from."""
+    """Data to evaluate on. What is wrong with them is raised only when the data to learn from are good."""
 
     located: Located
     report: DatasetReport | None = None
@@ -175,14 +185,16 @@ def _validation(recipe: Recipe, located: Located) -> _Validation:
         return _Validation(located, refused=error)
 
 
-def _learned(recipe: Recipe, config: RecipeConfig, located: Located, validations: Sequence[_Validation]) -> Learned:
-    own = [each for each in validations if each.located.input.validates == located.input.field]
-    # The overlap is looked for only with what can be read.
-    compared = next((each.located.path for each in own if each.report is not None), None)
+def _training_data(
+    recipe: Recipe, config: RecipeConfig, located: Located, validations: Sequence[_Validation]
+) -> TrainingData:
+    own = [validation for validation in validations if validation.located.input.validates == located.input.field]
+    # The overlap is counted only with data that can be read.
+    compared = next((validation.located.path for validation in own if validation.report is not None), None)
     report = _report_on(recipe, located, validation=compared)
     with named_by_reference(located.input.name, located.path):
         usable = _usable(config, located, report)
-    return Learned(located, report, usable, has_validation=bool(own))
+    return TrainingData(located, report, usable, has_validation=bool(own))
 
 
 def _report_on(recipe: Recipe, located: Located, *, validation: Path | None = None) -> DatasetReport:
@@ -197,31 +209,36 @@ def _refuse_missing(located: Located) -> None:
         raise _no_dataset(located.input)
 
 
-def _no_dataset(one: Input) -> NoSuchData:
-    message = f"there is no file or folder {one.name[:200]!r}; upload it, or name one that is there"
-    return NoSuchData([Issue(one.field, message)])
+def _no_dataset(dataset: Input) -> NoSuchData:
+    message = f"there is no file or folder {dataset.name[:200]!r}; upload it, or name one that is there"
+    return NoSuchData([Issue(dataset.field, message)])
 
 
 def _usable(config: RecipeConfig, located: Located, report: DatasetReport) -> int:
-    """Raises DatasetRefused where the grader would find in no row what it is told to look at."""
+    """Count usable rows. Raises DatasetRefused where no row has the fields that the grader's templates name."""
     needed = tuple(item_paths(templates_of(config.grader))) if isinstance(config, GradedConfig) else ()
     if not needed:
         return report.trainable
     path, entry = located.path, located.input.entry
-    usable, missing = _with_item(path, entry, needed, state_of_rows(path, entry))
+    usable, missing = _count_with_fields(path, entry, needed, state_of_rows(path, entry))
     if not usable:
         raise DatasetRefused.for_file(report.file, f"no row has what the grader looks at: {missing}")
     return usable
 
 
 @lru_cache(maxsize=64)
-def _with_item(path: Path, entry_name: str | None, needed: tuple[ItemPath, ...], _state: object) -> tuple[int, str]:
-    """How many rows have a prompt and all that is needed, and what the last of the others lacks."""
+def _count_with_fields(
+    path: Path, entry_name: str | None, needed: tuple[ItemPath, ...], _state: object
+) -> tuple[int, str]:
+    """Return how many rows have a prompt and all needed fields, and what the last of the others lacks.
+
+    `_state` changes with the rows, so that the cache holds for them only.
+    """
     count, missing = 0, ""
     for row in iter_tasks(path, entry_name):
         try:
-            for place in needed:
-                look_up(place, {"item": row.item})
+            for item_path in needed:
+                look_up(item_path, {"item": row.item})
         except FieldMissing as error:
             missing = str(error)
             continue

@@ -1,3 +1,5 @@
+"""Errors of accepting runs and of what is done with them."""
+
 from collections.abc import Mapping, Sequence
 
 from finery.contracts.status import RunStatus
@@ -18,10 +20,10 @@ class RunAmbiguous(DomainError):
     code = "run_ambiguous"
 
     def __init__(self, run_id: str, owners: Mapping[str, str], *, is_all: bool) -> None:
-        """`owners`: a run's own id → who chose `run_id` for it."""
-        told = ", ".join(f"{uid!r} of {owner}" for uid, owner in owners.items())
+        """`owners`: a run's own id → the user who chose `run_id` for it."""
+        listed = ", ".join(f"{uid!r} of {owner}" for uid, owner in owners.items())
         more = "" if is_all else ", …"
-        super().__init__(f"several runs have the id {run_id[:140]!r}: name one by its own id: {told}{more}")
+        super().__init__(f"several runs have the id {run_id[:140]!r}: name one by its own id: {listed}{more}")
 
 
 class ModelInUse(DomainError):
@@ -52,7 +54,7 @@ class InvalidRun(DomainError):
 
 
 class NoSuchData(InvalidRun):
-    """What it would learn from, or be evaluated on, is not here."""
+    """The data to learn from, or to evaluate on, do not exist."""
 
     code = "dataset_not_found"
 
@@ -105,7 +107,7 @@ class RunFinished(DomainError):
 
 
 class NothingToResume(DomainError):
-    """The run has ended, and nothing of it is left that another could go on from."""
+    """The run has ended, and left nothing that another run could resume from."""
 
     kind = ErrorKind.FINISHED
     code = "nothing_to_resume"

@@ -1,6 +1,6 @@
-"""A deleted run's files: set aside within its transaction, which takes an instant, and removed behind it.
+"""Removes the files of a deleted run: they are renamed within its transaction, and removed after it.
 
-A run directory may hold hundreds of gigabytes of checkpoints. While they are removed, nobody else is to wait.
+A run directory may hold hundreds of gigabytes of checkpoints, and no other transaction should wait for their removal.
 """
 
 import shutil
@@ -14,17 +14,17 @@ from finery.db.after_transaction import at_end
 from finery.models import RunRow
 
 ASIDE = ".deleted-"
-"""Before the run's id: the name of its directory from then on."""
+"""With the run's id it makes the directory's name until it is removed."""
 
 
-def remove_with(session: Session, run_id: str, home: HomeDirectory) -> None:
-    """The run's directory and its log go when the transaction is committed, and stay when it is not."""
+def remove_after_commit(session: Session, run_id: str, home: HomeDirectory) -> None:
+    """Remove the run's directory and its log once the transaction is committed; keep them when it is rolled back."""
     _set_aside(home, run_id)
     at_end(session, committed=partial(_remove, home, run_id), rolled_back=partial(_bring_back, home, run_id))
 
 
-def settle_removals(session: Session, home: HomeDirectory) -> None:
-    """At a start: what a server that was killed did not come to."""
+def finish_removals(session: Session, home: HomeDirectory) -> None:
+    """Finish, at a start, the removals that a killed server left half done."""
     for folder in (home.path / "runs").glob(f"{ASIDE}*"):
         run_id = folder.name.removeprefix(ASIDE)
         is_there = session.scalars(select(RunRow.number).where(RunRow.id == run_id)).first() is not None

@@ -1,4 +1,4 @@
-"""What a run left behind: events, figures, artifacts."""
+"""Reads the events, metrics and artifacts of a run."""
 
 from collections.abc import Collection, Iterator
 from pathlib import PurePath
@@ -18,13 +18,13 @@ from finery.domain.runs.queries import find_row
 from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow, RunRow
 
-FIGURES = (EventType.PROGRESS, EventType.EVALUATION)
-FIGURES_AT_ONCE = 1000
-"""So many are held in memory."""
+METRIC_EVENTS = (EventType.PROGRESS, EventType.EVALUATION)
+METRICS_AT_ONCE = 1000
+"""So many rows are in memory at once."""
 
 
 def list_events(session: Session, run_id: str, actor: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
-    """In order, those numbered past `after`."""
+    """List the events numbered above `after`, in order."""
     row = find_row(session, run_id, actor)
     query = (
         select(EventRow)
@@ -38,7 +38,7 @@ def list_events(session: Session, run_id: str, actor: Principal, *, after: int =
 def list_events_backwards(
     session: Session, run_id: str, actor: Principal, *, before: int | None, limit: int, types: Collection[EventType]
 ) -> list[Event]:
-    """Newest first, those of `types` numbered below `before`."""
+    """List the events of `types` numbered below `before`, newest first."""
     row = find_row(session, run_id, actor)
     query = select(EventRow).where(EventRow.run_number == row.number, EventRow.type.in_(types))
     if before is not None:
@@ -48,7 +48,7 @@ def list_events_backwards(
 
 
 def metrics(session: Session, run_id: str, actor: Principal, *, points: int) -> list[dict[str, Any]]:
-    """The figures in order, thinned out evenly to about `points` training rows; evaluations are all kept."""
+    """Return the metrics in order, thinned out evenly to about `points` training rows; all evaluations are kept."""
     row = find_row(session, run_id, actor)
     mine = EventRow.run_number == row.number
     total = session.scalar(select(func.count()).where(mine, EventRow.type == EventType.PROGRESS)) or 0
@@ -60,7 +60,7 @@ def metrics(session: Session, run_id: str, actor: Principal, *, points: int) -> 
             EventRow.sequence,
             func.row_number().over(partition_by=EventRow.type, order_by=EventRow.sequence).label("rank"),
         )
-        .where(mine, EventRow.type.in_(FIGURES))
+        .where(mine, EventRow.type.in_(METRIC_EVENTS))
         .subquery()
     )
     stride = max(1, -(-total // max(1, points)))
@@ -70,13 +70,13 @@ def metrics(session: Session, run_id: str, actor: Principal, *, points: int) -> 
 
 
 def iter_metrics(session: Session, run_id: str, actor: Principal) -> Iterator[tuple[str, dict[str, Any]]]:
-    """All of them in order, each with its event's type; read piece by piece, while nothing else is asked for."""
+    """Yield all metrics in order, each with its event's type. The session must run no other query meanwhile."""
     row = find_row(session, run_id, actor)
     query = (
         select(EventRow.type, EventRow.data)
-        .where(EventRow.run_number == row.number, EventRow.type.in_(FIGURES))
+        .where(EventRow.run_number == row.number, EventRow.type.in_(METRIC_EVENTS))
         .order_by(EventRow.sequence)
-        .execution_options(yield_per=FIGURES_AT_ONCE)
+        .execution_options(yield_per=METRICS_AT_ONCE)
     )
     for found in session.execute(query):
         yield found.type, found.data
@@ -89,7 +89,7 @@ def list_artifacts(session: Session, run_id: str, actor: Principal) -> list[Arti
 
 
 def get_artifact(session: Session, run_id: str, artifact_id: int, actor: Principal, context: DomainContext) -> Artifact:
-    """Raises RunNotFound, ArtifactNotFound; the latter also where another run has put its own in the same place."""
+    """Raises RunNotFound, and ArtifactNotFound, also where another run has put its own in the same place."""
     row = find_row(session, run_id, actor)
     query = select(ArtifactRow).where(ArtifactRow.run_number == row.number, ArtifactRow.id == artifact_id)
     found = session.scalars(query).one_or_none()
@@ -110,7 +110,7 @@ def _is_anothers(session: Session, name: str, run_id: str, actor: Principal, con
 def _event_of(row: EventRow, run: RunRow) -> Event:
     return event_of(
         EventType(row.type),
-        _told(row, run),
+        _without_home(row, run),
         run_id=shown_id(run),
         sequence=row.sequence,
         at=row.at,
@@ -118,8 +118,8 @@ def _event_of(row: EventRow, run: RunRow) -> Event:
     )
 
 
-def _told(row: EventRow, run: RunRow) -> dict[str, Any]:
-    """A trainer names its checkpoints by where they lie; those who ask are not told where the home is."""
+def _without_home(row: EventRow, run: RunRow) -> dict[str, Any]:
+    """Return the event's data, with a checkpoint's path relative to the home, which clients need not see."""
     if row.type != EventType.CHECKPOINT or "path" not in row.data:
         return row.data
     path = PurePath(str(row.data["path"]))

@@ -1,4 +1,4 @@
-"""The same request twice, and two requests that want the same thing."""
+"""Answers a repeated request with the run of the first time, and resolves conflicts of concurrent requests."""
 
 import hashlib
 import json
@@ -19,15 +19,15 @@ from finery.kit.clock import utc_now
 from finery.models import RunRow
 
 RETRIED_WITHIN = timedelta(minutes=10)
-"""A client's retries come within a minute or two; the server may have been started anew in between."""
+"""Retries of a client come within a minute or two, and the server may have been restarted in between."""
 
 
 class IdCollided(Exception):
-    """The id that was drawn is another run's already: draw again."""
+    """The random id belongs to another run already: draw another."""
 
 
 def request_hash(new: NewRun) -> str:
-    """SHA-256 (hex) of the request in canonical JSON."""
+    """Return the SHA-256 (hex) of the request in canonical JSON."""
     # Requests from before runs could be shared keep their hashes.
     left_out = {"id_prefix", "is_retry", "keep_refused", "resumed_from"} | (set() if new.shared else {"shared"})
     body = new.model_dump(mode="json", exclude=left_out)
@@ -35,16 +35,12 @@ def request_hash(new: NewRun) -> str:
 
 
 def stored_key(new: NewRun, actor: Principal) -> str | None:
-    """Each owner's keys are their own: what another drew neither answers nor conflicts."""
+    """Return the key for the unique column. Keys of different owners neither answer for each other nor conflict."""
     return None if new.idempotency_key is None else owner_scoped_key(actor, new.idempotency_key)
 
 
 def earlier_answer(session: Session, new: NewRun, actor: Principal) -> Run | None:
-    """The run that the same key was answered with before. Raises IdempotencyMismatch when the body differs.
-
-    The key of a resumed run is the server's own: its name, labels and sharing are those of the run before, which may
-    have been changed between two requests, and no client has sent a key that it could have mistaken.
-    """
+    """Return the run that answered the same key before, or None. Raises IdempotencyMismatch when the body differs."""
     key = stored_key(new, actor)
     if key is None:
         return _sent_before(session, new, actor) if new.is_retry else None
@@ -52,18 +48,20 @@ def earlier_answer(session: Session, new: NewRun, actor: Principal) -> Run | Non
     row = session.scalars(query).one_or_none()
     if row is None:
         return None
+    # The key of a resumed run is made by the server, and its name, labels and sharing come from the run before, which
+    # may have changed between two requests.
     if new.resumed_from is None and row.request_hash != request_hash(new):
         raise IdempotencyMismatch()
     return run_of(row)
 
 
 def request_key(new: NewRun, actor: Principal) -> str:
-    """Equal for requests of which one may be the other's retry."""
+    """Return a key that is equal for requests of which one may be the other's retry."""
     return owner_scoped_key(actor, f"{new.source}:{request_hash(new)}")
 
 
 def _sent_before(session: Session, new: NewRun, actor: Principal) -> Run | None:
-    """A client that lost the answer sends the request once more; that it does, it says itself."""
+    """Find the run of the same request without a key, which the client says to be a retry."""
     query = select(RunRow).where(
         RunRow.source == new.source,
         RunRow.owner_id == actor.user_id if actor.user_id is not None else RunRow.owner_id.is_(None),
@@ -75,14 +73,17 @@ def _sent_before(session: Session, new: NewRun, actor: Principal) -> Run | None:
 
 
 def _is_given_up(row: RunRow) -> bool:
-    """Whoever asks again for what was cancelled or has failed wants it anew; bad data are as bad a second time."""
+    """Return whether a repeated request wants another run: this one was cancelled or failed, but not for bad data."""
     if row.status == RunStatus.FAILED:
         return row.reason != Reason.INVALID_DATA
     return row.status == RunStatus.CANCELLED or row.intent == Intent.CANCEL
 
 
 def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: IntegrityError, actor: Principal) -> Run:
-    """What a unique index meant: a replay that came first, a taken id, or a taken output directory."""
+    """Find out which unique index was violated: return a replay that came first, or raise.
+
+    Raises RunExists, IdCollided, OutputTaken, IdempotencyMismatch, else the error itself.
+    """
     if (before := earlier_answer(session, new, actor)) is not None:
         return before
     refuse_taken_id(session, new, actor)
@@ -97,7 +98,7 @@ def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: Integrity
 
 
 def refuse_taken_id(session: Session, new: NewRun, actor: Principal) -> None:
-    """Of others' ids it tells nothing. Raises RunExists."""
+    """Raises RunExists for an id of the actor's own runs; ids of other users do not conflict."""
     if new.id is None:
         return
     own = RunRow.owner_id == actor.user_id if actor.user_id is not None else RunRow.owner_id.is_(None)

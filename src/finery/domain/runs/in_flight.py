@@ -1,4 +1,4 @@
-"""Requests for runs that are being worked on: a retry may arrive before the first of them is committed."""
+"""Makes a retry wait for its first request, which may not be committed yet when the retry arrives."""
 
 from threading import Event, Lock
 
@@ -23,25 +23,25 @@ _in_flight: dict[str, list[Event]] = {}
 
 
 def wait_for_first(session: Session, key: str, *, is_retry: bool) -> None:
-    """Hold `key` until the end of the session's transaction; a retry first waits for those who hold it already.
+    """Register `key` until the session's transaction ends; a retry waits for the requests that registered it before.
 
-    They have been committed or rolled back then, so that a look into the database finds what they made. Nobody waits
-    for those who came later, so none wait for each other. Raises StillWorkedOn.
+    These are committed or rolled back then, so that a query finds what they created. A request waits only for earlier
+    ones, so that no two wait for each other. Raises StillWorkedOn.
     """
     ended = Event()
     with _lock:
         earlier = list(_in_flight.setdefault(key, []))
         _in_flight[key].append(ended)
-    _at_end(session, key, ended)
-    if is_retry and not all(one.wait(PATIENCE_SECONDS) for one in earlier):
+    _unregister_at_end(session, key, ended)
+    if is_retry and not all(request.wait(PATIENCE_SECONDS) for request in earlier):
         raise StillWorkedOn
 
 
-def _at_end(session: Session, key: str, ended: Event) -> None:
-    # There may be none yet: it begins with the first statement.
+def _unregister_at_end(session: Session, key: str, ended: Event) -> None:
+    # There may be no transaction yet: it begins with the first statement.
     outermost = session.get_transaction() or session.begin()
 
-    def let_go(_: Session, transaction: SessionTransaction) -> None:
+    def unregister(_: Session, transaction: SessionTransaction) -> None:
         if transaction is not outermost:
             return
         with _lock:
@@ -51,4 +51,4 @@ def _at_end(session: Session, key: str, ended: Event) -> None:
         ended.set()
 
     # The listener goes with its session, which serves one request.
-    event.listen(session, "after_transaction_end", let_go)
+    event.listen(session, "after_transaction_end", unregister)

@@ -1,4 +1,4 @@
-"""The models and folders that a run's configuration names. Its data have a module of their own."""
+"""Resolves the models and folders that a run's configuration names; `data` does so for its datasets."""
 
 from pathlib import Path
 
@@ -19,29 +19,32 @@ from finery.domain.runs.errors import InvalidRun, PythonGradersForbidden
 
 
 def find_models(session: Session, config: RecipeConfig, context: DomainContext, actor: Principal) -> dict[str, str]:
-    """The field that names it → as a trainer loads it. Raises ModelNotFound, ModelRefused, InvalidRun."""
-    found = {}
-    for one in inputs_of(config):
-        if isinstance(one.kind, ModelInput):
+    """Return what a trainer loads, by the field that names the model.
+
+    Raises ModelNotFound, ModelRefused, InvalidRun.
+    """
+    models = {}
+    for model in inputs_of(config):
+        if isinstance(model.kind, ModelInput):
             try:
-                found[one.field] = resolve_model(session, one.name, context, actor)
+                models[model.field] = resolve_model(session, model.name, context, actor)
             except (ModelNotFound, ModelRefused) as error:
-                # These name the field in which nearly every configuration has its model.
-                if one.field == MODEL:
+                # These errors name the field MODEL themselves.
+                if model.field == MODEL:
                     raise
-                raise InvalidRun([Issue(one.field, str(error))]) from error
-    return found
+                raise InvalidRun([Issue(model.field, str(error))]) from error
+    return models
 
 
 def find_folders(session: Session, config: RecipeConfig, context: DomainContext, actor: Principal) -> dict[str, Path]:
-    """By the field that names it. Raises InvalidRun."""
-    found = {}
-    for one in inputs_of(config):
-        if isinstance(one.kind, FolderInput):
-            path = found[one.field] = resolved_path(one.field, one.name, context)
+    """Return the folders by the fields that name them. Raises InvalidRun."""
+    folders = {}
+    for folder in inputs_of(config):
+        if isinstance(folder.kind, FolderInput):
+            path = folders[folder.field] = resolved_path(folder.field, folder.name, context)
             if not path.is_dir() or is_hidden(session, path, actor, context):
-                raise InvalidRun([Issue(one.field, f"{one.name!r} is no folder")])
-    return found
+                raise InvalidRun([Issue(folder.field, f"{folder.name!r} is no folder")])
+    return folders
 
 
 def refuse_python(config: RecipeConfig, context: DomainContext) -> None:

@@ -1,4 +1,4 @@
-"""Writing an accepted run."""
+"""Inserts an accepted run, with its first event, log line and outbox row."""
 
 from sqlalchemy.orm import Session
 
@@ -20,8 +20,11 @@ from finery.models import LogRow, MeasurementDueRow, OutboxRow, RunRow
 
 
 def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext, actor: Principal) -> RunRow:
-    """Add the row, its first event, log line and outbox row. Raises IntegrityError from the unique indexes, and
-    OSError (ENOSPC) while what is left of the disk is kept back."""
+    """Insert the rows of a run.
+
+    Raises IntegrityError from the unique indexes, ReferenceGone, and OSError (ENOSPC) while the rest of the disk is
+    reserved.
+    """
     keep_room(session)
     now = utc_now()
     row = RunRow(
@@ -61,9 +64,9 @@ def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext
     )
     session.add(row)
     session.flush()
-    for found in plan.data:
-        if found.stored is not None:
-            pin(session, row.number, found.stored, reference=found.reference, field=found.input.field)
+    for data in plan.data:
+        if data.stored is not None:
+            pin(session, row.number, data.stored, reference=data.reference, field=data.input.field)
     append_event(session, row, StatusData(to=RunStatus.QUEUED))
     if new.recipe != EXTERNAL:
         announce(session, Topic.QUEUE)
@@ -74,9 +77,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext
     if plan.measurement_due is not None:
         session.add(MeasurementDueRow(run_number=row.number, request=plan.measurement_due.model_dump(mode="json")))
     if plan.refusal is not None:
-        refused = plan.refusal
-        change_status(
-            session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=refused.message, field=refused.field
-        )
+        message, field = plan.refusal.message, plan.refusal.field
+        change_status(session, row, RunStatus.FAILED, reason=Reason.INVALID_DATA, message=message, field=field)
     session.flush()
     return row

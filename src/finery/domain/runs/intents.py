@@ -1,6 +1,6 @@
-"""What somebody asks of a run: stored on it at once, so that it cannot be lost; the scheduler carries it out.
+"""Stores requests to cancel, pause, stop or checkpoint a run, which the scheduler carries out.
 
-Each raises RunNotFound and NotYours.
+Each function raises RunNotFound, NotYours and RunFinished; all but `request_cancel` raise NotControllable.
 """
 
 from sqlalchemy.orm import Session
@@ -20,7 +20,7 @@ from finery.models import RunRow
 
 
 def request_cancel(session: Session, run_id: str, actor: Principal) -> Run:
-    """Cancelled at once when nothing runs yet, else as soon as its process is gone. Raises RunFinished."""
+    """Cancel a run: at once when it has no process, else as soon as that has ended."""
     row = _unfinished(session, run_id, actor)
     make_room(session)
     if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
@@ -31,7 +31,7 @@ def request_cancel(session: Session, run_id: str, actor: Principal) -> Run:
 
 
 def request_pause(session: Session, run_id: str, actor: Principal) -> Run:
-    """Paused at once when queued, else at the next checkpoint, which it asks for. Raises RunFinished, IntentRefused."""
+    """Pause a run: at once when it is queued, else with a checkpoint at its next step. Raises IntentRefused."""
     row = _controllable(session, run_id, actor)
     if not recipe_of_run(row.recipe).resumable:
         raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
@@ -44,7 +44,7 @@ def request_pause(session: Session, run_id: str, actor: Principal) -> Run:
 
 
 def request_stop(session: Session, run_id: str, actor: Principal) -> Run:
-    """End early and keep the model as it is by then; a run that never began is cancelled."""
+    """End a run early and keep its model as it is then; one that never began is cancelled. Raises IntentRefused."""
     row = _controllable(session, run_id, actor)
     if not RunStatus(row.status).is_live:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
@@ -55,7 +55,7 @@ def request_stop(session: Session, run_id: str, actor: Principal) -> Run:
 
 
 def request_checkpoint(session: Session, run_id: str, actor: Principal) -> Run:
-    """Have a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
+    """Make a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
     row = _controllable(session, run_id, actor)
     if not RunStatus(row.status).is_live:
         raise IntentRefused(run_id, f"is {row.status}; only a running run can save a checkpoint")

@@ -1,3 +1,5 @@
+"""Maps rows of runs and artifacts to contracts."""
+
 from finery.contracts.run import Artifact, Progress, Resources, Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.models import ArtifactRow, RunRow
@@ -40,7 +42,7 @@ def run_of(row: RunRow) -> Run:
 
 
 def shown_id(row: RunRow) -> str:
-    """The one that its client chose, where it did."""
+    """Return the id that the client chose, else the run's own."""
     return row.client_id or row.id
 
 

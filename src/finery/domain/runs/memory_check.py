@@ -1,4 +1,4 @@
-"""Whether a training fits into memory, said before a GPU is taken: docs/fit.md."""
+"""Estimates whether a training fits into memory, before it is accepted; see docs/fit.md."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -14,59 +14,57 @@ from finery.domain.runs.errors import InvalidRun
 from finery.kit.machine import computes_bfloat16
 
 MARGIN = 1.25
-"""So much more than there is must be needed for a refusal: it is an estimate."""
+"""Since it is an estimate, a run is refused only where it needs so many times the memory."""
 BYTES_OF_TOKEN = 4
-"""Of a data file's text, roughly, in any language."""
+"""Bytes of a data file for each token, roughly, in any language."""
 LONGER = 2
-"""A batch is as long as its longest row, which is longer than the mean."""
+"""A batch is as long as its longest row, which has about so many times the mean length."""
 UNKNOWN_LENGTH = 256
 SHORTEST = 8
 PACKED = frozenset({".gz", ".parquet"})
 SMALL_PARAMETERS = 50_000_000
-"""Below this, a trainer on a CPU computes in fp32, whatever the processor can."""
+"""A trainer on a CPU computes smaller models in fp32, also where the processor could do bf16."""
 FEWEST_ANSWERS = 2
 
 
 @dataclass(frozen=True)
 class Device:
-    words: str
+    description: str
     memory: int
+    """In bytes."""
     is_gpu: bool
 
 
 def check_fit(
     config: TrainingConfig, *, recipe: Recipe, model: str, dataset: Path, rows: int, gpus: int, machine: Machine
 ) -> tuple[NoticeData, ...]:
-    """A notice where the batch will not fit as it is. Nothing is said of a model whose files are not here.
+    """Return a notice where the batch does not fit as it is, and none for a model whose files are not on this machine.
 
     Raises InvalidRun where not even one row fits, by a clear margin.
     """
-    shape = _shape(model)
+    described = description_of(model)
+    shape = None if described is None else shape_of(*described)
     if shape is None:
         return ()
     device = _device(gpus, machine)
     footprint = recipe.footprint(config)
     length = _length(config, footprint, dataset, rows)
-    asked = _training(config, footprint, shape, length, device)
-    single = replace(asked, batch_size=1)
+    training = _training(config, footprint, shape, length, device)
+    single = replace(training, batch_size=1)
     if estimate(shape, single).total > MARGIN * device.memory:
         raise InvalidRun([_issue(shape, single, device)])
-    found = estimate(shape, asked)
-    if found.total <= device.memory:
+    needed = estimate(shape, training)
+    if needed.total <= device.memory:
         return ()
-    fitting = max(1, largest_batch(shape, asked, device.memory))
-    if fitting == asked.batch_size == 1:
-        message = f"it needs about {found}, and {device.words}: it may not fit"
+    fitting = max(1, largest_batch(shape, training, device.memory))
+    if fitting == training.batch_size == 1:
+        message = f"it needs about {needed}, and {device.description}: it may not fit"
     else:
-        message = f"a batch of {asked.batch_size} needs about {found}, and {device.words}: {_smaller(fitting, device)}"
-    told = {"level": "warning", "code": "batch_too_large", "message": message}
-    metrics = {"batch_size": fitting, "estimated_bytes": found.total, "memory_bytes": device.memory}
-    return (NoticeData.model_validate(told | metrics),)
-
-
-def _shape(model: str) -> ModelShape | None:
-    described = description_of(model)
-    return None if described is None else shape_of(*described)
+        size, advice = training.batch_size, _advice(fitting, device)
+        message = f"a batch of {size} needs about {needed}, and {device.description}: {advice}"
+    notice = {"level": "warning", "code": "batch_too_large", "message": message}
+    values = {"batch_size": fitting, "estimated_bytes": needed.total, "memory_bytes": device.memory}
+    return (NoticeData.model_validate(notice | values),)
 
 
 def _device(gpus: int, machine: Machine) -> Device:
@@ -97,7 +95,7 @@ def _computes_in_16_bits(config: TrainingConfig, shape: ModelShape, device: Devi
 
 
 def _length(config: TrainingConfig, footprint: Footprint, dataset: Path, rows: int) -> int:
-    """Tokens of a batch's longest row, told from the size of the file; rather too few than too many."""
+    """Estimate the tokens of a batch's longest row from the size of the file, rather too few than too many."""
     longest = UNKNOWN_LENGTH
     if dataset.is_file() and dataset.suffix not in PACKED:
         tokens = dataset.stat().st_size // BYTES_OF_TOKEN
@@ -106,14 +104,16 @@ def _length(config: TrainingConfig, footprint: Footprint, dataset: Path, rows: i
 
 
 def _issue(shape: ModelShape, single: Training, device: Device) -> Issue:
-    fitting = [words for words, remedy in _remedies(single, device) if estimate(shape, remedy).total <= device.memory]
-    mend = f"what would fit: {'; '.join(fitting)}" if fitting else "choose a smaller model"
+    fitting = [
+        setting for setting, remedy in _remedies(single, device) if estimate(shape, remedy).total <= device.memory
+    ]
+    advice = f"what would fit: {'; '.join(fitting)}" if fitting else "choose a smaller model"
     needed = estimate(shape, single)
-    return Issue("model_name", f"even a batch of 1 needs about {needed}, and {device.words}; {mend}")
+    return Issue("model_name", f"even a batch of 1 needs about {needed}, and {device.description}; {advice}")
 
 
 def _remedies(single: Training, device: Device) -> Iterator[tuple[str, Training]]:
-    """Each mild one before the stronger."""
+    """Yield settings that need less memory, milder ones first."""
     if single.length > UNKNOWN_LENGTH:
         yield f"max_length {UNKNOWN_LENGTH}", replace(single, length=UNKNOWN_LENGTH)
     if single.footprint.answers > FEWEST_ANSWERS:
@@ -131,7 +131,7 @@ def _remedies(single: Training, device: Device) -> Iterator[tuple[str, Training]
         yield "use_lora with load_in_4bit and gradient_checkpointing", quantised
 
 
-def _smaller(fitting: int, device: Device) -> str:
+def _advice(fitting: int, device: Device) -> str:
     if device.is_gpu:
         return f"the trainer will take about {fitting} at a time, and as many times a step"
     return f"choose batch_size {fitting}, with more gradient_accumulation_steps"

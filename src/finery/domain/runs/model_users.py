@@ -1,4 +1,4 @@
-"""Who cannot do without a model: runs under way that read it, and adapters that were trained on it."""
+"""Finds who needs a model: unfinished runs that read it, and adapters that were trained on it."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -17,13 +17,14 @@ from finery.models import DeploymentRow, RunRow
 
 
 def users_of(session: Session, folders: Sequence[Path], actor: Principal) -> list[str]:
-    """Tell who needs a model that lies in one of the folders, or below: `run 'a1b2'`, and `somebody's run` of one that
-    `actor` may not see. What lies in the folder itself does not count: it goes with it.
+    """Return who needs a model in one of the folders, or below: `run 'a1b2'`, or `somebody's run` for a hidden one.
+
+    An adapter that lies in the folder itself does not count, since it is removed with it.
     """
-    # A model goes by either path where the home itself is a link.
-    places = dict.fromkeys(place for folder in folders for place in (folder, folder.resolve()))
-    found = [user for place in places for user in (*_runs(session, place, actor), *_engines(session, place, actor))]
-    return list(dict.fromkeys(found))
+    # A model may be known by either path where the home itself is a link.
+    paths = dict.fromkeys(path for folder in folders for path in (folder, folder.resolve()))
+    users = [user for path in paths for user in (*_runs(session, path, actor), *_engines(session, path, actor))]
+    return list(dict.fromkeys(users))
 
 
 def _runs(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
@@ -34,11 +35,11 @@ def _runs(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
     for own_id, run_id, status, spec, is_visible in session.execute(query):
         if not any(Path(model).is_relative_to(folder) for model in spec.models.values()):
             continue
-        is_adapters = status == RunStatus.SUCCEEDED
-        if is_adapters and not _is_adapter_on(spec, folder, own_id):
+        is_adapter_run = status == RunStatus.SUCCEEDED
+        if is_adapter_run and not _is_adapter_on(spec, folder, own_id):
             continue
-        told = f"run {run_id!r}" if is_visible else "somebody's run"
-        yield f"the adapter of {told}" if is_adapters else told
+        name = f"run {run_id!r}" if is_visible else "somebody's run"
+        yield f"the adapter of {name}" if is_adapter_run else name
 
 
 def _is_adapter_on(spec: ResolvedRun, folder: Path, run_id: str) -> bool:
@@ -54,8 +55,8 @@ def _engines(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
     for deployment_id, model, is_visible in session.execute(query.where(DeploymentRow.finished_at.is_(None))):
         served = Path(model)
         if served.is_absolute() and not served.is_relative_to(folder) and _has_base_in(served, folder):
-            told = f"deployment {deployment_id!r}" if is_visible else "somebody's deployment"
-            yield f"the adapter of {told}"
+            name = f"deployment {deployment_id!r}" if is_visible else "somebody's deployment"
+            yield f"the adapter of {name}"
 
 
 def _has_base_in(adapter: Path, folder: Path) -> bool:
@@ -64,8 +65,10 @@ def _has_base_in(adapter: Path, folder: Path) -> bool:
 
 
 def _is_named(folder: Path) -> ColumnElement[bool]:
-    """Whether the resolved run names it or what is below: sooner than reading all of them, since JSON is stored as
-    text, or written out so. Some databases keep the escapes of what is not ASCII.
+    """The condition that the resolved run names the folder or what is below it.
+
+    It searches the stored JSON as text, which is quicker than to parse all. Some databases keep the escapes of what is
+    not ASCII.
     """
     written = cast(RunRow.spec, String)
     forms = {json.dumps(str(folder))[:-1], json.dumps(str(folder), ensure_ascii=False)[:-1]}

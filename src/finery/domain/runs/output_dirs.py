@@ -1,4 +1,4 @@
-"""Where a run may put its model: in a place for outputs, and over nothing that anybody still needs."""
+"""Checks where a run may put its model: in a folder for outputs, and over nothing that is still needed."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -23,7 +23,7 @@ from finery.domain.runs.model_users import users_of
 from finery.kit.paths import PathRefused
 
 OUTPUTS = "outputs"
-"""The home's own folder for them."""
+"""The home's own folder for outputs."""
 RESERVED_FOLDERS = (
     "runs",
     "deployments",
@@ -37,13 +37,13 @@ RESERVED_FOLDERS = (
     "datasets/blobs",
 )
 DESCRIPTIONS = (CONFIG, ADAPTER_CONFIG)
-MOST_NAMED = 5
+MAX_USERS_SHOWN = 5
 
 
 def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> Path:
-    """Absolute, links followed. Raises InvalidRun for what lies in no place for outputs.
+    """Return the output directory, absolute, links followed. Raises InvalidRun where it is in no folder for outputs.
 
-    A folder anywhere else could be taken for a model of the hub, for a run, or for a base that many begin from.
+    A folder elsewhere could be taken for a model of the hub, for a run, or for a base model.
     """
     name = config.output_dir or f"{OUTPUTS}/{run_id}"
     path = resolved_path("output_dir", name, context)
@@ -61,10 +61,8 @@ def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> 
 def refuse_taken(
     session: Session, path: Path, name: str, context: DomainContext, actor: Principal
 ) -> tuple[NoticeData, ...]:
-    """Look first whether it is another's: then nothing of what it holds is told. What the run will replace is a notice.
-
-    Raises OutputTaken.
-    """
+    """Return notices of models that the run will replace. Raises OutputTaken where it must not write to `path`."""
+    # First whether it is another user's: the messages below tell what it holds.
     if is_anothers_output(session, path, actor, context):
         raise OutputTaken(name, "is taken")
     if path.is_file():
@@ -74,9 +72,9 @@ def refuse_taken(
     if _is_in_base(path, context):
         raise OutputTaken(name, "lies in the folder of a model")
     _refuse_around(session, path, name, context, actor)
-    # Neither is there anything to lose where nothing lies yet.
+    # Where nothing lies yet there is no model to be lost.
     if path.is_dir() and (users := users_of(session, [path], actor)):
-        raise OutputTaken(name, f"holds the model that {', '.join(users[:MOST_NAMED])} cannot do without")
+        raise OutputTaken(name, f"holds the model that {', '.join(users[:MAX_USERS_SHOWN])} cannot do without")
     if (earlier := run_of_output(path)) is None:
         return ()
     if context.keep_outputs:
@@ -87,25 +85,25 @@ def refuse_taken(
 
 
 def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) -> None:
-    """What is read must not be replaced by what is written. Raises OutputTaken."""
+    """Raises OutputTaken where the output would replace what the run reads."""
     path = resolved.output_dir
     assert path is not None, "a run that reads anything has an output directory"
     read = [Path(model) for model in resolved.models.values() if Path(model).is_absolute()]
     read += [data.path for data in resolved.datasets.values()]
-    for one in inputs_of(config):
-        if isinstance(one.kind, FolderInput) and not one.kind.may_hold_output:
-            read.append(resolved.folders[one.field])
-    if any(each.is_relative_to(path) or path.is_relative_to(each) for each in read):
+    for folder in inputs_of(config):
+        if isinstance(folder.kind, FolderInput) and not folder.kind.may_hold_output:
+            read.append(resolved.folders[folder.field])
+    if any(source.is_relative_to(path) or path.is_relative_to(source) for source in read):
         raise OutputTaken(name, "is where the run reads its own model or data from, which would be replaced")
 
 
 def _roots(context: DomainContext) -> list[Path]:
-    found = []
+    roots = []
     for root in (context.home.path / OUTPUTS, *context.output_roots):
-        # The home's own may be a link to where nobody may write.
+        # The home's own folder may be a link to where nobody may write.
         with suppress(PathRefused):
-            found.append(context.resolver.resolve(str(root)))
-    return found
+            roots.append(context.resolver.resolve(str(root)))
+    return roots
 
 
 def _root_of(path: Path, context: DomainContext) -> Path | None:
@@ -113,7 +111,7 @@ def _root_of(path: Path, context: DomainContext) -> Path | None:
 
 
 def _is_in_base(path: Path, context: DomainContext) -> bool:
-    """Whether a folder around it is a model that no run has put there."""
+    """Return whether a folder around `path` is a model that no run has put there."""
     root = _root_of(path, context)
     around = [folder for folder in path.parents if root is not None and folder.is_relative_to(root)]
     return any(
@@ -124,7 +122,7 @@ def _is_in_base(path: Path, context: DomainContext) -> bool:
 
 
 def _refuse_around(session: Session, path: Path, name: str, context: DomainContext, actor: Principal) -> None:
-    """Who replaces a folder replaces all that is below, and means only the one that is named."""
+    """Raises OutputTaken where outputs of runs are below, which would be replaced with the folder."""
     query = select(SHOWN_ID).where(*has_output_below(path, context), runs_visible_to(actor)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
         raise OutputTaken(name, f"holds the output of run {inner!r}")

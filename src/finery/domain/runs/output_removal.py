@@ -1,5 +1,4 @@
-"""A finished run's model and its checkpoints, given up: first in the database, then their files, then the note that
-they are to go."""
+"""Removes a finished run's model and checkpoints: first from the database, then the files, then the note of them."""
 
 import shutil
 from dataclasses import dataclass
@@ -37,17 +36,17 @@ class ForgottenOutput:
 
     @property
     def aside(self) -> Path:
-        """Where the folder goes first: what is left there by a kill is known to be rubbish."""
+        """The folder's name while it is removed: what a killed server leaves there may be deleted."""
         return self.folder.with_name(f".{self.run_id}.gone")
 
 
 def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDirectory) -> ForgottenOutput | None:
-    """The run stays, without its model; after the commit follow `remove_files` and `settle`. None: there is nothing of
-    the run's to remove, since it never put a model there, has given it up before, or another run has put its own there.
+    """Keep the run without its model; the caller calls `remove_files` and `finish_removal` after the commit.
 
-    Engines that were started on demand end. Raises RunNotFound, NotYours, RunIsLive, ModelInUse while an unfinished
-    run begins from it or lets it judge, an adapter was trained on it, somebody has deployed it, or something of another
-    run lies in it. All this is said of its checkpoints, too.
+    Returns None when there is no model of the run to remove: it never had one, has none any more, or another run has
+    put its own there. Engines that were started on demand end. Raises RunNotFound, NotYours, RunIsLive, and ModelInUse
+    while an unfinished run reads the model or a checkpoint, an adapter was trained on it, a user has deployed it, or an
+    output of another run lies in it.
     """
     row = lock_row(session, run_id, actor)
     if not RunStatus(row.status).is_finished:
@@ -62,11 +61,11 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
         if users := users_of(session, forgotten.folders, actor):
             raise ModelInUse(users)
         _refuse_shared(session, row)
-        for given_up in forgotten.folders:
-            _end_engines(session, str(given_up))
+        for removed in forgotten.folders:
+            _end_engines(session, str(removed))
     _forget_artifacts(session, row, folder)
     row.output_dir, row.updated_at = None, utc_now()
-    # Until the folder has gone, `output_hash` says whose it is.
+    # Until the folder is removed, `output_hash` says whose it is.
     row.spec = row.spec.model_copy(update={"output_dir": None, "forgotten_output": folder if is_its_own else None})
     if not is_its_own:
         row.output_hash = None
@@ -94,15 +93,15 @@ def tell_replaced(session: Session, row: RunRow) -> None:
 
 
 def remove_files(forgotten: ForgottenOutput) -> None:
-    """What anybody else has put there since stays."""
+    """Remove the folders, unless another run has put its model there since."""
     if run_of_output(forgotten.folder) == forgotten.run_id:
         forgotten.folder.rename(forgotten.aside)
     shutil.rmtree(forgotten.aside, ignore_errors=True)
     shutil.rmtree(forgotten.checkpoints, ignore_errors=True)
 
 
-def settle(session: Session, forgotten: ForgottenOutput) -> None:
-    """Its files have gone; what is put in their place from now on is no more of the run."""
+def finish_removal(session: Session, forgotten: ForgottenOutput) -> None:
+    """Record that the files are removed: what is put in their place from now on does not belong to the run."""
     query = select(RunRow).where(RunRow.id == forgotten.run_id).with_for_update()
     row = session.scalars(query).one_or_none()
     if row is not None:
@@ -111,13 +110,13 @@ def settle(session: Session, forgotten: ForgottenOutput) -> None:
 
 
 def remove_forgotten(session: Session, home: HomeDirectory) -> None:
-    """At a start: the files that an earlier server did not come to remove."""
+    """Remove, at a start, the files that a killed server did not remove."""
     query = select(RunRow.id, RunRow.spec).where(RunRow.output_dir.is_(None), RunRow.output_hash.is_not(None))
     for run_id, spec in session.execute(query).all():
         if spec.forgotten_output is not None:
             forgotten = ForgottenOutput(run_id, spec.forgotten_output, home.run(run_id).checkpoints)
             remove_files(forgotten)
-            settle(session, forgotten)
+            finish_removal(session, forgotten)
 
 
 def _refuse_shared(session: Session, row: RunRow) -> None:

@@ -1,4 +1,4 @@
-"""Finding a run's row by the id that its client chose, or by its own."""
+"""Finds and locks a run by the id that its client chose, or by its own."""
 
 from collections.abc import Sequence
 
@@ -10,28 +10,31 @@ from finery.domain.ownership import NotYours, find_run, may_write_run, runs_visi
 from finery.domain.runs.errors import RunAmbiguous, RunNotFound
 from finery.models import RunRow, UserRow
 
-SHOWN = 5
-"""Of the runs that one id could mean."""
+MAX_SHOWN = 5
+"""How many of the runs that one id could mean are listed."""
 
 
 def find_row(session: Session, run_id: str, actor: Principal) -> RunRow:
-    """To be read. An id that they chose themselves goes before a run's own id, and that before what others chose.
+    """Return a run that `actor` may see. An id that they chose precedes a run's own id, and that what others chose.
 
-    Raises RunNotFound, also for what they may not see, and RunAmbiguous where several others chose that id.
+    Raises RunNotFound, also for a hidden run, and RunAmbiguous where several other users chose that id.
     """
     if (row := find_run(session, run_id, actor)) is not None:
         return row
     chosen = select(RunRow).where(RunRow.client_id == run_id, runs_visible_to(actor)).order_by(RunRow.number)
-    rows = session.scalars(chosen.limit(SHOWN + 1)).all()
+    rows = session.scalars(chosen.limit(MAX_SHOWN + 1)).all()
     if not rows:
         raise RunNotFound(run_id)
     if len(rows) > 1:
-        raise RunAmbiguous(run_id, _owners(session, rows[:SHOWN]), is_all=len(rows) <= SHOWN)
+        raise RunAmbiguous(run_id, _owners(session, rows[:MAX_SHOWN]), is_all=len(rows) <= MAX_SHOWN)
     return rows[0]
 
 
 def lock_row(session: Session, run_id: str, actor: Principal) -> RunRow:
-    """To be changed: fresh, and nobody else's until the transaction ends. Raises NotYours, and what `find_row` does."""
+    """Return a run that `actor` may change, read anew and locked until the transaction ends.
+
+    Raises NotYours, and what `find_row` raises.
+    """
     number = find_row(session, run_id, actor).number
     row = session.get(RunRow, number, with_for_update=True, populate_existing=True)
     if row is None:
@@ -42,7 +45,7 @@ def lock_row(session: Session, run_id: str, actor: Principal) -> RunRow:
 
 
 def _owners(session: Session, rows: Sequence[RunRow]) -> dict[str, str]:
-    """Who chose the id, by the run's own id."""
+    """Return the names of the users who chose the id, by the runs' own ids."""
     ids = {row.owner_id for row in rows if row.owner_id is not None}
     names = {row.id: row.username for row in session.scalars(select(UserRow).where(UserRow.id.in_(ids)))}
     return {row.id: names.get(row.owner_id or "", "nobody") for row in rows}

@@ -1,4 +1,4 @@
-"""Going on: a paused run is queued again; one that has ended lends its last checkpoint to a new run."""
+"""Resumes runs: a paused one is queued again; of one that has ended a new run begins from its last checkpoint."""
 
 import os
 import re
@@ -30,24 +30,26 @@ _PREFIXED = re.compile(r"(.+-)[0-9a-f]{24}")
 
 
 def resume(session: Session, run_id: str, actor: Principal, context: DomainContext) -> Run:
-    """Queue a paused run again. Of one that has ended, accept a new run with its configuration and data, which begins
-    from its last whole checkpoint; asked again while that is unfinished, answer with that.
+    """Queue a paused run again, or accept a successor of one that has ended.
+
+    The successor has the same configuration and data, and begins from the last complete checkpoint. While a successor
+    is unfinished, it is the answer to further requests.
 
     Raises RunNotFound, NotYours, NotControllable, IntentRefused while it is under way, NothingToResume, and what
     `create` raises of the new run.
     """
     with read_beside_write(session) as reading:
-        found = _successor(reading, find_row(reading, run_id, actor), actor, context)
-    if found is None:
+        successor = _successor(reading, find_row(reading, run_id, actor), actor, context)
+    if successor is None:
         return _queue_again(session, run_id, actor)
-    return found if isinstance(found, Run) else _accept(session, found, actor, context)
+    return successor if isinstance(successor, Run) else _accept(session, successor, actor, context)
 
 
 @dataclass(frozen=True)
 class _Successor:
     new: NewRun
     requested: dict[str, object]
-    """As the run before was asked for."""
+    """The configuration in the request of the run before."""
     before: RunDirectory
     checkpoint: Path
 
@@ -58,21 +60,21 @@ def _queue_again(session: Session, run_id: str, actor: Principal) -> Run:
         state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
         raise IntentRefused(run_id, f"is {state}; only a run that is paused or has ended can be resumed")
     change_status(session, row, RunStatus.QUEUED)
-    # Those of a run that was held since another home had it.
+    # A run that another home had was paused with a reason and a message.
     row.reason = row.error = None
     return run_of(row)
 
 
 def _successor(reading: Session, row: RunRow, actor: Principal, context: DomainContext) -> _Successor | Run | None:
-    """What is to follow on an ended run, or follows on it already. None: it has not ended."""
+    """Return the successor to accept for an ended run, or an unfinished one. None: the run has not ended."""
     if not may_write_run(actor, row.owner_id):
         raise NotYours("run", row.id)
     if row.recipe == EXTERNAL:
         raise NotControllable(row.id)
     if not RunStatus(row.status).is_finished:
         return None
-    # Before the look at what is there: a successor that comes between the two is found by that look. The other way
-    # round, it would be taken for an earlier one that has ended, and followed by a second.
+    # The key is made before the query for an unfinished successor: one that is committed between the two is found by
+    # that query. The other way round it would count as an earlier one that has ended, and a second would be accepted.
     key = _idempotency_key(reading, row)
     unfinished = _unfinished_successor(reading, row, actor)
     if unfinished is not None:
@@ -87,23 +89,21 @@ def _successor(reading: Session, row: RunRow, actor: Principal, context: DomainC
 
 
 def _unfinished_successor(reading: Session, row: RunRow, actor: Principal) -> RunRow | None:
-    """The newest that they may see; a private one of somebody else's is no answer to them."""
+    """Return the newest that `actor` may see, or None; a private one of another user is no answer."""
     query = select(RunRow).where(RunRow.resumed_from == row.id, RunRow.status.not_in(FINISHED), runs_visible_to(actor))
     return reading.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
 
 
 def _idempotency_key(reading: Session, row: RunRow) -> str:
-    """The same for all that ask at once, who are thereby answered with one run, and another once a successor is there.
-
-    A count of the successors would not do: it falls when one is deleted, and the key would find an ended one. The arrow
-    is in no key of a client, since a header's characters end at U+00FF.
-    """
+    """Return a key that is the same for concurrent requests, so that one run answers all, and another after that."""
+    # A count of the successors would fall when one is deleted, and the key would find an ended one. The arrow is in no
+    # key of a client, since the characters of a header end at U+00FF.
     last = reading.scalar(select(func.max(RunRow.number)).where(RunRow.resumed_from == row.id))
     return f"resume {row.id} → {last or 0}"
 
 
 def _request(row: RunRow, key: str) -> NewRun:
-    """Its configuration as it was validated: there stored data are named with their version."""
+    # The validated configuration names stored data with their version; the requested one may not.
     prefix = _PREFIXED.fullmatch(row.id)
     return NewRun(
         id_prefix=prefix[1] if prefix else "",
@@ -125,9 +125,9 @@ def _accept(session: Session, successor: _Successor, actor: Principal, context: 
     run = create(session, successor.new, context, actor)
     directory = context.home.run(run.uid)
     if directory.path.exists():
-        # Somebody else's request was first.
+        # A concurrent request was first, and this is its run.
         return run
-    # Only a commit that fails is still to come; what it was to name is of no use then.
+    # What is left is the commit; when that fails, nothing refers to the directory.
     event.listen(session, "after_rollback", lambda _: shutil.rmtree(directory.path, ignore_errors=True), once=True)
     _lend(successor, directory)
     row = lock_row(session, run.uid, actor)
@@ -136,7 +136,7 @@ def _accept(session: Session, successor: _Successor, actor: Principal, context: 
 
 
 def _lend(successor: _Successor, directory: RunDirectory) -> None:
-    """Give the new run the checkpoint before its request is answered: what happens to the run before is no matter."""
+    """Copy the checkpoint before the request is answered, so that the former run may be deleted from then on."""
     partial = directory.checkpoints / ".lent"
     directory.checkpoints.mkdir(parents=True)
     try:
@@ -155,7 +155,7 @@ def _lend(successor: _Successor, directory: RunDirectory) -> None:
 
 
 def _link(source: str, target: str) -> None:
-    """A checkpoint's files are never changed, only replaced, so that two runs may share their space."""
+    # Files of a checkpoint are replaced, never changed, so that two runs may share them.
     try:
         os.link(source, target)
     except OSError:

@@ -1,4 +1,4 @@
-"""Runs: accepted, found, listed, changed, reported on, deleted."""
+"""Accepts, lists, changes and deletes runs, and takes reports on external ones."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +18,7 @@ from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
 from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.errors import ModelInUse, NotReportable, RunExists, RunIsLive
-from finery.domain.runs.file_removal import remove_with
+from finery.domain.runs.file_removal import remove_after_commit
 from finery.domain.runs.idempotency import IdCollided, earlier_answer, refuse_taken_id, request_key, resolve_conflict
 from finery.domain.runs.in_flight import wait_for_first
 from finery.domain.runs.insertion import insert_run
@@ -34,18 +34,18 @@ from finery.models import RunRow
 def create(
     session: Session, new: NewRun, context: DomainContext, actor: Principal, *, check: Callable[[], None] | None = None
 ) -> Run:
-    """Check a request against its data and the machine, and accept it as theirs: durable once the transaction commits.
+    """Check a request against its data and the machine, and queue it; it is durable once the transaction commits.
 
-    Asked again with the same idempotency key, it answers with the run of the first time. `check`: what a dialect asks
-    for besides, of a request that was not answered before; it raises a DomainError. Raises InvalidRun, DatasetRefused,
-    RunExists, OutputTaken, IdempotencyMismatch, StillWorkedOn.
+    A repeated idempotency key is answered with the run of the first time. `check` is a further check of a dialect,
+    which raises a DomainError; it counts only for a request that was not answered before. Raises InvalidRun,
+    DatasetRefused, RunExists, OutputTaken, IdempotencyMismatch, StillWorkedOn.
     """
     if new.idempotency_key is None:
         wait_for_first(session, request_key(new, actor), is_retry=new.is_retry)
     try:
         if check is not None:
             check()
-        # First, since it reads the data: the transaction, and with it SQLite's only write lock, begins after that.
+        # This reads the data: it comes before the transaction's first statement, which takes SQLite's write lock.
         plan = plan_run(session, new, context, actor)
     except DomainError as error:
         if (before := earlier_answer(session, new, actor)) is not None:
@@ -58,14 +58,14 @@ def create(
     try:
         return _accept(session, new, plan, context, actor)
     except RunExists:
-        # The id may be that of this very request's first, committed since the look above.
+        # The id may belong to the first sending of this request, which was committed since the query above.
         if (before := earlier_answer(session, new, actor)) is not None:
             return before
         raise
 
 
 def get(session: Session, run_id: str, actor: Principal) -> Run:
-    """Raises RunNotFound, here and below also for what they may not see."""
+    """Return a run. Raises RunNotFound, here and below also for a run that `actor` may not see."""
     return run_of(find_row(session, run_id, actor))
 
 
@@ -86,11 +86,11 @@ def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, a
 def list_page(
     session: Session, run_filter: RunFilter, actor: Principal, *, limit: int, cursor: str | None = None, offset: int = 0
 ) -> RunPage:
-    """Newest first. `cursor` is the `next_cursor` of the page before; raises BadCursor for anything else."""
+    """List runs, newest first. `cursor` is the `next_cursor` of the page before. Raises BadCursor."""
     query = _filtered(run_filter).where(runs_visible_to(actor)).order_by(RunRow.number.desc())
     if cursor is not None:
         query = query.where(RunRow.number < parse_cursor(cursor))
-    # Each JSON column of a row costs as much as ten others; these are not told.
+    # A JSON column takes as long to read as ten others, and the contract has none of these.
     query = query.options(defer(RunRow.spec), defer(RunRow.controls))
     rows = session.scalars(query.offset(offset).limit(limit + 1)).all()
     more = len(rows) > limit
@@ -100,7 +100,7 @@ def list_page(
 
 
 def change(session: Session, run_id: str, changes: RunChanges, actor: Principal) -> Run:
-    """Its name, its labels, and who sees it. Raises RunNotFound, NotYours."""
+    """Change the name, the labels, and whether the run is shared. Raises RunNotFound, NotYours."""
     row = lock_row(session, run_id, actor)
     if changes.shared is not None:
         row.shared = changes.shared
@@ -113,7 +113,10 @@ def change(session: Session, run_id: str, changes: RunChanges, actor: Principal)
 
 
 def report(session: Session, run_id: str, status: RunStatus, error: str | None, actor: Principal) -> Run:
-    """Take what an external run's client says of it. Raises NotYours, NotReportable, TransitionRefused."""
+    """Store the status that the client of an external run reports.
+
+    Raises NotYours, NotReportable, TransitionRefused.
+    """
     row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL:
         raise NotReportable(run_id)
@@ -125,9 +128,9 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None, 
 
 
 def delete(session: Session, run_id: str, context: DomainContext, actor: Principal) -> None:
-    """Forget a finished run, its run directory and its log; its output stays.
+    """Delete a finished run, its run directory and its log; its output stays.
 
-    Raises NotYours, RunIsLive, ModelInUse while one of its checkpoints is what another run or an adapter begins from.
+    Raises NotYours, RunIsLive, and ModelInUse while another run or an adapter begins from one of its checkpoints.
     """
     row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
@@ -138,17 +141,17 @@ def delete(session: Session, run_id: str, context: DomainContext, actor: Princip
     session.delete(row)
     session.flush()
     if row.recipe != EXTERNAL:
-        remove_with(session, row.id, context.home)
+        remove_after_commit(session, row.id, context.home)
 
 
 def count_by_status(session: Session) -> dict[RunStatus, int]:
-    """Of everyone's."""
+    """Count the runs of all users."""
     counted = session.execute(select(RunRow.status, func.count()).group_by(RunRow.status))
     return {RunStatus(status): count for status, count in counted}
 
 
 def log_path(session: Session, run_id: str, context: DomainContext, actor: Principal) -> Path:
-    """Where the run's log is or will be; an external run has none until somebody writes there."""
+    """Return where the run's log is or will be. An external run has none until its client writes one."""
     return context.home.run_log(find_row(session, run_id, actor).id)
 
 

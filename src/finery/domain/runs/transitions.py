@@ -1,4 +1,4 @@
-"""The one place where a run's status changes, and where its events get their numbers."""
+"""Changes the status of runs, and numbers their events: the only place that does either."""
 
 from datetime import datetime
 
@@ -23,11 +23,11 @@ def change_status(
     message: str | None = None,
     field: str | None = None,
 ) -> None:
-    """Move a locked run to `to`; its event, log line and outbox row go with it in the same transaction.
+    """Change the status of a locked run, and add its event, log line and outbox row in the same transaction.
 
-    The caller holds the row (`lock_row`, or a claim by token), so that the status checked here is the one that
-    is replaced. `field`: of the configuration, that the message is about. Raises TransitionRefused; a finished run
-    refuses everything.
+    The caller has locked the row (`lock_row`, or a claim by token), so that the status checked here is the one that is
+    replaced. `field` is the field of the configuration that the message is about. Raises TransitionRefused, always for
+    a finished run.
     """
     source = RunStatus(row.status)
     table = EXTERNAL_TRANSITIONS if row.recipe == EXTERNAL else TRANSITIONS
@@ -38,22 +38,22 @@ def change_status(
     if to is RunStatus.RUNNING and row.started_at is None:
         row.started_at = now
     if not to.is_live and row.recipe != EXTERNAL:
-        _let_go(session, row, now)
+        _release(session, row, now)
         row.intent = row.intent if to is RunStatus.QUEUED else None
     if to.is_finished:
         row.finished_at, row.reason, row.output_key = now, reason, None
         row.error, row.error_field = message, field
         row.cleaned_at = now
     _announce(session, row, to)
-    said = {"from": source, "to": to, "reason": reason, "message": message, "field": field}
-    data = StatusData.model_validate({name: value for name, value in said.items() if value is not None})
+    values = {"from": source, "to": to, "reason": reason, "message": message, "field": field}
+    data = StatusData.model_validate({name: value for name, value in values.items() if value is not None})
     append_event(session, row, data)
     session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))
     session.add(OutboxRow(run_number=row.number, type=f"run.{to}", data={"id": row.id}, created_at=now))
 
 
 def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
-    """Store what was asked of a locked run; asking again for the same changes nothing."""
+    """Store an intent on a locked run; repeating the same intent changes nothing."""
     if row.intent == intent:
         return
     row.intent, row.updated_at = intent, _now_of(row)
@@ -62,7 +62,7 @@ def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
 
 
 def append_event(session: Session, row: RunRow, data: EventData) -> None:
-    """Give the event the next number of its locked run."""
+    """Add an event with the next number of its locked run."""
     row.last_sequence += 1
     announce(session, run_topic(row.number))
     session.add(
@@ -80,19 +80,19 @@ def append_event(session: Session, row: RunRow, data: EventData) -> None:
 def _announce(session: Session, row: RunRow, to: RunStatus) -> None:
     if row.recipe == EXTERNAL:
         return
-    # Also where it has left the queue, or let its devices go: the next one's way may be free.
+    # Also when the run leaves the queue or releases its devices: the next one may be able to start.
     announce(session, Topic.QUEUE)
     if to is RunStatus.RUNNING:
-        # What was asked of it before it ran is carried to it now.
+        # Intents from before it ran can be delivered now.
         announce(session, Topic.INTENTS)
 
 
 def _now_of(row: RunRow) -> datetime:
-    """Whatever became of the clock meanwhile, a run's moments come in their order."""
+    # The times of a run stay in order, also where the clock was set back meanwhile.
     return now_after(row.created_at, row.started_at, row.updated_at)
 
 
-def _let_go(session: Session, row: RunRow, now: datetime) -> None:
+def _release(session: Session, row: RunRow, now: datetime) -> None:
     session.execute(delete(LeaseRow).where(LeaseRow.run_number == row.number))
     ended = update(AttemptRow).where(AttemptRow.live_run == row.number)
     session.execute(ended.values(live_run=None, finished_at=now))
@@ -105,5 +105,5 @@ def _level(to: RunStatus) -> str:
 
 def _sentence(data: StatusData) -> str:
     because = f" ({data.reason})" if data.reason else ""
-    said = f": {data.message}" if data.message else ""
-    return f"{data.source} → {data.to}{because}{said}"
+    message = f": {data.message}" if data.message else ""
+    return f"{data.source} → {data.to}{because}{message}"

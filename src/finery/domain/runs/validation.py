@@ -1,4 +1,4 @@
-"""What a request must be before it is accepted."""
+"""Validates a request for a run, and plans it: what is read, where it writes, which devices it needs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -24,18 +24,18 @@ from finery.domain.errors import Issue
 from finery.domain.issues import Issues, gather_issues
 from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
-    LEARNED,
-    VALIDATED,
+    TRAINING_DATA,
+    VALIDATION_DATA,
     EvaluationRefused,
-    Learned,
     Located,
     RunData,
+    TrainingData,
     find_data,
     refuse_too_few,
 )
 from finery.domain.runs.errors import CommandsForbidden, InvalidRun
 from finery.domain.runs.inputs import find_folders, find_models, refuse_python
-from finery.domain.runs.measurements import Measured, measure_data
+from finery.domain.runs.measurements import DataNotices, measure_data
 from finery.domain.runs.memory_check import check_fit
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
@@ -49,31 +49,31 @@ from finery.kit.suggest import nearest
 class Refusal:
     message: str
     field: str
-    """The field of the configuration that names what is bad."""
+    """The field of the configuration that names the bad data."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A request that was found possible."""
+    """A valid request, with all that it was resolved to."""
 
     run_id: str
     config: dict[str, Any]
     resolved: ResolvedRun = field(default_factory=ResolvedRun)
     model_name: str | None = None
-    """The first of its models, as it was asked for."""
+    """The name of its first model, as the request has it."""
     dataset: str | None = None
-    """The first of its data, likewise, though with the version."""
+    """The name of its first dataset, with the version."""
     data: tuple[Located, ...] = ()
     output_name: str | None = None
-    """The output directory as it is told."""
+    """The output directory, relative to the home where it lies there."""
     gpus: int = 0
     cpu_slots: int = 0
     notices: tuple[NoticeData, ...] = ()
-    """What is told of it among its first events."""
+    """Notices among its first events."""
     measurement_due: MeasurementRequest | None = None
-    """What of its data is measured later, since its request should not wait for it."""
+    """The measurement of its data that its request does not wait for."""
     refusal: Refusal | None = None
-    """Why its data were refused: it is kept, and has failed."""
+    """Why its data were refused, for a run that is stored as failed."""
 
     @property
     def output_key(self) -> str | None:
@@ -83,9 +83,11 @@ class Plan:
 
 
 def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Principal) -> Plan:
-    """What takes long is read before the caller's transaction begins, and with it SQLite's only write lock.
+    """Check a request and resolve what it names.
 
-    Raises InvalidRun, ModelNotFound, DatasetRefused, OutputTaken, SecretsMissing, PythonGradersForbidden.
+    It reads beside the caller's transaction, which should not begin before the data are checked, since SQLite has only
+    one write lock. Raises InvalidRun, ModelNotFound, ModelRefused, DatasetRefused, OutputTaken, SecretsMissing,
+    CommandsForbidden, PythonGradersForbidden.
     """
     if new.recipe == EXTERNAL:
         _check_external_id(new)
@@ -99,22 +101,22 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
     run_id = _run_id(new, actor)
     config = parse_config(recipe, without_auto(recipe, new.config))
     output_dir = output_dir_of(config, run_id, context)
-    gpus, cpu_slots = _fit(new, recipe, context)
+    gpus, cpu_slots = _devices_for(new, recipe, context)
     _refuse_unmet(config, gpus)
     with read_beside_write(session) as reading:
         data = find_data(reading, recipe, config, context, actor)
         refuse_python(config, context)
         models = find_models(reading, config, context, actor)
         folders = find_folders(reading, config, context, actor)
-    told = Measured(data.notices)
+    notices = DataNotices(data.notices)
     if isinstance(config, TrainingConfig):
-        config, told = _settled(new, recipe, config, data, models[MODEL], gpus, context)
+        config, notices = _complete_training(new, recipe, config, data, models[MODEL], gpus, context)
     output_name = context.resolver.relative(output_dir)
-    replaces = refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
+    replacements = refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
     secrets.require(session, config.secrets, owner_id=actor.user_id)
     resolved = ResolvedRun(
         models=models,
-        datasets={found.input.field: found.resolved for found in data.located},
+        datasets={located.input.field: located.resolved for located in data.located},
         folders=folders,
         output_dir=output_dir,
         secrets=config.secrets,
@@ -124,31 +126,33 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
     return Plan(
         run_id=run_id,
         # With the versions of stored data, so that the configuration means the same for ever.
-        config=replaced(config.model_dump(mode="json"), {found.input.place: found.reference for found in data.located}),
+        config=replaced(
+            config.model_dump(mode="json"), {located.input.place: located.reference for located in data.located}
+        ),
         resolved=resolved,
         model_name=_name_of(_first(ModelInput, config)),
-        dataset=next((found.reference for found in data.located), None),
+        dataset=next((located.reference for located in data.located), None),
         data=data.located,
         output_name=output_name,
         gpus=gpus,
         cpu_slots=cpu_slots,
-        notices=(*told.notices, *replaces),
-        measurement_due=told.due,
+        notices=(*notices.notices, *replacements),
+        measurement_due=notices.due,
     )
 
 
 def plan_refused(
     session: Session, new: NewRun, error: DatasetRefused, context: DomainContext, actor: Principal
 ) -> Plan:
-    """Of a run that is kept although its data are bad. Raises what else is wrong with it."""
+    """Plan a run that is stored as failed since its data are bad. Raises what else is wrong with the request."""
     recipe = recipe_named(new.recipe)
     config = parse_config(recipe, without_auto(recipe, new.config))
     find_models(session, config, context, actor)
     data = _first(DatasetInput, config)
     if isinstance(error, EvaluationRefused):
-        what, setting = VALIDATED, error.field
+        what, setting = VALIDATION_DATA, error.field
     else:
-        what, setting = LEARNED, "" if data is None else data.field
+        what, setting = TRAINING_DATA, "" if data is None else data.field
     return Plan(
         run_id=_run_id(new, actor),
         config=dict(new.config),
@@ -158,7 +162,7 @@ def plan_refused(
             NoticeData(
                 level="error",
                 code=error.code,
-                message=f"{what}: {_line(issue)}",
+                message=f"{what}: {_issue_line(issue)}",
                 setting=setting,
                 line=issue.line,
                 field=issue.field,
@@ -170,22 +174,22 @@ def plan_refused(
 
 
 def _first(kind: type[InputKind], config: RecipeConfig) -> Input | None:
-    return next((one for one in inputs_of(config) if isinstance(one.kind, kind)), None)
+    return next((each for each in inputs_of(config) if isinstance(each.kind, kind)), None)
 
 
-def _name_of(one: Input | None) -> str | None:
-    return None if one is None else one.name
+def _name_of(named: Input | None) -> str | None:
+    return None if named is None else named.name
 
 
 def recipe_named(name: str) -> Recipe:
-    """Raises InvalidRun for one that there is not, with the nearest known one."""
+    """Return a recipe. Raises InvalidRun for an unknown name, with the nearest known one."""
     if name not in RECIPES:
         raise InvalidRun([Issue("recipe", _unknown("recipe", name, RECIPES))])
     return RECIPES[name]
 
 
 def parse_config(recipe: Recipe, config: dict[str, Any]) -> RecipeConfig:
-    """The typed configuration. Raises InvalidRun naming each bad field, with the nearest known key."""
+    """Return the typed configuration. Raises InvalidRun naming each bad field, with the nearest known key."""
     try:
         return recipe.config.model_validate(config)
     except ValidationError as error:
@@ -195,7 +199,7 @@ def parse_config(recipe: Recipe, config: dict[str, Any]) -> RecipeConfig:
 
 
 def issues_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> Issues:
-    """One issue per field; what the user sent is not repeated in it."""
+    """Return one issue for each field, without the values that the user sent."""
 
     def locate(detail: Mapping[str, Any]) -> list[str | int]:
         return path_in(sent, detail["loc"], is_missing=detail["type"] == "missing")
@@ -223,44 +227,51 @@ def _check_external_id(new: NewRun) -> None:
 
 
 def _run_id(new: NewRun, actor: Principal) -> str:
-    """Drawn, whatever id the client chose: what is made of it tells nothing of others' runs.
+    """Draw the run's own id, whatever id the client chose, so that paths tell nothing of other users' runs.
 
-    Where there are no accounts there are no others, and files may well go by the chosen one.
+    Without accounts there are no other users, and the client's choice is the run's own id.
     """
     if actor.user_id is None and new.id is not None and is_safe_id(new.id):
         return new.id
     return f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id()
 
 
-def _settled(
-    new: NewRun, recipe: Recipe, asked: TrainingConfig, data: RunData, model: str, gpus: int, context: DomainContext
-) -> tuple[TrainingConfig, Measured]:
-    """With what `auto` stands for and what the server switches on, and what is to be told of it and of its data.
+def _complete_training(
+    new: NewRun, recipe: Recipe, config: TrainingConfig, data: RunData, model: str, gpus: int, context: DomainContext
+) -> tuple[TrainingConfig, DataNotices]:
+    """Return the configuration with values for `auto` and the server's defaults, and notices of these and of the data.
 
-    Raises InvalidRun when it cannot fit, DatasetRefused when nothing of the data is left in the model's tokens.
+    Raises InvalidRun when it cannot fit into memory, DatasetRefused when nothing of the data is left in the model's
+    tokens.
     """
-    learned = data.learned[TRAINING]
-    config, chosen = _with_chosen(new, recipe, asked, learned, model, gpus, context)
+    training = data.training[TRAINING]
+    config, chosen = _with_chosen(new, recipe, config, training, model, gpus, context)
     if recipe.full_batches:
-        refuse_too_few(learned, config, processes=max(1, gpus))
+        refuse_too_few(training, config, processes=max(1, gpus))
     config = with_server_defaults(config, new.config, recipe=recipe, parity_check=context.parity_check)
     fit = check_fit(
         config,
         recipe=recipe,
         model=model,
-        dataset=learned.located.path,
-        rows=learned.report.rows,
+        dataset=training.located.path,
+        rows=training.report.rows,
         gpus=gpus,
         machine=context.machine(),
     )
-    measured = measure_data(learned, config=config, model=model, context=context)
-    return config, Measured((*chosen, *fit, *data.notices, *measured.notices), measured.due)
+    measured = measure_data(training, config=config, model=model, context=context)
+    return config, DataNotices((*chosen, *fit, *data.notices, *measured.notices), measured.due)
 
 
 def _with_chosen(
-    new: NewRun, recipe: Recipe, config: TrainingConfig, data: Learned, model: str, gpus: int, context: DomainContext
+    new: NewRun,
+    recipe: Recipe,
+    config: TrainingConfig,
+    data: TrainingData,
+    model: str,
+    gpus: int,
+    context: DomainContext,
 ) -> tuple[TrainingConfig, tuple[NoticeData, ...]]:
-    """The configuration with what `auto` stands for, and a notice that tells it."""
+    """Return the configuration with values for `auto`, and a notice of these."""
     chosen = choose_values(
         new.config,
         recipe=recipe,
@@ -271,14 +282,14 @@ def _with_chosen(
     )
     if not chosen:
         return config, ()
-    told = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")
-    notice = NoticeData(level="info", code="automatic", message=f"chosen automatically: {told}", values=chosen)
+    values = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")
+    notice = NoticeData(level="info", code="automatic", message=f"chosen automatically: {values}", values=chosen)
     parsed = parse_config(recipe, {**new.config, **chosen})
     assert isinstance(parsed, TrainingConfig)
     return parsed, (notice,)
 
 
-def _line(issue: Issue) -> str:
+def _issue_line(issue: Issue) -> str:
     place = ", ".join(part for part in (f"line {issue.line}" if issue.line else "", issue.field) if part)
     return f"{place}: {issue.message}" if place else issue.message
 
@@ -291,8 +302,8 @@ def _refuse_unmet(config: RecipeConfig, gpus: int) -> None:
         raise InvalidRun(issues)
 
 
-def _fit(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[int, int]:
-    """GPUs and CPU slots to lease. Raises InvalidRun when the machine could never give them."""
+def _devices_for(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[int, int]:
+    """Return how many GPUs and CPU slots to lease. Raises InvalidRun when the machine has fewer."""
     machine = context.machine()
     gpus = new.resources.gpus
     if gpus is None:
