@@ -97,14 +97,14 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     fitted = fit(attempt, config, checkpoints, build)
-    stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    lesson = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
+    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
+    lesson = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 
 def _rows(config: OrpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[dict[str, list[int]]]:
     from finery.contracts.datasets import iter_preferences
-    from finery.trainers.rendering import Unmarkable
+    from finery.trainers.rendering import RowNotEncodable
     from finery.trainers.rows import CUT_AWAY, NOTHING_TO_LEARN
 
     for row in iter_preferences(data.path, data.entry):
@@ -114,7 +114,7 @@ def _rows(config: OrpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -
         try:
             prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
             _, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.drop(str(error))
             continue
         room = config.max_length - len(prompt)

@@ -14,7 +14,7 @@ from finery.engines.transformers import prompts as serving
 from finery.engines.transformers.renderer_pool import RendererPool
 from finery.engines.wire import ChatRequest
 from finery.trainers.encoding import MASKED, Encoder
-from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
+from finery.trainers.rendering import Renderer, RowNotEncodable, prompts_of
 from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS, Chat, messages_of, user
 
 PLAIN = "{% for m in messages %}{{ m['role'] + ':' + m['content'] + '\n' }}{% endfor %}"
@@ -97,7 +97,7 @@ class TestChatPrompts:
             return
         with pytest.raises(NotRenderable, match="leaves out tool calls"):
             prompts_of(tokenizer).text(messages)
-        with pytest.raises(Unmarkable, match="leaves out tool calls"):
+        with pytest.raises(RowNotEncodable, match="leaves out tool calls"):
             Renderer(prompts_of(tokenizer)).learned(Conversation.of(messages_of(messages)))
 
     def test_a_text_to_go_on_with_has_no_end(self, tokenizer: PreTrainedTokenizerBase) -> None:

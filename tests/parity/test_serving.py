@@ -18,9 +18,9 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from finery.contracts.parity import TOKENS, Comparison, Prompt, Record, Served, compare
 from finery.engines.transformers.vocabulary import Vocabulary
-from finery.trainers.parity import note
+from finery.trainers.parity import record_completions
 from finery.trainers.rendering import prompts_of
-from finery.trainers.sampling import go_on
+from finery.trainers.sampling import generate_greedily
 from tests.engines.conftest import running_engine
 from tests.parity.chats import CHATS, TOOL_TEMPLATE, TOOLS, user
 from tests.ports import free_port
@@ -79,7 +79,7 @@ def trained(model: PreTrainedModel, folder: Path) -> Iterator[Completion]:
     tokenizer = AutoTokenizer.from_pretrained(folder)
     vocabulary, prompts = Vocabulary(tokenizer), prompts_of(tokenizer)
     for asked in ASKED:
-        made = go_on(model, tokenizer, prompts.chat(asked.messages), TOKENS)
+        made = generate_greedily(model, tokenizer, prompts.chat(asked.messages), TOKENS)
         # The mark that ends an answer is no part of its text, of which alone the server tells.
         said = [pair for pair in zip(made.tokens, made.logprobs, strict=True) if pair[0] != tokenizer.eos_token_id]
         yield [(vocabulary.bytes(token), logprob) for token, logprob in said]
@@ -132,7 +132,7 @@ class TestServedAsTrained:
 
     def test_with_tools(self, full: Path, tmp_path: Path) -> None:
         folder = full / "output"
-        record = note(plain(folder), AutoTokenizer.from_pretrained(folder), [WITH_TOOLS])
+        record = record_completions(plain(folder), AutoTokenizer.from_pretrained(folder), [WITH_TOOLS])
         compared = ask_engine(record, folder, tmp_path)
         assert (compared.prompts_equal, compared.tokens_equal) == (True, 1.0)
         assert compared.max_logprob_difference < TOLERANCE
@@ -152,7 +152,7 @@ class TestCheck:
     def test_a_weight_that_was_saved_wrongly_is_seen(self, full: Path, tmp_path: Path) -> None:
         folder = tmp_path / "broken"
         model, tokenizer = plain(full / "output"), AutoTokenizer.from_pretrained(full / "output")
-        record = note(model, tokenizer, ASKED[:3])
+        record = record_completions(model, tokenizer, ASKED[:3])
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         weights = load_file(folder / "model.safetensors")
@@ -164,7 +164,7 @@ class TestCheck:
     def test_a_template_that_was_saved_wrongly_is_seen(self, full: Path, tmp_path: Path) -> None:
         folder = tmp_path / "broken"
         model, tokenizer = plain(full / "output"), AutoTokenizer.from_pretrained(full / "output")
-        record = note(model, tokenizer, ASKED[:3])
+        record = record_completions(model, tokenizer, ASKED[:3])
         model.save_pretrained(folder)
         tokenizer.chat_template = TOOL_TEMPLATE.replace("'<|im_end|>' -", "'<|im_end|>\n' -")
         tokenizer.save_pretrained(folder)

@@ -7,7 +7,7 @@ import pytest
 
 from finery.contracts.layout import RunDirectory
 from finery.contracts.recipes import SftConfig
-from finery.trainers.arguments import place_reports
+from finery.trainers.arguments import set_tracker_variables
 from tests.trainers.running import carry_out, make_run
 
 PLACES = ("TENSORBOARD_LOGGING_DIR", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_TAGS", "MLFLOW_EXPERIMENT_NAME")
@@ -27,7 +27,7 @@ def sft(*report_to: str, **config: Any) -> SftConfig:
 
 class TestPlaceReports:
     def test_nothing_said(self, tmp_path: Path) -> None:
-        place_reports(RunDirectory(tmp_path), sft())
+        set_tracker_variables(RunDirectory(tmp_path), sft())
         assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(tmp_path / "tensorboard")
         assert (os.environ["WANDB_PROJECT"], os.environ["MLFLOW_EXPERIMENT_NAME"]) == ("finery", "finery")
         assert {"WANDB_ENTITY", "WANDB_TAGS", "MLFLOW_TAGS"}.isdisjoint(os.environ)
@@ -35,19 +35,19 @@ class TestPlaceReports:
     def test_what_the_run_says_wins(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WANDB_PROJECT", "the machine's")
         config = sft("wandb", tracker_project="mine", tracker_entity="us", tracker_tags=["a", "b c"])
-        place_reports(RunDirectory(tmp_path), config)
+        set_tracker_variables(RunDirectory(tmp_path), config)
         assert [os.environ[name] for name in PLACES[1:]] == ["mine", "us", "a,b c", "mine"]
         assert json.loads(os.environ["MLFLOW_TAGS"]) == {"a": "true", "b c": "true"}
 
     def test_what_the_machine_says_stays(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WANDB_PROJECT", "the machine's")
-        place_reports(RunDirectory(tmp_path), sft("wandb", tracker_name="n"))
+        set_tracker_variables(RunDirectory(tmp_path), sft("wandb", tracker_name="n"))
         assert os.environ["WANDB_PROJECT"] == "the machine's"
 
     def test_a_name_is_a_folder_of_tensorboard(self, tmp_path: Path) -> None:
         config = sft("tensorboard", tracker_name="first try")
         for _ in range(2):
-            place_reports(RunDirectory(tmp_path), config)
+            set_tracker_variables(RunDirectory(tmp_path), config)
         assert os.environ["TENSORBOARD_LOGGING_DIR"] == str(tmp_path / "tensorboard" / "first try")
 
 

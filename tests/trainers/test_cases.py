@@ -8,7 +8,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from finery.contracts.datasets import Conversation, Text, iter_conversations
 from finery.trainers.encoding import MASKED, Encoder
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 
 CASES = Path(__file__).parents[1] / "cases"
 ASKING = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
@@ -81,7 +81,9 @@ class TestArguments:
 class TestOpenedReasoning:
     def test_is_named_with_its_remedy(self, tokenizer: PreTrainedTokenizerBase) -> None:
         tokenizer.chat_template = OPENS_REASONING
-        with pytest.raises(Unmarkable, match=r"asks the model with <think> already written.* name a chat_template"):
+        with pytest.raises(
+            RowNotEncodable, match=r"asks the model with <think> already written.* name a chat_template"
+        ):
             learned(Encoder(tokenizer), tokenizer, rows("weight_first.jsonl")[2])
 
 

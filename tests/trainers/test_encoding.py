@@ -14,7 +14,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedToken
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.datasets import Assistant, Conversation, Message, Text, Tool, User
 from finery.trainers.encoding import MASKED, Encoder
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}{% endfor %}"
@@ -117,7 +117,7 @@ class TestConversation:
     def test_a_template_that_refuses_is_named(self, tokenizer: PreTrainedTokenizerBase) -> None:
         tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
         turns = [user("a"), assistant("b"), Tool("x"), assistant("c")]
-        with pytest.raises(Unmarkable, match="knows the roles"):
+        with pytest.raises(RowNotEncodable, match="knows the roles"):
             Encoder(tokenizer).conversation(conversation(*turns), completion_only=True)
 
     @pytest.mark.parametrize("template", [CHATML, ENDLESS], ids=["on a token's border", "within a token"])
@@ -130,7 +130,7 @@ class TestConversation:
         tokenizer = PreTrainedTokenizerFast(tokenizer_object=spaced, eos_token="</s>", chat_template=template)
         row = conversation(user("ab"), assistant("ab"))
         if template == ENDLESS:
-            with pytest.raises(Unmarkable, match="joins the end of the prompt"):
+            with pytest.raises(RowNotEncodable, match="joins the end of the prompt"):
                 Encoder(tokenizer).conversation(row, completion_only=True)
         else:
             (encoded,) = Encoder(tokenizer).conversation(row, completion_only=True)

@@ -6,7 +6,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from finery.trainers import rendering
-from finery.trainers.rendering import Renderer, TemplateRefused, Unmarkable, prompts_of
+from finery.trainers.rendering import Renderer, RowNotEncodable, TemplateRefused, prompts_of
 
 MESSAGES = [{"role": "user", "content": "Who keeps the fire?"}]
 BOMBS = [
@@ -74,5 +74,5 @@ class TestErrors:
         self, tokenizer: PreTrainedTokenizerBase, renderer: Renderer, template: str
     ) -> None:
         tokenizer.chat_template = template
-        with pytest.raises(Unmarkable, match="the chat template refuses the messages"):
+        with pytest.raises(RowNotEncodable, match="the chat template refuses the messages"):
             renderer.text(MESSAGES, None)

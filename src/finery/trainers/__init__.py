@@ -1,1 +1,1 @@
-"""Trainers: the programs that carry out recipes, each in a process of its own (`python -m finery.trainers RUN_DIR`)."""
+"""Trainers of the recipes; each run is a process of its own (`python -m finery.trainers RUN_DIR`)."""

@@ -1,4 +1,4 @@
-"""`python -m finery.trainers RUN_DIR`: carry out the run described there, or go on with it."""
+"""`python -m finery.trainers RUN_DIR`: trains the run described there, or resumes it."""
 
 import contextlib
 import io
@@ -15,7 +15,6 @@ from finery.contracts.status import Reason
 from finery.kit.reserved_file import ReservedFile
 from finery.kit.tables import BrokenRow, UnreadableTable
 from finery.trainers.attempt import Attempt, open_attempt
-from finery.trainers.data_state import refuse_changed_data
 from finery.trainers.errors import (
     Diverged,
     OutOfMemory,
@@ -24,9 +23,10 @@ from finery.trainers.errors import (
     is_disk_full,
     reason_of,
 )
-from finery.trainers.multi_gpu import carry_out_on_several
+from finery.trainers.multi_gpu import run_with_torchrun
 from finery.trainers.output_redaction import redact_output
 from finery.trainers.registry import recipe_of, trainer_of
+from finery.trainers.resume_checks import refuse_changed_data
 
 EXPECTED = (
     TrainingRefused,
@@ -38,27 +38,27 @@ EXPECTED = (
     BrokenRow,
     UnreadableTable,
 )
-"""Errors whose message says it all; any other also prints its traceback to the log."""
+"""Errors whose message suffices; any other also prints its traceback to the log."""
 
 
 def main(arguments: list[str]) -> int:
     if len(arguments) != 1:
         print("usage: python -m finery.trainers RUN_DIR", file=sys.stderr)
         return 2
-    _be_quiet()
+    _set_library_variables()
     run = RunDirectory(Path(arguments[0]).absolute())
     try:
         outcome = _run(run)
     except OSError as error:
         if not is_disk_full(error):
             raise
-        _drop_output()
+        _discard_output()
         return DISK_FULL_EXIT_CODE
     return 0 if outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED) else 1
 
 
 def _run(run: RunDirectory) -> Outcome:
-    """Carry out, and write the account of it. Raises OSError when the disk is too full for that."""
+    """Trains, and writes the outcome. Raises OSError when the disk is too full for that."""
     attempt = open_attempt(run, RunSpec.model_validate_json(run.spec.read_bytes()))
     outcome_file = ReservedFile(attempt.directory.outcome)
     if attempt.is_main:
@@ -66,31 +66,31 @@ def _run(run: RunDirectory) -> Outcome:
     if attempt.redact:
         redact_output(attempt.redact)
     attempt.controls.watch_sigterm()
-    outcome = _without_secrets(_carry_out(attempt), attempt)
+    outcome = _redacted(_train(attempt), attempt)
     if attempt.is_main:
         attempt.remove_scratch()
-        # The log may be full where the outcome has its space already.
+        # The outcome's space is reserved, so that a full disk loses no more than this line of the log.
         with contextlib.suppress(OSError):
             attempt.reporter.log(f"ended: {outcome.reason}" + (f": {outcome.message}" if outcome.message else ""))
-        # Last: where the outcome is, all that it tells of is on the disk, and the run is not carried out again.
+        # Last: once the outcome exists, the run is not trained again, so that all its events must be on the disk.
         attempt.reporter.sync()
         outcome_file.write(outcome.model_dump_json().encode())
     return outcome
 
 
-def _drop_output() -> None:
-    """What a full disk did not take would be written once more at the interpreter's end, and change its exit code."""
+def _discard_output() -> None:
+    """Sends buffered output to /dev/null: Python would try to flush it at its end, and change the exit code."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     for standard in (1, 2):
         os.dup2(nothing, standard)
 
 
-def _carry_out(attempt: Attempt) -> Outcome:
+def _train(attempt: Attempt) -> Outcome:
     try:
         recipe = recipe_of(attempt.spec)
         if len(attempt.spec.gpus) > 1 and attempt.processes == 1 and recipe.process_per_gpu:
-            return carry_out_on_several(attempt)
-        # Where there are several processes, the one that started them has looked.
+            return run_with_torchrun(attempt)
+        # Of several processes, the one that started torchrun has checked the data.
         if recipe.examples is not None and attempt.processes == 1:
             refuse_changed_data(attempt)
         return trainer_of(attempt.spec)(attempt)
@@ -102,16 +102,16 @@ def _carry_out(attempt: Attempt) -> Outcome:
         return Outcome(reason=reason_of(error), message=message)
 
 
-def _without_secrets(outcome: Outcome, attempt: Attempt) -> Outcome:
-    """Cut to size afterwards: half a secret would not be known as one."""
+def _redacted(outcome: Outcome, attempt: Attempt) -> Outcome:
+    """Redacts the outcome's message before it is cut to size: half a secret would not be recognized."""
     if outcome.message is None:
         return outcome
     return outcome.model_copy(update={"message": attempt.redact(outcome.message)[:2000]})
 
 
-def _be_quiet() -> None:
-    """Libraries read these when they are imported; a warm parent has them from the scheduler."""
-    # Threads that spin while they wait make a machine with other work ten times slower (measured).
+def _set_library_variables() -> None:
+    """Sets variables that libraries read when they are imported; a warm parent has them from the scheduler."""
+    # Threads that spin while they wait make a training on a busy machine ten times slower (measured).
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["DO_NOT_TRACK"] = "1"

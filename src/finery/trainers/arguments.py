@@ -1,4 +1,4 @@
-"""From our configuration to the arguments that all of TRL's trainers share."""
+"""Maps a run's configuration to TRL's training arguments, the LoRA configuration and the trackers' variables."""
 
 import json
 import os
@@ -16,12 +16,12 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 
 PROJECT = "finery"
-"""Where trackers put what names no project."""
+"""The trackers' project of runs that name none."""
 
 
 @dataclass(frozen=True)
 class BatchShape:
-    """How the rows of one optimizer step are cut into passes; the product never changes."""
+    """The rows of one optimizer step as passes of `size`, `accumulation` times. The product never changes in a run."""
 
     size: int
     accumulation: int
@@ -31,7 +31,7 @@ class BatchShape:
         return self.size * self.accumulation
 
     def smaller(self, at_least: int = 1) -> "BatchShape | None":
-        """The largest even cut into at most half; None when there is none."""
+        """Returns the largest batch of at most half the size that divides it evenly; None when there is none."""
         for size in range(self.size // 2, at_least - 1, -1):
             if self.size % size == 0:
                 return BatchShape(size, self.accumulation * (self.size // size))
@@ -47,7 +47,8 @@ def training_arguments(
     evaluates: bool,
     bf16: bool,
 ) -> dict[str, Any]:
-    place_reports(attempt.run, config)
+    """Returns the keyword arguments for a TRL configuration, and sets the trackers' environment variables."""
+    set_tracker_variables(attempt.run, config)
     return {
         "output_dir": str(checkpoints.workspace),
         "per_device_train_batch_size": shape.size,
@@ -57,7 +58,7 @@ def training_arguments(
         "max_steps": config.max_steps or -1,
         "learning_rate": config.learning_rate * config.learning_rate_multiplier,
         "lr_scheduler_type": config.lr_scheduler,
-        # Below 1 it is a share of all steps.
+        # transformers takes a value below 1 as a share of all steps.
         "warmup_steps": config.warmup_steps or min(config.warmup_ratio, 0.999999),
         "optim": config.optimizer,
         "weight_decay": config.weight_decay,
@@ -72,7 +73,7 @@ def training_arguments(
         "gradient_checkpointing_kwargs": {"use_reentrant": False} if config.gradient_checkpointing else None,
         "logging_steps": config.logging_steps,
         "logging_first_step": True,
-        # A NaN must be seen, not replaced by the average of what came before.
+        # StepCallback must see a NaN; the filter would log the average of the steps before instead.
         "logging_nan_inf_filter": False,
         "save_strategy": "steps" if config.save_steps else "no",
         "save_steps": config.save_steps or 500,
@@ -88,10 +89,9 @@ def training_arguments(
     }
 
 
-def place_reports(run: RunDirectory, config: TrainingConfig) -> None:
-    """Trackers read their places in the environment. What is set there already holds where the run says nothing.
-
-    TensorBoard's files lie under output_dir unless told otherwise, and that is only a workspace here.
+def set_tracker_variables(run: RunDirectory, config: TrainingConfig) -> None:
+    """Sets the variables in which trackers look for projects and folders; those set already hold where the run says
+    nothing. TensorBoard would write to output_dir, which is only a workspace here.
     """
     folder = Path(os.environ.get("TENSORBOARD_LOGGING_DIR", run.path / "tensorboard"))
     if config.tracker_name and "tensorboard" in config.report_to and folder.name != config.tracker_name:
@@ -99,10 +99,6 @@ def place_reports(run: RunDirectory, config: TrainingConfig) -> None:
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(folder)
     os.environ.setdefault("WANDB_PROJECT", PROJECT)
     os.environ.setdefault("MLFLOW_EXPERIMENT_NAME", PROJECT)
-    os.environ.update(_wanted_places(config))
-
-
-def _wanted_places(config: TrainingConfig) -> dict[str, str]:
     tags = config.tracker_tags
     wanted = {
         "WANDB_PROJECT": config.tracker_project,
@@ -111,12 +107,13 @@ def _wanted_places(config: TrainingConfig) -> dict[str, str]:
         "MLFLOW_EXPERIMENT_NAME": config.tracker_project,
         "MLFLOW_TAGS": json.dumps(dict.fromkeys(tags, "true")) if tags else None,
     }
-    return {name: value for name, value in wanted.items() if value}
+    os.environ.update({name: value for name, value in wanted.items() if value})
 
 
 def lora_config(
     model: PreTrainedModel, config: TrainingConfig, task: TaskType = TaskType.CAUSAL_LM
 ) -> LoraConfig | None:
+    """Returns None for a full fine-tuning."""
     if not config.use_lora:
         return None
     targets = config.lora_target_modules
@@ -127,7 +124,7 @@ def lora_config(
         lora_alpha=config.lora_alpha,
         lora_dropout=config.lora_dropout,
         target_modules=targets,
-        # GPT-2 stores its weights the other way round.
+        # GPT-2's Conv1D stores its weights transposed.
         fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
         task_type=task,
     )

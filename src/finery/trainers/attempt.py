@@ -1,4 +1,4 @@
-"""What a recipe is given: the run's specification and directory, and the ways to tell and to be told."""
+"""The Attempt that a trainer is given: the run's specification, its folders, its reporter and its controls."""
 
 import os
 import shutil
@@ -24,19 +24,19 @@ class Attempt:
     reporter: Reporter
     controls: Controls
     rank: int
-    """0 in the process that reports, saves and writes the outcome; torchrun numbers the others from 1."""
+    """torchrun's rank; process 0 reports, saves and writes the outcome."""
     processes: int
     redact: Redactor = NOTHING
-    """Takes the run's secrets out of a text."""
+    """Removes the run's secrets from a text."""
 
     @property
     def number(self) -> int:
-        """1 for the run's first."""
+        """The attempt's number; the run's first is 1."""
         return int(self.directory.path.name)
 
     @property
-    def kernel_ended_the_last(self) -> bool:
-        """Whether the kernel ended the attempt before this one, since the machine's memory was used up."""
+    def follows_oom_kill(self) -> bool:
+        """Whether the kernel's OOM killer ended the attempt before this one."""
         ending = read_json(self.run.attempt(self.number - 1).exit)
         outcome = ending.get("outcome") if isinstance(ending, dict) and ending.get("signal") is not None else None
         return isinstance(outcome, dict) and outcome.get("reason") == Reason.OOM
@@ -47,43 +47,41 @@ class Attempt:
 
     @property
     def encoded(self) -> Path:
-        """Where the rows lie as tokens while they are learned."""
+        """The folder of the encoded rows during the training."""
         return self.run.path / "encoded"
 
     @property
     def checkpoint_workspace(self) -> Path:
-        """Where a checkpoint is written; never read again."""
+        """The folder in which checkpoints are written; what is left there is never read again."""
         return self.run.checkpoints / ".partial"
 
     @property
-    def batch_file(self) -> Path:
-        """The smaller batch that fitted into memory, for the run's other attempts and processes."""
-        return self.run.batch
-
-    @property
     def partial_output(self) -> Path:
-        """Beside the output, so that it can take its place in one rename."""
+        """The folder in which the output is written: beside it, so that one rename puts it into place."""
         return self.spec.output_dir.with_name(f".partial-{self.spec.run_id}")
 
     def remove_scratch(self) -> None:
-        """Drop what no later attempt will read; on a full disk it makes room for the outcome."""
+        """Removes what no later attempt will read; on a full disk this makes room for the outcome."""
         for folder in (self.encoded, self.checkpoint_workspace, self.partial_output):
             shutil.rmtree(folder, ignore_errors=True)
 
     def stage(self, stage: str, label: str) -> None:
-        """Announce a stage before training. Raises PausedBeforeTraining when a pause was asked for."""
+        """Reports a stage before the training. Raises PausedBeforeTraining when a pause was requested."""
         self.raise_if_paused()
         self.reporter.stage(stage, label)
 
     def raise_if_paused(self) -> None:
-        """For the time before the first step, when there is nothing to save. Several ranks wait for that step."""
+        """Raises PausedBeforeTraining when a pause was requested and no step has given anything to save.
+
+        Several ranks wait for their first step instead: they must all pause at the same point.
+        """
         if self.controls.wants_pause and self.processes == 1:
             self.controls.take()
             raise PausedBeforeTraining("paused before the first step")
 
 
 def open_attempt(run: RunDirectory, spec: RunSpec) -> Attempt:
-    """torchrun and the scheduler say in the environment which process and which attempt this is."""
+    """Opens the attempt that torchrun's and the scheduler's environment variables name, and makes its folders."""
     rank = int(os.environ.get("RANK", "0"))
     named = os.environ.get("FINERY_ATTEMPT_DIR")
     directory = AttemptDirectory(Path(named)) if named else run.attempt(1)

@@ -1,7 +1,7 @@
-"""The loss of SFT and continued pre-training, and the trainer that computes it.
+"""The trainer class of `sft` and `cpt`: TRL's SFTTrainer with a cheaper loss for small models on a CPU.
 
-TRL scores every position in tiles, in Python, with the entropy of each: right for a GPU and a vocabulary of 150,000,
-half of the time of a small model on a CPU. There the model's own head is applied to the learned positions only.
+TRL computes the loss of every position in tiles, in Python, with its entropy. That suits a GPU and a vocabulary of
+150,000, but takes half of the time of a small model on a CPU. There the head is applied to learned positions only.
 """
 
 from typing import Any
@@ -11,11 +11,11 @@ from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
 LARGEST_LOGITS = 64_000_000
-"""Numbers (256 MB in fp32). Beyond this, TRL's tiles are the better way."""
+"""Elements (256 MB in fp32). TRL's tiles need less memory for more than this."""
 
 
 class CausalTrainer(SFTTrainer):
-    """SFTTrainer, cheaper where that is exact."""
+    """SFTTrainer whose loss is the same mean cross-entropy of the learned tokens, computed in one piece if small."""
 
     def compute_loss(
         self,
@@ -30,7 +30,7 @@ class CausalTrainer(SFTTrainer):
         mode = "train" if self.model.training else "eval"
         learned = labels[:, 1:] != -100
         targets = labels[:, 1:][learned]
-        # The positions at which any row of the batch learns; the head is not applied to the others.
+        # The positions at which any row of the batch learns.
         columns = learned.any(dim=0).nonzero().flatten()
         inputs = {name: value for name, value in inputs.items() if name != "labels"}
         logits = model(**inputs, use_cache=False, logits_to_keep=columns).logits[learned[:, columns]]

@@ -1,4 +1,4 @@
-"""Continued pre-training on plain text."""
+"""Trainer of the recipe `cpt`: continued pre-training on plain text."""
 
 from collections.abc import Iterator
 
@@ -72,9 +72,9 @@ def train(attempt: Attempt) -> Outcome:
             peft_config=lora_config(model, config),
         )
 
-    fitted = fit(attempt, config, checkpoints, build)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), frozenset(), tuple(encoder.beginnings))
-    return finish(attempt, config, fitted, tokenizer, summary)
+    result = fit(attempt, config, checkpoints, build)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), frozenset(), tuple(encoder.parity_prompts))
+    return finish(attempt, config, result, tokenizer, summary)
 
 
 def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, data: Data) -> Dataset:
@@ -85,7 +85,7 @@ def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, data: Data) -
 
 
 def _rows(config: CptConfig, encoder: Encoder, data: Data, counts: RowCounts) -> Iterator[Encoded]:
-    """Texts in pieces of max_length: all of a long text is learned, unlike a long answer's end."""
+    """Yields texts in pieces of `max_length`: all of a long text is learned, where `sft` cuts its end off."""
     for row in iter_texts(data.path, data.entry):
         if not row.is_trainable:
             counts.drop(NOTHING_TO_LEARN)
@@ -93,7 +93,7 @@ def _rows(config: CptConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
         ids = encoder.text(row)
         for start in range(0, len(ids), config.max_length):
             piece = ids[start : start + config.max_length]
-            # A single token has nothing before it that it could be told from.
+            # The first token is never predicted, so that a single one teaches nothing.
             if len(piece) > 1:
                 counts.kept += 1
                 yield {"input_ids": piece, "labels": piece}

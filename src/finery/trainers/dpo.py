@@ -1,4 +1,4 @@
-"""Direct preference optimisation."""
+"""Trainer of the recipe `dpo`: direct preference optimisation (Rafailov et al. 2023), by TRL's loss."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,7 @@ from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -61,7 +61,7 @@ def train(attempt: Attempt) -> Outcome:
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
         return EncodedDpoTrainer(
             model=model,
-            # A LoRA run has its reference in itself: the base with the adapter off.
+            # With LoRA, TRL takes the base with the adapter disabled as the reference.
             ref_model=None if config.use_lora else load_causal_model(base, attempt, config),
             args=DPOConfig(
                 **shared,
@@ -75,14 +75,14 @@ def train(attempt: Attempt) -> Outcome:
             peft_config=lora_config(model, config),
         )
 
-    fitted = fit(attempt, config, checkpoints, build)
-    stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, summary)
+    result = fit(attempt, config, checkpoints, build)
+    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    return finish(attempt, config, result, tokenizer, summary)
 
 
 class EncodedDpoTrainer(DPOTrainer):
-    """Takes rows that are tokens already."""
+    """Takes rows that are tokens already: TRL would render and tokenize them once more."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
@@ -103,7 +103,7 @@ def _rows(config: DpoConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
         try:
             prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
             prompt_again, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.drop(str(error))
             continue
         if prompt != prompt_again:

@@ -1,4 +1,4 @@
-"""From rows to tokens and labels. What is learned is exact to the token; everything else is masked."""
+"""Encodes rows as tokens and labels: exactly the answers' tokens are learned, everything else is masked."""
 
 from contextlib import suppress
 from typing import Any
@@ -9,20 +9,20 @@ from transformers import PreTrainedTokenizerBase
 from finery.contracts.chat_prompts import Span
 from finery.contracts.datasets import Assistant, Conversation, Message, Text
 from finery.contracts.parity import MOST_PROMPTS, Prompt
-from finery.trainers.rendering import RefusedByTemplate, Renderer, Unmarkable, opened_reasoning, prompts_of
+from finery.trainers.rendering import Renderer, RowNotEncodable, RowRefusedByTemplate, opened_reasoning, prompts_of
 
 MASKED = -100
 PROBE = "Question:\n"
 PIECES = ("Answer", " answer", "\nanswer", "1", ".", "答", "é")
-LONGEST_BEGINNING = 1000
-"""Characters of a prompt that is noted."""
+LONGEST_PROMPT = 1000
+"""Characters of a prompt that is kept for the parity check."""
 
 Encoded = dict[str, Any]
-"""One row for the trainer: columns of token ids, and what else the recipe needs."""
+"""One row for the trainer: columns of token ids and whatever else the recipe needs."""
 
 
 class Encoder:
-    """Turns rows into tokens as the model will meet them in use."""
+    """Turns rows into the tokens that the model will meet when it is served."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
         self._tokenizer = tokenizer
@@ -36,77 +36,77 @@ class Encoder:
             tokenizer.decode([*self._ids(PROBE), *self._ids(piece)]) == tokenizer.decode(self._ids(PROBE + piece))
             for piece in PIECES
         )
-        """False for a tokenizer that puts a space before every text, as some of SentencePiece do."""
+        """Whether texts may be tokenized apart: some tokenizers of SentencePiece put a space before each."""
         self.stop_tokens: set[int] = {tokenizer.eos_token_id}
-        """The tokens that were seen to end an answer: what generation must stop at."""
+        """The tokens that end the answers seen so far; generation must stop at them."""
         self.left_out = 0
-        """Answers of conversations that were learned otherwise, and why:"""
-        self.left_out_since = ""
-        self.beginnings: list[Prompt] = []
-        """A few of the prompts that were encoded, none of them long."""
+        """The number of answers left out of conversations whose other answers are learned."""
+        self.left_out_reason = ""
+        self.parity_prompts: list[Prompt] = []
+        """A few short prompts of the rows seen so far, for the parity check after the training."""
 
     def conversation(self, row: Conversation, *, completion_only: bool) -> list[Encoded]:
-        """`input_ids` and `labels`; one row, or one for each answer where the template rewrites earlier turns: the
-        conversation is cut after each learned answer, and an answer that cannot be marked even so is left out.
+        """Returns one row of `input_ids` and `labels`, or one per answer where the template rewrites earlier turns:
+        then the conversation is cut after each learned answer, and an answer that is not encodable even so is left out.
 
-        Raises Unmarkable where none is left.
+        Raises RowNotEncodable where none is left.
         """
         learned = [index for index, trains in enumerate(row.trains) if trains]
         try:
             encoded = [self._conversation(row, completion_only=completion_only)]
-        except RefusedByTemplate:
+        except RowRefusedByTemplate:
             raise
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             encoded = []
             for index in learned:
-                with suppress(Unmarkable):
-                    one = _only_last_learned(row.messages[: index + 1], row.tools)
-                    encoded.append(self._conversation(one, completion_only=completion_only))
+                with suppress(RowNotEncodable):
+                    part = _only_last_learned(row.messages[: index + 1], row.tools)
+                    encoded.append(self._conversation(part, completion_only=completion_only))
             if not encoded:
                 raise
             self.left_out += len(learned) - len(encoded)
-            self.left_out_since = str(error)
-        self._note(row.messages[: learned[0]] if learned else [], row.tools)
+            self.left_out_reason = str(error)
+        self._keep_prompt(row.messages[: learned[0]] if learned else [], row.tools)
         return encoded
 
     def text(self, row: Text) -> list[int]:
-        """The tokens of a text that is learned whole, and its end."""
-        if len(self.beginnings) < MOST_PROMPTS:
-            self.beginnings.append(Prompt(text=row.text[: LONGEST_BEGINNING // 4]))
+        """Returns the tokens of a text that is learned whole, end-of-text token included."""
+        if len(self.parity_prompts) < MOST_PROMPTS:
+            self.parity_prompts.append(Prompt(text=row.text[: LONGEST_PROMPT // 4]))
         ids = self._prompts.plain(row.text)
         last = len(ids) - 1
         while last > 0 and ids[last] not in self._specials and self._is_blank(ids[last]):
             last -= 1
         if last > 0 and ids[last] in self._specials:
-            # What follows an end, as the line break of a template, is nothing that a model says.
+            # Templates put a line break after the end of a turn; a served model stops before it.
             self.stop_tokens.add(ids[last])
             return ids[: last + 1]
         return [*ids, self._tokenizer.eos_token_id]
 
     def prompt(self, messages: list[Message], tools: list[dict[str, Any]] | None) -> list[int]:
-        """The tokens with which the model is asked; notes what ends an answer to them. Raises Unmarkable."""
+        """Returns the tokens of a prompt, and learns what ends an answer to it. Raises RowNotEncodable."""
         self.answer(messages, [Assistant(PIECES[0])], tools)
         return self._ids(self._renderer.text(_as_dicts(messages), tools, prompt=True))
 
     def answer(
         self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
     ) -> tuple[list[int], list[int]]:
-        """The tokens of a prompt and of what answers it, its end included. Raises Unmarkable."""
+        """Returns the tokens of a prompt and of its answer, stop token included. Raises RowNotEncodable."""
         messages = [*prompt, *answer]
-        asked = self._renderer.text(_as_dicts(prompt), tools, prompt=True)
+        before = self._renderer.text(_as_dicts(prompt), tools, prompt=True)
         text = self._renderer.text(_as_dicts(messages), tools)
-        if not text.startswith(asked):
+        if not text.startswith(before):
             reason = "the chat template renders the prompt differently with its answer than without"
-            raise Unmarkable(opened_reasoning(asked, text) or reason)
+            raise RowNotEncodable(opened_reasoning(before, text) or reason)
         end = len(text)
         if self._renderer.has_marks(tools) and len(answer) == 1:
             end = self._renderer.learned(_only_last_learned(messages, tools))[1][0][1]
-        ids, learned = self._tokens(text[:end], [(len(asked), end)])
+        ids, learned = self._tokens(text[:end], [(len(before), end)])
         if True not in learned:
-            raise Unmarkable("the chat template leaves nothing of the answer")
+            raise RowNotEncodable("the chat template leaves nothing of the answer")
         start = learned.index(True)
         stop = len(learned) - learned[::-1].index(True)
-        self._note(prompt, tools)
+        self._keep_prompt(prompt, tools)
         return ids[:start], ids[start:stop]
 
     def _conversation(self, row: Conversation, *, completion_only: bool) -> Encoded:
@@ -118,13 +118,13 @@ class Encoder:
         return {"input_ids": ids, "labels": labels}
 
     def _tokens(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
-        """The tokens, and for each whether it is learned. Raises Unmarkable."""
-        ids, learned = self._in_pieces(text, spans) if self._keeps_pieces else self._in_one(text, spans)
-        return self._ended(ids, learned)
+        """Returns the text's tokens, and for each whether it is learned. Raises RowNotEncodable."""
+        ids, learned = self._tokenize_spans(text, spans) if self._keeps_pieces else self._tokenize_whole(text, spans)
+        return self._with_stop_tokens(ids, learned)
 
-    def _in_pieces(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
-        """Prompt and answer apart, as in use: the model is asked with the prompt's own tokens, and the token that one
-        pass over the whole might make across the border never occurs.
+    def _tokenize_spans(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
+        """Tokenizes prompt and answer apart, as in use: a served model gets the prompt's own tokens, and never a token
+        that one pass over the whole might make across the border.
         """
         ids: list[int] = []
         learned: list[bool] = []
@@ -137,8 +137,8 @@ class Encoder:
             position = end
         return ids, learned
 
-    def _in_one(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
-        """One pass, for a tokenizer that would put a space before every piece."""
+    def _tokenize_whole(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
+        """Tokenizes in one pass, for a tokenizer that would put a space before every piece. Raises RowNotEncodable."""
         encoded = self._tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
         ids = list(encoded["input_ids"])
         learned = [
@@ -147,11 +147,11 @@ class Encoder:
         for start, _ in spans:
             prompt = self._ids(text[:start])
             if ids[: len(prompt)] != prompt or learned[len(prompt) : len(prompt) + 1] != [True]:
-                raise Unmarkable("the tokenizer joins the end of the prompt and the answer in one token")
+                raise RowNotEncodable("the tokenizer joins the end of the prompt and the answer in one token")
         return ids, learned
 
-    def _ended(self, ids: list[int], learned: list[bool]) -> tuple[list[int], list[bool]]:
-        """Have each learned answer end with the token that ends it, learned too, and with nothing after that."""
+    def _with_stop_tokens(self, ids: list[int], learned: list[bool]) -> tuple[list[int], list[bool]]:
+        """Makes each learned answer end with a stop token, which is learned too, and masks what follows it."""
         for start, end in _runs(learned):
             last = end - 1
             while last > start and ids[last] not in self._specials and self._is_blank(ids[last]):
@@ -168,7 +168,7 @@ class Encoder:
                 end, last = end + 1, last + 1
             else:
                 continue
-            # The line break that a template puts after the end of a turn is nothing that the model says.
+            # Templates put a line break after the end of a turn; a served model stops before it.
             learned[last + 1 : end] = [False] * (end - last - 1)
         return ids, learned
 
@@ -178,17 +178,17 @@ class Encoder:
     def _ids(self, text: str) -> list[int]:
         return self._prompts.ids(text)
 
-    def _note(self, prompt: list[Message], tools: list[dict[str, Any]] | None) -> None:
+    def _keep_prompt(self, prompt: list[Message], tools: list[dict[str, Any]] | None) -> None:
         length = sum(len(message.text) for message in prompt)
-        if not prompt or length > LONGEST_BEGINNING or len(self.beginnings) == MOST_PROMPTS:
+        if not prompt or length > LONGEST_PROMPT or len(self.parity_prompts) == MOST_PROMPTS:
             return
-        asked = Prompt(messages=_as_dicts(prompt), tools=tools)
-        if asked not in self.beginnings:
-            self.beginnings.append(asked)
+        kept = Prompt(messages=_as_dicts(prompt), tools=tools)
+        if kept not in self.parity_prompts:
+            self.parity_prompts.append(kept)
 
 
 def _only_last_learned(messages: list[Message], tools: list[dict[str, Any]] | None) -> Conversation:
-    """Of messages that end with an assistant's."""
+    """Returns a conversation that learns its last message, an assistant's, alone."""
     masked = [replace(message, weight=0) if isinstance(message, Assistant) else message for message in messages[:-1]]
     return Conversation.of([*masked, replace(messages[-1], weight=1)], tools=tools)
 
@@ -198,7 +198,7 @@ def _as_dicts(messages: list[Message]) -> list[dict[str, Any]]:
 
 
 def _runs(flags: list[bool]) -> list[tuple[int, int]]:
-    """The stretches [start, end) of True."""
+    """Returns the stretches [start, end) of True."""
     edges = [
         index
         for index in range(len(flags) + 1)

@@ -1,10 +1,10 @@
-"""What can end a training, and the reason that each gives for it."""
+"""Errors that end a training, and the run's Reason for each."""
 
 import errno
 
 from finery.contracts.status import Reason
 
-# A file system that became read-only takes nothing any more either, and is no fault of the training.
+# A file system that became read-only counts as full: it takes no data either, and that is no fault of the training.
 DISK_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS})
 DISK_FULL_WORDS = (
     "No space left on device",
@@ -15,7 +15,7 @@ DISK_FULL_WORDS = (
     "os error 30)",
     "PytorchStreamWriter failed writing",
 )
-"""The writers of tensors are not Python and raise no OSError; their words are all there is."""
+"""The native writers of tensors raise no OSError, so that only their messages say it."""
 
 MEMORY_WORDS = (
     "DefaultCPUAllocator: can't allocate memory",
@@ -27,26 +27,25 @@ MEMORY_WORDS = (
 
 
 class TrainingRefused(Exception):
-    """The run cannot be carried out as it was asked for. The message is for its user."""
+    """The run cannot be trained as it was configured; the message is for its user."""
 
 
 class Diverged(Exception):
-    """The loss or a gradient is no number any more."""
+    """The loss or a gradient is not finite any more."""
 
     def __init__(self, step: int, what: str) -> None:
         super().__init__(
             f"{what} at step {step}: the training diverged; "
             "try a smaller learning rate, a longer warm-up or precision fp32"
         )
-        self.step = step
 
 
 class OutOfMemory(Exception):
-    """Memory did not suffice even for the smallest batch."""
+    """The memory does not suffice even for the smallest batch."""
 
 
 class PausedBeforeTraining(Exception):
-    """The request to pause came while data and model were being loaded; there is nothing to save yet."""
+    """A pause was requested while data and model were being loaded; there is nothing to save yet."""
 
 
 def reason_of(error: BaseException) -> Reason:
@@ -60,13 +59,14 @@ def reason_of(error: BaseException) -> Reason:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """True for Python's, the CPU allocator's and CUDA's way of saying it; torch.OutOfMemoryError is a RuntimeError."""
+    """Recognizes Python's, the CPU allocator's and CUDA's errors; torch.OutOfMemoryError is a RuntimeError."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in MEMORY_WORDS)
 
 
 def is_disk_full(error: BaseException | None) -> bool:
+    """Returns whether the error or one of its causes says that the disk is full."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in DISK_FULL_ERRNOS:
             return True

@@ -1,4 +1,4 @@
-"""From a fitted trainer to the run's output and outcome."""
+"""Finishes a training: saves the model with its card, checks parity, and returns the run's outcome."""
 
 import hashlib
 import math
@@ -16,78 +16,75 @@ from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
-from finery.trainers.checkpoints import keep_base_record, name_base
+from finery.trainers.checkpoints import keep_base_record, rename_adapter_base
 from finery.trainers.loading import merged_base
 from finery.trainers.modelcard import model_card
-from finery.trainers.parity import check, note, release
+from finery.trainers.parity import check_parity, free_memory, record_completions
 from finery.trainers.reporting import readable
-from finery.trainers.saving import fresh_partial_output, swap_into_place, write_marker, write_model
-from finery.trainers.training_loop import Fitted
+from finery.trainers.saving import swap_into_place, write_marker, write_model
+from finery.trainers.training_loop import FitResult
 
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What was learned from, for the record."""
+    """What the training learned from: base, rows, stop tokens and prompts for the parity check."""
 
     base: str
     rows: int
     evaluation_rows: int
     stop_tokens: frozenset[int]
-    beginnings: tuple[Prompt, ...] = ()
-    """Of some of the rows."""
-
-
-@dataclass(frozen=True)
-class Written:
-    artifacts: list[ArtifactRef]
-    record: Record | None
-    """What the model said before it was saved, where it is to be compared."""
+    parity_prompts: tuple[Prompt, ...] = ()
 
 
 def finish(
     attempt: Attempt,
     config: TrainingConfig,
-    fitted: Fitted,
+    result: FitResult,
     tokenizer: PreTrainedTokenizerBase,
     summary: TrainingSummary,
 ) -> Outcome:
-    """Raises OSError when the disk is full, TrainingRefused when somebody else's files took the output's place."""
-    counted = {**fitted.metrics, "rows": summary.rows, "eval_rows": summary.evaluation_rows}
+    """Saves the model of a completed or stopped run, and returns the outcome.
+
+    Raises OSError when the disk is full, TrainingRefused when foreign files have taken the output's place.
+    """
+    counted = {**result.metrics, "rows": summary.rows, "eval_rows": summary.evaluation_rows}
     metrics = {name: value for name, value in counted.items() if math.isfinite(value)}
-    if fitted.ending is Reason.PAUSED:
+    if result.ending is Reason.PAUSED:
         return Outcome(reason=Reason.PAUSED, message=None, metrics=metrics)
     artifacts: list[ArtifactRef] = []
     if attempt.is_main:
-        written = _write(attempt, config, fitted, tokenizer, summary, metrics)
-        artifacts = written.artifacts
-        if written.record is not None:
-            release(fitted.trainer)
-            metrics |= check(attempt, written.record, [Path(made.path) for made in artifacts])
+        artifacts, record = _save(attempt, config, result, tokenizer, summary, metrics)
+        if record is not None:
+            free_memory(result.trainer)
+            metrics |= check_parity(attempt, record, [Path(artifact.path) for artifact in artifacts])
         attempt.reporter.event(ResultData.model_validate(metrics))
         attempt.reporter.log(f"result  {readable(metrics)}")
     shutil.rmtree(merged_base(attempt.run), ignore_errors=True)
-    return Outcome(reason=fitted.ending, metrics=metrics, artifacts=artifacts)
+    return Outcome(reason=result.ending, metrics=metrics, artifacts=artifacts)
 
 
-def _write(
+def _save(
     attempt: Attempt,
     config: TrainingConfig,
-    fitted: Fitted,
+    result: FitResult,
     tokenizer: PreTrainedTokenizerBase,
     summary: TrainingSummary,
     metrics: dict[str, float],
-) -> Written:
+) -> tuple[list[ArtifactRef], Record | None]:
+    """Returns the artifacts, and the model's completions in memory where parity is to be checked."""
     output = attempt.spec.output_dir
     attempt.reporter.stage("saving", f"saving the model {output.name}")
-    # Without the casts of mixed precision: they belong to the steps of a training.
-    model = fitted.trainer.accelerator.unwrap_model(fitted.trainer.model, keep_fp32_wrapper=False)
+    # Without the wrapper that casts outputs in mixed precision: it belongs to training steps only.
+    model = result.trainer.accelerator.unwrap_model(result.trainer.model, keep_fp32_wrapper=False)
     artifacts = [ArtifactRef(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]
-    partial = fresh_partial_output(attempt)
+    partial = attempt.partial_output
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
     if summary.stop_tokens:
         name_stop_tokens(model.get_base_model() if config.use_lora else model, summary.stop_tokens)
     if config.use_lora:
-        model.peft_config["default"].base_model_name_or_path = _lasting_base(attempt, summary.base, partial)
-    record = note(model, tokenizer, summary.beginnings) if config.parity_check else None
+        model.peft_config["default"].base_model_name_or_path = _final_base(attempt, summary.base, partial)
+    record = record_completions(model, tokenizer, summary.parity_prompts) if config.parity_check else None
     write_model(model, tokenizer, partial)
     keep_base_record(attempt.run, partial)
     if config.use_lora and config.merge_adapter:
@@ -98,21 +95,21 @@ def _write(
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)
-    return Written(artifacts, record)
+    return artifacts, record
 
 
-def _lasting_base(attempt: Attempt, base: str, partial: Path) -> str:
-    """Where the adapter's base will be found. One that was merged for this run moves into the output."""
+def _final_base(attempt: Attempt, base: str, partial: Path) -> str:
+    """Returns the base that the adapter names. One that was merged for this run moves into the output."""
     if Path(base) != merged_base(attempt.run):
         return base
     shutil.move(base, partial / "base")
     lasting = str(attempt.spec.output_dir / "base")
-    name_base(attempt.run.checkpoints, lasting)
+    rename_adapter_base(attempt.run.checkpoints, lasting)
     return lasting
 
 
 def name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
-    """Have generation stop at the tokens that ended the learned answers."""
+    """Adds the tokens that ended the learned answers to those at which generation stops."""
     known = model.generation_config.eos_token_id
     ids = [known] if isinstance(known, int) else list(known or [])
     ids += sorted(learned - set(ids))

@@ -1,4 +1,4 @@
-"""Reinforcement fine-tuning: group relative policy optimisation with graders."""
+"""Trainer of the recipe `grpo`: group relative policy optimisation (Shao et al. 2024) with graders as rewards."""
 
 import json
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ from finery.trainers.graders.judge import load_judge
 from finery.trainers.graders.python import ProgramNotStarted
 from finery.trainers.graders.rewards import Rewards
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -71,8 +71,8 @@ def train(attempt: Attempt) -> Outcome:
     def build(shape: BatchShape) -> "EncodedGrpoTrainer":
         model = load_causal_model(base, attempt, config)
         name_stop_tokens(model, frozenset(encoder.stop_tokens))
-        rewards.follow(model)
-        # A prompt is a row to us; to the trainer, each of its answers is one.
+        rewards.set_model(model)
+        # `batch_size` counts prompts; TRL counts their answers.
         answers = BatchShape(shape.size * config.n_generations, shape.accumulation)
         shared = training_arguments(attempt, config, checkpoints, answers, evaluates=eval_rows is not None, bf16=bf16)
         del shared["max_length"]
@@ -87,7 +87,7 @@ def train(attempt: Attempt) -> Outcome:
                 temperature=config.temperature,
                 top_p=config.top_p,
                 beta=config.beta,
-                # Answers are drawn pass by pass, so that accumulation saves the memory of drawing them too.
+                # Answers are generated pass by pass, so that accumulation saves the memory of generation, too.
                 steps_per_generation=1,
             ),
             train_dataset=train_rows,
@@ -97,17 +97,17 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     try:
-        fitted = fit(attempt, config, checkpoints, build)
+        result = fit(attempt, config, checkpoints, build)
     finally:
         grading.close()
-    rewards.tell_issues()
-    stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, summary)
+    rewards.report_issues()
+    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    return finish(attempt, config, result, tokenizer, summary)
 
 
 class EncodedGrpoTrainer(GRPOTrainer):
-    """Takes prompts that are tokens already."""
+    """Takes prompts that are tokens already: TRL would render and tokenize them once more."""
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:
         return prompts, None, {}
@@ -131,7 +131,7 @@ def _rows(config: GrpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -
             prompt = encoder.prompt(row.prompt, row.tools)
             for path in needed:
                 look_up(path, {"item": row.item})
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.drop(str(error))
             continue
         except FieldMissing as error:
@@ -145,14 +145,15 @@ def _rows(config: GrpoConfig, encoder: Encoder, data: Data, counts: RowCounts) -
 
 
 def _refuse_too_few(attempt: Attempt, config: GrpoConfig, rows: Dataset) -> None:
-    """The trainer leaves out a batch that is not full, and with it all of a dataset that fills none."""
-    together = config.batch_size * attempt.processes
-    if len(rows) < together:
-        raise TrainingRefused(f"batch_size {config.batch_size}: {len(rows)} rows do not fill a batch of {together}")
+    """Raises TrainingRefused: TRL drops a batch that is not full, and with it all of a dataset that fills none."""
+    needed = config.batch_size * attempt.processes
+    if len(rows) < needed:
+        raise TrainingRefused(f"batch_size {config.batch_size}: {len(rows)} rows do not fill a batch of {needed}")
 
 
 def _open_grading(attempt: Attempt, config: GrpoConfig) -> Grading:
-    models = {one.name: attempt.spec.models[one.field] for one in inputs_of(config) if isinstance(one.kind, ModelInput)}
+    declared = [model for model in inputs_of(config) if isinstance(model.kind, ModelInput)]
+    models = {model.name: attempt.spec.models[model.field] for model in declared}
     judges = {}
     for name in judges_of(config.grader):
         attempt.stage("loading_model", f"loading the judge {name}")

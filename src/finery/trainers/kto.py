@@ -1,4 +1,4 @@
-"""Kahneman-Tversky optimisation on answers labelled good or bad."""
+"""Trainer of the recipe `kto`: Kahneman-Tversky optimisation (Ethayarajh et al. 2024) on labelled answers."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,7 +18,7 @@ from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -36,7 +36,7 @@ from finery.trainers.training_loop import fit
 TOKENS = pyarrow.list_(pyarrow.int32())
 SCHEMA = {"prompt_ids": TOKENS, "completion_ids": TOKENS, "label": pyarrow.bool_()}
 SMALLEST_BATCH = 2
-"""How far the model has moved is estimated from prompts with the answers of their neighbours in the batch."""
+"""The KL divergence from the reference is estimated from prompts with the answers of other rows of the batch."""
 
 
 def train(attempt: Attempt) -> Outcome:
@@ -58,7 +58,7 @@ def train(attempt: Attempt) -> Outcome:
         train_rows, eval_rows = rows, _encode(attempt, config, encoder, evaluation)
     else:
         train_rows, eval_rows = split(rows, config.eval_split, config.seed)
-    # The neighbours are fixed beforehand, so the trainer goes through the rows in order; the order is drawn here.
+    # The mismatched answers are fixed beforehand, so that the trainer goes through the rows in the order drawn here.
     train_rows = train_rows.shuffle(seed=config.seed, load_from_cache_file=False, keep_in_memory=True)
 
     checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
@@ -69,6 +69,7 @@ def train(attempt: Attempt) -> Outcome:
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
         return EncodedKtoTrainer(
             model=model,
+            # With LoRA, TRL takes the base with the adapter disabled as the reference.
             ref_model=None if config.use_lora else load_causal_model(base, attempt, config),
             args=KTOConfig(
                 **shared,
@@ -83,18 +84,18 @@ def train(attempt: Attempt) -> Outcome:
             peft_config=lora_config(model, config),
         )
 
-    fitted = fit(attempt, config, checkpoints, build, smallest_batch=SMALLEST_BATCH)
-    stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, summary)
+    result = fit(attempt, config, checkpoints, build, smallest_batch=SMALLEST_BATCH)
+    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    return finish(attempt, config, result, tokenizer, summary)
 
 
 class EncodedKtoTrainer(KTOTrainer):
-    """Takes rows that are tokens already."""
+    """Takes rows that are tokens already: TRL would render and tokenize them once more."""
 
     def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: KTOConfig, *_: Any) -> Dataset:
         return dataset.map(
-            _with_neighbours,
+            _with_mismatched_answers,
             batched=True,
             batch_size=args.per_device_train_batch_size,
             load_from_cache_file=False,
@@ -102,8 +103,8 @@ class EncodedKtoTrainer(KTOTrainer):
         )
 
 
-def _with_neighbours(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
-    """Each prompt with the answer of the row before it."""
+def _with_mismatched_answers(batch: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Adds to each prompt the answer of the row before it, from which TRL estimates the KL divergence."""
     answers = batch["completion_ids"]
     return {"KL_completion_ids": [answers[-1], *answers[:-1]]}
 
@@ -122,7 +123,7 @@ def _rows(config: KtoConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
             continue
         try:
             prompt, completion = encoder.answer(row.prompt, row.completion, row.tools)
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.drop(str(error))
             continue
         room = config.max_length - len(prompt)

@@ -1,6 +1,7 @@
-"""Models and tokenizers: from safetensors only, without code of strangers."""
+"""Loads base models and tokenizers for training: from safetensors only, without a repository's own code."""
 
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,16 @@ from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
-from finery.trainers.data_state import refuse_changed_base
 from finery.trainers.errors import TrainingRefused, is_disk_full
+from finery.trainers.resume_checks import refuse_changed_base
 
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 SMALL_PARAMETERS = 50_000_000
-"""Below this, bf16 on a CPU costs more in casts than it saves in products (measured: 1.08 × the time of fp32)."""
+"""Smaller models train slower in bf16 than in fp32 on a CPU (measured: 1.08 × the time), by the casts."""
 
 
 def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
-    """A folder or hub id that loads as one plain model: built-ins are made, an earlier adapter is merged into its base.
+    """Returns a folder or hub id of a plain model: makes built-in models, and merges adapters into their base.
 
     Raises TrainingRefused, also for what this machine lacks.
     """
@@ -48,7 +49,7 @@ def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
 def _loadable_base(attempt: Attempt) -> str:
     model = attempt.spec.models[MODEL]
     if model in BUILTIN_MODELS:
-        return str(ensure_builtin(model, attempt.spec.models_cache, report=lambda label: _say(attempt, label)))
+        return str(ensure_builtin(model, attempt.spec.models_cache, report=partial(attempt.stage, "loading_model")))
     folder = Path(model)
     if not folder.is_absolute():
         return model
@@ -59,7 +60,7 @@ def _loadable_base(attempt: Attempt) -> str:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Raises TrainingRefused for a folder whose weights are not safetensors: unpickling runs what the file says."""
+    """Raises TrainingRefused for a folder without safetensors: unpickling runs whatever code the file holds."""
     weights = "adapter_model.safetensors" if is_adapter(folder) else "*.safetensors"
     if any(folder.glob(weights)):
         return
@@ -73,7 +74,10 @@ def refuse_pickles(folder: Path) -> None:
 
 
 def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerBase:
-    """With a chat template (this one, else its own, else the plain prompt style) and a padding token."""
+    """Returns the tokenizer with a padding token and a chat template: the given one, its own or a plain fallback.
+
+    Raises TrainingRefused.
+    """
     try:
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
@@ -81,7 +85,7 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
     if tokenizer.eos_token is None:
         raise TrainingRefused(f"the tokenizer of {base} names no end-of-text token, so no answer could be ended")
     if tokenizer.pad_token is None:
-        # Padding is masked by length, never by its id, so the end-of-text token is still learned.
+        # The collators mask padding by length, not by its id, so that the end-of-text token is still learned.
         tokenizer.pad_token = tokenizer.eos_token
     if chat_template is not None:
         tokenizer.chat_template = chat_template
@@ -91,7 +95,7 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
 
 
 def load_causal_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
-    """Raises TrainingRefused when there is no such model, or none in safetensors."""
+    """Returns the language model. Raises TrainingRefused when there is none, or none in safetensors."""
     try:
         return AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
     except OSError as error:
@@ -99,7 +103,7 @@ def load_causal_model(base: str, attempt: Attempt, config: TrainingConfig) -> Pr
 
 
 def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
-    """The base with one score in place of its vocabulary. Raises TrainingRefused as its sibling does."""
+    """Returns the base with a head of one score in place of its vocabulary. Raises TrainingRefused likewise."""
     try:
         return AutoModelForSequenceClassification.from_pretrained(
             base, num_labels=1, **_loading_options(base, attempt, config)
@@ -109,7 +113,7 @@ def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> Pr
 
 
 def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> bool:
-    """Raises TrainingRefused when the GPU is not there, or a precision was asked for that the device does not have."""
+    """Returns whether to compute in bf16. Raises TrainingRefused when the GPU is missing or lacks the precision."""
     on_gpu = bool(attempt.spec.gpus)
     if on_gpu and not torch.cuda.is_available():
         raise TrainingRefused("this run was given a GPU, but the installed torch sees none")
@@ -122,7 +126,7 @@ def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> boo
 
 
 def _not_loadable(base: str, error: OSError | ValueError) -> Exception:
-    """What `from_pretrained` says of a missing model is long, and advises what we refuse."""
+    """Returns the error to raise: of what `from_pretrained` says, the further lines advise what Finery refuses."""
     if is_disk_full(error):
         return error
     return TrainingRefused(f"the model {base} cannot be loaded: {str(error).splitlines()[0]}")
@@ -141,7 +145,7 @@ def _parameter_count(base: str) -> int:
 def _loading_options(base: str, attempt: Attempt, config: TrainingConfig) -> dict[str, Any]:
     options: dict[str, Any] = {"use_safetensors": True, "trust_remote_code": False, "dtype": torch.float32}
     if config.use_lora and (config.precision == "fp16" or computes_in_bf16(base, attempt, config)):
-        # The base is frozen, so it needs no fp32 copy; the adapter keeps fp32.
+        # A frozen base needs no fp32 weights; the adapter's stay in fp32.
         options["dtype"] = torch.float16 if config.precision == "fp16" else torch.bfloat16
     if config.load_in_4bit or config.load_in_8bit:
         options["quantization_config"] = _quantization(config)
@@ -162,7 +166,7 @@ def _quantization(config: TrainingConfig) -> Any:
 
 
 def _merged_base(attempt: Attempt, adapter: Path) -> Path:
-    """The adapter's base with the adapter merged in, kept in the run directory for the run's other attempts."""
+    """Returns the folder of the base with the adapter merged in, which the run's other attempts use again."""
     merged = merged_base(attempt.run)
     if merged.exists():
         return merged
@@ -187,7 +191,7 @@ def merged_base(run: RunDirectory) -> Path:
 
 
 def base_of_adapter(adapter: Path) -> str:
-    """Raises TrainingRefused when the base that the adapter names is gone, pickled, or another than it was."""
+    """Returns the adapter's base, a folder or hub id. Raises TrainingRefused when it is gone, pickled or another."""
     base = base_of(adapter)
     if base is None:
         raise TrainingRefused(f"the adapter {adapter} names no base in its {ADAPTER_CONFIG}")
@@ -199,7 +203,3 @@ def base_of_adapter(adapter: Path) -> str:
         raise TrainingRefused(f"the adapter {adapter} was trained on {base}, which is not there any more")
     refuse_pickles(Path(base))
     return base
-
-
-def _say(attempt: Attempt, label: str) -> None:
-    attempt.stage("loading_model", label)

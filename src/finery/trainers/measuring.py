@@ -1,4 +1,7 @@
-"""`python -m finery.trainers.measuring`: a request on stdin, on stdout what the trainer would make of the dataset."""
+"""`python -m finery.trainers.measuring`: measures a dataset in tokens, as the recipe's trainer would encode it.
+
+A MeasurementRequest is read from stdin; a Measurement or MeasurementRefused goes to stdout, both as JSON.
+"""
 
 import sys
 from array import array
@@ -26,16 +29,15 @@ from finery.trainers.builtin import ensure_builtin
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.loading import load_tokenizer
-from finery.trainers.rendering import TemplateRefused, Unmarkable
+from finery.trainers.rendering import RowNotEncodable, TemplateRefused
 
 PACKED_RATIO = 5
-"""So many times its size is what a gzipped or Parquet file is taken to hold."""
+"""How many times its size a gzipped or Parquet file is assumed to hold."""
 SHORTEST_TOLD = 4
-"""A reason that repeats a text of a row, if it is not shorter than this, is told without it."""
-
+"""A reason that repeats a row's text of at least so many characters is reported without it."""
 
 MEMORY_BYTES = 2 * 2**30
-"""Beside what the libraries take: a rendering has its own bound, and a row's tokens are small beside it."""
+"""Beside the libraries' memory; a rendering has a smaller bound of its own."""
 CPU_SECONDS = 300
 
 
@@ -47,6 +49,7 @@ def main() -> int:
 
 
 def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
+    """Measures, and turns every expected error into a MeasurementRefused."""
     try:
         return measure(request)
     except TemplateRefused as error:
@@ -60,8 +63,11 @@ def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
 
 
 def measure(request: MeasurementRequest) -> Measurement:
-    """Raises TrainingRefused for a model without a usable tokenizer, InfoRefused, UnreadableTable, OSError."""
-    encoder = Encoder(load_tokenizer(_tokenizer_folder(request), request.rules.chat_template))
+    """Measures. Raises TrainingRefused without a usable tokenizer, InfoRefused, UnreadableTable, OSError."""
+    is_builtin = request.model in BUILTIN_MODELS
+    # An adapter has a tokenizer of its own, so that its base need not be merged.
+    model = str(ensure_builtin(request.model, request.models_cache)) if is_builtin else request.model
+    encoder = Encoder(load_tokenizer(model, request.rules.chat_template))
     source = open_source(request.dataset, request.entry)
     counts = _Counts(request, stride=_stride(source.file, request.budget_bytes))
     reader = DatasetReader(source, request.examples)
@@ -81,7 +87,7 @@ def measure(request: MeasurementRequest) -> Measurement:
             continue
         try:
             pieces = list(_encode(encoder, request, example))
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.fail(row, _without_content(str(error), example))
             continue
         counts.add(pieces)
@@ -89,17 +95,17 @@ def measure(request: MeasurementRequest) -> Measurement:
 
 
 class Piece(NamedTuple):
-    """One sequence that would be learned from."""
+    """One sequence that would be trained on, with its sizes in tokens."""
 
     length: int
     kept: int
-    """What the cut leaves of it."""
+    """Tokens that `max_length` leaves of it."""
     trainable: int
-    """Those of them that are learned."""
+    """Kept tokens that are learned."""
 
 
 def _encode(encoder: Encoder, request: MeasurementRequest, example: Example) -> Iterator[Piece]:
-    """As the trainers' own `_rows` do it; a test holds them together. Raises Unmarkable."""
+    """Encodes a row as the trainers' `_rows` do, to which a test compares it. Raises RowNotEncodable."""
     longest, rules = request.max_length, request.rules
     match example:
         case Text():
@@ -118,7 +124,7 @@ def _encode(encoder: Encoder, request: MeasurementRequest, example: Example) -> 
             prompt, chosen = encoder.answer(example.prompt, example.chosen, example.tools)
             prompt_again, rejected = encoder.answer(example.prompt, example.rejected, example.tools)
             if rules.same_prompt and prompt != prompt_again:
-                raise Unmarkable("the chat template renders the prompt differently for its two answers")
+                raise RowNotEncodable("the chat template renders the prompt differently for its two answers")
             yield _compared(len(prompt), (chosen, rejected), longest)
         case Feedback():
             prompt, completion = encoder.answer(example.prompt, example.completion, example.tools)
@@ -151,7 +157,7 @@ class _Counts:
         self.invalid = self.idle = 0
 
     def is_due(self) -> bool:
-        """Whether the next row belongs to the sample."""
+        """Counts the next row, and returns whether it belongs to the sample."""
         self._rows += 1
         is_due = (self._rows - 1) % self._stride == 0
         self._due += is_due
@@ -163,7 +169,7 @@ class _Counts:
             self._failures.append(RowFailure(line=row.line, row=row.number, reason=reason))
 
     def add(self, pieces: Sequence[Piece]) -> None:
-        """The pieces of one row."""
+        """Counts the pieces of one row."""
         longest = self._request.max_length
         learned = [piece for piece in pieces if piece.trainable]
         lengths = [piece.length for piece in pieces]
@@ -213,14 +219,8 @@ def _lengths(ordered: Sequence[int]) -> TokenLengths:
     )
 
 
-def _tokenizer_folder(request: MeasurementRequest) -> str:
-    """An adapter has a tokenizer of its own, so that its base need not be merged."""
-    if request.model in BUILTIN_MODELS:
-        return str(ensure_builtin(request.model, request.models_cache))
-    return request.model
-
-
 def _stride(file: Path, budget: int) -> int:
+    """Returns n such that every nth row is about `budget` bytes in all."""
     with file.open("rb") as opened:
         is_packed = opened.read(4)[:2] == GZIP_MAGIC or file.suffix == ".parquet"
     size = file.stat().st_size * (PACKED_RATIO if is_packed else 1)
@@ -228,7 +228,7 @@ def _stride(file: Path, budget: int) -> int:
 
 
 def _without_content(reason: str, example: Example) -> str:
-    """A template's own words may repeat what it was given."""
+    """Cuts a reason that repeats a row's text, as a template's own error messages may."""
     texts = (text for text in example.texts() if isinstance(text, str))
     told = any(len(text) >= SHORTEST_TOLD and text in reason for text in texts)
     return reason.partition(":")[0] if told else reason

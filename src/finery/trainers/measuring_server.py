@@ -1,8 +1,8 @@
 """`python -m finery.trainers.measuring_server`: measures one dataset after another, each in a process forked for it.
 
-The libraries are imported once, and what a template or a tokenizer does in one process is gone with it. First comes a
-line `{"ready": true}`; then, for each line with `seconds` and a `request` on stdin, one on stdout with an `answer` or
-what has `failed`. The end of stdin is its own.
+The libraries are imported once, and whatever a template or tokenizer does ends with its process. The first line on
+stdout is `{"ready": true}`; then each line with `seconds` and a `request` on stdin is answered by a line with an
+`answer` or what has `failed`. The process ends at the end of stdin.
 """
 
 import gc
@@ -23,16 +23,17 @@ from finery.kit.one_shot_program import words_of_end
 from finery.trainers.measuring import MEMORY_BYTES, answer
 
 PRELOADED = (AutoTokenizer, PreTrainedTokenizerFast)
-"""Named, since transformers imports what a name stands for only when it is used."""
+"""Named here because transformers imports a module only when one of its names is used."""
 PIECE = 2**16
 
 
 def main() -> int:
+    # A child that collects garbage would otherwise write to, and so copy, every page of the imported libraries.
     gc.freeze()
-    _tell(ready=True)
+    _send(ready=True)
     for line in sys.stdin.buffer:
-        asked = json.loads(line)
-        _tell(**_in_child(MeasurementRequest.model_validate(asked["request"]), asked["seconds"]))
+        message = json.loads(line)
+        _send(**_in_child(MeasurementRequest.model_validate(message["request"]), message["seconds"]))
     return 0
 
 
@@ -43,7 +44,7 @@ def _in_child(request: MeasurementRequest, seconds: float) -> dict[str, Any]:
         _measure(request, sending, seconds)
     os.close(sending)
     try:
-        told, is_whole = _read(receiving, time.monotonic() + seconds)
+        reply, is_whole = _read(receiving, time.monotonic() + seconds)
     finally:
         os.close(receiving)
         os.kill(child, signal.SIGKILL)
@@ -52,35 +53,35 @@ def _in_child(request: MeasurementRequest, seconds: float) -> dict[str, Any]:
         return {"failed": f"it was not done after {seconds:g} seconds"}
     if code == -HANG_SIGNAL:
         return {"answer": MeasurementRefused(refused=ENDLESS_TEMPLATE, would_fail=True).model_dump()}
-    # One that has answered may have been killed on its way out.
-    return json.loads(told) if told else {"failed": words_of_end(code)}
+    # A child that has answered may still have been killed above before it exited: its reply counts.
+    return json.loads(reply) if reply else {"failed": words_of_end(code)}
 
 
 def _measure(request: MeasurementRequest, sending: int, seconds: float) -> None:
-    """In the child, which ends here."""
+    """Measures in the child process, and ends it."""
     try:
         confine(memory_bytes=MEMORY_BYTES, cpu_seconds=int(seconds) + 1)
-        told: dict[str, Any] = {"answer": answer(request).model_dump(mode="json")}
-    except Exception as error:  # noqa: BLE001 - the process's edge: what was wrong has to be told by name
-        told = {"failed": f"{type(error).__name__}: {error}"[:500]}
+        reply: dict[str, Any] = {"answer": answer(request).model_dump(mode="json")}
+    except Exception as error:  # noqa: BLE001 - the process's edge: the error goes into the reply
+        reply = {"failed": f"{type(error).__name__}: {error}"[:500]}
     with os.fdopen(sending, "wb") as pipe:
-        pipe.write(json.dumps(told).encode())
+        pipe.write(json.dumps(reply).encode())
     os._exit(0)
 
 
 def _read(receiving: int, deadline: float) -> tuple[bytes, bool]:
-    """What came, and whether that was all before the deadline."""
-    told = b""
+    """Returns what was read, and whether the end came before the deadline."""
+    reply = b""
     while select.select([receiving], [], [], max(0.0, deadline - time.monotonic()))[0]:
         piece = os.read(receiving, PIECE)
         if not piece:
-            return told, True
-        told += piece
-    return told, False
+            return reply, True
+        reply += piece
+    return reply, False
 
 
-def _tell(**told: Any) -> None:
-    sys.stdout.buffer.write(json.dumps(told).encode() + b"\n")
+def _send(**reply: Any) -> None:
+    sys.stdout.buffer.write(json.dumps(reply).encode() + b"\n")
     sys.stdout.buffer.flush()
 
 

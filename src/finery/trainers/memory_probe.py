@@ -1,8 +1,8 @@
-"""The probe: one step on the longest rows before a training begins, so that memory runs out at once or not at all."""
+"""Probes memory by one step on the longest rows before the training, so that it runs out at once or not at all."""
 
 import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,20 +20,21 @@ from finery.trainers.arguments import BatchShape
 from finery.trainers.attempt import Attempt
 
 MOST_LOOKED_AT = 50_000
-"""Rows among which the longest are looked for."""
+"""Only so many rows are searched for the longest."""
 CLEAR_REFERENCES = Path("/proc/self/clear_refs")
 RESET_PEAK = "5"
+"""Resets VmHWM (Linux, proc_pid_clear_refs(5))."""
 
 
 def is_probed(attempt: Attempt, config: TrainingConfig) -> bool:
-    """Where a model answers itself, what it needs depends on how long that becomes: no first step tells."""
+    """Returns whether to probe. Where the model generates answers, their length decides, and no first step shows it."""
     if RECIPES[attempt.spec.recipe].footprint(config).answer_length:
         return False
     return config.probe == "on" or (config.probe == "auto" and bool(attempt.spec.gpus))
 
 
 class ProbeCallback(TrainerCallback):
-    """Runs when all is in place but the optimizer's state; leaves model, figures and random numbers as they were."""
+    """Runs one step before the first, and leaves weights, metrics and random state as they were."""
 
     def __init__(self, attempt: Attempt, config: TrainingConfig, trainer: Trainer, shape: BatchShape) -> None:
         self._attempt = attempt
@@ -42,15 +43,15 @@ class ProbeCallback(TrainerCallback):
         self._shape = shape
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Raises what running out of memory raises."""
+        """Raises whatever error a lack of memory raises."""
         size = self._shape.size
         self._attempt.reporter.stage("probing", f"trying a batch of {size} of the longest rows")
         rows = longest_rows(self._trainer.train_dataset, size)
         batch = self._trainer.data_collator([self._trainer.train_dataset[row] for row in rows])
-        # Otherwise set at the beginning of each step.
+        # Trainer sets this at the beginning of each step, and training_step reads it.
         self._trainer.current_gradient_accumulation_steps = self._shape.accumulation
-        meter = Meter(args.device)
-        with _unchanged(self._trainer), _room_for(self._trainer, self._config.optimizer):
+        meter = PeakMemory(args.device)
+        with _preserved_state(self._trainer), _optimizer_memory(self._trainer, self._config.optimizer):
             self._trainer.training_step(self._trainer.model_wrapped, batch)
             peak = meter.peak()
         total = meter.total()
@@ -65,19 +66,17 @@ class ProbeCallback(TrainerCallback):
         )
 
 
-class Meter:
-    """The most memory in use since it was made: a GPU's tensors, or what is resident of this process."""
+class PeakMemory:
+    """Measures the peak memory in bytes since it was made: a GPU's tensors, or this process's resident memory."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
             return
-        try:
+        # Where this is forbidden, the peak since the process began is an upper bound.
+        with suppress(OSError):
             CLEAR_REFERENCES.write_text(RESET_PEAK)
-        except OSError:
-            # The most since the process began is no less than what is asked for.
-            return
 
     def peak(self) -> int:
         if self._device.type == "cuda":
@@ -94,22 +93,20 @@ class Meter:
 
 
 def longest_rows(rows: Dataset, count: int) -> list[int]:
-    """Their indexes."""
+    """Returns the indexes of the rows with the most tokens, the longest first."""
     lengths: list[int] = []
     for batch in rows.with_format("arrow").iter(1000):
-        lists = [column for column in batch.columns if _is_list(column.type)]
+        kinds = pyarrow.types
+        lists = [each for each in batch.columns if kinds.is_list(each.type) or kinds.is_large_list(each.type)]
         lengths += np.sum([compute.list_value_length(column).to_numpy() for column in lists], axis=0).tolist()
         if len(lengths) >= MOST_LOOKED_AT:
             break
     return sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True)[:count]
 
 
-def _is_list(type: pyarrow.DataType) -> bool:
-    return bool(pyarrow.types.is_list(type) or pyarrow.types.is_large_list(type))
-
-
 @contextmanager
-def _unchanged(trainer: Trainer) -> Iterator[None]:
+def _preserved_state(trainer: Trainer) -> Iterator[None]:
+    """Restores random state, gradients and TRL's counters at the end."""
     devices = [trainer.args.device] if trainer.args.device.type == "cuda" else []
     tokens = trainer._total_train_tokens
     try:
@@ -122,11 +119,11 @@ def _unchanged(trainer: Trainer) -> Iterator[None]:
 
 
 @contextmanager
-def _room_for(trainer: Trainer, optimizer: str) -> Iterator[None]:
-    """What the optimizer will take at its first step; after a resume it has it already."""
+def _optimizer_memory(trainer: Trainer, optimizer: str) -> Iterator[None]:
+    """Holds the memory that the optimizer will take at its first step; after a resume it has it already."""
     taken = bool(trainer.optimizer.state)
     size = 0 if taken else optimizer_bytes(optimizer, trainer.get_num_trainable_parameters())
-    # Written to, since memory that was never touched is not taken yet.
+    # The kernel gives memory only when it is first written to.
     room = torch.empty(size, dtype=torch.uint8, device=trainer.args.device).fill_(1)
     try:
         yield

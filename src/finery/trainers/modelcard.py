@@ -1,4 +1,4 @@
-"""The README.md of a finished model: from what, with what, how well."""
+"""Writes a finished model's README.md: its base, data, metrics and settings, with the hub's front matter."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ def model_card(attempt: Attempt, config: TrainingConfig, metrics: dict[str, floa
     }
     lines = [
         "---",
-        # JSON is YAML, and quotes what must be quoted.
+        # The front matter is YAML, of which JSON is a part that quotes what must be quoted.
         *(f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in front.items()),
         "---",
         "",
@@ -49,11 +49,6 @@ def _table(values: dict[str, Any]) -> list[str]:
 
 
 def _cell(value: Any) -> str:
-    text = (
-        f"{value:.6g}"
-        if isinstance(value, float)
-        else value
-        if isinstance(value, str)
-        else json.dumps(value, ensure_ascii=False)
-    )
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = f"{value:.6g}" if isinstance(value, float) else text
     return text.replace("|", "\\|").replace("\n", " ")

@@ -1,4 +1,4 @@
-"""A run on several GPUs: torchrun with one process for each, minded so that it ends like any other run."""
+"""Runs a training on several GPUs by torchrun, with one process per GPU."""
 
 import signal
 import subprocess
@@ -11,14 +11,14 @@ from finery.kit.files import read_json
 from finery.trainers.attempt import Attempt
 
 
-def carry_out_on_several(attempt: Attempt) -> Outcome:
-    """The outcome of the first rank; when that has none (another one died), what torchrun's end says.
+def run_with_torchrun(attempt: Attempt) -> Outcome:
+    """Returns rank 0's outcome, or an error by torchrun's exit code when rank 0 wrote none because another one died.
 
     SIGTERM becomes a request to pause: torchrun itself would end with an error, however well its processes ended.
     """
     signal.signal(signal.SIGTERM, lambda *_: (attempt.run.control / CONTROL_PAUSE).touch())
     while True:
-        shape_before = read_json(attempt.batch_file)
+        batch_before = read_json(attempt.run.batch)
         attempt.directory.outcome.unlink(missing_ok=True)
         code = subprocess.call(
             [
@@ -26,11 +26,11 @@ def carry_out_on_several(attempt: Attempt) -> Outcome:
                 *(f"--nproc-per-node={len(attempt.spec.gpus)}", "-m", "finery.trainers", str(attempt.run.path)),
             ]
         )
-        told = read_json(attempt.directory.outcome)
-        outcome = Outcome.model_validate(told) if told is not None else None
-        good = outcome is not None and outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED)
-        if not good and read_json(attempt.batch_file) != shape_before:
-            # One ran out of memory and noted a smaller batch: all begin again with that.
+        written = read_json(attempt.directory.outcome)
+        outcome = Outcome.model_validate(written) if written is not None else None
+        is_good = outcome is not None and outcome.reason in (Reason.COMPLETED, Reason.STOPPED, Reason.PAUSED)
+        if not is_good and read_json(attempt.run.batch) != batch_before:
+            # A rank ran out of memory and recorded a smaller batch, with which all begin again.
             continue
         if outcome is not None:
             return outcome

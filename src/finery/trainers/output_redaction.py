@@ -1,6 +1,6 @@
-"""Secrets kept out of what a trainer says: its events and messages, and what Python prints in its process.
+"""Redacts secrets from what Python prints in a trainer's process.
 
-What native code or a program of the user's writes to the log goes past it.
+What native code or a user's program writes to the log is not redacted.
 """
 
 import io
@@ -18,15 +18,15 @@ LONGEST_LINE = 1 << 16
 
 
 def redactor_of_environment(names: Iterable[str]) -> Redactor:
-    """Hides what the variables `names` hold here, and the credentials of hub and trackers."""
+    """Returns a redactor of the values of the variables `names` and of the hub's and trackers' credentials."""
     return Redactor(os.environ[name] for name in {*names, *CREDENTIALS} if name in os.environ)
 
 
 def redact_output(redact: Redactor) -> None:
-    """From now on, on standard output and error, also for the loggers that write there already."""
+    """Redacts standard output and error from now on, also for the loggers that write there already."""
     streams = {
-        id(stream): concealed
-        for pair, concealed in (
+        id(stream): redacting
+        for pair, redacting in (
             ((sys.stdout, sys.__stdout__), _redacted(sys.stdout, redact)),
             ((sys.stderr, sys.__stderr__), _redacted(sys.stderr, redact)),
         )
@@ -39,7 +39,7 @@ def redact_output(redact: Redactor) -> None:
 
 
 class RedactingStream(io.TextIOBase):
-    """Passes whole lines on, redacted; an unfinished one when it is flushed, or longer than LONGEST_LINE."""
+    """Passes on redacted lines: whole ones, and unfinished ones when flushed or longer than LONGEST_LINE."""
 
     def __init__(self, stream: TextIO, redact: Redactor) -> None:
         self._stream = stream
@@ -83,7 +83,7 @@ class RedactingStream(io.TextIOBase):
 
 
 class _Unfinished(threading.local):
-    """Of each thread its own, so that two lines that are written at once stay two."""
+    """Each thread has its own unfinished line, so that lines written at once are not mixed."""
 
     line = ""
 

@@ -1,4 +1,4 @@
-"""The check after a training: does the saved model say, served, what it said in memory?"""
+"""The parity check: compares what the saved model generates when served with what it generated in memory."""
 
 import os
 import subprocess
@@ -15,52 +15,56 @@ from finery.contracts.parity import TOKENS, Comparison, Completion, Entry, Preci
 from finery.kit.files import write_atomically
 from finery.trainers.attempt import Attempt
 from finery.trainers.rendering import prompts_of
-from finery.trainers.sampling import go_on
+from finery.trainers.sampling import generate_greedily
 
 ENGINE = "finery.engines.transformers.parity"
 LIMIT_SECONDS = 1800.0
-"""For the engine to load the model and to answer."""
+"""The limit for the engine to load the models and to generate."""
 
 
-class Unchecked(Exception):
-    """The engine did not answer; the message says why."""
+class ParityCheckFailed(Exception):
+    """The engine gave no completions; the message says why."""
 
 
-def note(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, beginnings: Sequence[Prompt]) -> Record:
-    """What the model in memory says. Those that its template refuses, or that fill its context, are left out."""
+def record_completions(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, parity_prompts: Sequence[Prompt]
+) -> Record:
+    """Returns the completions of the model in memory, without prompts that its template refuses or its context lacks
+    room for."""
     context = context_length(model.config.get_text_config().to_dict()) or sys.maxsize
     entries = []
-    for asked in beginnings:
-        prompt = _prompt(prompts_of(tokenizer), asked)
+    for asked in parity_prompts:
+        prompt = _tokenize(prompts_of(tokenizer), asked)
         if not 0 < len(prompt) < context - TOKENS:
             continue
-        made = go_on(model, tokenizer, prompt, TOKENS)
-        entries.append(Entry(asked=asked, said=Completion(prompt=prompt, tokens=made.tokens, logprobs=made.logprobs)))
+        generation = generate_greedily(model, tokenizer, prompt, TOKENS)
+        said = Completion(prompt=prompt, tokens=generation.tokens, logprobs=generation.logprobs)
+        entries.append(Entry(asked=asked, said=said))
     precision: Precision = str(model.dtype).removeprefix("torch.")  # type: ignore[assignment]
     return Record(precision=precision, entries=entries)
 
 
-def check(attempt: Attempt, record: Record, folders: Sequence[Path]) -> dict[str, float]:
-    """Figures for the run. What is wrong is told, and fails nothing: the model is as it is."""
+def check_parity(attempt: Attempt, record: Record, folders: Sequence[Path]) -> dict[str, float]:
+    """Returns metrics for the run. A difference is reported, but does not fail the run: the model is saved."""
     if not record.entries:
         attempt.reporter.notice("parity", "no row begins with a prompt that could be compared", level="info")
         return {}
     attempt.reporter.stage("checking", "asking the saved model what the one in memory was asked")
     try:
         compared = [compare(record, served) for served in _serve(attempt, record, folders)]
-    except Unchecked as error:
+    except ParityCheckFailed as error:
         attempt.reporter.notice("parity", f"the saved model could not be asked: {error}")
         return {}
-    for folder, one in zip(folders, compared, strict=True):
-        _tell(attempt, folder, one)
+    for folder, comparison in zip(folders, compared, strict=True):
+        _report(attempt, folder, comparison)
     return {
-        "parity_max_logprob_difference": max(one.max_logprob_difference for one in compared),
-        "parity_tokens_equal": min(one.tokens_equal for one in compared),
+        "parity_max_logprob_difference": max(comparison.max_logprob_difference for comparison in compared),
+        "parity_tokens_equal": min(comparison.tokens_equal for comparison in compared),
     }
 
 
-def release(trainer: Trainer) -> None:
-    """Give back the memory of models and optimizer, whoever still refers to them: the engine needs as much."""
+def free_memory(trainer: Trainer) -> None:
+    """Frees the memory of models and optimizer, whoever still refers to them: the engine needs as much."""
     for model in trainer.accelerator._models:
         model.to_empty(device="meta")
     if trainer.optimizer is not None:
@@ -68,7 +72,8 @@ def release(trainer: Trainer) -> None:
     trainer.accelerator.free_memory()
 
 
-def _prompt(prompts: ChatPrompts, asked: Prompt) -> list[int]:
+def _tokenize(prompts: ChatPrompts, asked: Prompt) -> list[int]:
+    """Returns a prompt's tokens; none where the template refuses it."""
     if not asked.messages:
         return prompts.plain(asked.text)
     try:
@@ -78,7 +83,7 @@ def _prompt(prompts: ChatPrompts, asked: Prompt) -> list[int]:
 
 
 def _serve(attempt: Attempt, record: Record, folders: Sequence[Path]) -> list[Served]:
-    """In a process of its own: trainers and engines do not know each other. Raises Unchecked."""
+    """Serves each folder's model in a process of its own, since trainers import no engine. Raises ParityCheckFailed."""
     file = attempt.directory.path / "parity.json"
     write_atomically(file, record.model_dump_json().encode())
     try:
@@ -93,19 +98,19 @@ def _serve(attempt: Attempt, record: Record, folders: Sequence[Path]) -> list[Se
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise Unchecked(str(error)) from error
+        raise ParityCheckFailed(str(error)) from error
     finally:
         file.unlink(missing_ok=True)
     if answer.returncode != 0:
         last = answer.stderr.strip().splitlines()[-1:] or [f"exit code {answer.returncode}"]
-        raise Unchecked(last[0])
+        raise ParityCheckFailed(last[0])
     try:
         return [Served.model_validate_json(line) for line in answer.stdout.splitlines()[-len(folders) :]]
     except ValidationError as error:
-        raise Unchecked("its answer was not understood") from error
+        raise ParityCheckFailed("its answer was not understood") from error
 
 
-def _tell(attempt: Attempt, folder: Path, compared: Comparison) -> None:
+def _report(attempt: Attempt, folder: Path, compared: Comparison) -> None:
     if compared.is_same:
         words = ", served, says what it said in memory"
     elif not compared.prompts_equal:

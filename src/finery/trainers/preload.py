@@ -1,7 +1,7 @@
-"""For the warm parent: imports what the recipes need, and does nothing else.
+"""Imports the libraries of the recipes, for the warm parent process from which trainers are forked.
 
-No tensor, tokenizer, CUDA call or thread pool may come to life here: the parent forks, and only a process
-that has merely imported can be forked from without harm.
+No tensor, tokenizer, CUDA call or thread pool may be made here: threads and device contexts do not survive a fork,
+so that only a process that has merely imported can be forked safely.
 """
 
 import importlib
@@ -12,7 +12,7 @@ from finery.contracts.recipes import RECIPES
 from finery.trainers.registry import module_of
 
 __all__ = ["LlamaForCausalLM"]
-"""Imported by name only, and by no trainer: the built-in models are of it, and many others."""
+"""No trainer imports it: transformers finds architectures by name, and the built-in models are Llamas."""
 
 for recipe in RECIPES.values():
     if recipe.warm_start:

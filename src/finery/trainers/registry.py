@@ -1,4 +1,4 @@
-"""Which recipe a run is of, and which function carries it out. Its libraries are imported when it is chosen."""
+"""Finds a run's recipe and its trainer function, whose libraries are imported only then."""
 
 import importlib
 import pkgutil
@@ -13,7 +13,7 @@ from finery.trainers.attempt import Attempt
 
 def recipe_of(spec: RunSpec) -> Recipe:
     if spec.recipe not in RECIPES:
-        # One that is no part of Finery is registered where its trainer is.
+        # A recipe from outside Finery is registered by the module of its trainer.
         importlib.import_module(module_of(spec.trainer))
     return RECIPES[spec.recipe]
 

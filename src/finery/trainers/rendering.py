@@ -1,4 +1,4 @@
-"""From messages to text, with the places that are learned marked in it."""
+"""Renders conversations by the chat template, and finds the spans of text that are learned."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -22,21 +22,21 @@ from finery.trainers.errors import TrainingRefused
 
 MEMORY_BYTES = 2**30
 CPU_SECONDS = 5.0
-"""Of one rendering, which ordinarily takes a ten-thousandth of that."""
+"""The limit of one rendering, which ordinarily takes a ten-thousandth of it."""
 OPENED = re.compile(r"(<[A-Za-z_|]+>)\s*$")
 GENERATION = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
-class Unmarkable(ValueError):
-    """The template renders this conversation in a way in which the learned parts cannot be found exactly."""
+class RowNotEncodable(ValueError):
+    """The row cannot be learned exactly: the template refuses it, or hides where its answers begin and end."""
 
 
-class RefusedByTemplate(Unmarkable):
+class RowRefusedByTemplate(RowNotEncodable):
     """The template refuses the messages, or leaves out a part of them."""
 
 
 class TemplateRefused(TrainingRefused):
-    """The chat template fails on the bounds of a rendering, and so would with every row."""
+    """The chat template exceeds the bounds of a rendering, as it would with every row."""
 
 
 def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
@@ -56,35 +56,34 @@ class Renderer:
     def text(
         self, messages: Sequence[Mapping[str, Any]], tools: list[dict[str, Any]] | None, *, prompt: bool = False
     ) -> str:
-        """`prompt`: end with what precedes an answer. Raises Unmarkable when the template refuses the messages, and
-        TemplateRefused.
-        """
+        """Returns the text; `prompt` ends it with what precedes an answer. Raises RowNotEncodable, TemplateRefused."""
         try:
             return self._prompts.text(messages, tools, prompt=prompt)
         except NotRenderable as error:
-            raise _unmarkable(error) from error
+            raise _not_encodable(error) from error
 
     def learned(self, row: Conversation) -> tuple[str, list[Span]]:
-        """The text of a conversation and the spans of its learned turns. Raises Unmarkable, TemplateRefused."""
+        """Returns the text and the spans of its learned turns. Raises RowNotEncodable, TemplateRefused."""
         if self.has_marks(row.tools):
             return self._by_marks(row)
         return self._by_prefixes(row)
 
     def _by_marks(self, row: Conversation) -> tuple[str, list[Span]]:
+        """Finds the spans by the template's own `{% generation %}` marks."""
         try:
             text, spans = self._prompts.marked([message.as_dict() for message in row.messages], row.tools)
         except NotRenderable as error:
-            raise _unmarkable(error) from error
+            raise _not_encodable(error) from error
         are_learned = [trains for role, trains in zip(row.roles, row.trains, strict=True) if role == "assistant"]
         if len(spans) != len(are_learned):
-            raise Unmarkable("the chat template marks another number of answers than there are")
+            raise RowNotEncodable("the chat template marks another number of answers than there are")
         return text, [span for span, is_learned in zip(spans, are_learned, strict=True) if is_learned]
 
     def _by_prefixes(self, row: Conversation) -> tuple[str, list[Span]]:
-        """A turn is what its rendering adds to the prompt before it.
+        """Finds a turn's span as what its rendering adds to the prompt before it.
 
-        Some templates rewrite earlier turns (they drop the reasoning of all answers but the last). What precedes an
-        answer is then not what the model was asked with, and the turn cannot be learned.
+        Some templates rewrite earlier turns (they drop the reasoning of all answers but the last). The text before an
+        answer is then not the prompt that a served model would get, and the turn cannot be learned.
         """
         messages = [message.as_dict() for message in row.messages]
         text = self.text(messages, row.tools)
@@ -96,13 +95,13 @@ class Renderer:
             after = self.text(messages[: index + 1], row.tools)
             if not text.startswith(before) or not text.startswith(after.rstrip()):
                 reason = "the chat template renders earlier turns anew, so an answer's place is not certain"
-                raise Unmarkable(opened_reasoning(before, text) or reason)
+                raise RowNotEncodable(opened_reasoning(before, text) or reason)
             spans.append((len(before), len(after) if text.startswith(after) else len(after.rstrip())))
         return text, spans
 
 
 def opened_reasoning(asked: str, text: str) -> str | None:
-    """Why an answer's place is not found where the template has the model asked with its reasoning begun."""
+    """Returns why an answer's span is not found where the template ends a prompt with the reasoning's opening tag."""
     opened = OPENED.search(asked)
     if opened is None or not text.startswith(asked[: opened.start()]):
         return None
@@ -112,8 +111,8 @@ def opened_reasoning(asked: str, text: str) -> str | None:
     )
 
 
-def _unmarkable(error: NotRenderable) -> Unmarkable | TemplateRefused:
+def _not_encodable(error: NotRenderable) -> RowNotEncodable | TemplateRefused:
     if isinstance(error, TemplateOutOfBounds):
         return TemplateRefused(f"{error}; {OTHER_TEMPLATE}")
     remedy = "; name one that writes them as chat_template" if isinstance(error, CallsLeftOut) else ""
-    return RefusedByTemplate(f"{error}{remedy}")
+    return RowRefusedByTemplate(f"{error}{remedy}")

@@ -1,4 +1,4 @@
-"""What a trainer tells: lines of events.jsonl for the server, and a readable log for people."""
+"""The Reporter: appends a trainer's events to events.jsonl for the server, and prints a readable log."""
 
 import math
 import os
@@ -12,9 +12,9 @@ from finery.kit.redaction import NOTHING, Redactor
 
 
 class Reporter:
-    """Appends events and prints the log; a silent one (the other ranks of several GPUs) does neither.
+    """Appends events and prints the log; a silent one (of any rank but 0) does neither.
 
-    Every event is one write() to a file opened for appending, so that a reader sees whole lines.
+    Each event is one write() to a file opened with O_APPEND, so that a reader sees whole lines.
     """
 
     def __init__(self, events: Path, *, silent: bool = False, redact: Redactor = NOTHING) -> None:
@@ -25,19 +25,19 @@ class Reporter:
         )
 
     def event(self, data: EventData) -> None:
-        """Raises OSError when the disk is full."""
+        """Appends an event. Raises OSError when the disk is full."""
         if self._silent:
             return
-        told = data.as_json()
+        fields = data.as_json()
         if self._redact:
-            told = self._redact.within(told)
-        # Not a number is not JSON: pydantic writes such a figure as null.
-        line = TrainerEvent(type=data.event_type, at=time.time(), data=told).model_dump_json().encode() + b"\n"
+            fields = self._redact.within(fields)
+        # JSON has no NaN: pydantic writes such a metric as null.
+        line = TrainerEvent(type=data.event_type, at=time.time(), data=fields).model_dump_json().encode() + b"\n"
         if os.write(self._descriptor, line) != len(line):
             raise OSError(28, "No space left on device", "events.jsonl")
 
     def sync(self) -> None:
-        """Have the disk hold every event that was told so far."""
+        """Makes the disk hold every event so far."""
         if not self._silent:
             os.fsync(self._descriptor)
 
@@ -54,7 +54,7 @@ class Reporter:
             print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stdout, flush=True)
 
 
-FIGURE_NAMES = {
+METRIC_NAMES = {
     "mean_token_accuracy": "token_accuracy",
     "num_tokens": "tokens",
     "rewards_margins": "rewards_margin",
@@ -65,17 +65,17 @@ FIGURE_NAMES = {
     "completions_clipped_ratio": "completions_cut",
     "frac_reward_zero_std": "prompts_without_signal",
 }
-"""TRL's word → ours."""
+"""TRL's name of a metric → ours."""
 
 
 def metrics_of(logs: dict[str, float], *, prefix: str = "") -> dict[str, float]:
-    """A trainer's log line under our names: `eval_rewards/margins` → `rewards_margin` for the prefix `eval_`."""
+    """Returns TRL's metrics under our names: `eval_rewards/margins` → `rewards_margin` for the prefix `eval_`."""
     metrics = {}
     for name, value in logs.items():
         if not name.startswith(prefix):
             continue
         plain = name.removeprefix(prefix).replace("/", "_")
-        metrics[FIGURE_NAMES.get(plain, plain)] = value
+        metrics[METRIC_NAMES.get(plain, plain)] = value
     return metrics
 
 

@@ -1,4 +1,4 @@
-"""A reward model from preference rows: one score per answer."""
+"""Trainer of the recipe `reward`: a reward model, which gives one score per answer, from preference rows."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -61,7 +61,7 @@ def train(attempt: Attempt) -> Outcome:
     bf16 = computes_in_bf16(base, attempt, config)
 
     def build(shape: BatchShape) -> RewardTrainer:
-        # The score's weights are new and random: the same ones must come back after a resume.
+        # The score's head is new and random: a resumed run must begin with the same one.
         torch.manual_seed(config.seed)
         model = load_reward_model(base, attempt, config)
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
@@ -74,9 +74,9 @@ def train(attempt: Attempt) -> Outcome:
             peft_config=lora_config(model, config, TaskType.SEQ_CLS),
         )
 
-    fitted = fit(attempt, config, checkpoints, build)
+    result = fit(attempt, config, checkpoints, build)
     summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), frozenset())
-    return finish(attempt, config, fitted, tokenizer, summary)
+    return finish(attempt, config, result, tokenizer, summary)
 
 
 def _encode(attempt: Attempt, config: RewardConfig, encoder: Encoder, data: Data) -> Dataset:
@@ -94,7 +94,7 @@ def _rows(config: RewardConfig, encoder: Encoder, data: Data, counts: RowCounts)
         try:
             prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
             _, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.drop(str(error))
             continue
         room = config.max_length - len(prompt)

@@ -1,7 +1,8 @@
-"""Encoded rows on disk, and the account of those that were left out."""
+"""Writes encoded rows to disk, reports those that were left out, and splits off evaluation rows."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,22 +21,22 @@ CUT_AWAY = "prompt fills max_length"
 
 @dataclass(frozen=True)
 class Data:
-    """What a run reads rows from."""
+    """The dataset that rows are read from."""
 
     name: str
     path: Path
     entry: str | None = None
-    """Which of the data sets that the path's dataset_info.json describes."""
+    """The name of a dataset in the path's dataset_info.json."""
 
 
 @dataclass
 class RowCounts:
-    """What became of the rows of a file."""
+    """Counts what became of a dataset's rows."""
 
     kept: int = 0
     truncated: int = 0
     dropped: dict[str, int] = field(default_factory=dict)
-    """Why → how many."""
+    """Reason → number of rows."""
 
     def drop(self, why: str) -> None:
         self.dropped[why] = self.dropped.get(why, 0) + 1
@@ -52,19 +53,20 @@ def evaluation_data(attempt: Attempt) -> Data | None:
 
 
 def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType], rows: Iterable[Encoded]) -> Dataset:
-    """Rows as a memory-mapped file in the run directory, so that a dataset need not fit in memory."""
+    """Writes rows to a file in the run's folder and maps it into memory, so that a dataset need not fit there."""
     attempt.encoded.mkdir(exist_ok=True)
     path = attempt.encoded / f"{name}-{attempt.rank}.arrow"
     arrow = pyarrow.schema(list(schema.items()))
     with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, arrow) as writer:
-        for batch in _batches(rows):
+        remaining = iter(rows)
+        while batch := list(islice(remaining, BATCH_ROWS)):
             columns = [pyarrow.array([row[column] for row in batch], type) for column, type in schema.items()]
             writer.write_batch(pyarrow.record_batch(columns, schema=arrow))
     return Dataset.from_file(str(path))
 
 
 def account_for(attempt: Attempt, counts: RowCounts, path: Path) -> None:
-    """Tell what was left out. Raises TrainingRefused when nothing remains."""
+    """Reports what was left out or cut. Raises TrainingRefused when no row remains."""
     name = path.name
     reasons = ", ".join(f"{count} × {why}" for why, count in counts.dropped.items())
     dropped = sum(counts.dropped.values())
@@ -81,7 +83,10 @@ def account_for(attempt: Attempt, counts: RowCounts, path: Path) -> None:
 
 
 def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | None]:
-    """The rows to train on and, for a share above 0, those held out; the same for the same seed."""
+    """Returns the training rows and, for a share above 0, the evaluation rows. A seed always gives the same split.
+
+    Raises TrainingRefused when no row would be left to train on.
+    """
     if share == 0.0:
         return rows, None
     held_out = max(1, round(len(rows) * share))
@@ -90,14 +95,3 @@ def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | No
     order = list(range(len(rows)))
     np.random.default_rng(seed).shuffle(order)
     return rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))
-
-
-def _batches(rows: Iterable[Encoded]) -> Iterator[list[Encoded]]:
-    batch: list[Encoded] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == BATCH_ROWS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -1,4 +1,4 @@
-"""What the model says to a few prompts while it learns: greedy, so that progress can be compared."""
+"""Generates greedily: samples for `sample_prompts` during a training, and completions for the parity check."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,13 +23,16 @@ from finery.trainers.rendering import prompts_of
 
 
 @dataclass(frozen=True)
-class Continued:
+class Generation:
     tokens: list[int]
-    """An end token included."""
+    """The generated tokens, an end token included."""
     logprobs: list[float]
+    """Each token's natural log-probability."""
 
 
 class SampleCallback(TrainerCallback):
+    """Reports the model's answers to `sample_prompts` at each evaluation and at the end."""
+
     def __init__(self, attempt: Attempt, config: TrainingConfig, tokenizer: PreTrainedTokenizerBase) -> None:
         self._attempt = attempt
         self._config = config
@@ -37,17 +40,19 @@ class SampleCallback(TrainerCallback):
         self._prompts = prompts_of(tokenizer)
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **ctx: Any) -> None:
-        self._answer(state.global_step, ctx["model"])
+        self._report(state.global_step, ctx["model"])
 
     def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **ctx: Any) -> None:
-        self._answer(state.global_step, ctx["model"])
+        self._report(state.global_step, ctx["model"])
 
-    def _answer(self, step: int, model: PreTrainedModel) -> None:
+    def _report(self, step: int, model: PreTrainedModel) -> None:
         if not self._attempt.is_main:
             return
         for prompt in self._config.sample_prompts:
-            said = go_on(model, self._tokenizer, self._tokens(prompt), self._config.sample_max_new_tokens)
-            text = str(self._tokenizer.decode(said.tokens, skip_special_tokens=True))
+            generation = generate_greedily(
+                model, self._tokenizer, self._tokens(prompt), self._config.sample_max_new_tokens
+            )
+            text = str(self._tokenizer.decode(generation.tokens, skip_special_tokens=True))
             self._attempt.reporter.event(SampleData(step=step, prompt=prompt, text=text))
             self._attempt.reporter.log(f"sample at step {step}: {prompt!r} → {text!r}")
 
@@ -58,10 +63,13 @@ class SampleCallback(TrainerCallback):
 
 
 @torch.no_grad()
-def go_on(
+def generate_greedily(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompt: list[int], max_new_tokens: int
-) -> Continued:
-    """Greedily, until what ends an answer where the model is served; none of the model's own settings changes it."""
+) -> Generation:
+    """Generates up to a token that would end the answer when served, whatever the model's own generation settings are.
+
+    Greedy, so that samples of different steps can be compared.
+    """
     ends = end_tokens(model.generation_config.eos_token_id, tokenizer.eos_token_id)
     greedy = GenerationConfig(
         max_new_tokens=max_new_tokens,
@@ -76,10 +84,10 @@ def go_on(
     ids = torch.tensor([prompt], device=model.device)
     training = model.training
     model.eval()
-    made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=greedy)
+    output = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), generation_config=greedy)
     model.train(training)
-    tokens = made.sequences[0, len(prompt) :].tolist()
+    tokens = output.sequences[0, len(prompt) :].tolist()
     scores = [
-        torch.log_softmax(step[0].float(), dim=-1)[token] for step, token in zip(made.logits, tokens, strict=True)
+        torch.log_softmax(step[0].float(), dim=-1)[token] for step, token in zip(output.logits, tokens, strict=True)
     ]
-    return Continued(tokens, [float(score) for score in scores])
+    return Generation(tokens, [float(score) for score in scores])

@@ -1,4 +1,4 @@
-"""The finished model: written aside, synced, and swapped into its place whole."""
+"""Saves the finished model: written beside the output, synced, and put into place by one rename."""
 
 import ctypes
 import errno
@@ -17,20 +17,15 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import sync_tree
 from finery.trainers.errors import TrainingRefused
 
+# Python has no renameat2; these are the kernel's numbers.
 AT_CWD = -100
 RENAME_EXCHANGE = 2
 
 
 def refuse_foreign_output(output: Path) -> None:
-    """Raises TrainingRefused for a folder that holds what Finery did not write: it is not ours to replace."""
+    """Raises TrainingRefused for a folder that holds files without Finery's marker: they must not be replaced."""
     if output.exists() and not (output / OUTPUT_MARKER).exists() and (not output.is_dir() or any(output.iterdir())):
         raise TrainingRefused(f"output_dir {output} exists and holds something else; choose another")
-
-
-def fresh_partial_output(attempt: Attempt) -> Path:
-    shutil.rmtree(attempt.partial_output, ignore_errors=True)
-    attempt.partial_output.mkdir(parents=True)
-    return attempt.partial_output
 
 
 def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -39,6 +34,7 @@ def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, fold
 
 
 def write_marker(attempt: Attempt, folder: Path) -> None:
+    """Marks the folder as Finery's own, so that a later run may replace it."""
     marker = {
         "run_id": attempt.spec.run_id,
         "recipe": attempt.spec.recipe,
@@ -49,7 +45,7 @@ def write_marker(attempt: Attempt, folder: Path) -> None:
 
 
 def swap_into_place(partial: Path, output: Path) -> None:
-    """After this, `output` is what `partial` was, and what it was itself is gone. Raises TrainingRefused, OSError."""
+    """Puts `partial` in the place of `output`, whose earlier files are removed. Raises TrainingRefused, OSError."""
     refuse_foreign_output(output)
     sync_tree(partial)
     if output.exists():
@@ -62,7 +58,7 @@ def swap_into_place(partial: Path, output: Path) -> None:
 
 
 def _exchange(one: Path, other: Path) -> None:
-    """Swap two names in one act of the kernel; in two where the file system has no such act."""
+    """Swaps two folders atomically (renameat2(2)); by three renames where the file system cannot."""
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.renameat2(AT_CWD, os.fsencode(one), AT_CWD, os.fsencode(other), RENAME_EXCHANGE) == 0:
         return

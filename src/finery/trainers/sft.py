@@ -1,4 +1,4 @@
-"""Supervised fine-tuning on conversations, instructions, prompt-completion pairs or text."""
+"""Trainer of the recipe `sft`: supervised fine-tuning on conversations, prompt-completion pairs or texts."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import MASKED, Encoded, Encoder
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-from finery.trainers.rendering import Unmarkable
+from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -74,10 +74,10 @@ def train(attempt: Attempt) -> Outcome:
             peft_config=lora_config(model, config),
         )
 
-    fitted = fit(attempt, config, checkpoints, build)
-    stops, beginnings = frozenset(encoder.stop_tokens), tuple(encoder.beginnings)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, beginnings)
-    return finish(attempt, config, fitted, tokenizer, summary)
+    result = fit(attempt, config, checkpoints, build)
+    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    return finish(attempt, config, result, tokenizer, summary)
 
 
 def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -> Dataset:
@@ -85,10 +85,8 @@ def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
     account_for(attempt, counts, data.path)
     if encoder.left_out:
-        message = (
-            f"{data.path.name}: {encoder.left_out} answers left out of rows that are learned ({encoder.left_out_since})"
-        )
-        attempt.reporter.notice("answers_left_out", message, count=encoder.left_out)
+        left_out = f"{encoder.left_out} answers left out of rows that are learned ({encoder.left_out_reason})"
+        attempt.reporter.notice("answers_left_out", f"{data.path.name}: {left_out}", count=encoder.left_out)
     return encoded
 
 
@@ -103,15 +101,15 @@ def _rows(config: SftConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
                 encoded = [{"input_ids": ids, "labels": ids}]
             else:
                 encoded = encoder.conversation(row, completion_only=config.completion_only_loss)
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             counts.drop(str(error))
             continue
-        for one in encoded:
-            yield from _within_length(one, config.max_length, counts)
+        for piece in encoded:
+            yield from _within_length(piece, config.max_length, counts)
 
 
 def _within_length(row: Encoded, max_length: int, counts: RowCounts) -> Iterator[Encoded]:
-    """The row, its end cut off; nothing when no learned token is left (the first has nothing to be told from)."""
+    """Yields the row cut to `max_length`; nothing when no learned token is left (the first is never predicted)."""
     if len(row["input_ids"]) > max_length:
         counts.truncated += 1
         row = {column: tokens[:max_length] for column, tokens in row.items()}

@@ -1,4 +1,4 @@
-"""The training itself: from the last checkpoint, with as much of the batch in memory as fits."""
+"""Runs a Trainer from the last checkpoint on, with smaller batches when memory runs out."""
 
 import gc
 import time
@@ -19,41 +19,44 @@ from finery.trainers.errors import OutOfMemory, is_out_of_memory
 from finery.trainers.memory_probe import ProbeCallback, is_probed
 from finery.trainers.sampling import SampleCallback
 
-LASTING = frozenset(
+RESULT_METRICS = frozenset(
     {"token_accuracy", "rewards_margin", "rewards_accuracy", "rewards_chosen", "rewards_rejected", "kl", "reward"}
 )
-"""Figures of the last step that belong to the result."""
+"""Metrics of the last step that belong to the result."""
 
 
 @dataclass(frozen=True)
-class Fitted:
+class FitResult:
     trainer: Trainer
     ending: Reason
     metrics: dict[str, float]
 
 
 Build = Callable[[BatchShape], Trainer]
-"""Makes a fresh trainer, model included: one that ran out of memory is of no use any more."""
+"""Makes a fresh trainer with its model: one that ran out of memory cannot be used again."""
 
 
 def fit(
     attempt: Attempt, config: TrainingConfig, checkpoints: Checkpoints, build: Build, *, smallest_batch: int = 1
-) -> Fitted:
-    """Raises Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, OSError."""
-    if checkpoints.remove_torn():
+) -> FitResult:
+    """Trains to the end, or to a stop or pause. `smallest_batch` is the least batch size that the recipe allows.
+
+    Raises Diverged, OutOfMemory, PausedBeforeTraining, TrainingRefused, OSError.
+    """
+    if checkpoints.remove_unfinished():
         attempt.reporter.notice("torn_checkpoint", "an unfinished checkpoint was removed", level="info")
     shape = _first_shape(attempt, config, smallest_batch)
     while True:
-        fitted = _try(attempt, config, checkpoints, build, shape)
-        if fitted is not None:
-            return fitted
+        result = _try(attempt, config, checkpoints, build, shape)
+        if result is not None:
+            return result
         shape = _after_out_of_memory(attempt, shape, smallest_batch)
 
 
 def _try(
     attempt: Attempt, config: TrainingConfig, checkpoints: Checkpoints, build: Build, shape: BatchShape
-) -> Fitted | None:
-    """None when memory ran out. The error, and with it every tensor that its frames hold, is gone by then."""
+) -> FitResult | None:
+    """Returns None when memory ran out. By then the error is gone, and with it every tensor that its frames held."""
     try:
         trainer = build(shape)
         callback = StepCallback(attempt, config, checkpoints)
@@ -63,7 +66,7 @@ def _try(
         trainer.add_callback(callback)
         if config.sample_prompts:
             trainer.add_callback(SampleCallback(attempt, config, trainer.processing_class))
-        last = checkpoints.latest()
+        last = attempt.run.last_checkpoint()
         if last is not None:
             callback.tokens = trainer._total_train_tokens = checkpoints.tokens_of(last)
         attempt.raise_if_paused()
@@ -73,22 +76,23 @@ def _try(
         if not is_out_of_memory(error):
             raise
         return None
-    return Fitted(trainer, callback.ending, _metrics(trainer, callback, time.monotonic() - start))
+    return FitResult(trainer, callback.ending, _metrics(trainer, callback, time.monotonic() - start))
 
 
 def _first_shape(attempt: Attempt, config: TrainingConfig, smallest_batch: int) -> BatchShape:
-    """The configured one, or the smaller one that this run has needed before; half of it where the kernel ended the
-    attempt before this one. Raises OutOfMemory when there is no smaller one."""
+    """Returns the configured batch, or the smaller one that this run has needed before; at most half of it after the
+    kernel's OOM killer has ended an attempt. Raises OutOfMemory when there is no smaller one.
+    """
     configured = BatchShape(config.batch_size, config.gradient_accumulation_steps)
-    noted = read_json(attempt.batch_file) or {}
-    shape = BatchShape(noted["size"], noted["accumulation"]) if noted else configured
+    recorded = read_json(attempt.run.batch) or {}
+    shape = BatchShape(recorded["size"], recorded["accumulation"]) if recorded else configured
     if shape.product != configured.product:
         shape = configured
-    # Another process of this attempt may have halved it already.
-    if attempt.kernel_ended_the_last and noted.get("attempt") != attempt.number:
+    # Another rank of this attempt may have halved it already.
+    if attempt.follows_oom_kill and recorded.get("attempt") != attempt.number:
         shape = _smaller(attempt, shape, smallest_batch)
     if shape != configured:
-        _tell_smaller_batch(attempt, configured, shape)
+        _report_smaller_batch(attempt, configured, shape)
     return shape
 
 
@@ -98,22 +102,22 @@ def _after_out_of_memory(attempt: Attempt, shape: BatchShape, smallest_batch: in
         torch.cuda.empty_cache()
     smaller = _smaller(attempt, shape, smallest_batch)
     if attempt.processes > 1:
-        # The other ranks wait in a collective that this one will never join: all must begin again.
+        # The other ranks wait in a collective that this one never joins, so that all must begin again.
         raise OutOfMemory(f"out of memory with a batch of {shape.size} on each GPU")
-    _tell_smaller_batch(attempt, shape, smaller)
+    _report_smaller_batch(attempt, shape, smaller)
     return smaller
 
 
 def _smaller(attempt: Attempt, shape: BatchShape, smallest_batch: int) -> BatchShape:
-    """Noted for the run's other attempts and processes. Raises OutOfMemory."""
+    """Returns the next smaller batch, recorded for the run's other attempts and ranks. Raises OutOfMemory."""
     smaller = shape.smaller(smallest_batch)
     if smaller is None:
         raise OutOfMemory(f"out of memory with a batch of {shape.size}; choose a smaller model or max_length")
-    write_json(attempt.batch_file, {**asdict(smaller), "attempt": attempt.number})
+    write_json(attempt.run.batch, {**asdict(smaller), "attempt": attempt.number})
     return smaller
 
 
-def _tell_smaller_batch(attempt: Attempt, before: BatchShape, after: BatchShape) -> None:
+def _report_smaller_batch(attempt: Attempt, before: BatchShape, after: BatchShape) -> None:
     attempt.reporter.notice(
         "out_of_memory",
         f"out of memory with a batch of {before.size}: going on with {after.size}, {after.accumulation} times a step",
@@ -139,12 +143,15 @@ def _metrics(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[s
         metrics["eval_loss"] = evaluations[-1]
     if callback.tokens:
         metrics["tokens"] = callback.tokens
-    metrics |= {name: value for name, value in callback.last.items() if name in LASTING}
+    metrics |= {name: value for name, value in callback.last_metrics.items() if name in RESULT_METRICS}
     return metrics
 
 
 def _mean_by_steps(losses: list[tuple[int, float]]) -> float:
-    """Each logged loss is the mean since the one before. Trainer's own figure forgets the steps before a resume."""
+    """Returns the mean loss of all steps, also those before a resume, which Trainer's own `train_loss` leaves out.
+
+    Each logged loss is the mean of the steps since the log before.
+    """
     total, before = 0.0, 0
     for step, loss in losses:
         total += loss * (step - before)

@@ -1,6 +1,6 @@
 import pytest
 
-from finery.trainers.graders.scores import Unscored, score_in
+from finery.trainers.graders.scores import NoScore, parse_score
 
 
 class TestScoreIn:
@@ -23,12 +23,12 @@ class TestScoreIn:
         ],
     )
     def test_reads(self, answer: str, score: float) -> None:
-        assert score_in(answer) == score
+        assert parse_score(answer) == score
 
     @pytest.mark.parametrize(
         "answer",
         ["", "good", "7 of 10", "7/10", "true", "NaN", "Infinity", '{"result": "1 or 2"}', "1" * 400],
     )
     def test_reads_none(self, answer: str) -> None:
-        with pytest.raises(Unscored):
-            score_in(answer)
+        with pytest.raises(NoScore):
+            parse_score(answer)

@@ -1,4 +1,4 @@
-"""Models that need no hub: made on first use from a configuration and the text that Finery ships."""
+"""Built-in models, which need no hub: made on first use from a configuration and the samples that Finery ships."""
 
 import fcntl
 import os
@@ -17,9 +17,9 @@ class UnknownBuiltin(ValueError):
 
 
 def ensure_builtin(name: str, cache: Path, report: Callable[[str], None] = lambda label: None) -> Path:
-    """The folder of a built-in model, made now when it is not there. Many processes may ask at once.
+    """Returns the folder of a built-in model, and makes it first if need be. Safe for many processes at once.
 
-    A model that is there stays as it is, also when a later version would make another: adapters were trained on it.
+    An existing model is never made anew, even if this version would make another: adapters were trained on it.
     Raises UnknownBuiltin, and OSError when the disk is full.
     """
     if name not in BUILTIN_MODELS:
@@ -37,15 +37,14 @@ def ensure_builtin(name: str, cache: Path, report: Callable[[str], None] = lambd
 
 
 def _make(name: str, folder: Path, report: Callable[[str], None]) -> None:
-    # The libraries are imported only when a model has to be made.
+    # Imported here, since mostly the model exists already and torch is not needed.
     from finery.trainers.builtin.instruct import teach_instructions
-    from finery.trainers.builtin.models import build_llama, build_qwen
+    from finery.trainers.builtin.models import build_model
     from finery.trainers.builtin.tokenizer import train_tokenizer
     from finery.trainers.checkpoints import sync_tree
 
     tokenizer = train_tokenizer()
-    build = build_qwen if name == "finery/tiny-qwen" else build_llama
-    model = build(tokenizer.pad_token_id, tokenizer.bos_token_id, tokenizer.eos_token_id)
+    model = build_model("qwen" if name == "finery/tiny-qwen" else "llama", tokenizer)
     if name == "finery/tiny-llama-instruct":
         teach_instructions(model, tokenizer, report)
     partial = folder.with_name(f".{folder.name}.partial")

@@ -1,6 +1,6 @@
-"""`python -m finery.trainers.builtin NAME CACHE_DIR [--then COMMAND …]`: make a built-in model and print its folder.
+"""`python -m finery.trainers.builtin NAME CACHE_DIR [--then COMMAND …]`: makes a built-in model and prints its folder.
 
-With `--then` the process becomes the command once the model is there; the folder is then told on stderr.
+With `--then` the process becomes the command once the model is made; the folder is then printed to stderr.
 """
 
 import os
@@ -14,7 +14,7 @@ def main(arguments: list[str]) -> int:
     if len(arguments) < 2 or (len(arguments) > 2 and (arguments[2] != "--then" or len(arguments) == 3)):
         print("usage: python -m finery.trainers.builtin NAME CACHE_DIR [--then COMMAND …]", file=sys.stderr)
         return 2
-    # Threads that spin while they wait make a machine with other work ten times slower.
+    # Threads that spin while they wait make a training on a busy machine ten times slower.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     command = arguments[3:]

@@ -1,7 +1,7 @@
-"""`finery/tiny-llama-instruct`: the tiny Llama after full fine-tuning on the shipped instructions.
+"""Trains `finery/tiny-llama-instruct`: the tiny Llama after full fine-tuning on the shipped instructions.
 
-A loop of its own, because no hub of options is needed: it is the same training as the recipe `sft`, in the order
-of the seed, on a fixed number of threads, so that it gives the same model each time on the same kind of processor.
+The training is that of the recipe `sft` in a plain loop, with a fixed seed, order and number of threads, so that it
+gives the same model each time on the same kind of processor.
 """
 
 import math
@@ -28,6 +28,7 @@ THREADS = 1
 def teach_instructions(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, report: Callable[[str], None]
 ) -> None:
+    """Trains the model in place, and leaves torch's threads and random state as they were."""
     threads = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     try:
@@ -44,8 +45,8 @@ def _encoded_samples(tokenizer: PreTrainedTokenizerFast) -> list[tuple[torch.Ten
     encoded = []
     for row in iter_conversations(SAMPLES / "instructions.jsonl"):
         assert not isinstance(row, Text)
-        for one in encoder.conversation(row, completion_only=True):
-            encoded.append((torch.tensor(one["input_ids"]), torch.tensor(one["labels"])))
+        for part in encoder.conversation(row, completion_only=True):
+            encoded.append((torch.tensor(part["input_ids"]), torch.tensor(part["labels"])))
     return encoded
 
 
@@ -62,7 +63,7 @@ def _train(
             batch = [rows[index] for index in order[start : start + BATCH_SIZE]]
             ids = pad_sequence([ids for ids, _ in batch], batch_first=True, padding_value=model.config.pad_token_id)
             labels = pad_sequence([labels for _, labels in batch], batch_first=True, padding_value=MASKED)
-            # Rows are padded at their end, where a causal model's other tokens cannot see: no mask is needed.
+            # No mask: rows are padded at their end, which no token of a causal model attends to.
             hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
             learned = labels[:, 1:] != MASKED
             loss = cross_entropy(model.lm_head(hidden[learned]), labels[:, 1:][learned])
@@ -76,5 +77,6 @@ def _train(
 
 
 def _rate(done: float) -> float:
+    """Returns the factor of the learning rate, cosine after a linear warm-up, when `done` of 1 is done."""
     warm = min(1.0, (done + 1e-3) / WARMUP_SHARE)
     return warm * 0.5 * (1 + math.cos(math.pi * done))

@@ -1,4 +1,4 @@
-"""The built-in models' tokenizer: a byte-level BPE trained on the text that Finery ships."""
+"""Trains the built-in models' tokenizer, a byte-level BPE, on the samples that Finery ships."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ SAMPLE_FILES = ("instructions.jsonl", "preferences.jsonl", "feedback.jsonl", "co
 
 
 def train_tokenizer() -> PreTrainedTokenizerFast:
-    """The same bytes each time: the trainer counts words in a fixed order of files and rows."""
+    """Returns the same tokenizer each time: files and rows are read in a fixed order."""
     tokenizer = Tokenizer(BPE())
     tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
     tokenizer.decoder = ByteLevelDecoder()

@@ -1,1 +1,1 @@
-"""Graders at work: texts compared, judges asked, programs run in a process with limits."""
+"""Runs graders: string checks, text similarity, judge models, and Python programs in a sandbox."""

@@ -1,4 +1,4 @@
-"""A grader at work: answers in, scores out."""
+"""Grades answers: runs the parts of a grader on each answer, and combines their scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,32 +22,33 @@ from finery.contracts.graders import (
     sample_of,
 )
 from finery.trainers.graders.python import Limits, ProgramFailed, ProgramNotStarted, PythonProgram
-from finery.trainers.graders.scores import Unscored, score_in
+from finery.trainers.graders.scores import NoScore, parse_score
 from finery.trainers.graders.similarity import METRICS
 
 
 class Judge(Protocol):
-    """A model that is asked for scores."""
+    """A model that scores answers."""
 
     def answers(self, conversations: Sequence[list[dict[str, str]]], grader: ScoreModelGrader) -> list[str]:
-        """What it says to each."""
+        """Returns the judge's answer to each conversation."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """An answer, and the row that it answers."""
+    """An answer, and the row (`item`) that it answers."""
 
     item: dict[str, Any]
     text: str
 
     @property
     def spaces(self) -> dict[str, Any]:
+        """The namespaces of templates: `{{item.…}}` and `{{sample.…}}`."""
         return {"item": self.item, "sample": sample_of(self.text)}
 
 
 @dataclass(frozen=True)
 class Issue:
-    """Why a part of a grade is the lowest score."""
+    """Why a grader gave an answer its lowest score."""
 
     grader: str
     error: GraderError
@@ -58,22 +59,24 @@ class Issue:
 class Grade:
     score: float
     scores: dict[str, float]
-    """Of each grader, by its name."""
+    """Grader's name → its score."""
     issues: list[Issue] = field(default_factory=list)
 
 
 class NotGraded(Exception):
+    """A grader could not score one answer."""
+
     def __init__(self, error: GraderError, message: str) -> None:
         super().__init__(message)
         self.error = error
 
 
 Scorer = Callable[[Sequence[Case]], list[float | NotGraded]]
-"""All cases at once: a judge answers several in the time of one."""
+"""Scores all cases at once: a judge answers several in the time of one."""
 
 
 class Grading:
-    """Opened once for a run. Raises ProgramNotStarted when a program cannot be loaded."""
+    """The opened grader of a run, with its programs started. Raises ProgramNotStarted when one cannot be loaded."""
 
     def __init__(self, grader: Grader, judges: Mapping[str, Judge], limits: Limits | None = None) -> None:
         self._parts = parts_of(grader)
@@ -82,6 +85,7 @@ class Grading:
         self._scorers = {name: self._scorer(part, judges, limits) for name, part in self._parts.items()}
 
     def grade(self, cases: Sequence[Case]) -> list[Grade]:
+        """Returns a grade for each case; a grader that fails gives its lowest score and an Issue."""
         grades = [Grade(0.0, {}) for _ in cases]
         for name, scorer in self._scorers.items():
             for grade, given in zip(grades, scorer(cases), strict=True):
@@ -131,7 +135,7 @@ class Grading:
 
 
 def check(grader: StringCheckGrader, spaces: dict[str, Any]) -> float:
-    """Raises FieldMissing."""
+    """Returns 1 or 0. Raises FieldMissing."""
     text, reference = render(grader.input, spaces), render(grader.reference, spaces)
     match grader.operation:
         case "eq":
@@ -145,7 +149,7 @@ def check(grader: StringCheckGrader, spaces: dict[str, Any]) -> float:
 
 
 def compare(grader: TextSimilarityGrader, spaces: dict[str, Any]) -> float:
-    """Raises FieldMissing."""
+    """Returns the texts' similarity, 0 to 1. Raises FieldMissing."""
     return METRICS[grader.evaluation_metric](render(grader.input, spaces), render(grader.reference, spaces))
 
 
@@ -158,21 +162,21 @@ def _attempted(score: Callable[[Any, dict[str, Any]], float], part: SingleGrader
 
 def _judged(judge: Judge, part: ScoreModelGrader, cases: Sequence[Case]) -> list[float | NotGraded]:
     given: list[float | NotGraded] = []
-    asked: list[tuple[int, list[dict[str, str]]]] = []
+    conversations: list[tuple[int, list[dict[str, str]]]] = []
     for index, case in enumerate(cases):
         try:
-            asked.append((index, _conversation(part, case.spaces)))
+            conversations.append((index, _conversation(part, case.spaces)))
             given.append(0.0)
         except FieldMissing as error:
             given.append(_missing(error))
-    answers = judge.answers([conversation for _, conversation in asked], part)
-    for (index, _), answer in zip(asked, answers, strict=True):
+    answers = judge.answers([conversation for _, conversation in conversations], part)
+    for (index, _), answer in zip(conversations, answers, strict=True):
         given[index] = _read_score(answer, part)
     return given
 
 
 def _conversation(part: ScoreModelGrader, spaces: dict[str, Any]) -> list[dict[str, str]]:
-    """The grader's messages, and in the last one what its answer must look like."""
+    """Returns the grader's messages; the last one ends with the form that the judge's answer must have."""
     messages = [
         {
             "role": "system" if message.role == "developer" else message.role,
@@ -188,8 +192,8 @@ def _conversation(part: ScoreModelGrader, spaces: dict[str, Any]) -> list[dict[s
 def _read_score(answer: str, part: ScoreModelGrader) -> float | NotGraded:
     low, high = part.range
     try:
-        return min(max(score_in(answer), low), high)
-    except Unscored as error:
+        return min(max(parse_score(answer), low), high)
+    except NoScore as error:
         return NotGraded(GraderError.JUDGE, str(error))
 
 

@@ -1,4 +1,4 @@
-"""A frozen model beside the one that is trained, which is asked for scores."""
+"""The judge of a `score_model` grader: a frozen model beside the one that is trained."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +15,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.errors import TrainingRefused, is_disk_full
 from finery.trainers.loading import base_of_adapter, refuse_pickles
-from finery.trainers.rendering import Renderer, Unmarkable, prompts_of
+from finery.trainers.rendering import Renderer, RowNotEncodable, prompts_of
 
 ROWS_AT_ONCE = 16
 
@@ -26,8 +26,8 @@ class ModelJudge:
         self._tokenizer = tokenizer
 
     def answers(self, conversations: Sequence[list[dict[str, str]]], grader: ScoreModelGrader) -> list[str]:
-        """The same ones for the same conversations: what is random in them is drawn from the grader's own seed, and
-        the training's own draws go on as if no judge had been asked.
+        """Returns the same answers for the same conversations: they are sampled with the grader's own seed, and the
+        training's random state is left as it was.
         """
         prompts = [self._prompt(messages) for messages in conversations]
         devices = [self._model.device] if self._model.device.type == "cuda" else []
@@ -43,7 +43,7 @@ class ModelJudge:
         """Raises TrainingRefused."""
         try:
             return Renderer(prompts_of(self._tokenizer)).text(messages, None, prompt=True)
-        except Unmarkable as error:
+        except RowNotEncodable as error:
             raise TrainingRefused(f"grader: {error}") from error
 
     def _answers(self, prompts: list[str], grader: ScoreModelGrader) -> list[str]:
@@ -67,10 +67,8 @@ class ModelJudge:
 
 
 def load_judge(name: str, attempt: Attempt) -> ModelJudge:
-    """`name`: a built-in model, an absolute folder or a hub id. Raises TrainingRefused."""
-    source = name
-    if name in BUILTIN_MODELS:
-        source = str(ensure_builtin(name, attempt.spec.models_cache))
+    """Loads a judge. `name` is a built-in model, an absolute folder or a hub id. Raises TrainingRefused."""
+    source = str(ensure_builtin(name, attempt.spec.models_cache)) if name in BUILTIN_MODELS else name
     folder = Path(source)
     if folder.is_absolute():
         if not folder.is_dir():
@@ -82,6 +80,7 @@ def load_judge(name: str, attempt: Attempt) -> ModelJudge:
         if is_disk_full(error):
             raise
         raise TrainingRefused(f"grader: the model {name} cannot be loaded: {str(error).splitlines()[0]}") from error
+    # A batch is generated from its right end on.
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
     tokenizer.chat_template = tokenizer.chat_template or FALLBACK_CHAT_TEMPLATE

@@ -1,4 +1,4 @@
-"""A grader that is a program: one process for all of a run's answers, with limits, replaced when it dies."""
+"""Runs a `python` grader's program: one sandboxed process for all of a run's answers, replaced when it dies."""
 
 import contextlib
 import json
@@ -17,14 +17,14 @@ SANDBOX = Path(__file__).with_name("sandbox.py")
 LONGEST_ANSWER = 16 * 1024
 ENVIRONMENT = {
     "LANG": "C.UTF-8",
-    # The process may not have threads, and the libraries of linear algebra start some when they are imported.
+    # The sandbox forbids threads, which the libraries of linear algebra would start when they are imported.
     **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
 }
 
 
 @dataclass(frozen=True)
 class Limits:
-    """For each answer, but for memory and files, which hold for the process."""
+    """The limits of each answer; those of memory and files are the process's."""
 
     seconds: float = 10.0
     cpu_seconds: int = 10
@@ -34,29 +34,29 @@ class Limits:
 
 
 class ProgramFailed(Exception):
-    """The program gave no score; why is in the message."""
+    """The program gave no score; the message says why."""
 
 
 class ProgramNotStarted(Exception):
-    """Its process does not start, or the program cannot be loaded."""
+    """The process does not start, or the program cannot be loaded."""
 
 
 class PythonProgram:
-    """`grade(sample, item)` of a source text."""
+    """Calls `grade(sample, item)` of a source text in a sandboxed process."""
 
     def __init__(self, source: str, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
         self._folder = tempfile.TemporaryDirectory(prefix="finery-grader-")
         self._program = Path(self._folder.name) / "grader.py"
         self._program.write_text(source, encoding="utf-8")
-        # The program may run as another user, who must be able to read it.
+        # The sandbox may run as the user nobody, who must be able to read the program.
         Path(self._folder.name).chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
         self.open_ways: list[str] = []
-        """Of network, files and processes, what this machine cannot close off. Known once it has been started."""
+        """Those of network, files and processes that this machine cannot close off. Known once it has been started."""
 
     def start(self) -> None:
-        """Started already is fine. Raises ProgramNotStarted."""
+        """Starts the process unless it runs. Raises ProgramNotStarted."""
         if self._process is not None:
             return
         try:
@@ -69,38 +69,39 @@ class PythonProgram:
                 env=ENVIRONMENT,
                 start_new_session=True,
             )
-            told = self._read(self._process, self._limits.start_seconds)
+            reply = self._read(self._process, self._limits.start_seconds)
         except (OSError, ProgramFailed) as error:
             self._kill()
             raise ProgramNotStarted(f"the program could not be loaded: {error}") from error
-        if "ready" not in told:
+        if "ready" not in reply:
             self._kill()
-            raise ProgramNotStarted(f"the program could not be loaded: {told.get('error')}")
-        self.open_ways = [way for way, closed in told["guards"].items() if not closed]
+            raise ProgramNotStarted(f"the program could not be loaded: {reply.get('error')}")
+        self.open_ways = [way for way, closed in reply["guards"].items() if not closed]
 
     def grade(self, sample: dict[str, Any], item: dict[str, Any]) -> float:
-        """Finite. Raises ProgramFailed, ProgramNotStarted."""
+        """Returns a finite score. Raises ProgramFailed, ProgramNotStarted."""
         self.start()
         assert self._process is not None
         request = json.dumps({"sample": sample, "item": item}).encode() + b"\n"
         try:
-            told = self._ask(self._process, request)
+            reply = self._send_request(self._process, request)
         except ProgramFailed:
             self._kill()
             raise
-        score = told.get("score")
+        score = reply.get("score")
         if not isinstance(score, int | float) or score != score:
-            raise ProgramFailed(str(told.get("error", "the answer holds no score"))[:500])
+            raise ProgramFailed(str(reply.get("error", "the answer holds no score"))[:500])
         return float(score)
 
     def close(self) -> None:
         self._kill()
         self._folder.cleanup()
 
-    def _ask(self, process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, Any]:
+    def _send_request(self, process: "subprocess.Popen[bytes]", request: bytes) -> dict[str, Any]:
         assert process.stdin is not None
         deadline = time.monotonic() + self._limits.seconds
         descriptor = process.stdin.fileno()
+        # A program that does not read would block the training once the pipe is full.
         os.set_blocking(descriptor, False)
         while request:
             if not select.select([], [descriptor], [], max(0.0, deadline - time.monotonic()))[1]:
@@ -112,7 +113,7 @@ class PythonProgram:
         return self._read(process, deadline - time.monotonic())
 
     def _read(self, process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, Any]:
-        """A line of JSON. Raises ProgramFailed."""
+        """Returns the JSON of one line. Raises ProgramFailed."""
         assert process.stdout is not None
         deadline = time.monotonic() + seconds
         line = b""
@@ -126,13 +127,13 @@ class PythonProgram:
             if len(line) > LONGEST_ANSWER:
                 raise ProgramFailed("answered with more than a score")
         try:
-            told = json.loads(line)
+            reply = json.loads(line)
         except ValueError as error:
             raise ProgramFailed("answered with what is no score") from error
-        return told if isinstance(told, dict) else {}
+        return reply if isinstance(reply, dict) else {}
 
     def _end_of(self, process: "subprocess.Popen[bytes]") -> str:
-        """Why a process ended by itself."""
+        """Returns why a process ended by itself."""
         try:
             code = process.wait(timeout=1.0)
         except subprocess.TimeoutExpired:

@@ -1,4 +1,4 @@
-"""Grades as the trainer's rewards, and what is told of them."""
+"""Rewards for the recipe `grpo`: grades the answers, and reports metrics, samples and issues."""
 
 import json
 from collections import Counter
@@ -14,10 +14,12 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.graders.grading import Case, Grade, Grading
 
 SAMPLES = 50
-"""Of a run's answers, about so many are shown."""
+"""About so many of a run's answers are reported."""
 
 
 class Rewards:
+    """The reward function of one run, and its reports."""
+
     def __init__(self, attempt: Attempt, config: GrpoConfig, grading: Grading) -> None:
         self._attempt = attempt
         self._parts = parts_of(config.grader)
@@ -26,10 +28,10 @@ class Rewards:
         self._graded = 0
         self._shown: set[int] = set()
         self._model: PreTrainedModel | None = None
-        self._tell_conditions()
+        self._report_conditions()
 
-    def follow(self, model: PreTrainedModel) -> None:
-        """The model whose answers are graded from now on."""
+    def set_model(self, model: PreTrainedModel) -> None:
+        """Names the model whose answers are graded from now on."""
         self._model = model
 
     def of_answers(
@@ -42,7 +44,7 @@ class Rewards:
         log_metric: Callable[[str, float], None],
         **_: Any,
     ) -> list[float]:
-        """One for each answer; the trainer calls it with the columns of the rows that were answered."""
+        """Returns a reward for each answer. TRL calls this with the columns of the rows that were answered."""
         cases = [Case(json.loads(row), text) for row, text in zip(item, completions, strict=True)]
         grades = self._grading.grade(cases)
         self._count(grades)
@@ -53,11 +55,11 @@ class Rewards:
             if passed[0] is not None:
                 log_metric(f"graders/{name}_passed", sum(map(bool, passed)) / len(passed))
         log_metric("grader_errors", sum(len(grade.issues) for grade in grades) / len(grades))
-        self._show(trainer_state, question[0], completions[0], grades[0])
+        self._report_sample(trainer_state, question[0], completions[0], grades[0])
         return [grade.score for grade in grades]
 
-    def tell_issues(self) -> None:
-        """How many answers could not be graded, at the end."""
+    def report_issues(self) -> None:
+        """Reports at the end how many answers could not be graded."""
         for (grader, error), count in self._issues.items():
             self._attempt.reporter.notice(
                 "grader_errors",
@@ -81,7 +83,7 @@ class Rewards:
                 )
             self._issues[key] += 1
 
-    def _show(self, state: TrainerState, question: str, text: str, grade: Grade) -> None:
+    def _report_sample(self, state: TrainerState, question: str, text: str, grade: Grade) -> None:
         every = max(1, state.max_steps // SAMPLES)
         evaluates = self._model is not None and not self._model.training
         if evaluates or state.global_step % every or state.global_step in self._shown:
@@ -93,8 +95,8 @@ class Rewards:
         )
         self._attempt.reporter.log(f"sample at step {step}: {question!r} → {text!r}, reward {grade.score:.4g}")
 
-    def _tell_conditions(self) -> None:
-        """What a program was promised elsewhere and does not have here, and what this machine leaves open to it."""
+    def _report_conditions(self) -> None:
+        """Warns of an `image_tag`, which is not honoured, and of what this machine cannot close off from programs."""
         for name, part in self._parts.items():
             if isinstance(part, PythonGrader) and part.image_tag is not None:
                 self._attempt.reporter.notice(

@@ -1,7 +1,7 @@
-"""The process in which a grader's program runs: `python -I sandbox.py PROGRAM LIMITS`.
+"""The sandboxed process of a grader's program: `python -I sandbox.py PROGRAM LIMITS`.
 
-First it takes from itself whatever a grader does not need; then it loads the program, and answers a line of JSON with
-a line of JSON. What it gives up, each for good:
+It first gives up whatever a grader does not need, each for good; then it loads the program, and answers each line of
+JSON on stdin with one on stdout. It gives up:
 
 - the rights of root, where it has them: it becomes the user nobody, without capabilities;
 - the network, by a namespace of its own where that is allowed;
@@ -40,16 +40,16 @@ PR_SET_PDEATHSIG, PR_SET_KEEPCAPS, PR_SET_NAME, PR_GET_NAME, PR_SET_SECCOMP, PR_
 SIGKILL = 9
 CAPABILITIES_VERSION = 0x20080522
 RIGHTS_TO_READ = (1 << 2, 1 << 1)
-"""CAP_DAC_READ_SEARCH, and what root of a container may have in its place, CAP_DAC_OVERRIDE."""
+"""CAP_DAC_READ_SEARCH, or CAP_DAC_OVERRIDE, which a container's root may have in its place."""
 
 SECCOMP_FILTER = 2
-LOAD, EQUAL, ABOVE, AT_LEAST, HAS_BITS, GIVE = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
+LOAD, EQUAL, ABOVE, AT_LEAST, HAS_BITS, RETURN = 0x20, 0x15, 0x25, 0x35, 0x45, 0x06
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 ALLOW, KILL, NOT_PERMITTED, NOT_THERE = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
 FOREIGN_NUMBERS = 0x40000000
 """The calls of x86-64's 32-bit sibling begin here."""
 LATEST_NUMBER = 469
-"""Of a call known here. What is newer is told to be missing, so that a newer C library does without it."""
+"""Newer calls get ENOSYS, so that a newer C library does without them."""
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOWED_CALLS = """
 read 0 63, write 1 64, close 3 57, fstat 5 80, newfstatat 262 79, lseek 8 62, mmap 9 222, munmap 11 215, brk 12 214,
@@ -74,8 +74,8 @@ uname 63 160, sysinfo 99 179, getrusage 98 165, getrlimit 97 163, setrlimit 160 
 sched_getaffinity 204 123, sched_getparam 143 121, sched_getscheduler 145 120, sched_get_priority_max 146 125,
 sched_get_priority_min 147 126
 """
-"""Name, number on x86-64, number on ARM64; the most frequent first. What one may not hold here: a call that reaches
-another process, that changes a file, its name or its marks, or that takes memory which no limit counts."""
+"""Name, number on x86-64, number on ARM64; the most frequent first. No call may be added that reaches another process,
+that changes a file, its name or its marks, or that takes memory which no limit counts."""
 CALLS_TO_ITSELF = "kill 62 129, tkill 200 130, tgkill 234 131"
 """Allowed when the first argument is the process itself."""
 CALLS_WITH_ONE_OF = {
@@ -96,13 +96,13 @@ CALLS_WITHOUT = {
 LANDLOCK_CREATE, LANDLOCK_ADD, LANDLOCK_RESTRICT = 444, 445, 446
 LANDLOCK_VERSION, LANDLOCK_BENEATH = 1, 1
 ACCESSES_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15}
-"""How many kinds of access to files each version knows; all versions after these know 16."""
+"""Version of Landlock → the number of access rights to files that it knows; later versions know 16."""
 READ_FILE, READ_FOLDER = 1 << 2, 1 << 3
 READABLE = ("/usr", "/lib", "/lib64", "/dev/null", "/dev/urandom")
 
 
-class StillRoot(Exception):
-    """Its rights cannot be given up here."""
+class RootNotDropped(Exception):
+    """Root's rights cannot be given up on this machine."""
 
 
 def main(program: str, limits: dict[str, Any]) -> None:
@@ -112,44 +112,44 @@ def main(program: str, limits: dict[str, Any]) -> None:
     imports = [sys.prefix, sys.base_prefix, *sys.path, os.path.dirname(program)]
     try:
         guards = _confine([path for path in dict.fromkeys([*READABLE, *imports]) if os.path.exists(path)], limits)
-    except StillRoot as error:
-        _tell(answers, error=f"{error}; run the server as an ordinary user")
+    except RootNotDropped as error:
+        _send(answers, error=f"{error}; run the server as an ordinary user")
         return
     try:
         grade = runpy.run_path(program)["grade"]
         assert callable(grade), "grade is no function"
         _check_signature(grade)
     except BaseException as error:  # noqa: BLE001 - the program is a stranger's: whatever it raises is its answer
-        _tell(answers, error=_reason(error))
+        _send(answers, error=_reason(error))
         return
-    _tell(answers, ready=True, guards=guards)
+    _send(answers, ready=True, guards=guards)
     for line in requests:
         _allow_seconds(limits["cpu_seconds"])
-        _tell(answers, **_graded(grade, program, **json.loads(line)))
+        _send(answers, **_grade(grade, program, **json.loads(line)))
 
 
-def _graded(grade: Any, program: str, sample: Any, item: Any) -> dict[str, Any]:
+def _grade(grade: Any, program: str, sample: Any, item: Any) -> dict[str, Any]:
     try:
         score = grade(sample, item)
     except BaseException as error:  # noqa: BLE001 - as above
-        return {"error": _place_of(error, program)}
+        return {"error": _location_of(error, program)}
     # numpy's numbers are floats or know how to become one; True and text are no scores.
     if isinstance(score, bool | str | bytes) or score is None:
         return {"error": f"grade gave {type(score).__name__}, not a number"}
     try:
         number = float(score)
     except BaseException as error:  # noqa: BLE001 - a stranger's object may raise anything
-        return {"error": f"grade gave {type(score).__name__}, not a number: {_place_of(error, program)}"}
+        return {"error": f"grade gave {type(score).__name__}, not a number: {_location_of(error, program)}"}
     return {"score": number} if math.isfinite(number) else {"error": "grade gave a number that is not finite"}
 
 
-def _tell(answers: Any, **answer: Any) -> None:
+def _send(answers: Any, **answer: Any) -> None:
     answers.write(json.dumps(answer) + "\n")
     answers.flush()
 
 
-def _place_of(error: BaseException, program: str) -> str:
-    """What kind it is and where the program raised it. Its text may hold what the row says, which goes into no log."""
+def _location_of(error: BaseException, program: str) -> str:
+    """Returns an error's type and line. Its message may hold a row's content, which must not get into the log."""
     kind = type(error).__name__[:LONGEST_REASON]
     try:
         frames = list(traceback.walk_tb(error.__traceback__))
@@ -160,7 +160,7 @@ def _place_of(error: BaseException, program: str) -> str:
 
 
 def _check_signature(grade: Any) -> None:
-    """Raises TypeError for one that cannot be called with a sample and an item."""
+    """Raises TypeError for a function that cannot be called with a sample and an item."""
     try:
         signature = inspect.signature(grade)
     except ValueError:
@@ -176,37 +176,40 @@ def _reason(error: BaseException) -> str:
 
 
 def _close_standard_streams() -> None:
-    """What the program prints or reads must not be taken for an answer or a request."""
+    """Replaces the standard streams, so that what the program prints or reads is no answer or request."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for stream in (0, 1, 2):
         os.dup2(nothing, stream)
 
 
 def _confine(readable: list[str], limits: dict[str, Any]) -> dict[str, bool]:
-    """Which ways are closed off now. Raises StillRoot."""
+    """Gives up all rights that it can. Returns which ways are closed off now. Raises RootNotDropped."""
     LIBC.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     cut_off = LIBC.unshare(CLONE_NEWNET) == 0
-    # A Python that lies in root's home can be read by root alone. What is kept for that, both guards below confine.
+    # A Python in root's home can be read by root alone: then the right to read is kept, and both guards must hold.
     borrows_reading = _become_nobody() and not all(map(_may_read, readable))
     if not any(map(_keep_capabilities, RIGHTS_TO_READ if borrows_reading else [0])):
-        raise StillRoot("only root may read Python's folders here")
+        raise RootNotDropped("only root may read Python's folders here")
     if not cut_off and not borrows_reading:
         cut_off = LIBC.unshare(CLONE_NEWUSER | CLONE_NEWNET) == 0
-        # Who makes a namespace has all capabilities in it.
+        # The maker of a namespace has all capabilities in it.
         _keep_capabilities(0)
-    # Whoever watches this process may die; set after the changes of user, which forget it.
+    # Ends this process with its parent. Set after the changes of user, at which the kernel clears it (prctl(2)).
     LIBC.prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0)
     _set_limits(limits)
     landlocked, filtered = _close_files(readable), _filter_calls()
     if borrows_reading and not (landlocked and filtered):
-        raise StillRoot("only root may read Python's folders here")
-    # Landlock overlooks a file's owner, mode and dates, and the filter where a file lies. The filter refuses sockets.
+        raise RootNotDropped("only root may read Python's folders here")
+    # Landlock does not guard a file's owner, mode and dates, and the filter knows no paths: files need both. The filter
+    # refuses sockets, too.
     return {"network": cut_off or filtered, "files": landlocked and filtered, "processes": filtered}
 
 
 def _become_nobody() -> bool:
-    """True when this was root. Whom the kernel knows as root owns root's files and has no limit on processes, in a
-    namespace of users too; so this comes before one. Raises StillRoot."""
+    """Becomes the user nobody if this is root, and returns whether it was. Raises RootNotDropped.
+
+    Must come before a namespace of users: in one, too, root owns root's files and has no limit on processes.
+    """
     if 0 not in os.getresuid():
         return False
     LIBC.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0)
@@ -215,19 +218,19 @@ def _become_nobody() -> bool:
         os.setgid(NOBODY)
         os.setuid(NOBODY)
     except OSError as error:
-        raise StillRoot("the rights of root cannot be given up here") from error
+        raise RootNotDropped("the rights of root cannot be given up here") from error
     if 0 in os.getresuid():
-        raise StillRoot("the rights of root cannot be given up here")
+        raise RootNotDropped("the rights of root cannot be given up here")
     return True
 
 
 def _may_read(path: str) -> bool:
-    """By its user alone: capabilities do not count."""
+    """Returns whether its user may read it, without capabilities."""
     return os.access(path, os.R_OK | os.X_OK if os.path.isdir(path) else os.R_OK)
 
 
 def _keep_capabilities(kept: int) -> bool:
-    """These, and none else. False when it does not have them."""
+    """Drops all other capabilities. Returns False when the process does not have the ones to keep."""
     header = struct.pack("=Ii", CAPABILITIES_VERSION, 0)
     # Effective, permitted, inherited; then the same for those from number 32 on.
     return bool(LIBC.capset(header, struct.pack("=6I", kept, kept, 0, 0, 0, 0)) == 0)
@@ -246,7 +249,7 @@ def _set_limits(limits: dict[str, Any]) -> None:
 
 
 def _close_files(readable: list[str]) -> bool:
-    """Leave these to be read, and nothing to be written. False on a kernel without Landlock."""
+    """Leaves only these to be read, and nothing to be written. Returns False on a kernel without Landlock."""
     version = LIBC.syscall(LANDLOCK_CREATE, None, ctypes.c_size_t(0), LANDLOCK_VERSION)
     if version < 1:
         return False
@@ -266,29 +269,29 @@ def _close_files(readable: list[str]) -> bool:
 
 
 def _filter_calls() -> bool:
-    """False on a processor whose calls are not listed, and on a kernel without filters."""
+    """Filters system calls (seccomp). Returns False on an unlisted processor and on a kernel without filters."""
     machine = platform.machine()
     if machine not in ARCHITECTURES:
         return False
     steps = [
         (LOAD, 0, 0, ARCHITECTURE),
         (EQUAL, 1, 0, ARCHITECTURES[machine]),
-        (GIVE, 0, 0, KILL),
+        (RETURN, 0, 0, KILL),
         (LOAD, 0, 0, NUMBER),
         (AT_LEAST, 0, 1, FOREIGN_NUMBERS),
-        (GIVE, 0, 0, KILL),
+        (RETURN, 0, 0, KILL),
         (ABOVE, 0, 1, LATEST_NUMBER),
-        (GIVE, 0, 0, NOT_THERE),
+        (RETURN, 0, 0, NOT_THERE),
     ]
     for number in _numbers(ALLOWED_CALLS, machine):
-        steps += [(EQUAL, 0, 1, number), (GIVE, 0, 0, ALLOW)]
+        steps += [(EQUAL, 0, 1, number), (RETURN, 0, 0, ALLOW)]
     for calls, (index, bits) in CALLS_WITHOUT.items():
         for number in _numbers(calls, machine):
-            steps += _judged(number, index, [(HAS_BITS, 1, 0, bits), (GIVE, 0, 0, ALLOW)])
+            steps += _argument_filter(number, index, [(HAS_BITS, 1, 0, bits), (RETURN, 0, 0, ALLOW)])
     for calls, (index, values) in {CALLS_TO_ITSELF: (0, [os.getpid()]), **CALLS_WITH_ONE_OF}.items():
         for number in _numbers(calls, machine):
-            steps += _judged(number, index, [step for value in values for step in _allowed(value)])
-    steps.append((GIVE, 0, 0, NOT_PERMITTED))
+            steps += _argument_filter(number, index, [step for value in values for step in _allow_if_equal(value)])
+    steps.append((RETURN, 0, 0, NOT_PERMITTED))
     code = b"".join(struct.pack("=HBBI", *step) for step in steps)
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(buffer))
@@ -305,18 +308,18 @@ def _numbers(calls: str, machine: str) -> Iterator[int]:
 Step = tuple[int, int, int, int]
 
 
-def _judged(call: int, index: int, judgement: list[Step]) -> list[Step]:
-    """A call that is refused unless the judgement of its argument, which is loaded for it, allows it."""
-    steps = [(LOAD, 0, 0, ARGUMENTS + 8 * index), *judgement, (GIVE, 0, 0, NOT_PERMITTED)]
+def _argument_filter(call: int, index: int, judgement: list[Step]) -> list[Step]:
+    """Returns steps that refuse a call unless the judgement of its argument, which they load, allows it."""
+    steps = [(LOAD, 0, 0, ARGUMENTS + 8 * index), *judgement, (RETURN, 0, 0, NOT_PERMITTED)]
     return [(EQUAL, 0, len(steps), call), *steps]
 
 
-def _allowed(value: int) -> list[Step]:
-    return [(EQUAL, 0, 1, value), (GIVE, 0, 0, ALLOW)]
+def _allow_if_equal(value: int) -> list[Step]:
+    return [(EQUAL, 0, 1, value), (RETURN, 0, 0, ALLOW)]
 
 
 def _allow_seconds(seconds: int) -> None:
-    """From now on. The hard limit stays as it was: the program could raise this one, but the clock runs elsewhere."""
+    """Limits processor time from now on. The program could raise this soft limit, but the parent's clock ends it."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     wanted = math.ceil(usage.ru_utime + usage.ru_stime) + seconds

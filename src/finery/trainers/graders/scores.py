@@ -1,4 +1,4 @@
-"""The number in a judge's answer."""
+"""Parses the score in a judge's answer."""
 
 import json
 import math
@@ -9,24 +9,24 @@ NUMBER = re.compile(r"(?<![A-Za-z0-9_.])[-+]?(?:[0-9]{1,15}(?:\.[0-9]{1,15})?|\.
 LONGEST_ANSWER = 200_000
 
 
-class Unscored(ValueError):
+class NoScore(ValueError):
     """The answer holds no score, or more than one."""
 
 
-def score_in(answer: str) -> float:
-    """The whole answer as a number; the `result` of a JSON object; or the only number that stands in the text.
+def parse_score(answer: str) -> float:
+    """Returns the whole answer as a number, the `result` of a JSON object, or the only number in the text.
 
-    Of several numbers none is taken: whether "7 of 10" means 7 or 0.7 is not for us to say. Raises Unscored.
+    Of several numbers none is taken: "7 of 10" may mean 7 or 0.7. Raises NoScore.
     """
     text = THOUGHTS.sub("", answer[-LONGEST_ANSWER:]).strip()
-    told = _parsed(text)
-    if isinstance(told, dict):
-        told = told.get("result", told.get("score"))
-    if isinstance(told, int | float) and not isinstance(told, bool):
-        return _finite(told)
+    value = _parsed(text)
+    if isinstance(value, dict):
+        value = value.get("result", value.get("score"))
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _finite(value)
     numbers = NUMBER.findall(text)
     if len(numbers) != 1:
-        raise Unscored("the judge's answer holds no number" if not numbers else "the judge's answer holds several")
+        raise NoScore("the judge's answer holds no number" if not numbers else "the judge's answer holds several")
     return _finite(float(numbers[0]))
 
 
@@ -42,7 +42,7 @@ def _finite(number: float) -> float:
     try:
         value = float(number)
     except OverflowError as error:
-        raise Unscored("the judge's answer is too large a number") from error
+        raise NoScore("the judge's answer is too large a number") from error
     if not math.isfinite(value):
-        raise Unscored("the judge's answer is no finite number")
+        raise NoScore("the judge's answer is no finite number")
     return value

@@ -1,13 +1,14 @@
-"""How alike two texts are, from 0 to 1.
+"""Text similarity metrics of graders (BLEU, GLEU, METEOR, ROUGE, fuzzy match), each from 0 to 1.
 
-Words are runs of letters and digits. Chinese, Japanese and Korean are written without spaces between words (or with
-spaces that do not tell them apart alike): there each character counts as a word, as BLEU is customarily computed.
+Words are runs of letters and digits. Chinese, Japanese and Korean do not separate words by spaces, or not all of
+them: there each character counts as a word, as is usual for BLEU.
 """
 
 import math
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import pairwise
 
 import snowballstemmer
@@ -23,19 +24,19 @@ WORD_OR_MARK = re.compile(rf"[{UNSPACED}]|[^\W{UNSPACED}]+|[^\w\s]")
 LONGEST_NGRAM = 4
 
 METEOR_ALPHA, METEOR_BETA, METEOR_GAMMA = 0.9, 3.0, 0.5
-"""The weight of recall, and the penalty for matches that lie apart: the values of its authors' paper."""
+"""The weight of recall, and the penalty for matches that lie apart: the values of Banerjee & Lavie (2005)."""
 
 _stemmer = snowballstemmer.stemmer("porter")
 
 
 def fuzzy_match(text: str, reference: str) -> float:
-    """rapidfuzz's weighted ratio, without regard to case and punctuation unless a text is nothing else."""
+    """Returns rapidfuzz's WRatio, ignoring case and punctuation unless a text is nothing else."""
     processed = utils.default_process(text), utils.default_process(reference)
     return float(fuzz.WRatio(*(processed if all(processed) else (text, reference)))) / 100.0
 
 
 def bleu(text: str, reference: str) -> float:
-    """Of one sentence, with n-grams up to 4.
+    """Returns BLEU of one sentence with n-grams up to 4 (Papineni et al. 2002).
 
     Orders that the text is too short for are left out, and those without a match are smoothed exponentially: the
     first counts as half a match, the next as a quarter (Chen & Cherry 2014, method 3; sacreBLEU's `exp`).
@@ -56,7 +57,7 @@ def bleu(text: str, reference: str) -> float:
 
 
 def gleu(text: str, reference: str) -> float:
-    """Google's: of all n-grams up to 4 together, the smaller of precision and recall (Wu et al. 2016)."""
+    """Returns Google's GLEU: the smaller of precision and recall of all n-grams up to 4 (Wu et al. 2016)."""
     words, wanted = WORD_OR_MARK.findall(text), WORD_OR_MARK.findall(reference)
     orders = range(1, LONGEST_NGRAM + 1)
     most = max(sum(_count(words, order) for order in orders), sum(_count(wanted, order) for order in orders))
@@ -64,25 +65,25 @@ def gleu(text: str, reference: str) -> float:
 
 
 def meteor(text: str, reference: str) -> float:
-    """With two of its stages: the same word, then the same stem (Porter's). Synonyms would need WordNet."""
+    """Returns METEOR with two of its stages: the same word, then the same Porter stem. Synonyms would need WordNet."""
     words, wanted = WORD.findall(text.lower()), WORD.findall(reference.lower())
     pairs = _aligned(words, wanted)
     if not pairs:
         return 0.0
-    precision, get_or_read = len(pairs) / len(words), len(pairs) / len(wanted)
-    mean = precision * get_or_read / (METEOR_ALPHA * precision + (1 - METEOR_ALPHA) * get_or_read)
+    precision, recall = len(pairs) / len(words), len(pairs) / len(wanted)
+    mean = precision * recall / (METEOR_ALPHA * precision + (1 - METEOR_ALPHA) * recall)
     chunks = 1 + sum(later != (first[0] + 1, first[1] + 1) for first, later in pairwise(pairs))
     return mean * (1 - METEOR_GAMMA * (chunks / len(pairs)) ** METEOR_BETA)
 
 
 def rouge_n(text: str, reference: str, order: int) -> float:
-    """F1 of the n-grams of one length (Lin 2004)."""
+    """Returns ROUGE-N: F1 of the n-grams of one length (Lin 2004)."""
     words, wanted = WORD.findall(text.lower()), WORD.findall(reference.lower())
     return _f1(_overlap(words, wanted, order), _count(words, order), _count(wanted, order))
 
 
 def rouge_l(text: str, reference: str) -> float:
-    """F1 of the longest common subsequence of words."""
+    """Returns ROUGE-L: F1 of the longest common subsequence of words (Lin 2004)."""
     words, wanted = WORD.findall(text.lower()), WORD.findall(reference.lower())
     return _f1(LCSseq.similarity(words, wanted), len(words), len(wanted))
 
@@ -92,11 +93,7 @@ METRICS: dict[str, Callable[[str, str], float]] = {
     "bleu": bleu,
     "gleu": gleu,
     "meteor": meteor,
-    "rouge_1": lambda text, reference: rouge_n(text, reference, 1),
-    "rouge_2": lambda text, reference: rouge_n(text, reference, 2),
-    "rouge_3": lambda text, reference: rouge_n(text, reference, 3),
-    "rouge_4": lambda text, reference: rouge_n(text, reference, 4),
-    "rouge_5": lambda text, reference: rouge_n(text, reference, 5),
+    **{f"rouge_{order}": partial(rouge_n, order=order) for order in range(1, 6)},
     "rouge_l": rouge_l,
 }
 
@@ -118,7 +115,7 @@ def _f1(matched: int, found: int, wanted: int) -> float:
 
 
 def _aligned(words: list[str], wanted: list[str]) -> list[tuple[int, int]]:
-    """Which word stands for which of the reference, by place; a run that has begun is gone on with where it can be."""
+    """Returns METEOR's alignment as (word, reference word) positions; runs are continued where they can be."""
     partners: dict[int, int] = {}
     for form in (lambda word: word, _stemmer.stemWord):
         _align(list(map(form, words)), list(map(form, wanted)), partners)
@@ -126,7 +123,7 @@ def _aligned(words: list[str], wanted: list[str]) -> list[tuple[int, int]]:
 
 
 def _align(words: list[str], wanted: list[str], partners: dict[int, int]) -> None:
-    """Add the pairs of equal words of which neither has a partner yet."""
+    """Adds the pairs of equal words of which neither has a partner yet."""
     taken = set(partners.values())
     places: dict[str, list[int]] = {}
     for place in range(len(wanted) - 1, -1, -1):
