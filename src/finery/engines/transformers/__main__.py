@@ -153,7 +153,7 @@ def load(options: argparse.Namespace, name: str, renderers: RendererPool, loop: 
 
 
 def is_model_fault(error: Exception, model: str) -> bool:
-    """Whether the next try would fail the same way. Lack of memory, of a library or of the hub may pass."""
+    """Returns whether the next try would fail the same way. Lack of memory, of a library or of the hub may pass."""
     from finery.engines.transformers.loading import ModelNotLoadable
 
     if isinstance(error, ModelNotLoadable):

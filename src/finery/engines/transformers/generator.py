@@ -129,7 +129,7 @@ class BatchGenerator:
         return manager
 
     def _deliver(self, step: Step) -> None:
-        """Called on the generation thread; the queues belong to the event loop's."""
+        """Hands a step from the generation thread to the event loop's, which owns the queues."""
         self._loop.call_soon_threadsafe(self._hand_out, step)
 
     def _hand_out(self, step: Step) -> None:

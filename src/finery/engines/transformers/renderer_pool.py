@@ -199,7 +199,7 @@ class _RendererProcess:
             self._has_pending_reply = False
 
     async def was_killed_as_hanging(self) -> bool:
-        """Whether the process, which has ended, was killed while it hung in one operation."""
+        """Returns whether the process, which has ended, was killed while it hung in one operation."""
         return await asyncio.to_thread(self._process.wait) == -HANG_SIGNAL
 
     def kill(self) -> None:

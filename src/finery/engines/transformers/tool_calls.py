@@ -39,7 +39,7 @@ class CallForm:
 
 
 def shows_tools(prompts: ChatPrompts) -> bool:
-    """Whether the chat template writes tools into the prompt."""
+    """Returns whether the chat template writes tools into the prompt."""
     try:
         return PROBE_NAME in prompts.text([QUESTION], TOOLS, prompt=True)
     except NotRenderable:

@@ -27,7 +27,7 @@ class Vocabulary:
         return str(text)
 
     def is_shown(self, token: int, *, kept: frozenset[int] = frozenset()) -> bool:
-        """Whether `decode` shows the token."""
+        """Returns whether `decode` shows the token."""
         return token in kept or token not in self._special
 
     def text(self, token: int) -> str:

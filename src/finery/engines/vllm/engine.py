@@ -103,7 +103,7 @@ class VllmEngine:
         }
 
     def health(self, port: int, token: str, seconds: float) -> str | None:
-        """vLLM does not name its device, so that it is empty. Only once it lists a model has it loaded one."""
+        """Returns an empty device, since vLLM names none; None until it lists a model, as it does once loaded."""
         headers = {"Authorization": f"Bearer {token}"}
         listing = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models", headers=headers)
         try:
