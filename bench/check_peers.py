@@ -21,7 +21,7 @@ def ours(path: Path) -> Counts:
     report = examine(Source(path), "sft")
     return {
         "rows": report.rows,
-        "flawed": report.invalid,
+        "invalid": report.invalid,
         "trainable": report.trainable,
         "duplicates": report.duplicates.count,
         "masked": report.masked_messages,
@@ -96,7 +96,7 @@ def _from_dict(line: bytes) -> list[Step]:
 
 
 def _count(path: Path, read: Callable[[bytes], list[Step]]) -> Counts:
-    counts = Counter(dict.fromkeys(("rows", "flawed", "trainable", "duplicates", "masked", "calls"), 0))
+    counts = Counter(dict.fromkeys(("rows", "invalid", "trainable", "duplicates", "masked", "calls"), 0))
     orders: Counter[tuple[str, ...]] = Counter()
     seen: set[int] = set()
     longest = size = 0
@@ -109,7 +109,7 @@ def _count(path: Path, read: Callable[[bytes], list[Step]]) -> Counts:
                 steps = read(line)
                 trainable, masked, calls = _follow(steps)
             except (ValidationError, ValueError, KeyError, TypeError):
-                counts["flawed"] += 1
+                counts["invalid"] += 1
                 continue
             orders[tuple([step[0] for step in steps])] += 1
             counts["trainable"] += trainable

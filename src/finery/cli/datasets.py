@@ -108,7 +108,7 @@ def stats(dataset: DatasetArgument, version: VersionOption = None, as_json: Json
         return
     print_facts(
         {
-            "rows": f"{counted.rows:,}" + (f" ({counted.invalid:,} of them flawed)" if counted.invalid else ""),
+            "rows": f"{counted.rows:,}" + (f" ({counted.invalid:,} of them invalid)" if counted.invalid else ""),
             "shapes": _counts(counted.shapes),
             "messages by role": _counts(counted.roles),
             "tokens (estimated)": f"{counted.tokens.total:,}",
