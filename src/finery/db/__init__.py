@@ -1,4 +1,4 @@
-"""The engine and its sessions."""
+"""Database sessions, and the base of all tables."""
 
 from finery.db.database import Database, keep_room, make_room
 from finery.db.types import Base, LongText, UtcDateTime

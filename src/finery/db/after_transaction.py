@@ -1,6 +1,6 @@
-"""What is to be done when a transaction has ended: files that follow from it.
+"""Callbacks for the end of a transaction, which remove or restore files.
 
-It is done in the thread of the transaction, but behind it: whoever waits for a turn to write does not wait for files.
+They run in the thread of the transaction, but after it, so that no other writer waits for files.
 """
 
 import logging
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 log = logging.getLogger(__name__)
 
 AFTER_TRANSACTION = "endings"
-"""In the `info` of a session that writes."""
+"""The key in the `info` of a session that writes."""
 
 
 @dataclass
@@ -24,7 +24,7 @@ class AfterTransaction:
 def at_end(session: Session, *, committed: Callable[[], None], rolled_back: Callable[[], None]) -> None:
     """Have one of the two called when the transaction of `Database.write` has ended.
 
-    Neither may be needed: a kill may come first, so that the next start has to find what is left to do.
+    A kill may come before it, so that the next start must find what is left to do.
     """
     endings: AfterTransaction = session.info[AFTER_TRANSACTION]
     endings.committed.append(committed)
@@ -32,9 +32,9 @@ def at_end(session: Session, *, committed: Callable[[], None], rolled_back: Call
 
 
 def carry_out(work: list[Callable[[], None]]) -> None:
-    """What fails is logged: the transaction has ended, whatever becomes of the files."""
-    for each in work:
+    """Call the callbacks. An OSError is logged only, since the transaction has ended whatever becomes of the files."""
+    for callback in work:
         try:
-            each()
+            callback()
         except OSError as error:
             log.warning("files of a change could not be seen to: %s", error)

@@ -1,4 +1,4 @@
-"""One database, opened the way each kind wants it."""
+"""Opens a database with the settings of its kind, and gives out sessions that read or write."""
 
 import errno
 import json
@@ -28,39 +28,39 @@ from finery.kit.fair_semaphore import FairSemaphore, Permit
 
 BUSY_SECONDS = 30
 TURN_SECONDS = 20.0
-"""For which a transaction that writes may wait until it can begin."""
+"""How long a transaction that writes may wait until it can begin."""
 WRITERS = 8
-"""Transactions that write at once, where the database takes more than one: more would only wait for each other's rows,
-each with a thread and a connection of its own."""
+"""How many transactions write at once where the database allows it. More would only wait for each other's rows, each
+with a thread and a connection of its own."""
 LOCK_SECONDS = 10
-"""For which a statement may wait for a row that another transaction holds."""
+"""How long a statement may wait for a row that another transaction has locked."""
 IDLE_SECONDS = 60
-"""After which the database ends a transaction that asks nothing: whoever has begun it hangs, and holds rows."""
+"""After so long without a statement the database ends a transaction: its owner hangs, and holds locks."""
 _RESERVE = "disk_reserve"
-"""In a session's `info`: the space that is kept back."""
+"""The key in a session's `info` for the disk space that is reserved."""
 _to_json = json.JSONEncoder(allow_nan=False, ensure_ascii=False).encode
-"""Refuses NaN and infinities, which the databases' JSON does not know; made once, since it is used for each value."""
+"""Refuses NaN and infinities, which JSON in databases cannot hold. It is created once, since each value uses it."""
 _QUOTED_VALUE = re.compile(r"(entry|value:?) '.*' (for (?:key|column|function))", re.DOTALL)
-"""Where MariaDB and MySQL quote a row's value: it may hold quotes itself, so the last one ends it."""
+"""Where MariaDB and MySQL quote a row's value; it may have quotes itself, so that the last one ends it."""
 
 
 class _ThreadsTransaction(threading.local):
-    """The turn of the transaction that this thread has begun to write, from its first statement to its end."""
+    """The permit of this thread's transaction that writes, from its first statement to its end."""
 
     is_open: bool = False
     permit: Permit | None = None
 
 
 class Database:
-    """Sessions that read and sessions that write.
+    """Gives out sessions that read and sessions that write.
 
-    SQLite: write-ahead log, and each writing transaction begins IMMEDIATE, since one that reads first and then
-    writes fails at once when another writer came between, whatever the time-out. The others run at READ COMMITTED,
-    so that what a concurrent request committed is seen after a unique index has spoken.
+    SQLite has a write-ahead log, and each transaction that writes begins IMMEDIATE: one that reads first and then
+    writes would fail at once when another writer came in between, whatever the timeout. The others run at READ
+    COMMITTED, so that after a unique index was violated the concurrent row can be read.
 
-    Writers take turns in the order in which they come: one at a time on SQLite, whose own lock is polled and therefore
-    passes some by, and WRITERS at a time elsewhere. A transaction begins and ends in one thread, so that none waits
-    with its turn for a thread that those hold who wait for the turn.
+    Writers take turns in the order of their arrival: one at a time on SQLite, whose own lock is polled and may starve
+    some, and WRITERS at a time elsewhere. A transaction begins and ends in one thread, so that none waits with its
+    permit for a thread that others occupy while they wait for the permit.
     """
 
     def __init__(self, url: str, *, home: Path) -> None:
@@ -75,7 +75,7 @@ class Database:
         self._thread = _ThreadsTransaction()
         event.listen(self.engine, "begin", self._take_turn)
         if self.url.get_backend_name() == "sqlite":
-            # After it: whoever waits for a turn holds no lock.
+            # The order matters: whoever waits for a turn has no lock yet.
             event.listen(self.engine, "begin", _begin_sqlite)
         self.reserve = DiskReserve(HomeDirectory(home).reserve)
         self._writer = sessionmaker(
@@ -89,20 +89,22 @@ class Database:
 
     @property
     def file(self) -> Path | None:
-        """Where an SQLite database lies."""
+        """The file of an SQLite database; None for others."""
         is_file = self.url.get_backend_name() == "sqlite" and self.url.database not in (None, ":memory:")
         return Path(str(self.url.database)) if is_file else None
 
     def commits(self, tables: frozenset[str] | None = None) -> int:
-        """How often this process has committed, or has written to one of `tables`: what was read of them holds while
-        the number is what it was before the reading. `Session.bulk_insert_mappings` counts for no table.
+        """Return how often this process has committed, or has written to one of `tables`.
+
+        What was read of these tables is valid while the number is what it was before the query.
+        `Session.bulk_insert_mappings` counts for no table.
         """
         if tables is None:
             return self._commits
         return self._commits_of[UNKNOWN] + sum(self._commits_of[table] for table in tables)
 
     def before_commit(self, check: Callable[[Session], None]) -> None:
-        """Have `check` called at the end of each transaction that writes: what it raises rolls that back."""
+        """Have `check` called at the end of each transaction that writes; what it raises rolls that back."""
         self._checks.append(check)
 
     def on_commit(self, listener: Callable[[frozenset[str] | None], None]) -> None:
@@ -111,10 +113,11 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Session]:
-        """A transaction that is committed at the end of the block, and rolled back when it raises.
+        """Yield a session whose transaction is committed at the end of the block, and rolled back when it raises.
 
-        It begins with the first statement, which waits for its turn. Raises sqlalchemy's TimeoutError when that does
-        not come within TURN_SECONDS, and RuntimeError inside of another block of this thread: it would wait for itself.
+        The transaction begins with the first statement, which waits for its turn. Raises sqlalchemy's TimeoutError when
+        that does not come within TURN_SECONDS, and RuntimeError inside another such block of this thread, which would
+        wait for itself.
         """
         if self._thread.is_open:
             raise RuntimeError("a transaction that writes was begun inside of another one of the same thread")
@@ -131,7 +134,7 @@ class Database:
         finally:
             self._thread.is_open = False
             self._give_turn_back()
-            # Also after an error: the commit itself may have failed on the way back.
+            # Also after an error: the commit may have succeeded and its answer been lost.
             with self._counting:
                 self._commits += 1
                 self._commits_of.update(topics)
@@ -146,14 +149,14 @@ class Database:
 
     @property
     def longest_write(self) -> float:
-        """For how many seconds the oldest of the transactions that write has been going on; 0 when there is none."""
+        """For how many seconds the oldest transaction that writes has been running; 0 when there is none."""
         return self._turns.longest_held()
 
     def dispose(self) -> None:
         self.engine.dispose()
 
     def _take_turn(self, connection: Connection) -> None:
-        # Migrations begin without `write`: nobody else is there yet.
+        # Migrations begin without `write`, when there are no other writers yet.
         if not self._thread.is_open or not connection.get_execution_options().get("writing", False):
             return
         self._thread.permit = self._turns.acquire(TURN_SECONDS)
@@ -167,9 +170,9 @@ class Database:
 
 
 def make_room(session: Session) -> None:
-    """Let this transaction, and the files that follow from it, get through on a full disk: give up the reserve.
+    """Release the reserved disk space on a full disk, so that this transaction can be written.
 
-    For what ends or removes something, and thereby helps: a cancel, a run's end, a deletion.
+    It is for what frees space: a cancel, a run's end, a deletion.
     """
     reserve: DiskReserve | None = session.info.get(_RESERVE)
     if reserve is not None:
@@ -177,14 +180,14 @@ def make_room(session: Session) -> None:
 
 
 def keep_room(session: Session) -> None:
-    """For what adds something: the reserve that was given up is for what ends or removes. Raises OSError (ENOSPC)."""
+    """Refuse to add rows while the reserve is released, which is for what frees space. Raises OSError (ENOSPC)."""
     reserve: DiskReserve | None = session.info.get(_RESERVE)
     if reserve is not None and reserve.is_spent():
         raise OSError(errno.ENOSPC, "what is left of the disk is kept for what ends or removes something")
 
 
 def _locate(url: URL, home: Path) -> URL:
-    """SQLite files are relative to home; plain `postgresql` and `mysql` URLs get the drivers that we ship."""
+    """Resolve an SQLite file against the home, and add our drivers to plain `postgresql` and `mysql` URLs."""
     name = url.get_backend_name()
     if name == "sqlite" and url.database and url.database != ":memory:":
         return url.set(database=str(home / url.database))
@@ -237,7 +240,7 @@ def _limit_mysql(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> N
     _execute_all(connection, f"SET SESSION innodb_lock_wait_timeout = {LOCK_SECONDS}")
     raw: Any = connection
     if "MariaDB" in raw.get_server_info():
-        # MySQL has nothing like it.
+        # MySQL has no such setting.
         _execute_all(connection, f"SET SESSION idle_transaction_timeout = {IDLE_SECONDS}")
 
 
@@ -253,22 +256,22 @@ def _execute_all(connection: DBAPIConnection, *statements: str) -> None:
     for statement in statements:
         cursor.execute(statement)
     cursor.close()
-    # What is set inside of a transaction that is rolled back would be forgotten.
+    # Settings from a transaction that is rolled back would be lost.
     connection.commit()
 
 
 def _hide_values(context: ExceptionContext) -> None:
-    """A driver's own words may quote a row, and errors are logged: what is left names the constraint or column."""
-    error, told = context.original_exception, context.sqlalchemy_exception
-    if told is None or not isinstance(error, context.dialect.loaded_dbapi.Error):
+    """Remove a row's values from a driver's message, since errors are logged; the constraint or column stays."""
+    error, wrapper = context.original_exception, context.sqlalchemy_exception
+    if wrapper is None or not isinstance(error, context.dialect.loaded_dbapi.Error):
         return
     before = str(error)
     error.args = _HIDERS[context.dialect.name](error)
-    told.args = (str(told.args[0]).replace(before, str(error)), *told.args[1:])
+    wrapper.args = (str(wrapper.args[0]).replace(before, str(error)), *wrapper.args[1:])
 
 
 def _without_details(error: Any) -> tuple[Any, ...]:
-    """DETAIL and CONTEXT follow the first line. Errors of connecting have no such parts."""
+    # DETAIL and CONTEXT follow the first line. Errors of connecting have no such parts.
     primary = error.diag.message_primary
     return error.args if primary is None else (primary,)
 
@@ -285,13 +288,13 @@ _HIDERS: dict[str, Callable[[Any], tuple[Any, ...]]] = {
 
 
 def _make_private(_dialect: Dialect, _record: ConnectionPoolEntry | None, words: list[Any], _options: Any) -> None:
-    """A new database is its owner's alone, whatever the umask: it holds hashes and addresses, and SQLite gives its mode
-    to the write-ahead log.
+    """Create a new database file that only its owner can read, whatever the umask, since it holds hashes and addresses.
 
-    Made without being opened: closing a file gives up all locks that this process holds on it.
+    SQLite gives the file's mode to the write-ahead log. The file is created without being opened: closing it would
+    release all locks that this process has on it.
     """
     if words[0] != ":memory:":
-        # Whatever else is wrong with the path, SQLite says when it opens it.
+        # SQLite itself reports what is wrong with the path when it opens it.
         with suppress(OSError):
             os.mknod(words[0], stat.S_IFREG | 0o600)
 

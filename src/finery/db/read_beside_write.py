@@ -1,4 +1,4 @@
-"""A look at the database in the middle of a transaction that is to write."""
+"""Reads in a session of its own before a transaction that writes begins."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,10 @@ from sqlalchemy.orm import Session
 
 @contextmanager
 def read_beside_write(session: Session) -> Iterator[Session]:
-    """A session of its own, which ends with the block: the caller's transaction, and with it SQLite's only write lock,
-    is not to begin before a long look. What changes between this look and that transaction is for the caller to find.
+    """Yield a session that ends with the block.
+
+    The caller's transaction, and with it SQLite's only write lock, should not begin before something that takes long.
+    The caller must find out what changes between this session and that transaction.
     """
     with Session(session.get_bind().execution_options(writing=False)) as reading:
         yield reading

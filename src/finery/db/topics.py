@@ -1,6 +1,6 @@
-"""What a transaction was about, so that its commit wakes those whom it concerns, and nobody else.
+"""Topics of a transaction, so that its commit wakes only the loops and streams that it concerns.
 
-The names of the tables that it wrote to are topics by themselves; the domain announces what they do not tell.
+The names of the tables that it writes to are topics; the domain announces others that these do not tell.
 """
 
 from enum import StrEnum
@@ -8,25 +8,25 @@ from enum import StrEnum
 from sqlalchemy.orm import ORMExecuteState, Session, UOWTransaction
 
 TOPICS = "topics"
-"""In the `info` of a session that writes."""
+"""The key in the `info` of a session that writes."""
 UNKNOWN = "?"
-"""Stands for the table of a statement that does not tell it: such a commit concerns everybody."""
+"""Stands for the table of a statement that has no mapper: such a commit concerns everybody."""
 
 
 class Topic(StrEnum):
     QUEUE = "queue"
-    """A run may be able to start that could not before."""
+    """A run may be able to start now that could not before."""
     INTENTS = "intents"
-    """Something is to be carried to a run that is alive."""
+    """An intent or a request is to be delivered to a live run."""
 
 
 def run_topic(run_number: int) -> str:
-    """Concerns who follows the events of this run."""
+    """Return the topic of those who follow the events of this run."""
     return f"run:{run_number}"
 
 
 def announce(session: Session, *topics: str) -> None:
-    """Nothing in a session that only reads."""
+    """Add topics to the transaction. Does nothing in a session that only reads."""
     session.info.get(TOPICS, set()).update(topics)
 
 

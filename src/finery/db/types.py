@@ -16,7 +16,7 @@ BigKey = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """Microseconds, in UTC, aware on our side and naive in the database."""
+    """A time in UTC with microseconds: an aware datetime in Python, a naive one in the database."""
 
     impl = DateTime
     cache_ok = True
@@ -33,7 +33,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Stored(TypeDecorator[Model]):
-    """A pydantic model as JSON, without what is its default. It is replaced as a whole, never changed in place."""
+    """A pydantic model as JSON, without default values. Code replaces it as a whole and never changes it in place."""
 
     impl = JSON
     cache_ok = True

@@ -1,4 +1,4 @@
-"""Inserts that may find somebody else's row in their place."""
+"""Inserts a row unless a concurrent transaction has inserted it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,12 +10,12 @@ from finery.db.types import Base
 
 
 def insert_or_leave(session: Session, model: type[Base], values: Mapping[str, Any]) -> None:
-    """Add a row; one with the same unique key is left as it is, whoever commits first.
+    """Insert a row, or leave the one with the same unique key as it is.
 
-    On MariaDB a plain INSERT that meets its like keeps a shared lock on it. Two that then want to lock the row for
-    themselves wait for each other; so there the row is "updated" to what it is, which takes the lock for oneself.
+    On MariaDB a plain INSERT that meets an equal key keeps a shared lock on it, and two transactions that then want to
+    lock the row exclusively wait for each other. So there the row is "updated" to what it is, which locks exclusively.
     """
-    # Only the database's own dialect: the others' would be a tenth of the server's start.
+    # Only the database's own dialect is imported: the others would take a tenth of the server's start.
     name = session.get_bind().dialect.name
     if name == "sqlite":
         from sqlalchemy.dialects import sqlite

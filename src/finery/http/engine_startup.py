@@ -175,7 +175,7 @@ async def _find(services: Services, name: str, actor: Principal, check: BodyChec
     if (
         known is not None
         and known.fingerprints
-        and not await anyio.to_thread.run_sync(deployments.autostart.is_as_found, known)
+        and not await anyio.to_thread.run_sync(deployments.autostart.is_unchanged, known)
     ):
         served.forget(key)
     return await served.get_or_read(key, look)

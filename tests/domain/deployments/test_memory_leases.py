@@ -135,7 +135,7 @@ class TestGpus:
         start(database, first.id, context)
         clock.now += 60
         waiting = ensure(database, make_model(home, "b", 8 * GIB, context), context)
-        monkeypatch.setattr("finery.domain.deployments.lifecycle.ROOM_SECONDS", -1.0)
+        monkeypatch.setattr("finery.domain.deployments.lifecycle.MEMORY_WAIT_SECONDS", -1.0)
         assert start(database, waiting.id, context) is None
         found = get(database, waiting.id)
         assert (found.status, found.port) == ("failed", None)

@@ -1,4 +1,4 @@
-"""Running engines. `lifecycle` and `memory_leases` are the scheduler's side; `autostart` is for names asked for."""
+"""Deployments: engines that serve models. The scheduler calls `lifecycle` and `memory_leases`."""
 
 from finery.domain.deployments import autostart, lifecycle, memory_leases
 from finery.domain.deployments.lifecycle import (

@@ -1,4 +1,4 @@
-"""Engines on demand: a model's name is enough, and one engine answers for all who ask for the same."""
+"""Starts an engine when a request names a model that none serves yet; one engine serves all who name that model."""
 
 from contextlib import suppress
 
@@ -10,7 +10,7 @@ from finery.contracts.deployment import DeploymentDetails, EngineOptions, Served
 from finery.contracts.permissions import Principal
 from finery.domain.catalog import ModelOnHub, resolve
 from finery.domain.context import DomainContext
-from finery.domain.deployments.engine_plan import EnginePlan, are_as_they_were, fingerprints_of, plan_engine
+from finery.domain.deployments.engine_plan import EnginePlan, are_unchanged, fingerprints_of, plan_engine
 from finery.domain.deployments.errors import AutostartContested, EngineNotStarted, ModelBroken
 from finery.domain.deployments.insertion import insert_row
 from finery.domain.deployments.queries import deployment_of
@@ -18,12 +18,12 @@ from finery.domain.device_leases import LEASE_LOCK
 from finery.kit.paths import PathRefused
 from finery.models import DeploymentRow
 
-TRIES = 50
-"""Each meets another transaction that was first."""
+MAX_TRIES = 50
+"""A try fails when a concurrent transaction was first."""
 
 
 def find(session: Session, name: str, actor: Principal, context: DomainContext) -> ServedModel | None:
-    """The engine, running or starting, that serves what the name stands for to `actor`; None: `ensure` starts one.
+    """Return the engine, running or starting, that serves what the name means to `actor`; None where there is none.
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable.
     """
@@ -33,23 +33,24 @@ def find(session: Session, name: str, actor: Principal, context: DomainContext) 
 
 
 def engine_of(session: Session, name: str, actor: Principal, context: DomainContext) -> str:
-    """The kind of engine that `ensure` would start. Raises as `find` does."""
+    """Return the name of the engine that `ensure` would start. Raises what `find` raises."""
     return _plan(session, name, actor, context).engine
 
 
-def is_as_found(served: ServedModel) -> bool:
-    """Whether the files of what `find` has found are still those: who looks again need not ask the database for it."""
-    return are_as_they_were(served.fingerprints)
+def is_unchanged(served: ServedModel) -> bool:
+    """Return whether the files of a served model are still those that `find` saw, without a query."""
+    return are_unchanged(served.fingerprints)
 
 
 def ensure(session: Session, name: str, actor: Principal, context: DomainContext) -> ServedModel:
-    """The same, or a new one. It is the server's own: who may use it is who may see the name, each time anew.
+    """Return the engine that `find` returns, or start one.
 
-    Raises NotEnoughMemory, NoFreePort, DemandContested, ModelBroken, EngineNotStarted, and what `find` raises.
+    It belongs to the server: whoever may see the model's name may use it, which is checked at each request. Raises
+    NotEnoughMemory, NoFreePort, AutostartContested, ModelBroken, EngineNotStarted, and what `find` raises.
     """
     plan = _plan(session, name, actor, context)
     session.execute(LEASE_LOCK)
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         row = _row_for(session, plan)
         if row is not None:
             return _served(row, name, plan, context)
@@ -62,7 +63,7 @@ def ensure(session: Session, name: str, actor: Principal, context: DomainContext
 def _plan(session: Session, name: str, actor: Principal, context: DomainContext) -> EnginePlan:
     resolved = resolve(session, name, context, actor)
     if resolved.is_on_hub and resolved.entry is None:
-        # A misspelt name would begin a download that nobody asked for.
+        # A misspelt name would start a download that nobody wants.
         raise ModelOnHub(
             f"model {name[:200]!r} is not here; models on a hub are served once they are deployed, "
             "or named by the administrator"
@@ -76,8 +77,9 @@ def _row_for(session: Session, plan: EnginePlan) -> DeploymentRow | None:
 
 
 def _refuse_failed(name: str, plan: EnginePlan, context: DomainContext) -> None:
-    """A start takes seconds to minutes, and would take them at each request. Other files, or other options, make it
-    another start. Raises ModelBroken, EngineNotStarted.
+    """Raises ModelBroken or EngineNotStarted where a start with these files and options has failed lately.
+
+    A start takes seconds to minutes, and each request would try it again.
     """
     failure = context.live.failed_starts.find(plan.key)
     if failure is not None:
@@ -92,7 +94,7 @@ def _insert(session: Session, name: str, plan: EnginePlan, context: DomainContex
         context,
         on_demand=True,
         demand_key=plan.key,
-        # One engine may serve several names, and those who may list it need not know all of them.
+        # One engine may serve several names, and not all who may list it may see each of them.
         model_name=plan.load if plan.adapter else name,
         model=plan.load,
         details=DeploymentDetails(served_name=plan.load if plan.served_name else None),
@@ -110,11 +112,11 @@ def _served(row: DeploymentRow, name: str, plan: EnginePlan, context: DomainCont
 
 
 def _fingerprints_by_name(name: str, plan: EnginePlan, context: DomainContext) -> dict[str, str]:
-    """Of the folder on the way that its name takes, where that is another: a link may lead elsewhere by now."""
+    """Return the fingerprint by the path of the name, where that leads over a link: it may lead elsewhere later."""
     entry = context.models.get(name)
     named = name if entry is None else entry.model
-    way = str(context.home.path / named)
+    path = str(context.home.path / named)
     with suppress(PathRefused):
-        if way != plan.model and str(context.resolver.resolve(named)) == plan.model:
-            return fingerprints_of(way)
+        if path != plan.model and str(context.resolver.resolve(named)) == plan.model:
+            return fingerprints_of(path)
     return {}

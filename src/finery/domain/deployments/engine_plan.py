@@ -1,4 +1,4 @@
-"""Which engine serves a model, and what it has to be started with."""
+"""Plans which engine serves a model, and what it is started with."""
 
 import hashlib
 import json
@@ -17,35 +17,35 @@ from finery.engines.base import Engine, ServableModel
 from finery.engines.registry import AUTO
 
 IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
-"""Files by whose change a folder holds another model."""
+"""Files that make the model of a folder: when one changes, it is another model."""
 
 
 @dataclass(frozen=True)
 class EnginePlan:
     engine: str
     model: str
-    """As it was resolved."""
+    """What the model's name was resolved to."""
     load: str
-    """What the engine is started with: the model, or an adapter's base."""
+    """What the engine loads at its start: the model, or an adapter's base."""
     options: EngineOptions
     adapter: str | None = None
-    """The folder of what is loaded beside the base."""
+    """The folder of the adapter that is loaded beside the base."""
     rank: int | None = None
-    """Of adapters, up to which the engine has to have room; None: it takes none."""
+    """The largest rank of adapters that the engine can load; None where it loads none."""
     fingerprints: dict[str, str] = field(default_factory=dict)
-    """Of the folders that are loaded; none for what lies in no folder."""
+    """By loaded folder; a model that is in no folder has none."""
     served_name: str | None = None
-    """What the engine itself calls the model; None where it answers to any name."""
+    """The engine's own name for the model; None where it takes any name."""
 
     @property
     def key(self) -> str:
-        """The same for all that one engine can serve."""
+        """A key that is the same for all models that one engine can serve."""
         parts = [self.engine, self.load, self.fingerprints.get(self.load, ""), self.options.model_dump(), self.rank]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, context: DomainContext) -> EnginePlan:
-    """`wanted`: an engine's name, or `auto`. Raises UnknownEngine, EngineUnavailable."""
+    """Plan for the engine named `wanted`, or for the best one for `auto`. Raises UnknownEngine, EngineUnavailable."""
     options = _with_entry(options, resolved)
     model = ServableModel(resolved.model, _adapter_config(resolved))
     if wanted == AUTO:
@@ -63,7 +63,7 @@ def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, co
 
 
 def _preferred(model: ServableModel, options: EngineOptions, context: DomainContext) -> Engine:
-    """What `auto` stands for. Raises EngineUnavailable."""
+    """Return the engine for `auto`. Raises EngineUnavailable."""
     machine = context.machine()
     able = [
         each for each in context.engines.values() if each.missing_reason is None and each.issue(model, options) is None
@@ -71,7 +71,7 @@ def _preferred(model: ServableModel, options: EngineOptions, context: DomainCont
     ranked = [(each.preference(machine), each) for each in able if each.preference(machine) > 0]
     if not ranked:
         raise EngineUnavailable(AUTO, "finds none here that can serve this")
-    return max(ranked, key=lambda found: found[0])[1]
+    return max(ranked, key=lambda item: item[0])[1]
 
 
 def _planned(engine: Engine, model: ServableModel, options: EngineOptions) -> EnginePlan:
@@ -90,7 +90,7 @@ def _planned(engine: Engine, model: ServableModel, options: EngineOptions) -> En
 
 
 def _with_entry(options: EngineOptions, resolved: ResolvedModel) -> EngineOptions:
-    """What the administrator says of a name holds where the request says nothing."""
+    """Add the options of the administrator's table where the request has none."""
     if resolved.entry is None:
         return options
     known = {"max_context": resolved.entry.max_context, "chat_template": resolved.entry.chat_template}
@@ -100,29 +100,26 @@ def _with_entry(options: EngineOptions, resolved: ResolvedModel) -> EngineOption
 
 
 def _adapter_config(resolved: ResolvedModel) -> dict[str, Any] | None:
-    """None: a whole model."""
+    """Return the adapter's configuration, or None for a whole model."""
     if resolved.folder is None or not is_adapter(resolved.folder):
         return None
     return adapter_config(resolved.folder)
 
 
-def are_as_they_were(fingerprints: Mapping[str, str]) -> bool:
-    """Whether each of the folders still holds what it held."""
+def are_unchanged(fingerprints: Mapping[str, str]) -> bool:
+    """Return whether each folder still has its fingerprint."""
     return fingerprints == fingerprints_of(*fingerprints)
 
 
 def fingerprints_of(*models: str) -> dict[str, str]:
-    """By folder; what lies in none has none.
-
-    Others as soon as a folder holds another model: what is served must not be what lay there before.
-    """
-    return {model: _stamp(Path(model)) for model in models if Path(model).is_absolute()}
+    """Return a fingerprint for each model that is a folder, which changes as soon as the folder holds another model."""
+    return {model: _fingerprint(Path(model)) for model in models if Path(model).is_absolute()}
 
 
-def _stamp(folder: Path) -> str:
+def _fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(found for pattern in IDENTIFYING for found in folder.glob(pattern)):
-        # One that goes away meanwhile is one that is not there.
+        # A file that is deleted meanwhile counts as one that does not exist.
         with suppress(FileNotFoundError):
             status = path.stat()
             digest.update(f"{path.name}\0{status.st_size}\0{status.st_mtime_ns}\0{status.st_ino}\n".encode())

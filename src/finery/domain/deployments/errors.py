@@ -1,3 +1,5 @@
+"""Errors of deployments and of their engines."""
+
 import math
 from collections.abc import Iterable
 
@@ -39,7 +41,7 @@ class AutostartContested(DomainError):
 
 
 class EngineUnavailable(DomainError):
-    """The engine that was asked for by name is not there, or cannot serve this model."""
+    """The engine that the request names is not installed, or cannot serve this model."""
 
     kind = ErrorKind.INVALID
     code = "engine_unavailable"

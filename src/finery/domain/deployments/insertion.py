@@ -1,4 +1,4 @@
-"""Writing a deployment that waits for its engine."""
+"""Inserts a deployment, for which the scheduler then starts an engine."""
 
 from typing import Any
 
@@ -19,8 +19,11 @@ from finery.models import DeploymentRow
 def insert_row(
     session: Session, name: str, plan: EnginePlan, context: DomainContext, *, details: DeploymentDetails, **columns: Any
 ) -> DeploymentRow:
-    """Raises NotEnoughMemory for what could not be started even if idle engines ended, NoFreePort, and
-    IntegrityError from the unique indexes."""
+    """Insert the row with a free port and the memory that its engine needs.
+
+    Raises NotEnoughMemory where ending idle engines would not suffice, NoFreePort, and IntegrityError from the unique
+    indexes.
+    """
     need = memory_need(plan.load, plan.adapter, plan.options, context)
     if find_placement(session, need, context) is None:
         raise NotEnoughMemory(name, need, holders(session, context.machine()))

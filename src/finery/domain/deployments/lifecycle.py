@@ -1,4 +1,4 @@
-"""The scheduler's side of deployments."""
+"""Records the life of engines for the scheduler: claims, handles, starts, crashes and ends."""
 
 import secrets
 from dataclasses import dataclass
@@ -22,13 +22,13 @@ MOST_RESTARTS = 5
 RESTART_WINDOW = timedelta(minutes=10)
 FIRST_BACKOFF_SECONDS = 1.0
 LONGEST_BACKOFF = timedelta(seconds=FIRST_BACKOFF_SECONDS * 2**MOST_RESTARTS)
-ROOM_SECONDS = 120.0
-"""How long an engine may wait for those to end that hold its memory."""
+MEMORY_WAIT_SECONDS = 120.0
+"""How long an engine may wait for the end of those that hold its memory."""
 
 
 @dataclass(frozen=True)
 class LiveDeployment:
-    """What the serve loop needs to know; `token` is None until it is claimed."""
+    """A deployment that has not ended, for the scheduler; `token` is None until it is claimed."""
 
     deployment: Deployment
     token: str | None
@@ -37,7 +37,7 @@ class LiveDeployment:
     attempt: int
     restart_at: datetime | None
     since: datetime
-    """When it last came into its status."""
+    """When it got its present status."""
     details: DeploymentDetails
 
 
@@ -45,11 +45,11 @@ class LiveDeployment:
 class Claim:
     token: str
     device: str
-    """Whose memory was leased."""
+    """The device whose memory was leased."""
 
 
 def engine_token(deployment_id: str, context: DomainContext) -> str:
-    """What the engine asks of every request."""
+    """Return the token that the engine requires in every request."""
     return context.secrets.derive(f"engine:{deployment_id}")
 
 
@@ -71,8 +71,10 @@ def list_live(session: Session) -> list[LiveDeployment]:
 
 
 def claim(session: Session, deployment_id: str, context: DomainContext) -> Claim | None:
-    """Take a deployment that is ours to start, and its memory. None when somebody else was first, when it shall stop,
-    and while its memory is not free; one that waits for it too long fails."""
+    """Claim a deployment and lease its memory; None when it is claimed or shall stop, and while its memory is not free.
+
+    One that waits for its memory for more than MEMORY_WAIT_SECONDS fails.
+    """
     context.live.lease.check(session)
     session.execute(LEASE_LOCK)
     row = lock_row(session, deployment_id)
@@ -92,7 +94,7 @@ def record_handle(session: Session, deployment_id: str, token: str, handle: Hand
 
 
 def put_back(session: Session, deployment_id: str, token: str, why: str | None) -> None:
-    """Undo a claim: its engine could not be started for now, and is started later. Its memory stays its own."""
+    """Undo a claim whose engine could not be started for now; it keeps its memory and is started later."""
     row = lock_row(session, deployment_id)
     if row.finished_at is None and row.token == token:
         row.token = row.handle = None
@@ -112,7 +114,7 @@ def mark_running(session: Session, deployment_id: str, token: str, device: str) 
 def finish(
     session: Session, deployment_id: str, token: str | None, error: str | None, *, failure: StartFailure | None = None
 ) -> None:
-    """Its process is gone. A stop that was asked for is `stopped`, whatever the process said."""
+    """Record that the process has ended. After a request to stop the status is `stopped`, whatever the process said."""
     row = lock_row(session, deployment_id)
     if row.finished_at is None and row.token == token:
         row.details = row.details.model_copy(update={"failure": failure})
@@ -120,8 +122,11 @@ def finish(
 
 
 def end(session: Session, deployment_id: str, token: str, error: str, *, failure: StartFailure | None = None) -> bool:
-    """Its process is gone, and nothing of it is left. True when it is to be started again: what somebody deployed by
-    hand and was seen running comes back, a little later each time, at most MOST_RESTARTS times in RESTART_WINDOW."""
+    """Record that the process has crashed; return True when it is to be started again.
+
+    That is a deployment which a user made and which ran before. It is started again after a growing delay, at most
+    MOST_RESTARTS times in RESTART_WINDOW.
+    """
     row = lock_row(session, deployment_id)
     if row.finished_at is not None or row.token != token:
         return False
@@ -133,7 +138,7 @@ def end(session: Session, deployment_id: str, token: str, error: str, *, failure
     now = utc_now()
     row.status, row.error, row.token, row.handle = DeploymentStatus.STARTING, error, None, None
     row.attempt += 1
-    # Whoever took the port meanwhile keeps it.
+    # Another process may have taken the old port meanwhile.
     row.port = free_port(session)
     row.restart_at = now + timedelta(seconds=FIRST_BACKOFF_SECONDS * 2 ** len(crashes))
     row.updated_at = now
@@ -142,7 +147,7 @@ def end(session: Session, deployment_id: str, token: str, error: str, *, failure
 
 
 def unload(session: Session, deployment_id: str, idle_seconds: float, context: DomainContext) -> bool:
-    """Ask an engine on demand to end, unless somebody uses it or has within `idle_seconds`."""
+    """Ask an autostarted engine to end, unless a request uses it or did within `idle_seconds`."""
     row = lock_row(session, deployment_id)
     if not row.on_demand or row.stop_requested or row.finished_at is not None:
         return False
@@ -163,13 +168,13 @@ def _find_device(session: Session, row: DeploymentRow, context: DomainContext) -
     if placement is not None and placement.is_free:
         take_lease(session, row.id, need, placement.device)
         return placement.device
-    if (utc_now() - row.updated_at).total_seconds() > ROOM_SECONDS:
+    if (utc_now() - row.updated_at).total_seconds() > MEMORY_WAIT_SECONDS:
         _finish(session, row, str(NotEnoughMemory(row.model_name, need, holders(session, context.machine()))))
     return None
 
 
 def _crashes(row: DeploymentRow) -> list[datetime]:
-    """Those that count still."""
+    """Return the crashes within RESTART_WINDOW."""
     return [at for at in row.details.crashes if utc_now() - at < RESTART_WINDOW]
 
 

@@ -1,4 +1,4 @@
-"""How much memory an engine will take, told from the model's files before it is started."""
+"""Estimates the memory of an engine from the model's files, before it is started."""
 
 from pathlib import Path
 from typing import Any
@@ -21,22 +21,22 @@ from finery.kit.machine import computes_bfloat16
 from finery.kit.weights import count_parameters, parameters_in_name
 
 RUNTIME_BYTES = {"ram": 600 * 2**20, "gpu": 800 * 2**20}
-"""Of the framework itself, whatever the model: measured in main memory; on a GPU, CUDA's context and kernels."""
+"""For the framework itself, as measured in main memory; on a GPU, for CUDA's context and kernels."""
 CACHED_CONTEXTS = 8
 MOST_CACHE_BYTES = {"ram": 2 * 2**30, "gpu": 16 * 2**30}
 UNKNOWN_CACHE_BYTES = 2**30
 UNKNOWN_PARAMETERS = 7_000_000_000
-"""Of a model on a hub whose name does not say."""
+"""The size of a model on a hub whose name does not tell it."""
 UNKNOWN_CONTEXT = 2048
 UNKNOWN_DIMENSIONS = Dimensions(
     hidden=4096, layers=32, vocabulary=None, heads=32, intermediate=4 * 4096, key_values=4096
 )
 BYTES_PER_PARAMETER = {"8bit": 1.1, "4bit": 0.65}
-"""Some layers are never quantized, and each block of weights has a scale."""
+"""More than the bits alone: some layers are never quantized, and each block of weights has a scale."""
 
 
 def cache_bytes(model: str, options: EngineOptions, context: DomainContext) -> int:
-    """For the keys and values of all requests at once: several whole contexts, within bounds."""
+    """Return the bytes for keys and values of all concurrent requests: several whole contexts, within bounds."""
     most = MOST_CACHE_BYTES[_kind(context)]
     config = _config_of(model, context)
     if config is None:
@@ -48,7 +48,7 @@ def cache_bytes(model: str, options: EngineOptions, context: DomainContext) -> i
 
 
 def memory_need(model: str, adapter: str | None, options: EngineOptions, context: DomainContext) -> int:
-    """Bytes on the device that this machine serves on. What cannot be read is estimated, rather too high."""
+    """Return the bytes that the engine needs on this machine's devices. What is unknown is estimated rather high."""
     weights = _weight_bytes(model, options, context)
     if adapter is not None:
         weights += _file_bytes(Path(adapter))
@@ -69,7 +69,7 @@ def _weight_bytes(model: str, options: EngineOptions, context: DomainContext, *,
         return parameters * BYTES_PER_PARAMETER["4bit" if options.load_in_4bit else "8bit"]
     is_bfloat16 = declared_dtype(_config_of(model, context) or {}) == "bfloat16"
     if _kind(context) == "ram" and not (is_bfloat16 and computes_bfloat16()):
-        # The engine widens the weights, whatever is stored.
+        # The engine converts the weights to float32, whatever is stored.
         return parameters * 4.0
     return float(_file_bytes(folder)) if folder is not None else parameters * 2.0
 
@@ -81,7 +81,7 @@ def _parameters(model: str, folder: Path | None) -> int:
 
 
 def _folder_of(model: str, context: DomainContext) -> Path | None:
-    """Where its files are, if they are here."""
+    """Return the folder of the model's files, or None where they are not on this machine."""
     path = context.home.models / model if model in BUILTIN_MODELS else Path(model)
     if not path.is_absolute():
         return cached_snapshot(model)
@@ -89,15 +89,16 @@ def _folder_of(model: str, context: DomainContext) -> Path | None:
 
 
 def _config_of(model: str, context: DomainContext) -> dict[str, Any] | None:
-    """The text part's; of the base, where it is an adapter."""
+    """Return the configuration of the text model; of an adapter, its base's."""
     folder = _folder_of(whole_model(model, lambda name: _folder_of(name, context)), context)
     return None if folder is None else text_config(folder) or None
 
 
 def _cache_bytes_per_token(config: dict[str, Any]) -> int:
-    """Two bytes a number, four where the weights are float32."""
-    found = dimensions(config) or UNKNOWN_DIMENSIONS
-    return found.cache_bytes_per_token(2 if declared_dtype(config).endswith("16") else 4)
+    # Two bytes a number, four where the weights are float32.
+    return (dimensions(config) or UNKNOWN_DIMENSIONS).cache_bytes_per_token(
+        2 if declared_dtype(config).endswith("16") else 4
+    )
 
 
 def _file_bytes(folder: Path) -> int:

@@ -1,4 +1,4 @@
-"""Where an engine's memory comes from: the leases of engines, beside those of trainings."""
+"""Leases memory to engines, beside the devices that trainings lease, and chooses idle engines to evict."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,48 +15,49 @@ from finery.models import DeploymentRow, EngineLeaseRow
 
 RAM = "ram"
 USABLE_SHARE = 0.9
-"""Of a GPU's memory, by all of its engines together."""
+"""The share of a GPU's memory that its engines may use together."""
 IDLE_SECONDS = 30.0
-"""An engine on demand that was asked for nothing so long ends when its memory is needed."""
+"""An autostarted engine without a request for so long is ended when its memory is needed."""
 
 
 @dataclass(frozen=True)
 class Placement:
     device: str
     evicted: tuple[str, ...] = ()
-    """Idle engines that have to end for it."""
+    """The ids of idle engines that have to end for it."""
     is_free: bool = True
-    """False: only once those have ended that are to end."""
+    """False while engines that are to end still have the memory."""
 
 
 @dataclass(frozen=True)
 class _Tenant:
+    """An engine that leases memory on a device."""
+
     id: str
     bytes: int
     is_starting: bool
-    is_leaving: bool
+    is_stopping: bool
     is_idle: bool
     idle_seconds: float
 
 
 def find_placement(session: Session, need: int, context: DomainContext) -> Placement | None:
-    """Room for `need` bytes, now or once idle engines have ended; None when even that would not do."""
+    """Find a device with `need` bytes, free now or once idle engines have ended; None when there is none."""
     machine = context.machine()
     tenants = _tenants(session, context)
     if not machine.gpus:
         return _placement_on(RAM, need, _free_ram(machine, tenants.get(RAM, [])), tenants.get(RAM, []))
     taken = devices_of_runs(session, LOCAL_NODE)
-    rooms = []
+    ranked = []
     for gpu in machine.gpus:
         device = f"gpu:{gpu.index}"
-        on_it = tenants.get(device, [])
-        placement = None if device in taken else _placement_on(device, need, _free_on(gpu, on_it), on_it)
+        present = tenants.get(device, [])
+        placement = None if device in taken else _placement_on(device, need, _free_on(gpu, present), present)
         if placement is not None:
-            # The one that is fullest already: the others stay whole for trainings.
-            rooms.append(
-                (not placement.is_free, len(placement.evicted), -sum(one.bytes for one in on_it), gpu.index, placement)
-            )
-    return min(rooms, key=lambda found: found[:4])[4] if rooms else None
+            # The fullest device is preferred, so that others stay free for trainings.
+            used = sum(tenant.bytes for tenant in present)
+            ranked.append((not placement.is_free, len(placement.evicted), -used, gpu.index, placement))
+    return min(ranked, key=lambda item: item[:4])[4] if ranked else None
 
 
 def take_lease(session: Session, deployment_id: str, need: int, device: str) -> None:
@@ -75,7 +76,7 @@ def device_of(session: Session, deployment_id: str) -> str | None:
 
 
 def holders(session: Session, machine: Machine) -> str:
-    """Who has the memory, in general terms: names are not everybody's to see."""
+    """Describe who has the memory, without names, which not every user may see."""
     engines = len(list(session.scalars(select(EngineLeaseRow.deployment_id))))
     leases = devices_of_runs(session, LOCAL_NODE)
     runs = len({run for device, run in leases.items() if device.startswith("gpu:")})
@@ -90,23 +91,23 @@ def holders(session: Session, machine: Machine) -> str:
 
 
 def vacate_gpus(session: Session, count: int, context: DomainContext) -> tuple[str, ...]:
-    """The idle engines that have to end so that `count` more GPUs have none; empty where that cannot be done."""
-    tenants = {device: found for device, found in _tenants(session, context).items() if device != RAM}
-    leaving = [device for device, found in tenants.items() if all(one.is_leaving for one in found)]
-    ready = {
-        device: min(one.idle_seconds for one in found if not one.is_leaving)
-        for device, found in tenants.items()
-        if device not in leaving and all(one.is_idle or one.is_leaving for one in found)
+    """Return the idle engines that have to end to free `count` more GPUs, or nothing where that cannot be done."""
+    tenants = {device: present for device, present in _tenants(session, context).items() if device != RAM}
+    stopping = [device for device, present in tenants.items() if all(tenant.is_stopping for tenant in present)]
+    evictable = {
+        device: min(tenant.idle_seconds for tenant in present if not tenant.is_stopping)
+        for device, present in tenants.items()
+        if device not in stopping and all(tenant.is_idle or tenant.is_stopping for tenant in present)
     }
-    wanted = count - len(leaving)
-    if wanted <= 0 or len(ready) < wanted:
+    missing = count - len(stopping)
+    if missing <= 0 or len(evictable) < missing:
         return ()
-    chosen = sorted(ready, key=lambda device: -ready[device])[:wanted]
-    return tuple(one.id for device in chosen for one in tenants[device] if one.is_idle)
+    chosen = sorted(evictable, key=lambda device: -evictable[device])[:missing]
+    return tuple(tenant.id for device in chosen for tenant in tenants[device] if tenant.is_idle)
 
 
 def settle_leases(session: Session, context: DomainContext) -> None:
-    """At the start: no lease without its engine, and none of the engines that an earlier version started without."""
+    """Delete, at a start, leases without an engine, and add missing ones of engines from earlier versions."""
     live = select(DeploymentRow.id).where(DeploymentRow.finished_at.is_(None))
     session.execute(delete(EngineLeaseRow).where(EngineLeaseRow.deployment_id.not_in(live)))
     leased = select(EngineLeaseRow.deployment_id)
@@ -115,53 +116,54 @@ def settle_leases(session: Session, context: DomainContext) -> None:
     )
     gpus = context.machine().gpus
     for row in session.scalars(query):
-        # It saw all GPUs, and so took the first.
+        # Earlier versions showed an engine all GPUs, of which it uses the first.
         take_lease(session, row.id, row.details.need, f"gpu:{gpus[0].index}" if gpus else RAM)
 
 
 def _tenants(session: Session, context: DomainContext) -> dict[str, list[_Tenant]]:
-    found: dict[str, list[_Tenant]] = {}
+    """Return the engines on each device."""
+    tenants: dict[str, list[_Tenant]] = {}
     query = select(EngineLeaseRow, DeploymentRow).join(DeploymentRow, DeploymentRow.id == EngineLeaseRow.deployment_id)
     for lease, row in session.execute(query):
         seconds = context.live.in_use.idle_seconds(row.id)
-        found.setdefault(lease.device, []).append(
+        tenants.setdefault(lease.device, []).append(
             _Tenant(
                 id=row.id,
                 bytes=lease.bytes,
                 is_starting=row.status == DeploymentStatus.STARTING,
-                is_leaving=row.stop_requested,
+                is_stopping=row.stop_requested,
                 is_idle=row.on_demand and row.status == DeploymentStatus.RUNNING and seconds >= IDLE_SECONDS,
                 idle_seconds=seconds,
             )
         )
-    return found
+    return tenants
 
 
 def _free_ram(machine: Machine, tenants: Sequence[_Tenant]) -> int:
-    """What is available already tells of engines that run; of those that start it does not yet."""
+    # The available memory has engines that run subtracted already, but not those that are starting.
     return machine.memory_available_bytes - _starting(tenants)
 
 
 def _free_on(gpu: Gpu, tenants: Sequence[_Tenant]) -> int:
-    leased = int(gpu.memory_total_bytes * USABLE_SHARE) - sum(one.bytes for one in tenants)
+    leased = int(gpu.memory_total_bytes * USABLE_SHARE) - sum(tenant.bytes for tenant in tenants)
     return min(leased, gpu.memory_free_bytes - _starting(tenants))
 
 
 def _starting(tenants: Sequence[_Tenant]) -> int:
-    return sum(one.bytes for one in tenants if one.is_starting)
+    return sum(tenant.bytes for tenant in tenants if tenant.is_starting)
 
 
 def _placement_on(device: str, need: int, free: int, tenants: Sequence[_Tenant]) -> Placement | None:
     if free >= need:
         return Placement(device)
-    free += sum(one.bytes for one in tenants if one.is_leaving)
+    free += sum(tenant.bytes for tenant in tenants if tenant.is_stopping)
     evicted = []
-    for one in sorted(tenants, key=lambda one: -one.idle_seconds):
+    for tenant in sorted(tenants, key=lambda tenant: -tenant.idle_seconds):
         if free >= need:
             break
-        if one.is_idle and not one.is_leaving:
-            evicted.append(one.id)
-            free += one.bytes
+        if tenant.is_idle and not tenant.is_stopping:
+            evicted.append(tenant.id)
+            free += tenant.bytes
     return Placement(device, tuple(evicted), is_free=False) if free >= need else None
 
 

@@ -1,4 +1,4 @@
-"""Ports on loopback for engines."""
+"""Chooses free ports on loopback for engines."""
 
 import secrets
 import socket
@@ -13,9 +13,9 @@ FIRST_PORT, LAST_PORT = 8100, 8999
 
 
 def free_port(session: Session) -> int:
-    """Raises NoFreePort."""
+    """Return a port that no deployment has and that can be bound. Raises NoFreePort."""
     taken = set(session.scalars(select(DeploymentRow.port).where(DeploymentRow.port.is_not(None))))
-    # From anywhere in the range: another server on this machine may choose now too, and its engine binds seconds later.
+    # The start is random: another server on this machine may choose at the same time, and engines bind seconds later.
     count = LAST_PORT + 1 - FIRST_PORT
     first: int = secrets.randbelow(count)
     for step in range(count):

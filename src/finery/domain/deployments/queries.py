@@ -1,4 +1,4 @@
-"""Rows of deployments: found, locked, asked to stop, shown as the contract."""
+"""Finds and locks rows of deployments, marks them to stop, and maps them to the contract."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,7 +12,7 @@ from finery.models import DeploymentRow
 
 
 def find_row(session: Session, deployment_id: str, actor: Principal) -> DeploymentRow:
-    """Raises DeploymentNotFound."""
+    """Return a deployment that `actor` may see. Raises DeploymentNotFound."""
     query = select(DeploymentRow).where(DeploymentRow.id == deployment_id, deployments_visible_to(actor))
     row = session.scalars(query).one_or_none()
     if row is None:
@@ -21,7 +21,7 @@ def find_row(session: Session, deployment_id: str, actor: Principal) -> Deployme
 
 
 def find_own_row(session: Session, deployment_id: str, actor: Principal) -> DeploymentRow:
-    """Raises DeploymentNotFound, NotYours."""
+    """Return a deployment that `actor` may change. Raises DeploymentNotFound, NotYours."""
     row = find_row(session, deployment_id, actor)
     if not may_write_deployment(actor, row.owner_id):
         raise NotYours("deployment", deployment_id)
@@ -29,7 +29,7 @@ def find_own_row(session: Session, deployment_id: str, actor: Principal) -> Depl
 
 
 def lock_row(session: Session, deployment_id: str) -> DeploymentRow:
-    """Raises DeploymentNotFound."""
+    """Return the row, read anew and locked until the transaction ends. Raises DeploymentNotFound."""
     row = session.get(DeploymentRow, deployment_id, with_for_update=True, populate_existing=True)
     if row is None:
         raise DeploymentNotFound(deployment_id)
@@ -37,7 +37,7 @@ def lock_row(session: Session, deployment_id: str) -> DeploymentRow:
 
 
 def ask_to_stop(row: DeploymentRow) -> None:
-    """From now on another may be started for what it served."""
+    """Mark a deployment to be stopped; another may be started from now on for what it serves."""
     if row.finished_at is None and not row.stop_requested:
         row.stop_requested, row.status, row.updated_at = True, DeploymentStatus.STOPPING, utc_now()
         row.demand_key = None
@@ -48,7 +48,7 @@ def deployment_of(row: DeploymentRow) -> Deployment:
         id=row.id,
         owner_id=row.owner_id,
         shared=row.shared,
-        # The column holds what is unique; until owners had slots of their own, that was the name itself.
+        # The column holds a unique key; before owners had slots of their own, that was the slot's name itself.
         slot=None if row.slot is None else row.details.slot or row.slot,
         model_name=row.model_name,
         model=row.model,

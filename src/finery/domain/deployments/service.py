@@ -1,4 +1,4 @@
-"""Deployments as their owners ask for them; the scheduler starts and stops them."""
+"""Creates, lists, shares and stops deployments for users; the scheduler starts and ends their engines."""
 
 from contextlib import suppress
 
@@ -27,61 +27,61 @@ from finery.domain.ownership import deployments_visible_to, owner_scoped_key
 from finery.kit.clock import utc_now
 from finery.models import DeploymentRow
 
-TRIES = 50
-"""Each meets another transaction that was first."""
+MAX_TRIES = 50
+"""A try fails when a concurrent transaction was first."""
 
 
 def create(session: Session, new: NewDeployment, context: DomainContext, actor: Principal) -> Deployment:
-    """Ask for an engine that serves a model; what held the slot, of theirs, is asked to stop.
+    """Create a deployment, for which the scheduler starts an engine. Their former one in the slot is asked to stop.
 
     Raises ModelNotFound, ModelRefused, EngineUnavailable, NotEnoughMemory, NoFreePort, SlotContested.
     """
     resolved = resolve(session, new.model_name, context, actor, is_path=new.is_path)
     plan = plan_engine(resolved, new.engine, new.options, context)
     if new.slot is not None:
-        # Who waits here goes on with a slot's true holder; without it, two that failed at MariaDB's unique index
-        # would each keep a shared lock on the holder's entry: a deadlock.
+        # After this lock a request sees who has the slot. Without it, two that fail at MariaDB's unique index would
+        # each keep a shared lock on the other's entry: a deadlock.
         session.execute(LEASE_LOCK)
-    for _ in range(TRIES):
-        # A port or a slot that looked free may be another transaction's by the time that it is written.
+    for _ in range(MAX_TRIES):
+        # Another transaction may take the free port or slot before this one writes it.
         with suppress(IntegrityError), session.begin_nested():
             return _insert(session, new, plan, context, actor)
     raise SlotContested(new.slot) if new.slot is not None else NoFreePort(FIRST_PORT, LAST_PORT)
 
 
 def get(session: Session, deployment_id: str, actor: Principal) -> Deployment:
-    """Raises DeploymentNotFound, also for what they may not see."""
+    """Return a deployment. Raises DeploymentNotFound, also for one that `actor` may not see."""
     return deployment_of(find_row(session, deployment_id, actor))
 
 
 def list_all(session: Session, actor: Principal) -> list[Deployment]:
-    """Newest first, the 500 newest at most."""
+    """List deployments, newest first, at most 500."""
     query = select(DeploymentRow).where(deployments_visible_to(actor)).order_by(DeploymentRow.created_at.desc())
     return [deployment_of(row) for row in session.scalars(query.limit(500))]
 
 
 def count_by_status(session: Session) -> dict[DeploymentStatus, int]:
-    """Of everyone's."""
+    """Count the deployments of all users."""
     counted = session.execute(select(DeploymentRow.status, func.count()).group_by(DeploymentRow.status))
     return {DeploymentStatus(status): count for status, count in counted}
 
 
 def in_slot(session: Session, slot: str, actor: Principal) -> Deployment | None:
-    """What holds the slot of theirs."""
+    """Return the deployment in the actor's slot of that name, or None."""
     query = select(DeploymentRow).where(DeploymentRow.slot == owner_scoped_key(actor, slot))
     row = session.scalars(query).one_or_none()
     return deployment_of(row) if row else None
 
 
 def change(session: Session, deployment_id: str, changes: DeploymentChanges, actor: Principal) -> Deployment:
-    """Who sees it. Raises DeploymentNotFound, NotYours."""
+    """Share a deployment, or stop sharing it. Raises DeploymentNotFound, NotYours."""
     row = find_own_row(session, deployment_id, actor)
     row.shared, row.updated_at = changes.shared, utc_now()
     return deployment_of(row)
 
 
 def request_stop(session: Session, deployment_id: str, actor: Principal) -> Deployment:
-    """Silent when it has ended already. Raises DeploymentNotFound, NotYours."""
+    """Ask a deployment to stop, once or again. Raises DeploymentNotFound, NotYours."""
     row = find_own_row(session, deployment_id, actor)
     ask_to_stop(row)
     return deployment_of(row)
@@ -90,7 +90,7 @@ def request_stop(session: Session, deployment_id: str, actor: Principal) -> Depl
 def _insert(
     session: Session, new: NewDeployment, plan: EnginePlan, context: DomainContext, actor: Principal
 ) -> Deployment:
-    """Raises IntegrityError from the unique indexes."""
+    """Insert a deployment, and empty its slot before. Raises IntegrityError from the unique indexes."""
     slot = None if new.slot is None else owner_scoped_key(actor, new.slot)
     if slot is not None:
         _vacate(session, slot)
