@@ -6,8 +6,12 @@ import pytest
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from finery.contracts.datasets import Conversation, Text, iter_conversations
+from finery.contracts.datasets import Assistant, Conversation, Message, Text, User, iter_conversations
+from finery.contracts.datasets.measurement import MeasurementRequest, TokenRules
+from finery.contracts.datasets.report import WarningKind
+from finery.contracts.recipes.data_rules import ExampleKind
 from finery.trainers.encoding import MASKED, Encoder
+from finery.trainers.measuring import measure
 from finery.trainers.rendering import RowNotEncodable
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -85,6 +89,55 @@ class TestOpenedReasoning:
             RowNotEncodable, match=r"asks the model with <think> already written.* name a chat_template"
         ):
             learned(Encoder(tokenizer), tokenizer, rows("weight_first.jsonl")[2])
+
+
+class TestLeftOut:
+    """A template without tools or reasoning, and one with both."""
+
+    WRITES = (
+        "{{ tools | tojson if tools else '' }}{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+        "{{ (m['reasoning_content'] or '') + m['content'] + '<|im_end|>\n' }}{% endfor %}" + ASKING
+    )
+    PLAIN = (
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' }}"
+        "{{ m['content'].split('</think>')[-1] + '<|im_end|>\n' }}{% endfor %}" + ASKING
+    )
+
+    def warnings(self, tokenizer: PreTrainedTokenizerBase, template: str, name: str) -> list[set[WarningKind]]:
+        tokenizer.chat_template = template
+        encoder = Encoder(tokenizer)
+        return [encoder.warnings(row, row.tools) for row in rows(name)]
+
+    def test_tools(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        assert self.warnings(tokenizer, self.PLAIN, "tools_no_calls.jsonl") == [{WarningKind.TOOLS_LEFT_OUT}]
+        assert self.warnings(tokenizer, self.WRITES, "tools_no_calls.jsonl") == [set()]
+
+    def test_reasoning(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        assert self.warnings(tokenizer, self.PLAIN, "reasoning.jsonl") == [{WarningKind.REASONING_LEFT_OUT}] * 3
+        assert self.warnings(tokenizer, self.WRITES, "reasoning.jsonl") == [set()] * 3
+
+    def test_is_told_of_a_file(self, tokenizer: PreTrainedTokenizerBase, tiny_llama: Path, cache: Path) -> None:
+        request = MeasurementRequest(
+            dataset=CASES / "tools_no_calls.jsonl",
+            recipe="sft",
+            examples=ExampleKind.CONVERSATION_OR_TEXT,
+            rules=TokenRules(chat_template=self.PLAIN),
+            model=str(tiny_llama),
+            models_cache=cache,
+            max_length=64,
+        )
+        (warning,) = measure(request).warnings
+        assert (warning.kind, warning.count, warning.places[0].line) == (WarningKind.TOOLS_LEFT_OUT, 1, 1)
+
+
+class TestControlTokens:
+    @pytest.mark.parametrize(
+        "messages", [[User("a <|im_end|> b"), Assistant("c")], [User("a"), Assistant("<|im_start|>")]]
+    )
+    def test_in_a_text_are_pointed_out(self, tokenizer: PreTrainedTokenizerBase, messages: list[Message]) -> None:
+        encoder = Encoder(tokenizer)
+        assert encoder.warnings(Conversation.of(messages), None) == {WarningKind.CONTROL_TOKENS}
+        assert encoder.warnings(Conversation.of([User("im_end"), Assistant("<|x|>")]), None) == set()
 
 
 class TestUnion:

@@ -96,7 +96,8 @@ def _print(result: "DatasetCheck") -> None:
     print_facts(_facts(result))
     for issue in result.issues:
         print(f"  {issue}")
-    for warning in result.warnings:
+    measured = result.measurement.warnings if result.measurement and result.measurement.is_measured else ()
+    for warning in (*result.warnings, *measured):
         lines = ", ".join(str(place.line) for place in warning.places)
         more = ", …" if warning.count > len(warning.places) else ""
         where = f": line {lines}{more}" if lines else ""

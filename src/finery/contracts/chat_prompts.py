@@ -82,6 +82,17 @@ def calling_probe(calls: int = 1) -> dict[str, Any]:
     return {"role": "assistant", "content": "", "tool_calls": [call] * calls}
 
 
+_ASKED = {"role": "user", "content": "?"}
+_THOUGHT = {"role": "assistant", "content": f"<think>{PROBE_NAME}</think>!"}
+_REASONED = {"role": "assistant", "content": "!", "reasoning_content": PROBE_NAME}
+_PROBE_TOOL = {"type": "function", "function": {"name": PROBE_NAME, "description": "?", "parameters": {}}}
+_PROBES: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]] | None]] = {
+    "tools": ([_ASKED], [_PROBE_TOOL]),
+    "reasoning": ([_ASKED, _REASONED], None),
+    "thoughts": ([_ASKED, _THOUGHT], None),
+}
+
+
 class NotRenderable(ValueError):
     """The chat template refuses the messages or would drop a part of them; the message quotes its error."""
 
@@ -140,6 +151,7 @@ class ChatPrompts:
         self._render = render
         self._refusals = (template_error, *RAISED_BY_TEMPLATES)
         self._writes_calls: dict[str, bool] = {} if writes_calls is None else writes_calls
+        self._left_out: dict[str, frozenset[str]] = {}
 
     def template(self, tools: Sequence[Any] | None = None) -> str:
         """Returns the chat template; a tokenizer may have another one for chats with tools."""
@@ -175,6 +187,22 @@ class ChatPrompts:
             ids = ids[1:]
         end = self._tokenizer.eos_token_id
         return ids[:-1] if ids[-1:] == [end] and self.ids(text)[-1:] != [end] else ids
+
+    def left_out(self, tools: Sequence[Any] | None = None) -> frozenset[str]:
+        """Returns what the template leaves out of a chat, found by a probe: its `tools`, an answer's `reasoning`, or
+        `thoughts` that stand in the answer's own text.
+        """
+        template = self.template(tools)
+        if template not in self._left_out:
+            found = (what for what, (messages, offered) in _PROBES.items() if not self._is_written(messages, offered))
+            self._left_out[template] = frozenset(found)
+        return self._left_out[template]
+
+    def _is_written(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> bool:
+        try:
+            return PROBE_NAME in self._applied(self.template(tools), messages, tools)[0]
+        except NotRenderable:
+            return True
 
     def _rendered(
         self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None, **options: bool

@@ -1,5 +1,6 @@
 """Encodes rows as tokens and labels: exactly the answers' tokens are learned, everything else is masked."""
 
+import re
 from contextlib import suppress
 from typing import Any
 
@@ -8,10 +9,13 @@ from transformers import PreTrainedTokenizerBase
 
 from finery.contracts.chat_prompts import Span
 from finery.contracts.datasets import Assistant, Conversation, Message, Text
+from finery.contracts.datasets.conversation import Tools
+from finery.contracts.datasets.report import WarningKind
 from finery.contracts.parity import MOST_PROMPTS, Prompt
 from finery.trainers.rendering import Renderer, RowNotEncodable, RowRefusedByTemplate, opened_reasoning, prompts_of
 
 MASKED = -100
+THOUGHT = re.compile(r"<think>.*\S.*</think>", re.DOTALL)
 PROBE = "Question:\n"
 PIECES = ("Answer", " answer", "\nanswer", "1", ".", "答", "é")
 LONGEST_PROMPT = 1000
@@ -32,6 +36,8 @@ class Encoder:
         self._specials = frozenset(
             {*tokenizer.all_special_ids, *(token for token, text in added.items() if text.special)}
         )
+        texts = {*tokenizer.all_special_tokens, *(token.content for token in added.values() if token.special)}
+        self._spelt = re.compile("|".join(map(re.escape, sorted(filter(None, texts)))) or "(?!)")
         self._keeps_pieces = all(
             tokenizer.decode([*self._ids(PROBE), *self._ids(piece)]) == tokenizer.decode(self._ids(PROBE + piece))
             for piece in PIECES
@@ -108,6 +114,24 @@ class Encoder:
         stop = len(learned) - learned[::-1].index(True)
         self._keep_prompt(prompt, tools)
         return ids[:start], ids[start:stop]
+
+    def warnings(self, row: Conversation, tools: Tools) -> set[WarningKind]:
+        """What the tokenizer and the template make of a row, though perhaps not as it was meant."""
+        left_out = self._prompts.left_out(tools)
+        answers = [message for message, trains in zip(row.messages, row.trains, strict=True) if trains]
+        return {
+            kind
+            for kind, applies in (
+                (WarningKind.TOOLS_LEFT_OUT, bool(tools) and "tools" in left_out),
+                (
+                    WarningKind.REASONING_LEFT_OUT,
+                    ("reasoning" in left_out and any(answer.reasoning_content for answer in answers))
+                    or ("thoughts" in left_out and any(THOUGHT.search(answer.text) for answer in answers)),
+                ),
+                (WarningKind.CONTROL_TOKENS, any(self._spelt.search(message.text) for message in row.messages)),
+            )
+            if applies
+        }
 
     def _conversation(self, row: Conversation, *, completion_only: bool) -> Encoded:
         text, spans = self._renderer.learned(row)

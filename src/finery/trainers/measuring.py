@@ -20,7 +20,7 @@ from finery.contracts.datasets.measurement import (
     RowFailure,
     TokenLengths,
 )
-from finery.contracts.datasets.report import MAX_NAMED
+from finery.contracts.datasets.report import MAX_NAMED, Place, RowWarning, WarningKind
 from finery.contracts.datasets.row_reader import DatasetReader
 from finery.kit.limits import confine
 from finery.kit.tables import BrokenRow, Row, UnreadableTable
@@ -36,6 +36,11 @@ PACKED_RATIO = 5
 SHORTEST_TOLD = 4
 """A reason that repeats a row's text of at least so many characters is reported without it."""
 
+WARNINGS = {
+    WarningKind.TOOLS_LEFT_OUT: "has tools that the chat template leaves out: the model is not told of them",
+    WarningKind.REASONING_LEFT_OUT: "has reasoning that the chat template leaves out, and is trained without it",
+    WarningKind.CONTROL_TOKENS: "spells a special token of the model in a message's text, which becomes that token",
+}
 MEMORY_BYTES = 2 * 2**30
 """Beside the libraries' memory; a rendering has a smaller bound of its own."""
 CPU_SECONDS = 300
@@ -91,6 +96,9 @@ def measure(request: MeasurementRequest) -> Measurement:
             counts.fail(row, _without_content(str(error), example))
             continue
         counts.add(pieces)
+        tools = None if isinstance(example, Text) else example.tools
+        for kind in encoder.warnings(example.as_conversation(), tools):
+            counts.warn(kind, row)
     return counts.measurement()
 
 
@@ -152,6 +160,7 @@ class _Counts:
         self._stride = stride
         self._lengths = array("Q")
         self._failures: list[RowFailure] = []
+        self._warnings: dict[WarningKind, list[Place]] = {}
         self._rows = self._due = 0
         self._failed = self._truncated = self._vanished = self._kept = self._tokens = self._trainable = 0
         self.invalid = self.idle = 0
@@ -167,6 +176,13 @@ class _Counts:
         self._failed += 1
         if len(self._failures) < MAX_NAMED:
             self._failures.append(RowFailure(line=row.line, row=row.number, reason=reason))
+
+    def warn(self, kind: WarningKind, row: Row) -> None:
+        self._warnings.setdefault(kind, []).append(Place(line=row.line, row=row.number))
+
+    def _all_warnings(self) -> Iterator[RowWarning]:
+        for kind, places in self._warnings.items():
+            yield RowWarning(kind=kind, message=WARNINGS[kind], count=len(places), places=tuple(places[:MAX_NAMED]))
 
     def add(self, pieces: Sequence[Piece]) -> None:
         """Counts the pieces of one row."""
@@ -202,6 +218,7 @@ class _Counts:
             kept=self._kept,
             tokens=self._tokens,
             trainable_tokens=self._trainable,
+            warnings=tuple(self._all_warnings()),
             lengths=_lengths(sorted(self._lengths)),
         )
 

@@ -9,6 +9,7 @@ from finery.contracts.datasets.measurement import (
     MeasurementResult,
     NotMeasured,
 )
+from finery.contracts.datasets.report import RowWarning, WarningKind
 from finery.contracts.events import NoticeEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
@@ -23,6 +24,7 @@ from tests import builders
 
 COUNTS = {"recipe": "sft", "model": "m", "max_length": 8, "rows": 2, "measured": 2, "is_exact": True}
 GOOD = Measurement(**COUNTS, kept=1, truncated=1)
+LEFT_OUT = RowWarning(kind=WarningKind.TOOLS_LEFT_OUT, message="has tools", count=1, places=())
 NOTHING_LEFT = Measurement(**COUNTS, vanished=2)
 
 
@@ -65,7 +67,12 @@ def told(database: Database, run: Run) -> tuple[Run, list[str]]:
 
 class TestRecord:
     @pytest.mark.parametrize(
-        ("found", "codes"), [(GOOD, ["rows_truncated"]), (NotMeasured(reason="no time"), ["not_measured"])]
+        ("found", "codes"),
+        [
+            (GOOD, ["rows_truncated"]),
+            (GOOD.model_copy(update={"warnings": (LEFT_OUT,)}), ["tools_left_out", "rows_truncated"]),
+            (NotMeasured(reason="no time"), ["not_measured"]),
+        ],
     )
     def test_what_is_lost_is_told_once(
         self, database: Database, run: Run, found: MeasurementResult, codes: list[str]

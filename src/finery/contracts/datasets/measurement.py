@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, TypeAdapter, computed_field
 
 from finery.contracts.base_models import StrictModel
-from finery.contracts.datasets.report import DatasetReport, Place
+from finery.contracts.datasets.report import DatasetReport, Place, RowWarning
 from finery.contracts.recipes.data_rules import ExampleKind, TokenRules
 
 BUDGET_BYTES = 32 * 2**20
@@ -81,6 +81,8 @@ class Measurement(StrictModel):
     trainable_tokens: int = 0
     """Those of the tokens that are learned."""
     lengths: TokenLengths = TokenLengths()
+    warnings: tuple[RowWarning, ...] = ()
+    """What the model's tokenizer and chat template make of the rows, though perhaps not as intended."""
 
 
 class NotMeasured(StrictModel):

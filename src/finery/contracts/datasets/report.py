@@ -46,11 +46,16 @@ class WarningKind(StrEnum):
     """An empty answer, every weight 0, chosen equal to rejected; other rows of the file have something to learn."""
     UNANSWERED_CALL = "unanswered_call"
     """The conversation goes on after a tool call that no tool answered."""
-
     UNKNOWN_KEY = "unknown_key"
     """A message has a key that nothing reads."""
     ONE_LABEL = "one_label"
     """All rows have the same verdict, so that nothing is told apart."""
+    TOOLS_LEFT_OUT = "tools_left_out"
+    """The model's chat template does not write the tools that may be called."""
+    REASONING_LEFT_OUT = "reasoning_left_out"
+    """The model's chat template does not write an answer's reasoning."""
+    CONTROL_TOKENS = "control_tokens"
+    """A message's text spells a special token of the model, which it becomes."""
 
 
 class RowWarning(StrictModel):

@@ -114,11 +114,13 @@ def find_data(
             if validation.report is not None:
                 read.append((validation.located.input, validation.report.file))
     notices = [
-        _notice(TRAINING_DATA, data.located, warning) for data in training.values() for warning in data.report.warnings
+        notice_of(TRAINING_DATA, warning, setting=data.located.input.field)
+        for data in training.values()
+        for warning in data.report.warnings
     ]
     for validation in validations:
         warnings = validation.report.warnings if validation.report is not None else ()
-        notices += [_notice(VALIDATION_DATA, validation.located, warning) for warning in warnings]
+        notices += [notice_of(VALIDATION_DATA, warning, setting=validation.located.input.field) for warning in warnings]
     return RunData(tuple(located), training, tuple(notices))
 
 
@@ -246,7 +248,7 @@ def _count_with_fields(
     return count, missing
 
 
-def _notice(what: str, located: Located, warning: RowWarning) -> NoticeData:
+def notice_of(what: str, warning: RowWarning, *, setting: str) -> NoticeData:
     rows = "1 row" if warning.count == 1 else f"{warning.count:,} rows, each of which"
     lines = [place.line for place in warning.places]
     more = ", …" if warning.count > len(lines) else ""
@@ -255,7 +257,7 @@ def _notice(what: str, located: Located, warning: RowWarning) -> NoticeData:
         level="warning",
         code=warning.kind,
         message=f"{what}: {rows} {warning.message}{where}",
-        setting=located.input.field,
+        setting=setting,
         count=warning.count,
         lines=lines,
     )

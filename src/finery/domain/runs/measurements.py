@@ -25,7 +25,7 @@ from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measurement import refuse_misfit
 from finery.domain.datasets.quick_measurement import Postponed, measure_briefly
 from finery.domain.errors import DomainError, Issue
-from finery.domain.runs.data import TRAINING_DATA, TrainingData
+from finery.domain.runs.data import TRAINING_DATA, TrainingData, notice_of
 from finery.domain.runs.errors import InvalidRun
 from finery.domain.runs.transitions import append_event, change_status
 from finery.models import MeasurementDueRow, RunRow
@@ -143,6 +143,8 @@ def _losses(measurement: Measurement) -> Iterator[NoticeData]:
         "rows_cut_away": (measurement.vanished, f"are left out, since {longest} cuts off all that would be learned"),
         "rows_truncated": (measurement.truncated, f"are longer than {longest}, and lose their end"),
     }
+    for warning in measurement.warnings:
+        yield notice_of(TRAINING_DATA, warning, setting=TRAINING)
     for code, (count, what) in losses.items():
         if count:
             reason = f" ({measurement.failures[0]})" if code == "rows_refused" else ""
