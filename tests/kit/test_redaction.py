@@ -1,7 +1,7 @@
 import pytest
 
 from finery.kit.printable import printable
-from finery.kit.redaction import Redactor, redact
+from finery.kit.redaction import Redactor
 
 
 class TestRedact:
@@ -23,7 +23,7 @@ class TestRedact:
         ],
     )
     def test_hides_each_form(self, text: str, values: list[str], expected: str) -> None:
-        assert redact(text, values) == expected
+        assert Redactor(values)(text) == expected
 
 
 class TestRedactor:

@@ -179,8 +179,8 @@ class ChatPrompts:
 
     def plain(self, text: str) -> list[int]:
         """Returns the tokens of a text that the model is to continue, without a template: with the tokens that the
-        tokenizer puts before a text, but without the end token that some append. A beginning that stands in the text
-        is not put there a second time.
+        tokenizer puts before a text, but without the end token that some append. A start token that is in the text
+        already is not repeated.
         """
         ids = list(self._tokenizer(text)["input_ids"])
         if ids[:1] == ids[1:2] and ids[1 : 1 + len(own := self.ids(text))] == own:
@@ -240,7 +240,7 @@ class ChatPrompts:
             raise
         except self._refusals as error:
             if (written := _with_written_arguments(given)) != given:
-                # Some join a call's arguments to the text around them, and so want them as text.
+                # Some templates concatenate arguments with text, which fails for objects.
                 return self._applied(template, written, tools, **options)
             raise NotRenderable(f"the chat template refuses the messages: {error}") from error
         _check_length(texts[0], given, tools)
@@ -248,7 +248,7 @@ class ChatPrompts:
 
 
 def _with_written_arguments(messages: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """The same messages with their calls' arguments as JSON text."""
+    """Returns the messages with the arguments of their tool calls as JSON text."""
 
     def written(call: Mapping[str, Any]) -> dict[str, Any]:
         function, arguments = call["function"], call["function"]["arguments"]

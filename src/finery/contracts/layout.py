@@ -8,7 +8,7 @@ A run's directory, `<home>/runs/<id>/` (a deployment's is the same without the t
     checkpoints/checkpoint-N/   whole checkpoints only
     encoded/, base/             the trainer's own: tokens, a merged base
     batch.json, data.json       the batch size that fits, and what the data files were when the training began (trainer)
-    finery_base.json            by what an adapter's base is known again (contracts.model_folder; trainer)
+    finery_base.json            identifies an adapter's base (contracts.model_folder; trainer)
     attempts/K/launch.json      what the shim starts            (written by the server)
     attempts/K/environment.json the process's whole environment, mode 0600, until it has begun (server)
     attempts/K/shim.lock        locked while the shim lives      (shim)

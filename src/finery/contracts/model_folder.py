@@ -16,7 +16,7 @@ from finery.kit.weights import hash_weights
 CONFIG = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
 BASE_RECORD = "finery_base.json"
-"""Beside an adapter that was made here: by what its base is known again."""
+"""Lies beside an adapter that was trained here, and identifies its base by a hash of the weights."""
 OTHER_BASE = "the adapter {adapter} was trained on other weights than {base} holds now; put those back"
 
 CONTEXT_NAMES = ("max_position_embeddings", "n_positions", "seq_length", "max_sequence_length")
@@ -66,20 +66,20 @@ def base_of(folder: Path) -> str | None:
 
 
 def record_base(folder: Path, base: str) -> None:
-    """Write down what weights an adapter is trained on. Of a hub's model, those of the version in the cache."""
+    """Stores a hash of the base's weights beside an adapter; of a hub's model, of the cached version."""
     weights = _hash_of_base(base)
     if weights is not None:
         write_json(folder / BASE_RECORD, {"weights": weights})
 
 
 def base_has_changed(adapter: Path, base: str) -> bool:
-    """Tell whether an adapter says that it was trained on other weights than `base` holds now. Raises OSError."""
+    """Returns whether the adapter was trained on other weights than `base` has now. Raises OSError."""
     recorded = _read(adapter / BASE_RECORD).get("weights")
     return recorded is not None and _hash_of_base(base) not in (None, recorded)
 
 
 def _hash_of_base(base: str) -> str | None:
-    """None where its files are not here."""
+    """Returns the hash of the base's weights; None if its files are not on this machine."""
     folder = Path(base) if Path(base).is_absolute() else cached_snapshot(base)
     return None if folder is None else hash_weights(folder)
 

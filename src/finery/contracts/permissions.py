@@ -57,24 +57,14 @@ class Level(StrEnum):
 
 _READS = frozenset(
     {
-        Permission.PUBLIC,
-        Permission.RUNS_READ,
-        Permission.DATASETS_READ,
-        Permission.MODELS_READ,
-        Permission.DEPLOYMENTS_READ,
-        Permission.SYSTEM_READ,
-        Permission.ACCOUNT_SELF,
-        Permission.KEYS_SELF,
+        *(Permission.PUBLIC, Permission.RUNS_READ, Permission.DATASETS_READ, Permission.MODELS_READ),
+        *(Permission.DEPLOYMENTS_READ, Permission.SYSTEM_READ, Permission.ACCOUNT_SELF, Permission.KEYS_SELF),
     }
 )
 _OWN_WORK = frozenset(
     {
-        Permission.RUNS_WRITE,
-        Permission.DATASETS_WRITE,
-        Permission.MODELS_USE,
-        Permission.DEPLOYMENTS_WRITE,
-        Permission.WEBHOOKS_WRITE,
-        Permission.SECRETS_WRITE,
+        *(Permission.RUNS_WRITE, Permission.DATASETS_WRITE, Permission.MODELS_USE),
+        *(Permission.DEPLOYMENTS_WRITE, Permission.WEBHOOKS_WRITE, Permission.SECRETS_WRITE),
     }
 )
 _EVERYONES_WORK = frozenset(

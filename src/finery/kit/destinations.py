@@ -8,38 +8,20 @@ from dataclasses import dataclass
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-_CLOSED = tuple(
-    (ipaddress.ip_network(network), what)
-    for network, what in (
-        ("0.0.0.0/8", "unspecified"),
-        ("10.0.0.0/8", "private"),
-        ("100.64.0.0/10", "private"),
-        ("127.0.0.0/8", "loopback"),
-        ("169.254.0.0/16", "link-local"),
-        ("172.16.0.0/12", "private"),
-        ("192.0.0.0/24", "reserved"),
-        ("192.0.2.0/24", "reserved"),
-        ("192.88.99.0/24", "a relay to IPv6"),
-        ("192.168.0.0/16", "private"),
-        ("198.18.0.0/15", "reserved"),
-        ("198.51.100.0/24", "reserved"),
-        ("203.0.113.0/24", "reserved"),
-        ("224.0.0.0/4", "multicast"),
-        ("240.0.0.0/4", "reserved"),
-        ("::/128", "unspecified"),
-        ("::1/128", "loopback"),
-        ("::ffff:0:0/96", "an IPv4 address in IPv6"),
-        ("64:ff9b::/96", "an IPv4 address in IPv6"),
-        ("64:ff9b:1::/48", "an IPv4 address in IPv6"),
-        ("2001::/23", "reserved"),
-        ("2001:db8::/32", "reserved"),
-        ("2002::/16", "an IPv4 address in IPv6"),
-        ("3fff::/20", "reserved"),
-        ("fc00::/7", "private"),
-        ("fe80::/10", "link-local"),
-        ("ff00::/8", "multicast"),
-    )
-)
+_REFUSED_NETWORKS = {
+    "unspecified": ("0.0.0.0/8", "::/128"),
+    "private": ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+    "loopback": ("127.0.0.0/8", "::1/128"),
+    "link-local": ("169.254.0.0/16", "fe80::/10"),
+    "reserved": (
+        *("192.0.0.0/24", "192.0.2.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "240.0.0.0/4"),
+        *("2001::/23", "2001:db8::/32", "3fff::/20"),
+    ),
+    "a relay to IPv6": ("192.88.99.0/24",),
+    "multicast": ("224.0.0.0/4", "ff00::/8"),
+    "an IPv4 address in IPv6": ("::ffff:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16"),
+}
+_CLOSED = tuple((ipaddress.ip_network(text), kind) for kind, texts in _REFUSED_NETWORKS.items() for text in texts)
 _UNICAST = ipaddress.ip_network("2000::/3")
 """The range of IPv6 that is assigned for global unicast."""
 
@@ -77,9 +59,9 @@ class Destinations:
 
 
 def _kind_of(address: Address) -> str | None:
-    for network, what in _CLOSED:
+    for network, kind in _CLOSED:
         if address in network:
-            return what
+            return kind
     return "reserved" if address.version == 6 and address not in _UNICAST else None
 
 

@@ -12,26 +12,13 @@ from pathlib import Path
 
 FAILPOINTS = frozenset(
     {
-        "runs.before_commit",
-        "runs.accepted",
-        "submit.claimed",
-        "submit.rendered",
-        "submit.submitted",
-        "submit.recorded",
-        "watch.read",
-        "watch.stored",
-        "watch.exit_seen",
-        "watch.finished",
-        "stop.before_signal",
-        "stop.signalled",
+        *("runs.before_commit", "runs.accepted"),
+        *("submit.claimed", "submit.rendered", "submit.submitted", "submit.recorded"),
+        *("watch.read", "watch.stored", "watch.exit_seen", "watch.finished"),
+        *("stop.before_signal", "stop.signalled"),
         "boot.reconciled",
-        "webhooks.fanned_out",
-        "webhooks.claimed",
-        "webhooks.sent",
-        "shim.locked",
-        "shim.started",
-        "shim.exited",
-        "shim.before_exit_file",
+        *("webhooks.fanned_out", "webhooks.claimed", "webhooks.sent"),
+        *("shim.locked", "shim.started", "shim.exited", "shim.before_exit_file"),
     }
 )
 

@@ -157,7 +157,7 @@ def _objects(rows: "pyarrow.RecordBatch") -> Iterator[dict[str, Any] | str]:
 
 
 def _without_nulls(value: Any) -> Any:
-    """Arrow gives every object of a column the keys of all of them, and those that one lacked a null."""
+    """Removes null fields: Arrow gives each object of a column the keys of all of them, with null for missing ones."""
     if isinstance(value, dict):
         return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
     return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value

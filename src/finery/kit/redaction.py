@@ -44,10 +44,6 @@ NOTHING = Redactor(())
 """Redacts nothing."""
 
 
-def redact(text: str, values: Iterable[str]) -> str:
-    return Redactor(values)(text)
-
-
 def _forms(value: str) -> Iterator[str]:
     for part in (value, *value.splitlines()):
         stripped = part.strip()

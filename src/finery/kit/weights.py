@@ -65,10 +65,10 @@ def check_weights(path: Path) -> None:
 
 
 def hash_weights(folder: Path) -> str | None:
-    """Compute a SHA-256 (hex) by which the weights in a folder are known again; None where there are none.
+    """Returns a SHA-256 (hexadecimal) that identifies the weights in a folder; None if there are none.
 
-    Of large files it takes a thousand pieces that are spread evenly: a training changes nearly every weight, and to
-    read all of them would take as long as loading the model once more. Raises OSError.
+    It covers a thousand evenly spread pieces of large files: a training changes nearly every weight, and reading all of
+    them would take as long as loading the model. Raises OSError.
     """
     paths = sorted(folder.glob("*.safetensors"))
     samples = max(LEAST_SAMPLES, SAMPLES // max(1, len(paths)))

@@ -85,7 +85,7 @@ class _Counts:
         self._formats: Counter[str] = Counter()
         self._orders: dict[tuple[Role, ...], int] = {}
         self._issues: list[RowIssue] = []
-        self._warnings = _Warnings()
+        self._flagged = {kind: _FlaggedRows() for kind in WarningKind}
         self._unknown_keys: dict[str, None] = {}
         self._labels: Counter[bool] = Counter()
         self._messages = self._masked = self._calls = self._bytes = 0
@@ -106,17 +106,17 @@ class _Counts:
             conversation, is_idle = example, not example.learned
             self._masked += conversation.masked
             if conversation.roles[-1] != "assistant":
-                self._warnings.add(WarningKind.NO_ANSWER_LAST, row)
+                self._flagged[WarningKind.NO_ANSWER_LAST].add(row)
         else:
             conversation, is_idle = example.as_conversation(), not example.is_trainable
             if isinstance(example, Feedback) and not is_idle:
                 self._labels[example.label] += 1
         if is_idle:
-            self._warnings.add(WarningKind.NOTHING_TO_LEARN, row)
+            self._flagged[WarningKind.NOTHING_TO_LEARN].add(row)
         if conversation.calls:
             self._calls += len(conversation.calls)
             if conversation.is_unanswered:
-                self._warnings.add(WarningKind.UNANSWERED_CALL, row)
+                self._flagged[WarningKind.UNANSWERED_CALL].add(row)
         self._formats[name] += 1
         order = conversation.roles
         self._messages += len(order)
@@ -131,25 +131,11 @@ class _Counts:
 
     def add_unknown_keys(self, row: Row, keys: Sequence[str]) -> None:
         if keys:
-            self._warnings.add(WarningKind.UNKNOWN_KEY, row)
+            self._flagged[WarningKind.UNKNOWN_KEY].add(row)
             self._unknown_keys |= dict.fromkeys(keys[: MAX_NAMED - len(self._unknown_keys)])
-
-    def _label_warnings(self) -> Iterator[RowWarning]:
-        if self._labels.total() > 1 and len(self._labels) == 1:
-            label = str(next(iter(self._labels))).lower()
-            message = f"has the label {label}, as all others: there is nothing to contrast"
-            yield RowWarning(kind=WarningKind.ONE_LABEL, message=message, count=self._labels.total(), places=())
-
-    def _key_warnings(self) -> Iterator[RowWarning]:
-        keys = ", ".join(map(_named_key, self._unknown_keys))
-        message = f"has in a message what nothing reads: {keys}"
-        warning = self._warnings.of(WarningKind.UNKNOWN_KEY, message)
-        if warning.count:
-            yield warning
 
     def report(self, recipe: str) -> DatasetReport:
         duplicates = self.signatures.duplicates()
-        untrainable = self._warnings.count(WarningKind.NOTHING_TO_LEARN)
         return DatasetReport(
             file=self._source.file,
             recipe=recipe,
@@ -157,7 +143,7 @@ class _Counts:
             rows=self.rows,
             shapes=dict(self._formats.most_common()),
             role_orders={" ".join(order): count for order, count in Counter(self._orders).most_common()},
-            untrainable=untrainable,
+            untrainable=self._flagged[WarningKind.NOTHING_TO_LEARN].count,
             issues=tuple(self._issues),
             invalid=self.invalid,
             unreadable=self.unreadable,
@@ -167,49 +153,45 @@ class _Counts:
             longest=self._longest if self._longest.row else None,
             estimated_tokens=max(0, self._bytes - BYTES_PER_MESSAGE * self._messages) // BYTES_PER_TOKEN,
             duplicates=duplicates,
-            warnings=(
-                *self._warnings.all(duplicates, all_idle=untrainable == self.rows - self.invalid),
-                *self._key_warnings(),
-                *self._label_warnings(),
-            ),
+            warnings=tuple(warning for warning in self._warnings(duplicates) if warning.count),
         )
 
+    def _warnings(self, duplicates: Duplicates) -> Iterator[RowWarning]:
+        """Yields a warning of each kind, also those without a row."""
+        # A file without anything to learn is refused for that, and needs no warning.
+        is_idle = self._flagged[WarningKind.NOTHING_TO_LEARN].count == self.rows - self.invalid
+        idle = () if is_idle else (WarningKind.NOTHING_TO_LEARN,)
+        for kind in (WarningKind.NO_ANSWER_LAST, *idle, WarningKind.UNANSWERED_CALL):
+            yield _warning(kind, self._flagged[kind].count, self._flagged[kind].places)
+        yield _warning(WarningKind.DUPLICATE, duplicates.count, [pair.again for pair in duplicates.pairs])
+        unknown = self._flagged[WarningKind.UNKNOWN_KEY]
+        keys = ", ".join(map(_quoted_key, self._unknown_keys))
+        yield _warning(WarningKind.UNKNOWN_KEY, unknown.count, unknown.places, keys)
+        if self._labels.total() > 1 and len(self._labels) == 1:
+            label = str(next(iter(self._labels))).lower()
+            yield _warning(WarningKind.ONE_LABEL, self._labels.total(), (), label)
 
-class _Warnings:
+
+class _FlaggedRows:
+    """The number of rows with a warning, and the positions of the first of them."""
+
     def __init__(self) -> None:
-        self._counts = dict.fromkeys(WarningKind, 0)
-        self._places: dict[WarningKind, list[Place]] = {kind: [] for kind in WarningKind}
+        self.count = 0
+        self.places: list[Place] = []
 
-    def add(self, kind: WarningKind, row: Row) -> None:
-        self._counts[kind] += 1
-        if len(self._places[kind]) < MAX_NAMED:
-            self._places[kind].append(Place(line=row.line, row=row.number))
-
-    def count(self, kind: WarningKind) -> int:
-        return self._counts[kind]
-
-    def of(self, kind: WarningKind, message: str) -> RowWarning:
-        return RowWarning(kind=kind, message=message, count=self._counts[kind], places=tuple(self._places[kind]))
-
-    def all(self, duplicates: Duplicates, *, all_idle: bool) -> tuple[RowWarning, ...]:
-        """Returns the warnings that apply. `all_idle`: the file has nothing to learn, and is refused for that."""
-        warnings = [
-            _warning(kind, self._counts[kind], self._places[kind])
-            for kind in (WarningKind.NO_ANSWER_LAST, WarningKind.NOTHING_TO_LEARN, WarningKind.UNANSWERED_CALL)
-            if not (all_idle and kind is WarningKind.NOTHING_TO_LEARN)
-        ]
-        repeated = [pair.again for pair in duplicates.pairs]
-        warnings.append(_warning(WarningKind.DUPLICATE, duplicates.count, repeated))
-        return tuple(warning for warning in warnings if warning.count)
+    def add(self, row: Row) -> None:
+        self.count += 1
+        if len(self.places) < MAX_NAMED:
+            self.places.append(Place(line=row.line, row=row.number))
 
 
-def _named_key(key: str) -> str:
+def _quoted_key(key: str) -> str:
     near = nearest(key, READ_KEYS)
     return f"{printable(key[:50])!r}" + (f" (did you mean {near!r}?)" if near else "")
 
 
-def _warning(kind: WarningKind, count: int, places: Sequence[Place]) -> RowWarning:
-    return RowWarning(kind=kind, message=_MESSAGES[kind], count=count, places=tuple(places))
+def _warning(kind: WarningKind, count: int, places: Sequence[Place], detail: str = "") -> RowWarning:
+    return RowWarning(kind=kind, message=_MESSAGES[kind].format(detail), count=count, places=tuple(places))
 
 
 _MESSAGES = {
@@ -218,4 +200,6 @@ _MESSAGES = {
     WarningKind.NO_ANSWER_LAST: "ends without an assistant's message: what follows its last answer teaches nothing",
     WarningKind.NOTHING_TO_LEARN: "has nothing to learn, and is left out",
     WarningKind.UNANSWERED_CALL: "goes on after a tool call that no tool answers",
+    WarningKind.UNKNOWN_KEY: "has in a message what nothing reads: {}",
+    WarningKind.ONE_LABEL: "has the label {}, as all others: there is nothing to contrast",
 }

@@ -49,17 +49,12 @@ def _of_no_format(row: JsonObject, candidates: Formats) -> RowRefused:
     if other and not (len(missing) == 1 and set(needed_by(other)) < set(needed)):
         return misplaced(other, candidates)
     if len(missing) == len(needed):
-        held = next(
-            (f"; if the rows are the list {key!r}, write that alone" for key in row if _holds_rows(row[key])), ""
-        )
-        return RowRefused("", f"has the keys of no shape; one of these is needed: {_columns_of_any(candidates)}{held}")
+        lists = [key for key, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+        hint = f"; if the rows are the list {lists[0]!r}, write that alone" if lists else ""
+        return RowRefused("", f"has the keys of no shape; one of these is needed: {_columns_of_any(candidates)}{hint}")
     if missing[0] == LABEL and (unreadable := [key for key in LABEL_KEYS if row.get(key) is not None]):
         return RowRefused(unreadable[0], "must be true or false")
     return RowRefused(missing[0], f"missing; a row of shape {nearest.name} needs {', '.join(needed)}")
-
-
-def _holds_rows(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and isinstance(value[0], dict)
 
 
 def _columns_of_any(formats: Formats) -> str:

@@ -39,13 +39,13 @@ ROLES: dict[str, Role] = {
     "function_response": "tool",
 }
 MASK_KEYS = ("loss", "train", "trainable", "training")
-"""In other trainers' words, whether an answer is learned."""
+"""Names that other trainers use for the weight: whether an answer is learned."""
 SPEAKERS = frozenset({"role", "from"})
 READ_KEYS = ("role", "content", "from", "value", "name", "weight", "tool_calls", "tool_call_id", "function_call")
 KNOWN_KEYS = frozenset(
     {*READ_KEYS, "reasoning_content", "thinking", *MASK_KEYS, "id", "refusal", "annotations", "audio"}
 )
-"""Those at the end stand in what OpenAI answers, and mean nothing here."""
+"""The last four are in answers of OpenAI's API, and are ignored."""
 KNOWN_ROLES = "system, user, assistant, tool; or human, gpt, function_call, observation"
 
 
@@ -221,7 +221,7 @@ def _read_weight(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | No
 
 
 def _read_mask(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | None:
-    """Read what other trainers call the weight. They also write of a question that it is not learned."""
+    """Reads the weight under other trainers' names. They may also mark a question as not learned."""
     masks = {key: item[key] for key in MASK_KEYS if item.get(key) is not None}
     for key, value in masks.items():
         if not isinstance(value, bool | int) or value not in (0, 1):
@@ -236,7 +236,7 @@ def _read_mask(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | None
 
 
 def unknown_keys(row: JsonObject) -> list[str]:
-    """Tell which keys of its messages nothing reads."""
+    """Returns the keys in a row's messages that nothing reads."""
     lists = [value for value in row.values() if isinstance(value, list)]
     messages = [item for value in lists for item in value if isinstance(item, dict) and not SPEAKERS.isdisjoint(item)]
     return [key for item in messages for key in item if key not in KNOWN_KEYS and item[key] is not None]

@@ -41,7 +41,7 @@ class WarningKind(StrEnum):
     OVERLAP = "overlap"
     """The validation file has a row with the same messages."""
     NO_ANSWER_LAST = "no_answer_last"
-    """The last message is not the assistant's: nothing is learned from what comes after its last answer."""
+    """The last message is not the assistant's: nothing after its last answer is learned."""
     NOTHING_TO_LEARN = "nothing_to_learn"
     """An empty answer, every weight 0, chosen equal to rejected; other rows of the file have something to learn."""
     UNANSWERED_CALL = "unanswered_call"
@@ -49,13 +49,13 @@ class WarningKind(StrEnum):
     UNKNOWN_KEY = "unknown_key"
     """A message has a key that nothing reads."""
     ONE_LABEL = "one_label"
-    """All rows have the same verdict, so that nothing is told apart."""
+    """All rows have the same label, so that there is nothing to contrast."""
     TOOLS_LEFT_OUT = "tools_left_out"
-    """The model's chat template does not write the tools that may be called."""
+    """The model's chat template does not render the tools that may be called."""
     REASONING_LEFT_OUT = "reasoning_left_out"
-    """The model's chat template does not write an answer's reasoning."""
+    """The model's chat template does not render an answer's reasoning."""
     CONTROL_TOKENS = "control_tokens"
-    """A message's text spells a special token of the model, which it becomes."""
+    """A message's text contains a special token of the model, and is tokenized as that."""
 
 
 class RowWarning(StrictModel):

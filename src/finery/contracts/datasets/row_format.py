@@ -85,7 +85,7 @@ def needed_by(row_format: type[RowFormat]) -> tuple[str, ...]:
 def value_of(row: JsonObject, column: str) -> object:
     """Returns the value of a column. The label may be in one of two, and is None if neither reads as true or false.
 
-    Tools stand in `functions` in rows from before there were others.
+    OpenAI's older rows have their tools in `functions`.
     """
     if column == "tools":
         return tools_of(row)

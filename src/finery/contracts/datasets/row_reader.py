@@ -50,7 +50,7 @@ class DatasetReader:
             raise RowRefused(self._source.field(error.field), error.reason, line=row.line) from error
 
     def unknown_keys(self, row: Row) -> list[str]:
-        """Tell which keys of its messages nothing reads. What was decoded into a format has none."""
+        """Returns the keys in a row's messages that nothing reads. A row that was decoded into a format has none."""
         return unknown_keys(self._source.normalise(row.value)) if type(row.value) is dict else []
 
 
