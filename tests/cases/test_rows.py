@@ -72,6 +72,26 @@ class TestParquet:
         assert [row.calls[0].function.arguments for row in read if isinstance(row, Conversation)] == calls
 
 
+class TestArrowStream:
+    def write(self, path: Path, rows: list[dict[str, Any]]) -> Path:
+        table = pyarrow.Table.from_pylist(rows)
+        with pyarrow.OSFile(str(path), "wb") as file, pyarrow.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table, max_chunksize=1000)
+        return path
+
+    def test_is_read_whole(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "data.arrow", [{"prompt": f"{n}?", "completion": "!"} for n in range(2500)])
+        assert (check(path).rows, check(path).refusal) == (2500, "")
+
+    def test_that_is_cut_off_or_damaged_is_refused(self, tmp_path: Path) -> None:
+        path = self.write(tmp_path / "data.arrow", [{"prompt": f"{n}?", "completion": "!"} for n in range(2500)])
+        data = path.read_bytes()
+        path.write_bytes(data[: len(data) // 2])
+        assert "damaged" in check(path).refusal
+        path.write_bytes(b"\xff" * 100)
+        assert "damaged" in check(path).refusal
+
+
 class TestMasks:
     def test_are_honoured(self) -> None:
         rows = conversations("foreign_masks.jsonl")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from datasets import Dataset
 from tokenizers.processors import TemplateProcessing
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
@@ -141,14 +142,18 @@ class TestControlTokens:
 
 
 class TestUnion:
-    def test_both_files_give_equal_tokens(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def test_all_files_give_equal_tokens(self, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:
         tokenizer.chat_template = (
             "{{ tools | tojson }}{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] }}"
             "{% for c in m['tool_calls'] or [] %}{{ c | tojson }}{% endfor %}{{ '<|im_end|>\n' }}{% endfor %}" + ASKING
         )
         encoder = Encoder(tokenizer)
-        encoded = [
-            [encoder.conversation(row, completion_only=True) for row in rows(f"tools_union.{kind}")]
-            for kind in ("jsonl", "parquet")
-        ]
-        assert encoded[0] == encoded[1]
+        Dataset.from_parquet(str(CASES / "tools_union.parquet"), cache_dir=str(tmp_path)).save_to_disk(
+            tmp_path / "saved"
+        )
+        (own,) = (tmp_path / "saved").glob("*.arrow")
+        lines, columns, stream = (
+            [encoder.conversation(row, completion_only=True) for row in rows(path)]
+            for path in ("tools_union.jsonl", "tools_union.parquet", str(own))
+        )
+        assert lines == columns == stream

@@ -1,5 +1,7 @@
 """`python -m finery.kit.parquet_batches FILE`: decodes a Parquet file to stdout, one Arrow stream per row group.
 
+A file that is an Arrow stream itself, as `datasets` keeps its own, is checked and copied in batches of the same size.
+
 It is a process of its own, since forged metadata can make Arrow abort. Metadata shows how much memory the rows may
 take, which is checked before they are decoded. Exit code REFUSED: stderr says why.
 """
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 MEMORY_BYTES = 2**30
 CPU_SECONDS, BYTES_PER_SECOND = 60, 2**20
 REFUSED = 3
+ARROW_STREAM = b"\xff\xff\xff\xff"
+"""What an Arrow stream begins with: the mark of its first message."""
 BATCH_ROWS = 256
 DECODED_BYTES = 64 << 20
 """Maximum size of the rows of one batch, decoded."""
@@ -32,6 +36,7 @@ FIXED_BYTES = 4096
 """Maximum size of a value in a fixed-size column, which Arrow copies as often as it is repeated."""
 
 SMALLER_GROUPS = "its row groups are too large to be read safely: write it with smaller ones (row_group_size=10_000)"
+TOO_MANY_COLUMNS = f"it has more than {MOST_COLUMNS} columns: leave out those that are not needed"
 NAMED_TWICE = "a column or a field of it is named twice"
 
 
@@ -54,6 +59,11 @@ def write_streams(path: Path, sink: BinaryIO) -> None:
     """Raises RefusedParquet, PackedTooTightly, ArrowException, OSError, and whatever Arrow raises for damaged data."""
     from pyarrow import ipc, parquet
 
+    with path.open("rb") as file:
+        if file.read(len(ARROW_STREAM)) == ARROW_STREAM:
+            file.seek(0)
+            _copy_stream(file, sink)
+            return
     ahead = Unpacking(path)
     with parquet.ParquetFile(path) as file:
         _check_schema(file)
@@ -67,13 +77,34 @@ def write_streams(path: Path, sink: BinaryIO) -> None:
     sink.flush()
 
 
+def _copy_stream(source: BinaryIO, sink: BinaryIO) -> None:
+    """Raises RefusedParquet, and ArrowException for offsets or texts that would mislead whoever reads them."""
+    from pyarrow import ipc
+
+    with ipc.open_stream(source) as stream, ipc.new_stream(sink, stream.schema) as writer:
+        names = stream.schema.names
+        if len(names) > MOST_COLUMNS:
+            raise RefusedParquet(TOO_MANY_COLUMNS)
+        if len(set(names)) < len(names) or _names_twice(list(stream.schema)):
+            raise RefusedParquet(NAMED_TWICE)
+        for batch in stream:
+            batch.validate(full=True)
+            rows = max(1, min(BATCH_ROWS, DECODED_BYTES * batch.num_rows // max(1, batch.nbytes)))
+            for start in range(0, batch.num_rows, rows):
+                part = batch.slice(start, rows)
+                if part.nbytes > GROUP_BYTES:
+                    raise RefusedParquet(SMALLER_GROUPS)
+                writer.write_batch(part)
+    sink.flush()
+
+
 def _check_schema(file: "parquet.ParquetFile") -> None:
     """Raises RefusedParquet."""
     schema = file.metadata.schema
     paths = [schema.column(index).path for index in range(len(schema))]
     names = file.schema_arrow.names
     if len(paths) > MOST_COLUMNS:
-        raise RefusedParquet(f"it has more than {MOST_COLUMNS} columns: leave out those that are not needed")
+        raise RefusedParquet(TOO_MANY_COLUMNS)
     if len(set(names)) < len(names) or len(set(paths)) < len(paths) or _names_twice(list(file.schema_arrow)):
         raise RefusedParquet(NAMED_TWICE)
     if any((schema.column(index).length or 0) > FIXED_BYTES for index in range(len(schema))):

@@ -15,7 +15,7 @@ import msgspec
 
 from finery.kit.json_values import holds_more_values
 from finery.kit.multiline_json import goes_on, several_lines
-from finery.kit.parquet_batches import RefusedParquet
+from finery.kit.parquet_batches import ARROW_STREAM, RefusedParquet
 from finery.kit.parquet_rows import DamagedParquet, parquet_rows
 from finery.kit.text_chunks import (
     HEAD_BYTES,
@@ -106,7 +106,7 @@ def sniff(head: bytes, name: str) -> TableFormat:
     for magic, label in _FOREIGN.items():
         if head.startswith(magic):
             raise UnknownFormat(f"this is {label}; give JSON, JSON Lines, CSV or Parquet")
-    if head.startswith(b"PAR1"):
+    if head.startswith((b"PAR1", ARROW_STREAM)):
         return TableFormat.PARQUET
     by_name = _BY_SUFFIX.get(name.lower().removesuffix(".gz").rpartition(".")[2])
     if by_name in (TableFormat.CSV, TableFormat.TSV):
@@ -482,4 +482,4 @@ def _parquet_rows(path: Path) -> Iterator[Row | BrokenRow]:
     except (RefusedParquet, PackedTooTightly) as error:
         raise UnreadableTable(str(error)) from error
     except DamagedParquet as error:
-        raise DamagedFile("the Parquet file is damaged or of an unknown kind") from error
+        raise DamagedFile("the Parquet or Arrow file is damaged or of an unknown kind") from error
