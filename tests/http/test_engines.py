@@ -65,7 +65,7 @@ def deployment(port: int) -> Deployment:
 
 
 def served(port: int, asked: str = "chat", name: str = "/m") -> ServedModel:
-    return ServedModel(deployment=deployment(port), asked=asked, name=name)
+    return ServedModel(deployment=deployment(port), requested_name=asked, name=name)
 
 
 def ask(
@@ -329,7 +329,7 @@ async def collect(whole: bytes, size: int, model: ServedModel) -> bytes:
 class TestAdapters:
     def test_are_loaded_once_and_a_second_loading_is_as_good(self, engine: FakeEngine, context: DomainContext) -> None:
         beside = deployment(engine.port).model_copy(update={"engine": "vllm"})
-        model = ServedModel(deployment=beside, asked="chat", name="/a@1", adapter="/a")
+        model = ServedModel(deployment=beside, requested_name="chat", name="/a@1", adapter="/a")
 
         async def load(times: int) -> None:
             engines = Engines(context)

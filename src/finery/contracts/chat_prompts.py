@@ -82,14 +82,14 @@ def calling_probe(calls: int = 1) -> dict[str, Any]:
     return {"role": "assistant", "content": "", "tool_calls": [call] * calls}
 
 
-_ASKED = {"role": "user", "content": "?"}
+_QUESTION = {"role": "user", "content": "?"}
 _THOUGHT = {"role": "assistant", "content": f"<think>{PROBE_NAME}</think>!"}
 _REASONED = {"role": "assistant", "content": "!", "reasoning_content": PROBE_NAME}
 _PROBE_TOOL = {"type": "function", "function": {"name": PROBE_NAME, "description": "?", "parameters": {}}}
 _PROBES: dict[str, tuple[list[dict[str, str]], list[dict[str, Any]] | None]] = {
-    "tools": ([_ASKED], [_PROBE_TOOL]),
-    "reasoning": ([_ASKED, _REASONED], None),
-    "thoughts": ([_ASKED, _THOUGHT], None),
+    "tools": ([_QUESTION], [_PROBE_TOOL]),
+    "reasoning": ([_QUESTION, _REASONED], None),
+    "thoughts": ([_QUESTION, _THOUGHT], None),
 }
 
 
@@ -194,14 +194,18 @@ class ChatPrompts:
         """
         template = self.template(tools)
         if template not in self._left_out:
-            found = (what for what, (messages, offered) in _PROBES.items() if not self._is_written(messages, offered))
-            self._left_out[template] = frozenset(found)
+            self._left_out[template] = frozenset(
+                name
+                for name, (messages, offered) in _PROBES.items()
+                if not self._is_written(self.template(offered), messages, offered)
+            )
         return self._left_out[template]
 
-    def _is_written(self, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> bool:
+    def _is_written(self, template: str, messages: Sequence[Mapping[str, Any]], tools: Sequence[Any] | None) -> bool:
         try:
-            return PROBE_NAME in self._applied(self.template(tools), messages, tools)[0]
+            return PROBE_NAME in self._applied(template, messages, tools)[0]
         except NotRenderable:
+            # It looks at what it is given, and raises its own error if it does not accept that.
             return True
 
     def _rendered(
@@ -215,12 +219,7 @@ class ChatPrompts:
     def _knows_calls(self, template: str) -> bool:
         """Returns whether the template renders tool calls; many drop them without an error."""
         if template not in self._writes_calls:
-            try:
-                text, _ = self._applied(template, [{"role": "user", "content": "?"}, calling_probe()], None)
-            except NotRenderable:
-                # It looks at tool calls, and raises its own error if it does not accept them.
-                text = PROBE_NAME
-            self._writes_calls[template] = PROBE_NAME in text
+            self._writes_calls[template] = self._is_written(template, [_QUESTION, calling_probe()], None)
         return self._writes_calls[template]
 
     def _applied(

@@ -121,7 +121,7 @@ class ServedModel(FrozenModel):
     """The deployment that answers requests for a model's name."""
 
     deployment: Deployment
-    asked: str
+    requested_name: str
     """The model's name in the request, which the answer repeats."""
     name: str
     """The engine's own name for the model."""

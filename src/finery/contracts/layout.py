@@ -74,10 +74,10 @@ class RunDirectory:
     def last_checkpoint(self) -> Path | None:
         """Returns the newest checkpoint. A folder gets such a name by rename when it is complete."""
         try:
-            found = [(WHOLE_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.iterdir()]
+            matches = [(WHOLE_CHECKPOINT.fullmatch(path.name), path) for path in self.checkpoints.iterdir()]
         except FileNotFoundError:
             return None
-        return max(((int(match[1]), path) for match, path in found if match), default=(0, None))[1]
+        return max(((int(match[1]), path) for match, path in matches if match), default=(0, None))[1]
 
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.path / "attempts" / str(number))

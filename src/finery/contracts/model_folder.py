@@ -147,13 +147,13 @@ def chat_template(folder: Path) -> str | None:
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int | None:
-    found = (config.get(name) for name in names)
-    return next((number for number in found if type(number) is int and 0 < number <= MOST_COUNTED), None)
+    values = (config.get(name) for name in names)
+    return next((number for number in values if type(number) is int and 0 < number <= MOST_COUNTED), None)
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = read_bounded_json(path)
+        value = read_bounded_json(path)
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return value if isinstance(value, dict) else {}

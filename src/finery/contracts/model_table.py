@@ -65,7 +65,7 @@ def parse_model_table(document: object) -> ModelTable:
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         # A misspelt key explains why another is missing, so it is reported first.
-        detail = next((one for one in details if one["type"] == "extra_forbidden"), details[0])
+        detail = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
         place = ".".join(str(part) for part in detail["loc"])
         raise ModelTableError(f"{place}: {detail['msg']}") from error
     for name, entry in table.items():

@@ -113,7 +113,7 @@ class Engines:
         finally:
             exchange.end()
         found: dict[str, Any] = json.loads(answer)
-        return found if served.name == served.asked else {**found, "model": served.asked}
+        return found if served.name == served.requested_name else {**found, "model": served.requested_name}
 
     async def pass_on(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> Response:
         """Returns the engine's answer as it comes, whole or streamed; the engine is in use until it ends.
@@ -129,7 +129,7 @@ class Engines:
             raise
         media_type = response.headers.get("Content-Type", "application/json")
         chunks = exchange.watch(_pieces(served.deployment, response), is_stream=is_stream(media_type))
-        if served.name != served.asked:
+        if served.name != served.requested_name:
             chunks = _with_name(chunks, served)
         return EngineAnswer(chunks, partial(self._release, served.deployment, response, exchange), media_type)
 
@@ -296,15 +296,15 @@ def _served(target: ServedModel | Deployment, body: dict[str, Any]) -> ServedMod
     asked = body.get("model")
     if target.served_name is None:
         name = target.model_name if asked is None else str(asked)
-        return ServedModel(deployment=target, asked=name, name=name)
+        return ServedModel(deployment=target, requested_name=name, name=name)
     if asked not in (None, target.model_name):
         message = f"The model {asked!r} is not served here; {target.model_name!r} is."
         raise EngineRefused(message, param="model", code="model_not_found")
-    return ServedModel(deployment=target, asked=target.model_name, name=target.served_name)
+    return ServedModel(deployment=target, requested_name=target.model_name, name=target.served_name)
 
 
 def _renamed(body: dict[str, Any], served: ServedModel) -> dict[str, Any]:
-    return body if served.name == served.asked else {**body, "model": served.name}
+    return body if served.name == served.requested_name else {**body, "model": served.name}
 
 
 async def _with_name(chunks: AsyncIterator[bytes], served: ServedModel) -> AsyncIterator[bytes]:
@@ -317,7 +317,7 @@ async def _with_name(chunks: AsyncIterator[bytes], served: ServedModel) -> Async
         for space in ("", " ")
         for ascii_only in (False, True)
     ]
-    asked = json.dumps(served.asked)
+    asked = json.dumps(served.requested_name)
     rest = b""
     async for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

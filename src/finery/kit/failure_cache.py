@@ -36,26 +36,26 @@ class FailureCache:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._noted: OrderedDict[str, _Entry] = OrderedDict()
+        self._entries: OrderedDict[str, _Entry] = OrderedDict()
 
     def note(self, key: str, reason: str, *, is_lasting: bool) -> None:
         with self._lock:
-            before = self._noted.pop(key, None)
+            before = self._entries.pop(key, None)
             again = FIRST_SECONDS if before is None else min(MOST_SECONDS, 2 * before.pause)
             until = self._clock() + (LASTING_SECONDS if is_lasting else again)
-            self._noted[key] = _Entry(reason, is_lasting, until, again)
-            while len(self._noted) > MOST_KEPT:
-                self._noted.popitem(last=False)
+            self._entries[key] = _Entry(reason, is_lasting, until, again)
+            while len(self._entries) > MOST_KEPT:
+                self._entries.popitem(last=False)
 
     def find(self, key: str) -> Failure | None:
         """Returns the last failure; None if it may be tried, for the first time or again."""
         with self._lock:
-            noted, now = self._noted.get(key), self._clock()
-        if noted is None or now >= noted.until:
+            entry, now = self._entries.get(key), self._clock()
+        if entry is None or now >= entry.until:
             return None
-        return Failure(noted.reason, noted.is_lasting, noted.until - now)
+        return Failure(entry.reason, entry.is_lasting, entry.until - now)
 
     def forget(self, key: str) -> None:
         """Drops the failure after a success."""
         with self._lock:
-            self._noted.pop(key, None)
+            self._entries.pop(key, None)

@@ -114,8 +114,8 @@ def weigh(array: "pyarrow.Array") -> Weight:
 
 
 def _sum(weights: Any) -> Weight:
-    found = list(weights)
-    return Weight(sum(weight.values for weight in found), sum(weight.size for weight in found))
+    listed = list(weights)
+    return Weight(sum(weight.values for weight in listed), sum(weight.size for weight in listed))
 
 
 def _text_bytes(array: "pyarrow.Array") -> int:
@@ -142,15 +142,15 @@ def _measurable(array: "pyarrow.Array") -> "pyarrow.Array":
 def _objects(rows: "pyarrow.RecordBatch") -> Iterator[dict[str, Any] | str]:
     """Converts all rows at once, or one by one if one of them has a value that Python cannot hold."""
     # No yield within the try: an error of the consumer is not the row's fault.
-    found: list[dict[str, Any]] | str
+    objects: list[dict[str, Any]] | str
     try:
-        found = [{name: _without_nulls(value) for name, value in row.items()} for row in rows.to_pylist()]
+        objects = [{name: _without_nulls(value) for name, value in row.items()} for row in rows.to_pylist()]
     except _UNREADABLE as error:
-        found = _reason(error)
-    if not isinstance(found, str):
-        yield from found
+        objects = _reason(error)
+    if not isinstance(objects, str):
+        yield from objects
     elif rows.num_rows == 1:
-        yield found
+        yield objects
     else:
         for index in range(rows.num_rows):
             yield from _objects(rows.slice(index, 1))

@@ -333,13 +333,13 @@ class _ArraySplitter:
         return end.end()
 
     def _expect(self, wanted: bytes) -> bytes:
-        found = self._next()
-        if not found:
+        character = self._next()
+        if not character:
             raise self._broken(CUT_OFF)
-        if found not in wanted:
+        if character not in wanted:
             raise self._broken(f"expected {' or '.join(map(repr, wanted.decode()))} between the array's elements")
         self._at += 1
-        return found
+        return character
 
     def _next(self) -> bytes:
         """Returns the next character that is no space, without consuming it; empty at the end."""

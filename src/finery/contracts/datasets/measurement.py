@@ -115,22 +115,22 @@ class DatasetCheck(DatasetReport):
         return not self.refusal and not self.misfit
 
 
-def misfit_of(found: Measurement) -> str:
+def misfit_of(result: Measurement) -> str:
     """Returns why no run may train on the measured data; empty if one may."""
-    if found.kept or not (found.is_exact or found.measured >= ENOUGH_ROWS):
+    if result.kept or not (result.is_exact or result.measured >= ENOUGH_ROWS):
         return ""
-    if found.failed:
-        return f"{found.failures[0]}; {found.failed:,} rows fail so, and no other has a token to learn"
-    if found.vanished:
-        longest = found.lengths.max
-        return f"max_length {found.max_length} cuts off all that is learned; the longest row has {longest:,} tokens"
+    if result.failed:
+        return f"{result.failures[0]}; {result.failed:,} rows fail so, and no other has a token to learn"
+    if result.vanished:
+        longest = result.lengths.max
+        return f"max_length {result.max_length} cuts off all that is learned; the longest row has {longest:,} tokens"
     return "no row has a token to learn"
 
 
-def dataset_check_of(report: DatasetReport, found: MeasurementResult | None) -> DatasetCheck:
+def dataset_check_of(report: DatasetReport, result: MeasurementResult | None) -> DatasetCheck:
     """Combines a report with the result of a measurement."""
     facts = {name: value for name, value in report if name in DatasetReport.model_fields}
-    if isinstance(found, MeasurementRefused):
-        return DatasetCheck(**facts, misfit=found.refused)
-    misfit = misfit_of(found) if isinstance(found, Measurement) else ""
-    return DatasetCheck(**facts, measurement=found, misfit=misfit)
+    if isinstance(result, MeasurementRefused):
+        return DatasetCheck(**facts, misfit=result.refused)
+    misfit = misfit_of(result) if isinstance(result, Measurement) else ""
+    return DatasetCheck(**facts, measurement=result, misfit=misfit)

@@ -103,13 +103,13 @@ class MeasurementWorker:
             if request is not None:
                 self._hand_over(request, self._measured(request))
 
-    def _hand_over(self, request: str, found: MeasurementResult) -> None:
+    def _hand_over(self, request: str, result: MeasurementResult) -> None:
         with self._lock:
             future, stopping = self._waiting.pop(request), self._stopping
-        if stopping and isinstance(found, NotMeasured):
+        if stopping and isinstance(result, NotMeasured):
             future.set_exception(NotNow())
         else:
-            future.set_result(found)
+            future.set_result(result)
 
     def _may_end(self) -> bool:
         """Ends the process and returns True, unless a request came in meanwhile."""
@@ -197,7 +197,7 @@ def _read_line(process: "subprocess.Popen[bytes]", seconds: float) -> dict[str, 
     return reply
 
 
-def _done(found: MeasurementResult) -> "Future[MeasurementResult]":
+def _done(result: MeasurementResult) -> "Future[MeasurementResult]":
     future: Future[MeasurementResult] = Future()
-    future.set_result(found)
+    future.set_result(result)
     return future

@@ -104,7 +104,7 @@ def _insert(session: Session, name: str, plan: EnginePlan, context: DomainContex
 def _served(row: DeploymentRow, name: str, plan: EnginePlan, context: DomainContext) -> ServedModel:
     return ServedModel(
         deployment=deployment_of(row),
-        asked=name,
+        requested_name=name,
         name=plan.served_name or name,
         adapter=plan.adapter,
         fingerprints={**plan.fingerprints, **_fingerprints_by_name(name, plan, context)},
