@@ -197,7 +197,9 @@ def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestR
     if error["type"].startswith("union_tag"):
         param += "." + error["ctx"]["discriminator"].strip("'")
     if error["type"] == "extra_forbidden":
-        return RequestRefused(unknown_message(kind, param), param=param, code="unknown_parameter")
+        nearest = difflib.get_close_matches(param, list(kind.model_fields), n=1) if param.isidentifier() else []
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        return RequestRefused(f"Unknown parameter {param!r}.{hint}", param=param, code="unknown_parameter")
     return RequestRefused(f"{param}: {error['msg']}.", param=param, code="invalid_value")
 
 
@@ -216,11 +218,6 @@ def parameter_name(location: tuple[int | str, ...]) -> str:
         elif part.isidentifier() and part not in UNION_TAGS and not name.endswith(f".{part}"):
             name += f".{part}"
     return name
-
-
-def unknown_message(kind: type[GenerationRequest], param: str) -> str:
-    nearest = difflib.get_close_matches(param, list(kind.model_fields), n=1) if param.isidentifier() else []
-    return f"Unknown parameter {param!r}." + (f" Did you mean {nearest[0]!r}?" if nearest else "")
 
 
 def server_failure(message: str, *, status: int = 500, code: str | None = None) -> RequestRefused:

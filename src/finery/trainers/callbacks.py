@@ -61,7 +61,10 @@ class StepCallback(TrainerCallback):
         self._attempt.reporter.stage("training", label)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        wanted = self._requested()
+        taken = self._attempt.controls.take() if self._attempt.is_main else set()
+        # All ranks must honour the same controls at the same step.
+        flags = self._of_rank_0([name in taken for name in CONTROLS])
+        wanted = {name for name, flag in zip(CONTROLS, flags, strict=True) if flag}
         finished = state.global_step >= state.max_steps
         if CONTROL_CHECKPOINT in wanted:
             control.should_save = True
@@ -139,12 +142,6 @@ class StepCallback(TrainerCallback):
         if self._attempt.processes > 1:
             distributed.barrier()
         self._saved_at = self._logged_at = time.monotonic()
-
-    def _requested(self) -> set[str]:
-        """Returns the controls to honour now. Rank 0 decides: all ranks must honour the same ones at the same step."""
-        taken = self._attempt.controls.take() if self._attempt.is_main else set()
-        flags = self._of_rank_0([name in taken for name in CONTROLS])
-        return {name for name, flag in zip(CONTROLS, flags, strict=True) if flag}
 
     def _of_rank_0(self, flags: list[bool]) -> list[bool]:
         """Returns rank 0's flags, whatever those of this rank are."""

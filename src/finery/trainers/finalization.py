@@ -91,7 +91,10 @@ def _save(
         attempt.reporter.stage("merging", "merging the adapter into its base")
         write_model(model.merge_and_unload(), tokenizer, partial / "merged")
         artifacts.append(ArtifactRef(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
-    card = model_card(attempt, config, metrics, _sha256_of_data(attempt))
+    data = attempt.spec.datasets[TRAINING]
+    with open_source(data.path, data.entry).file.open("rb") as file:
+        data_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    card = model_card(attempt, config, metrics, data_sha256)
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)
@@ -114,9 +117,3 @@ def name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
     ids = [known] if isinstance(known, int) else list(known or [])
     ids += sorted(learned - set(ids))
     model.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
-
-
-def _sha256_of_data(attempt: Attempt) -> str:
-    data = attempt.spec.datasets[TRAINING]
-    with open_source(data.path, data.entry).file.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -117,7 +117,8 @@ def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> boo
     on_gpu = bool(attempt.spec.gpus)
     if on_gpu and not torch.cuda.is_available():
         raise TrainingRefused("this run was given a GPU, but the installed torch sees none")
-    able = torch.cuda.is_bf16_supported() if on_gpu else _cpu_has_bf16()
+    has_instructions = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    able = torch.cuda.is_bf16_supported() if on_gpu else has_instructions
     if config.precision == "bf16" and not able:
         raise TrainingRefused("precision bf16: this machine's processor does not compute in it; choose fp32")
     if config.precision != "auto":
@@ -130,10 +131,6 @@ def _not_loadable(base: str, error: OSError | ValueError) -> Exception:
     if is_disk_full(error):
         return error
     return TrainingRefused(f"the model {base} cannot be loaded: {str(error).splitlines()[0]}")
-
-
-def _cpu_has_bf16() -> bool:
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def _parameter_count(base: str) -> int:

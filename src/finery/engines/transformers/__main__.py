@@ -120,7 +120,8 @@ async def run_model(options: argparse.Namespace, state: EngineState, server: uvi
         state.service = await loop.run_in_executor(loader, load, options, state.name, renderers, loop)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is wrong with a model ends it.
         code = MODEL_UNLOADABLE if is_model_fault(error, options.model) else NOT_STARTED
-        return report_failure(f"cannot load {options.model}: {first_line(error)}", code=code)
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        return report_failure(f"cannot load {options.model}: {reason}", code=code)
     else:
         print(f"ready on port {port}", flush=True)
         while state.service.is_running():
@@ -162,10 +163,6 @@ def is_model_fault(error: Exception, model: str) -> bool:
         return False
     passes = isinstance(error, OSError) and error.errno in PASSING_ERRNOS
     return Path(model).is_dir() and not passes
-
-
-def first_line(error: Exception) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def report_failure(message: str, *, code: int = NOT_STARTED) -> int:

@@ -90,16 +90,13 @@ class TokenGuard:
         self._expected = f"Bearer {token}".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] == HEALTH or self._is_known(scope):
+        given = (value for name, value in scope.get("headers", ()) if name == b"authorization")
+        is_known = any(hmac.compare_digest(value, self._expected) for value in given)
+        if scope["type"] != "http" or scope["path"] == HEALTH or is_known:
             await self._app(scope, receive, send)
             return
         refusal = RequestRefused("This engine needs its token.", code="invalid_api_key", status=401)
         await JSONResponse(refusal.body, status_code=refusal.status)(scope, receive, send)
-
-    def _is_known(self, scope: Scope) -> bool:
-        return any(
-            name == b"authorization" and hmac.compare_digest(value, self._expected) for name, value in scope["headers"]
-        )
 
 
 async def render_refusal(_: Request, error: Exception) -> Response:

@@ -165,18 +165,14 @@ def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: 
     on_cuda = device.type == "cuda"
     memory = int(torch.cuda.mem_get_info(device)[0] * CUDA_CACHE_SHARE) if on_cuda else CPU_CACHE_BYTES
     memory = memory if limit is None else min(memory, limit)
-    affordable = memory // (PAGE_TOKENS * kv_bytes_per_token(model))
+    sizes = dimensions(_text_settings(model))
+    if sizes is None:
+        raise ModelNotLoadable("The model's configuration does not say how many layers and heads it has.")
+    affordable = memory // (PAGE_TOKENS * sizes.cache_bytes_per_token(model.dtype.itemsize))
     wanted = CONTEXTS_IN_CACHE * -(-context // PAGE_TOKENS)
     if affordable < 1:
         raise ModelNotLoadable(f"The memory left beside the model ({memory} bytes for the cache) holds no context.")
     return int(min(wanted, affordable))
-
-
-def kv_bytes_per_token(model: PreTrainedModel) -> int:
-    sizes = dimensions(_text_settings(model))
-    if sizes is None:
-        raise ModelNotLoadable("The model's configuration does not say how many layers and heads it has.")
-    return sizes.cache_bytes_per_token(model.dtype.itemsize)
 
 
 def _text_settings(model: PreTrainedModel) -> dict[str, Any]:

@@ -115,14 +115,11 @@ def _choose_dtype(dtype: Dtype, *, declared: torch.dtype | None, device: torch.d
         return {"float32": torch.float32, "bfloat16": torch.bfloat16}[dtype]
     if declared is None:
         return torch.float32
-    if device.type == "cpu" and not (declared == torch.bfloat16 and _cpu_computes_bfloat16()):
+    # Without these instructions bfloat16 is emulated, several times slower than float32.
+    has_bfloat16 = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
+    if device.type == "cpu" and not (declared == torch.bfloat16 and has_bfloat16):
         return torch.float32
     return declared
-
-
-def _cpu_computes_bfloat16() -> bool:
-    # Without these instructions bfloat16 is emulated, several times slower than float32.
-    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
 
 
 def _quantization_config(quantization: Quantization | None) -> BitsAndBytesConfig | None:

@@ -12,7 +12,7 @@ from finery.contracts.parity import TOKENS, Completion, Precision, Prompt, Recor
 from finery.engines.transformers.generator import PAGE_TOKENS, BatchGenerator
 from finery.engines.transformers.loading import load_model
 from finery.engines.transformers.prompts import prompts_of
-from finery.engines.transformers.sampling import SampledToken, Sampling
+from finery.engines.transformers.sampling import Sampling
 
 STOP_SECONDS = 10.0
 
@@ -51,19 +51,18 @@ def tokenize(prompts: ChatPrompts, prompt: Prompt) -> list[int]:
 
 
 async def complete(generator: BatchGenerator, prompt: list[int], tolerance: float) -> Completion:
+    """Completes a prompt greedily; rivals are the tokens whose log-probability is within the tolerance."""
     greedy = Sampling(temperature=0.0, logprobs=2)
     generated = [token async for token in generator.stream(prompt, greedy, max_tokens=TOKENS)]
     return Completion(
         prompt=prompt,
         tokens=[sampled.token for sampled in generated],
         logprobs=[sampled.logprob or 0.0 for sampled in generated],
-        rivals=[rivals_of(sampled, tolerance) for sampled in generated],
+        rivals=[
+            [token for token, logprob in sampled.rivals if (sampled.logprob or 0.0) - logprob <= tolerance]
+            for sampled in generated
+        ],
     )
-
-
-def rivals_of(sampled: SampledToken, tolerance: float) -> list[int]:
-    """Returns the tokens whose log-probability is within the tolerance of the chosen one's."""
-    return [token for token, logprob in sampled.rivals if (sampled.logprob or 0.0) - logprob <= tolerance]
 
 
 if __name__ == "__main__":

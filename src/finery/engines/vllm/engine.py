@@ -64,7 +64,8 @@ class VllmEngine:
             return LoadPlan(load=model.name, options=options, rank=COMMON_RANK)
         base = str(base_of(Path(model.name)))
         template = chat_template(Path(model.name))
-        if options.chat_template is None and template is not None and template != _template_of(base):
+        base_template = chat_template(Path(base)) if Path(base).is_absolute() else None
+        if options.chat_template is None and template is not None and template != base_template:
             # vLLM renders prompts with the base's template, but the adapter was trained with its own.
             options = options.model_copy(update={"chat_template": template})
         rank = reserved_rank(int(model.adapter.get("r", COMMON_RANK)))
@@ -85,8 +86,9 @@ class VllmEngine:
             "--quantization": "bitsandbytes" if options.quantization == "4bit" else None,
             "--max-lora-rank": options.adapter_rank,
         }
+        given = {part.partition("=")[0] for part in command}
         for flag, value in valued.items():
-            if value is not None and not _has_flag(command, flag):
+            if value is not None and flag not in given:
                 command += [flag, str(value)]
         if options.adapter_rank is not None and "--enable-lora" not in command:
             command.append("--enable-lora")
@@ -116,12 +118,3 @@ class VllmEngine:
 
     def check_request(self, path: str, body: Mapping[str, Any]) -> None:
         read_fields(REQUEST_TYPES[path], body)
-
-
-def _template_of(model: str) -> str | None:
-    """Returns a model's chat template; None also for a model that lies in no local folder."""
-    return chat_template(Path(model)) if Path(model).is_absolute() else None
-
-
-def _has_flag(command: list[str], flag: str) -> bool:
-    return any(part == flag or part.startswith(f"{flag}=") for part in command)
