@@ -49,7 +49,7 @@ def set_shared(database: Database, shared: bool) -> None:
 
 def resolve(database: Database, home: Path, name: str, actor: Principal) -> str:
     with database.read() as session:
-        return catalog.resolve_model(session, name, builders.context(home), actor)
+        return catalog.resolve(session, name, builders.context(home), actor).model
 
 
 def refusal(database: Database, home: Path, actor: Principal, **config: object) -> str:

@@ -186,6 +186,17 @@ def keep_room(session: Session) -> None:
         raise OSError(errno.ENOSPC, "what is left of the disk is kept for what ends or removes something")
 
 
+@contextmanager
+def read_beside_write(session: Session) -> Iterator[Session]:
+    """Yield a session that ends with the block.
+
+    The caller's transaction, and with it SQLite's only write lock, should not begin before something that takes long.
+    The caller must find out what changes between this session and that transaction.
+    """
+    with Session(session.get_bind().execution_options(writing=False)) as reading:
+        yield reading
+
+
 def _locate(url: URL, home: Path) -> URL:
     """Resolve an SQLite file against the home, and add our drivers to plain `postgresql` and `mysql` URLs."""
     name = url.get_backend_name()

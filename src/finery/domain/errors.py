@@ -47,3 +47,12 @@ class DomainError(Exception):
         """`field` is the one that the whole message is about; `issues` are further ones."""
         super().__init__(message)
         self.issues = (*issues,) if field is None else (Issue(field, message, code=self.code), *issues)
+
+
+class InvalidField(DomainError):
+    """One field of a request is invalid; each slice has a class with a code of its own."""
+
+    kind = ErrorKind.INVALID
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])

@@ -64,25 +64,21 @@ def hash_output(name: str) -> str:
 
 
 def _is_in_hidden_run(session: Session, path: Path, actor: Principal, home: Path) -> bool:
-    run_id = _first_in(path, home / "runs")
-    log = _first_in(path, home / "outputs" / "training_logs")
-    if log is not None:
-        run_id = log.removeprefix("job_").removesuffix(".log")
-    if run_id is None:
-        return False
+    run_id = _id_at(path, home / "runs", home / "outputs" / "training_logs")
     query = select(RunRow.number).where(RunRow.id == run_id, runs_visible_to(actor))
-    return session.scalars(query).first() is None
+    return run_id is not None and session.scalars(query).first() is None
 
 
 def _is_in_hidden_deployment(session: Session, path: Path, actor: Principal, home: Path) -> bool:
-    deployment_id = _first_in(path, home / "deployments")
-    log = _first_in(path, home / "deploy_logs")
-    if log is not None:
-        deployment_id = log.removesuffix(".log")
-    if deployment_id is None:
-        return False
+    deployment_id = _id_at(path, home / "deployments", home / "deploy_logs")
     query = select(DeploymentRow.id).where(DeploymentRow.id == deployment_id, deployments_visible_to(actor))
-    return session.scalars(query).first() is None
+    return deployment_id is not None and session.scalars(query).first() is None
+
+
+def _id_at(path: Path, folders: Path, logs: Path) -> str | None:
+    """Return the id whose folder, or log file, `path` is or lies in; None where it is in neither place."""
+    log = _first_in(path, logs)
+    return _first_in(path, folders) if log is None else log.removeprefix("job_").removesuffix(".log")
 
 
 def _first_in(path: Path, folder: Path) -> str | None:

@@ -69,7 +69,9 @@ class ServerLease:
         """
         # The clock before the query: the lease runs from some moment after it.
         queried_at = uptime()
-        row, now = lock_lease_row(session), _now(session)
+        row = lock_lease_row(session)
+        # A statement of its own, after the lock: the transaction may have waited for that.
+        now = float(session.scalar(select(_sql_now(session.connection()))) or 0.0)
         is_heir = (row.home_id, row.boot_id) == (holder.home_id, holder.boot_id)
         if row.expires_at > now and not is_heir and not is_alone:
             raise LeaseHeld(
@@ -131,11 +133,6 @@ def lock_lease_row(session: Session) -> ServerLeaseRow:
     """Return the lease's row, locked; `settled_home_id` names the home that has the processes of live runs."""
     insert_or_leave(session, ServerLeaseRow, {"id": ONLY_ROW, "token": 0, "expires_at": 0.0})
     return session.get_one(ServerLeaseRow, ONLY_ROW, with_for_update=True, populate_existing=True)
-
-
-def _now(session: Session) -> float:
-    # A statement of its own, after the lock: the transaction may have waited for that.
-    return float(session.scalar(select(_sql_now(session.connection()))) or 0.0)
 
 
 def _sql_now(connection: Connection) -> ColumnElement[float]:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from finery.contracts.model_names import fine_tuned_name
 from finery.db import Database
-from finery.domain.catalog import list_models, resolve_model
+from finery.domain.catalog import list_models, resolve
 from tests.domain.catalog.test_resolution import named, train
 from tests.domain.principals import ANN, BOB
 
@@ -14,7 +14,7 @@ class TestListModels:
         with database.read() as session:
             listed = list_models(session, context, ANN)
             for one in listed:
-                assert resolve_model(session, one.name, context, ANN)
+                assert resolve(session, one.name, context, ANN).model
         assert listed[0].name == "chat"
         assert [(one.name, one.kind, one.run_id) for one in listed[-2:]] == [
             ("outputs/m", "output", run_id),

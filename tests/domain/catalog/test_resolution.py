@@ -11,7 +11,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.catalog import ModelAmbiguous, ModelNotFound, ModelRefused, ResolvedModel, resolve, resolve_model
+from finery.domain.catalog import ModelAmbiguous, ModelNotFound, ModelRefused, ResolvedModel, resolve
 from finery.domain.catalog.resolution import warn_of_entry
 from finery.domain.context import DomainContext
 from finery.domain.errors import ErrorKind
@@ -47,7 +47,7 @@ def train(
 
 def found(database: Database, name: str, context: DomainContext, actor: Principal = LEAD) -> str:
     with database.read() as session:
-        return resolve_model(session, name, context, actor)
+        return resolve(session, name, context, actor).model
 
 
 def named(home: Path, **models: object) -> DomainContext:

@@ -1,15 +1,21 @@
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from finery.contracts.datasets.measurement import Measurement, MeasurementRefused, MeasurementRequest, NotMeasured
+from finery.contracts.datasets.measurement import (
+    Measurement,
+    MeasurementRefused,
+    MeasurementRequest,
+    MeasurementResult,
+    NotMeasured,
+)
 from finery.domain.context import DomainContext
 from finery.domain.datasets import DatasetRefused, measurement
-from finery.domain.datasets.errors import NotMeasurable
-from finery.domain.datasets.measurement import measure
+from finery.domain.datasets.measurement import measure_tokens, refuse_misfit
 from tests import builders
 
 pytest.importorskip("transformers")
@@ -53,8 +59,12 @@ def write(folder: Path, *rows: dict[str, Any]) -> Path:
     return path
 
 
-def measured(path: Path, model: Path | str, context: DomainContext, **changes: Any) -> Measurement | NotMeasured:
-    return measure(path, **({"recipe": "sft", "model": str(model), "max_length": 64, "context": context} | changes))
+def measured(path: Path, model: Path | str, context: DomainContext, **changes: Any) -> MeasurementResult:
+    settings = {"recipe": "sft", "model": str(model), "max_length": 64, "context": context}
+    result = measure_tokens(path, **(settings | changes))
+    if isinstance(result, Measurement):
+        refuse_misfit(path, result)
+    return result
 
 
 class TestMeasure:
@@ -106,9 +116,9 @@ class TestMeasure:
         self, tmp_path: Path, context: DomainContext, asked: list[MeasurementRequest]
     ) -> None:
         (tmp_path / "empty").mkdir()
-        with pytest.raises(NotMeasurable, match=r"cannot be measured: the model .* cannot be loaded") as caught:
-            measured(write(tmp_path, ROW), tmp_path / "empty", context)
-        assert caught.value.issues[0].field == "model"
+        found = measured(write(tmp_path, ROW), tmp_path / "empty", context)
+        assert isinstance(found, MeasurementRefused)
+        assert re.match(r"the model .* cannot be loaded", found.refused)
 
     def test_a_recipe_that_is_not_measured(self, tmp_path: Path, model: Path, context: DomainContext) -> None:
         found = measured(write(tmp_path, ROW), model, context, recipe="grpo")

@@ -55,7 +55,7 @@ class TestDiff:
         assert counts(compare(tmp_path, rows, b"b,a\nx,1\ny,2\n", suffix=".csv")) == (0, 0, 2)
 
     def test_unreadable_rows_are_compared_with_none(self, tmp_path: Path) -> None:
-        found = compare(tmp_path, b'{"n": \n{"n": 1}\n', b'{"n": \n{"n": 1}\n')
+        found = compare(tmp_path, b'{"n": 1}\n{"n": \n', b'{"n": 1}\n{"n": \n')
         assert counts(found) == (0, 0, 1)
         assert (found.old.rows, found.old.unreadable) == (2, 1)
 

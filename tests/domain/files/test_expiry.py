@@ -3,17 +3,19 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import NoResultFound
 
 from finery.contracts.files import UploadStatus
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.status import RunStatus
 from finery.db import Database
 from finery.domain import files, runs
-from finery.domain.files.errors import FileNotFound, UploadNotFound
+from finery.domain.files.errors import FileNotFound
 from finery.domain.files.expiry import FORGOTTEN_AFTER
 from finery.domain.files.uploads import LIFETIME
 from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import change_status
+from finery.models import UploadRow
 from tests import builders
 from tests.domain.datasets.stored import new_file
 from tests.domain.files import parted
@@ -29,7 +31,7 @@ def has_expired(database: Database) -> bool:
 
 def status(database: Database, upload_id: str) -> UploadStatus:
     with database.read() as session:
-        return files.get_upload(session, upload_id, ANN).status
+        return UploadStatus(session.get_one(UploadRow, upload_id).status)
 
 
 class TestRemoveExpired:
@@ -101,7 +103,7 @@ class TestRemoveExpired:
         parted.age(database, FORGOTTEN_AFTER)
         assert [parted.clean(database, home) for _ in range(2)] == [2, 1]
         assert parted.part_files(home) == parted.parts(database) == set()
-        with pytest.raises(UploadNotFound):
+        with pytest.raises(NoResultFound):
             status(database, upload)
         assert not has_expired(database)
 

@@ -10,8 +10,8 @@ from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
-from finery.domain.runs import in_flight
-from finery.domain.runs.in_flight import StillWorkedOn
+from finery.domain.runs import idempotency
+from finery.domain.runs.errors import StillWorkedOn
 from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import change_status
 from tests import builders
@@ -79,16 +79,16 @@ class TestARetryWithoutAKey:
         with database.write() as session:
             runs.create(session, builders.command(), builders.context(home), LOCAL_ADMINISTRATOR)
             session.rollback()
-            assert in_flight._in_flight == {}
+            assert idempotency._in_flight == {}
         assert create(database, home, retried(builders.command())).status is RunStatus.QUEUED
-        assert in_flight._in_flight == {}
+        assert idempotency._in_flight == {}
 
     @pytest.mark.every_database
     def test_does_not_wait_for_ever(self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(in_flight, "PATIENCE_SECONDS", 0.01)
+        monkeypatch.setattr(idempotency, "PATIENCE_SECONDS", 0.01)
         with database.write() as session:
             runs.create(session, builders.command(), builders.context(home), LOCAL_ADMINISTRATOR)
             with ThreadPoolExecutor(1) as other:
                 again = other.submit(create, database, home, retried(builders.command()))
                 assert isinstance(again.exception(timeout=60), StillWorkedOn)
-        assert in_flight._in_flight == {}
+        assert idempotency._in_flight == {}

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.model_table import ModelTable
 from finery.contracts.permissions import Principal
-from finery.db.read_beside_write import read_beside_write
+from finery.db import read_beside_write
 from finery.domain import catalog
 from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.context import DomainContext

@@ -48,13 +48,15 @@ def create_key(
     raise_on_issues(_issues_of(principal, name, expires_days, scoped_permissions, now))
     _refuse_surplus(session, principal.user_id, now)
     key = new_key()
+    # A key made with a scoped key has its scopes.
+    scopes = principal.permissions if scoped_permissions is None and principal.is_scoped else scoped_permissions
     row = ApiKeyRow(
         id=str(uuid.uuid4()),
         user_id=principal.user_id,
         name=name,
         prefix=key[:SHOWN_CHARACTERS],
         secret_hash=hash_token(key),
-        scoped_permissions=_scopes_of(principal, scoped_permissions),
+        scoped_permissions=None if scopes is None else sorted(set(scopes)),
         created_at=now,
         expires_at=principal.expires_at if expires_days is None else now + timedelta(days=expires_days),
     )
@@ -103,7 +105,7 @@ def revoke_keys(session: Session, user_id: str) -> None:
 
 
 def _is_active(now: datetime) -> ColumnElement[bool]:
-    """The condition in SQL for `ApiKey.is_active`, as `key_of` computes it."""
+    """Return the condition in SQL for `ApiKey.is_active`, as `key_of` computes it."""
     return ApiKeyRow.revoked_at.is_(None) & or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > now)
 
 
@@ -119,12 +121,6 @@ def _refuse_surplus(session: Session, user_id: str, now: datetime) -> None:
     count = select(func.count()).select_from(ApiKeyRow).where(ApiKeyRow.user_id == user_id, _is_active(now))
     if (session.scalar(count) or 0) >= MOST_KEYS:
         raise TooManyKeys(MOST_KEYS)
-
-
-def _scopes_of(principal: Principal, scopes: Sequence[str] | None) -> list[str] | None:
-    if scopes is not None:
-        return sorted(set(scopes))
-    return sorted(principal.permissions) if principal.is_scoped else None
 
 
 def _issues_of(

@@ -49,7 +49,8 @@ def update_user(session: Session, user_id: str, changes: UserChanges, *, is_admi
     `is_admin` adds or removes the level `admin`, whatever other levels the user has or is given. Raises UserNotFound,
     InvalidAccount, UserExists, LastAdministrator.
     """
-    values = _values_of(changes)
+    given = {name: value for name, value in changes if name in changes.model_fields_set}
+    values: dict[str, Any] = {name: value for name, value in given.items() if value is not None or name == CLEARABLE}
     if "levels" in values:
         values["levels"] = with_admin_level(values["levels"], is_admin=is_admin)
     check_fields(values)
@@ -143,11 +144,6 @@ def insert_user(session: Session, row: UserRow) -> None:
     _refuse_taken(session, {"email": row.email, "username": row.username}, but=row.id)
     session.add(row)
     session.flush()
-
-
-def _values_of(changes: UserChanges) -> dict[str, Any]:
-    given = {name: value for name, value in changes if name in changes.model_fields_set}
-    return {name: value for name, value in given.items() if value is not None or name == CLEARABLE}
 
 
 def _apply(row: UserRow, values: dict[str, Any]) -> None:

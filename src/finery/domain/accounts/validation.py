@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 from finery.contracts.permissions import Level
@@ -37,7 +37,7 @@ def is_email(text: str) -> bool:
 
 def check_fields(fields: dict[str, Any]) -> None:
     """Check fields of NewUser or UserChanges that are not None. Raises InvalidAccount, naming every issue."""
-    raise_on_issues(Issue(name, _CHECKS[name](value)) for name, value in fields.items() if value is not None)
+    raise_on_issues(Issue(name, _problem(name, value)) for name, value in fields.items() if value is not None)
 
 
 def check_password(password: str, *, username: str, field: str = "password") -> None:
@@ -63,29 +63,17 @@ def distinct(levels: Iterable[Level]) -> list[str]:
     return [Level(level).value for level in dict.fromkeys(levels)]
 
 
-def _about_username(value: str) -> str:
-    return "" if is_username(value) else "must be 2 to 64 of letters, digits, and ._-"
-
-
-def _about_email(value: str) -> str:
-    return "" if is_email(value) else f"must be an address like name@example.org, of at most {LONGEST_EMAIL} characters"
-
-
-def _about_password(value: str) -> str:
-    fits = SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD
-    return "" if fits else f"must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
-
-
-def _about_levels(value: list[Level]) -> str:
-    return "" if value else f"must name at least one of {', '.join(Level)}"
-
-
-_CHECKS: dict[str, Callable[[Any], str]] = {
-    "username": _about_username,
-    "email": _about_email,
-    "password": _about_password,
-    "new_password": _about_password,
-    "display_name": check_title,
-    "levels": _about_levels,
-    "is_active": lambda _: "",
-}
+def _problem(field: str, value: Any) -> str:
+    """Return what is wrong with the value of a field, or an empty string."""
+    match field:
+        case "username" if not is_username(value):
+            return "must be 2 to 64 of letters, digits, and ._-"
+        case "email" if not is_email(value):
+            return f"must be an address like name@example.org, of at most {LONGEST_EMAIL} characters"
+        case "password" | "new_password" if not SHORTEST_PASSWORD <= len(value) <= LONGEST_PASSWORD:
+            return f"must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
+        case "display_name":
+            return check_title(value)
+        case "levels" if not value:
+            return f"must name at least one of {', '.join(Level)}"
+    return ""

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import AuditEntry, AuditFilter, AuditPage, AuditResult
 from finery.contracts.permissions import Principal
-from finery.domain.cursors import parse_cursor
+from finery.domain.cursors import cut_page, parse_cursor
 from finery.kit.clock import utc_now
 from finery.kit.printable import printable
 from finery.kit.redaction import REDACTED
@@ -67,11 +67,8 @@ def list_page(session: Session, audit_filter: AuditFilter, *, limit: int, cursor
     query = _filtered(audit_filter).order_by(AuditRow.id.desc())
     if cursor is not None:
         query = query.where(AuditRow.id < parse_cursor(cursor))
-    rows = session.scalars(query.limit(limit + 1)).all()
-    more = len(rows) > limit > 0
-    return AuditPage(
-        entries=[_entry_of(row) for row in rows[:limit]], next_cursor=str(rows[limit - 1].id) if more else None
-    )
+    rows, next_cursor = cut_page(session.scalars(query.limit(limit + 1)).all(), limit, lambda row: row.id)
+    return AuditPage(entries=[_entry_of(row) for row in rows], next_cursor=next_cursor)
 
 
 def export(session: Session, audit_filter: AuditFilter) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 from finery.domain.catalog.errors import ModelAmbiguous, ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.catalog.listing import list_models
-from finery.domain.catalog.resolution import ResolvedModel, resolve, resolve_model
+from finery.domain.catalog.resolution import ResolvedModel, resolve
 
 __all__ = [
     "ModelAmbiguous",
@@ -13,5 +13,4 @@ __all__ = [
     "WordUnknown",
     "list_models",
     "resolve",
-    "resolve_model",
 ]

@@ -55,18 +55,10 @@ class ResolvedModel:
         return self.folder is None and self.model not in BUILTIN_MODELS
 
 
-def resolve_model(session: Session, name: str, context: DomainContext, actor: Principal) -> str:
-    """Return an absolute folder, a built-in model's name, or a hub id.
-
-    Raises ModelNotFound, also for what `actor` may not see, and ModelRefused.
-    """
-    return resolve(session, name, context, actor).model
-
-
 def resolve(
     session: Session, name: str, context: DomainContext, actor: Principal, *, is_path: bool = False
 ) -> ResolvedModel:
-    """Resolve a name as `resolve_model` does, and return the administrator's entry for it as well.
+    """Resolve the name of a model. Raises ModelNotFound, also for what `actor` may not see, and ModelRefused.
 
     `is_path` says that the field is one for paths: an existing folder is meant, also where a hub may have a model of
     that name.

@@ -75,6 +75,12 @@ def remove_files(home: HomeDirectory, names: list[str]) -> None:
         blob_path(home, name).unlink(missing_ok=True)
 
 
+def pinned_blobs() -> Select[str]:
+    """Select the blobs that unfinished runs read."""
+    query = select(DatasetPinRow.blob).join(RunRow, RunRow.number == DatasetPinRow.run_number)
+    return query.where(RunRow.status.not_in(FINISHED))
+
+
 def remove_strays(session: Session, home: HomeDirectory) -> int:
     """Remove files without a row, which a crash left, and return how many.
 
@@ -134,12 +140,8 @@ def _remove(session: Session, name: str, content: Select[BlobRow]) -> bool:
 
 
 def _is_used(name: InstrumentedAttribute[str] | str) -> ColumnElement[bool]:
-    """The condition that a version, a file or an unfinished run refers to the blob."""
+    """Return the condition that a version, a file or an unfinished run refers to the blob."""
     versions = select(DatasetVersionRow.version).where(DatasetVersionRow.blob == name)
-    pins = (
-        select(DatasetPinRow.field)
-        .join(RunRow, RunRow.number == DatasetPinRow.run_number)
-        .where(DatasetPinRow.blob == name, RunRow.status.not_in(FINISHED))
-    )
+    pins = pinned_blobs().where(DatasetPinRow.blob == name)
     files = select(FileRow.id).where(FileRow.blob == name)
     return versions.exists() | files.exists() | pins.exists()

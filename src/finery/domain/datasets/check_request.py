@@ -8,11 +8,11 @@ from sqlalchemy.orm import Session
 from finery.contracts.datasets.measurement import DatasetCheck, dataset_check_of
 from finery.contracts.datasets.recipes import learning_recipes
 from finery.contracts.permissions import Principal
-from finery.domain.catalog import resolve_model
+from finery.domain.catalog import resolve
 from finery.domain.context import DomainContext
 from finery.domain.datasets.check import report_on
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
-from finery.domain.datasets.measurement import try_to_measure
+from finery.domain.datasets.measurement import measure_tokens
 from finery.domain.datasets.references import resolve_reference
 from finery.domain.errors import Issue
 from finery.domain.path_access import is_hidden
@@ -51,7 +51,7 @@ def locate(session: Session, request: CheckRequest, actor: Principal, context: D
     return LocatedCheck(
         path=_locate(session, "path", request.path, actor, context),
         validation=None if validation is None else _locate(session, "validation_path", validation, actor, context),
-        model=None if request.model is None else resolve_model(session, request.model, context, actor),
+        model=None if request.model is None else resolve(session, request.model, context, actor).model,
     )
 
 
@@ -65,7 +65,7 @@ def inspect(request: CheckRequest, located: LocatedCheck, context: DomainContext
     )
     if located.model is None or not report.ok:
         return dataset_check_of(report, None)
-    measured = try_to_measure(
+    measured = measure_tokens(
         located.path,
         recipe=request.recipe,
         model=located.model,

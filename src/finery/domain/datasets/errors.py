@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from finery.contracts.datasets.report import DatasetReport
-from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.domain.errors import DomainError, ErrorKind, InvalidField, Issue
 from finery.kit.printable import printable
 
 
@@ -34,14 +34,6 @@ class DatasetRefused(DomainError):
     def for_rows(cls, report: DatasetReport) -> "DatasetRefused":
         issues = [Issue(field=issue.field, message=issue.reason, line=issue.line) for issue in report.issues]
         return cls(f"{report.file.name}: {report.refusal}", issues=issues, total=report.invalid)
-
-
-class NotMeasurable(DomainError):
-    kind = ErrorKind.INVALID
-    code = "dataset_not_measurable"
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(f"the dataset cannot be measured: {reason}", issues=[Issue(field="model", message=reason)])
 
 
 class StoredDatasetNotFound(DomainError):
@@ -77,12 +69,8 @@ class DatasetNameTaken(DomainError):
         super().__init__(f"'{printable(name)}': {message}", issues=[Issue("name", message)])
 
 
-class InvalidDatasetField(DomainError):
-    kind = ErrorKind.INVALID
+class InvalidDatasetField(InvalidField):
     code = "invalid_dataset"
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class DatasetInUse(DomainError):

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 
 from finery.contracts.datasets.measurement import (
     Measurement,
-    MeasurementRefused,
     MeasurementRequest,
     MeasurementResult,
     NotMeasured,
@@ -20,7 +19,7 @@ from finery.contracts.datasets.recipes import example_kind_of, not_measured
 from finery.contracts.recipes import RECIPES
 from finery.domain.context import DomainContext
 from finery.domain.datasets.check import state_of, state_of_rows
-from finery.domain.datasets.errors import DatasetRefused, NotMeasurable
+from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import Issue
 from finery.kit.files import write_atomically
 
@@ -32,37 +31,6 @@ CHECKS_AT_ONCE = 4
 _turns = BoundedSemaphore(CHECKS_AT_ONCE)
 
 
-def measure(
-    path: Path,
-    *,
-    recipe: str,
-    model: str,
-    max_length: int,
-    context: DomainContext,
-    entry_name: str | None = None,
-    config: dict[str, Any] | None = None,
-) -> Measurement | NotMeasured:
-    """Measure the data at `path` in the tokens of `model`, both resolved.
-
-    Raises NotMeasurable for a model whose tokenizer cannot be used, and DatasetRefused where its template fails on all
-    rows, or no row leaves a token to learn.
-    """
-    result = try_to_measure(
-        path,
-        recipe=recipe,
-        model=model,
-        max_length=max_length,
-        context=context,
-        entry_name=entry_name,
-        config=config,
-    )
-    if isinstance(result, MeasurementRefused):
-        raise NotMeasurable(result.refused)
-    if isinstance(result, Measurement):
-        refuse_misfit(path, result)
-    return result
-
-
 def refuse_misfit(path: Path, measurement: Measurement) -> None:
     """Raises DatasetRefused where the model can learn nothing from the data."""
     if misfit := misfit_of(measurement):
@@ -70,7 +38,7 @@ def refuse_misfit(path: Path, measurement: Measurement) -> None:
         raise DatasetRefused(f"{path.name}: {misfit}", issues=issues or [Issue(field="", message=misfit)])
 
 
-def try_to_measure(
+def measure_tokens(
     path: Path,
     *,
     recipe: str,
@@ -80,7 +48,10 @@ def try_to_measure(
     entry_name: str | None = None,
     config: dict[str, Any] | None = None,
 ) -> MeasurementResult:
-    """Measure as `measure` does, but return what is wrong instead of raising it."""
+    """Measure the data at `path` in the tokens of `model`, both resolved; what is wrong is returned, not raised.
+
+    Raises DatasetNotFound and DatasetRefused where the data are gone by now.
+    """
     rules = RECIPES[recipe].tokens
     if rules is None:
         return not_measured(recipe)

@@ -12,7 +12,7 @@ VersionedDataset = tuple[DatasetRow, DatasetVersionRow, BlobRow]
 
 
 def visible_to(actor: Principal) -> ColumnElement[bool]:
-    """The condition that the actor may see a dataset: it is their own or shared, or they see all."""
+    """Return the condition that the actor may see a dataset: it is their own or shared, or they see all."""
     if actor.sees_all_datasets:
         return true()
     # An actor without an account does not own what has no owner.
@@ -20,7 +20,7 @@ def visible_to(actor: Principal) -> ColumnElement[bool]:
 
 
 def owned_by(actor: Principal) -> ColumnElement[bool]:
-    """The condition that a dataset is the actor's own; names are unique among these."""
+    """Return the condition that a dataset is the actor's own; names are unique among these."""
     return DatasetRow.owner_key == owner_key(actor)
 
 

@@ -13,7 +13,7 @@ from finery.contracts.files import FILE_PREFIX
 from finery.contracts.permissions import Principal
 from finery.contracts.resolved_run import StoredVersion
 from finery.contracts.stored_datasets import REFERENCE
-from finery.db.read_beside_write import read_beside_write
+from finery.db import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets.blobs import blob_path
 from finery.domain.datasets.errors import AmbiguousReference, DatasetRefused, ReferenceGone, StoredDatasetNotFound

@@ -12,7 +12,7 @@ from finery.contracts.status import FINISHED
 from finery.contracts.stored_datasets import Dataset, DatasetPage
 from finery.db import make_room
 from finery.domain import audit
-from finery.domain.cursors import parse_cursor
+from finery.domain.cursors import cut_page, parse_cursor
 from finery.domain.datasets.blobs import NewFile, store_blob
 from finery.domain.datasets.errors import DatasetInUse, DatasetNameTaken
 from finery.domain.datasets.queries import dataset_of, find_newest, lock_own, owned_by, owner_key, with_newest
@@ -72,12 +72,8 @@ def list_page(
         query = query.where(DatasetRow.number < parse_cursor(cursor))
     if name is not None:
         query = query.where(DatasetRow.name == name)
-    found = session.execute(query.limit(limit + 1)).all()
-    more = len(found) > limit
-    return DatasetPage(
-        datasets=[dataset_of(*rows) for rows in found[:limit]],
-        next_cursor=str(found[limit - 1][0].number) if more and limit else None,
-    )
+    found, next_cursor = cut_page(session.execute(query.limit(limit + 1)).all(), limit, lambda rows: rows[0].number)
+    return DatasetPage(datasets=[dataset_of(*rows) for rows in found], next_cursor=next_cursor)
 
 
 def change(

@@ -50,7 +50,9 @@ class _Counts:
         self._messages = Histogram()
 
     def add(self, row_format: str, example: Example) -> None:
-        messages = _messages_of(example)
+        messages = example.as_conversation().messages
+        if isinstance(example, Preference):
+            messages = [*messages, *example.rejected]
         texts = [example.text] if isinstance(example, Text) else [_text(message) for message in messages]
         self._formats[row_format] += 1
         self._roles.update(message.role for message in messages)
@@ -105,11 +107,6 @@ class Histogram:
             if seen >= wanted:
                 return max(value, self._min or 0)
         return 0
-
-
-def _messages_of(example: Example) -> list[Message]:
-    messages = example.as_conversation().messages
-    return [*messages, *example.rejected] if isinstance(example, Preference) else messages
 
 
 def _text(message: Message) -> str:

@@ -56,7 +56,19 @@ def ensure(session: Session, name: str, actor: Principal, context: DomainContext
             return _served(row, name, plan, context)
         _refuse_failed(name, plan, context)
         with suppress(IntegrityError), session.begin_nested():
-            return _served(_insert(session, name, plan, context), name, plan, context)
+            row = insert_row(
+                session,
+                name,
+                plan,
+                context,
+                on_demand=True,
+                demand_key=plan.key,
+                # One engine may serve several names, and not all who may list it may see each of them.
+                model_name=plan.load if plan.adapter else name,
+                model=plan.load,
+                details=DeploymentDetails(served_name=plan.load if plan.served_name else None),
+            )
+            return _served(row, name, plan, context)
     raise AutostartContested(name)
 
 
@@ -84,21 +96,6 @@ def _refuse_failed(name: str, plan: EnginePlan, context: DomainContext) -> None:
     failure = context.live.failed_starts.find(plan.key)
     if failure is not None:
         raise ModelBroken(name, failure) if failure.is_lasting else EngineNotStarted(name, failure.reason)
-
-
-def _insert(session: Session, name: str, plan: EnginePlan, context: DomainContext) -> DeploymentRow:
-    return insert_row(
-        session,
-        name,
-        plan,
-        context,
-        on_demand=True,
-        demand_key=plan.key,
-        # One engine may serve several names, and not all who may list it may see each of them.
-        model_name=plan.load if plan.adapter else name,
-        model=plan.load,
-        details=DeploymentDetails(served_name=plan.load if plan.served_name else None),
-    )
 
 
 def _served(row: DeploymentRow, name: str, plan: EnginePlan, context: DomainContext) -> ServedModel:

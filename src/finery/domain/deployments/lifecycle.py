@@ -130,7 +130,7 @@ def end(session: Session, deployment_id: str, token: str, error: str, *, failure
     row = lock_row(session, deployment_id)
     if row.finished_at is not None or row.token != token:
         return False
-    crashes = _crashes(row)
+    crashes = [at for at in row.details.crashes if utc_now() - at < RESTART_WINDOW]
     if row.stop_requested or row.on_demand or row.started_at is None or len(crashes) >= MOST_RESTARTS:
         row.details = row.details.model_copy(update={"failure": failure})
         _finish(session, row, error)
@@ -171,11 +171,6 @@ def _find_device(session: Session, row: DeploymentRow, context: DomainContext) -
     if (utc_now() - row.updated_at).total_seconds() > MEMORY_WAIT_SECONDS:
         _finish(session, row, str(NotEnoughMemory(row.model_name, need, holders(session, context.machine()))))
     return None
-
-
-def _crashes(row: DeploymentRow) -> list[datetime]:
-    """Return the crashes within RESTART_WINDOW."""
-    return [at for at in row.details.crashes if utc_now() - at < RESTART_WINDOW]
 
 
 def _finish(session: Session, row: DeploymentRow, error: str | None) -> None:

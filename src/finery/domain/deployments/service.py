@@ -92,8 +92,11 @@ def _insert(
 ) -> Deployment:
     """Insert a deployment, and empty its slot before. Raises IntegrityError from the unique indexes."""
     slot = None if new.slot is None else owner_scoped_key(actor, new.slot)
-    if slot is not None:
-        _vacate(session, slot)
+    query = select(DeploymentRow).where(DeploymentRow.slot == slot).with_for_update()
+    if slot is not None and (former := session.scalars(query).one_or_none()) is not None:
+        ask_to_stop(former)
+        former.slot = None
+        session.flush()
     adapters = {} if plan.adapter is None or plan.served_name is None else {plan.served_name: plan.adapter}
     row = insert_row(
         session,
@@ -109,11 +112,3 @@ def _insert(
     )
     audit.name_target(session, row.id)
     return deployment_of(row)
-
-
-def _vacate(session: Session, slot: str) -> None:
-    row = session.scalars(select(DeploymentRow).where(DeploymentRow.slot == slot).with_for_update()).one_or_none()
-    if row is not None:
-        ask_to_stop(row)
-        row.slot = None
-        session.flush()

@@ -4,7 +4,7 @@ from finery.domain.files.expiry import has_expired, remove_expired, remove_parts
 from finery.domain.files.references import resolve_file
 from finery.domain.files.results import Result, find_result, list_results
 from finery.domain.files.service import content_path, create, delete, get, list_page
-from finery.domain.files.uploads import add_part, begin, cancel, check_parts, complete, get_upload, join_parts
+from finery.domain.files.uploads import add_part, begin, cancel, check_parts, complete, join_parts
 
 __all__ = [
     "Result",
@@ -18,7 +18,6 @@ __all__ = [
     "delete",
     "find_result",
     "get",
-    "get_upload",
     "has_expired",
     "join_parts",
     "list_page",

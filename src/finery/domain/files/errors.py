@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.domain.errors import DomainError, ErrorKind, InvalidField
 from finery.kit.printable import printable
 
 
@@ -56,12 +56,8 @@ class ResultFileStays(DomainError):
         )
 
 
-class InvalidFileField(DomainError):
-    kind = ErrorKind.INVALID
+class InvalidFileField(InvalidField):
     code = "invalid_value"
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class UploadNotFound(DomainError):

@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.files import UploadStatus
 from finery.contracts.layout import HomeDirectory
-from finery.contracts.status import FINISHED
+from finery.domain.datasets.blobs import pinned_blobs
 from finery.kit.clock import utc_now
-from finery.models import DatasetPinRow, FileRow, RunRow, UploadPartRow, UploadRow
+from finery.models import FileRow, UploadPartRow, UploadRow
 
 AT_ONCE = 500
 FORGOTTEN_AFTER = timedelta(days=30)
@@ -58,12 +58,7 @@ def remove_stray_parts(session: Session, home: HomeDirectory) -> int:
 
 
 def _expired_files(now: datetime) -> Select[str]:
-    needed = (
-        select(DatasetPinRow.blob)
-        .join(RunRow, RunRow.number == DatasetPinRow.run_number)
-        .where(RunRow.status.not_in(FINISHED))
-    )
-    return select(FileRow.id).where(FileRow.expires_at <= now, FileRow.blob.not_in(needed))
+    return select(FileRow.id).where(FileRow.expires_at <= now, FileRow.blob.not_in(pinned_blobs()))
 
 
 def _closed_parts() -> Select[str]:

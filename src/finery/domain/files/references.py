@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.files import FILE_PREFIX, Purpose
 from finery.contracts.permissions import Principal
-from finery.db.read_beside_write import read_beside_write
+from finery.db import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets import ResolvedDataset
 from finery.domain.datasets.blobs import blob_path

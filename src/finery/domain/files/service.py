@@ -156,7 +156,7 @@ def file_of(row: FileRow) -> StoredFile:
 
 
 def _is_visible_to(actor: Principal) -> ColumnElement[bool]:
-    """The condition that `actor` may see a file. An expired one is hidden at once, before the next sweep removes it."""
+    """Return the condition that `actor` may see a file; an expired one is hidden before the sweep removes it."""
     is_unexpired = or_(FileRow.expires_at.is_(None), FileRow.expires_at > utc_now())
     if actor.sees_all_datasets:
         return is_unexpired

@@ -85,16 +85,11 @@ def begin(
     return _upload_of(row, None)
 
 
-def get_upload(session: Session, upload_id: str, actor: Principal) -> PartedUpload:
-    """Return an upload. Raises UploadNotFound, here and below also for other users' uploads."""
-    row = _find(session, upload_id, actor)
-    return _upload_of(row, _file_of(session, row, actor))
-
-
 def add_part(
     session: Session, upload_id: str, part: NewFile, home: HomeDirectory, actor: Principal, *, is_retry: bool = False
 ) -> UploadPart:
-    """Store a part, whose file is moved to the folder of parts.
+    """Store a part, whose file is moved to the folder of parts. Raises UploadNotFound, here and below also for other
+    users' uploads.
 
     A client that says that it sends the part once more (`is_retry`) gets the part of the first time. Raises
     UploadClosed, PartsDiffer, TooManyParts.

@@ -1,5 +1,4 @@
-"""Records attempts for the scheduler: handles, events, the end. Each call names its attempt by a token; a stale one
-changes nothing."""
+"""Records attempts for the scheduler. Each call names its attempt by a token, and a stale one changes nothing."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -98,6 +98,14 @@ class IdempotencyMismatch(DomainError):
         super().__init__("this Idempotency-Key was used with another request; draw a new key")
 
 
+class StillWorkedOn(DomainError):
+    kind = ErrorKind.UNAVAILABLE
+    code = "still_worked_on"
+
+    def __init__(self) -> None:
+        super().__init__("this request was sent before and is still being worked on; try again in a moment")
+
+
 class RunFinished(DomainError):
     kind = ErrorKind.FINISHED
     code = "run_finished"

@@ -19,7 +19,9 @@ ASIDE = ".deleted-"
 
 def remove_after_commit(session: Session, run_id: str, home: HomeDirectory) -> None:
     """Remove the run's directory and its log once the transaction is committed; keep them when it is rolled back."""
-    _set_aside(home, run_id)
+    directory = home.run(run_id).path
+    if directory.exists():
+        directory.rename(directory.with_name(f"{ASIDE}{run_id}"))
     at_end(session, committed=partial(_remove, home, run_id), rolled_back=partial(_bring_back, home, run_id))
 
 
@@ -32,12 +34,6 @@ def finish_removals(session: Session, home: HomeDirectory) -> None:
             _bring_back(home, run_id)
         else:
             _remove(home, run_id)
-
-
-def _set_aside(home: HomeDirectory, run_id: str) -> None:
-    directory = home.run(run_id).path
-    if directory.exists():
-        directory.rename(directory.with_name(f"{ASIDE}{run_id}"))
 
 
 def _bring_back(home: HomeDirectory, run_id: str) -> None:

@@ -3,16 +3,17 @@
 import hashlib
 import json
 from datetime import timedelta
+from threading import Event, Lock
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import and_, event, or_, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.ownership import SHOWN_ID, client_key, owner_scoped_key, runs_visible_to
-from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists
+from finery.domain.runs.errors import IdempotencyMismatch, OutputTaken, RunExists, StillWorkedOn
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.validation import Plan
 from finery.kit.clock import utc_now
@@ -20,6 +21,12 @@ from finery.models import RunRow
 
 RETRIED_WITHIN = timedelta(minutes=10)
 """Retries of a client come within a minute or two, and the server may have been restarted in between."""
+PATIENCE_SECONDS = 30.0
+"""How long a retry waits for its first request."""
+
+_lock = Lock()
+_in_flight: dict[str, list[Event]] = {}
+"""By key, what is set at the end of each request that is under way."""
 
 
 class IdCollided(Exception):
@@ -60,6 +67,38 @@ def request_key(new: NewRun, actor: Principal) -> str:
     return owner_scoped_key(actor, f"{new.source}:{request_hash(new)}")
 
 
+def wait_for_first(session: Session, key: str, *, is_retry: bool) -> None:
+    """Register `key` until the session's transaction ends; a retry waits for the requests that registered it before.
+
+    These are committed or rolled back then, so that a query finds what they created. A request waits only for earlier
+    ones, so that no two wait for each other. Raises StillWorkedOn.
+    """
+    ended = Event()
+    with _lock:
+        earlier = list(_in_flight.setdefault(key, []))
+        _in_flight[key].append(ended)
+    _unregister_at_end(session, key, ended)
+    if is_retry and not all(request.wait(PATIENCE_SECONDS) for request in earlier):
+        raise StillWorkedOn
+
+
+def _unregister_at_end(session: Session, key: str, ended: Event) -> None:
+    # There may be no transaction yet: it begins with the first statement.
+    outermost = session.get_transaction() or session.begin()
+
+    def unregister(_: Session, transaction: SessionTransaction) -> None:
+        if transaction is not outermost:
+            return
+        with _lock:
+            _in_flight[key].remove(ended)
+            if not _in_flight[key]:
+                del _in_flight[key]
+        ended.set()
+
+    # The listener goes with its session, which serves one request.
+    event.listen(session, "after_transaction_end", unregister)
+
+
 def _sent_before(session: Session, new: NewRun, actor: Principal) -> Run | None:
     """Find the run of the same request without a key, which the client says to be a retry."""
     query = select(RunRow).where(
@@ -87,7 +126,7 @@ def resolve_conflict(session: Session, new: NewRun, plan: Plan, error: Integrity
     if (before := earlier_answer(session, new, actor)) is not None:
         return before
     refuse_taken_id(session, new, actor)
-    if _is_taken(session, plan.run_id):
+    if session.scalars(select(RunRow.number).where(RunRow.id == plan.run_id)).first() is not None:
         raise (RunExists(plan.run_id) if plan.run_id == new.id else IdCollided()) from error
     holder = select(SHOWN_ID).where(RunRow.output_key == plan.output_key)
     if (seen := session.scalars(holder.where(runs_visible_to(actor))).first()) is not None:
@@ -105,7 +144,3 @@ def refuse_taken_id(session: Session, new: NewRun, actor: Principal) -> None:
     is_it = or_(RunRow.client_key == client_key(actor.user_id, new.id), and_(RunRow.id == new.id, own))
     if session.scalars(select(RunRow.number).where(is_it)).first() is not None:
         raise RunExists(new.id)
-
-
-def _is_taken(session: Session, run_id: str) -> bool:
-    return session.scalars(select(RunRow.number).where(RunRow.id == run_id)).first() is not None

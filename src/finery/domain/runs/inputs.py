@@ -9,7 +9,7 @@ from finery.contracts.inputs import FolderInput, ModelInput, inputs_of
 from finery.contracts.permissions import Principal
 from finery.contracts.recipes import GradedConfig, RecipeConfig
 from finery.contracts.recipes.base import MODEL
-from finery.domain.catalog import resolve_model
+from finery.domain.catalog import resolve
 from finery.domain.catalog.errors import ModelNotFound, ModelRefused
 from finery.domain.context import DomainContext
 from finery.domain.errors import Issue
@@ -27,7 +27,7 @@ def find_models(session: Session, config: RecipeConfig, context: DomainContext, 
     for model in inputs_of(config):
         if isinstance(model.kind, ModelInput):
             try:
-                models[model.field] = resolve_model(session, model.name, context, actor)
+                models[model.field] = resolve(session, model.name, context, actor).model
             except (ModelNotFound, ModelRefused) as error:
                 # These errors name the field MODEL themselves.
                 if model.field == MODEL:

@@ -65,7 +65,7 @@ def _has_base_in(adapter: Path, folder: Path) -> bool:
 
 
 def _is_named(folder: Path) -> ColumnElement[bool]:
-    """The condition that the resolved run names the folder or what is below it.
+    """Return the condition that the resolved run names the folder or what is below it.
 
     It searches the stored JSON as text, which is quicker than to parse all. Some databases keep the escapes of what is
     not ASCII.

@@ -60,7 +60,10 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
     if is_its_own:
         if users := users_of(session, forgotten.folders, actor):
             raise ModelInUse(users)
-        _refuse_shared(session, row)
+        below = RunRow.output_dir.startswith(f"{row.output_dir}/", autoescape=True)
+        others = session.scalars(select(SHOWN_ID).where(below, RunRow.output_hash.is_not(None)).limit(SHOWN)).all()
+        if others:
+            raise ModelInUse(others)
         for removed in forgotten.folders:
             _end_engines(session, str(removed))
     _forget_artifacts(session, row, folder)
@@ -117,13 +120,6 @@ def remove_forgotten(session: Session, home: HomeDirectory) -> None:
             forgotten = ForgottenOutput(run_id, spec.forgotten_output, home.run(run_id).checkpoints)
             remove_files(forgotten)
             finish_removal(session, forgotten)
-
-
-def _refuse_shared(session: Session, row: RunRow) -> None:
-    below = RunRow.output_dir.startswith(f"{row.output_dir}/", autoescape=True)
-    others = session.scalars(select(SHOWN_ID).where(below, RunRow.output_hash.is_not(None)).limit(SHOWN)).all()
-    if others:
-        raise ModelInUse(others)
 
 
 def _forget_artifacts(session: Session, row: RunRow, folder: Path) -> None:

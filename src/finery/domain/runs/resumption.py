@@ -15,7 +15,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.recipes import recipe_of_run
 from finery.contracts.run import NewRun, Resources, Run
 from finery.contracts.status import FINISHED, Intent, RunStatus
-from finery.db.read_beside_write import read_beside_write
+from finery.db import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
 from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToResume

@@ -13,14 +13,20 @@ from finery.contracts.status import RunStatus
 from finery.db import make_room
 from finery.domain import audit
 from finery.domain.context import DomainContext
-from finery.domain.cursors import parse_cursor
+from finery.domain.cursors import cut_page, parse_cursor
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
 from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.errors import ModelInUse, NotReportable, RunExists, RunIsLive
 from finery.domain.runs.file_removal import remove_after_commit
-from finery.domain.runs.idempotency import IdCollided, earlier_answer, refuse_taken_id, request_key, resolve_conflict
-from finery.domain.runs.in_flight import wait_for_first
+from finery.domain.runs.idempotency import (
+    IdCollided,
+    earlier_answer,
+    refuse_taken_id,
+    request_key,
+    resolve_conflict,
+    wait_for_first,
+)
 from finery.domain.runs.insertion import insert_run
 from finery.domain.runs.mapping import run_of, shown_id
 from finery.domain.runs.model_users import users_of
@@ -92,11 +98,9 @@ def list_page(
         query = query.where(RunRow.number < parse_cursor(cursor))
     # A JSON column takes as long to read as ten others, and the contract has none of these.
     query = query.options(defer(RunRow.spec), defer(RunRow.controls))
-    rows = session.scalars(query.offset(offset).limit(limit + 1)).all()
-    more = len(rows) > limit
-    return RunPage(
-        runs=[run_of(row) for row in rows[:limit]], next_cursor=str(rows[limit - 1].number) if more and limit else None
-    )
+    found = session.scalars(query.offset(offset).limit(limit + 1)).all()
+    rows, next_cursor = cut_page(found, limit, lambda row: row.number)
+    return RunPage(runs=[run_of(row) for row in rows], next_cursor=next_cursor)
 
 
 def change(session: Session, run_id: str, changes: RunChanges, actor: Principal) -> Run:

@@ -48,7 +48,8 @@ def change_status(
     values = {"from": source, "to": to, "reason": reason, "message": message, "field": field}
     data = StatusData.model_validate({name: value for name, value in values.items() if value is not None})
     append_event(session, row, data)
-    session.add(LogRow(run_number=row.number, timestamp=now, level=_level(to), message=_sentence(data)))
+    level = "ERROR" if to is RunStatus.FAILED else "INFO"
+    session.add(LogRow(run_number=row.number, timestamp=now, level=level, message=_sentence(data)))
     session.add(OutboxRow(run_number=row.number, type=f"run.{to}", data={"id": row.id}, created_at=now))
 
 
@@ -97,10 +98,6 @@ def _release(session: Session, row: RunRow, now: datetime) -> None:
     ended = update(AttemptRow).where(AttemptRow.live_run == row.number)
     session.execute(ended.values(live_run=None, finished_at=now))
     row.token, row.controls = None, []
-
-
-def _level(to: RunStatus) -> str:
-    return "ERROR" if to is RunStatus.FAILED else "INFO"
 
 
 def _sentence(data: StatusData) -> str:

@@ -16,7 +16,7 @@ from finery.contracts.recipes import RECIPES, Recipe, RecipeConfig, TrainingConf
 from finery.contracts.recipes.base import MODEL, TRAINING
 from finery.contracts.resolved_run import ResolvedRun
 from finery.contracts.run import NewRun
-from finery.db.read_beside_write import read_beside_write
+from finery.db import read_beside_write
 from finery.domain import secrets
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused

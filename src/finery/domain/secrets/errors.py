@@ -2,16 +2,12 @@
 
 from collections.abc import Sequence
 
-from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.domain.errors import DomainError, ErrorKind, InvalidField
 from finery.kit.printable import printable
 
 
-class InvalidSecret(DomainError):
-    kind = ErrorKind.INVALID
+class InvalidSecret(InvalidField):
     code = "invalid_secret"
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class SecretNotFound(DomainError):

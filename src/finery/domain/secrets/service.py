@@ -36,7 +36,7 @@ def put(session: Session, box: SecretBox, name: str, value: str, *, owner_id: st
     Raises InvalidSecret, SecretKeyUnusable.
     """
     _check(name, value)
-    encrypted = _encrypt(box, value)
+    encrypted = encrypt(box, value)
     row = session.scalars(_named(name, owner_id).with_for_update()).one_or_none()
     row = row or _insert(session, name, encrypted, owner_id)
     row.value, row.updated_at = encrypted, utc_now()
@@ -137,7 +137,8 @@ def _insert(session: Session, name: str, encrypted: str, owner_id: str | None) -
     return session.scalars(_named(name, owner_id).with_for_update()).one()
 
 
-def _encrypt(box: SecretBox, value: str) -> str:
+def encrypt(box: SecretBox, value: str) -> str:
+    """Raises SecretKeyUnusable."""
     try:
         return box.encrypt(value)
     except KeyUnusable as error:

@@ -15,7 +15,7 @@ from finery.contracts.webhooks import (
     DeliveryPage,
     MessageState,
 )
-from finery.domain.cursors import parse_cursor
+from finery.domain.cursors import cut_page, parse_cursor
 from finery.domain.webhooks.errors import DeliveryNotFound, WebhookDisabled
 from finery.domain.webhooks.payloads import DIGITS, event_id, test_body, to_text
 from finery.domain.webhooks.queries import find_row, lock_row, require_all_runs, require_runs_read
@@ -43,11 +43,9 @@ def list_deliveries(
         query = query.where(WebhookMessageRow.state == state)
     if cursor is not None:
         query = query.where(WebhookMessageRow.number < parse_cursor(cursor))
-    rows = session.scalars(query.order_by(WebhookMessageRow.number.desc()).limit(limit + 1)).all()
-    more = len(rows) > limit > 0
-    return DeliveryPage(
-        deliveries=_deliveries_of(session, rows[:limit]), next_cursor=str(rows[limit - 1].number) if more else None
-    )
+    query = query.order_by(WebhookMessageRow.number.desc()).limit(limit + 1)
+    rows, next_cursor = cut_page(session.scalars(query).all(), limit, lambda row: row.number)
+    return DeliveryPage(deliveries=_deliveries_of(session, rows), next_cursor=next_cursor)
 
 
 def get_delivery(session: Session, webhook_id: str, message_id: str, actor: Principal) -> Delivery:
@@ -128,7 +126,16 @@ def _deliveries_of(session: Session, rows: Sequence[WebhookMessageRow]) -> list[
     query = select(WebhookAttemptRow).where(WebhookAttemptRow.message_number.in_(numbers))
     attempts: dict[int, list[DeliveryAttempt]] = {number: [] for number in numbers}
     for attempt in session.scalars(query.order_by(WebhookAttemptRow.number)):
-        attempts[attempt.message_number].append(_attempt_of(attempt))
+        attempts[attempt.message_number].append(
+            DeliveryAttempt(
+                number=attempt.number,
+                at=attempt.at,
+                status_code=attempt.status_code,
+                error=attempt.error,
+                response=attempt.response,
+                milliseconds=attempt.milliseconds,
+            )
+        )
     return [
         Delivery(
             id=row.id,
@@ -141,14 +148,3 @@ def _deliveries_of(session: Session, rows: Sequence[WebhookMessageRow]) -> list[
         )
         for row in rows
     ]
-
-
-def _attempt_of(row: WebhookAttemptRow) -> DeliveryAttempt:
-    return DeliveryAttempt(
-        number=row.number,
-        at=row.at,
-        status_code=row.status_code,
-        error=row.error,
-        response=row.response,
-        milliseconds=row.milliseconds,
-    )

@@ -193,7 +193,7 @@ def _fail(message: WebhookMessageRow, outcome: Outcome, now: datetime, draw: Cal
 
 
 def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """The conditions for a due message. What lies further ahead than FURTHEST was scheduled by a wrong clock."""
+    """Return the conditions for a due message. What lies further ahead than FURTHEST was scheduled by a wrong clock."""
     at = WebhookMessageRow.next_attempt_at
     return (WebhookMessageRow.state == MessageState.PENDING, or_(at <= now, at > now + FURTHEST))
 

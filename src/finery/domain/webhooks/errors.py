@@ -1,15 +1,11 @@
 """Errors of webhooks and of their deliveries."""
 
-from finery.domain.errors import DomainError, ErrorKind, Issue
+from finery.domain.errors import DomainError, ErrorKind, InvalidField
 from finery.kit.printable import printable
 
 
-class InvalidWebhook(DomainError):
-    kind = ErrorKind.INVALID
+class InvalidWebhook(InvalidField):
     code = "invalid_webhook"
-
-    def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
 
 
 class WebhookNotFound(DomainError):

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.run import Run
-from finery.contracts.webhook_events import EventBody, EventMaker, RunEvent
+from finery.contracts.webhook_events import EventMaker, RunEvent
 from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.context import DomainContext
 from finery.domain.runs.mapping import run_of
-from finery.domain.webhooks.payloads import event_id, event_type, makers_of, message_id, to_text
+from finery.domain.webhooks.payloads import EVENT_OF_OUTBOX, event_id, makers_of, message_id, to_text
 from finery.kit.clock import TOLERANCE, utc_now
 from finery.models import OutboxRow, RunRow, UserRow, WebhookMessageRow, WebhookRow
 
@@ -79,7 +79,12 @@ def _targets(session: Session, now: datetime) -> Iterator[_Target]:
 def _add_messages(
     session: Session, change: OutboxRow, run: Run, targets: list[_Target], makers: tuple[EventMaker, ...]
 ) -> None:
-    for body in _bodies(change, run, makers):
+    type = EVENT_OF_OUTBOX.get(change.type)
+    # There is no event of a process that is about to start.
+    event = None if type is None else RunEvent(event_id(*_key(change)), type, change.created_at, run)
+    for body in (maker.make(event) for maker in makers if event is not None):
+        if body is None:
+            continue
         text = to_text(body.body)
         for target in targets:
             if body.type in target.types and target.wants(change, run):
@@ -97,17 +102,6 @@ def _add_messages(
                         created_at=change.created_at,
                     )
                 )
-
-
-def _bodies(change: OutboxRow, run: Run, makers: tuple[EventMaker, ...]) -> Iterator[EventBody]:
-    type = event_type(change.type)
-    if type is None:
-        return
-    event = RunEvent(event_id(*_key(change)), type, change.created_at, run)
-    for maker in makers:
-        body = maker.make(event)
-        if body is not None:
-            yield body
 
 
 def _key(change: OutboxRow) -> tuple[object, ...]:

@@ -21,17 +21,12 @@ STATUS_OF: Mapping[RunEventType, RunStatus] = {
     RunEventType.FAILED: RunStatus.FAILED,
     RunEventType.CANCELLED: RunStatus.CANCELLED,
 }
-_EVENT_OF_OUTBOX = {f"run.{status}": type for type, status in STATUS_OF.items()}
+EVENT_OF_OUTBOX = {f"run.{status}": type for type, status in STATUS_OF.items()}
 
 
 def makers_of(context: DomainContext) -> tuple[EventMaker, ...]:
     """Return the neutral form's maker, and those of the APIs."""
     return (NEUTRAL, *context.event_makers)
-
-
-def event_type(outbox_type: str) -> RunEventType | None:
-    """Return the event of an outbox row's type, or None for one that has no event: a process is about to start."""
-    return _EVENT_OF_OUTBOX.get(outbox_type)
 
 
 def event_id(*parts: object) -> str:

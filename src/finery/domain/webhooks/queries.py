@@ -34,7 +34,7 @@ def require_all_runs(scope: str, actor: Principal) -> None:
 
 
 def belongs_to(actor: Principal) -> ColumnElement[bool]:
-    """The condition that a webhook is the actor's. One without an owner belongs to all who see everyone's runs."""
+    """Return the condition that a webhook is the actor's; without an owner it belongs to all who see all runs."""
     own = WebhookRow.owner_id.is_(None) if actor.user_id is None else WebhookRow.owner_id == actor.user_id
     if actor.sees_all_runs:
         return own | WebhookRow.owner_id.is_(None)

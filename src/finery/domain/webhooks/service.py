@@ -17,7 +17,7 @@ from finery.contracts.webhooks import (
 )
 from finery.domain import audit
 from finery.domain.context import DomainContext
-from finery.domain.secrets.errors import SecretKeyUnusable
+from finery.domain.secrets.service import encrypt
 from finery.domain.webhooks.errors import TooManyWebhooks
 from finery.domain.webhooks.payloads import makers_of
 from finery.domain.webhooks.queries import (
@@ -31,7 +31,6 @@ from finery.domain.webhooks.queries import (
 from finery.domain.webhooks.signing import draw_secret, hint_of
 from finery.domain.webhooks.validation import checked_name, checked_types, checked_url
 from finery.kit.clock import utc_now
-from finery.kit.secretbox import KeyUnusable, SecretBox
 from finery.models import WebhookMessageRow, WebhookRow
 
 MOST_WEBHOOKS = 100
@@ -57,7 +56,7 @@ def create(session: Session, new: NewWebhook, context: DomainContext, actor: Pri
         url=url,
         event_types=checked_types(new.event_types, _known_types(context)),
         scope=new.scope,
-        secret=_encrypted(context.secrets, secret),
+        secret=encrypt(context.secrets, secret),
         secret_hint=hint_of(secret),
         enabled=True,
         created_at=now,
@@ -124,7 +123,7 @@ def rotate_secret(
     secret, now = draw_secret(), utc_now()
     row.previous_secret = row.secret if keep_old else None
     row.previous_secret_until = now + OVERLAP if keep_old else None
-    row.secret, row.secret_hint, row.updated_at = _encrypted(context.secrets, secret), hint_of(secret), now
+    row.secret, row.secret_hint, row.updated_at = encrypt(context.secrets, secret), hint_of(secret), now
     return _with_secret(row, secret)
 
 
@@ -143,13 +142,6 @@ def cancel_pending(session: Session, row: WebhookRow) -> None:
 
 def _known_types(context: DomainContext) -> list[str]:
     return [type for maker in makers_of(context) for type in maker.types]
-
-
-def _encrypted(box: SecretBox, secret: str) -> str:
-    try:
-        return box.encrypt(secret)
-    except KeyUnusable as error:
-        raise SecretKeyUnusable(str(error)) from error
 
 
 def _with_secret(row: WebhookRow, secret: str) -> WebhookWithSecret:
