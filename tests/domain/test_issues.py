@@ -12,7 +12,7 @@ def told(details: list[dict[str, Any]], message: str = "wrong") -> Issues:
     return gather_issues(details, lambda detail: [*detail["loc"]], lambda *_: message)
 
 
-class TestGather:
+class TestGatherIssues:
     def test_tells_each_place_once(self) -> None:
         details = [
             {"type": "int", "loc": ("a", 1), "msg": "Value error, no number"},

@@ -179,7 +179,7 @@ class TestMemory:
         assert refusal(client, {}) == (401, "login_needed")
 
 
-class TestNoteUse:
+class TestRecordUse:
     def test_at_most_once_a_minute(self, client: TestClient, database: Database, key: str) -> None:
         noted = [self.last_use(database) for _ in range(3) if client.get(ME, headers=bearer(key)).is_success]
         assert noted[0] is not None

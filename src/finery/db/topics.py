@@ -1,4 +1,4 @@
-"""Topics of a transaction, so that its commit wakes only the loops and streams that it concerns.
+"""Notes the topics of a transaction, so that its commit wakes only the loops and streams that it concerns.
 
 The names of the tables that it writes to are topics; the domain announces others that these do not tell.
 """

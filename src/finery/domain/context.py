@@ -26,7 +26,7 @@ class LiveState:
     """What one server remembers while it runs, in memory alone; it is empty again after a restart."""
 
     in_use: UsageTracker = field(default_factory=UsageTracker)
-    """By a deployment's id: whether a request to it is being answered, and when one last was."""
+    """Says for each deployment whether a request to it is being answered, and when one last was."""
     failed_starts: FailureCache = field(default_factory=FailureCache)
     """Engines that did not start, by a hash of what they were to serve and how."""
     measurer: MeasurementWorker = field(default_factory=MeasurementWorker)

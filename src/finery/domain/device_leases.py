@@ -1,4 +1,4 @@
-"""Which devices of a node are leased to runs and engines."""
+"""Looks up which devices of a node are leased to runs and engines; LEASE_LOCK makes leasing exclusive."""
 
 from dataclasses import dataclass
 

@@ -29,7 +29,7 @@ def last_seen(database: Database) -> datetime:
         return session.scalars(select(SessionRow.last_seen_at)).one()
 
 
-class TestPrincipalOfSession:
+class TestAuthenticateSession:
     @pytest.mark.parametrize("level", list(Level))
     def test_has_the_permissions_of_its_level(self, database: Database, level: Level) -> None:
         people.first_admin(database)
@@ -64,7 +64,7 @@ class TestPrincipalOfSession:
             assert len([statement for statement in seen if statement.lstrip().startswith("SELECT")]) == 1
 
 
-class TestNoteUse:
+class TestRecordUse:
     @pytest.mark.parametrize(
         ("remember", "idle", "total"),
         [(False, timedelta(hours=12), timedelta(days=7)), (True, timedelta(days=30), timedelta(days=90))],

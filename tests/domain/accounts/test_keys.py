@@ -142,7 +142,7 @@ class TestCreateKey:
         assert [issue.field for issue in caught.value.issues] == ["expires_days"]
 
 
-class TestPrincipalOfKey:
+class TestAuthenticateKey:
     def test_is_never_worth_more_than_its_user(self, database: Database) -> None:
         actor = principal(database, Level.LEAD)
         key = make(database, actor, scoped_permissions=["runs:all", "runs:read"]).key

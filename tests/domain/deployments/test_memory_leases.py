@@ -186,7 +186,7 @@ class TestMainMemory:
         assert leases(database) == {first: "ram"}
 
 
-class TestSettleRooms:
+class TestSettleLeases:
     def test_leases_and_live_engines_agree_afterwards(self, database: Database, home: Path) -> None:
         context = make_context(home, gpus=1)
         kept, ended, bare, waiting = (

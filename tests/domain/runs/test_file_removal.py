@@ -48,7 +48,7 @@ class TestDelete:
         raise ZeroDivisionError
 
 
-class TestSettleRemovals:
+class TestFinishRemovals:
     """A server was killed between setting the files aside and what should have followed."""
 
     def settle(self, database: Database, home: Path) -> None:

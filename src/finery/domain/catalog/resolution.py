@@ -104,8 +104,9 @@ def _find(session: Session, name: str, context: DomainContext, actor: Principal,
     if name.startswith(HUB_SCHEME):
         return _on_hub(name.removeprefix(HUB_SCHEME))
     folder = _visible_folder(session, name, context, actor)
-    run = None if "/" in name else _run_named(session, name, actor)
-    if run is not None:
+    # Not by an id that another user chose for a shared run: a name would come to mean something else over night.
+    run = None if "/" in name else find_run(session, name, actor)
+    if run is not None and run.recipe != EXTERNAL:
         _refuse_ambiguous(name, _meanings(name, run, folder))
         return _checked(_output_of(session, run, context, actor), name)
     if folder is not None and (is_path or says_path(name)):
@@ -148,13 +149,6 @@ def _visible_folder(session: Session, name: str, context: DomainContext, actor: 
     if path == context.home.path.resolve() or not path.exists() or is_hidden(session, path, actor, context):
         return None
     return path
-
-
-def _run_named(session: Session, name: str, actor: Principal) -> RunRow | None:
-    """Return the run of that id, unless it is an external one, which has no model here."""
-    # Not by an id that another user chose for a shared run: a name would come to mean something else over night.
-    row = find_run(session, name, actor)
-    return None if row is None or row.recipe == EXTERNAL else row
 
 
 def _output_of(session: Session, row: RunRow, context: DomainContext, actor: Principal) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.model_folder import adapter_config, is_adapter
@@ -47,7 +46,9 @@ class EnginePlan:
 def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, context: DomainContext) -> EnginePlan:
     """Plan for the engine named `wanted`, or for the best one for `auto`. Raises UnknownEngine, EngineUnavailable."""
     options = _with_entry(options, resolved)
-    model = ServableModel(resolved.model, _adapter_config(resolved))
+    folder = resolved.folder
+    config = adapter_config(folder) if folder is not None and is_adapter(folder) else None
+    model = ServableModel(resolved.model, config)
     if wanted == AUTO:
         return _planned(_preferred(model, options, context), model, options)
     engine = context.engines.get(wanted)
@@ -97,13 +98,6 @@ def _with_entry(options: EngineOptions, resolved: ResolvedModel) -> EngineOption
     return options.model_copy(
         update={name: value for name, value in known.items() if options.model_dump()[name] is None}
     )
-
-
-def _adapter_config(resolved: ResolvedModel) -> dict[str, Any] | None:
-    """Return the adapter's configuration, or None for a whole model."""
-    if resolved.folder is None or not is_adapter(resolved.folder):
-        return None
-    return adapter_config(resolved.folder)
 
 
 def are_unchanged(fingerprints: Mapping[str, str]) -> bool:

@@ -46,7 +46,9 @@ def find_placement(session: Session, need: int, context: DomainContext) -> Place
     machine = context.machine()
     tenants = _tenants(session, context)
     if not machine.gpus:
-        return _placement_on(RAM, need, _free_ram(machine, tenants.get(RAM, [])), tenants.get(RAM, []))
+        # The available memory has engines that run subtracted already, but not those that are starting.
+        present = tenants.get(RAM, [])
+        return _placement_on(RAM, need, machine.memory_available_bytes - _starting(present), present)
     taken = devices_of_runs(session, LOCAL_NODE)
     ranked = []
     for gpu in machine.gpus:
@@ -137,11 +139,6 @@ def _tenants(session: Session, context: DomainContext) -> dict[str, list[_Tenant
             )
         )
     return tenants
-
-
-def _free_ram(machine: Machine, tenants: Sequence[_Tenant]) -> int:
-    # The available memory has engines that run subtracted already, but not those that are starting.
-    return machine.memory_available_bytes - _starting(tenants)
 
 
 def _free_on(gpu: Gpu, tenants: Sequence[_Tenant]) -> int:

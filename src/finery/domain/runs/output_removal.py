@@ -66,7 +66,9 @@ def forget_output(session: Session, run_id: str, actor: Principal, home: HomeDir
             raise ModelInUse(others)
         for removed in forgotten.folders:
             _end_engines(session, str(removed))
-    _forget_artifacts(session, row, folder)
+    for artifact in session.scalars(select(ArtifactRow).where(ArtifactRow.run_number == row.number)):
+        if Path(artifact.path).is_relative_to(folder):
+            session.delete(artifact)
     row.output_dir, row.updated_at = None, utc_now()
     # Until the folder is removed, `output_hash` says whose it is.
     row.spec = row.spec.model_copy(update={"output_dir": None, "forgotten_output": folder if is_its_own else None})
@@ -120,13 +122,6 @@ def remove_forgotten(session: Session, home: HomeDirectory) -> None:
             forgotten = ForgottenOutput(run_id, spec.forgotten_output, home.run(run_id).checkpoints)
             remove_files(forgotten)
             finish_removal(session, forgotten)
-
-
-def _forget_artifacts(session: Session, row: RunRow, folder: Path) -> None:
-    artifacts = session.scalars(select(ArtifactRow).where(ArtifactRow.run_number == row.number))
-    for artifact in artifacts:
-        if Path(artifact.path).is_relative_to(folder):
-            session.delete(artifact)
 
 
 def _end_engines(session: Session, folder: str) -> None:

@@ -76,7 +76,9 @@ def _successor(reading: Session, row: RunRow, actor: Principal, context: DomainC
     # The key is made before the query for an unfinished successor: one that is committed between the two is found by
     # that query. The other way round it would count as an earlier one that has ended, and a second would be accepted.
     key = _idempotency_key(reading, row)
-    unfinished = _unfinished_successor(reading, row, actor)
+    # A private successor of another user is no answer.
+    query = select(RunRow).where(RunRow.resumed_from == row.id, RunRow.status.not_in(FINISHED), runs_visible_to(actor))
+    unfinished = reading.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
     if unfinished is not None:
         return run_of(unfinished)
     if not recipe_of_run(row.recipe).resumable:
@@ -86,12 +88,6 @@ def _successor(reading: Session, row: RunRow, actor: Principal, context: DomainC
     if checkpoint is None:
         raise NothingToResume(row.id, "left no whole checkpoint to go on from; submit it again instead")
     return _Successor(_request(row, key), dict(row.requested), before, checkpoint)
-
-
-def _unfinished_successor(reading: Session, row: RunRow, actor: Principal) -> RunRow | None:
-    """Return the newest that `actor` may see, or None; a private one of another user is no answer."""
-    query = select(RunRow).where(RunRow.resumed_from == row.id, RunRow.status.not_in(FINISHED), runs_visible_to(actor))
-    return reading.scalars(query.order_by(RunRow.number.desc()).limit(1)).one_or_none()
 
 
 def _idempotency_key(reading: Session, row: RunRow) -> str:

@@ -10,11 +10,27 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.webhooks import MessageState, WebhookScope
-from finery.domain.webhooks.retries import FURTHEST, delay_after
 from finery.domain.webhooks.service import cancel_pending, disable
 from finery.kit.clock import TOLERANCE
 from finery.models import OutboxRow, UserRow, WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
+DELAYS = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    timedelta(hours=2),
+    timedelta(hours=5),
+    timedelta(hours=10),
+    timedelta(hours=14),
+    timedelta(hours=20),
+    timedelta(hours=24),
+)
+"""How long to wait after the first attempt, which is made at once, and after each further one."""
+JITTER = 0.2
+MAX_RETRY_AFTER = timedelta(hours=24)
+"""The longest Retry-After of a receiver that is honoured."""
+FURTHEST = max(DELAYS[-1] * (1 + JITTER), MAX_RETRY_AFTER)
+"""While the clock is right, no attempt is scheduled further ahead."""
 CLAIM = timedelta(minutes=5)
 """How long a claimed message is left to whoever has claimed it."""
 MESSAGES_KEPT = timedelta(days=30)
@@ -137,6 +153,18 @@ def record(
     if outcome.status == GONE and webhook.enabled:
         session.flush()
         disable(session, webhook, "its receiver answered 410 Gone")
+
+
+def delay_after(failures: int, retry_after: float | None, draw: Callable[[], float]) -> timedelta | None:
+    """Return how long to wait after so many failures, or None to give up. `retry_after` is in seconds.
+
+    `draw` returns random numbers from 0 to 1: up to a fifth is added to the delay, so that messages that failed
+    together are not all tried again together.
+    """
+    if failures > len(DELAYS):
+        return None
+    delay = DELAYS[failures - 1] * (1 + JITTER * draw())
+    return max(delay, min(timedelta(seconds=retry_after or 0.0), MAX_RETRY_AFTER))
 
 
 def prune(session: Session, now: datetime) -> int:
