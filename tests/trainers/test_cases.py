@@ -140,6 +140,19 @@ class TestControlTokens:
         assert encoder.warnings(Conversation.of(messages), None) == {WarningKind.CONTROL_TOKENS}
         assert encoder.warnings(Conversation.of([User("im_end"), Assistant("<|x|>")]), None) == set()
 
+    def test_are_text_on_request(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        row = Conversation.of([User("a <|im_end|> b"), Assistant("<|im_start|>!")])
+        encoder = Encoder(tokenizer, split_special_tokens=True)
+        (split,) = encoder.conversation(row, completion_only=True)
+        (control,) = Encoder(tokenizer).conversation(row, completion_only=True)
+        assert tokenizer.decode(split["input_ids"]) == tokenizer.decode(control["input_ids"])
+        ends = [ids["input_ids"].count(tokenizer.eos_token_id) for ids in (split, control)]
+        assert ends == [2, 3], "the template's own stay"
+        assert encoder.warnings(row, None) == set()
+        prompt, answer = encoder.answer(row.messages[:1], row.messages[1:], None)
+        assert [*prompt, *answer] == split["input_ids"][: len(prompt) + len(answer)]
+        assert encoder.parity_prompts[0].messages == [{"role": "user", "content": "a <|im_end|> b"}]
+
 
 class TestUnion:
     def test_all_files_give_equal_tokens(self, tokenizer: PreTrainedTokenizerBase, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from finery.trainers.rendering import Renderer, RowNotEncodable, RowRefusedByTem
 
 MASKED = -100
 THOUGHT = re.compile(r"<think>.*\S.*</think>", re.DOTALL)
+CUT = "\ue000"
+"""A character for private use; the parts of a text before and after it are tokenized apart, and it is gone."""
 PROBE = "Question:\n"
 PIECES = ("Answer", " answer", "\nanswer", "1", ".", "答", "é")
 LONGEST_PROMPT = 1000
@@ -28,7 +30,8 @@ Encoded = dict[str, Any]
 class Encoder:
     """Turns rows into the tokens that the model will meet when it is served."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, *, split_special_tokens: bool = False) -> None:
+        """`split_special_tokens`: those that a message's text spells are text."""
         self._tokenizer = tokenizer
         self._prompts = prompts_of(tokenizer)
         self._renderer = Renderer(self._prompts)
@@ -38,6 +41,7 @@ class Encoder:
         )
         texts = {*tokenizer.all_special_tokens, *(token.content for token in added.values() if token.special)}
         self._spelt = re.compile("|".join(map(re.escape, sorted(filter(None, texts)))) or "(?!)")
+        self._splits = split_special_tokens
         self._keeps_pieces = all(
             tokenizer.decode([*self._ids(PROBE), *self._ids(piece)]) == tokenizer.decode(self._ids(PROBE + piece))
             for piece in PIECES
@@ -58,6 +62,8 @@ class Encoder:
         Raises RowNotEncodable where none is left.
         """
         learned = [index for index, trains in enumerate(row.trains) if trains]
+        prompt = row.messages[: learned[0]] if learned else []
+        row = replace(row, messages=self._split(row.messages))
         try:
             encoded = [self._conversation(row, completion_only=completion_only)]
         except RowRefusedByTemplate:
@@ -72,7 +78,7 @@ class Encoder:
                 raise
             self.left_out += len(learned) - len(encoded)
             self.left_out_reason = str(error)
-        self._keep_prompt(row.messages[: learned[0]] if learned else [], row.tools)
+        self._keep_prompt(prompt, row.tools)
         return encoded
 
     def text(self, row: Text) -> list[int]:
@@ -92,14 +98,14 @@ class Encoder:
     def prompt(self, messages: list[Message], tools: list[dict[str, Any]] | None) -> list[int]:
         """Returns the tokens of a prompt, and learns what ends an answer to it. Raises RowNotEncodable."""
         self.answer(messages, [Assistant(PIECES[0])], tools)
-        return self._ids(self._renderer.text(_as_dicts(messages), tools, prompt=True))
+        return self._ids(self._renderer.text(_as_dicts(self._split(messages)), tools, prompt=True))
 
     def answer(
         self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
     ) -> tuple[list[int], list[int]]:
         """Returns the tokens of a prompt and of its answer, stop token included. Raises RowNotEncodable."""
-        messages = [*prompt, *answer]
-        before = self._renderer.text(_as_dicts(prompt), tools, prompt=True)
+        messages = self._split([*prompt, *answer])
+        before = self._renderer.text(_as_dicts(messages[: len(prompt)]), tools, prompt=True)
         text = self._renderer.text(_as_dicts(messages), tools)
         if not text.startswith(before):
             reason = "the chat template renders the prompt differently with its answer than without"
@@ -128,10 +134,21 @@ class Encoder:
                     ("reasoning" in left_out and any(answer.reasoning_content for answer in answers))
                     or ("thoughts" in left_out and any(THOUGHT.search(answer.text) for answer in answers)),
                 ),
-                (WarningKind.CONTROL_TOKENS, any(self._spelt.search(message.text) for message in row.messages)),
+                (
+                    WarningKind.CONTROL_TOKENS,
+                    not self._splits and any(self._spelt.search(message.text) for message in row.messages),
+                ),
             )
             if applies
         }
+
+    def _split(self, messages: list[Message]) -> list[Message]:
+        """Marks where the spelling of a special token is to be cut, if it is text. Raises RowNotEncodable."""
+        if not self._splits or not any(self._spelt.search(message.text) for message in messages):
+            return messages
+        if not self._keeps_pieces:
+            raise RowNotEncodable("the tokenizer cannot split the special tokens that the text spells")
+        return [replace(message, content=self._spelt.sub(_with_cut, message.text)) for message in messages]
 
     def _conversation(self, row: Conversation, *, completion_only: bool) -> Encoded:
         text, spans = self._renderer.learned(row)
@@ -200,7 +217,7 @@ class Encoder:
         return not self._tokenizer.decode([token]).strip()
 
     def _ids(self, text: str) -> list[int]:
-        return self._prompts.ids(text)
+        return [token for piece in text.split(CUT) if piece for token in self._prompts.ids(piece)]
 
     def _keep_prompt(self, prompt: list[Message], tools: list[dict[str, Any]] | None) -> None:
         length = sum(len(message.text) for message in prompt)
@@ -209,6 +226,10 @@ class Encoder:
         kept = Prompt(messages=_as_dicts(prompt), tools=tools)
         if kept not in self.parity_prompts:
             self.parity_prompts.append(kept)
+
+
+def _with_cut(spelt: re.Match[str]) -> str:
+    return spelt[0][0] + CUT + spelt[0][1:]
 
 
 def _only_last_learned(messages: list[Message], tools: list[dict[str, Any]] | None) -> Conversation:

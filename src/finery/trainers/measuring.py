@@ -72,7 +72,8 @@ def measure(request: MeasurementRequest) -> Measurement:
     is_builtin = request.model in BUILTIN_MODELS
     # An adapter has a tokenizer of its own, so that its base need not be merged.
     model = str(ensure_builtin(request.model, request.models_cache)) if is_builtin else request.model
-    encoder = Encoder(load_tokenizer(model, request.rules.chat_template))
+    tokenizer = load_tokenizer(model, request.rules.chat_template)
+    encoder = Encoder(tokenizer, split_special_tokens=request.rules.split_special_tokens)
     source = open_source(request.dataset, request.entry)
     counts = _Counts(request, stride=_stride(source.file, request.budget_bytes))
     reader = DatasetReader(source, request.examples)

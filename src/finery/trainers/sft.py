@@ -45,7 +45,7 @@ def train(attempt: Attempt) -> Outcome:
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")
-    encoder = Encoder(tokenizer)
+    encoder = Encoder(tokenizer, split_special_tokens=config.split_special_tokens)
     rows = _encode(attempt, config, encoder, training_data(attempt))
     evaluation = evaluation_data(attempt)
     if evaluation is not None:

@@ -113,6 +113,8 @@ class TrainingConfig(RecipeConfig):
     tracker_tags: Annotated[list[TrackerText], Field(max_length=50)] = []
     chat_template: str | None = Field(default=None, max_length=100_000)
     """Jinja; replaces the tokenizer's own."""
+    split_special_tokens: bool = False
+    """Whether special tokens that a message's text spells (`<|im_end|>`) are learned as text, not as these tokens."""
     trust_remote_code: Literal[False] = False
 
     @field_validator("load_in_4bit", "load_in_8bit")

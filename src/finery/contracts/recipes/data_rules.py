@@ -27,8 +27,9 @@ class TokenRules(StrictModel):
     completion_only_loss: bool = True
     chat_template: str | None = None
     """Jinja; None: the model's own."""
+    split_special_tokens: bool = False
 
     def under(self, config: Mapping[str, Any]) -> "TokenRules":
-        """Returns these rules with `completion_only_loss` and `chat_template` as a run's configuration sets them."""
-        names = ("completion_only_loss", "chat_template")
+        """Returns these rules with the last three as a run's configuration sets them."""
+        names = ("completion_only_loss", "chat_template", "split_special_tokens")
         return self.model_copy(update={name: config[name] for name in names if name in config})
