@@ -1,6 +1,6 @@
 """`python -m finery.kit.parquet_batches FILE`: decodes a Parquet file to stdout, one Arrow stream per row group.
 
-A file that is an Arrow stream itself, as `datasets` keeps its own, is checked and copied in batches of the same size.
+A file that is an Arrow stream itself, as the library `datasets` stores, is validated and copied in small batches.
 
 It is a process of its own, since forged metadata can make Arrow abort. Metadata shows how much memory the rows may
 take, which is checked before they are decoded. Exit code REFUSED: stderr says why.
@@ -22,7 +22,7 @@ MEMORY_BYTES = 2**30
 CPU_SECONDS, BYTES_PER_SECOND = 60, 2**20
 REFUSED = 3
 ARROW_STREAM = b"\xff\xff\xff\xff"
-"""What an Arrow stream begins with: the mark of its first message."""
+"""The first bytes of an Arrow stream: the marker of its first message."""
 BATCH_ROWS = 256
 DECODED_BYTES = 64 << 20
 """Maximum size of the rows of one batch, decoded."""
@@ -78,14 +78,14 @@ def write_streams(path: Path, sink: BinaryIO) -> None:
 
 
 def _copy_stream(source: BinaryIO, sink: BinaryIO) -> None:
-    """Raises RefusedParquet, and ArrowException for offsets or texts that would mislead whoever reads them."""
+    """Copies a stream in small batches. Raises RefusedParquet, and ArrowException for invalid offsets or texts."""
     from pyarrow import ipc
 
     with ipc.open_stream(source) as stream, ipc.new_stream(sink, stream.schema) as writer:
         names = stream.schema.names
         if len(names) > MOST_COLUMNS:
             raise RefusedParquet(TOO_MANY_COLUMNS)
-        if len(set(names)) < len(names) or _names_twice(list(stream.schema)):
+        if len(set(names)) < len(names) or _has_duplicate_names(list(stream.schema)):
             raise RefusedParquet(NAMED_TWICE)
         for batch in stream:
             batch.validate(full=True)
@@ -105,13 +105,13 @@ def _check_schema(file: "parquet.ParquetFile") -> None:
     names = file.schema_arrow.names
     if len(paths) > MOST_COLUMNS:
         raise RefusedParquet(TOO_MANY_COLUMNS)
-    if len(set(names)) < len(names) or len(set(paths)) < len(paths) or _names_twice(list(file.schema_arrow)):
+    if len(set(names)) < len(names) or len(set(paths)) < len(paths) or _has_duplicate_names(list(file.schema_arrow)):
         raise RefusedParquet(NAMED_TWICE)
     if any((schema.column(index).length or 0) > FIXED_BYTES for index in range(len(schema))):
         raise RefusedParquet(f"a column holds binary values of more than {FIXED_BYTES} bytes each: leave it out")
 
 
-def _names_twice(fields: "list[pyarrow.Field]") -> bool:
+def _has_duplicate_names(fields: "list[pyarrow.Field]") -> bool:
     from pyarrow import types
 
     for field in fields:
@@ -119,7 +119,7 @@ def _names_twice(fields: "list[pyarrow.Field]") -> bool:
         inner = [kind.field(index) for index in range(kind.num_fields)] if types.is_nested(kind) else []
         if types.is_struct(kind) and len({part.name for part in inner}) < len(inner):
             return True
-        if _names_twice(inner):
+        if _has_duplicate_names(inner):
             return True
     return False
 
