@@ -54,10 +54,10 @@ def compare(engine: httpx.Client, proxy: httpx.Client, cold: Timed) -> None:
         # In turn, and each first as often as the other.
         for name, client in both if number % 2 else reversed(both):
             found[name].append(stream(client))
-    rate_limits = {name: [one.tokens / one.seconds for one in timed] for name, timed in found.items()}
-    rate = {name: median(each) for name, each in rate_limits.items()}
+    rates = {name: [one.tokens / one.seconds for one in timed] for name, timed in found.items()}
+    rate = {name: median(each) for name, each in rates.items()}
     # Pair by pair: what else the machine does changes slowly.
-    share = median([one / other for one, other in zip(rate_limits["through"], rate_limits["direct"], strict=True)])
+    share = median([one / other for one, other in zip(rates["through"], rates["direct"], strict=True)])
     rows: Sequence[Sequence[object]] = [
         [f"tokens per second, {TOKENS} streamed (median)", rate["direct"], rate["through"], share, "≥ 0.95"],
         ["first token of a model that was not loaded (s)", "", cold.first_seconds, "", ""],

@@ -81,7 +81,7 @@ class TestFollow:
 
     def test_patience_ends(self) -> None:
         with ScriptedServer(stream(event(1), cut=True)) as server, FineryClient(url=server.url) as client:
-            events = client.follow("ab12cd34", retry=0.0)
+            events = client.follow("ab12cd34", reconnect_seconds=0.0)
             assert next(events).sequence == 1
         with pytest.raises(ServerUnreachable):
             list(events)

@@ -27,5 +27,5 @@ class TestFileLock:
         lock.acquire()
         with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False) as child:
             lock.release()
-            FileLock(tmp_path / "lock").acquire(retry=1.0)
+            FileLock(tmp_path / "lock").acquire(timeout=1.0)
             child.kill()

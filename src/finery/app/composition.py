@@ -170,7 +170,7 @@ class Composition:
 
     def _take_home(self) -> None:
         try:
-            self._lock.acquire(retry=LOCK_SECONDS)
+            self._lock.acquire(timeout=LOCK_SECONDS)
             # The first to read a new home's id draws it; the lock keeps two servers from drawing two.
             _ = self._context.home_id
         except LockTaken as error:

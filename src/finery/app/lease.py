@@ -79,7 +79,7 @@ class LeaseKeeper:
             note = f"the server with process id {os.getpid()}"
             self._file_lock = FileLock(path.with_name(f"{path.name}.lock"), note=note)
         try:
-            self._file_lock.acquire(retry=LOCK_SECONDS)
+            self._file_lock.acquire(timeout=LOCK_SECONDS)
         except LockTaken as error:
             raise self._refusal(f"it is served by {error.holder}") from error
         except OSError as error:

@@ -204,13 +204,13 @@ class FineryClient:
         parameters = {"after": after, "limit": limit}
         return self._transport.get(EventList, api_path("runs", run_id, "events"), parameters).events
 
-    def follow(self, run_id: str, *, after: int = 0, retry: float = 60.0) -> Iterator[Event]:
+    def follow(self, run_id: str, *, after: int = 0, reconnect_seconds: float = 60.0) -> Iterator[Event]:
         """Yields the events after `after` as they happen, each exactly once, until the run has finished.
 
-        After a broken connection it goes on where that broke; it waits `retry` seconds for a server that vanishes.
+        After a broken connection it goes on where that broke; it waits `reconnect_seconds` seconds for a server that vanishes.
         A paused run is followed until somebody resumes it.
         """
-        return follow(self._transport, run_id, after=after, retry=retry)
+        return follow(self._transport, run_id, after=after, reconnect_seconds=reconnect_seconds)
 
     def wait(self, run_id: str, *, timeout: float | None = None, interval: float = 0.5) -> Run:
         """Returns the run once it has finished. Raises TimeoutError after `timeout` seconds."""

@@ -70,7 +70,7 @@ def _locked_credentials() -> Iterator[Credentials]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.chmod(0o700)
-        lock.acquire(retry=LOCK_SECONDS)
+        lock.acquire(timeout=LOCK_SECONDS)
         credentials = _read(path)
         yield credentials
         write_json(path, credentials.model_dump(mode="json"), mode=0o600)

@@ -15,10 +15,10 @@ SILENCE_SECONDS = 45.0
 FIRST_DELAY, LAST_DELAY = 0.2, 2.0
 
 
-def follow(transport: Transport, run_id: str, *, after: int, retry: float) -> Iterator[Event]:
+def follow(transport: Transport, run_id: str, *, after: int, reconnect_seconds: float) -> Iterator[Event]:
     """Yields the events after sequence number `after` until the run has finished.
 
-    It waits `retry` seconds for a server that goes away after it was reached once.
+    It waits `reconnect_seconds` seconds for a server that goes away after it was reached once.
     """
     # The sequence number of the last event that was yielded: where the next connection goes on.
     seen, reached, delay = after, False, FIRST_DELAY
@@ -37,7 +37,7 @@ def follow(transport: Transport, run_id: str, *, after: int, retry: float) -> It
                 return
             reached, lost_since = True, time.monotonic()
         except (ServerUnreachable, FineryError) as error:
-            if _is_final(error) or not reached or time.monotonic() - lost_since > retry:
+            if _is_final(error) or not reached or time.monotonic() - lost_since > reconnect_seconds:
                 raise
         time.sleep(delay)
         delay = min(delay * 2, LAST_DELAY)

@@ -36,8 +36,8 @@ class FileLock:
     ) -> None:
         self.release()
 
-    def acquire(self, *, retry: float = 0.0) -> None:
-        """Takes the lock, waiting up to `retry` seconds; it is idempotent. Raises LockTaken.
+    def acquire(self, *, timeout: float = 0.0) -> None:
+        """Takes the lock, waiting up to `timeout` seconds; it is idempotent. Raises LockTaken.
 
         A process that was just killed may hold it a moment longer, and so may a program that it was starting.
         """
@@ -45,7 +45,7 @@ class FileLock:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        deadline = time.monotonic() + retry
+        deadline = time.monotonic() + timeout
         while not _try_lock(descriptor):
             if time.monotonic() >= deadline:
                 holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()

@@ -23,10 +23,8 @@ class TestChoose:
         assert chosen("batch_size", rows=rows) == size
 
     def test_rate_falls_with_size(self) -> None:
-        rate_limits = [
-            chosen("learning_rate", parameters=size, use_lora=False) for size in (10**6, 10**8, 10**9, 7 * 10**9)
-        ]
-        assert rate_limits == [2e-3, 9.3e-5, 2e-5, 1e-5]
+        rates = [chosen("learning_rate", parameters=size, use_lora=False) for size in (10**6, 10**8, 10**9, 7 * 10**9)]
+        assert rates == [2e-3, 9.3e-5, 2e-5, 1e-5]
 
     def test_an_adapter_takes_ten_times_as_much(self) -> None:
         assert chosen("learning_rate", use_lora=True) == 2e-4
