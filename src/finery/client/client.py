@@ -207,7 +207,7 @@ class FineryClient:
     def follow(self, run_id: str, *, after: int = 0, reconnect_seconds: float = 60.0) -> Iterator[Event]:
         """Yields the events after `after` as they happen, each exactly once, until the run has finished.
 
-        After a broken connection it goes on where that broke; it waits `reconnect_seconds` seconds for a server that vanishes.
+        After a broken connection it goes on where that broke; it waits `reconnect_seconds` for a lost server.
         A paused run is followed until somebody resumes it.
         """
         return follow(self._transport, run_id, after=after, reconnect_seconds=reconnect_seconds)

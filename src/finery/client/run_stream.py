@@ -18,7 +18,7 @@ FIRST_DELAY, LAST_DELAY = 0.2, 2.0
 def follow(transport: Transport, run_id: str, *, after: int, reconnect_seconds: float) -> Iterator[Event]:
     """Yields the events after sequence number `after` until the run has finished.
 
-    It waits `reconnect_seconds` seconds for a server that goes away after it was reached once.
+    It waits `reconnect_seconds` for a server that goes away after it was reached once.
     """
     # The sequence number of the last event that was yielded: where the next connection goes on.
     seen, reached, delay = after, False, FIRST_DELAY
