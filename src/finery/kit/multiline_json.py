@@ -7,7 +7,7 @@ _LIST = re.compile(rb'"([^"\\\x00-\x1f]{1,100}+)"\s*+:\s*+\[')
 
 def goes_on(line: bytes, block: bytes) -> bool:
     """Returns whether the object in a file's first line, which is no JSON by itself, continues in the next."""
-    return line.rstrip().endswith((b"{", b"[", b":", b'",')) and line.strip() != block.strip()
+    return line.rstrip().endswith((b"{", b"[", b'",')) and line.strip() != block.strip()
 
 
 def several_lines(block: bytes) -> str:

@@ -33,6 +33,7 @@ class Encoder:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, *, split_special_tokens: bool = False) -> None:
         """`split_special_tokens`: those that a message's text spells are text."""
         self._tokenizer = tokenizer
+        self._splits = split_special_tokens
         self._prompts = prompts_of(tokenizer)
         self._renderer = Renderer(self._prompts)
         added = tokenizer.added_tokens_decoder
@@ -41,7 +42,6 @@ class Encoder:
         )
         texts = {*tokenizer.all_special_tokens, *(token.content for token in added.values() if token.special)}
         self._spelt = re.compile("|".join(map(re.escape, sorted(filter(None, texts)))) or "(?!)")
-        self._splits = split_special_tokens
         self._keeps_pieces = all(
             tokenizer.decode([*self._ids(PROBE), *self._ids(piece)]) == tokenizer.decode(self._ids(PROBE + piece))
             for piece in PIECES
@@ -217,6 +217,8 @@ class Encoder:
         return not self._tokenizer.decode([token]).strip()
 
     def _ids(self, text: str) -> list[int]:
+        if not self._splits:
+            return self._prompts.ids(text)
         return [token for piece in text.split(CUT) if piece for token in self._prompts.ids(piece)]
 
     def _keep_prompt(self, prompt: list[Message], tools: list[dict[str, Any]] | None) -> None:
