@@ -3,11 +3,11 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import Field, ValidationError
 
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.recipes import RECIPES, SftConfig
 
 
-class Model(PlainNumbers):
+class Model(StrictNumbers):
     whole: int = 0
     broken: Annotated[float, Field(ge=0.0)] = 0.0
     perhaps: Annotated[int, Field(ge=0)] | None = None
@@ -38,4 +38,4 @@ class TestPlainNumbers:
             SftConfig.model_validate({"model_name": "m", "dataset_path": "d", name: True})
 
     def test_every_recipe_has_it(self) -> None:
-        assert all(issubclass(recipe.config, PlainNumbers) for recipe in RECIPES.values())
+        assert all(issubclass(recipe.config, StrictNumbers) for recipe in RECIPES.values())

@@ -38,8 +38,8 @@ WAITS = {
     "finery.http.engine_startup.LOAD_SECONDS": -1.0,
     "finery.http.engine_startup.SERVE_SECONDS": 0.05,
     "finery.http.engine_startup.LOOK_SECONDS": 0.02,
-    "finery.http.webhook_testing.PATIENCE_SECONDS": 0.0,
-    "finery.http.webhook_testing.LOOK_SECONDS": 0.02,
+    "finery.http.webhook_testing.TIMEOUT_SECONDS": 0.0,
+    "finery.http.webhook_testing.POLL_SECONDS": 0.02,
 }
 """For what nothing will do here: an engine's start, a webhook's sending."""
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from finery.kit.limits import HANG_SIGNAL, TookTooLong, bounded
-from finery.kit.one_shot_program import ProgramFailed, ask_program
+from finery.kit.one_shot_program import ProgramFailed, run_program
 
 MEGABYTE = 2**20
 DEAF_SUM = "sum([[]] * 30_000_000, [1] * 10_000)"
@@ -38,7 +38,7 @@ class TestBounded:
     def test_one_operation_that_hears_no_signal_ends_its_process(self) -> None:
         code = "from finery.kit.limits import bounded\nwith bounded(memory_bytes=2**30, cpu_seconds=0.01): " + DEAF_SUM
         with pytest.raises(ProgramFailed) as caught:
-            ask_program([sys.executable, "-c", code], b"", seconds=60)
+            run_program([sys.executable, "-c", code], b"", seconds=60)
         assert caught.value.code == -HANG_SIGNAL
 
     def test_waiting_is_no_time_of_the_processor_and_nothing_comes_later(self) -> None:
@@ -59,7 +59,7 @@ class TestConfine:
     )
     def test_a_program_that_takes_more_ends(self, code: str, says: str) -> None:
         with pytest.raises(ProgramFailed, match=says):
-            ask_program([sys.executable, "-c", CONFINED + code], b"", seconds=30)
+            run_program([sys.executable, "-c", CONFINED + code], b"", seconds=30)
 
     def test_what_was_there_before_is_kept_and_others_go_first(self) -> None:
         code = (
@@ -67,4 +67,4 @@ class TestConfine:
             + CONFINED
             + "import os; print(len(bytearray(2**20)), os.nice(0), open('/proc/self/oom_score_adj').read().strip())"
         )
-        assert ask_program([sys.executable, "-c", code], b"", seconds=30) == b"1048576 10 1000\n"
+        assert run_program([sys.executable, "-c", code], b"", seconds=30) == b"1048576 10 1000\n"

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, ask_program
+from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, run_program
 
 
 def ask(code: str, question: bytes = b"", *, seconds: float = 30) -> bytes:
-    return ask_program([sys.executable, "-c", code], question, seconds=seconds, environment={"GIVEN": "here"})
+    return run_program([sys.executable, "-c", code], question, seconds=seconds, environment={"GIVEN": "here"})
 
 
 class TestAskProgram:
@@ -46,4 +46,4 @@ class TestAskProgram:
 
     def test_is_not_there(self) -> None:
         with pytest.raises(FileNotFoundError):
-            ask_program(["/nowhere/program"], b"", seconds=1)
+            run_program(["/nowhere/program"], b"", seconds=1)

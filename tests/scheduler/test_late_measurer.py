@@ -9,7 +9,7 @@ import psutil
 import pytest
 
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
-from finery.contracts.datasets.measurement_worker import NotNow
+from finery.contracts.datasets.measurement_worker import WorkerBusy
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
@@ -128,7 +128,7 @@ class TestLateMeasurer:
         assert due.request is not None
         waited = context.live.measurer.submit(due.request)
         context.live.measurer.stop()
-        with pytest.raises(NotNow):
+        with pytest.raises(WorkerBusy):
             waited.result()
         with database.read() as session:
             assert measurements.next_due(session) == due

@@ -42,7 +42,7 @@ class Desk:
 
     def __init__(self, database: Database, home: Path) -> None:
         self.database = database
-        self.context: DomainContext = replace(builders.context(home), destinations=HERE, event_makers=(EVENTS,))
+        self.context: DomainContext = replace(builders.context(home), destinations=HERE, webhook_renderers=(EVENTS,))
         self.now: datetime = utc_now()
         self.ahead = timedelta()
         """How far the clock is wrong; `now` includes it."""

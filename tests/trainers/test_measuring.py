@@ -9,7 +9,7 @@ from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.datasets.measurement import BUDGET_BYTES, Measurement, MeasurementRequest
 from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.recipes import RECIPES
-from finery.kit.one_shot_program import ask_program
+from finery.kit.one_shot_program import run_program
 from finery.trainers import cpt, dpo, kto, reward, sft
 from finery.trainers.encoding import MASKED, Encoder
 from finery.trainers.errors import TrainingRefused
@@ -141,18 +141,18 @@ class TestMeasure:
 class TestMain:
     def test_one_document(self, tiny_llama: Path, cache: Path) -> None:
         question = request(INSTRUCTIONS, "sft", cache).model_dump_json().encode()
-        answer = ask_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
+        answer = run_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
         assert Measurement.model_validate_json(answer).kept > 0
 
     def test_what_cannot_be_read_is_an_answer(self, tiny_llama: Path, cache: Path, tmp_path: Path) -> None:
         question = request(tmp_path / "none.jsonl", "sft", cache).model_dump_json().encode()
-        answer = ask_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
+        answer = run_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
         refused = "none.jsonl: cannot be read: No such file or directory"
         assert json.loads(answer) == {"refused": refused, "would_fail": False}
 
     def test_a_template_without_end_or_measure(self, tiny_llama: Path, cache: Path) -> None:
         template = {"chat_template": "{{ 'a' * 9999999999 }}"}
         question = request(INSTRUCTIONS, "sft", cache, config=template).model_dump_json().encode()
-        answer = ask_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
+        answer = run_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
         refused = "the chat template takes more than 1 GiB of memory; choose another chat_template"
         assert json.loads(answer) == {"refused": refused, "would_fail": True}

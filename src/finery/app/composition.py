@@ -1,4 +1,4 @@
-"""Puts the server's parts together (database, domain, engines, scheduler), and starts and stops them."""
+"""Puts the server together: lock, database, lease, migrations, domain, engines, scheduler; starts and stops them."""
 
 import logging
 import os
@@ -76,11 +76,11 @@ class Composition:
             keep_outputs=settings.keep_outputs,
             parity_check=settings.parity_check,
             destinations=Destinations.parse(settings.webhook_allow_private),
-            event_makers=tuple(each.event_maker for each in dialects if each.event_maker is not None),
+            webhook_renderers=tuple(each.event_maker for each in dialects if each.event_maker is not None),
             models=read_model_table(settings, engines),
             engines=engines,
         )
-        database.before_commit(context.live.lease.check_unless_sure)
+        database.before_commit(context.live.lease.check_before_commit)
         self.settings = settings
         self.dialects = dialects
         self.setup_token: str | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from finery.contracts.base_models import FrozenModel, StrictModel
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 
 EngineChoice = Annotated[str, Field(min_length=1, max_length=64)]
 """An engine's name, or `auto`. The registry of engines refuses unknown names."""
@@ -31,7 +31,7 @@ class DeploymentStatus(StrEnum):
         return self in (DeploymentStatus.STOPPED, DeploymentStatus.FAILED)
 
 
-class EngineOptions(PlainNumbers):
+class EngineOptions(StrictNumbers):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     load_in_8bit: bool = False

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationInfo, field_validator
 
 
-class PlainNumbers(BaseModel):
+class StrictNumbers(BaseModel):
     """Refuses true and false in numeric fields: pydantic would read them as 1 and 0, a learning rate of 1 say."""
 
     @field_validator("*", mode="before")

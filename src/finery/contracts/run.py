@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.base_models import FrozenModel, StrictModel
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.contracts.visible_text import PLAIN
 
@@ -15,7 +15,7 @@ EXTERNAL = "external"
 LabelText = Annotated[str, Field(max_length=200), PLAIN]
 
 
-class Resources(PlainNumbers):
+class Resources(StrictNumbers):
     """The resources that a run leases exclusively while it executes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

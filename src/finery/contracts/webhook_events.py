@@ -25,7 +25,7 @@ class EventBody:
 
 
 @dataclass(frozen=True)
-class EventMaker:
+class WebhookEventRenderer:
     """Renders events in an API's own format; its webhooks may subscribe to `types`."""
 
     types: tuple[str, ...]

@@ -9,7 +9,7 @@ from finery.contracts.datasets.measurement_worker import MeasurementWorker
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.machine import Machine
 from finery.contracts.model_table import ModelTable
-from finery.contracts.webhook_events import EventMaker
+from finery.contracts.webhook_events import WebhookEventRenderer
 from finery.domain.server_lease import ServerLease
 from finery.engines.base import Engine
 from finery.engines.registry import ENGINES
@@ -59,7 +59,7 @@ class DomainContext:
     """Every known engine by name, also those that are not installed."""
     destinations: Destinations = field(default_factory=Destinations)
     """Where webhooks may be sent."""
-    event_makers: tuple[EventMaker, ...] = ()
+    webhook_renderers: tuple[WebhookEventRenderer, ...] = ()
     """They make the bodies of webhooks' events in the words of each API, beside the neutral ones."""
     live: LiveState = field(default_factory=LiveState)
 

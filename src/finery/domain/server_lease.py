@@ -104,7 +104,7 @@ class ServerLease:
         if session.scalar(query) != self._token:
             raise LeaseLost
 
-    def check_unless_sure(self, session: Session) -> None:
+    def check_before_commit(self, session: Session) -> None:
         """Check the lease before a commit, which a server that was stopped, as by SIGSTOP, may reach too late.
 
         The clock tells so at once, where a query in each transaction would cost a round trip. What remains is a stop of

@@ -8,7 +8,7 @@ from fastapi.routing import iter_route_contexts
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from finery.contracts.webhook_events import EventMaker
+from finery.contracts.webhook_events import WebhookEventRenderer
 from finery.http.errors import DialectRoute, ErrorShape
 
 
@@ -25,7 +25,7 @@ class Dialect:
     """The body of its errors, for OpenAPI."""
     ids: re.Pattern[str] | None = None
     """The form of its ids, which decides between dialects that have routes at the same path."""
-    event_maker: EventMaker | None = None
+    event_maker: WebhookEventRenderer | None = None
     """Makes the events of its webhooks, where it has its own."""
     cors_headers: tuple[str, ...] = ()
     """Request headers that pages of other origins may send, beside those of every dialect."""

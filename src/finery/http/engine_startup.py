@@ -92,7 +92,7 @@ async def serve_and_wait(services: Services, name: str, actor: Principal, check:
     raise StillLoading(name)
 
 
-async def pass_on_by_name(
+async def proxy_by_name(
     request: Request, services: Services, name: str, actor: Principal, path: str, body: dict[str, object]
 ) -> Response:
     """Returns the answer of the engine that serves `name`, as it comes.
@@ -100,10 +100,10 @@ async def pass_on_by_name(
     Where the engine has died a new one is started. Raises what while_connected, serve_and_wait,
     Engines.load_adapter and Engines.pass_on raise.
     """
-    return await while_connected(request, _pass_on_by_name(services, name, actor, path, body))
+    return await while_connected(request, _proxy_by_name(services, name, actor, path, body))
 
 
-async def pass_on_to(
+async def proxy_to(
     request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
 ) -> Response:
     """Returns the answer of the deployment's engine. Raises what while_connected and Engines.pass_on raise."""
@@ -118,7 +118,7 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, Answer]) -
     return answer
 
 
-async def _pass_on_by_name(
+async def _proxy_by_name(
     services: Services, name: str, actor: Principal, path: str, body: dict[str, object]
 ) -> Response:
     def check(engine: str) -> None:

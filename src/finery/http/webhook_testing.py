@@ -11,8 +11,8 @@ from finery.domain.errors import DomainError, ErrorKind
 from finery.http.async_notifier import wait_for_change
 from finery.http.session import Changes
 
-PATIENCE_SECONDS = 30.0
-LOOK_SECONDS = 1.0
+TIMEOUT_SECONDS = 30.0
+POLL_SECONDS = 1.0
 
 
 class ReceiverUnreachable(DomainError):
@@ -23,7 +23,7 @@ class ReceiverUnreachable(DomainError):
         super().__init__(f"the receiver gave no answer: {why}")
 
 
-class TestStillWaits(DomainError):
+class TestDeliveryPending(DomainError):
     kind = ErrorKind.UNAVAILABLE
     code = "test_still_waits"
 
@@ -31,19 +31,19 @@ class TestStillWaits(DomainError):
         super().__init__(f"the test message {message_id} was not sent yet; its delivery is on record")
 
 
-async def status_of_test(changes: Changes, webhook_id: str, sample: EventBody) -> int:
-    """Returns the status that the receiver answers. Raises ReceiverUnreachable, TestStillWaits, and what
+async def send_test_and_wait(changes: Changes, webhook_id: str, sample: EventBody) -> int:
+    """Returns the status that the receiver answers. Raises ReceiverUnreachable, TestDeliveryPending, and what
     webhooks.send_test raises."""
     actor = changes.user
     delivery = await changes.make(lambda session: webhooks.send_test(session, webhook_id, actor, sample))
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while (ended := _ended(delivery)) is None:
         if time.monotonic() > deadline:
-            raise TestStillWaits(delivery.id)
+            raise TestDeliveryPending(delivery.id)
         changed = changes.services.async_notifier.changed
         delivery = await anyio.to_thread.run_sync(_look, changes, webhook_id, delivery.id)
         if _ended(delivery) is None:
-            await wait_for_change(changed, LOOK_SECONDS)
+            await wait_for_change(changed, POLL_SECONDS)
     if ended.status_code is None:
         raise ReceiverUnreachable(ended.error or "it was not asked")
     return ended.status_code

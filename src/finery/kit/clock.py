@@ -26,7 +26,7 @@ class ClockStepDetector:
         self._uptime = uptime
         self._boot = self._boot_time()
 
-    def put_back(self) -> timedelta:
+    def backward_step(self) -> timedelta:
         """Returns how far it was set back since the last call; zero up to TOLERANCE, and if it was set forward."""
         before, self._boot = self._boot, self._boot_time()
         return max(before - self._boot, timedelta()) if before - self._boot > TOLERANCE else timedelta()

@@ -28,8 +28,8 @@ class ProgramFailed(RuntimeError):
     If a signal ended it, the message says which: our own programs end so at their limits.
     """
 
-    def __init__(self, code: int, last_words: str) -> None:
-        super().__init__(last_words if code > 0 and last_words else words_of_end(code))
+    def __init__(self, code: int, last_line: str) -> None:
+        super().__init__(last_line if code > 0 and last_line else describe_exit(code))
         self.code = code
 
 
@@ -37,7 +37,7 @@ class ProgramTooSlow(RuntimeError):
     """The program exceeded its time limit; it and its children were killed."""
 
 
-def ask_program(
+def run_program(
     argv: Sequence[str], question: bytes, *, seconds: float, environment: Mapping[str, str] | None = None
 ) -> bytes:
     """Runs the program and returns its output. Raises ProgramFailed, ProgramTooSlow, and OSError if it cannot start."""
@@ -64,7 +64,7 @@ def ask_program(
     return answer
 
 
-def words_of_end(code: int) -> str:
+def describe_exit(code: int) -> str:
     """Returns a message for a process without one of its own. `code` is negative for a signal."""
     return ENDS.get(-code, f"it ended with code {code}")
 

@@ -1,4 +1,4 @@
-"""Describes the process of a claimed deployment's engine (a `Launch`) for the executor."""
+"""Prepares the launch of a claimed deployment's engine: its directory, command, environment and secrets."""
 
 import sys
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The measure loop: measures the datasets of accepted runs whose requests did not wait for it."""
+"""Measures in the background the datasets of queued runs whose creation did not wait for it: one step of a loop."""
 
 from finery.contracts.datasets.measurement import MeasurementResult, NotMeasured
-from finery.contracts.datasets.measurement_worker import START_SECONDS, NotNow
+from finery.contracts.datasets.measurement_worker import START_SECONDS, WorkerBusy
 from finery.db import Database
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetNotFound, DatasetRefused
@@ -30,7 +30,7 @@ class LateMeasurer:
         else:
             try:
                 found = measure_later(due.request, self._context, seconds=START_SECONDS)
-            except (NotNow, TimeoutError):
+            except (WorkerBusy, TimeoutError):
                 return RETRY_SECONDS
             except DatasetRefused as error:
                 found = error

@@ -84,7 +84,7 @@ class WebhookDispatcher:
             thread.join(max(0.0, deadline - time.monotonic()))
 
     def _adjust_to_clock(self) -> None:
-        by = self._clock_steps.put_back()
+        by = self._clock_steps.backward_step()
         if by:
             log.warning("the clock was put back by %s; what was booked by it comes that much earlier", by)
             self._prune_at -= by

@@ -19,7 +19,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from finery.contracts.chat_prompts import ENDLESS_TEMPLATE
 from finery.contracts.datasets.measurement import MeasurementRefused, MeasurementRequest
 from finery.kit.limits import HANG_SIGNAL, confine
-from finery.kit.one_shot_program import words_of_end
+from finery.kit.one_shot_program import describe_exit
 from finery.trainers.measuring import MEMORY_BYTES, answer
 
 PRELOADED = (AutoTokenizer, PreTrainedTokenizerFast)
@@ -54,7 +54,7 @@ def _in_child(request: MeasurementRequest, seconds: float) -> dict[str, Any]:
     if code == -HANG_SIGNAL:
         return {"answer": MeasurementRefused(refused=ENDLESS_TEMPLATE, would_fail=True).model_dump()}
     # A child that has answered may still have been killed above before it exited: its reply counts.
-    return json.loads(reply) if reply else {"failed": words_of_end(code)}
+    return json.loads(reply) if reply else {"failed": describe_exit(code)}
 
 
 def _measure(request: MeasurementRequest, sending: int, seconds: float) -> None:

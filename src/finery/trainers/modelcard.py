@@ -1,4 +1,4 @@
-"""Writes a finished model's README.md: its base, data, metrics and settings, with the hub's front matter."""
+"""Renders a finished model's README.md: its base, data, metrics and settings, with the hub's front matter."""
 
 import json
 from typing import Any

@@ -13,7 +13,7 @@ from tests.domain.accounts import people
 
 @pytest.fixture
 def context(home: Path) -> DomainContext:
-    return replace(builders.context(home), event_makers=(EVENTS,))
+    return replace(builders.context(home), webhook_renderers=(EVENTS,))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from finery.contracts.accounts import UserChanges
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Level, Principal
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import RunStatus
-from finery.contracts.webhook_events import EventBody, EventMaker
+from finery.contracts.webhook_events import EventBody, WebhookEventRenderer
 from finery.contracts.webhooks import NewWebhook, RunEventType, WebhookChanges, WebhookScope
 from finery.db import Database
 from finery.domain import accounts, runs, webhooks
@@ -143,7 +143,7 @@ class TestFanOut:
         def break_off(_: object) -> EventBody | None:
             raise ZeroDivisionError
 
-        broken = replace(context, event_makers=(EventMaker((), break_off),))
+        broken = replace(context, webhook_renderers=(WebhookEventRenderer((), break_off),))
         with pytest.raises(ZeroDivisionError):
             fan_out(database, broken)
         assert messages(database) == []

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 
 Text = Annotated[str, Field(max_length=1_000_000)]
 SomeText = Annotated[str, Field(min_length=1, max_length=1_000_000)]
 
 
-class SamplingRequest(PlainNumbers):
+class SamplingRequest(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     max_new_tokens: Annotated[int, Field(ge=1, le=2048)] = 256

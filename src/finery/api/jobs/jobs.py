@@ -1,4 +1,4 @@
-"""HTTP routes of `/jobs`: list, track, cancel and delete jobs, and read their logs."""
+"""HTTP routes of `/jobs`: register jobs trained elsewhere and report their status; list, cancel, delete, read logs."""
 
 from typing import Annotated, Any
 

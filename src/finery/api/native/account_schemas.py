@@ -6,13 +6,13 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.accounts import ApiKey, SecretInfo, User
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.permissions import Permission
 
 Password = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class _Request(PlainNumbers):
+class _Request(StrictNumbers):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 

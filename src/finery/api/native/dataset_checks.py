@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field
 
 from finery.api.native.dialect import ERRORS, PREFIX, TOO_MANY, NativeRoute
 from finery.contracts.datasets.measurement import DatasetCheck
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.domain.datasets.check_request import CheckRequest
 from finery.http.admission import scans_files
 from finery.http.datasets import check_data
@@ -19,7 +19,7 @@ PathText = Annotated[str, Field(min_length=1, max_length=4096)]
 router = APIRouter(prefix=f"{PREFIX}/datasets", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
 
 
-class CheckDatasetRequest(PlainNumbers):
+class CheckDatasetRequest(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     path: PathText

@@ -12,7 +12,7 @@ from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
 from finery.http.admission import READS, in_lane
 from finery.http.body import CONVERSATION
-from finery.http.engine_startup import pass_on_to
+from finery.http.engine_startup import proxy_to
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext, CurrentServices
@@ -74,14 +74,14 @@ def stop_deployment(
 
 @router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE, LONG], response_model=None)
 async def chat(request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
-    return await pass_on_to(request, services, deployment, CHAT, body)
+    return await proxy_to(request, services, deployment, CHAT, body)
 
 
 @router.post("/deployments/{deployment_id}/completions", dependencies=[USE, LONG], response_model=None)
 async def complete(
     request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices
 ) -> Response:
-    return await pass_on_to(request, services, deployment, COMPLETIONS, body)
+    return await proxy_to(request, services, deployment, COMPLETIONS, body)
 
 
 @router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])

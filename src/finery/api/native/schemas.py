@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
 from finery.contracts.machine import Machine
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.recipes.base import PathText
 from finery.contracts.run import Artifact, LabelText, Resources
 from finery.contracts.stored_datasets import Dataset, DatasetVersion
@@ -16,7 +16,7 @@ from finery.contracts.webhooks import Webhook
 SafeId = Annotated[str, Field(min_length=1, max_length=128)]
 
 
-class CreateRunRequest(PlainNumbers):
+class CreateRunRequest(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     recipe: Annotated[str, Field(max_length=32)]
@@ -110,7 +110,7 @@ class VersionList(BaseModel):
     versions: list[DatasetVersion]
 
 
-class RestoreVersion(PlainNumbers):
+class RestoreVersion(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -1,4 +1,4 @@
-"""Error bodies of the OpenAI dialect, and the path, query and header parameters that its routes share."""
+"""Error bodies and codes of the OpenAI dialect, and the path, query and header parameters that its routes share."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any

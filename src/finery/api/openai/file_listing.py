@@ -1,4 +1,4 @@
-"""Lists and reads uploaded files, and the result files of finished jobs, whose content is written when it is read."""
+"""Lists, reads and deletes uploaded files, and result files of finished jobs, which are rendered on demand."""
 
 from threading import Lock
 

@@ -5,12 +5,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.files import LONGEST_LIFE, SHORTEST_LIFE, Purpose
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 
 PartId = Annotated[str, Field(min_length=1, max_length=100)]
 
 
-class ExpiresAfter(PlainNumbers):
+class ExpiresAfter(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     anchor: Literal["created_at"]
@@ -43,7 +43,7 @@ class FileDeleted(BaseModel):
     deleted: bool = True
 
 
-class CreateUploadRequest(PlainNumbers):
+class CreateUploadRequest(StrictNumbers):
     model_config = ConfigDict(extra="forbid")
 
     filename: Annotated[str, Field(min_length=1, max_length=1000)]

@@ -1,4 +1,4 @@
-"""Translates the fields of a recipe's configuration to the paths that a fine-tuning request has for them."""
+"""Rewrites errors of a run's creation so that they name the fields of the fine-tuning request that was sent."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.visible_text import PLAIN
 
 Auto = Literal["auto"]
@@ -19,7 +19,7 @@ Suffix = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[^:/\x00-\
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class StrictBody(PlainNumbers):
+class StrictBody(StrictNumbers):
     model_config = ConfigDict(extra="forbid", protected_namespaces=())
 
 

@@ -6,10 +6,10 @@ from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
-from finery.api.openai.model_names import named_model, unknown_model
+from finery.api.openai.model_names import model_errors_as_404, named_model
 from finery.api.openai.pages import refuse_unknown_parameters
 from finery.http.body import CONVERSATION
-from finery.http.engine_startup import pass_on_by_name
+from finery.http.engine_startup import proxy_by_name
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, CurrentUser, Permission
@@ -48,8 +48,8 @@ async def create_chat_completion(
 ) -> Response:
     """Answers a conversation, as a stream of events where `stream` is true."""
     name = named_model(body)
-    with unknown_model(name, services.context.models):
-        return await pass_on_by_name(request, services, name, user, CHAT, body)
+    with model_errors_as_404(name, services.context.models):
+        return await proxy_by_name(request, services, name, user, CHAT, body)
 
 
 @router.post("/completions", dependencies=[USE, LONG], response_model=None, responses=ANSWERS)
@@ -58,5 +58,5 @@ async def create_completion(
 ) -> Response:
     """Completes a text, as a stream of events where `stream` is true."""
     name = named_model(body)
-    with unknown_model(name, services.context.models):
-        return await pass_on_by_name(request, services, name, user, COMPLETIONS, body)
+    with model_errors_as_404(name, services.context.models):
+        return await proxy_by_name(request, services, name, user, COMPLETIONS, body)

@@ -1,4 +1,4 @@
-"""Lists, describes and deletes models for `/v1/models`, in OpenAI's form."""
+"""Lists and describes models for `/v1/models` in OpenAI's form, and marks a fine-tuned one's output for deletion."""
 
 from collections.abc import Iterable
 

@@ -36,7 +36,7 @@ def find_model(
     is_trained: bool = False,
 ) -> catalog.ResolvedModel:
     """Returns the model of that name. Raises UnknownModel."""
-    with unknown_model(name, context.models, field=field, is_trained=is_trained):
+    with model_errors_as_404(name, context.models, field=field, is_trained=is_trained):
         model = catalog.resolve(session, name, context, actor)
     # A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
     # administrator has said what stands for them.
@@ -63,7 +63,9 @@ def named_model(body: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def unknown_model(name: str, models: ModelTable, *, field: str = "model", is_trained: bool = False) -> Iterator[None]:
+def model_errors_as_404(
+    name: str, models: ModelTable, *, field: str = "model", is_trained: bool = False
+) -> Iterator[None]:
     """Turns errors about a model into UnknownModel, a 404, as OpenAI's clients expect."""
     try:
         yield

@@ -30,7 +30,7 @@ from finery.domain import webhooks
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
 from finery.http.session import CurrentChanges, ReadSession, WriteSession
-from finery.http.webhook_testing import status_of_test
+from finery.http.webhook_testing import send_test_and_wait
 from finery.kit.clock import utc_now
 
 OWN = Depends(Allow(Permission.WEBHOOKS_WRITE))
@@ -105,7 +105,7 @@ async def test_webhook_endpoint(
     webhook_endpoint_id: EndpointId, body: TestRequest, changes: CurrentChanges
 ) -> WebhookEndpointTestResult:
     """Sends a sample event, and answers with the receiver's status."""
-    status = await status_of_test(changes, webhook_endpoint_id, sample_body(body.event_type, utc_now()))
+    status = await send_test_and_wait(changes, webhook_endpoint_id, sample_body(body.event_type, utc_now()))
     return WebhookEndpointTestResult(
         event_type=body.event_type, status_code=status, webhook_endpoint_id=webhook_endpoint_id
     )

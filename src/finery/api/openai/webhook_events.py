@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from finery.api.openai.fine_tuning_mapping import SOURCE
-from finery.contracts.webhook_events import EventBody, EventMaker, RunEvent
+from finery.contracts.webhook_events import EventBody, RunEvent, WebhookEventRenderer
 from finery.contracts.webhooks import RunEventType
 
 TYPES: Mapping[RunEventType, str] = {
@@ -32,5 +32,5 @@ def _body(id: str, type: str, at: datetime, job_id: str) -> EventBody:
     return EventBody(type, body)
 
 
-EVENTS = EventMaker(tuple(TYPES.values()), to_event_body)
+EVENTS = WebhookEventRenderer(tuple(TYPES.values()), to_event_body)
 """The event types that a webhook may subscribe to, and their bodies."""

@@ -5,13 +5,13 @@ from typing import Annotated
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.permissions import Level, Permission
 
 Password = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
-class StudioRequest(PlainNumbers):
+class StudioRequest(StrictNumbers):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 

@@ -12,7 +12,7 @@ from finery.contracts.datasets.measurement import (
     NotMeasured,
 )
 from finery.kit.limits import HANG_SIGNAL
-from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, ask_program
+from finery.kit.one_shot_program import ProgramFailed, ProgramTooSlow, run_program
 
 STACK = ("torch", "transformers", "peft", "datasets")
 SECONDS = 300.0
@@ -38,7 +38,7 @@ def measure_in_subprocess(
     argv = [sys.executable, "-P", "-m", "finery.trainers.measuring"]
     environment = QUIET | OFFLINE if offline else QUIET
     try:
-        answer = ask_program(argv, request.model_dump_json().encode(), seconds=seconds, environment=environment)
+        answer = run_program(argv, request.model_dump_json().encode(), seconds=seconds, environment=environment)
     except ProgramTooSlow as error:
         return NotMeasured(reason=f"measuring took too long: {error}")
     except (ProgramFailed, OSError) as error:

@@ -32,7 +32,7 @@ FORKING = {
 PIECE = 2**16
 
 
-class NotNow(Exception):
+class WorkerBusy(Exception):
     """The request may be repeated later: the queue is full, or the server is stopping."""
 
 
@@ -61,17 +61,17 @@ class MeasurementWorker:
         return len(self._waiting)
 
     def submit(self, request: MeasurementRequest) -> "Future[MeasurementResult]":
-        """Queues a request and returns at once. Failures are NotMeasured results; only NotNow is ever raised."""
+        """Queues a request and returns at once. Failures are NotMeasured results; only WorkerBusy is ever raised."""
         if (missing := missing_library()) is not None:
             return _done(NotMeasured(reason=f"the training stack is not installed here ({missing} is missing)"))
         key = request.model_dump_json()
         with self._lock:
             if self._stopping:
-                raise NotNow
+                raise WorkerBusy
             if key in self._waiting:
                 return self._waiting[key]
             if len(self._waiting) >= MOST_WAITING:
-                raise NotNow
+                raise WorkerBusy
             future: Future[MeasurementResult] = Future()
             self._waiting[key] = future
             self._queue.put(key)
@@ -81,7 +81,7 @@ class MeasurementWorker:
         return future
 
     def stop(self) -> None:
-        """Ends the process until the next request; pending results raise NotNow."""
+        """Ends the process until the next request; pending results raise WorkerBusy."""
         with self._lock:
             thread = self._thread
             if thread is None:
@@ -107,7 +107,7 @@ class MeasurementWorker:
         with self._lock:
             future, stopping = self._waiting.pop(request), self._stopping
         if stopping and isinstance(result, NotMeasured):
-            future.set_exception(NotNow())
+            future.set_exception(WorkerBusy())
         else:
             future.set_result(result)
 
@@ -123,7 +123,7 @@ class MeasurementWorker:
         if process is not None:
             _kill(process)
         for future in left.values():
-            future.set_exception(NotNow())
+            future.set_exception(WorkerBusy())
         return True
 
     def _measured(self, request: str) -> MeasurementResult:

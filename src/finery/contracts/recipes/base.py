@@ -6,7 +6,7 @@ from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_va
 
 from finery.contracts.graders import Grader
 from finery.contracts.inputs import DatasetInput, ModelName
-from finery.contracts.numbers import PlainNumbers
+from finery.contracts.numbers import StrictNumbers
 from finery.contracts.recipes.environment_variables import OPTIONAL_SECRETS, check_secret_name
 from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
 from finery.contracts.visible_text import PLAIN
@@ -23,7 +23,7 @@ MODEL, TRAINING, EVALUATION = "model_name", "dataset_path", "eval_dataset_path"
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class RecipeConfig(PlainNumbers):
+class RecipeConfig(StrictNumbers):
     """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
 
     # defer_build saves time at start: a model that has a configuration as a field builds its own validator for it.

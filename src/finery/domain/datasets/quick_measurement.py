@@ -10,7 +10,7 @@ from typing import Any
 
 from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.datasets.measurement import BUDGET_BYTES, MeasurementRequest, MeasurementResult
-from finery.contracts.datasets.measurement_worker import NotNow
+from finery.contracts.datasets.measurement_worker import WorkerBusy
 from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.datasets.report import DatasetReport
 from finery.contracts.recipes import RECIPES
@@ -80,7 +80,7 @@ def measure_briefly(
     if (cached := read_cached(file)) is not None:
         return cached
     waits = context.live.measurer.is_ready and context.live.measurer.waiting <= MAX_QUEUED
-    with suppress(NotNow, TimeoutError):
+    with suppress(WorkerBusy, TimeoutError):
         return _submit(request, file, context).result(WAIT_SECONDS if waits else 0)
     return Postponed(request)
 
@@ -88,21 +88,21 @@ def measure_briefly(
 def measure_later(request: MeasurementRequest, context: DomainContext, *, seconds: float) -> MeasurementResult:
     """Wait for what `measure_briefly` has postponed, at most `seconds`.
 
-    Raises NotNow, TimeoutError, DatasetNotFound and DatasetRefused.
+    Raises WorkerBusy, TimeoutError, DatasetNotFound and DatasetRefused.
     """
     file = cache_file(request, context)
     return read_cached(file) or _submit(request, file, context).result(seconds)
 
 
 def _submit(request: MeasurementRequest, file: Path, context: DomainContext) -> "Future[MeasurementResult]":
-    """Queue the measurement. Its result is cached, whoever waits for it by then. Raises NotNow."""
+    """Queue the measurement. Its result is cached, whoever waits for it by then. Raises WorkerBusy."""
     future = context.live.measurer.submit(request)
     future.add_done_callback(partial(_write_result, file))
     return future
 
 
 def _write_result(file: Path, future: "Future[MeasurementResult]") -> None:
-    with suppress(NotNow):
+    with suppress(WorkerBusy):
         write_cached(file, future.result())
 
 

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.run import Run
-from finery.contracts.webhook_events import EventMaker, RunEvent
+from finery.contracts.webhook_events import RunEvent, WebhookEventRenderer
 from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.context import DomainContext
 from finery.domain.runs.mapping import run_of
-from finery.domain.webhooks.payloads import EVENT_OF_OUTBOX, event_id, makers_of, message_id, to_text
+from finery.domain.webhooks.payloads import EVENT_OF_OUTBOX, event_id, message_id, renderers_of, to_text
 from finery.kit.clock import TOLERANCE, utc_now
 from finery.models import OutboxRow, RunRow, UserRow, WebhookMessageRow, WebhookRow
 
@@ -37,7 +37,7 @@ def fan_out(session: Session, context: DomainContext, *, limit: int) -> int:
     for change in changes:
         change.delivered_at = now
         if change.run_number in runs:
-            _add_messages(session, change, runs[change.run_number], targets, makers_of(context))
+            _add_messages(session, change, runs[change.run_number], targets, renderers_of(context))
     session.flush()
     return len(changes)
 
@@ -77,7 +77,7 @@ def _targets(session: Session, now: datetime) -> Iterator[_Target]:
 
 
 def _add_messages(
-    session: Session, change: OutboxRow, run: Run, targets: list[_Target], makers: tuple[EventMaker, ...]
+    session: Session, change: OutboxRow, run: Run, targets: list[_Target], makers: tuple[WebhookEventRenderer, ...]
 ) -> None:
     type = EVENT_OF_OUTBOX.get(change.type)
     # There is no event of a process that is about to start.

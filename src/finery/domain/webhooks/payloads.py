@@ -1,4 +1,4 @@
-"""Makes the bodies of events in the neutral form, their ids, and the text of a message."""
+"""Renders webhook messages as JSON: the events in Finery's own form, beside those that a dialect renders."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from finery.contracts.status import RunStatus
-from finery.contracts.webhook_events import EventBody, EventMaker, RunEvent
+from finery.contracts.webhook_events import EventBody, RunEvent, WebhookEventRenderer
 from finery.contracts.webhooks import EVENT_PREFIX, MESSAGE_PREFIX, TEST_EVENT, RunEventType
 from finery.domain.context import DomainContext
 
@@ -24,9 +24,9 @@ STATUS_OF: Mapping[RunEventType, RunStatus] = {
 EVENT_OF_OUTBOX = {f"run.{status}": type for type, status in STATUS_OF.items()}
 
 
-def makers_of(context: DomainContext) -> tuple[EventMaker, ...]:
+def renderers_of(context: DomainContext) -> tuple[WebhookEventRenderer, ...]:
     """Return the neutral form's maker, and those of the APIs."""
-    return (NEUTRAL, *context.event_makers)
+    return (NEUTRAL, *context.webhook_renderers)
 
 
 def event_id(*parts: object) -> str:
@@ -74,4 +74,4 @@ def _neutral_body(event: RunEvent) -> EventBody:
     return EventBody(event.type, body)
 
 
-NEUTRAL = EventMaker(tuple(RunEventType), _neutral_body)
+NEUTRAL = WebhookEventRenderer(tuple(RunEventType), _neutral_body)

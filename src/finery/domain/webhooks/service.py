@@ -19,7 +19,7 @@ from finery.domain import audit
 from finery.domain.context import DomainContext
 from finery.domain.secrets.service import encrypt
 from finery.domain.webhooks.errors import TooManyWebhooks
-from finery.domain.webhooks.payloads import makers_of
+from finery.domain.webhooks.payloads import renderers_of
 from finery.domain.webhooks.queries import (
     belongs_to,
     find_row,
@@ -141,7 +141,7 @@ def cancel_pending(session: Session, row: WebhookRow) -> None:
 
 
 def _known_types(context: DomainContext) -> list[str]:
-    return [type for maker in makers_of(context) for type in maker.types]
+    return [type for maker in renderers_of(context) for type in maker.types]
 
 
 def _with_secret(row: WebhookRow, secret: str) -> WebhookWithSecret:

@@ -1,4 +1,4 @@
-"""Loads a model and its tokenizer from a folder or the hub: safetensors only, no code of the model's own."""
+"""Loads a model, with its adapter, and its tokenizer from a folder or the hub: safetensors only, no foreign code."""
 
 import importlib.util
 from dataclasses import dataclass

@@ -65,7 +65,7 @@ async def completion_jobs(
     request: CompletionRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits
 ) -> list[Job]:
     """Returns a job for each choice of each prompt. Raises RequestRefused."""
-    prompts = await beside_the_loop(
+    prompts = await off_event_loop(
         len(request.prompt), partial(tokenize_prompts, request.prompt, tokenizer, vocabulary=limits.vocabulary)
     )
     max_tokens = request.max_tokens or COMPLETION_TOKENS
@@ -89,10 +89,10 @@ async def render_chat(request: ChatRequest, tokenizer: PreTrainedTokenizerBase, 
         raise RequestRefused(f"For this model, {error}; {OTHER_TEMPLATE} for it", param="model") from error
     except NotRenderable as error:
         raise RequestRefused(f"For this model, {error}", param="messages") from error
-    return await beside_the_loop(len(text), partial(prompts_of(tokenizer).ids, text))
+    return await off_event_loop(len(text), partial(prompts_of(tokenizer).ids, text))
 
 
-async def beside_the_loop(length: int, work: Callable[[], Result]) -> Result:
+async def off_event_loop(length: int, work: Callable[[], Result]) -> Result:
     """Runs the work on a thread where `length` says that the loop, and all other requests, would wait too long."""
     return work() if length <= SHORT else await asyncio.to_thread(work)
 
