@@ -83,11 +83,12 @@ class TestReceive:
 
 
 class TestRefused:
-    @pytest.mark.parametrize("end", range(1, len(form(part(b"abc", FILE))) - 4))
-    def test_what_is_cut_off_is_not_whole(self, tmp_path: Path, end: int) -> None:
-        with pytest.raises(UploadRefused):
-            receive(tmp_path, [form(part(b"abc", FILE))[:end]])
-        assert list(tmp_path.iterdir()) == []
+    def test_what_is_cut_off_is_not_whole(self, tmp_path: Path) -> None:
+        whole = form(part(b"abc", FILE))
+        for end in range(1, len(whole) - 4):
+            with pytest.raises(UploadRefused):
+                receive(tmp_path, [whole[:end]])
+            assert list(tmp_path.iterdir()) == [], end
 
     @pytest.mark.parametrize(
         "body",

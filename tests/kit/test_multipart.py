@@ -49,9 +49,9 @@ class TestFeed:
     def test_spaces_after_a_boundary(self) -> None:
         assert read(form(b"a").replace(b"--x\r\n", b"--x \t\r\n", 1)) == ([b"a"], True)
 
-    @pytest.mark.parametrize("end", range(1, len(form(b"abc")) - 2))
-    def test_what_is_cut_off_is_not_whole(self, end: int) -> None:
-        assert not read(form(b"abc")[:end])[1]
+    def test_what_is_cut_off_is_not_whole(self) -> None:
+        whole = form(b"abc")
+        assert [end for end in range(1, len(whole) - 2) if read(whole[:end])[1]] == []
 
     @pytest.mark.parametrize(
         "body",
