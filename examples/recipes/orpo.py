@@ -59,7 +59,7 @@ def train(attempt: Attempt) -> Outcome:
     from finery.trainers.encoding import Encoder
     from finery.trainers.finalization import TrainingSummary, finish
     from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
-    from finery.trainers.rows import RowCounts, account_for, split, training_data, write_rows
+    from finery.trainers.rows import RowCounts, report_dropped_rows, split, training_data, write_rows
     from finery.trainers.saving import refuse_foreign_output
     from finery.trainers.training_loop import fit
 
@@ -75,7 +75,7 @@ def train(attempt: Attempt) -> Outcome:
     encoder, counts, data = Encoder(tokenizer), RowCounts(), training_data(attempt)
     schema = {name: pyarrow.list_(pyarrow.int32()) for name in ("prompt", "chosen", "rejected")}
     rows = write_rows(attempt, data.name, schema, _rows(config, encoder, data, counts))
-    account_for(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data.path)
     train_rows, eval_rows = split(rows, config.eval_split, config.seed)
 
     checkpoints = Checkpoints(attempt, keep=config.save_total_limit)

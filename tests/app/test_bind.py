@@ -8,7 +8,7 @@ import pytest
 
 from finery.app.bind import BindRefused, announce, check_bind, listen
 from finery.app.composition import Composition
-from finery.app.connections import SURPLUS
+from finery.app.connections import MAX_REJECTED
 from finery.app.server import OTHER_FILES, Server
 from finery.app.settings import Settings
 from finery.db import Database
@@ -119,7 +119,7 @@ class TestOpenFiles:
     def test_are_raised_as_far_as_needed(self, opened: Any, limits: tuple[int, int]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (500, limits[1]))
         assert self.allowed(opened, 100) == 100
-        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 100 + SURPLUS + OTHER_FILES
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 100 + MAX_REJECTED + OTHER_FILES
 
     def test_are_never_lowered(self, opened: Any, limits: tuple[int, int]) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (2000, limits[1]))
@@ -130,7 +130,7 @@ class TestOpenFiles:
         self, opened: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], limits: tuple[int, int]
     ) -> None:
         monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, 1024))
-        assert self.allowed(opened, 4096) == 1024 - SURPLUS - OTHER_FILES
+        assert self.allowed(opened, 4096) == 1024 - MAX_REJECTED - OTHER_FILES
         assert "FINERY_MAX_CONNECTIONS=4096" in capsys.readouterr().err
 
     @pytest.mark.parametrize("files", [32, 64, 200, 700, 1024, 4000])

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from finery.app.connections import SURPLUS
+from finery.app.connections import MAX_REJECTED
 from finery.app.tls import Handshakes, TlsRefused, tls_context
 from tests.app.certificates import certificate
 from tests.app.threaded import ThreadedServer
@@ -221,7 +221,7 @@ class TestServing:
     def test_handshakes_that_do_not_go_on_are_counted(self, home: Path) -> None:
         made, key = certificate(home)
         with ThreadedServer(home, tls=tls_context(made, key), max_connections=1) as server:
-            held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(1 + SURPLUS)]
+            held = [socket.create_connection(("127.0.0.1", server.port), timeout=10) for _ in range(1 + MAX_REJECTED)]
             with socket.create_connection(("127.0.0.1", server.port), timeout=5) as surplus:
                 assert surplus.recv(1) == b""
             for client in held:

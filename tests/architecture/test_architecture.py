@@ -266,12 +266,12 @@ class TestAudit:
     def test_every_change_is_recorded(self, contexts: dict[str, Any]) -> None:
         """Its transaction is begun by what writes the entry."""
         from finery.http.logins import login_service
-        from finery.http.session import current_changes
+        from finery.http.session import current_transactions
 
         unrecorded = {
             name
             for name, route in contexts.items()
-            if not name.startswith("GET ") and {current_changes, login_service}.isdisjoint(called(route.dependant))
+            if not name.startswith("GET ") and {current_transactions, login_service}.isdisjoint(called(route.dependant))
         }
         assert unrecorded == CHANGES_NOTHING
 

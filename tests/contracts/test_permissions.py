@@ -3,8 +3,8 @@ from itertools import pairwise
 import pytest
 
 from finery.contracts.permissions import (
+    ANONYMOUS,
     LOCAL_ADMINISTRATOR,
-    NOBODY,
     PERMISSIONS_OF_LEVEL,
     Level,
     Permission,
@@ -49,7 +49,7 @@ class TestPrincipal:
         ("principal", "sees_all"),
         [
             (LOCAL_ADMINISTRATOR, True),
-            (NOBODY, False),
+            (ANONYMOUS, False),
             (Principal("1", "a", PERMISSIONS_OF_LEVEL[Level.RESEARCHER]), False),
             (Principal("1", "a", PERMISSIONS_OF_LEVEL[Level.LEAD]), True),
         ],
@@ -59,4 +59,4 @@ class TestPrincipal:
 
     def test_everybody_may_what_is_public(self) -> None:
         assert Principal("1", "scoped", frozenset()).may(Permission.PUBLIC)
-        assert not NOBODY.may(Permission.RUNS_READ)
+        assert not ANONYMOUS.may(Permission.RUNS_READ)

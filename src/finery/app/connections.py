@@ -27,7 +27,7 @@ from finery.http.request_ids import HEADER, new_request_id
 
 MAX_HEAD_BYTES = 32 * 1024
 MAX_HEADERS = 100
-SURPLUS = 256
+MAX_REJECTED = 256
 """So many beyond the limit get an answer to their request before they are closed; the next do not."""
 SURPLUS_SECONDS = 2.0
 LEAST_READ = 16 * 1024
@@ -54,7 +54,7 @@ _LARGE_HEAD = Problem(
 class ConnectionLimits:
     connections: int
     head_seconds: float
-    surplus: int = SURPLUS
+    surplus: int = MAX_REJECTED
     unread_seconds: float = 60.0
     """How long a client may read next to nothing of what waits for it."""
 

@@ -16,7 +16,7 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from finery.app.connections import SURPLUS, Connection, ConnectionLimits
+from finery.app.connections import MAX_REJECTED, Connection, ConnectionLimits
 from finery.app.large_bodies import PIECE_BYTES
 from finery.app.settings import Settings
 from finery.app.tls import HANDSHAKE_SECONDS, Handshakes
@@ -116,13 +116,13 @@ def _allowed_connections(wanted: int) -> tuple[int, int]:
     They are as many as wanted, or as the system's limit on open files leaves, which is raised as far as it may be.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = wanted + SURPLUS + OTHER_FILES
+    needed = wanted + MAX_REJECTED + OTHER_FILES
     if hard != resource.RLIM_INFINITY:
         needed = min(needed, hard)
     if soft != resource.RLIM_INFINITY and soft < needed:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     left = needed - min(OTHER_FILES, needed * 4 // 5)
-    surplus = min(SURPLUS, left // 2)
+    surplus = min(MAX_REJECTED, left // 2)
     allowed = max(left - surplus, 1)
     if allowed < wanted:
         print(

@@ -1,4 +1,4 @@
-"""`finery models`: lists the models that a run or a deployment may name."""
+"""`finery models list`: shows the built-in models and the outputs of runs; hub ids and folders work unlisted."""
 
 import typer
 

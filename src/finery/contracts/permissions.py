@@ -117,4 +117,4 @@ class Principal:
 LOCAL_ADMINISTRATOR = Principal(None, "local administrator", frozenset(Permission), is_local=True)
 SERVER = Principal(None, "server", frozenset(Permission))
 """The actor of the server's own loops and streams, whose work was permitted before."""
-NOBODY = Principal(None, "nobody", frozenset({Permission.PUBLIC}))
+ANONYMOUS = Principal(None, "nobody", frozenset({Permission.PUBLIC}))

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from finery.contracts.accounts import AuditResult
-from finery.contracts.permissions import NOBODY, Principal
+from finery.contracts.permissions import ANONYMOUS, Principal
 from finery.domain import audit
 from finery.domain.accounts.errors import LoginRefused, WrongPassword
 from finery.domain.errors import DomainError, ErrorKind
@@ -53,7 +53,7 @@ def action_of(connection: HTTPConnection) -> str:
 def user_of(connection: HTTPConnection) -> Principal:
     """The principal, once the request is authenticated."""
     state = connection.scope.get("state", {})
-    found: Principal = state.get("user", NOBODY)
+    found: Principal = state.get("user", ANONYMOUS)
     return found
 
 

@@ -21,7 +21,7 @@ from finery.http.async_notifier import wait_for_change
 from finery.http.body import beside_loop
 from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
-from finery.http.session import Changes, transact
+from finery.http.session import Transactions, transact
 
 Answer = TypeVar("Answer")
 BodyCheck = Callable[[str], None]
@@ -52,15 +52,15 @@ class StillLoading(DomainError):
         super().__init__(f"{name[:200]!r} is still being loaded; ask again later")
 
 
-async def deploy_and_wait(changes: Changes, new: NewDeployment) -> Deployment:
+async def deploy_and_wait(transactions: Transactions, new: NewDeployment) -> Deployment:
     """Create a deployment and return it once it runs.
 
     Raises ModelNotLoaded, EngineNotStarted, StillLoading, and what deployments.create raises.
     """
-    services, actor = changes.services, changes.user
+    services, actor = transactions.services, transactions.user
     # In the submissions' lane, since its model is looked at first, and a cancel must not wait for that.
     create = partial(deployments.create, new=new, context=services.context, actor=actor)
-    deployment = await changes.make(create, SUBMISSIONS)
+    deployment = await transactions.run(create, SUBMISSIONS)
     deadline = time.monotonic() + LOAD_SECONDS
     deployment = await _wait_for_start(services, deployment, actor, deadline)
     if deployment.status is DeploymentStatus.STARTING:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
-from finery.contracts.permissions import LOCAL_ADMINISTRATOR, NOBODY, Principal
+from finery.contracts.permissions import ANONYMOUS, LOCAL_ADMINISTRATOR, Principal
 from finery.domain import accounts
 from finery.domain.accounts import Authenticated
 from finery.domain.accounts.errors import SetupNeeded
@@ -56,7 +56,7 @@ async def current_user(connection: HTTPConnection) -> Principal:
     SessionEnded."""
     found: Principal | None = connection.scope.get(ACTOR)
     if found is None:
-        connection.state.user = NOBODY
+        connection.state.user = ANONYMOUS
         found = await _principal(connection, await current_services(connection))
         connection.state.user = connection.scope[ACTOR] = found
     return found
@@ -108,7 +108,7 @@ def is_from_this_machine(connection: HTTPConnection) -> bool:
 
 async def _principal(connection: HTTPConnection, services: Services) -> Principal:
     if not await services.cache.has_accounts.get_or_read(None, partial(_has_accounts, services)):
-        return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else NOBODY
+        return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else ANONYMOUS
     authenticated = await _authenticate(credential_of(connection), services)
     if authenticated.is_stale:
         await anyio.to_thread.run_sync(_record_use, services, authenticated)

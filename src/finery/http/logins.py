@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from finery.contracts.accounts import AuditResult, NewSession, NewUser, User
-from finery.contracts.permissions import NOBODY, Principal
+from finery.contracts.permissions import ANONYMOUS, Principal
 from finery.domain import accounts, audit
 from finery.domain.accounts.errors import LoginRefused, SessionEnded, SetupDone, SetupNeeded
 from finery.domain.accounts.logins import REMEMBERED
@@ -153,7 +153,7 @@ class LoginService:
             audit.record(
                 session,
                 "login",
-                actor=NOBODY,
+                actor=ANONYMOUS,
                 address=self._address,
                 result=AuditResult.FAILED,
                 details={**self._details, "login": printable(login)},

@@ -7,7 +7,7 @@ from typing import ClassVar
 from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection
 
-from finery.contracts.permissions import NOBODY, Permission, Principal
+from finery.contracts.permissions import ANONYMOUS, Permission, Principal
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.identity import SESSION_COOKIE, CurrentUser, current_user, is_loopback
 
@@ -63,7 +63,7 @@ class Allow:
     def _checked(self, user: Principal) -> Principal:
         if user.may(self.permission):
             return user
-        raise LoopbackOnly() if user == NOBODY else PermissionMissing(self.permission)
+        raise LoopbackOnly() if user == ANONYMOUS else PermissionMissing(self.permission)
 
 
 @dataclass(frozen=True)

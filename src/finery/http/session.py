@@ -23,7 +23,7 @@ Endpoint = Callable[..., Any]
 
 
 @dataclass(frozen=True)
-class Changes:
+class Transactions:
     """Begins transactions of a request, for routes with work that a transaction must not wait for."""
 
     connection: HTTPConnection
@@ -37,19 +37,19 @@ class Changes:
             yield session
             audit_change(session, self.connection, self.services, self.user)
 
-    async def make(self, work: Callable[[Session], Result], lane: Lane = WRITES) -> Result:
-        def make() -> Result:
+    async def run(self, work: Callable[[Session], Result], lane: Lane = WRITES) -> Result:
+        def carried_out() -> Result:
             with self.begin() as session:
                 return work(session)
 
-        return await lane.run(make)
+        return await lane.run(carried_out)
 
 
-async def current_changes(connection: HTTPConnection, user: CurrentUser) -> Changes:
-    return Changes(connection, await current_services(connection), user)
+async def current_transactions(connection: HTTPConnection, user: CurrentUser) -> Transactions:
+    return Transactions(connection, await current_services(connection), user)
 
 
-CurrentChanges = Annotated[Changes, Depends(current_changes)]
+CurrentTransactions = Annotated[Transactions, Depends(current_transactions)]
 
 
 @contextmanager
@@ -81,10 +81,10 @@ class SessionOf:
 
 
 ReadSession = Annotated[Session, SessionOf(READS, CurrentServices, lambda services: services.database.read())]
-WriteSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin)]
-SubmitSession = Annotated[Session, SessionOf(SUBMISSIONS, CurrentChanges, Changes.begin)]
+WriteSession = Annotated[Session, SessionOf(WRITES, CurrentTransactions, Transactions.begin)]
+SubmitSession = Annotated[Session, SessionOf(SUBMISSIONS, CurrentTransactions, Transactions.begin)]
 """For a route that looks at data and models before it writes."""
-UploadSession = Annotated[Session, SessionOf(WRITES, CurrentChanges, Changes.begin, is_gated=False)]
+UploadSession = Annotated[Session, SessionOf(WRITES, CurrentTransactions, Transactions.begin, is_gated=False)]
 """For a route that receives a file before it writes."""
 
 

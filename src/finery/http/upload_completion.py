@@ -7,26 +7,28 @@ import anyio
 
 from finery.contracts.files import PartedUpload, UploadStatus
 from finery.domain import files
-from finery.http.session import Changes
+from finery.http.session import Transactions
 from finery.http.uploads import PARTIAL
 
 
-async def complete_upload(changes: Changes, upload_id: str, part_ids: Sequence[str], md5: str | None) -> PartedUpload:
+async def complete_upload(
+    transactions: Transactions, upload_id: str, part_ids: Sequence[str], md5: str | None
+) -> PartedUpload:
     """Raises UploadNotFound, UploadClosed, PartsDiffer."""
-    return await anyio.to_thread.run_sync(_complete, changes, upload_id, part_ids, md5)
+    return await anyio.to_thread.run_sync(_complete, transactions, upload_id, part_ids, md5)
 
 
-def _complete(changes: Changes, upload_id: str, part_ids: Sequence[str], md5: str | None) -> PartedUpload:
-    services, home = changes.services, changes.services.context.home
+def _complete(transactions: Transactions, upload_id: str, part_ids: Sequence[str], md5: str | None) -> PartedUpload:
+    services, home = transactions.services, transactions.services.context.home
     with services.database.read() as session:
-        upload = files.check_parts(session, upload_id, part_ids, changes.user)
+        upload = files.check_parts(session, upload_id, part_ids, transactions.user)
     if upload.status is UploadStatus.COMPLETED:
         return upload
     home.blobs.mkdir(parents=True, exist_ok=True)
     target = home.blobs / f"{PARTIAL}-{secrets.token_hex(8)}"
     try:
         joined = files.join_parts(upload, part_ids, home, target)
-        with changes.begin() as session:
-            return files.complete(session, upload_id, joined, md5, home, changes.user)
+        with transactions.begin() as session:
+            return files.complete(session, upload_id, joined, md5, home, transactions.user)
     finally:
         target.unlink(missing_ok=True)

@@ -23,8 +23,8 @@ from finery.trainers.rows import (
     NOTHING_TO_LEARN,
     Data,
     RowCounts,
-    account_for,
     evaluation_data,
+    report_dropped_rows,
     split,
     training_data,
     write_rows,
@@ -91,7 +91,7 @@ class EncodedDpoTrainer(DPOTrainer):
 def _encode(attempt: Attempt, config: DpoConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    account_for(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data.path)
     return encoded
 
 

@@ -32,8 +32,8 @@ from finery.trainers.rows import (
     NOTHING_TO_LEARN,
     Data,
     RowCounts,
-    account_for,
     evaluation_data,
+    report_dropped_rows,
     split,
     training_data,
     write_rows,
@@ -116,7 +116,7 @@ class EncodedGrpoTrainer(GRPOTrainer):
 def _encode(attempt: Attempt, config: GrpoConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    account_for(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data.path)
     return encoded
 
 

@@ -24,8 +24,8 @@ from finery.trainers.rows import (
     NOTHING_TO_LEARN,
     Data,
     RowCounts,
-    account_for,
     evaluation_data,
+    report_dropped_rows,
     split,
     training_data,
     write_rows,
@@ -112,7 +112,7 @@ def _with_mismatched_answers(batch: dict[str, list[Any]]) -> dict[str, list[Any]
 def _encode(attempt: Attempt, config: KtoConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    account_for(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data.path)
     return encoded
 
 

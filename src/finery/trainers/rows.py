@@ -65,7 +65,7 @@ def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType],
     return Dataset.from_file(str(path))
 
 
-def account_for(attempt: Attempt, counts: RowCounts, path: Path) -> None:
+def report_dropped_rows(attempt: Attempt, counts: RowCounts, path: Path) -> None:
     """Reports what was left out or cut. Raises TrainingRefused when no row remains."""
     name = path.name
     reasons = ", ".join(f"{count} × {why}" for why, count in counts.dropped.items())

@@ -23,8 +23,8 @@ from finery.trainers.rows import (
     NOTHING_TO_LEARN,
     Data,
     RowCounts,
-    account_for,
     evaluation_data,
+    report_dropped_rows,
     split,
     training_data,
     write_rows,
@@ -83,7 +83,7 @@ def train(attempt: Attempt) -> Outcome:
 def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    account_for(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data.path)
     if encoder.left_out:
         left_out = f"{encoder.left_out} answers left out of rows that are learned ({encoder.left_out_reason})"
         attempt.reporter.notice("answers_left_out", f"{data.path.name}: {left_out}", count=encoder.left_out)

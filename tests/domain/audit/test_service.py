@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from finery.contracts.accounts import AuditFilter, AuditResult
-from finery.contracts.permissions import NOBODY, Principal
+from finery.contracts.permissions import ANONYMOUS, Principal
 from finery.db import Database
 from finery.domain import audit
 from finery.domain.audit import service
@@ -48,7 +48,7 @@ class TestRecord:
             "list": [("token", 1), {"Secret": 5}],
             "deep": deep,
         }
-        write(database, actor=NOBODY, target="\0" * 500, address="x" * 500, action="y" * 500, details=details)
+        write(database, actor=ANONYMOUS, target="\0" * 500, address="x" * 500, action="y" * 500, details=details)
         with database.read() as session:
             entry = audit.list_page(session, AuditFilter(), limit=1).entries[0]
         assert entry.user_id is None
@@ -94,7 +94,7 @@ class TestListPage:
     )
     def test_filters(self, database: Database, wanted: dict[str, Any], count: int) -> None:
         write(database, 2)
-        write(database, action="login", actor=NOBODY, result=AuditResult.FAILED, target=None)
+        write(database, action="login", actor=ANONYMOUS, result=AuditResult.FAILED, target=None)
         assert len(targets(database, **wanted)) == count
 
     @pytest.mark.parametrize("cursor", ["", "x", "-1", "1.5", "٣", "9" * 19])

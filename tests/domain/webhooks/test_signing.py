@@ -3,17 +3,17 @@ import base64
 from openai import OpenAI
 
 from finery.domain import webhooks
-from finery.domain.webhooks.signing import draw_secret, hint_of
+from finery.domain.webhooks.signing import generate_secret, hint_of
 
 
 class TestDrawSecret:
     def test_is_random_and_long(self) -> None:
-        drawn = {draw_secret() for _ in range(100)}
+        drawn = {generate_secret() for _ in range(100)}
         assert len(drawn) == 100
         assert {len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) for secret in drawn} == {32}
 
     def test_the_hint_keeps_all_but_four_characters(self) -> None:
-        secret = draw_secret()
+        secret = generate_secret()
         assert hint_of(secret) == f"whsec_…{secret[-4:]}"
 
 
@@ -26,7 +26,7 @@ class TestSign:
         assert signed == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
     def test_during_a_rotation_either_secret_verifies(self) -> None:
-        old, new, body = draw_secret(), draw_secret(), '{"이름": "값"}'.encode()
+        old, new, body = generate_secret(), generate_secret(), '{"이름": "값"}'.encode()
         import time
 
         stamp = int(time.time())

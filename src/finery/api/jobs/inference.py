@@ -32,7 +32,7 @@ from finery.http.engine_startup import deploy_and_wait, while_connected
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
-from finery.http.session import CurrentChanges
+from finery.http.session import CurrentTransactions
 
 SLOT = "main"
 USE = Depends(Allow(Permission.MODELS_USE))
@@ -55,12 +55,12 @@ SlotHolder = Annotated[Deployment | None, Depends(slot_holder)]
 
 @router.post("/load_model", dependencies=[Depends(Allow(Permission.DEPLOYMENTS_WRITE))])
 async def load_model(
-    model_path: ModelPath, changes: CurrentChanges,
+    model_path: ModelPath, transactions: CurrentTransactions,
     load_in_8bit: bool = False, load_in_4bit: bool = False,
 ) -> ModelLoaded:  # fmt: skip
     options = EngineOptions(load_in_8bit=load_in_8bit, load_in_4bit=load_in_4bit)
     new = NewDeployment(model_name=model_path, is_path=True, slot=SLOT, options=options)
-    return to_model_loaded(await deploy_and_wait(changes, new))
+    return to_model_loaded(await deploy_and_wait(transactions, new))
 
 
 @router.post("/chat", dependencies=[USE])

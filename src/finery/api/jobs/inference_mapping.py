@@ -1,4 +1,4 @@
-"""Maps the inference requests of the jobs dialect to an OpenAI-shaped engine, and its answers back."""
+"""Maps /chat, /generate, /load_model, /health and /model_info of the jobs dialect to engines and deployments."""
 
 import time
 from dataclasses import dataclass, field
@@ -58,6 +58,7 @@ def completion_body(request: GenerationRequest) -> dict[str, Any]:
 
 def to_model_loaded(deployment: Deployment) -> ModelLoaded:
     return ModelLoaded(
+        # The guide that this dialect follows answers in Korean; its clients show the message as it is.
         message=f"{deployment.model_name} 모델이 로드되었습니다",
         model_name=deployment.model_name,
         device=deployment.device,

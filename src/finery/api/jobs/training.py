@@ -8,7 +8,7 @@ from finery.api.jobs.schemas import Accepted, DpoRequest, SftRequest, UploadedFi
 from finery.domain import audit, runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
-from finery.http.session import CurrentChanges, SubmitSession
+from finery.http.session import CurrentTransactions, SubmitSession
 from finery.http.uploads import FILE_FORM, keep_upload, receive_upload
 
 router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ERRORS)
@@ -31,8 +31,8 @@ def start_dpo(
 
 
 @router.post("/upload/dataset", dependencies=[Depends(Allow(Permission.DATASETS_WRITE))], openapi_extra=FILE_FORM)
-async def upload_dataset(request: Request, context: CurrentContext, changes: CurrentChanges) -> UploadedFile:
+async def upload_dataset(request: Request, context: CurrentContext, transactions: CurrentTransactions) -> UploadedFile:
     upload = await keep_upload(await receive_upload(request, context.home.uploads), context.home)
     file = to_uploaded(upload, context)
-    await changes.make(lambda session: audit.name_target(session, file.file_path))
+    await transactions.run(lambda session: audit.name_target(session, file.file_path))
     return file

@@ -15,7 +15,7 @@ from finery.domain import files
 from finery.http.openapi_responses import in_ranges
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
-from finery.http.session import CurrentChanges, ReadSession, WriteSession
+from finery.http.session import CurrentTransactions, ReadSession, WriteSession
 from finery.http.uploads import receive_upload
 
 READ = Depends(Allow(Permission.DATASETS_READ))
@@ -37,14 +37,16 @@ router = APIRouter(
 
 @router.post("", dependencies=[WRITE], openapi_extra=form_documentation("file", FILE_FIELDS))
 async def create_file(
-    request: Request, context: CurrentContext, changes: CurrentChanges, retried: RetryCount = None
+    request: Request, context: CurrentContext, transactions: CurrentTransactions, retried: RetryCount = None
 ) -> FileObject:
     """Stores a file; the same content twice is stored once."""
     upload = await receive_upload(request, context.home.blobs)
     try:
         purpose, lifetime = purpose_of(upload), lifetime_of(upload)
         create = partial(files.create, purpose=purpose, lifetime_seconds=lifetime, is_retry=is_retry(retried))
-        file = await changes.make(lambda session: create(session, upload, actor=changes.user, home=context.home))
+        file = await transactions.run(
+            lambda session: create(session, upload, actor=transactions.user, home=context.home)
+        )
         return to_file(file)
     finally:
         upload.discard()

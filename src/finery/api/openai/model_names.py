@@ -33,15 +33,15 @@ def find_model(
     actor: Principal,
     *,
     field: str = "model",
-    is_trained: bool = False,
+    for_training: bool = False,
 ) -> catalog.ResolvedModel:
     """Returns the model of that name. Raises UnknownModel."""
-    with model_errors_as_404(name, context.models, field=field, is_trained=is_trained):
+    with model_errors_as_404(name, context.models, field=field, for_training=for_training):
         model = catalog.resolve(session, name, context, actor)
     # A single word is never taken for a hub's id: OpenAI's own models are called so, and they are here only where an
     # administrator has said what stands for them.
     if model.is_on_hub and model.entry is None and "/" not in name:
-        raise _unlisted(name, context.models, field, is_trained=is_trained)
+        raise _unlisted(name, context.models, field, for_training=for_training)
     return model
 
 
@@ -49,7 +49,7 @@ def check_models(session: Session, named: Mapping[str, str], context: DomainCont
     """Checks the model names in `named`, by their fields in the request. Raises UnknownModel."""
     with read_beside_write(session) as reading:
         for field, name in named.items():
-            find_model(reading, name, context, actor, field=field, is_trained=True)
+            find_model(reading, name, context, actor, field=field, for_training=True)
 
 
 def named_model(body: Mapping[str, Any]) -> str:
@@ -64,7 +64,7 @@ def named_model(body: Mapping[str, Any]) -> str:
 
 @contextmanager
 def model_errors_as_404(
-    name: str, models: ModelTable, *, field: str = "model", is_trained: bool = False
+    name: str, models: ModelTable, *, field: str = "model", for_training: bool = False
 ) -> Iterator[None]:
     """Turns errors about a model into UnknownModel, a 404, as OpenAI's clients expect."""
     try:
@@ -72,17 +72,17 @@ def model_errors_as_404(
     except (ModelOnHub, WordUnknown) as error:
         if "/" in name:
             raise UnknownModel(str(error), field=field) from error
-        raise _unlisted(name, models, field, is_trained=is_trained) from error
+        raise _unlisted(name, models, field, for_training=for_training) from error
     except (ModelNotFound, ModelRefused) as error:
         raise UnknownModel(str(error), field=field) from error
 
 
-def _unlisted(name: str, models: ModelTable, field: str, *, is_trained: bool = False) -> UnknownModel:
+def _unlisted(name: str, models: ModelTable, field: str, *, for_training: bool = False) -> UnknownModel:
     near = nearest(name[:200], [*models, *BUILTIN_MODELS])
     hint = f" (did you mean {near!r}?)" if near else ""
     known = f"it names {', '.join(sorted(models)[:20])}" if models else "it is empty"
     # A hub's model can be named where it is to be trained, and nowhere else.
-    remedy = ", or name a hub's model as organization/name" if is_trained else ""
+    remedy = ", or name a hub's model as organization/name" if for_training else ""
     return UnknownModel(
         f"no model here stands for {name[:200]!r}{hint}: add it to the server's model table "
         f"(models.yaml; {known}){remedy}",

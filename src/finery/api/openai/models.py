@@ -13,7 +13,7 @@ from finery.domain.runs import output_removal
 from finery.http.admission import WRITES, in_lane
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
-from finery.http.session import CurrentChanges, ReadSession, transact
+from finery.http.session import CurrentTransactions, ReadSession, transact
 
 READ = Depends(Allow(Permission.MODELS_READ))
 ModelName = Annotated[str, Path(min_length=1, max_length=4096)]
@@ -40,12 +40,12 @@ def retrieve_model(model: ModelName, session: ReadSession, context: CurrentConte
 
 @router.delete("/{model:path}", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 @in_lane(WRITES)
-def delete_model(model: ModelName, changes: CurrentChanges, context: CurrentContext) -> ModelDeleted:
+def delete_model(model: ModelName, transactions: CurrentTransactions, context: CurrentContext) -> ModelDeleted:
     """Deletes a fine-tuned model's files and checkpoints; its job stays."""
-    with changes.begin() as session:
-        forgotten = forget_model(session, model, changes.user, context.home)
+    with transactions.begin() as session:
+        forgotten = forget_model(session, model, transactions.user, context.home)
     # After a crash in between, the forgotten output is still on record, and its files are removed later.
     if forgotten is not None:
         output_removal.remove_files(forgotten)
-        transact(changes.services, lambda session: output_removal.finish_removal(session, forgotten))
+        transact(transactions.services, lambda session: output_removal.finish_removal(session, forgotten))
     return ModelDeleted(id=model)

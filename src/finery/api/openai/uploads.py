@@ -12,7 +12,7 @@ from finery.api.openai.pages import refuse_unknown_parameters
 from finery.domain import files
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
-from finery.http.session import CurrentChanges, WriteSession
+from finery.http.session import CurrentTransactions, WriteSession
 from finery.http.upload_completion import complete_upload
 from finery.http.uploads import receive_upload, shown_name
 
@@ -50,23 +50,23 @@ async def add_upload_part(
     upload_id: UploadId,
     request: Request,
     context: CurrentContext,
-    changes: CurrentChanges,
+    transactions: CurrentTransactions,
     retried: RetryCount = None,
 ) -> UploadPartObject:
     """Stores a part; parts may come in any order and at the same time."""
     part = await receive_upload(request, context.home.blobs, parts=("data",))
     try:
         refuse_unknown_fields(part, "data")
-        add = partial(files.add_part, home=context.home, actor=changes.user, is_retry=is_retry(retried))
-        return to_part(await changes.make(lambda session: add(session, upload_id, part)))
+        add = partial(files.add_part, home=context.home, actor=transactions.user, is_retry=is_retry(retried))
+        return to_part(await transactions.run(lambda session: add(session, upload_id, part)))
     finally:
         part.discard()
 
 
 @router.post("/{upload_id}/complete", dependencies=[WRITE])
-async def complete(upload_id: UploadId, body: CompleteUploadRequest, changes: CurrentChanges) -> UploadObject:
+async def complete(upload_id: UploadId, body: CompleteUploadRequest, transactions: CurrentTransactions) -> UploadObject:
     """Joins the parts to a file, in the order in which they are named."""
-    return to_upload(await complete_upload(changes, upload_id, body.part_ids, body.md5))
+    return to_upload(await complete_upload(transactions, upload_id, body.part_ids, body.md5))
 
 
 @router.post("/{upload_id}/cancel", dependencies=[WRITE])

@@ -29,7 +29,7 @@ from finery.api.openai.webhook_schemas import (
 from finery.domain import webhooks
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
-from finery.http.session import CurrentChanges, ReadSession, WriteSession
+from finery.http.session import CurrentTransactions, ReadSession, WriteSession
 from finery.http.webhook_testing import send_test_and_wait
 from finery.kit.clock import utc_now
 
@@ -102,10 +102,10 @@ def rotate_webhook_endpoint_secret(
 
 @router.post("/webhook_endpoints/{webhook_endpoint_id}/test", dependencies=[OWN])
 async def test_webhook_endpoint(
-    webhook_endpoint_id: EndpointId, body: TestRequest, changes: CurrentChanges
+    webhook_endpoint_id: EndpointId, body: TestRequest, transactions: CurrentTransactions
 ) -> WebhookEndpointTestResult:
     """Sends a sample event, and answers with the receiver's status."""
-    status = await send_test_and_wait(changes, webhook_endpoint_id, sample_body(body.event_type, utc_now()))
+    status = await send_test_and_wait(transactions, webhook_endpoint_id, sample_body(body.event_type, utc_now()))
     return WebhookEndpointTestResult(
         event_type=body.event_type, status_code=status, webhook_endpoint_id=webhook_endpoint_id
     )

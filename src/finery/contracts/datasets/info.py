@@ -1,4 +1,4 @@
-"""Reads LLaMA-Factory's dataset_info.json: the file and the columns of an entry."""
+"""Finds a dataset's file, directly or by a LLaMA-Factory dataset_info.json entry, and renames each row's columns."""
 
 import json
 import re

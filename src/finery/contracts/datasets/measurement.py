@@ -115,7 +115,7 @@ class DatasetCheck(DatasetReport):
         return not self.refusal and not self.misfit
 
 
-def misfit_of(result: Measurement) -> str:
+def unusable_reason_of(result: Measurement) -> str:
     """Returns why no run may train on the measured data; empty if one may."""
     if result.kept or not (result.is_exact or result.measured >= ENOUGH_ROWS):
         return ""
@@ -132,5 +132,5 @@ def dataset_check_of(report: DatasetReport, result: MeasurementResult | None) ->
     facts = {name: value for name, value in report if name in DatasetReport.model_fields}
     if isinstance(result, MeasurementRefused):
         return DatasetCheck(**facts, misfit=result.refused)
-    misfit = misfit_of(result) if isinstance(result, Measurement) else ""
+    misfit = unusable_reason_of(result) if isinstance(result, Measurement) else ""
     return DatasetCheck(**facts, measurement=result, misfit=misfit)

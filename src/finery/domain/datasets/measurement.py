@@ -12,7 +12,7 @@ from finery.contracts.datasets.measurement import (
     MeasurementRequest,
     MeasurementResult,
     NotMeasured,
-    misfit_of,
+    unusable_reason_of,
 )
 from finery.contracts.datasets.measurement_program import measure_in_subprocess
 from finery.contracts.datasets.recipes import example_kind_of, not_measured
@@ -33,7 +33,7 @@ _turns = BoundedSemaphore(CHECKS_AT_ONCE)
 
 def refuse_misfit(path: Path, measurement: Measurement) -> None:
     """Raises DatasetRefused where the model can learn nothing from the data."""
-    if misfit := misfit_of(measurement):
+    if misfit := unusable_reason_of(measurement):
         issues = [Issue(field="", message=failure.reason, line=failure.line) for failure in measurement.failures]
         raise DatasetRefused(f"{path.name}: {misfit}", issues=issues or [Issue(field="", message=misfit)])
 

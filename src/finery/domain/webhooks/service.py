@@ -28,7 +28,7 @@ from finery.domain.webhooks.queries import (
     require_runs_read,
     webhook_of,
 )
-from finery.domain.webhooks.signing import draw_secret, hint_of
+from finery.domain.webhooks.signing import generate_secret, hint_of
 from finery.domain.webhooks.validation import checked_name, checked_types, checked_url
 from finery.kit.clock import utc_now
 from finery.models import WebhookMessageRow, WebhookRow
@@ -48,7 +48,7 @@ def create(session: Session, new: NewWebhook, context: DomainContext, actor: Pri
     owned = select(func.count()).select_from(WebhookRow).where(belongs_to(actor))
     if (session.scalar(owned) or 0) >= MOST_WEBHOOKS:
         raise TooManyWebhooks(MOST_WEBHOOKS)
-    secret, now = draw_secret(), utc_now()
+    secret, now = generate_secret(), utc_now()
     row = WebhookRow(
         id=f"{WEBHOOK_PREFIX}{secrets.token_hex(12)}",
         owner_id=actor.user_id,
@@ -120,7 +120,7 @@ def rotate_secret(
     """
     row = lock_row(session, webhook_id, actor)
     require_all_runs(row.scope, actor)
-    secret, now = draw_secret(), utc_now()
+    secret, now = generate_secret(), utc_now()
     row.previous_secret = row.secret if keep_old else None
     row.previous_secret_until = now + OVERLAP if keep_old else None
     row.secret, row.secret_hint, row.updated_at = encrypt(context.secrets, secret), hint_of(secret), now

@@ -11,7 +11,7 @@ SECRET_BYTES = 32
 HINT_LENGTH = 4
 
 
-def draw_secret() -> str:
+def generate_secret() -> str:
     return SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode("ascii")
 
 

@@ -1,4 +1,4 @@
-"""The built-in engine as the server sees it: its command line, its health, its requests. Loads no framework."""
+"""The server's adapter to the built-in engine: start command, health probe and request checks. Loads no torch."""
 
 import http.client
 import json

@@ -11,7 +11,7 @@ class OomWatch:
         self._older = self._newer = _kills()
         self._since = time.monotonic()
 
-    def look(self) -> None:
+    def advance_window(self) -> None:
         """Move the window on; call it now and then while the process lives."""
         if time.monotonic() - self._since >= WINDOW_SECONDS:
             self._older, self._newer = self._newer, _kills()

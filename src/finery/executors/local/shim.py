@@ -148,7 +148,7 @@ class _Attempt:
             self._handle_requests()
             if self._is_over():
                 return
-            self._memory.look()
+            self._memory.advance_window()
             signal.sigtimedwait(WAKING, self._seconds_to_wait())
 
     def _reap(self) -> None:
