@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from tests.idle import IdleScheduler
 from tests.servers import RunningServer
 
 UrlMaker = Callable[[Path], str]
+
+
+def pytest_configure() -> None:
+    """Have SIGINT heard by us and by our children: a shell lets what it starts in the background ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)
