@@ -71,8 +71,16 @@ class TestRegister:
     def test_a_name_can_be_stored(self) -> None:
         engine = TransformersEngine()
         engine.name = "x" * 33
-        with pytest.raises(ValueError, match="more than 32"):
+        with pytest.raises(ValueError, match="1 to 32"):
             register(engine)
+
+    def test_half_an_engine_is_none(self) -> None:
+        class Half:
+            name = "half"
+
+        with pytest.raises(ValueError, match=r"Half is no engine: it lacks .*health"):
+            register(Half())  # type: ignore[arg-type]
+        assert "half" not in ENGINES
 
 
 class TestNoSuchEngine:

@@ -3,13 +3,14 @@
 import re
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from pydantic import BaseModel
 from starlette.responses import Response
 from starlette.testclient import TestClient
 
 from finery.http.dialects import Dialect, Dialects
 from finery.http.errors import ErrorShape, add_error_handlers, dialect_route
+from finery.http.permission import AllowEveryone
 
 
 class Told(BaseModel):
@@ -22,7 +23,7 @@ def make(name: str, prefixes: tuple[str, ...], ids: str | None, routes: list[tup
     router = APIRouter(route_class=dialect_route(shape))
     for method, path in routes:
 
-        @router.api_route(path, methods=[method])
+        @router.api_route(path, methods=[method], dependencies=[Depends(AllowEveryone())])
         async def answer() -> Response:
             return Response(name)
 
@@ -82,3 +83,31 @@ class TestSharedAddress:
         answer = client.put(path)
         assert (answer.status_code, answer.json()) == (405, {"by": by})
         assert answer.headers["Allow"] == "DELETE, GET, POST"
+
+
+class TestRefused:
+    @pytest.mark.parametrize(
+        ("first", "second", "says"),
+        [
+            (("shop", "/shop"), ("shop", "/other"), "'shop' stands for two"),
+            (("shop", "/v9"), ("store", "/v9"), "'/v9' stands for two"),
+            (("shop", "/shop/"), ("store", "/v9"), "'/shop/' is no prefix"),
+            (("shop", "shop"), ("store", "/v9"), "'shop' "),
+            (("shop", "/"), ("store", "/v9"), "'/' is no prefix"),
+        ],
+    )
+    def test_what_would_answer_in_anothers_place_or_never(
+        self, first: tuple[str, str], second: tuple[str, str], says: str
+    ) -> None:
+        with pytest.raises(ValueError, match=says):
+            Dialects(tuple(make(name, (prefix,), None, []) for name, prefix in (first, second)))
+
+    def test_a_route_that_everybody_could_call(self) -> None:
+        dialect = make("shop", ("/shop",), None, [])
+
+        @dialect.routers[0].get("/shop/till")
+        async def open_till() -> Response:
+            return Response()
+
+        with pytest.raises(ValueError, match=r"'shop' asks for no permission.*/shop/till"):
+            Dialects((dialect,))

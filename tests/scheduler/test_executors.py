@@ -13,10 +13,12 @@ from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
 from finery.domain.runs import attempts
+from finery.kit.notifier import Notifier
 from finery.models import AttemptRow
 from finery.scheduler.back_off import BackOff
 from finery.scheduler.redactors import Redactors
 from finery.scheduler.registry import Executors
+from finery.scheduler.scheduler import Scheduler
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.stopper import Stopper
 from finery.scheduler.submitter import Submitter
@@ -129,3 +131,8 @@ class TestAttempt:
         far.end(handle_of(database), exit_code=0, outcome=Outcome(reason=Reason.COMPLETED))
         loops.pass_by()
         assert get(database, run_id).status is RunStatus.SUCCEEDED
+
+
+def test_one_that_is_not_registered_starts_no_server(database: Database, home: Path) -> None:
+    with pytest.raises(ValueError, match="no executor 'slwo'; known: local"):
+        Scheduler(database, builders.context(home), Notifier(), SchedulerSettings(executor="slwo", warm_start="off"))

@@ -1,5 +1,6 @@
 """A machine that is short of something starts nothing, and fails nobody."""
 
+import contextlib
 import errno
 import logging
 from dataclasses import dataclass
@@ -10,11 +11,12 @@ from sqlalchemy import select, text, update
 
 from finery.contracts.events import StatusEvent
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
-from finery.contracts.process import Outcome
+from finery.contracts.process import Handle, Launch, Outcome
 from finery.contracts.run import Run
 from finery.contracts.status import Reason, RunStatus
 from finery.db import Database
 from finery.domain import runs
+from finery.executors.base import Unreachable
 from finery.models import LeaseRow, RunRow
 from finery.scheduler.back_off import BackOff
 from finery.scheduler.redactors import Redactors
@@ -164,3 +166,39 @@ class TestEndInTheLog:
             runs.request_cancel(session, "r", LOCAL_ADMINISTRATOR)
         machine.watcher.work()
         assert "run r: cancelled (cancelled)" in caplog.messages
+
+
+class TestFaults:
+    def test_of_one_run_stop_no_other(
+        self, machine: Machine, home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        submit = machine.executor.submit
+
+        def faulty(launch: Launch) -> Handle:
+            handle = submit(launch)
+            if launch.directory.name == "a":
+                raise ValueError("/data is not mounted there")
+            return handle
+
+        monkeypatch.setattr(machine.executor, "submit", faulty)
+        machine.submit("a", home)
+        machine.submit("b", home)
+        machine.pass_by()
+        a, b = machine.get("a"), machine.get("b")
+        assert (a.status, a.reason, a.attempt) == (RunStatus.FAILED, Reason.START_FAILED, 1)
+        assert a.error == "ValueError: /data is not mounted there"
+        assert [handle.directory.name for handle in machine.executor.swept] == ["a"]
+        assert b.status is RunStatus.SUCCEEDED
+        assert "went wrong" in caplog.text
+
+    def test_an_executor_out_of_reach_is_waited_for(self, machine: Machine, home: Path) -> None:
+        machine.executor.reachable = False
+        machine.submit("r", home)
+        for _ in range(3):
+            with contextlib.suppress(Unreachable):
+                machine.pass_by(100.0)
+        assert machine.get("r").attempt == 1
+        machine.executor.reachable = True
+        machine.pass_by(100.0)
+        machine.pass_by(100.0)
+        assert machine.get("r").status is RunStatus.SUCCEEDED

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
@@ -76,6 +76,7 @@ class AdapterLoading:
     """Says of a refusal's status and message whether the adapter is loaded already, which counts as success."""
 
 
+@runtime_checkable
 class Engine(Protocol):
     """One kind of engine, installed or not. The methods start no process and keep no state."""
 

@@ -16,11 +16,16 @@ LONGEST_NAME = 32
 
 
 def register(engine: Engine) -> None:
-    """Adds an engine. Raises ValueError for a name that is taken or too long to be stored."""
+    """Adds an engine. Raises ValueError for one without all parts of an Engine, and for a name that is taken, empty or
+    too long to be stored.
+    """
+    if not isinstance(engine, Engine):
+        lacking = [part for part in vars(Engine) if not part.startswith("_") and part not in dir(engine)]
+        raise ValueError(f"{type(engine).__name__} is no engine: it lacks {', '.join(lacking)}")
     if engine.name in (AUTO, *ENGINES):
         raise ValueError(f"the name {engine.name!r} already stands for an engine")
-    if len(engine.name) > LONGEST_NAME:
-        raise ValueError(f"the name {engine.name!r} has more than {LONGEST_NAME} characters")
+    if not 1 <= len(engine.name) <= LONGEST_NAME:
+        raise ValueError(f"the name {engine.name!r} does not have 1 to {LONGEST_NAME} characters")
     ENGINES[engine.name] = engine
 
 

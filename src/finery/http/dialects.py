@@ -4,12 +4,16 @@ import re
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter
-from fastapi.routing import iter_route_contexts
+from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
+from starlette.routing import BaseRoute
 from starlette.types import Scope
 
 from finery.contracts.webhook_events import WebhookEventRenderer
 from finery.http.errors import DialectRoute, ErrorShape
+from finery.http.permission import Allow, AllowEveryone
+
+PREFIX = re.compile(r"(/[^/]+)*")
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,22 @@ class Dialects:
     """The patterns of its routes' paths, by dialect."""
 
     def __post_init__(self) -> None:
+        """Raises ValueError for a name or prefix that two dialects have, a prefix that fits no path, and a route that
+        asks for no permission, which everybody could call."""
+        names = [dialect.name for dialect in self.dialects]
+        prefixes = [prefix for dialect in self.dialects for prefix in dialect.prefixes]
+        for word in (*names, *prefixes):
+            if (*names, *prefixes).count(word) > 1:
+                raise ValueError(f"{word!r} stands for two dialects")
+        for prefix in prefixes:
+            if PREFIX.fullmatch(prefix) is None:
+                raise ValueError(
+                    f"{prefix!r} is no prefix of a dialect: it begins with a slash and does not end with one"
+                )
         for dialect in self.dialects:
-            routes = iter_route_contexts([route for router in dialect.routers for route in router.routes])
+            routes = list(iter_route_contexts([route for router in dialect.routers for route in router.routes]))
+            for route in routes:
+                _check_permission(dialect, route.original_route)
             self._paths[dialect.name] = tuple({route.path_regex for route in routes if route.path_regex is not None})
 
     def errors_for(self, scope: Scope) -> ErrorShape:
@@ -60,3 +78,9 @@ class Dialects:
         prefixes = {prefix: dialect for dialect in reversed(self.dialects) for prefix in dialect.prefixes}
         fitting = [prefix for prefix in prefixes if f"{path}/".startswith(f"{prefix}/")]
         return (prefixes[max(fitting, key=len)] if fitting else self.dialects[0]).errors
+
+
+def _check_permission(dialect: Dialect, route: BaseRoute) -> None:
+    dependencies = route.dependencies if isinstance(route, APIRoute) else []
+    if not any(isinstance(each.dependency, Allow | AllowEveryone) for each in dependencies):
+        raise ValueError(f"a route of the dialect {dialect.name!r} asks for no permission: {route!r}")

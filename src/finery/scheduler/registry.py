@@ -30,7 +30,9 @@ EXECUTORS: dict[str, Callable[[ExecutorContext], Executor]] = {}
 
 
 def register(name: str, make: Callable[[ExecutorContext], Executor]) -> None:
-    """`name` has 32 characters at most, as each attempt stores it. Raises ValueError for one that is taken."""
+    """Adds an executor. Raises ValueError for a name that is taken, empty or too long for an attempt to store it."""
+    if not 1 <= len(name) <= 32:
+        raise ValueError(f"the name {name!r} does not have 1 to 32 characters")
     if name in EXECUTORS:
         raise ValueError(f"the name {name!r} already stands for an executor")
     EXECUTORS[name] = make

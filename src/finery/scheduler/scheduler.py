@@ -59,6 +59,8 @@ class Scheduler:
         self._notifier = notifier
         self._warm = _make_warm_parent(context, settings)
         executors = make_executors(ExecutorContext(context.home, context.home_id, self._warm))
+        if settings.executor not in executors:
+            raise ValueError(f"there is no executor {settings.executor!r}; known: {', '.join(executors)}")
         redactors = Redactors(database, context)
         back_off = BackOff(lambda: probe(context.home.state))
         submitter = Submitter(database, context, executors, settings, redactors, back_off)

@@ -13,7 +13,8 @@ from finery.domain.context import DomainContext
 from finery.domain.errors import DomainError
 from finery.domain.runs import attempts, claims
 from finery.domain.runs.claims import Claim
-from finery.executors.base import Executor, SubmitFailed
+from finery.domain.server_lease import LeaseLost
+from finery.executors.base import Executor, SubmitFailed, Unreachable
 from finery.kit.failpoints import failpoint
 from finery.kit.redaction import NOTHING
 from finery.kit.shortages import is_shortage
@@ -86,11 +87,18 @@ class Submitter:
             # This server may have slept since the claim: then somebody else may have the run.
             self._context.live.lease.confirm(self._database)
             handle = executor.submit(launch)
-        except (SubmitFailed, DomainError, OSError, SQLAlchemyError) as error:
-            if is_shortage(error) or isinstance(error, SQLAlchemyError):
+        except LeaseLost:
+            raise
+        except Exception as error:
+            if is_shortage(error) or isinstance(error, SQLAlchemyError | Unreachable):
                 self._put_back(claim, executor, redact(str(error)))
-            else:
+            elif isinstance(error, SubmitFailed | DomainError | OSError):
                 self._start_failed(claim, redact(str(error)))
+            else:
+                log.exception("the start of run %s went wrong", claim.run_id)
+                # It may have gone wrong after the process was started.
+                executor.sweep(self._handle_of(claim))
+                self._start_failed(claim, redact(f"{type(error).__name__}: {error}"))
             return
         self._back_off.end()
         failpoint("submit.submitted")
@@ -111,12 +119,15 @@ class Submitter:
             return secrets.resolve(session, self._context.secrets, needed, owner_id=claim.owner_id, optional=optional)
 
     def _put_back(self, claim: Claim, executor: Executor, why: str) -> None:
-        handle = Handle(directory=self._context.home.run(claim.run_id).path, attempt=claim.ref.attempt)
+        handle = self._handle_of(claim)
 
         def undo(message: str | None) -> None:
             give_back(self._database, executor, self._redactors, claim.ref, handle, message)
 
         self._put_backs.put_back(f"run {claim.run_id}", why, undo)
+
+    def _handle_of(self, claim: Claim) -> Handle:
+        return Handle(directory=self._context.home.run(claim.run_id).path, attempt=claim.ref.attempt)
 
     def _start_failed(self, claim: Claim, message: str) -> None:
         log.error("run %s could not be started: %s", claim.run_id, message)

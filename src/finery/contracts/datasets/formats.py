@@ -320,7 +320,10 @@ FORMATS: dict[ExampleKind, tuple[type[RowFormat], ...]] = {
 
 
 def register(row_format: type[RowFormat], kind: ExampleKind) -> None:
-    """Adds a format to a kind of example; it is tried after all others of that kind."""
+    """Adds a format to a kind of example; it is tried after all others of that kind. Raises ValueError if one of them
+    has its name, and AttributeError where it has none."""
+    if row_format.name in {known.name for known in FORMATS[kind]}:
+        raise ValueError(f"there is a format {row_format.name!r} of this kind already")
     FORMATS[kind] = (*FORMATS[kind], row_format)
 
 

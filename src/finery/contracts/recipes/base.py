@@ -23,11 +23,17 @@ MODEL, TRAINING, EVALUATION = "model_name", "dataset_path", "eval_dataset_path"
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
+class RecipePart(StrictNumbers):
+    """Base of the parts of a configuration: the objects in its lists, maps and fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
 class RecipeConfig(StrictNumbers):
     """A recipe's typed configuration. Unknown keys are refused; numbers may come as text (`"1e-5"`)."""
 
     # defer_build saves time at start: a model that has a configuration as a field builds its own validator for it.
-    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
     output_dir: PlainPath | None = None
     """Where the finished model goes, below `outputs/`; `outputs/<run id>` when absent."""

@@ -1,5 +1,6 @@
 """The descriptor of a recipe, from which every table about recipes is derived, and the registry."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -49,6 +50,7 @@ class Recipe:
         return self.resumable or config.get("restartable") is True
 
 
+NAME = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 RECIPES: dict[str, Recipe] = {}
 """Name → recipe, in the order in which they are listed."""
 
@@ -59,7 +61,11 @@ def recipe_of_run(name: str) -> Recipe:
 
 
 def register(recipe: Recipe) -> None:
-    """Adds a recipe to RECIPES. Raises ValueError if its name is taken."""
+    """Adds a recipe to RECIPES. Raises ValueError for a name that is taken or cannot be one, or a nameless trainer."""
+    if NAME.fullmatch(recipe.name) is None:
+        raise ValueError(f"{recipe.name!r} is no name of a recipe: lower-case letters, digits, - and _, at most 32")
+    if not all(recipe.trainer.partition(":")[::2]):
+        raise ValueError(f"the trainer of {recipe.name!r} is {recipe.trainer!r}, and not module:function")
     if recipe.name in RECIPES:
         raise ValueError(f"there is a recipe {recipe.name!r} already")
     RECIPES[recipe.name] = recipe
