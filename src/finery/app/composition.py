@@ -76,7 +76,7 @@ class Composition:
             keep_outputs=settings.keep_outputs,
             parity_check=settings.parity_check,
             destinations=Destinations.parse(settings.webhook_allow_private),
-            webhook_renderers=tuple(each.event_maker for each in dialects if each.event_maker is not None),
+            webhook_renderers=tuple(each.webhook_renderer for each in dialects if each.webhook_renderer is not None),
             models=read_model_table(settings, engines),
             engines=engines,
         )

@@ -5,14 +5,13 @@ from collections.abc import Iterable
 from finery.engines.base import Engine
 from finery.engines.transformers.engine import TransformersEngine
 from finery.engines.vllm.engine import VllmEngine
+from finery.kit.ids import check_new_name
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest
 
 ENGINES: dict[str, Engine] = {}
 """With default settings; the server's context has those that the administrator has configured."""
 AUTO = "auto"
-LONGEST_NAME = 32
-"""Characters; the database's column holds no more."""
 
 
 def register(engine: Engine) -> None:
@@ -22,10 +21,7 @@ def register(engine: Engine) -> None:
     if not isinstance(engine, Engine):
         lacking = [part for part in vars(Engine) if not part.startswith("_") and part not in dir(engine)]
         raise ValueError(f"{type(engine).__name__} is no engine: it lacks {', '.join(lacking)}")
-    if engine.name in (AUTO, *ENGINES):
-        raise ValueError(f"the name {engine.name!r} already stands for an engine")
-    if not 1 <= len(engine.name) <= LONGEST_NAME:
-        raise ValueError(f"the name {engine.name!r} does not have 1 to {LONGEST_NAME} characters")
+    check_new_name(engine.name, (AUTO, *ENGINES), "an engine")
     ENGINES[engine.name] = engine
 
 

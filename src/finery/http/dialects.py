@@ -29,7 +29,7 @@ class Dialect:
     """The body of its errors, for OpenAPI."""
     ids: re.Pattern[str] | None = None
     """The form of its ids, which decides between dialects that have routes at the same path."""
-    event_maker: WebhookEventRenderer | None = None
+    webhook_renderer: WebhookEventRenderer | None = None
     """Makes the events of its webhooks, where it has its own."""
     cors_headers: tuple[str, ...] = ()
     """Request headers that pages of other origins may send, beside those of every dialect."""
@@ -42,21 +42,21 @@ class Dialects:
     dialects: tuple[Dialect, ...]
     _paths: dict[str, tuple[re.Pattern[str], ...]] = field(init=False, default_factory=dict)
     """The patterns of its routes' paths, by dialect."""
+    _prefixes: dict[str, Dialect] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ValueError for a name or prefix that two dialects have, a prefix that fits no path, and a route that
         asks for no permission, which everybody could call."""
-        names = [dialect.name for dialect in self.dialects]
-        prefixes = [prefix for dialect in self.dialects for prefix in dialect.prefixes]
-        for word in (*names, *prefixes):
-            if (*names, *prefixes).count(word) > 1:
-                raise ValueError(f"{word!r} stands for two dialects")
-        for prefix in prefixes:
-            if PREFIX.fullmatch(prefix) is None:
-                raise ValueError(
-                    f"{prefix!r} is no prefix of a dialect: it begins with a slash and does not end with one"
-                )
         for dialect in self.dialects:
+            if dialect.name in self._paths:
+                raise ValueError(f"{dialect.name!r} stands for two dialects")
+            for prefix in dialect.prefixes:
+                if PREFIX.fullmatch(prefix) is None:
+                    raise ValueError(
+                        f"{prefix!r} is no prefix of a dialect: it begins with a slash and does not end with one"
+                    )
+                if self._prefixes.setdefault(prefix, dialect) is not dialect:
+                    raise ValueError(f"{prefix!r} stands for two dialects")
             routes = list(iter_route_contexts([route for router in dialect.routers for route in router.routes]))
             for route in routes:
                 _check_permission(dialect, route.original_route)
@@ -75,9 +75,8 @@ class Dialects:
             there = [each for each in there if each.ids and any(map(each.ids.fullmatch, parts))] or there
         if there:
             return there[0].errors
-        prefixes = {prefix: dialect for dialect in reversed(self.dialects) for prefix in dialect.prefixes}
-        fitting = [prefix for prefix in prefixes if f"{path}/".startswith(f"{prefix}/")]
-        return (prefixes[max(fitting, key=len)] if fitting else self.dialects[0]).errors
+        fitting = [prefix for prefix in self._prefixes if f"{path}/".startswith(f"{prefix}/")]
+        return (self._prefixes[max(fitting, key=len)] if fitting else self.dialects[0]).errors
 
 
 def _check_permission(dialect: Dialect, route: BaseRoute) -> None:

@@ -7,6 +7,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.executors.base import Executor, Unreachable
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.warm_parent import WarmParent
+from finery.kit.ids import check_new_name
 
 LOCAL = "local"
 
@@ -31,10 +32,7 @@ EXECUTORS: dict[str, Callable[[ExecutorContext], Executor]] = {}
 
 def register(name: str, make: Callable[[ExecutorContext], Executor]) -> None:
     """Adds an executor. Raises ValueError for a name that is taken, empty or too long for an attempt to store it."""
-    if not 1 <= len(name) <= 32:
-        raise ValueError(f"the name {name!r} does not have 1 to 32 characters")
-    if name in EXECUTORS:
-        raise ValueError(f"the name {name!r} already stands for an executor")
+    check_new_name(name, EXECUTORS, "an executor")
     EXECUTORS[name] = make
 
 

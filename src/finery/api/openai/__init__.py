@@ -33,6 +33,6 @@ DIALECT = Dialect(
     errors=ERROR_SHAPE,
     error_model=OpenAIError,
     ids=re.compile(r"(?:upload|part|file|ftjob|ftckpt|we|evt)[-_].+"),
-    event_maker=EVENTS,
+    webhook_renderer=EVENTS,
     cors_headers=SDK_HEADERS,
 )
