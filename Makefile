@@ -54,7 +54,7 @@ bench: $(READY) ## Print the tables of docs/benchmarks.md, measured here
 
 test-load: $(READY) ## Bursts, slow clients, full disks, lost databases, on a real server (minutes; not in CI)
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
-	$(PYTHON) -m pytest --durations 15 -m load $(PYTEST_ARGS) tests/load
+	FINERY_TEST_TIMES=1 $(PYTHON) -m pytest --durations 15 -m load $(PYTEST_ARGS) tests/load
 
 test-soak: $(READY) ## Kill server, shims, trainers, engines for hours, counted (SHARD=1/4 MINUTES=30 SOAK_ARGS="--kind server")
 	@services="$$(tools/services.sh start)" && eval "$$services" && eval "$$(tools/services.sh faketime)" && \

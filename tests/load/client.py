@@ -1,7 +1,9 @@
 """Many requests at once, and what became of each."""
 
 import asyncio
+import sys
 import time
+from asyncio.subprocess import PIPE
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -12,13 +14,14 @@ from typing import Any
 import aiohttp
 
 from finery.contracts.status import RunStatus
-from tests.load.pace import worst_slowness
+from tests.load.pace import IS_TIMED, worst_slowness
 
 PATIENCE_SECONDS = 120.0
 """Of a client: what takes so long counts as not answered."""
 
 
 NO_ANSWER = 0
+MOST_OUTPUT_BYTES = 64 << 20
 STREAM = aiohttp.ClientTimeout(total=None, sock_read=PATIENCE_SECONDS)
 
 
@@ -31,6 +34,8 @@ class Answer:
     """What its JSON says; None where there is none."""
     headers: dict[str, str]
     """Names in lower case."""
+    ended: float = field(default_factory=time.monotonic)
+    """When it was there, by the machine's monotonic clock."""
 
 
 @dataclass
@@ -54,12 +59,12 @@ class Client:
     """Opens as many connections as there are requests."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> "Client":
         self._session = aiohttp.ClientSession(
-            self._url,
+            self.url,
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=PATIENCE_SECONDS),
         )
@@ -118,40 +123,63 @@ class Client:
         return followed
 
 
+@dataclass(frozen=True)
+class Read:
+    """One request of a reader; its times are of the machine's monotonic clock."""
+
+    status: int
+    began: float
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        return self.ended - self.began
+
+
 @dataclass
 class Beside:
     """A reader that asks again and again while something else goes on."""
 
-    answers: list[Answer] = field(default_factory=list)
+    reads: list[Read] = field(default_factory=list)
     slowness: float = 1.0
-    """By which factor this machine was slower than a quiet one of two cores, at the worst of before and after."""
+    """By which factor this machine was slower than a quiet one of two cores: the worst of before, meanwhile (on the
+    average) and after."""
 
     @property
     def statuses(self) -> Counter[int]:
-        return Counter(answer.status for answer in self.answers)
+        return Counter(read.status for read in self.reads)
 
     def percentile(self, share: float) -> float:
         """Seconds, by rank."""
-        times = sorted(answer.seconds for answer in self.answers)
+        times = sorted(read.seconds for read in self.reads)
         return times[min(len(times) - 1, int(len(times) * share))]
+
+    def assert_answered(self, seconds: float) -> None:
+        """Each read was answered; where times are looked at, 99 in a hundred within `seconds` of a quiet machine."""
+        assert set(self.statuses) == {200}
+        if IS_TIMED:
+            assert self.percentile(0.99) <= seconds * self.slowness
 
 
 @asynccontextmanager
-async def reader_beside(client: Client, path: str, *, pause: float = 0.02) -> AsyncIterator[Beside]:
+async def reader_beside(url: str) -> AsyncIterator[Beside]:
+    """A process that reads `url`; it has its first answer when the block begins, and its last when it has ended."""
     beside = Beside(slowness=worst_slowness())
-
-    async def read() -> None:
-        while True:
-            beside.answers.append(await client.ask("GET", path))
-            await asyncio.sleep(pause)
-
-    reading = asyncio.create_task(read())
+    reader = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.load.reader", url, stdin=PIPE, stdout=PIPE, limit=MOST_OUTPUT_BYTES
+    )
+    assert reader.stdout is not None
     try:
+        assert await reader.stdout.readline() == b"ready\n"
         yield beside
+        output, _ = await reader.communicate()
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
-        beside.slowness = max(beside.slowness, worst_slowness())
+        if reader.returncode is None:
+            reader.kill()
+            await reader.wait()
+    *reads, last = map(loads, output.splitlines())
+    beside.reads = [Read(**read) for read in reads]
+    beside.slowness = max(beside.slowness, last["slowness"], worst_slowness())
 
 
 @dataclass(frozen=True)
@@ -168,9 +196,16 @@ class Burst:
         """Until the last one was answered."""
         return max(answer.seconds for answer in self.answers)
 
+    @property
+    def most_in_front(self) -> int:
+        """How many of the burst were answered, at most, while one read waited."""
+        return max(
+            sum(read.began <= answer.ended <= read.ended for answer in self.answers) for read in self.beside.reads
+        )
+
 
 async def burst(client: Client, requests: Sequence[tuple[str, str, object]], *, read: str) -> Burst:
     """All `requests` (method, path, JSON body) at once, and a reader of `read` beside them."""
-    async with reader_beside(client, read) as beside:
+    async with reader_beside(client.url + read) as beside:
         answers = await asyncio.gather(*(client.ask(method, path, body) for method, path, body in requests))
     return Burst(answers, beside)

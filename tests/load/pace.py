@@ -1,7 +1,10 @@
 """How slow the machine is just now: bounds on time are multiplied by it, so that they hold beside other work."""
 
+import os
 import time
 
+IS_TIMED = os.environ.get("FINERY_TEST_TIMES") == "1"
+"""Whether how long an answer takes is looked at: by `make test-load`, which has the machine for itself."""
 REFERENCE_SECONDS = 0.042
 """What the loop takes on a quiet machine of the kind that docs/benchmarks.md names."""
 STEPS = 1_000_000

@@ -7,6 +7,7 @@ from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.domain import runs
 from tests.load.client import Burst, Client, burst
 from tests.load.kinds import LOAD, on_each_database
+from tests.load.pace import IS_TIMED
 from tests.load.programs import SLEEP
 from tests.load.world import World
 
@@ -14,15 +15,18 @@ AT_ONCE = 500
 ANSWERED_SECONDS = 10.0
 READ_SECONDS = 1.0
 """At the 99th percentile."""
+MOST_IN_FRONT = AT_ONCE // 2
 LIST = "/jobs?limit=20"
 
 pytestmark = LOAD
 
 
 def assert_quick(found: Burst) -> None:
-    assert found.seconds <= ANSWERED_SECONDS * found.beside.slowness
-    assert set(found.beside.statuses) == {200}
-    assert found.beside.percentile(0.99) <= READ_SECONDS * found.beside.slowness
+    found.beside.assert_answered(READ_SECONDS)
+    # Whatever the machine does: a read passes the writes that wait.
+    assert found.most_in_front <= MOST_IN_FRONT
+    if IS_TIMED:
+        assert found.seconds <= ANSWERED_SECONDS * found.beside.slowness
 
 
 class TestCreations:

@@ -48,7 +48,7 @@ class TestLostDatabase:
             first.release()
             return answers
 
-        async with Client(world.server.url) as client, reader_beside(client, "/healthz") as beside:
+        async with Client(world.server.url) as client, reader_beside(world.server.url + "/healthz") as beside:
             creating = [asyncio.create_task(create(client, number)) for number in range(CREATIONS)]
             for _ in range(ANSWERED_BEFORE):
                 await first.acquire()
