@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from finery.contracts import model_folder
-from finery.contracts.model_folder import base_of, context_length, dimensions, text_config
+from finery.contracts.model_folder import base_of, context_length, dimensions, longest_input, text_config
 
 LLAMA = {
     "hidden_size": 64,
@@ -49,6 +49,57 @@ class TestBase:
     def test_of_a_whole_model(self, tmp_path: Path) -> None:
         assert not model_folder.is_adapter(tmp_path)
         assert base_of(tmp_path) is None
+
+
+class TestLongestInput:
+    @pytest.mark.parametrize(
+        ("config", "longest"),
+        [
+            ({"n_positions": 512}, 512),
+            ({"max_position_embeddings": 2048, "rope_parameters": {"rope_theta": 1e4, "rope_type": "default"}}, 2048),
+            ({"max_position_embeddings": 1000, "rope_scaling": {"type": "dynamic", "factor": 2.5}}, 2500),
+            (
+                {
+                    "max_position_embeddings": 32768,
+                    "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+                },
+                131072,
+            ),
+            (
+                {
+                    "max_position_embeddings": 131072,
+                    "rope_parameters": {"factor": 8.0, "original_max_position_embeddings": 8192, "rope_type": "llama3"},
+                },
+                131072,
+            ),
+            (
+                {
+                    "max_position_embeddings": 100,
+                    "rope_parameters": {"full_attention": {"factor": 8}, "sliding_attention": {"rope_theta": 1e4}},
+                },
+                800,
+            ),
+        ],
+    )
+    def test_of_positions(self, config: dict[str, Any], longest: int) -> None:
+        assert longest_input(config) == longest
+
+    @pytest.mark.parametrize(
+        "config",
+        [
+            {},
+            {"model_type": "bloom", "seq_length": 2048},
+            {"model_type": "falcon", "alibi": True, "max_position_embeddings": 2048},
+            {"model_type": "jais", "position_embedding_type": "alibi", "n_positions": 2048},
+            {"max_position_embeddings": 2048, "attn_config": {"alibi": True}},
+        ],
+    )
+    def test_without_a_bound(self, config: dict[str, Any]) -> None:
+        assert longest_input(config) is None
+
+    @pytest.mark.parametrize("factor", ["2", None, float("nan"), float("inf"), -3, [1]])
+    def test_a_factor_that_makes_no_sense(self, factor: Any) -> None:
+        assert longest_input({"max_position_embeddings": 64, "rope_scaling": {"factor": factor}}) == 64
 
 
 class TestContext:

@@ -14,6 +14,7 @@ from finery.kit.weights import (
     count_parameters,
     hash_weights,
     parameters_in_name,
+    tensor_shapes,
 )
 from tests.builders import write_weights
 
@@ -38,6 +39,19 @@ class TestCountParameters:
 
     def test_no_file_gives_none(self, tmp_path: Path) -> None:
         assert count_parameters(tmp_path) is None
+
+
+class TestTensorShapes:
+    def test_over_all_files(self, tmp_path: Path) -> None:
+        write(tmp_path / "model-00001.safetensors", {"a.weight": [4, 8], "scalar": []})
+        write(tmp_path / "model-00002.safetensors", {"b": [3]})
+        assert tensor_shapes(tmp_path) == {"a.weight": (4, 8), "scalar": (), "b": (3,)}
+
+    @pytest.mark.parametrize("data", [b"", struct.pack("<Q", 8) + b'{"a": 1}', struct.pack("<Q", 9) + b'{"a": {}}'])
+    def test_a_broken_file(self, tmp_path: Path, data: bytes) -> None:
+        (tmp_path / "model.safetensors").write_bytes(data)
+        with pytest.raises(WeightsRefused, match=r"^model\.safetensors "):
+            tensor_shapes(tmp_path)
 
 
 def packed(header: object, data: bytes = b"") -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from finery.contracts.builtin_models import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_MODELS, BUILTIN_TENSORS
 from finery.trainers.builtin import UnknownBuiltin, ensure_builtin
 from tests.trainers.running import SOURCE
 
@@ -28,6 +28,8 @@ class TestEnsureBuiltin:
         assert digest(folders[0]) == digest(folders[1])
         model = AutoModelForCausalLM.from_pretrained(folders[0])
         assert 1_200_000 < model.num_parameters() < 1_500_000
+        dimensions = {name: parameter.dim() for name, parameter in model.named_parameters() if "_norm" not in name}
+        assert dimensions == {name: len(shape) for name, shape in BUILTIN_TENSORS.items()}
         tokenizer = AutoTokenizer.from_pretrained(folders[0])
         assert len(tokenizer) == model.config.vocab_size == 4096
         assert "{%- generation -%}" in tokenizer.chat_template

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finery.contracts.process import Outcome
 from finery.kit.files import write_json
 from finery.trainers.__main__ import main
 from finery.trainers.arguments import BatchShape
 from tests.trainers.running import (
+    CORPUS,
     FEEDBACK,
     PREFERENCES,
     carry_out,
@@ -102,7 +103,8 @@ class TestOutOfMemory:
     @pytest.mark.slow
     def test_too_little_for_one_row(self, tmp_path: Path, cache: Path) -> None:
         rows = write_rows(tmp_path / "rows.jsonl", [{"text": "iron and fire " * 700} for _ in range(4)])
-        run = make_run(tmp_path, "sft", cache=cache, dataset=rows, max_length=2048, batch_size=2, max_steps=1)
+        settings: dict[str, Any] = {"dataset": rows, "max_length": 2048, "batch_size": 2, "max_steps": 1}
+        run = make_run(tmp_path, "sft", cache=cache, model=_changed(cache, tmp_path, 2048), **settings)
         process = start(run, before=LIMITED.format(spare=150_000_000))
         result = ended(run, process.wait(timeout=120))
         assert (result.code, result.outcome.reason) == (1, "oom")
@@ -142,6 +144,14 @@ class TestDiskFull:
         assert not list(run.checkpoints.glob("checkpoint-*"))
         assert not list(tmp_path.glob(".partial*"))
         assert not (run.checkpoints / ".partial").exists()
+
+
+def _changed(cache: Path, folder: Path, positions: int) -> Path:
+    """A model that takes so many tokens at once."""
+    model = _copy(cache, folder)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps({**config, "max_position_embeddings": positions}))
+    return model
 
 
 def _copy(cache: Path, folder: Path) -> Path:
@@ -190,6 +200,25 @@ class TestRefusals:
         assert (result.code, result.outcome.reason) == (1, "error")
         assert words in (result.outcome.message or "")
         assert not (tmp_path / "output").exists()
+
+    @pytest.mark.parametrize("recipe", ["sft", "reward"])
+    def test_a_length_that_only_the_loaded_model_tells(self, tmp_path: Path, cache: Path, recipe: str) -> None:
+        settings: dict[str, Any] = {"dataset": PREFERENCES} if recipe == "reward" else {}
+        model = _changed(cache, tmp_path, 512)
+        result = carry_out(
+            make_run(tmp_path, recipe, cache=cache, model=model, max_steps=1, max_length=513, **settings)
+        )
+        assert result.outcome.message == (
+            "max_length: 513 is more than the 512 tokens that the model takes; choose 512 or less"
+        )
+
+    def test_a_tokenizer_larger_than_the_embedding(self, tmp_path: Path, cache: Path) -> None:
+        model = _copy(cache, tmp_path)
+        tokenizer = AutoTokenizer.from_pretrained(model)
+        tokenizer.add_special_tokens({"pad_token": "<pad-that-was-added>"})
+        tokenizer.save_pretrained(model)
+        result = carry_out(make_run(tmp_path, "cpt", cache=cache, model=model, dataset=CORPUS, max_steps=1))
+        assert "has tokens up to number 4096, and the model's embedding only 4096 rows" in str(result.outcome.message)
 
     @pytest.mark.parametrize("name", ["tensorboard", "wandb", "mlflow", "trackio"])
     def test_a_reporter_that_is_not_installed(self, name: str, tmp_path: Path, cache: Path) -> None:

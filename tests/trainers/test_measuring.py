@@ -148,11 +148,11 @@ class TestMain:
         question = request(tmp_path / "none.jsonl", "sft", cache).model_dump_json().encode()
         answer = run_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
         refused = "none.jsonl: cannot be read: No such file or directory"
-        assert json.loads(answer) == {"refused": refused, "would_fail": False}
+        assert json.loads(answer) == {"refused": refused, "would_fail": False, "field": "chat_template"}
 
     def test_a_template_without_end_or_measure(self, tiny_llama: Path, cache: Path) -> None:
         template = {"chat_template": "{{ 'a' * 9999999999 }}"}
         question = request(INSTRUCTIONS, "sft", cache, config=template).model_dump_json().encode()
         answer = run_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
         refused = "the chat template takes more than 1 GiB of memory; choose another chat_template"
-        assert json.loads(answer) == {"refused": refused, "would_fail": True}
+        assert json.loads(answer) == {"refused": refused, "would_fail": True, "field": "chat_template"}

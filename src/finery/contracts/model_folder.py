@@ -4,7 +4,8 @@ Planning, training and serving all read it here, so that they agree on what the 
 values that make no sense count as absent.
 """
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,12 @@ def whole_model(model: str, folder_of: Callable[[str], Path | None]) -> str:
     return model
 
 
+def local_folder(model: str) -> Path | None:
+    """Returns the folder of a model's files, also of a hub's model that is in the cache; None if it is not here."""
+    path = Path(model)
+    return path if path.is_absolute() else cached_snapshot(model)
+
+
 def text_config(folder: Path) -> dict[str, Any]:
     """Returns the text part of config.json; empty if there is none that can be read."""
     return text_part(_read(folder / CONFIG))
@@ -112,6 +119,22 @@ def text_part(config: Mapping[str, Any]) -> dict[str, Any]:
 def context_length(config: Mapping[str, Any]) -> int | None:
     """Returns the context length in tokens from a text configuration; None if it has none."""
     return _first(config, *CONTEXT_NAMES)
+
+
+def longest_input(config: Mapping[str, Any]) -> int | None:
+    """Returns the most tokens that a model takes at once, from a text configuration: its learned positions, or the
+    context of its rotary ones after scaling. None if it tells of no bound, as with ALiBi, whose positions have none.
+    """
+    context = context_length(config)
+    if context is None or _has_alibi(config):
+        return None
+    scaling = config.get("rope_parameters") or config.get("rope_scaling")
+    return max([context, *_scaled_contexts(scaling, context)])
+
+
+def vocabulary_size(config: Mapping[str, Any]) -> int | None:
+    """Returns how many tokens the embedding has, from a text configuration; None if it does not tell."""
+    return _first(config, "vocab_size")
 
 
 def dimensions(config: Mapping[str, Any]) -> Dimensions | None:
@@ -144,6 +167,27 @@ def chat_template(folder: Path) -> str | None:
     except (OSError, ValueError):
         template = _read(folder / "tokenizer_config.json").get("chat_template")
     return template if isinstance(template, str) else None
+
+
+def _has_alibi(config: Mapping[str, Any]) -> bool:
+    attention = config.get("attn_config")
+    nested = attention.get("alibi") if isinstance(attention, Mapping) else None
+    by_name = config.get("model_type") == "bloom" or config.get("position_embedding_type") == "alibi"
+    return by_name or config.get("alibi") is True or nested is True
+
+
+def _scaled_contexts(scaling: object, context: int) -> Iterator[int]:
+    """Yields the context of each kind of scaling; some models have one for each kind of layer.
+
+    `context` is what a factor multiplies where the model does not name the length that it was trained on before. Where
+    it is the scaled one already, the bound is too high: better than refusing what the model can do.
+    """
+    if not isinstance(scaling, Mapping):
+        return
+    for part in (scaling, *scaling.values()):
+        factor = part.get("factor") if isinstance(part, Mapping) else None
+        if isinstance(factor, (int, float)) and math.isfinite(factor):
+            yield int(factor * (_first(part, "original_max_position_embeddings") or context))
 
 
 def _first(config: Mapping[str, Any], *names: str) -> int | None:

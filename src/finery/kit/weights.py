@@ -46,6 +46,20 @@ def count_parameters(folder: Path) -> int | None:
     return total or None
 
 
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Returns the shape of each tensor in a folder's `.safetensors` files, by its name.
+
+    Raises OSError, and WeightsRefused if a file is incomplete or not of this format.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        try:
+            shapes |= {name: tuple(tensor["shape"]) for name, tensor in _header(path)[0].items()}
+        except (KeyError, TypeError) as error:
+            raise WeightsRefused(f"{path.name} describes a tensor in no way of the format: {error}"[:300]) from error
+    return shapes
+
+
 def check_weights(path: Path) -> None:
     """Raises WeightsRefused if the file is incomplete or not of this format, and OSError if it cannot be read."""
     tensors, size = _header(path)

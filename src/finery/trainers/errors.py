@@ -30,6 +30,10 @@ class TrainingRefused(Exception):
     """The run cannot be trained as it was configured; the message is for its user."""
 
 
+class ModelMisfit(TrainingRefused):
+    """The parts of the model do not fit each other, so that no data can be trained on it."""
+
+
 class Diverged(Exception):
     """The loss or a gradient is not finite any more."""
 

@@ -19,13 +19,24 @@ from transformers import (
 from finery.contracts.builtin_models import BUILTIN_MODELS
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
 from finery.contracts.layout import RunDirectory
-from finery.contracts.model_folder import ADAPTER_CONFIG, OTHER_BASE, base_has_changed, base_of, is_adapter
+from finery.contracts.model_folder import (
+    ADAPTER_CONFIG,
+    OTHER_BASE,
+    base_has_changed,
+    base_of,
+    is_adapter,
+    local_folder,
+    longest_input,
+    text_config,
+    vocabulary_size,
+    whole_model,
+)
 from finery.contracts.recipes import TrainingConfig, missing_requirements
 from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
-from finery.trainers.errors import TrainingRefused, is_disk_full
+from finery.trainers.errors import ModelMisfit, TrainingRefused, is_disk_full
 from finery.trainers.resume_checks import refuse_changed_base
 
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
@@ -82,6 +93,7 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
         tokenizer = AutoTokenizer.from_pretrained(base, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise _not_loadable(base, error) from error
+    _refuse_larger_than_embedding(tokenizer, base)
     if tokenizer.eos_token is None:
         raise TrainingRefused(f"the tokenizer of {base} names no end-of-text token, so no answer could be ended")
     if tokenizer.pad_token is None:
@@ -97,19 +109,23 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
 def load_causal_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
     """Returns the language model. Raises TrainingRefused when there is none, or none in safetensors."""
     try:
-        return AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
+        model = AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
     except OSError as error:
         raise _not_loadable(base, error) from error
+    _refuse_too_long(model, attempt, config)
+    return model
 
 
 def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
     """Returns the base with a head of one score in place of its vocabulary. Raises TrainingRefused likewise."""
     try:
-        return AutoModelForSequenceClassification.from_pretrained(
+        model = AutoModelForSequenceClassification.from_pretrained(
             base, num_labels=1, **_loading_options(base, attempt, config)
         )
     except OSError as error:
         raise _not_loadable(base, error) from error
+    _refuse_too_long(model, attempt, config)
+    return model
 
 
 def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> bool:
@@ -131,6 +147,30 @@ def _not_loadable(base: str, error: OSError | ValueError) -> Exception:
     if is_disk_full(error):
         return error
     return TrainingRefused(f"the model {base} cannot be loaded: {str(error).splitlines()[0]}")
+
+
+def _refuse_larger_than_embedding(tokenizer: PreTrainedTokenizerBase, base: str) -> None:
+    """Raises TrainingRefused for a tokenizer with tokens that the model has no vector for."""
+    folder = local_folder(whole_model(base, local_folder))
+    size = None if folder is None else vocabulary_size(text_config(folder))
+    last = max(tokenizer.get_vocab().values(), default=0)
+    if size is not None and last >= size:
+        raise ModelMisfit(
+            f"the tokenizer has tokens up to number {last}, and the model's embedding only {size} rows; "
+            "save the model after resize_token_embeddings(len(tokenizer)), or take out the tokens that were added"
+        )
+
+
+def _refuse_too_long(model: PreTrainedModel, attempt: Attempt, config: TrainingConfig) -> None:
+    """Raises TrainingRefused for a max_length beyond the model's positions. A submission finds the same in local files,
+    so that this is for what the hub has just sent. What an earlier version began goes on.
+    """
+    longest = longest_input(model.config.get_text_config().to_dict())
+    if longest is not None and config.max_length > longest and attempt.run.last_checkpoint() is None:
+        raise TrainingRefused(
+            f"max_length: {config.max_length} is more than the {longest} tokens that the model takes; "
+            f"choose {longest} or less"
+        )
 
 
 def _parameter_count(base: str) -> int:

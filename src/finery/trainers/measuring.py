@@ -22,12 +22,13 @@ from finery.contracts.datasets.measurement import (
 )
 from finery.contracts.datasets.report import MAX_NAMED, Place, RowWarning, WarningKind
 from finery.contracts.datasets.row_reader import DatasetReader
+from finery.contracts.recipes.base import MODEL
 from finery.kit.limits import confine
 from finery.kit.tables import BrokenRow, Row, UnreadableTable
 from finery.kit.text_chunks import GZIP_MAGIC
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.encoding import MASKED, Encoder
-from finery.trainers.errors import TrainingRefused
+from finery.trainers.errors import ModelMisfit, TrainingRefused
 from finery.trainers.loading import load_tokenizer
 from finery.trainers.rendering import RowNotEncodable, TemplateRefused
 
@@ -59,6 +60,8 @@ def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
         return measure(request)
     except TemplateRefused as error:
         return MeasurementRefused(refused=str(error), would_fail=True)
+    except ModelMisfit as error:
+        return MeasurementRefused(refused=str(error), would_fail=True, field=MODEL)
     except MemoryError:
         return MeasurementRefused(refused=f"measuring takes more than {MEMORY_BYTES / 2**30:g} GiB of memory")
     except (TrainingRefused, InfoRefused, UnreadableTable) as error:

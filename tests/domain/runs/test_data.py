@@ -193,7 +193,8 @@ class TestMeasurement:
         monkeypatch.setattr(MeasurementWorker, "is_ready", ready)
         monkeypatch.setattr(MeasurementWorker, "waiting", waiting)
         monkeypatch.setattr(MeasurementWorker, "submit", lambda *_: pending)
-        run = create(database, home, model_name=local_model, dataset_path=write(home, "d.jsonl", pair("a")))
+        data = write(home, "d.jsonl", pair("a"))
+        run = create(database, home, model_name=local_model, dataset_path=data, max_length=64)
         assert (run.status, notices(database, run)) == (RunStatus.QUEUED, {})
         with database.read() as session:
             due = measurements.next_due(session)

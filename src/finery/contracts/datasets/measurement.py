@@ -96,6 +96,8 @@ class MeasurementRefused(StrictModel):
     refused: str
     would_fail: bool = False
     """Whether every training on it would fail with the same message."""
+    field: str = "chat_template"
+    """The field of the configuration that would be to blame then."""
 
 
 MeasurementResult = Measurement | NotMeasured | MeasurementRefused

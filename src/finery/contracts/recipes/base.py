@@ -20,6 +20,7 @@ PlainPath = Annotated[str, Field(min_length=1, max_length=4096), PLAIN]
 SecretName = Annotated[str, AfterValidator(check_secret_name)]
 MODEL, TRAINING, EVALUATION = "model_name", "dataset_path", "eval_dataset_path"
 """The fields of a TrainingConfig that name its base model, training data and evaluation data."""
+TargetText = Annotated[str, Field(max_length=10_000)]
 TrackerText = Annotated[str, Field(min_length=1, max_length=200)]
 
 
@@ -89,7 +90,8 @@ class TrainingConfig(RecipeConfig):
     lora_rank: Annotated[int, Field(ge=1, le=1024)] = 16
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
     lora_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)] = 0.0
-    lora_target_modules: str | list[str] = "all-linear"
+    lora_target_modules: TargetText | Annotated[list[TargetText], Field(max_length=1000)] = "all-linear"
+    """`all-linear`, or names of modules (`q_proj`, `layers.0.mlp.up_proj`), as a list or with commas."""
     load_in_4bit: bool = False
     """QLoRA: the frozen base in 4 bits. Needs a GPU and bitsandbytes."""
     load_in_8bit: bool = False

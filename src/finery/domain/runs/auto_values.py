@@ -4,15 +4,13 @@ The rule for `auto` is in contracts.recipes.auto_values; here the data and the m
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from finery.contracts.builtin_models import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
-from finery.contracts.model_folder import context_length, text_config, whole_model
+from finery.contracts.model_folder import context_length, local_folder, text_config, whole_model
 from finery.contracts.model_table import BaseModelEntry
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.contracts.recipes.auto_values import AUTO, choose, freezes_base, is_left_to_rule
-from finery.kit.hub_cache import cached_snapshot
 from finery.kit.weights import count_parameters, parameters_in_name
 
 ASSUMED_PARAMETERS = 1_000_000_000
@@ -68,10 +66,10 @@ def with_server_defaults(
 
 def parameters_of(model: str) -> int:
     """Return the number of parameters of a built-in model, a folder or a hub id; of an adapter, its base's."""
-    model = whole_model(model, _folder_of)
+    model = whole_model(model, local_folder)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_PARAMETERS[model]
-    folder = _folder_of(model)
+    folder = local_folder(model)
     if folder is not None:
         return count_parameters(folder) or ASSUMED_PARAMETERS
     return parameters_in_name(model) or ASSUMED_PARAMETERS
@@ -79,10 +77,10 @@ def parameters_of(model: str) -> int:
 
 def context_of(model: str) -> int | None:
     """Return the context length in tokens, or None where no local file tells it."""
-    model = whole_model(model, _folder_of)
+    model = whole_model(model, local_folder)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_CONTEXT
-    folder = _folder_of(model)
+    folder = local_folder(model)
     return None if folder is None else context_length(text_config(folder))
 
 
@@ -91,7 +89,7 @@ def description_of(model: str) -> tuple[dict[str, Any], int] | None:
 
     None where the model's files are not on this machine, or cannot be read.
     """
-    folder = _folder_of(whole_model(model, _folder_of))
+    folder = local_folder(whole_model(model, local_folder))
     parameters = None if folder is None else count_parameters(folder)
     return None if folder is None or parameters is None else (text_config(folder), parameters)
 
@@ -103,9 +101,3 @@ def _presets(entry: BaseModelEntry | None) -> dict[str, Any]:
     if entry.method != AUTO:
         presets["use_lora"] = entry.method == "lora"
     return {key: value for key, value in presets.items() if value is not None}
-
-
-def _folder_of(model: str) -> Path | None:
-    """Return the folder of the model's files, also of a hub's model that is in the cache."""
-    path = Path(model)
-    return path if path.is_absolute() else cached_snapshot(model)

@@ -30,9 +30,6 @@ from finery.domain.runs.errors import InvalidRun
 from finery.domain.runs.transitions import append_event, change_status
 from finery.models import MeasurementDueRow, RunRow
 
-TEMPLATE = "chat_template"
-"""The field by which a user replaces a template that never ends, be it the model's own."""
-
 
 @dataclass(frozen=True)
 class DataNotices:
@@ -52,7 +49,7 @@ class MeasurementDue:
 def measure_data(data: TrainingData, *, config: TrainingConfig, model: str, context: DomainContext) -> DataNotices:
     """Measure what the model's template and max_length leave of the rows, in two seconds at most.
 
-    Raises DatasetRefused where nothing is left to learn, and InvalidRun for a template that ends on no row.
+    Raises DatasetRefused where nothing is left to learn, and InvalidRun for what no data could mend.
     """
     dataset = data.located.input
     with named_by_reference(dataset.name, data.located.path):
@@ -103,7 +100,7 @@ def record(session: Session, due: MeasurementDue, result: MeasurementResult | Da
         _refuse(session, row, error, setting=TRAINING)
         return
     except InvalidRun as error:
-        _refuse(session, row, error, setting=TEMPLATE)
+        _refuse(session, row, error, setting=error.issues[0].field)
         return
     for notice in notices:
         append_event(session, row, notice)
@@ -112,12 +109,12 @@ def record(session: Session, due: MeasurementDue, result: MeasurementResult | Da
 def _notices_of(result: MeasurementResult, *, name: str, path: Path) -> tuple[NoticeData, ...]:
     """Return notices of what is lost of the rows. `name` is the name of the file at `path` in the configuration.
 
-    Raises DatasetRefused where nothing is left to learn, and InvalidRun for a template that ends on no row.
+    Raises DatasetRefused where nothing is left to learn, and InvalidRun for what no data could mend.
     """
     with named_by_reference(name, path):
         match result:
-            case MeasurementRefused(refused=reason, would_fail=True):
-                raise InvalidRun([Issue(TEMPLATE, reason)])
+            case MeasurementRefused(refused=reason, would_fail=True, field=field):
+                raise InvalidRun([Issue(field, reason)])
             case NotMeasured(reason=reason) | MeasurementRefused(refused=reason):
                 message = f"{TRAINING_DATA}: not measured in the model's tokens: {reason}"
                 level = "info" if isinstance(result, NotMeasured) else "warning"

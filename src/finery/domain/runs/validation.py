@@ -37,6 +37,7 @@ from finery.domain.runs.errors import CommandsForbidden, InvalidRun
 from finery.domain.runs.inputs import find_folders, find_models, refuse_python
 from finery.domain.runs.measurements import DataNotices, measure_data
 from finery.domain.runs.memory_check import check_fit
+from finery.domain.runs.model_check import check_model, longest_input_of
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.error_paths import path_in
@@ -249,6 +250,7 @@ def _complete_training(
     if recipe.full_batches:
         refuse_too_few(training, config, processes=max(1, gpus))
     config = with_server_defaults(config, new.config, recipe=recipe, parity_check=context.parity_check)
+    check_model(config, recipe=recipe, model=model)
     fit = check_fit(
         config,
         recipe=recipe,
@@ -280,6 +282,10 @@ def _with_chosen(
         entry=context.models.get(config.model_name),
         full_batches_of=data.rows_to_train_on(config) // max(1, gpus) if recipe.full_batches else None,
     )
+    longest = longest_input_of(model)
+    if new.config.get("max_length") is None and longest is not None and config.max_length > longest:
+        # A default is no wish that the model could not honour.
+        chosen["max_length"] = longest
     if not chosen:
         return config, ()
     values = ", ".join(f"{key} {value}" for key, value in chosen.items() if key != "chat_template")

@@ -1,0 +1,68 @@
+"""Reads `lora_target_modules`, and finds what is wrong with the names in it by the shapes of the model's tensors."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from finery.kit.suggest import nearest
+
+ALL_LINEAR = "all-linear"
+"""Stands for every linear layer but the head and the routers, and for the experts' fused matrices."""
+HEADS = frozenset({"lm_head", "embed_out"})
+EMBEDDINGS = frozenset({"embed_tokens", "wte", "word_embeddings", "embed_in", "tok_embeddings"})
+"""How models call the layer that makes scores of words, and the one that makes vectors of them."""
+WEIGHT, BIAS = ".weight", "bias"
+MOST_SHOWN = 20
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The name of a tensor, as `model.layers.0.self_attn.q_proj.weight` → its shape."""
+
+
+def target_names(value: str | list[str]) -> list[str]:
+    """Returns the names of `lora_target_modules`, which is a list or a text with commas."""
+    names = value.split(",") if isinstance(value, str) else value
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def module_of(tensor: str) -> str:
+    """Returns the module of a weight; a parameter that is no module's `weight`, as of fused experts, names itself."""
+    return tensor.removesuffix(WEIGHT)
+
+
+def misfits(names: Iterable[str], shapes: Shapes, *, tied: bool = False, has_head: bool = True) -> Iterator[str]:
+    """Yields what is wrong with each name that LoRA cannot adapt. A name means all modules whose names end with it.
+
+    `tied`: the head shares its weights with the embedding. `has_head`: the training leaves the head in its place.
+    """
+    modules = {module_of(name): len(shape) for name, shape in shapes.items() if not name.endswith(BIAS)}
+    dimensions: dict[str, int] = {}
+    for module, count in modules.items():
+        for ending in endings(module):
+            dimensions[ending] = max(count, dimensions.get(ending, 0))
+    if tied:
+        dimensions |= {head: 2 for head in HEADS if head not in dimensions}
+    known = sorted({ending for ending, count in dimensions.items() if count > 1 and "." not in ending} - HEADS)
+    for name in names:
+        if name == ALL_LINEAR:
+            continue
+        # The files of older models leave out the first parts of the names.
+        found = dimensions.get(name) or max((modules.get(ending, 0) for ending in endings(name)), default=0)
+        last = name.rpartition(".")[2]
+        if last in HEADS and not has_head:
+            yield f"{name!r} is replaced by the score of a reward model, which is trained anyway; leave it out"
+        elif tied and last in HEADS | EMBEDDINGS:
+            yield f"{name!r} is head and embedding in one, which an adapter would part; leave it out"
+        elif found == 0:
+            yield f"the model has no {name!r}; {_hint(last, known)}"
+        elif found == 1:
+            yield f"{name!r} has a weight for each unit and no matrix, which LoRA needs; {_hint('', known)}"
+
+
+def endings(name: str) -> Iterator[str]:
+    """Yields `a.b.c`, `b.c` and `c` of `a.b.c`."""
+    parts = name.split(".")
+    return (".".join(parts[start:]) for start in range(len(parts)))
+
+
+def _hint(name: str, known: list[str]) -> str:
+    near = nearest(name, known)
+    more = ", …" if len(known) > MOST_SHOWN else ""
+    return f"did you mean {near!r}?" if near else f"it has {', '.join(known[:MOST_SHOWN])}{more}"

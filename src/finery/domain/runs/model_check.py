@@ -1,0 +1,66 @@
+"""Refuses settings that the base cannot honour, as far as its files tell before it is loaded."""
+
+from collections.abc import Iterator
+
+from finery.contracts.builtin_models import BUILTIN_CONTEXT, BUILTIN_MODELS, BUILTIN_TENSORS
+from finery.contracts.lora_targets import ALL_LINEAR, HEADS, Shapes, misfits, module_of, target_names
+from finery.contracts.model_folder import local_folder, longest_input, text_config, whole_model
+from finery.contracts.recipes import Recipe, TrainingConfig
+from finery.domain.errors import Issue
+from finery.domain.runs.errors import InvalidRun
+from finery.kit.weights import WeightsRefused, tensor_shapes
+
+
+def longest_input_of(model: str) -> int | None:
+    """Return the most tokens that the model takes at once; None where it has no bound, or no local file tells it."""
+    model = whole_model(model, local_folder)
+    if model in BUILTIN_MODELS:
+        return BUILTIN_CONTEXT
+    folder = local_folder(model)
+    return None if folder is None else longest_input(text_config(folder))
+
+
+def check_model(config: TrainingConfig, *, recipe: Recipe, model: str) -> None:
+    """Check a configuration against the resolved model; one whose files are not here is checked by the trainer.
+
+    Raises InvalidRun for a max_length beyond the model's positions, and for LoRA targets that it does not have.
+    """
+    issues = [*_too_long(config, model), *(_bad_targets(config, recipe, model) if config.use_lora else ())]
+    if issues:
+        raise InvalidRun(issues)
+
+
+def _too_long(config: TrainingConfig, model: str) -> Iterator[Issue]:
+    longest = longest_input_of(model)
+    if longest is not None and config.max_length > longest:
+        message = (
+            f"{config.max_length} is more than the {longest} tokens that the model takes; choose {longest} or less"
+        )
+        yield Issue("max_length", message)
+
+
+def _bad_targets(config: TrainingConfig, recipe: Recipe, model: str) -> Iterator[Issue]:
+    names = target_names(config.lora_target_modules)
+    if not names:
+        yield Issue("lora_target_modules", f"it names nothing; choose {ALL_LINEAR!r}, or names of the model's modules")
+    if names == [ALL_LINEAR] or not (found := _shapes_and_tying(model)):
+        return
+    shapes, tied = found
+    for message in misfits(names, shapes, tied=tied, has_head=recipe.generates):
+        yield Issue("lora_target_modules", message)
+
+
+def _shapes_and_tying(model: str) -> tuple[Shapes, bool] | None:
+    """Return the shapes of the model's tensors, and whether its head is its embedding. None where it is not here."""
+    model = whole_model(model, local_folder)
+    if model in BUILTIN_MODELS:
+        return BUILTIN_TENSORS, True
+    folder = local_folder(model)
+    if folder is None:
+        return None
+    try:
+        shapes = tensor_shapes(folder)
+    except (OSError, WeightsRefused):
+        return None
+    modules = {module_of(tensor).rpartition(".")[2] for tensor in shapes}
+    return (shapes, bool(text_config(folder).get("tie_word_embeddings", not HEADS & modules))) if shapes else None

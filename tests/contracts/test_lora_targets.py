@@ -1,0 +1,71 @@
+import pytest
+
+from finery.contracts.lora_targets import misfits, target_names
+
+LLAMA = {
+    "model.embed_tokens.weight": (99, 8),
+    "model.layers.0.self_attn.q_proj.weight": (8, 8),
+    "model.layers.0.self_attn.q_proj.bias": (8,),
+    "model.layers.1.mlp.up_proj.weight": (16, 8),
+    "model.layers.1.input_layernorm.weight": (8,),
+    "lm_head.weight": (99, 8),
+}
+EXPERTS = {
+    "model.layers.0.mlp.experts.gate_up_proj": (4, 8, 32),
+    "model.layers.0.mlp.experts.gate_up_proj_bias": (4, 32),
+    "model.layers.0.mlp.gate.weight": (4, 8),
+}
+
+
+class TestTargetNames:
+    @pytest.mark.parametrize(
+        ("value", "names"),
+        [
+            ("all-linear", ["all-linear"]),
+            ("q_proj, v_proj,,q_proj", ["q_proj", "v_proj"]),
+            ([" q_proj", "q_proj", ""], ["q_proj"]),
+            (" , ", []),
+            ([], []),
+        ],
+    )
+    def test_of_a_text_or_list(self, value: str | list[str], names: list[str]) -> None:
+        assert target_names(value) == names
+
+
+class TestMisfits:
+    @pytest.mark.parametrize(
+        "name", ["q_proj", "self_attn.q_proj", "layers.1.mlp.up_proj", "model.layers.0.self_attn.q_proj", "lm_head"]
+    )
+    def test_what_is_there(self, name: str) -> None:
+        assert list(misfits([name, "all-linear"], LLAMA)) == []
+
+    def test_a_prefix_that_the_files_leave_out(self) -> None:
+        assert list(misfits(["transformer.h.0.attn.c_attn"], {"h.0.attn.c_attn.weight": (8, 24)})) == []
+
+    def test_experts_and_routers(self) -> None:
+        assert list(misfits(["experts.gate_up_proj", "mlp.gate"], EXPERTS)) == []
+
+    @pytest.mark.parametrize(
+        ("name", "says"),
+        [
+            ("q_porj", "the model has no 'q_porj'; did you mean 'q_proj'?"),
+            ("attention", "the model has no 'attention'; it has embed_tokens, q_proj, up_proj"),
+            ("layers.7.q_proj", "the model has no 'layers.7.q_proj'; did you mean 'q_proj'?"),
+            ("self_attn", "the model has no 'self_attn'; it has embed_tokens, q_proj, up_proj"),
+            ("proj", "the model has no 'proj'; did you mean "),
+            ("input_layernorm", "'input_layernorm' has a weight for each unit and no matrix, which LoRA needs; "),
+            ("bias", "the model has no 'bias'; "),
+        ],
+    )
+    def test_what_is_not(self, name: str, says: str) -> None:
+        (message,) = misfits(["up_proj", name], LLAMA)
+        assert message.startswith(says)
+
+    @pytest.mark.parametrize("name", ["lm_head", "embed_tokens", "model.embed_tokens"])
+    def test_a_head_that_is_the_embedding(self, name: str) -> None:
+        (message,) = misfits(["q_proj", name], LLAMA, tied=True)
+        assert message == f"{name!r} is head and embedding in one, which an adapter would part; leave it out"
+
+    def test_a_head_that_a_score_replaces(self) -> None:
+        (message,) = misfits(["lm_head"], LLAMA, has_head=False)
+        assert "replaced by the score" in message
