@@ -10,6 +10,7 @@ import json
 import math
 import re
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,18 +47,32 @@ def count_parameters(folder: Path) -> int | None:
     return total or None
 
 
-def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
-    """Returns the shape of each tensor in a folder's `.safetensors` files, by its name.
+@dataclass(frozen=True)
+class TensorType:
+    dtype: str
+    """A key of BITS."""
+    shape: tuple[int, ...]
+
+
+def tensor_types(folder: Path) -> dict[str, TensorType]:
+    """Returns the tensors in a folder's `.safetensors` files by name, without their numbers.
 
     Raises OSError, and WeightsRefused if a file is incomplete or not of this format.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
+    found: dict[str, TensorType] = {}
     for path in sorted(folder.glob("*.safetensors")):
         try:
-            shapes |= {name: tuple(tensor["shape"]) for name, tensor in _header(path)[0].items()}
+            found |= {
+                name: TensorType(tensor["dtype"], tuple(tensor["shape"])) for name, tensor in _header(path)[0].items()
+            }
         except (KeyError, TypeError) as error:
             raise WeightsRefused(f"{path.name} describes a tensor in no way of the format: {error}"[:300]) from error
-    return shapes
+    return found
+
+
+def tensor_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes alone. Raises as `tensor_types` does."""
+    return {name: tensor.shape for name, tensor in tensor_types(folder).items()}
 
 
 def check_weights(path: Path) -> None:

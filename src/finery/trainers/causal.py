@@ -10,11 +10,13 @@ import torch
 from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
+from finery.trainers.model_settings import SettingsKeepingTrainer
+
 LARGEST_LOGITS = 64_000_000
 """Elements (256 MB in fp32). TRL's tiles need less memory for more than this."""
 
 
-class CausalTrainer(SFTTrainer):
+class CausalTrainer(SettingsKeepingTrainer, SFTTrainer):
     """SFTTrainer whose loss is the same mean cross-entropy of the learned tokens, computed in one piece if small."""
 
     def compute_loss(

@@ -73,7 +73,7 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     result = fit(attempt, config, checkpoints, build)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), frozenset(), tuple(encoder.parity_prompts))
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), tuple(encoder.parity_prompts))
     return finish(attempt, config, result, tokenizer, summary)
 
 

@@ -17,6 +17,7 @@ from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
@@ -58,6 +59,7 @@ def train(attempt: Attempt) -> Outcome:
 
     def build(shape: BatchShape) -> "EncodedDpoTrainer":
         model = load_causal_model(base, attempt, config)
+        name_stop_tokens(model, encoder.stop_tokens)
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
         return EncodedDpoTrainer(
             model=model,
@@ -76,12 +78,11 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     result = fit(attempt, config, checkpoints, build)
-    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), tuple(encoder.parity_prompts))
     return finish(attempt, config, result, tokenizer, summary)
 
 
-class EncodedDpoTrainer(DPOTrainer):
+class EncodedDpoTrainer(SettingsKeepingTrainer, DPOTrainer):
     """Takes rows that are tokens already: TRL would render and tokenize them once more."""
 
     def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from finery.contracts.datasets import open_source
 from finery.contracts.events import ResultData
@@ -18,21 +18,22 @@ from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import keep_base_record, rename_adapter_base
 from finery.trainers.loading import merged_base
+from finery.trainers.model_settings import whole_model
 from finery.trainers.modelcard import model_card
 from finery.trainers.parity import check_parity, free_memory, record_completions
 from finery.trainers.reporting import readable
 from finery.trainers.saving import swap_into_place, write_marker, write_model
 from finery.trainers.training_loop import FitResult
+from finery.trainers.weight_dtypes import WeightDtypes
 
 
 @dataclass(frozen=True)
 class TrainingSummary:
-    """What the training learned from: base, rows, stop tokens and prompts for the parity check."""
+    """What the training learned from: base, rows and prompts for the parity check."""
 
     base: str
     rows: int
     evaluation_rows: int
-    stop_tokens: frozenset[int]
     parity_prompts: tuple[Prompt, ...] = ()
 
 
@@ -74,22 +75,30 @@ def _save(
     """Returns the artifacts, and the model's completions in memory where parity is to be checked."""
     output = attempt.spec.output_dir
     attempt.reporter.stage("saving", f"saving the model {output.name}")
+    dtypes = None if config.load_in_4bit or config.load_in_8bit else WeightDtypes.of_base(summary.base)
     # Without the wrapper that casts outputs in mixed precision: it belongs to training steps only.
     model = result.trainer.accelerator.unwrap_model(result.trainer.model, keep_fp32_wrapper=False)
     artifacts = [ArtifactRef(name=output.name, type="adapter" if config.use_lora else "model", path=str(output))]
     partial = attempt.partial_output
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    if summary.stop_tokens:
-        name_stop_tokens(model.get_base_model() if config.use_lora else model, summary.stop_tokens)
+    result.trainer.loaded_settings.apply(whole_model(model))
     if config.use_lora:
         model.peft_config["default"].base_model_name_or_path = _final_base(attempt, summary.base, partial)
-    record = record_completions(model, tokenizer, summary.parity_prompts) if config.parity_check else None
+    record = None
+    if config.parity_check:
+        saved_as = None if dtypes is None else dtypes.most
+        record = record_completions(model, tokenizer, summary.parity_prompts, saved_as=saved_as)
+    if dtypes is not None and not config.use_lora:
+        dtypes.apply(model)
     write_model(model, tokenizer, partial)
     keep_base_record(attempt.run, partial)
     if config.use_lora and config.merge_adapter:
         attempt.reporter.stage("merging", "merging the adapter into its base")
-        write_model(model.merge_and_unload(), tokenizer, partial / "merged")
+        merged = model.merge_and_unload()
+        if dtypes is not None:
+            dtypes.apply(merged)
+        write_model(merged, tokenizer, partial / "merged")
         artifacts.append(ArtifactRef(name=f"{output.name}/merged", type="model", path=str(output / "merged")))
     data = attempt.spec.datasets[TRAINING]
     with open_source(data.path, data.entry).file.open("rb") as file:
@@ -109,11 +118,3 @@ def _final_base(attempt: Attempt, base: str, partial: Path) -> str:
     lasting = str(attempt.spec.output_dir / "base")
     rename_adapter_base(attempt.run.checkpoints, lasting)
     return lasting
-
-
-def name_stop_tokens(model: PreTrainedModel, learned: frozenset[int]) -> None:
-    """Adds the tokens that ended the learned answers to those at which generation stops."""
-    known = model.generation_config.eos_token_id
-    ids = [known] if isinstance(known, int) else list(known or [])
-    ids += sorted(learned - set(ids))
-    model.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids

@@ -20,12 +20,13 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
-from finery.trainers.finalization import TrainingSummary, finish, name_stop_tokens
+from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.graders.grading import Grading
 from finery.trainers.graders.judge import load_judge
 from finery.trainers.graders.python import ProgramNotStarted
 from finery.trainers.graders.rewards import Rewards
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
@@ -70,7 +71,7 @@ def train(attempt: Attempt) -> Outcome:
 
     def build(shape: BatchShape) -> "EncodedGrpoTrainer":
         model = load_causal_model(base, attempt, config)
-        name_stop_tokens(model, frozenset(encoder.stop_tokens))
+        name_stop_tokens(model, encoder.stop_tokens)
         rewards.set_model(model)
         # `batch_size` counts prompts; TRL counts their answers.
         answers = BatchShape(shape.size * config.n_generations, shape.accumulation)
@@ -101,12 +102,11 @@ def train(attempt: Attempt) -> Outcome:
     finally:
         grading.close()
     rewards.report_issues()
-    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), tuple(encoder.parity_prompts))
     return finish(attempt, config, result, tokenizer, summary)
 
 
-class EncodedGrpoTrainer(GRPOTrainer):
+class EncodedGrpoTrainer(SettingsKeepingTrainer, GRPOTrainer):
     """Takes prompts that are tokens already: TRL would render and tokenize them once more."""
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:

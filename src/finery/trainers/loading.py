@@ -38,6 +38,7 @@ from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
 from finery.trainers.errors import ModelMisfit, TrainingRefused, is_disk_full
 from finery.trainers.resume_checks import refuse_changed_base
+from finery.trainers.weight_dtypes import WeightDtypes
 
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
 SMALL_PARAMETERS = 50_000_000
@@ -214,7 +215,9 @@ def _merged_base(attempt: Attempt, adapter: Path) -> Path:
     model = AutoModelForCausalLM.from_pretrained(
         base, use_safetensors=True, trust_remote_code=False, dtype=torch.float32
     )
-    PeftModel.from_pretrained(model, str(adapter)).merge_and_unload().save_pretrained(partial)
+    whole = PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+    WeightDtypes.of_base(base).apply(whole)
+    whole.save_pretrained(partial)
     AutoTokenizer.from_pretrained(str(adapter), trust_remote_code=False).save_pretrained(partial)
     sync_tree(partial)
     if attempt.is_main:

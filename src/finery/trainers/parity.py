@@ -6,12 +6,24 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from pydantic import ValidationError
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 from finery.contracts.chat_prompts import ChatPrompts, NotRenderable
 from finery.contracts.model_folder import context_length
-from finery.contracts.parity import TOKENS, Comparison, Completion, Entry, Precision, Prompt, Record, Served, compare
+from finery.contracts.parity import (
+    TOKENS,
+    Comparison,
+    Completion,
+    Entry,
+    Precision,
+    Prompt,
+    Record,
+    Served,
+    compare,
+    tolerance_of,
+)
 from finery.kit.files import write_atomically
 from finery.trainers.attempt import Attempt
 from finery.trainers.rendering import prompts_of
@@ -27,10 +39,15 @@ class ParityCheckFailed(Exception):
 
 
 def record_completions(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, parity_prompts: Sequence[Prompt]
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    parity_prompts: Sequence[Prompt],
+    *,
+    saved_as: torch.dtype | None,
 ) -> Record:
     """Returns the completions of the model in memory, without prompts that its template refuses or its context lacks
-    room for."""
+    room for. The record's precision is the coarser one of the model's and of the weights that will be served.
+    """
     context = context_length(model.config.get_text_config().to_dict()) or sys.maxsize
     entries = []
     for asked in parity_prompts:
@@ -40,8 +57,8 @@ def record_completions(
         generation = generate_greedily(model, tokenizer, prompt, TOKENS)
         said = Completion(prompt=prompt, tokens=generation.tokens, logprobs=generation.logprobs)
         entries.append(Entry(asked=asked, said=said))
-    precision: Precision = str(model.dtype).removeprefix("torch.")  # type: ignore[assignment]
-    return Record(precision=precision, entries=entries)
+    precisions = (_precision(dtype) for dtype in (model.dtype, saved_as) if dtype is not None)
+    return Record(precision=max(precisions, key=tolerance_of), entries=entries)
 
 
 def check_parity(attempt: Attempt, record: Record, folders: Sequence[Path]) -> dict[str, float]:
@@ -70,6 +87,10 @@ def free_memory(trainer: Trainer) -> None:
     if trainer.optimizer is not None:
         trainer.optimizer.state.clear()
     trainer.accelerator.free_memory()
+
+
+def _precision(dtype: torch.dtype) -> Precision:
+    return str(dtype).removeprefix("torch.")  # type: ignore[return-value]
 
 
 def _tokenize(prompts: ChatPrompts, asked: Prompt) -> list[int]:

@@ -19,6 +19,7 @@ from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base
+from finery.trainers.model_settings import SettingsKeepingTrainer
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
     CUT_AWAY,
@@ -60,12 +61,14 @@ def train(attempt: Attempt) -> Outcome:
     checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
     bf16 = computes_in_bf16(base, attempt, config)
 
-    def build(shape: BatchShape) -> RewardTrainer:
+    def build(shape: BatchShape) -> "EncodedRewardTrainer":
         # The score's head is new and random: a resumed run must begin with the same one.
         torch.manual_seed(config.seed)
         model = load_reward_model(base, attempt, config)
+        # The score is read at the last token that is no padding.
+        model.config.get_text_config().pad_token_id = tokenizer.pad_token_id
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
-        return RewardTrainer(
+        return EncodedRewardTrainer(
             model=model,
             args=TrlRewardConfig(**shared, center_rewards_coefficient=config.center_rewards_coefficient),
             train_dataset=train_rows,
@@ -75,8 +78,12 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     result = fit(attempt, config, checkpoints, build)
-    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []), frozenset())
+    summary = TrainingSummary(base, len(train_rows), len(eval_rows or []))
     return finish(attempt, config, result, tokenizer, summary)
+
+
+class EncodedRewardTrainer(SettingsKeepingTrainer, RewardTrainer):
+    """Saves the model with its own settings; RewardTrainer takes rows that are tokens as they are."""
 
 
 def _encode(attempt: Attempt, config: RewardConfig, encoder: Encoder, data: Data) -> Dataset:

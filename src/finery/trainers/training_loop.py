@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 import torch
-from transformers import PrinterCallback, Trainer
+from transformers import PrinterCallback
 
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.status import Reason
@@ -17,6 +17,7 @@ from finery.trainers.callbacks import StepCallback
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.errors import OutOfMemory, is_out_of_memory
 from finery.trainers.memory_probe import ProbeCallback, is_probed
+from finery.trainers.model_settings import SettingsKeepingTrainer
 from finery.trainers.sampling import SampleCallback
 
 RESULT_METRICS = frozenset(
@@ -27,12 +28,12 @@ RESULT_METRICS = frozenset(
 
 @dataclass(frozen=True)
 class FitResult:
-    trainer: Trainer
+    trainer: SettingsKeepingTrainer
     ending: Reason
     metrics: dict[str, float]
 
 
-Build = Callable[[BatchShape], Trainer]
+Build = Callable[[BatchShape], SettingsKeepingTrainer]
 """Makes a fresh trainer with its model: one that ran out of memory cannot be used again."""
 
 
@@ -126,7 +127,7 @@ def _report_smaller_batch(attempt: Attempt, before: BatchShape, after: BatchShap
     )
 
 
-def _metrics(trainer: Trainer, callback: StepCallback, seconds: float) -> dict[str, float]:
+def _metrics(trainer: SettingsKeepingTrainer, callback: StepCallback, seconds: float) -> dict[str, float]:
     history = trainer.state.log_history
     metrics: dict[str, float] = {
         "steps": trainer.state.global_step,

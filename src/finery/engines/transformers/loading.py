@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -23,6 +24,14 @@ from finery.engines.base import Dtype, Quantization
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+SERVING_SETTINGS = {
+    "use_cache": True,
+    "output_router_logits": False,
+    "output_attentions": False,
+    "output_hidden_states": False,
+}
 
 
 class ModelNotLoadable(Exception):
@@ -99,8 +108,10 @@ def _load_base(
     if not (folder / CONFIG).is_file():
         raise ModelNotLoadable(f"{folder} holds no config.json, so it is no model.")
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    _for_serving(config)
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder,
+        config=config,
         dtype=_choose_dtype(dtype, declared=config.dtype, device=device),
         quantization_config=_quantization_config(quantization),
         device_map={"": device} if quantization else None,
@@ -108,6 +119,17 @@ def _load_base(
         trust_remote_code=False,
     )
     return model if quantization else model.to(device)
+
+
+def _for_serving(config: PretrainedConfig) -> None:
+    """Takes back what trainers set for their own use, and some save: a forward that returns more than logits, or keeps
+    no cache.
+    """
+    for part in {id(part): part for part in (config, config.get_text_config())}.values():
+        settings = part.to_dict()
+        for name, value in SERVING_SETTINGS.items():
+            if name in settings:
+                setattr(part, name, value)
 
 
 def _choose_dtype(dtype: Dtype, *, declared: torch.dtype | None, device: torch.device) -> torch.dtype:

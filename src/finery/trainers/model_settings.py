@@ -1,0 +1,74 @@
+"""Saves models with the configuration that they were loaded with.
+
+Trainers change the live one for their own use: `use_cache`, `output_router_logits`, the ids of special tokens. Saved,
+these would decide how the model is served.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from peft import PeftModel
+from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel, Trainer
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """A model's configuration and generation settings."""
+
+    config: PretrainedConfig
+    generation_config: GenerationConfig | None
+    """None for a model that generates nothing, as a reward model."""
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> "ModelSettings":
+        return cls(model.config, model.generation_config if model.can_generate() else None)
+
+    def copy(self) -> "ModelSettings":
+        return copy.deepcopy(self)
+
+    def apply(self, model: PreTrainedModel) -> None:
+        """Gives the model these very objects: what is changed in them afterwards, the model follows."""
+        model.config = self.config
+        if self.generation_config is not None:
+            model.generation_config = self.generation_config
+
+    @contextmanager
+    def applied(self, model: PreTrainedModel) -> Iterator[None]:
+        """Gives the model a copy of these settings for a while, and then its own again."""
+        own = ModelSettings.of(model)
+        self.copy().apply(model)
+        try:
+            yield
+        finally:
+            own.apply(model)
+
+
+class SettingsKeepingTrainer(Trainer):
+    """A trainer whose checkpoints hold the settings that its model had when the trainer was made."""
+
+    def __init__(self, model: PreTrainedModel, **arguments: Any) -> None:
+        self.loaded_settings = ModelSettings.of(model).copy()
+        super().__init__(model=model, **arguments)
+
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        with self.loaded_settings.applied(whole_model(self.model)):
+            super().save_model(output_dir, _internal_call)
+
+
+def whole_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
+    """Returns the model that is trained, or to which the trained adapter belongs."""
+    return model.get_base_model() if isinstance(model, PeftModel) else model
+
+
+def name_stop_tokens(model: PreTrainedModel, learned: Iterable[int]) -> None:
+    """Adds the tokens that ended the learned answers to those at which generation stops.
+
+    Called before a trainer is made, so that checkpoints name them, too.
+    """
+    known = model.generation_config.eos_token_id
+    ids = [known] if isinstance(known, int) else list(known or [])
+    ids += sorted(set(learned) - set(ids))
+    model.generation_config.eos_token_id = ids[0] if len(ids) == 1 else ids
