@@ -172,7 +172,7 @@ async def reader_beside(url: str) -> AsyncIterator[Beside]:
     try:
         assert await reader.stdout.readline() == b"ready\n"
         yield beside
-        output, _ = await reader.communicate()
+        output, _ = await reader.communicate(b"")
     finally:
         if reader.returncode is None:
             reader.kill()

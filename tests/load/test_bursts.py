@@ -15,7 +15,7 @@ AT_ONCE = 500
 ANSWERED_SECONDS = 10.0
 READ_SECONDS = 1.0
 """At the 99th percentile."""
-MOST_IN_FRONT = AT_ONCE // 2
+MOST_IN_FRONT = AT_ONCE // 4
 LIST = "/jobs?limit=20"
 
 pytestmark = LOAD
