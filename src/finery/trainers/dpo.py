@@ -16,7 +16,13 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.finalization import TrainingSummary, finish
-from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.loading import (
+    computes_in_bf16,
+    load_causal_model,
+    load_reference_model,
+    load_tokenizer,
+    prepare_base,
+)
 from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
@@ -64,7 +70,7 @@ def train(attempt: Attempt) -> Outcome:
         return EncodedDpoTrainer(
             model=model,
             # With LoRA, TRL takes the base with the adapter disabled as the reference.
-            ref_model=None if config.use_lora else load_causal_model(base, attempt, config),
+            ref_model=None if config.use_lora else load_reference_model(base, attempt, config),
             args=DPOConfig(
                 **shared,
                 beta=config.beta,

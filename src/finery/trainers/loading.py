@@ -108,25 +108,52 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
 
 
 def load_causal_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
-    """Returns the language model. Raises TrainingRefused when there is none, or none in safetensors."""
+    """Returns the language model as far as it has been trained.
+
+    Raises TrainingRefused when there is none, or none in safetensors.
+    """
+    return _load_causal_model(_trained_so_far(base, attempt, config), base, attempt, config)
+
+
+def load_reference_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
+    """Returns the language model as it was before its training. Raises TrainingRefused likewise."""
+    return _load_causal_model(base, base, attempt, config)
+
+
+def _load_causal_model(source: str, base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
     try:
-        model = AutoModelForCausalLM.from_pretrained(base, **_loading_options(base, attempt, config))
+        model = AutoModelForCausalLM.from_pretrained(source, **_loading_options(base, attempt, config))
     except OSError as error:
         raise _not_loadable(base, error) from error
+    # GRPO's trainer loads its reference by this name: the base, not a checkpoint.
+    model.config.name_or_path = base
     _refuse_too_long(model, attempt, config)
     return model
 
 
 def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> PreTrainedModel:
-    """Returns the base with a head of one score in place of its vocabulary. Raises TrainingRefused likewise."""
+    """Returns the base with a head of one score in place of its vocabulary, as far as it has been trained.
+
+    Raises TrainingRefused likewise.
+    """
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
-            base, num_labels=1, **_loading_options(base, attempt, config)
+            _trained_so_far(base, attempt, config), num_labels=1, **_loading_options(base, attempt, config)
         )
     except OSError as error:
         raise _not_loadable(base, error) from error
     _refuse_too_long(model, attempt, config)
     return model
+
+
+def _trained_so_far(base: str, attempt: Attempt, config: TrainingConfig) -> str:
+    """Returns the last checkpoint of a model that is trained as a whole, else the base.
+
+    Trainer goes on from a checkpoint by the names in its files and skips what it does not find. The experts of a
+    mixture have other names in files than in memory, so that it would go on with those of the base.
+    """
+    checkpoint = None if config.use_lora else attempt.run.last_checkpoint()
+    return base if checkpoint is None else str(checkpoint)
 
 
 def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> bool:

@@ -47,7 +47,10 @@ class ModelSettings:
 
 
 class SettingsKeepingTrainer(Trainer):
-    """A trainer whose checkpoints hold the settings that its model had when the trainer was made."""
+    """A trainer whose checkpoints hold the settings that its model had when the trainer was made.
+
+    A whole model that goes on from a checkpoint is given as it was loaded from there; an adapter, its base.
+    """
 
     def __init__(self, model: PreTrainedModel, **arguments: Any) -> None:
         self.loaded_settings = ModelSettings.of(model).copy()
@@ -56,6 +59,11 @@ class SettingsKeepingTrainer(Trainer):
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
         with self.loaded_settings.applied(whole_model(self.model)):
             super().save_model(output_dir, _internal_call)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: PreTrainedModel | None = None) -> None:
+        """Loads the adapter. A whole model's weights would be read once more, and a mixture's experts not found."""
+        if isinstance(self.model, PeftModel):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
 
 
 def whole_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:
