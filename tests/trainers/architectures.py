@@ -21,7 +21,7 @@ SIZES: dict[str, Any] = {
     "bos_token_id": None,
     "pad_token_id": None,
 }
-ROTARY = {**SIZES, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 512}
+ROTARY = {**SIZES, "num_key_value_heads": 2, "head_dim": 16, "max_position_embeddings": 1024}
 EXPERTS = {"num_experts_per_tok": 2, "router_aux_loss_coef": 0.01}
 CONFIGS: dict[str, PretrainedConfig] = {
     "qwen3_moe": Qwen3MoeConfig(

@@ -17,6 +17,7 @@ from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.finalization import TrainingSummary, finish
 from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.packing import can_pack
 from finery.trainers.rows import (
     NOTHING_TO_LEARN,
     Data,
@@ -56,15 +57,16 @@ def train(attempt: Attempt) -> Outcome:
 
     def build(shape: BatchShape) -> CausalTrainer:
         model = load_causal_model(base, attempt, config)
+        packing = config.packing and can_pack(attempt, config, model, train_rows)
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
         return CausalTrainer(
             model=model,
             args=SFTConfig(
                 **shared,
-                packing=config.packing,
+                packing=packing,
                 eval_packing=False,
                 # The rows are tokens, labelled and cut; only packing is left to do.
-                dataset_kwargs={"skip_prepare_dataset": not config.packing},
+                dataset_kwargs={"skip_prepare_dataset": not packing},
             ),
             train_dataset=train_rows,
             eval_dataset=eval_rows,
