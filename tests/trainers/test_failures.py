@@ -212,6 +212,14 @@ class TestRefusals:
             "max_length: 513 is more than the 512 tokens that the model takes; choose 512 or less"
         )
 
+    def test_a_default_that_is_too_long_becomes_the_models_own(self, tmp_path: Path, cache: Path) -> None:
+        rows = write_rows(tmp_path / "rows.jsonl", [chat("Who are you?", "I am Finery. " * 100)])
+        model = _changed(cache, tmp_path, 128)
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, model=model, dataset=rows, max_steps=1))
+        assert result.outcome.reason == "completed", result.outcome.message
+        assert "chosen automatically: max_length 128" in [data["message"] for data in result.of("notice")]
+        assert result.of("progress")[-1]["tokens"] == 128
+
     def test_a_tokenizer_larger_than_the_embedding(self, tmp_path: Path, cache: Path) -> None:
         model = _copy(cache, tmp_path)
         tokenizer = AutoTokenizer.from_pretrained(model)

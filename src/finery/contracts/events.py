@@ -144,6 +144,8 @@ class NoticeData(EventData):
     """A field of a row."""
     values: dict[str, Any] | None = None
     """The values that were chosen for `auto`."""
+    targets: dict[str, int] | None = None
+    """What an adapter changes: the last part of a module's or parameter's name → how many are called so."""
 
 
 class ResultData(EventData):

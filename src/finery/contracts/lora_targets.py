@@ -1,5 +1,6 @@
 """Reads `lora_target_modules`, and finds what is wrong with the names in it by the shapes of the model's tensors."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from finery.kit.suggest import nearest
@@ -22,6 +23,27 @@ def target_names(value: str | list[str]) -> list[str]:
     return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
+FUSED = {
+    **dict.fromkeys(("gate_proj", "up_proj", "w1", "w3"), "gate_up_proj"),
+    **dict.fromkeys(("down_proj", "w2"), "down_proj"),
+}
+"""How files call the matrices of a single expert → the parameter that holds them of all experts in memory."""
+_EXPERT = re.compile(r"(.*\bexperts)\.\d+\.(\w+)\.weight")
+
+
+def with_fused(shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """Returns the shapes, also under the names that experts' matrices have where they are fused, or are not."""
+    both = dict(shapes)
+    for tensor, shape in shapes.items():
+        single = _EXPERT.fullmatch(tensor)
+        if single is not None and single[2] in FUSED:
+            both.setdefault(f"{single[1]}.{FUSED[single[2]]}", (1, *shape))
+        prefix, _, last = tensor.rpartition(".")
+        if prefix.endswith("experts") and last in FUSED.values():
+            both |= {f"{prefix}.{name}": shape for name, fused in FUSED.items() if fused == last}
+    return both
+
+
 def module_of(tensor: str) -> str:
     """Returns the module of a weight; a parameter that is no module's `weight`, as of fused experts, names itself."""
     return tensor.removesuffix(WEIGHT)
@@ -32,7 +54,8 @@ def misfits(names: Iterable[str], shapes: Shapes, *, tied: bool = False, has_hea
 
     `tied`: the head shares its weights with the embedding. `has_head`: the training leaves the head in its place.
     """
-    modules = {module_of(name): len(shape) for name, shape in shapes.items() if not name.endswith(BIAS)}
+    tensors = with_fused(shapes)
+    modules = {module_of(name): len(shape) for name, shape in tensors.items() if not name.endswith(BIAS)}
     dimensions: dict[str, int] = {}
     for module, count in modules.items():
         for ending in endings(module):

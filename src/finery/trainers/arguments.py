@@ -1,14 +1,10 @@
-"""Maps a run's configuration to TRL's training arguments, the LoRA configuration and the trackers' variables."""
+"""Maps a run's configuration to TRL's training arguments and the trackers' variables."""
 
 import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from peft import LoraConfig, TaskType
-from transformers import PreTrainedModel
-from transformers.pytorch_utils import Conv1D
 
 from finery.contracts.layout import RunDirectory
 from finery.contracts.recipes import TrainingConfig
@@ -108,23 +104,3 @@ def set_tracker_variables(run: RunDirectory, config: TrainingConfig) -> None:
         "MLFLOW_TAGS": json.dumps(dict.fromkeys(tags, "true")) if tags else None,
     }
     os.environ.update({name: value for name, value in wanted.items() if value})
-
-
-def lora_config(
-    model: PreTrainedModel, config: TrainingConfig, task: TaskType = TaskType.CAUSAL_LM
-) -> LoraConfig | None:
-    """Returns None for a full fine-tuning."""
-    if not config.use_lora:
-        return None
-    targets = config.lora_target_modules
-    if isinstance(targets, str) and targets != "all-linear":
-        targets = [name.strip() for name in targets.split(",") if name.strip()]
-    return LoraConfig(
-        r=config.lora_rank,
-        lora_alpha=config.lora_alpha,
-        lora_dropout=config.lora_dropout,
-        target_modules=targets,
-        # GPT-2's Conv1D stores its weights transposed.
-        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),
-        task_type=task,
-    )

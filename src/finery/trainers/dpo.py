@@ -11,7 +11,7 @@ from trl import DPOConfig, DPOTrainer
 from finery.contracts.datasets import iter_preferences
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import DpoConfig
-from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.arguments import BatchShape, training_arguments
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
@@ -22,7 +22,9 @@ from finery.trainers.loading import (
     load_reference_model,
     load_tokenizer,
     prepare_base,
+    within_context,
 )
+from finery.trainers.lora import lora_config
 from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
@@ -49,6 +51,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)
+    config = within_context(attempt, config, base)
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

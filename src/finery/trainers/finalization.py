@@ -18,6 +18,7 @@ from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import keep_base_record, rename_adapter_base
 from finery.trainers.loading import merged_base
+from finery.trainers.lora import adapted_modules
 from finery.trainers.model_settings import whole_model
 from finery.trainers.modelcard import model_card
 from finery.trainers.parity import check_parity, free_memory, record_completions
@@ -85,6 +86,7 @@ def _save(
     result.trainer.loaded_settings.apply(whole_model(model))
     if config.use_lora:
         model.peft_config["default"].base_model_name_or_path = _final_base(attempt, summary.base, partial)
+    targets = adapted_modules(model)
     record = None
     if config.parity_check:
         saved_as = None if dtypes is None else dtypes.most
@@ -103,7 +105,7 @@ def _save(
     data = attempt.spec.datasets[TRAINING]
     with open_source(data.path, data.entry).file.open("rb") as file:
         data_sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    card = model_card(attempt, config, metrics, data_sha256)
+    card = model_card(attempt, config, metrics, data_sha256, targets)
     (partial / "README.md").write_text(card, encoding="utf-8")
     write_marker(attempt, partial)
     swap_into_place(partial, output)

@@ -15,7 +15,7 @@ from finery.contracts.graders.templates import FieldMissing, look_up
 from finery.contracts.inputs import ModelInput, inputs_of
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import GrpoConfig
-from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.arguments import BatchShape, training_arguments
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
@@ -25,7 +25,8 @@ from finery.trainers.graders.grading import Grading
 from finery.trainers.graders.judge import load_judge
 from finery.trainers.graders.python import ProgramNotStarted
 from finery.trainers.graders.rewards import Rewards
-from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base, within_context
+from finery.trainers.lora import lora_config
 from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
@@ -52,6 +53,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)
+    config = within_context(attempt, config, base)
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

@@ -3,10 +3,11 @@
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from peft import PeftModel
+from pydantic import ValidationError
 from transformers import (
     AutoConfig,
     AutoModelForCausalLM,
@@ -41,6 +42,7 @@ from finery.trainers.resume_checks import refuse_changed_base
 from finery.trainers.weight_dtypes import WeightDtypes
 
 PICKLED_SUFFIXES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt")
+Config = TypeVar("Config", bound=TrainingConfig)
 SMALL_PARAMETERS = 50_000_000
 """Smaller models train slower in bf16 than in fp32 on a CPU (measured: 1.08 × the time), by the casts."""
 
@@ -85,6 +87,31 @@ def refuse_pickles(folder: Path) -> None:
     raise TrainingRefused(f"{folder} holds no *.safetensors, so it is no model")
 
 
+def within_context(attempt: Attempt, config: Config, base: str) -> Config:
+    """Returns the configuration with a max_length that the base takes: a default that is too long becomes its own.
+
+    A submission has done the same where the base's files were here. Raises TrainingRefused for another max_length that
+    is too long, but lets go on what an earlier version began.
+    """
+    try:
+        loaded = AutoConfig.from_pretrained(base, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise _not_loadable(base, error) from error
+    longest = longest_input(loaded.get_text_config().to_dict())
+    if longest is None or config.max_length <= longest:
+        return config
+    if config.max_length != type(config).model_fields["max_length"].default:
+        if attempt.run.last_checkpoint() is not None:
+            return config
+        takes = f"more than the {longest} tokens that the model takes"
+        raise TrainingRefused(f"max_length: {config.max_length} is {takes}; choose {longest} or less")
+    attempt.reporter.notice("automatic", f"chosen automatically: max_length {longest}", level="info")
+    try:
+        return type(config).model_validate({**config.model_dump(), "max_length": longest})
+    except ValidationError as error:
+        raise TrainingRefused(f"max_length {longest}: {error.errors()[0]['msg']}") from error
+
+
 def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerBase:
     """Returns the tokenizer with a padding token and a chat template: the given one, its own or a plain fallback.
 
@@ -127,7 +154,6 @@ def _load_causal_model(source: str, base: str, attempt: Attempt, config: Trainin
         raise _not_loadable(base, error) from error
     # GRPO's trainer loads its reference by this name: the base, not a checkpoint.
     model.config.name_or_path = base
-    _refuse_too_long(model, attempt, config)
     return model
 
 
@@ -137,13 +163,11 @@ def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> Pr
     Raises TrainingRefused likewise.
     """
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(
+        return AutoModelForSequenceClassification.from_pretrained(
             _trained_so_far(base, attempt, config), num_labels=1, **_loading_options(base, attempt, config)
         )
     except OSError as error:
         raise _not_loadable(base, error) from error
-    _refuse_too_long(model, attempt, config)
-    return model
 
 
 def _trained_so_far(base: str, attempt: Attempt, config: TrainingConfig) -> str:
@@ -186,18 +210,6 @@ def _refuse_larger_than_embedding(tokenizer: PreTrainedTokenizerBase, base: str)
         raise ModelMisfit(
             f"the tokenizer has tokens up to number {last}, and the model's embedding only {size} rows; "
             "save the model after resize_token_embeddings(len(tokenizer)), or take out the tokens that were added"
-        )
-
-
-def _refuse_too_long(model: PreTrainedModel, attempt: Attempt, config: TrainingConfig) -> None:
-    """Raises TrainingRefused for a max_length beyond the model's positions. A submission finds the same in local files,
-    so that this is for what the hub has just sent. What an earlier version began goes on.
-    """
-    longest = longest_input(model.config.get_text_config().to_dict())
-    if longest is not None and config.max_length > longest and attempt.run.last_checkpoint() is None:
-        raise TrainingRefused(
-            f"max_length: {config.max_length} is more than the {longest} tokens that the model takes; "
-            f"choose {longest} or less"
         )
 
 

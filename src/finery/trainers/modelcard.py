@@ -7,7 +7,10 @@ from finery.contracts.recipes import RECIPES, TrainingConfig
 from finery.trainers.attempt import Attempt
 
 
-def model_card(attempt: Attempt, config: TrainingConfig, metrics: dict[str, float], data_sha256: str) -> str:
+def model_card(
+    attempt: Attempt, config: TrainingConfig, metrics: dict[str, float], data_sha256: str, targets: dict[str, int]
+) -> str:
+    """`targets`: what an adapter changes, by name and count; empty for a whole model."""
     spec = attempt.spec
     front = {
         "base_model": config.model_name,
@@ -34,6 +37,7 @@ def model_card(attempt: Attempt, config: TrainingConfig, metrics: dict[str, floa
         "",
         *_table(metrics),
         "",
+        *(("## Adapted", "", *_table(dict(targets)), "") if targets else ()),
         "## Settings",
         "",
         *_table(

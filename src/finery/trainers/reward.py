@@ -12,13 +12,14 @@ from trl import RewardTrainer
 from finery.contracts.datasets import iter_preferences
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import RewardConfig
-from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.arguments import BatchShape, training_arguments
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import Encoded, Encoder
 from finery.trainers.errors import TrainingRefused
 from finery.trainers.finalization import TrainingSummary, finish
-from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base
+from finery.trainers.loading import computes_in_bf16, load_reward_model, load_tokenizer, prepare_base, within_context
+from finery.trainers.lora import lora_config
 from finery.trainers.model_settings import SettingsKeepingTrainer
 from finery.trainers.rendering import RowNotEncodable
 from finery.trainers.rows import (
@@ -47,6 +48,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)
+    config = within_context(attempt, config, base)
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

@@ -10,13 +10,14 @@ from trl import SFTConfig
 from finery.contracts.datasets import Text, iter_conversations
 from finery.contracts.process import Outcome
 from finery.contracts.recipes import SftConfig
-from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+from finery.trainers.arguments import BatchShape, training_arguments
 from finery.trainers.attempt import Attempt
 from finery.trainers.causal import CausalTrainer
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.encoding import MASKED, Encoded, Encoder
 from finery.trainers.finalization import TrainingSummary, finish
-from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base, within_context
+from finery.trainers.lora import lora_config
 from finery.trainers.model_settings import name_stop_tokens
 from finery.trainers.packing import can_pack
 from finery.trainers.rendering import RowNotEncodable
@@ -44,6 +45,7 @@ def train(attempt: Attempt) -> Outcome:
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)
+    config = within_context(attempt, config, base)
     tokenizer = load_tokenizer(base, config.chat_template)
 
     attempt.stage("loading_data", f"reading {config.dataset_path}")

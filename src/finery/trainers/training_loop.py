@@ -16,6 +16,7 @@ from finery.trainers.attempt import Attempt
 from finery.trainers.callbacks import StepCallback
 from finery.trainers.checkpoints import Checkpoints
 from finery.trainers.errors import OutOfMemory, is_out_of_memory
+from finery.trainers.lora import tell_targets
 from finery.trainers.memory_probe import ProbeCallback, is_probed
 from finery.trainers.model_settings import SettingsKeepingTrainer
 from finery.trainers.sampling import SampleCallback
@@ -47,19 +48,29 @@ def fit(
     if checkpoints.remove_unfinished():
         attempt.reporter.notice("torn_checkpoint", "an unfinished checkpoint was removed", level="info")
     shape = _first_shape(attempt, config, smallest_batch)
+    is_first = True
     while True:
-        result = _try(attempt, config, checkpoints, build, shape)
+        result = _try(attempt, config, checkpoints, build, shape, is_first=is_first)
         if result is not None:
             return result
+        is_first = False
         shape = _after_out_of_memory(attempt, shape, smallest_batch)
 
 
 def _try(
-    attempt: Attempt, config: TrainingConfig, checkpoints: Checkpoints, build: Build, shape: BatchShape
+    attempt: Attempt,
+    config: TrainingConfig,
+    checkpoints: Checkpoints,
+    build: Build,
+    shape: BatchShape,
+    *,
+    is_first: bool,
 ) -> FitResult | None:
     """Returns None when memory ran out. By then the error is gone, and with it every tensor that its frames held."""
     try:
         trainer = build(shape)
+        if config.use_lora and is_first:
+            tell_targets(attempt, trainer.model)
         callback = StepCallback(attempt, config, checkpoints)
         trainer.remove_callback(PrinterCallback)
         if is_probed(attempt, config):

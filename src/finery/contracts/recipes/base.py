@@ -91,7 +91,8 @@ class TrainingConfig(RecipeConfig):
     lora_alpha: Annotated[int, Field(ge=1, le=4096)] = 32
     lora_dropout: Annotated[float, Field(ge=0.0, lt=1.0, allow_inf_nan=False)] = 0.0
     lora_target_modules: TargetText | Annotated[list[TargetText], Field(max_length=1000)] = "all-linear"
-    """`all-linear`, or names of modules (`q_proj`, `layers.0.mlp.up_proj`), as a list or with commas."""
+    """`all-linear` (with experts, without routers and the head), or names of modules (`q_proj`, `layers.0.mlp.up_proj`,
+    `gate`), as a list or with commas."""
     load_in_4bit: bool = False
     """QLoRA: the frozen base in 4 bits. Needs a GPU and bitsandbytes."""
     load_in_8bit: bool = False

@@ -46,7 +46,7 @@ def _bad_targets(config: TrainingConfig, recipe: Recipe, model: str) -> Iterator
     if names == [ALL_LINEAR] or not (found := _shapes_and_tying(model)):
         return
     shapes, tied = found
-    for message in misfits(names, shapes, tied=tied, has_head=recipe.generates):
+    for message in misfits(names, shapes, tied=tied and recipe.generates, has_head=recipe.generates):
         yield Issue("lora_target_modules", message)
 
 
