@@ -9,6 +9,8 @@ from finery.engines.transformers.app import EngineState
 
 
 class DeadService:
+    generation = "continuous batching"
+
     def is_running(self) -> bool:
         return False
 

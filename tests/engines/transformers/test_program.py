@@ -13,9 +13,11 @@ import openai
 import pytest
 import torch
 from peft import PeftModel
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from finery.engines.transformers.engine import MODEL_UNLOADABLE
+from tests.engines.architectures import make_folder
 from tests.engines.conftest import Engine, run_to_end, running_engine
 from tests.engines.tiny import CONTEXT, ENDLESS, make_model
 
@@ -366,6 +368,53 @@ def first_answer(engine: Engine) -> httpx.Response:
     raise AssertionError("no answer")
 
 
+@pytest.fixture(scope="module")
+def bloom_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_folder("bloom", tmp_path_factory.mktemp("models") / "bloom")
+
+
+@pytest.fixture(scope="module")
+def bloom(bloom_folder: Path, free_port: Callable[[], int]) -> Iterator[Engine]:
+    with running_engine(bloom_folder, port=free_port()) as running:
+        running.wait_ready()
+        yield running
+
+
+@pytest.mark.thorough
+class TestPlainBatches:
+    """Bloom, which continuous batching would answer wrongly."""
+
+    def test_are_told_of(self, bloom: Engine) -> None:
+        assert httpx.get(f"{bloom.url}/health").json()["generation"] == "plain batches"
+        assert any("BloomForCausalLM is not served by continuous batching: " in line for line in bloom.lines)
+
+    def test_answer_alone_and_twelve_at_once_as_generate_does(self, bloom: Engine, bloom_folder: Path) -> None:
+        model = AutoModelForCausalLM.from_pretrained(bloom_folder).eval()
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(bloom_folder)
+
+        def ask(prompt: list[int]) -> str:
+            return str(bloom.complete(prompt, max_tokens=12, temperature=0)["choices"][0]["text"])
+
+        def expect(prompt: list[int]) -> str:
+            made = model.generate(torch.tensor([prompt]), max_new_tokens=12, do_sample=False)
+            return str(tokenizer.decode(made[0, len(prompt) :], skip_special_tokens=True))
+
+        prompts = [[6 + (17 * number + 3 * place * place) % 380 for place in range(3 + number)] for number in range(12)]
+        with ThreadPoolExecutor(12) as pool:
+            together = list(pool.map(ask, prompts))
+        assert [ask(prompts[0]), *together] == [expect(prompt) for prompt in (prompts[0], *prompts)]
+
+    def test_take_every_setting_of_a_request(self, bloom: Engine) -> None:
+        schema: dict[str, Any] = {"type": "object", "properties": {"a": {"type": "boolean"}}, "required": ["a"]}
+        schema["additionalProperties"] = False
+        form = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        answer = bloom.complete("The smith", max_tokens=150, temperature=1.3, seed=4, logprobs=2, response_format=form)
+        assert isinstance(json.loads(answer["choices"][0]["text"])["a"], bool)
+        assert len(answer["choices"][0]["logprobs"]["tokens"]) > 1
+        text = stream_text(bloom, max_tokens=30, temperature=0)
+        assert stream_text(bloom, max_tokens=30, temperature=0, stop=[text[5:8]]) == text[: text.index(text[5:8])]
+
+
 class TestNoModel:
     def test_one_line_and_an_exit_code_of_its_own(self, tmp_path: Path) -> None:
         done = run_to_end("--model", str(tmp_path / "none"), "--port", "0")
@@ -382,6 +431,18 @@ class TestNoModel:
         assert done.returncode == MODEL_UNLOADABLE
         assert len(done.stderr.splitlines()) == 1
         assert str(folder) in done.stderr
+
+    def test_a_diverged_model_is_one_line_too(self, tmp_path: Path) -> None:
+        folder = make_model(tmp_path / "diverged")
+        weights = load_file(folder / "model.safetensors")
+        weights["lm_head.weight"].fill_(torch.nan)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+        done = run_to_end("--model", str(folder), "--port", "0")
+        assert done.returncode == MODEL_UNLOADABLE
+        assert done.stderr.splitlines() == [
+            f"finery transformers engine: {folder}: the transformers engine cannot serve LlamaForCausalLM rightly: "
+            "the model computes scores that are no finite numbers"
+        ]
 
     def test_a_port_in_use(self, engine: Engine, model_folder: Path) -> None:
         port = engine.url.rsplit(":", 1)[1]

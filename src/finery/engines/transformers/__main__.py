@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 GENERATION_FAILED, NOT_STARTED = 1, 2
 PASSING_ERRNOS = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.ENOSPC, errno.EINTR})
-MEMORY_WORDS = ("out of memory", "can't allocate memory", "Cannot allocate memory", "bad_alloc")
-"""How libraries report a lack of memory, in exceptions of several types."""
 WATCH_SECONDS = 0.5
 STOP_SECONDS = 2.0
 
@@ -120,10 +118,9 @@ async def run_model(options: argparse.Namespace, state: EngineState, server: uvi
         state.service = await loop.run_in_executor(loader, load, options, state.name, renderers, loop)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is wrong with a model ends it.
         code = MODEL_UNLOADABLE if is_model_fault(error, options.model) else NOT_STARTED
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        return report_failure(f"cannot load {options.model}: {reason}", code=code)
+        return report_failure(describe(error, options.model), code=code)
     else:
-        print(f"ready on port {port}", flush=True)
+        print(f"ready on port {port}, by {state.service.generation}", flush=True)
         while state.service.is_running():
             await asyncio.sleep(WATCH_SECONDS)
         return 0 if server.should_exit else report_failure("the generation thread has stopped", code=GENERATION_FAILED)
@@ -153,13 +150,21 @@ def load(options: argparse.Namespace, name: str, renderers: RendererPool, loop: 
     )
 
 
+def describe(error: Exception, model: str) -> str:
+    """Returns why the model is not served, in one line."""
+    from finery.engines.transformers.starting import ModelNotServable
+
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return f"{model}: {reason}" if isinstance(error, ModelNotServable) else f"cannot load {model}: {reason}"
+
+
 def is_model_fault(error: Exception, model: str) -> bool:
     """Returns whether the next try would fail the same way. Lack of memory, of a library or of the hub may pass."""
-    from finery.engines.transformers.loading import ModelNotLoadable
+    from finery.engines.transformers.loading import ModelNotLoadable, lacks_memory
 
     if isinstance(error, ModelNotLoadable):
         return True
-    if isinstance(error, MemoryError | ImportError) or any(words in str(error) for words in MEMORY_WORDS):
+    if isinstance(error, MemoryError | ImportError) or lacks_memory(str(error)):
         return False
     passes = isinstance(error, OSError) and error.errno in PASSING_ERRNOS
     return Path(model).is_dir() and not passes

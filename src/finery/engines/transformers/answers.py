@@ -18,7 +18,7 @@ Body = dict[str, Any]
 
 
 class TokenSource(Protocol):
-    """What BatchGenerator offers, and tests imitate."""
+    """What a TokenGenerator offers, and tests imitate."""
 
     @property
     def end_tokens(self) -> frozenset[int]: ...
@@ -26,7 +26,7 @@ class TokenSource(Protocol):
     def stream(
         self, prompt: list[int], sampling: Sampling, *, max_tokens: int, matcher: Matcher | None = None
     ) -> AsyncGenerator[SampledToken]:
-        """See BatchGenerator.stream."""
+        """See TokenGenerator.stream."""
         ...
 
 

@@ -55,7 +55,13 @@ def create_app(state: EngineState) -> FastAPI:
         service = state.service
         if service is None:
             return JSONResponse({"status": "loading", "model": state.name, "device": None}, status_code=503)
-        facts = {"device": service.device, "context": service.context, "active": service.active}
+        facts = {
+            "device": service.device,
+            "context": service.context,
+            "active": service.active,
+            "generation": service.generation,
+        }
+        facts["generation"] = service.generation
         return JSONResponse({"status": "ok", "model": state.name, **facts})
 
     @app.get("/v1/models")

@@ -1,11 +1,8 @@
-"""Runs one model under transformers' continuous batching; each request is an async iterator of tokens."""
+"""Runs one model under transformers' continuous batching, which computes all requests in one growing batch."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
-from uuid import uuid4
+from collections.abc import Callable
 
-import torch
 from transformers import GenerationConfig, LogitsProcessorList, PreTrainedModel
 from transformers.generation.configuration_utils import ContinuousBatchingConfig
 from transformers.generation.continuous_batching import ContinuousBatchingManager
@@ -13,57 +10,25 @@ from transformers.generation.continuous_batching.cb_logits_processors import Con
 from transformers.generation.continuous_batching.continuous_api import OutputRouter
 from transformers.generation.continuous_batching.requests import GenerationOutput
 
-from finery.contracts.chat_prompts import end_tokens
-from finery.contracts.model_folder import context_length, dimensions
-from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable
-from finery.engines.transformers.sampling import (
-    GenerationFailed,
-    Matcher,
-    PerRequestSampler,
-    RequestSampler,
-    SampledToken,
-    Sampling,
-    Step,
-)
+from finery.engines.transformers.cache_size import PAGE_TOKENS, CacheSize
+from finery.engines.transformers.generation import GenerationStopped, TokenGenerator
+from finery.engines.transformers.loading import LoadedModel
+from finery.engines.transformers.sampling import PerRequestSampler, RequestSampler, Step
 
-PAGE_TOKENS = 256
 MAX_REQUESTS_PER_BATCH = 64
 # On a CPU the attention mask of a step is batch tokens x cache tokens, so the prefill goes in small portions.
 MAX_BATCH_TOKENS = {"cpu": 512, "cuda": 2048}
-CPU_CACHE_BYTES = 2 * 1024**3
-CUDA_CACHE_SHARE = 0.5
-CONTEXTS_IN_CACHE = 8
-FALLBACK_CONTEXT = 2048
 
 
-class GenerationStopped(GenerationFailed):
-    """The generation thread has ended; this process generates nothing any more."""
+class BatchGenerator(TokenGenerator):
+    mode = "continuous batching"
 
-
-class BatchGenerator:
-    """Generates tokens for many requests at once. May be made on any thread; `stream` runs on the given loop only."""
-
-    def __init__(
-        self,
-        loaded: LoadedModel,
-        *,
-        max_context: int | None,
-        cache_bytes: int | None = None,
-        kv_blocks: int | None,
-        loop: asyncio.AbstractEventLoop,
-    ) -> None:
-        model = loaded.model
-        longest = context_length(_text_settings(model)) or FALLBACK_CONTEXT
-        context = max_context or longest
-        blocks = kv_blocks or default_kv_blocks(model, loaded.device, context=context, limit=cache_bytes)
-        self.context = min(context, longest, blocks * PAGE_TOKENS)
-        self.device = loaded.device
-        self.end_tokens = end_tokens(loaded.model.generation_config.eos_token_id, loaded.tokenizer.eos_token_id)
-        self._loop = loop
-        self._queues: dict[str, asyncio.Queue[SampledToken | GenerationFailed]] = {}
+    def __init__(self, loaded: LoadedModel, size: CacheSize, *, loop: asyncio.AbstractEventLoop) -> None:
+        """Raises ValueError for a kind of layer that continuous batching has no cache for."""
+        super().__init__(loaded, context=size.context, loop=loop)
         self._sampler = PerRequestSampler(self._deliver)
         self._failures = FailureRouter(self._deliver)
-        self._manager = self._make_manager(model, blocks)
+        self._manager = self._make_manager(loaded.model, size.blocks)
 
     def start(self) -> None:
         self._manager.start()
@@ -71,43 +36,22 @@ class BatchGenerator:
     def is_running(self) -> bool:
         return self._manager.is_running()
 
-    @property
-    def active(self) -> int:
-        """The number of choices that are being generated or wait for room in the batch."""
-        return len(self._queues)
-
     def stop(self, *, timeout: float) -> None:
         self._failures.is_stopping = True
         self._manager.stop(block=True, timeout=timeout, hard_stop=True)
 
-    async def stream(
-        self, prompt: list[int], sampling: Sampling, *, max_tokens: int, matcher: Matcher | None = None
-    ) -> AsyncGenerator[SampledToken]:
-        """Yields at most `max_tokens` tokens, up to and including an end token or the last that the matcher allows.
+    def _submit(self, request_id: str, prompt: list[int], sampler: RequestSampler, max_tokens: int) -> None:
+        self._sampler.add(request_id, sampler)
+        accepted = self._manager.add_request(
+            prompt, request_id=request_id, max_new_tokens=max_tokens, eos_token_id=sorted(self.end_tokens)
+        )
+        if accepted is None:
+            error = self._manager.background_thread_status.fatal_error
+            raise GenerationStopped("The generation thread has stopped." if error is None else str(error))
 
-        Leaving the iterator early cancels the request. Raises GenerationFailed.
-        """
-        request_id = uuid4().hex
-        queue: asyncio.Queue[SampledToken | GenerationFailed] = asyncio.Queue()
-        self._queues[request_id] = queue
-        self._sampler.add(request_id, RequestSampler(sampling, prompt, self.device, matcher))
-        try:
-            accepted = self._manager.add_request(
-                prompt, request_id=request_id, max_new_tokens=max_tokens, eos_token_id=sorted(self.end_tokens)
-            )
-            if accepted is None:
-                raise GenerationStopped("The generation thread has stopped.")
-            for _ in range(max_tokens):
-                item = await queue.get()
-                if isinstance(item, GenerationFailed):
-                    raise item
-                yield item
-                if item.is_last or item.token in self.end_tokens:
-                    return
-        finally:
-            del self._queues[request_id]
-            self._sampler.remove(request_id)
-            self._manager.cancel_request(request_id)
+    def _withdraw(self, request_id: str) -> None:
+        self._sampler.remove(request_id)
+        self._manager.cancel_request(request_id)
 
     def _make_manager(self, model: PreTrainedModel, blocks: int) -> ContinuousBatchingManager:
         manager: ContinuousBatchingManager = model.init_continuous_batching(
@@ -128,15 +72,6 @@ class BatchGenerator:
         manager.output_router = self._failures
         return manager
 
-    def _deliver(self, step: Step) -> None:
-        """Hands a step from the generation thread to the event loop's, which owns the queues."""
-        self._loop.call_soon_threadsafe(self._hand_out, step)
-
-    def _hand_out(self, step: Step) -> None:
-        for request_id, sampled in step:
-            if request_id in self._queues:
-                self._queues[request_id].put_nowait(sampled)
-
 
 class FailureRouter(OutputRouter):
     """Passes on failures alone: tokens come from the sampler, and the original router would keep every finished output
@@ -155,28 +90,3 @@ class FailureRouter(OutputRouter):
     def deliver_batch(self, outputs: list[GenerationOutput]) -> None:
         for output in outputs:
             self.deliver(output)
-
-
-def default_kv_blocks(model: PreTrainedModel, device: torch.device, *, context: int, limit: int | None = None) -> int:
-    """Returns blocks of PAGE_TOKENS for several whole contexts, or for a bounded share of the memory if that is less.
-
-    Left to itself, transformers takes more than half of the machine's memory. Raises ModelNotLoadable.
-    """
-    on_cuda = device.type == "cuda"
-    memory = int(torch.cuda.mem_get_info(device)[0] * CUDA_CACHE_SHARE) if on_cuda else CPU_CACHE_BYTES
-    memory = memory if limit is None else min(memory, limit)
-    sizes = dimensions(_text_settings(model))
-    if sizes is None:
-        raise ModelNotLoadable("The model's configuration does not say how many layers and heads it has.")
-    affordable = memory // (PAGE_TOKENS * sizes.cache_bytes_per_token(model.dtype.itemsize))
-    wanted = CONTEXTS_IN_CACHE * -(-context // PAGE_TOKENS)
-    if affordable < 1:
-        raise ModelNotLoadable(f"The memory left beside the model ({memory} bytes for the cache) holds no context.")
-    return int(min(wanted, affordable))
-
-
-def _text_settings(model: PreTrainedModel) -> dict[str, Any]:
-    """Returns the configuration with the common names beside an architecture's own: GPT-2 says `n_head`."""
-    config = model.config.get_text_config()
-    settings: dict[str, Any] = config.to_dict()
-    return settings | {name: settings[own] for name, own in config.attribute_map.items() if own in settings}

@@ -11,6 +11,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -23,6 +24,14 @@ from finery.engines.base import Dtype, Quantization
 # Pickled weights are not downloaded: unpickling runs whatever code they hold.
 HUB_FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt"]
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json")
+MEMORY_WORDS = (
+    "out of memory",
+    "can't allocate memory",
+    "Cannot allocate memory",
+    "bad_alloc",
+    "is more than available memory",
+)
+"""How libraries report a lack of memory, in exceptions of several types."""
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
 
 
@@ -41,8 +50,16 @@ class ModelNotLoadable(Exception):
 @dataclass(frozen=True)
 class LoadedModel:
     model: PreTrainedModel
+    """Without generation settings of its own, so that nothing alters its scores but what a request asks for."""
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
+    defaults: GenerationConfig
+    """The model's generation settings, for requests that do not say."""
+
+
+def lacks_memory(reason: str) -> bool:
+    """Returns whether an error's text reports a lack of memory."""
+    return any(words in reason for words in MEMORY_WORDS)
 
 
 def load_model(
@@ -55,7 +72,8 @@ def load_model(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     folder = find_folder(source)
     model = _load_weights(folder, dtype=dtype, quantization=quantization, device=device, outer=())
-    return LoadedModel(model.eval(), _load_tokenizer(folder, chat_template), device)
+    defaults, model.generation_config = model.generation_config, GenerationConfig()
+    return LoadedModel(model.eval(), _load_tokenizer(folder, chat_template), device, defaults)
 
 
 def find_folder(source: str) -> Path:

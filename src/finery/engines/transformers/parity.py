@@ -9,10 +9,12 @@ from pathlib import Path
 
 from finery.contracts.chat_prompts import ChatPrompts
 from finery.contracts.parity import TOKENS, Completion, Precision, Prompt, Record, Served, tolerance_of
-from finery.engines.transformers.generator import PAGE_TOKENS, BatchGenerator
+from finery.engines.transformers.cache_size import PAGE_TOKENS, CacheSize
+from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.loading import load_model
 from finery.engines.transformers.prompts import prompts_of
 from finery.engines.transformers.sampling import Sampling
+from finery.engines.transformers.starting import start_generator
 
 STOP_SECONDS = 10.0
 
@@ -28,17 +30,17 @@ def main(arguments: list[str]) -> int:
 
 
 async def serve(record: Record, folder: str) -> Served:
-    """Answers the record's prompts by the BatchGenerator that serves requests, too.
+    """Answers the record's prompts by the generator that would serve requests, too.
 
-    Raises as load_model does, NotRenderable and GenerationFailed.
+    Raises as load_model and start_generator do, NotRenderable and GenerationFailed.
     """
     loaded = load_model(folder, dtype="auto", quantization=None)
     prompts = [tokenize(prompts_of(loaded.tokenizer), entry.asked) for entry in record.entries]
     blocks = 1 + max(len(prompt) + TOKENS for prompt in prompts) // PAGE_TOKENS
-    generator = BatchGenerator(loaded, max_context=None, kv_blocks=blocks, loop=asyncio.get_running_loop())
+    size = CacheSize.for_model(loaded, max_context=None, kv_blocks=blocks)
+    _, generator = await asyncio.to_thread(start_generator, loaded, size, loop=asyncio.get_running_loop())
     precision: Precision = str(loaded.model.dtype).removeprefix("torch.")  # type: ignore[assignment]
     tolerance = tolerance_of(record.precision, precision)
-    generator.start()
     try:
         completions = [await complete(generator, prompt, tolerance) for prompt in prompts]
     finally:
@@ -50,7 +52,7 @@ def tokenize(prompts: ChatPrompts, prompt: Prompt) -> list[int]:
     return prompts.chat(prompt.messages, prompt.tools) if prompt.messages else prompts.plain(prompt.text)
 
 
-async def complete(generator: BatchGenerator, prompt: list[int], tolerance: float) -> Completion:
+async def complete(generator: TokenGenerator, prompt: list[int], tolerance: float) -> Completion:
     """Completes a prompt greedily; rivals are the tokens whose log-probability is within the tolerance."""
     greedy = Sampling(temperature=0.0, logprobs=2)
     generated = [token async for token in generator.stream(prompt, greedy, max_tokens=TOKENS)]

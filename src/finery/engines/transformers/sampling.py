@@ -9,7 +9,7 @@ It needs synchronous batching: in the asynchronous mode a row is computed before
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -190,30 +190,47 @@ class PerRequestSampler(ContinuousBatchingLogitsProcessor):
         return torch.empty(0, dtype=torch.int32)
 
     def __call__(self, scores: torch.Tensor, tensor_arg: torch.Tensor) -> torch.Tensor:
-        # A request may have been cancelled since the batch was scheduled; its row keeps the greedy token.
-        chosen: list[int] = scores.argmax(dim=-1).tolist()
-        finite: list[bool] = scores.amax(dim=-1).isfinite().tolist()
-        step: Step = []
-        for row, request_id in enumerate(self._rows):
-            sampler = self._requests.get(request_id)
-            if sampler is None:
-                continue
-            if not finite[row]:
-                step.append((request_id, GenerationFailed("The model computed no finite scores for the next token.")))
-                continue
-            try:
-                sampled = self._choose(sampler, scores[row], greedy=chosen[row])
-            except GenerationFailed as error:
-                step.append((request_id, error))
-                continue
-            chosen[row] = sampled.token
-            step.append((request_id, sampled))
+        chosen, step = choose_tokens(scores, self._rows, self._requests)
         self._deliver(step)
-        tokens = torch.tensor(chosen, device=scores.device).unsqueeze(-1)
-        return torch.full_like(scores, -torch.inf).scatter(1, tokens, 0.0)
+        return scores_of_choice(scores, chosen)
 
-    def _choose(self, sampler: RequestSampler, logits: torch.Tensor, *, greedy: int) -> SampledToken:
-        if not sampler.takes_the_best:
-            return sampler.choose(logits)
-        sampler.record(greedy)
-        return SampledToken(greedy)
+
+def choose_tokens(
+    scores: torch.Tensor, rows: Sequence[str], samplers: Mapping[str, RequestSampler]
+) -> tuple[list[int], Step]:
+    """Returns the next token of each row, and the step that tells the requests of it.
+
+    `scores` is float32 of shape [rows, vocabulary]; `rows` names the requests of the first rows. A row without a
+    sampler, such as that of a request that was cancelled, gets the greedy token and is not told of.
+    """
+    chosen: list[int] = scores.argmax(dim=-1).tolist()
+    finite: list[bool] = scores.amax(dim=-1).isfinite().tolist()
+    step: Step = []
+    for row, request_id in enumerate(rows):
+        sampler = samplers.get(request_id)
+        if sampler is None:
+            continue
+        if not finite[row]:
+            step.append((request_id, GenerationFailed("The model computed no finite scores for the next token.")))
+            continue
+        try:
+            sampled = _choose(sampler, scores[row], greedy=chosen[row])
+        except GenerationFailed as error:
+            step.append((request_id, error))
+            continue
+        chosen[row] = sampled.token
+        step.append((request_id, sampled))
+    return chosen, step
+
+
+def scores_of_choice(scores: torch.Tensor, chosen: list[int]) -> torch.Tensor:
+    """Returns scores of the same shape that are finite at each row's chosen token alone."""
+    tokens = torch.tensor(chosen, device=scores.device).unsqueeze(-1)
+    return torch.full_like(scores, -torch.inf).scatter(1, tokens, 0.0)
+
+
+def _choose(sampler: RequestSampler, logits: torch.Tensor, *, greedy: int) -> SampledToken:
+    if not sampler.takes_the_best:
+        return sampler.choose(logits)
+    sampler.record(greedy)
+    return SampledToken(greedy)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from finery.engines.base import Dtype, Quantization
 from finery.engines.transformers.answers import Body, all_choices, all_pieces, usage
-from finery.engines.transformers.generator import BatchGenerator
+from finery.engines.transformers.cache_size import CacheSize
+from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.grammars import Grammars
 from finery.engines.transformers.loading import load_model
 from finery.engines.transformers.output_constraints import ConstraintReader, OutputConstraints
@@ -16,6 +17,7 @@ from finery.engines.transformers.prompts import Job, ModelLimits, chat_jobs, com
 from finery.engines.transformers.renderer_pool import PooledChatPrompts, RendererPool
 from finery.engines.transformers.response_bodies import BodyFormat, ChatBodyFormat, CompletionBodyFormat, Envelope
 from finery.engines.transformers.sampling import GenerationFailed
+from finery.engines.transformers.starting import start_generator
 from finery.engines.transformers.vocabulary import Vocabulary
 from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
 
@@ -35,20 +37,22 @@ class Service:
         renderers: RendererPool,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        """Loads the model, which takes seconds to minutes, and starts its generation. Raises as load_model does."""
+        """Loads the model, which takes seconds to minutes, and starts its generation. Not for the loop's thread.
+
+        Raises as load_model and start_generator do.
+        """
         loaded = load_model(source, dtype=dtype, quantization=quantization, chat_template=chat_template)
         self.name = name
         self.device = loaded.device.type
         self._tokenizer = loaded.tokenizer
         self._renderers = renderers
         self._vocabulary = Vocabulary(loaded.tokenizer)
-        self._generator = BatchGenerator(
-            loaded, max_context=max_context, cache_bytes=cache_bytes, kv_blocks=kv_blocks, loop=loop
-        )
+        size = CacheSize.for_model(loaded, max_context=max_context, cache_bytes=cache_bytes, kv_blocks=kv_blocks)
+        self.generation, self._generator = start_generator(loaded, size, loop=loop)
         self._limits = ModelLimits(
             context=self._generator.context,
             vocabulary=loaded.model.get_input_embeddings().num_embeddings,
-            defaults=loaded.model.generation_config,
+            defaults=loaded.defaults,
         )
         grammars = Grammars(
             loaded.tokenizer, vocabulary=self._limits.vocabulary, end_tokens=sorted(self._generator.end_tokens)
@@ -56,7 +60,6 @@ class Service:
         self._constraints = ConstraintReader(
             loaded.tokenizer, grammars, PooledChatPrompts(loaded.tokenizer, renderers, loop)
         )
-        self._generator.start()
 
     @property
     def context(self) -> int:
@@ -108,7 +111,7 @@ class Service:
 class Answer:
     """A prepared answer. Nothing is generated before `whole` or `events` is awaited."""
 
-    generator: BatchGenerator
+    generator: TokenGenerator
     vocabulary: Vocabulary
     jobs: list[Job]
     constraints: OutputConstraints
