@@ -55,6 +55,24 @@ class Tokenizer(Protocol):
     def __call__(self, text: str, *, add_special_tokens: bool = True) -> Mapping[str, Any]: ...
 
 
+def fallback_template(tokenizer: Tokenizer) -> str:
+    """Returns the chat template of a model that has none.
+
+    It begins with the start token where the tokenizer puts that before every text: such a model has seen no text
+    without. A rendered text is tokenized as it is, so that the template must write it.
+    """
+    start = tokenizer.special_tokens_map.get("bos_token")
+    if start is None or not _puts_first(tokenizer, str(start)):
+        return FALLBACK_CHAT_TEMPLATE
+    return "{{- bos_token -}}\n" + FALLBACK_CHAT_TEMPLATE
+
+
+def _puts_first(tokenizer: Tokenizer, token: str) -> bool:
+    alone = list(tokenizer(token, add_special_tokens=False)["input_ids"])
+    with_start, without = (list(tokenizer("a", add_special_tokens=adds)["input_ids"]) for adds in (True, False))
+    return len(alone) == 1 and with_start[:1] == alone != without[:1]
+
+
 class TemplateRenderer(Protocol):
     """The signature of transformers.utils.chat_template_utils.render_jinja_template."""
 

@@ -18,7 +18,7 @@ from transformers import (
 )
 
 from finery.contracts.builtin_models import BUILTIN_MODELS
-from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
+from finery.contracts.chat_prompts import fallback_template
 from finery.contracts.layout import RunDirectory
 from finery.contracts.model_folder import (
     ADAPTER_CONFIG,
@@ -130,7 +130,7 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
     if chat_template is not None:
         tokenizer.chat_template = chat_template
     elif tokenizer.chat_template is None:
-        tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
+        tokenizer.chat_template = fallback_template(tokenizer)
     return tokenizer
 
 

@@ -17,7 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
+from finery.contracts.chat_prompts import fallback_template
 from finery.contracts.model_folder import ADAPTER_CONFIG, CONFIG, OTHER_BASE, base_has_changed, base_of, is_adapter
 from finery.engines.base import Dtype, Quantization
 
@@ -199,7 +199,7 @@ def _load_tokenizer(folder: Path, chat_template: str | None) -> PreTrainedTokeni
     if chat_template is not None:
         tokenizer.chat_template = chat_template
     elif tokenizer.chat_template is None:
-        tokenizer.chat_template = FALLBACK_CHAT_TEMPLATE
+        tokenizer.chat_template = fallback_template(tokenizer)
     return tokenizer
 
 

@@ -8,7 +8,7 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from finery.contracts.builtin_models import BUILTIN_MODELS
-from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE
+from finery.contracts.chat_prompts import fallback_template
 from finery.contracts.graders import ScoreModelGrader
 from finery.contracts.model_folder import is_adapter
 from finery.trainers.attempt import Attempt
@@ -83,7 +83,7 @@ def load_judge(name: str, attempt: Attempt) -> ModelJudge:
     # A batch is generated from its right end on.
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
-    tokenizer.chat_template = tokenizer.chat_template or FALLBACK_CHAT_TEMPLATE
+    tokenizer.chat_template = tokenizer.chat_template or fallback_template(tokenizer)
     return ModelJudge(model.eval().to("cuda" if attempt.spec.gpus else "cpu"), tokenizer)
 
 
