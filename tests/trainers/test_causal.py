@@ -6,7 +6,7 @@ import pytest
 import torch
 from datasets import Dataset
 from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Qwen3MoeConfig, Qwen3MoeForCausalLM
 from trl import SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling
 
@@ -67,6 +67,50 @@ class TestCausalTrainer:
         for theirs, ours in zip(*histories, strict=True):
             for name in theirs.keys() & ours.keys() - {"epoch", "step"}:
                 assert ours[name] == pytest.approx(theirs[name], rel=1e-4, abs=NOISE * 10), name
+
+
+class TestEvaluation:
+    @pytest.mark.filterwarnings("ignore")
+    def test_every_learned_token_counts_the_same(self, tmp_path: Path, tiny_llama: Path) -> None:
+        trainer = make_trainer(CausalTrainer, tiny_llama, tmp_path, packing=False, lora=False)
+        lengths = (30, 4, 25, 6, 12)
+        uneven = Dataset.from_list([rows(length, length)[0] for length in lengths])
+        trainer.args.per_device_eval_batch_size = 2
+        (trained, learned) = ([], [])
+        for row in uneven:
+            logits = trainer.model.eval()(input_ids=torch.tensor(row["input_ids"])[None]).logits[0, :-1]
+            labels = torch.tensor(row["labels"])[1:]
+            trained.append(torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item())
+            learned.append((labels != -100).sum().item())
+        by_tokens = sum(trained) / sum(learned)
+        by_rows = sum(loss / count for loss, count in zip(trained, learned, strict=True)) / len(lengths)
+        assert abs(by_rows - by_tokens) > 1e-3
+        assert trainer.evaluate(uneven)["eval_loss"] == pytest.approx(by_tokens, abs=1e-5)
+
+
+class TestRouterLoss:
+    @pytest.mark.filterwarnings("ignore")
+    def test_is_told_apart(self, tmp_path: Path, tiny_llama: Path) -> None:
+        torch.manual_seed(0)
+        sizes = {"vocab_size": 4096, "hidden_size": 32, "num_hidden_layers": 1, "moe_intermediate_size": 16}
+        heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "num_experts_per_tok": 2}
+        config = Qwen3MoeConfig(**sizes, **heads, num_experts=4, router_aux_loss_coef=0.5)
+        Qwen3MoeForCausalLM(config).save_pretrained(tmp_path / "model")
+        AutoTokenizer.from_pretrained(tiny_llama).save_pretrained(tmp_path / "model")
+        theirs, ours = (
+            make_trainer(kind, tmp_path / "model", tmp_path, packing=False, lora=False)
+            for kind in (SFTTrainer, CausalTrainer)
+        )
+        for trainer in (theirs, ours):
+            trainer.train()
+        histories = [[entry for entry in trainer.state.log_history if "loss" in entry] for trainer in (theirs, ours)]
+        for whole, apart in zip(*histories, strict=True):
+            assert apart["aux_loss"] == pytest.approx(whole["aux_loss"], abs=1e-5)
+            assert apart["loss"] + 0.5 * apart["aux_loss"] == pytest.approx(whole["loss"], abs=1e-4)
+        assert len(histories[0]) == 6
+        whole, apart = theirs.evaluate(), ours.evaluate()
+        assert apart["eval_aux_loss"] == pytest.approx(whole["eval_aux_loss"], abs=1e-5)
+        assert apart["eval_loss"] + 0.5 * apart["eval_aux_loss"] == pytest.approx(whole["eval_loss"], abs=1e-4)
 
 
 class TestPacking:

@@ -83,6 +83,8 @@ class StepMetrics(EventData):
     step: int | None = None
     epoch: float | None = None
     loss: float | None = None
+    aux_loss: float | None = None
+    """What the routers of a mixture of experts are trained on besides `loss`, before it is weighted."""
     token_accuracy: float | None = None
 
 

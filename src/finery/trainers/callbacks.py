@@ -33,7 +33,7 @@ HIDDEN_METRICS = frozenset(
 )
 """TRL's metrics that are reported in another way, or say nothing to the user."""
 
-LOGGED_METRICS = ("loss", "reward", "learning_rate", "grad_norm", "token_accuracy")
+LOGGED_METRICS = ("loss", "aux_loss", "reward", "learning_rate", "grad_norm", "token_accuracy")
 """Metrics in the log's line for a step, where the recipe has them."""
 
 

@@ -11,13 +11,47 @@ from torch.nn.functional import cross_entropy
 from trl import SFTTrainer
 
 from finery.trainers.model_settings import SettingsKeepingTrainer
+from finery.trainers.router_loss import RouterLossApart
 
 LARGEST_LOGITS = 64_000_000
 """Elements (256 MB in fp32). TRL's tiles need less memory for more than this."""
 
 
-class CausalTrainer(SettingsKeepingTrainer, SFTTrainer):
-    """SFTTrainer whose loss is the same mean cross-entropy of the learned tokens, computed in one piece if small."""
+class CausalTrainer(RouterLossApart, SettingsKeepingTrainer, SFTTrainer):
+    """SFTTrainer whose loss is the same mean cross-entropy of the learned tokens, computed in one piece if small.
+
+    The evaluation's loss is that of all learned tokens, too, where Trainer averages over rows the mean of each batch.
+    """
+
+    _evaluated: torch.Tensor
+    """Of the evaluation under way: the sum of the tokens' losses, and how many tokens there are."""
+
+    def evaluation_loop(
+        self,
+        dataloader: Any,
+        description: str,
+        prediction_loss_only: bool | None = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> Any:
+        self._evaluated = torch.zeros(2, dtype=torch.float32, device=self.accelerator.device)
+        output = super().evaluation_loop(dataloader, description, prediction_loss_only, ignore_keys, metric_key_prefix)
+        total, count = self.accelerator.reduce(self._evaluated).tolist()
+        if count:
+            output.metrics[f"{metric_key_prefix}_loss"] = total / count
+        return output
+
+    def prediction_step(
+        self,
+        model: torch.nn.Module,
+        inputs: dict[str, Any],
+        prediction_loss_only: bool,
+        ignore_keys: list[str] | None = None,
+    ) -> Any:
+        loss, *rest = super().prediction_step(model, inputs, prediction_loss_only, ignore_keys)
+        count = (inputs["labels"][:, 1:] != -100).sum().to(self._evaluated.device)
+        self._evaluated += torch.stack([loss.to(count.device) * count, count])
+        return (loss, *rest)
 
     def compute_loss(
         self,

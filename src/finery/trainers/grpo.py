@@ -29,6 +29,7 @@ from finery.trainers.loading import computes_in_bf16, load_causal_model, load_to
 from finery.trainers.lora import lora_config
 from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
+from finery.trainers.router_loss import RouterLossApart
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -108,7 +109,7 @@ def train(attempt: Attempt) -> Outcome:
     return finish(attempt, config, result, tokenizer, summary)
 
 
-class EncodedGrpoTrainer(SettingsKeepingTrainer, GRPOTrainer):
+class EncodedGrpoTrainer(RouterLossApart, SettingsKeepingTrainer, GRPOTrainer):
     """Takes prompts that are tokens already: TRL would render and tokenize them once more."""
 
     def _tokenize_prompts(self, prompts: list[list[int]]) -> tuple[list[list[int]], None, dict[str, Any]]:

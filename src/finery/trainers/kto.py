@@ -28,6 +28,7 @@ from finery.trainers.loading import (
 from finery.trainers.lora import lora_config
 from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
 from finery.trainers.rendering import RowNotEncodable
+from finery.trainers.router_loss import RouterLossApart
 from finery.trainers.rows import (
     CUT_AWAY,
     NOTHING_TO_LEARN,
@@ -100,7 +101,7 @@ def train(attempt: Attempt) -> Outcome:
     return finish(attempt, config, result, tokenizer, summary)
 
 
-class EncodedKtoTrainer(SettingsKeepingTrainer, KTOTrainer):
+class EncodedKtoTrainer(RouterLossApart, SettingsKeepingTrainer, KTOTrainer):
     """Takes rows that are tokens already: TRL would render and tokenize them once more."""
 
     def _prepare_dataset(self, dataset: Dataset, processing_class: Any, args: KTOConfig, *_: Any) -> Dataset:

@@ -22,7 +22,10 @@ from finery.trainers.model_settings import SettingsKeepingTrainer
 from finery.trainers.sampling import SampleCallback
 
 RESULT_METRICS = frozenset(
-    {"token_accuracy", "rewards_margin", "rewards_accuracy", "rewards_chosen", "rewards_rejected", "kl", "reward"}
+    {
+        *("token_accuracy", "aux_loss", "kl", "reward"),
+        *("rewards_margin", "rewards_accuracy", "rewards_chosen", "rewards_rejected"),
+    }
 )
 """Metrics of the last step that belong to the result."""
 

@@ -4,7 +4,7 @@ import pytest
 from transformers import GenerationConfig
 
 from finery.contracts.chat_prompts import FALLBACK_CHAT_TEMPLATE, alpaca_prompt
-from finery.engines.transformers.prompts import ModelLimits, chat_jobs, sampling_of
+from finery.engines.transformers.prompts import ModelLimits, chat_jobs, sampling_of, seed_of
 from finery.engines.transformers.renderer_pool import RendererPool
 from finery.engines.wire import ChatRequest, RequestRefused
 from tests.engines.tiny import make_tokenizer
@@ -66,4 +66,12 @@ class TestSamplingOf:
         request = ChatRequest.model_validate({"messages": [USER], "top_k": 0, "seed": 2**63 - 1})
         sampling = sampling_of(request, defaults, choice=1, logprobs=None)
         assert (sampling.temperature, sampling.top_k, sampling.top_p) == (0.6, 0, 1.0)
-        assert (sampling.repetition_penalty, sampling.seed) == (1.1, 0)
+        assert (sampling.repetition_penalty, sampling.seed) == (1.1, seed_of(2**63 - 1, 1))
+
+    def test_no_choice_has_the_seed_of_another_request(self) -> None:
+        """As it would if a choice's number were added: choice 1 of seed 5 would be choice 0 of seed 6."""
+        seeds = [*range(20), -1, -(2**63), 2**63 - 1]
+        drawn = {(seed, choice): seed_of(seed, choice) for seed in seeds for choice in range(20)}
+        assert len(set(drawn.values())) == len(drawn)
+        assert all(0 <= seed < 2**63 for seed in drawn.values())
+        assert drawn[5, 1] == 8895076263916537985

@@ -1,6 +1,7 @@
 """Turns requests into jobs for the generator: token ids and sampling settings, checked against the model's limits."""
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -162,9 +163,15 @@ def sampling_of(
         repetition_penalty=first_set(request.repetition_penalty, defaults.repetition_penalty, 1.0),
         presence_penalty=request.presence_penalty or 0.0,
         frequency_penalty=request.frequency_penalty or 0.0,
-        seed=None if request.seed is None else (request.seed + choice) % 2**63,
+        seed=None if request.seed is None else seed_of(request.seed, choice),
         logprobs=logprobs,
     )
+
+
+def seed_of(seed: int, choice: int) -> int:
+    """Returns the seed of one choice. It is a hash, so that choice 1 of a seed is not choice 0 of the next one."""
+    digest = hashlib.blake2b(f"{seed} {choice}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1
 
 
 def first_set(*values: float | None) -> float:
