@@ -18,7 +18,7 @@ SOAK_ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-thorough check format bench test-load test-soak test-fuzz audit constraints clean
+.PHONY: help setup demo test test-thorough check format reference bench test-load test-soak test-fuzz audit constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ check: $(READY) ## Lint, format, types, and which folder may import which
 format: $(READY) ## Let ruff rewrite what it can
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
+
+reference: $(READY) ## Write docs/recipes.md from the recipes' configurations
+	@$(PYTHON) tools/recipe_reference.py
 
 bench: $(READY) ## Print the tables of docs/benchmarks.md, measured here
 	@$(PYTHON) -m bench

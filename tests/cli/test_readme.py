@@ -10,7 +10,7 @@ from tests.servers import ROOT
 
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMAND = re.compile(r"(?:`|^ {4})finery ([a-z]+(?: [a-z]+)?)", re.MULTILINE)
-GROUPS = ("runs", "models", "deployments", "users", "keys", "secrets", "webhooks", "audit")
+GROUPS = ("runs", "recipes", "models", "deployments", "users", "keys", "secrets", "webhooks", "audit")
 QUICK_STARTS = sorted((ROOT / "docs").glob("quickstart.*.md"))
 GUIDES = [*QUICK_STARTS, ROOT / "docs" / "accounts.md", ROOT / "docs" / "webhooks.md"]
 

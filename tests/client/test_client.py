@@ -144,6 +144,12 @@ class TestOthers:
     def test_models(self, api: FineryClient) -> None:
         assert "finery/tiny-llama" in {model.name for model in api.list_models()}
 
+    def test_recipes(self, api: FineryClient) -> None:
+        assert "sft" in {recipe.name for recipe in api.list_recipes()}
+        assert api.get_recipe("dpo").settings[0].required
+        with pytest.raises(FineryError, match="did you mean 'dpo'"):
+            api.get_recipe("dpp")
+
     def test_health(self, api: FineryClient) -> None:
         assert api.is_healthy()
 

@@ -15,6 +15,7 @@ from finery.cli import (
     keys,
     login,
     models,
+    recipes,
     runs,
     samples,
     secrets,
@@ -65,6 +66,7 @@ app.command("train", cls=train.TrainCommand)(train.train)
 app.add_typer(runs.app, name="runs")
 app.add_typer(datasets.app, name="datasets")
 app.command("chat")(chat.chat)
+app.add_typer(recipes.app, name="recipes")
 app.add_typer(models.app, name="models")
 app.add_typer(deployments.app, name="deployments")
 app.command("setup")(login.setup)

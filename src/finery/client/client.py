@@ -25,6 +25,7 @@ from finery.client.responses import (
     MetricList,
     MetricPoint,
     ModelList,
+    RecipeList,
     System,
     UploadedDataset,
 )
@@ -35,6 +36,7 @@ from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, Transport,
 from finery.client.webhooks import Webhooks
 from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
+from finery.contracts.recipe_reference import RecipeReference, RecipeSummary
 from finery.contracts.run import Artifact, Resources, Run, RunPage
 from finery.contracts.status import RunStatus
 
@@ -243,6 +245,13 @@ class FineryClient:
 
     def upload_dataset(self, file: Path) -> UploadedDataset:
         return self._transport.upload(UploadedDataset, api_path("datasets"), file)
+
+    def list_recipes(self) -> list[RecipeSummary]:
+        return self._transport.get(RecipeList, api_path("recipes")).recipes
+
+    def get_recipe(self, name: str) -> RecipeReference:
+        """Returns a recipe with its settings: types, bounds, defaults and meanings."""
+        return self._transport.get(RecipeReference, api_path("recipes", name))
 
     def list_models(self) -> list[ModelInfo]:
         return self._transport.get(ModelList, api_path("models")).models

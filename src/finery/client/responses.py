@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict
 from finery.contracts.deployment import Deployment, ModelInfo
 from finery.contracts.events import Event, EventType
 from finery.contracts.machine import Machine
+from finery.contracts.recipe_reference import RecipeSummary
 from finery.contracts.run import Artifact
 
 
@@ -66,6 +67,10 @@ class DeploymentList(Answer):
 
 class ModelList(Answer):
     models: list[ModelInfo]
+
+
+class RecipeList(Answer):
+    recipes: list[RecipeSummary]
 
 
 class LogTail(Answer):

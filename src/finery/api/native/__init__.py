@@ -7,6 +7,7 @@ from finery.api.native import (
     datasets,
     deployments,
     history,
+    recipes,
     runs,
     secrets,
     system,
@@ -21,6 +22,7 @@ DIALECT = Dialect(
     routers=(
         runs.router,
         history.router,
+        recipes.router,
         deployments.router,
         dataset_checks.router,
         datasets.router,

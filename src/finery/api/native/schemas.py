@@ -8,6 +8,7 @@ from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions,
 from finery.contracts.events import Event
 from finery.contracts.machine import Machine
 from finery.contracts.numbers import StrictNumbers
+from finery.contracts.recipe_reference import RecipeSummary
 from finery.contracts.recipes.base import PathText
 from finery.contracts.run import Artifact, LabelText, Resources
 from finery.contracts.stored_datasets import Dataset, DatasetVersion
@@ -68,6 +69,11 @@ class CreateDeploymentRequest(BaseModel):
     options: EngineOptions = EngineOptions()
     shared: bool = False
     """Seen and used by all who may read and use deployments."""
+
+
+class RecipeList(BaseModel):
+    recipes: list[RecipeSummary]
+    """The training methods that this server knows."""
 
 
 class DeploymentList(BaseModel):

@@ -48,6 +48,7 @@ class GraderError(StrEnum):
 
 class _Grader(StrictModel):
     name: Name = "grader"
+    """The grader's name, under which its scores are reported."""
 
     @model_validator(mode="before")
     @classmethod
@@ -62,8 +63,12 @@ class StringCheckGrader(_Grader):
 
     type: Literal["string_check"]
     input: Template
+    """The text that is compared, a template: `{{sample.output_text}}` is the answer, `{{item.…}}` a column of the
+    row."""
     reference: Template
+    """The text that it is compared with, a template too."""
     operation: Literal["eq", "ne", "like", "ilike"]
+    """How they are compared: equal, not equal, or whether the input contains the reference (`ilike`: in any case)."""
 
 
 Metric = Literal[
@@ -76,8 +81,11 @@ class TextSimilarityGrader(_Grader):
 
     type: Literal["text_similarity"]
     input: Template
+    """The text that is compared, a template."""
     reference: Template
+    """The text that it is compared with, a template."""
     evaluation_metric: Metric
+    """The measure of similarity."""
     pass_threshold: Number | None = None
     """The share of answers at or above it is reported as `<name>_passed`; the reward is the score itself."""
 
@@ -91,13 +99,16 @@ class TextSimilarityGrader(_Grader):
 
 class ContentPart(StrictModel):
     type: Literal["input_text", "output_text"]
-    """A judge accepts no images or audio here."""
+    """Text of either side. A judge accepts no images or audio here."""
     text: Template
+    """The text, a template."""
 
 
 class JudgeMessage(StrictModel):
     role: Literal["user", "assistant", "system", "developer"]
+    """Who speaks; the last message is the user's."""
     content: Template | ContentPart | Annotated[list[Template | ContentPart], Field(min_length=1, max_length=100)]
+    """What is said, a template or parts with templates."""
     type: Literal["message"] = "message"
 
     @property
@@ -108,9 +119,13 @@ class JudgeMessage(StrictModel):
 
 class SamplingParams(StrictModel):
     max_completions_tokens: Annotated[int, Field(ge=1, le=32_768)] = 64
+    """Tokens of the judge's answer, at most."""
     temperature: Annotated[float, Field(ge=0.0, le=2.0, allow_inf_nan=False)] = 0.0
+    """The temperature of the judge; 0: always the likeliest token."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
+    """The judge samples from the likeliest tokens that have this share of the probability together."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    """Seeds the judge's sampling."""
     reasoning_effort: None = None
     """Not supported: judges are local models without such a setting."""
 
@@ -127,11 +142,15 @@ class ScoreModelGrader(_Grader):
 
     type: Literal["score_model"]
     input: Annotated[list[JudgeMessage], Field(min_length=1, max_length=100)]
+    """The conversation that the judge answers with a number."""
     model: ModelName
     """A built-in model, a local folder, an earlier run's id or a hub id; the trainer loads it beside its own."""
     range: Annotated[list[Number], Field(min_length=2, max_length=2)] = [0.0, 1.0]
+    """The lowest and the highest score."""
     sampling_params: SamplingParams = SamplingParams()
+    """How the judge's answer is sampled."""
     pass_threshold: Number | None = None
+    """The share of answers at or above it is reported as `<name>_passed`."""
 
     @field_validator("range")
     @classmethod
@@ -153,9 +172,11 @@ class PythonGrader(_Grader):
 
     type: Literal["python"]
     source: Annotated[str, Field(min_length=1, max_length=LARGEST_SOURCE)]
+    """The program, which defines `grade(sample, item)` and returns a number."""
     image_tag: Annotated[str, Field(max_length=100)] | None = None
     """OpenAI's image of packages. Here, the program has those of the training environment, as a notice says."""
     pass_threshold: Number | None = None
+    """The share of answers at or above it is reported as `<name>_passed`."""
 
     @field_validator("source")
     @classmethod
@@ -182,7 +203,9 @@ class MultiGrader(_Grader):
 
     type: Literal["multi"]
     graders: Annotated[dict[str, SingleGrader], Field(min_length=1, max_length=MOST_GRADERS)]
+    """The graders, by the names that the formula has for their scores."""
     calculate_output: Annotated[str, Field(min_length=1, max_length=1000)]
+    """The formula of the score, as `0.8 * right + 0.2 * short`."""
 
     @field_validator("graders", mode="before")
     @classmethod

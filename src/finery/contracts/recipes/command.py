@@ -18,6 +18,7 @@ class CommandConfig(RecipeConfig):
     working_directory: Annotated[PathText, FolderInput(may_hold_output=True)] | None = None
     """Default: the home."""
     environment: Annotated[dict[str, str], Field(max_length=200)] = {}
+    """Environment variables of the program, beside those that the server hands on."""
     restartable: bool = False
     """Whether it may be started again if its process was killed, or nobody saw how it ended."""
 

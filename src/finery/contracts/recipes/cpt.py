@@ -10,6 +10,7 @@ class CptConfig(TrainingConfig):
     """Continued pre-training on plain text."""
 
     packing: bool = True
+    """Whether several rows share one sequence of max_length; position ids keep them apart."""
 
 
 CPT = Recipe(

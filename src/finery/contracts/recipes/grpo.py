@@ -19,7 +19,9 @@ class GrpoConfig(GradedConfig):
     max_completion_length: Annotated[int, Field(ge=1, le=131_072)] = 256
     """Maximum tokens of an answer. A prompt may have the rest of max_length."""
     temperature: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
+    """The temperature at which answers are sampled."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
+    """Answers are sampled from the likeliest tokens that have this share of the probability together."""
     beta: Annotated[float, Field(ge=0.0, le=100.0, allow_inf_nan=False)] = 0.0
     """The weight of the KL penalty. Above 0, full training also has the base model in memory."""
     eval_generations: Annotated[int, Field(ge=1, le=1024)] = 1

@@ -16,8 +16,11 @@ class KtoConfig(TrainingConfig):
     num_epochs: Annotated[float, Field(gt=0.0, le=10_000.0, allow_inf_nan=False)] = 1.0
     learning_rate: Rate = 5e-7
     beta: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] = 0.1
+    """How strongly the model is held to the base model; lower values let it go further away."""
     desirable_weight: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] = 1.0
+    """The weight of the loss of good answers; raise it where they are fewer than the bad ones."""
     undesirable_weight: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] = 1.0
+    """The weight of the loss of bad answers."""
 
 
 KTO = Recipe(

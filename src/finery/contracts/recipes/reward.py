@@ -17,6 +17,7 @@ class RewardConfig(TrainingConfig):
     parity_check: Literal[False] = False
     """Always off: a reward model generates no answers to compare."""
     center_rewards_coefficient: Annotated[float, Field(ge=0.0, le=10.0, allow_inf_nan=False)] | None = None
+    """The weight of a term that keeps the scores around 0; absent: none."""
 
 
 REWARD = Recipe(
