@@ -12,7 +12,7 @@ from typing import Any
 
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
-from finery.engines.base import LoadPlan, ServableModel, StartOptions
+from finery.engines.base import Health, LoadPlan, ServableModel, StartOptions
 from finery.engines.registry import register
 from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, RequestRefused, read_fields
 
@@ -32,6 +32,7 @@ class Parrot:
     validates_requests = False
     adapter_loading = None
     model_fault_codes = frozenset({NO_MODEL})
+    unservable_codes: frozenset[int] = frozenset()
 
     def preference(self, machine: Machine) -> int:
         """Only who asks for it gets it."""
@@ -54,11 +55,11 @@ class Parrot:
     def environment(self, token: str) -> dict[str, str]:
         return {VARIABLE: token}
 
-    def health(self, port: int, token: str, seconds: float) -> str | None:
+    def health(self, port: int, token: str, seconds: float) -> Health | None:
         connection = HTTPConnection("127.0.0.1", port, timeout=seconds)
         try:
             connection.request("GET", "/health", headers={"Authorization": f"Bearer {token}"})
-            return str(json.load(connection.getresponse())["device"])
+            return Health(str(json.load(connection.getresponse())["device"]))
         except (OSError, HTTPException, ValueError, KeyError):
             return None
         finally:

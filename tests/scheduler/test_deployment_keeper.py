@@ -1,12 +1,14 @@
 """The serve loop by itself: an executor without processes, an engine that answers when the test says so."""
 
 import errno
+import json
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from finery.contracts.deployment import DeploymentStatus, NewDeployment
+from finery.contracts.deployment import Deployment, DeploymentStatus, NewDeployment
+from finery.contracts.events import NoticeData
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR
 from finery.contracts.process import Handle
 from finery.contracts.run import Resources
@@ -14,8 +16,8 @@ from finery.db import Database
 from finery.domain import deployments, runs
 from finery.domain.context import DomainContext
 from finery.domain.runs import claims
-from finery.engines.base import StartOptions
-from finery.engines.transformers.engine import TransformersEngine
+from finery.engines.base import Health, StartOptions
+from finery.engines.transformers.engine import ARCHITECTURE_UNSERVABLE, MODEL_UNLOADABLE, TransformersEngine
 from finery.kit.clock import utc_now
 from finery.kit.notifier import Notifier
 from finery.scheduler.back_off import BackOff
@@ -29,7 +31,7 @@ from tests.executors.fake import FakeExecutor, Script
 
 class ObedientEngine(TransformersEngine):
     def __init__(self) -> None:
-        self.device: str | None = "cpu"
+        self.told: Health | None = Health("cpu", "plain batches")
         self.started: list[StartOptions] = []
 
     def command(self, options: StartOptions) -> list[str]:
@@ -39,8 +41,8 @@ class ObedientEngine(TransformersEngine):
     def environment(self, token: str) -> dict[str, str]:
         return {"TOKEN": token}
 
-    def health(self, port: int, token: str, seconds: float) -> str | None:
-        return self.device
+    def health(self, port: int, token: str, seconds: float) -> Health | None:
+        return self.told
 
 
 class Bench:
@@ -142,13 +144,73 @@ class TestLaunch:
         self, database: Database, home: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         bench = Bench(database, home)
-        bench.engine.device = None
+        bench.engine.told = None
         deployment_id = bench.start("a", GIB)
         assert bench.status(deployment_id) is DeploymentStatus.STARTING
         now = utc_now() + timedelta(seconds=901)
         monkeypatch.setattr("finery.scheduler.deployment_keeper.utc_now", lambda: now)
         bench.work()
         assert bench.status(deployment_id) is DeploymentStatus.FAILED
+
+
+class TestServability:
+    """What a deployment shows of its model's architecture, and what runs on such a model are told."""
+
+    REASON = "finery transformers engine: m: the transformers engine cannot serve LeakyForCausalLM rightly: it leaks"
+
+    def deploy(self, bench: Bench, name: str, architecture: str = "leaky") -> Deployment:
+        folder = Path(make_model(bench.context.home.path, name))
+        config = json.loads((folder / "config.json").read_bytes())
+        (folder / "config.json").write_text(json.dumps({**config, "model_type": architecture}))
+        with bench.database.write() as session:
+            new = NewDeployment(model_name=str(folder))
+            deployment = deployments.create(session, new, bench.context, LOCAL_ADMINISTRATOR)
+        log = bench.context.home.deployment_log(deployment.id)
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text(f"{self.REASON}\n")
+        bench.work()
+        return get(bench.database, deployment.id)
+
+    def told(self, bench: Bench, name: str) -> list[str]:
+        """The warnings of a run on the model at its submission."""
+        new = builders.sft(bench.context.home.path, config={"model_name": f"./{name}", "use_lora": True})
+        with bench.database.write() as session:
+            run = runs.create(session, new, bench.context, LOCAL_ADMINISTRATOR)
+            events = runs.list_events(session, run.id, LOCAL_ADMINISTRATOR)
+        notices = [event.data for event in events if isinstance(event.data, NoticeData)]
+        return [notice.message for notice in notices if notice.code == "not_servable"]
+
+    def fail(self, bench: Bench, code: int) -> None:
+        bench.scripts.insert(0, Script(exit_code=code))
+
+    def test_a_deployment_says_how_it_generates(self, database: Database, home: Path) -> None:
+        assert self.deploy(Bench(database, home), "a").generation == "plain batches"
+
+    def test_a_run_is_told_also_after_a_restart_until_another_is_served(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home)
+        self.fail(bench, ARCHITECTURE_UNSERVABLE)
+        found = self.deploy(bench, "a")
+        assert (found.status, found.failure, found.error) == (DeploymentStatus.FAILED, "model", self.REASON)
+        (message,) = self.told(bench, "a")
+        assert message.endswith(self.REASON)
+
+        restarted = Bench(database, home)
+        restarted.work()
+        assert self.told(restarted, "a") == [message]
+        assert self.deploy(restarted, "b", "another").status is DeploymentStatus.RUNNING
+        assert self.told(restarted, "b") == []
+        assert self.deploy(restarted, "c").status is DeploymentStatus.RUNNING
+        assert self.told(restarted, "c") == []
+
+        again = Bench(database, home)
+        again.work()
+        assert self.told(again, "a") == []
+
+    def test_a_model_that_is_broken_itself_says_nothing_of_others(self, database: Database, home: Path) -> None:
+        bench = Bench(database, home)
+        self.fail(bench, MODEL_UNLOADABLE)
+        assert self.deploy(bench, "a").failure == "model"
+        assert self.told(bench, "a") == []
 
 
 class TestIdling:

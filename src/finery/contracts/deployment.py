@@ -86,6 +86,8 @@ class Deployment(FrozenModel):
     port: int | None
     """The engine's port on loopback."""
     device: str | None
+    generation: str | None = None
+    """How the engine generates, where it has several ways: `plain batches` are slower than `continuous batching`."""
     log_file: str
     created_at: datetime
     started_at: datetime | None
@@ -112,7 +114,12 @@ class DeploymentDetails(FrozenModel):
     served_name: str | None = None
     """The engine's name for the model, if it differs from `model_name`."""
     device: str | None = None
+    generation: str | None = None
+    architecture: str | None = None
+    """The `model_type` of the loaded model's configuration."""
     failure: StartFailure | None = None
+    is_unservable: bool = False
+    """Whether the engine has said that it cannot serve this architecture rightly."""
     crashes: list[datetime] = []
     """Times of crashes after which it was started again."""
 

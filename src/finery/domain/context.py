@@ -23,12 +23,14 @@ from finery.kit.usage_tracker import UsageTracker
 
 @dataclass(frozen=True)
 class LiveState:
-    """What one server remembers while it runs, in memory alone; it is empty again after a restart."""
+    """What one server remembers while it runs, in memory alone."""
 
     in_use: UsageTracker = field(default_factory=UsageTracker)
     """Says for each deployment whether a request to it is being answered, and when one last was."""
     failed_starts: FailureCache = field(default_factory=FailureCache)
     """Engines that did not start, by a hash of what they were to serve and how."""
+    unservable: dict[str, str] = field(default_factory=dict)
+    """The architectures that an engine cannot serve rightly → what it said; see deployments.servability."""
     measurer: MeasurementWorker = field(default_factory=MeasurementWorker)
     """Measures datasets with models' tokenizers, in a process of its own."""
     lease: ServerLease = field(default_factory=ServerLease)

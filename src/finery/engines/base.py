@@ -76,6 +76,16 @@ class AdapterLoading:
     """Says of a refusal's status and message whether the adapter is loaded already, which counts as success."""
 
 
+@dataclass(frozen=True)
+class Health:
+    """What an engine that is ready says of itself."""
+
+    device: str
+    """The device that it computes on; empty where unknown."""
+    generation: str | None = None
+    """How it generates, where it has several ways."""
+
+
 @runtime_checkable
 class Engine(Protocol):
     """One kind of engine, installed or not. The methods start no process and keep no state."""
@@ -105,6 +115,11 @@ class Engine(Protocol):
         """The exit codes that say that the model is at fault. After any other end the start may be tried again."""
         ...
 
+    @property
+    def unservable_codes(self) -> frozenset[int]:
+        """Those of them that say that it would answer wrongly for any model of this architecture."""
+        ...
+
     def preference(self, machine: Machine) -> int:
         """Returns its rank in the choice of `auto` among the engines that can serve a model; 0: it is never chosen."""
         ...
@@ -132,8 +147,8 @@ class Engine(Protocol):
         """Returns variables for its process, among them the token that every request must bear."""
         ...
 
-    def health(self, port: int, token: str, seconds: float) -> str | None:
-        """Returns the device that it computes on, empty where unknown; None while it is loading or does not answer."""
+    def health(self, port: int, token: str, seconds: float) -> Health | None:
+        """Returns what it says of itself; None while it is loading or does not answer."""
         ...
 
     def check_request(self, path: str, body: Mapping[str, Any]) -> None:

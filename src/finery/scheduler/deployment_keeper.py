@@ -17,6 +17,7 @@ from finery.domain.deployments import Claim, LiveDeployment
 from finery.domain.deployments.errors import EngineUnavailable
 from finery.domain.errors import DomainError
 from finery.domain.runs import claims
+from finery.engines.base import Health
 from finery.executors.base import Executor, SubmitFailed
 from finery.kit.clock import utc_now
 from finery.kit.notifier import Notifier
@@ -72,6 +73,7 @@ class DeploymentKeeper:
         if not self._has_settled:
             with self._database.write() as session:
                 deployments.memory_leases.settle_leases(session, self._context)
+                deployments.servability.load_verdicts(session, self._context)
             self._has_settled = True
         with self._database.read() as session:
             live_deployments = deployments.list_live(session)
@@ -153,9 +155,11 @@ class DeploymentKeeper:
         if isinstance(observation, Exited) and observation.exit.start_errno in SHORTAGES:
             self._put_back(live, token, observation.exit.start_error or "")
         elif isinstance(observation, Exited):
-            engine = self._context.engines.get(live.deployment.engine)
-            is_models = engine is not None and observation.exit.exit_code in engine.model_fault_codes
-            self._end(live, token, self._why(live, observation.exit), "model" if is_models else "engine")
+            engine, code = self._context.engines.get(live.deployment.engine), observation.exit.exit_code
+            is_models = engine is not None and code in engine.model_fault_codes
+            is_unservable = engine is not None and code in engine.unservable_codes
+            why = self._why(live, observation.exit)
+            self._end(live, token, why, "model" if is_models else "engine", is_unservable=is_unservable)
         elif isinstance(observation, Lost):
             self._executor.sweep(handle)
             self._end(live, token, observation.detail, "engine")
@@ -171,10 +175,12 @@ class DeploymentKeeper:
                 self._unload(live.deployment.id, limit)
 
     def _check_health(self, live: LiveDeployment, token: str, handle: Handle) -> None:
-        device = self._healthy_device(live)
-        if device is not None:
+        health = self._health(live)
+        if health is not None:
+            device = health.device or ("cuda" if self._context.machine().gpus else "cpu")
             with self._database.write() as session:
-                deployments.mark_running(session, live.deployment.id, token, device)
+                deployments.mark_running(session, live.deployment.id, token, device, generation=health.generation)
+            deployments.servability.note_verdict(live.details.architecture, None, self._context)
             self._context.live.in_use.touch(live.deployment.id)
             self._context.live.failed_starts.forget(live.details.key or "")
             self._notifier.notify()
@@ -200,13 +206,12 @@ class DeploymentKeeper:
         token = deployments.engine_token(live.deployment.id, self._context)
         return engine.health(port, token, seconds) is not None
 
-    def _healthy_device(self, live: LiveDeployment) -> str | None:
+    def _health(self, live: LiveDeployment) -> Health | None:
         engine = self._context.engines.get(live.deployment.engine)
         if engine is None or live.deployment.port is None:
             return None
         token = deployments.engine_token(live.deployment.id, self._context)
-        device = engine.health(live.deployment.port, token, HEALTH_TIMEOUT_SECONDS)
-        return device if device != "" else "cuda" if self._context.machine().gpus else "cpu"
+        return engine.health(live.deployment.port, token, HEALTH_TIMEOUT_SECONDS)
 
     def _unload(self, deployment_id: str, idle_seconds: float) -> None:
         try:
@@ -239,14 +244,23 @@ class DeploymentKeeper:
             with self._database.write() as session:
                 deployments.note_uses(session, uses)
 
-    def _end(self, live: LiveDeployment, token: str, error: str, failure: StartFailure) -> None:
+    def _end(
+        self, live: LiveDeployment, token: str, error: str, failure: StartFailure, *, is_unservable: bool = False
+    ) -> None:
         """Record that the engine's process ended. `failure` is stored where it never answered."""
         never_ran = live.deployment.started_at is None
         if never_ran and not live.stop_requested:
             self._remember_failure(live, error, failure)
+            if is_unservable:
+                deployments.servability.note_verdict(live.details.architecture, error, self._context)
         with self._database.write() as session:
             comes_back = deployments.end(
-                session, live.deployment.id, token, error, failure=failure if never_ran else None
+                session,
+                live.deployment.id,
+                token,
+                error,
+                failure=failure if never_ran else None,
+                is_unservable=is_unservable,
             )
         if comes_back:
             log.warning("deployment %s crashed and will be started again: %s", live.deployment.id, error)

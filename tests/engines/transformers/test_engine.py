@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from finery.engines import base as engines
 from finery.engines.base import StartOptions
 from finery.engines.transformers.engine import TransformersEngine
 
@@ -68,19 +69,20 @@ def health() -> Iterator[Health]:
 
 class TestHealth:
     @pytest.mark.parametrize(
-        ("status", "body", "device"),
+        ("status", "body", "told"),
         [
-            (200, {"device": "cpu"}, "cpu"),
+            (200, {"device": "cpu"}, engines.Health("cpu")),
+            (200, {"device": "cpu", "generation": "plain batches"}, engines.Health("cpu", "plain batches")),
             (503, {"device": None}, None),
             (200, {"other": 1}, None),
             (200, ["device"], None),
         ],
     )
-    def test_is_the_device_once_it_is_loaded(
-        self, health: Health, status: int, body: object, device: str | None
+    def test_is_what_it_says_once_it_is_loaded(
+        self, health: Health, status: int, body: object, told: engines.Health | None
     ) -> None:
         health.status, health.body = status, json.dumps(body).encode()
-        assert TransformersEngine().health(health.server_port, "t", 5.0) == device
+        assert TransformersEngine().health(health.server_port, "t", 5.0) == told
 
     def test_nobody_there(self) -> None:
         assert TransformersEngine().health(1, "t", 5.0) is None

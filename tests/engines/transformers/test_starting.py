@@ -10,11 +10,13 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.modeling_outputs import CausalLMOutputWithPast
 
 from finery.contracts.parity import TOLERANCES
+from finery.engines.transformers.__main__ import code_of
 from finery.engines.transformers.cache_size import CacheSize
+from finery.engines.transformers.engine import ARCHITECTURE_UNSERVABLE, MODEL_UNLOADABLE
 from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.loading import LoadedModel
 from finery.engines.transformers.sampling import SampledToken, Sampling
-from finery.engines.transformers.starting import ModelNotServable, start_generator
+from finery.engines.transformers.starting import ArchitectureNotServable, ModelNotServable, start_generator
 from tests.engines.architectures import (
     CONTINUOUS,
     LLAMA,
@@ -126,9 +128,11 @@ class TestStartGenerator:
         self, loop: asyncio.AbstractEventLoop, capsys: pytest.CaptureFixture[str]
     ) -> None:
         with pytest.raises(
-            ModelNotServable, match="the transformers engine cannot serve Cacheless rightly: asked two prompts at once"
-        ):
+            ArchitectureNotServable,
+            match="the transformers engine cannot serve Cacheless rightly: asked two prompts at once",
+        ) as caught:
             start(llama(Cacheless), loop)
+        assert code_of(caught.value, "m") == ARCHITECTURE_UNSERVABLE
         told = capsys.readouterr().out
         for way in WAYS:
             assert f"Cacheless is not served by {way}: " in told
@@ -137,8 +141,11 @@ class TestStartGenerator:
         loaded = llama()
         with torch.no_grad():
             loaded.model.lm_head.weight.fill_(torch.nan)
-        with pytest.raises(ModelNotServable, match="rightly: the model computes scores that are no finite numbers"):
+        with pytest.raises(
+            ModelNotServable, match="rightly: the model computes scores that are no finite numbers"
+        ) as caught:
             start(loaded, loop)
+        assert code_of(caught.value, "m") == MODEL_UNLOADABLE
 
     def test_rounding_to_bf16_is_no_fault(self, loop: asyncio.AbstractEventLoop) -> None:
         loaded = llama()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from finery.engines.base import StartOptions
+from finery.engines.base import Health, StartOptions
 from finery.engines.vllm.adapters import LOAD_PATH, is_loaded_already, load_body
 from finery.engines.vllm.engine import VllmEngine
 from finery.engines.vllm.settings import DEFAULT_COMMAND, VllmSettings
@@ -75,7 +75,7 @@ class TestHealth:
         with running(StartOptions(model="/m", port=port), "--startup-seconds", "0.5") as engine:
             assert engine.health(port, TOKEN, 1.0) is None
             wait_until_healthy(engine, port)
-            assert engine.health(port, TOKEN, 1.0) == ""
+            assert engine.health(port, TOKEN, 1.0) == Health("")
             assert engine.health(port, "wrong", 1.0) is None
 
 

@@ -1,6 +1,6 @@
 """Deployments: engines that serve models. The scheduler calls `lifecycle` and `memory_leases`."""
 
-from finery.domain.deployments import autostart, lifecycle, memory_leases
+from finery.domain.deployments import autostart, lifecycle, memory_leases, servability
 from finery.domain.deployments.lifecycle import (
     Claim,
     LiveDeployment,
@@ -39,5 +39,6 @@ __all__ = [
     "put_back",
     "record_handle",
     "request_stop",
+    "servability",
     "unload",
 ]

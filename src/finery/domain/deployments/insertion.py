@@ -8,7 +8,7 @@ from finery.contracts.deployment import DeploymentDetails, DeploymentStatus
 from finery.domain.context import DomainContext
 from finery.domain.deployments.engine_plan import EnginePlan
 from finery.domain.deployments.errors import NotEnoughMemory
-from finery.domain.deployments.memory_estimate import memory_need
+from finery.domain.deployments.memory_estimate import architecture_of, memory_need
 from finery.domain.deployments.memory_leases import find_placement, holders
 from finery.domain.deployments.ports import free_port
 from finery.kit.clock import utc_now
@@ -36,7 +36,15 @@ def insert_row(
         stop_requested=False,
         port=free_port(session),
         attempt=1,
-        details=details.model_copy(update={"key": plan.key, "load": plan.load, "rank": plan.rank, "need": need}),
+        details=details.model_copy(
+            update={
+                "key": plan.key,
+                "load": plan.load,
+                "rank": plan.rank,
+                "need": need,
+                "architecture": architecture_of(plan.load, context),
+            }
+        ),
         created_at=now,
         updated_at=now,
         **columns,

@@ -103,12 +103,14 @@ def put_back(session: Session, deployment_id: str, token: str, why: str | None) 
         row.updated_at = utc_now()
 
 
-def mark_running(session: Session, deployment_id: str, token: str, device: str) -> None:
+def mark_running(
+    session: Session, deployment_id: str, token: str, device: str, *, generation: str | None = None
+) -> None:
     row = lock_row(session, deployment_id)
     if row.token == token and row.status == DeploymentStatus.STARTING:
         row.status, row.error = DeploymentStatus.RUNNING, None
         row.started_at = row.updated_at = utc_now()
-        row.details = row.details.model_copy(update={"device": device})
+        row.details = row.details.model_copy(update={"device": device, "generation": generation})
 
 
 def finish(
@@ -121,18 +123,26 @@ def finish(
         _finish(session, row, error)
 
 
-def end(session: Session, deployment_id: str, token: str, error: str, *, failure: StartFailure | None = None) -> bool:
+def end(
+    session: Session,
+    deployment_id: str,
+    token: str,
+    error: str,
+    *,
+    failure: StartFailure | None = None,
+    is_unservable: bool = False,
+) -> bool:
     """Record that the process has crashed; return True when it is to be started again.
 
     That is a deployment which a user made and which ran before. It is started again after a growing delay, at most
-    MOST_RESTARTS times in RESTART_WINDOW.
+    MOST_RESTARTS times in RESTART_WINDOW. `is_unservable` says that the engine cannot serve the architecture.
     """
     row = lock_row(session, deployment_id)
     if row.finished_at is not None or row.token != token:
         return False
     crashes = [at for at in row.details.crashes if utc_now() - at < RESTART_WINDOW]
     if row.stop_requested or row.on_demand or row.started_at is None or len(crashes) >= MOST_RESTARTS:
-        row.details = row.details.model_copy(update={"failure": failure})
+        row.details = row.details.model_copy(update={"failure": failure, "is_unservable": is_unservable})
         _finish(session, row, error)
         return False
     now = utc_now()

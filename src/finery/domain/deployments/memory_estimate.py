@@ -55,6 +55,12 @@ def memory_need(model: str, adapter: str | None, options: EngineOptions, context
     return int(weights) + cache_bytes(model, options, context) + RUNTIME_BYTES[_kind(context)]
 
 
+def architecture_of(model: str, context: DomainContext) -> str | None:
+    """Return the `model_type` of the model, of an adapter its base's; None where the files are not on this machine."""
+    architecture = (_config_of(model, context) or {}).get("model_type")
+    return architecture if isinstance(architecture, str) else None
+
+
 def _kind(context: DomainContext) -> str:
     return "gpu" if context.machine().gpus else "ram"
 

@@ -61,6 +61,7 @@ def deployment_of(row: DeploymentRow) -> Deployment:
         failure=row.details.failure,
         port=row.port,
         device=row.details.device,
+        generation=row.details.generation,
         log_file=f"deploy_logs/{row.id}.log",
         created_at=row.created_at,
         started_at=row.started_at,

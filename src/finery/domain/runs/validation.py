@@ -20,6 +20,7 @@ from finery.db import read_beside_write
 from finery.domain import secrets
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
+from finery.domain.deployments import servability
 from finery.domain.errors import Issue
 from finery.domain.issues import Issues, gather_issues
 from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
@@ -110,7 +111,9 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
         models = find_models(reading, config, context, actor)
         folders = find_folders(reading, config, context, actor)
     notices = DataNotices(data.notices)
+    unservable: tuple[NoticeData, ...] = ()
     if isinstance(config, TrainingConfig):
+        unservable = servability.notices_of(models[MODEL], context)
         config, notices = _complete_training(new, recipe, config, data, models[MODEL], gpus, context)
     output_name = context.resolver.relative(output_dir)
     replacements = refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
@@ -137,7 +140,7 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
         output_name=output_name,
         gpus=gpus,
         cpu_slots=cpu_slots,
-        notices=(*notices.notices, *replacements),
+        notices=(*notices.notices, *unservable, *replacements),
         measurement_due=notices.due,
     )
 

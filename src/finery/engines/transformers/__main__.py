@@ -1,7 +1,8 @@
 """`python -m finery.engines.transformers --model DIR_OR_HUB_ID --port P`: serves one model until SIGTERM or SIGINT.
 
 Exit codes: 0 after a signal, 1 when the generation thread failed, 2 when it cannot start here (the port is taken, an
-argument is wrong, memory ran out), 3 when the model itself cannot be loaded.
+argument is wrong, memory ran out), 3 when the model itself cannot be loaded, 4 when no model of its architecture can
+be served rightly.
 """
 
 import argparse
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import uvicorn
 
 from finery.engines.transformers.app import EngineState, create_app
-from finery.engines.transformers.engine import AUTH_VARIABLE, MODEL_UNLOADABLE
+from finery.engines.transformers.engine import ARCHITECTURE_UNSERVABLE, AUTH_VARIABLE, MODEL_UNLOADABLE
 from finery.engines.transformers.renderer_pool import RendererPool
 
 if TYPE_CHECKING:
@@ -117,8 +118,7 @@ async def run_model(options: argparse.Namespace, state: EngineState, server: uvi
     try:
         state.service = await loop.run_in_executor(loader, load, options, state.name, renderers, loop)
     except Exception as error:  # noqa: BLE001 - the edge of the process: whatever is wrong with a model ends it.
-        code = MODEL_UNLOADABLE if is_model_fault(error, options.model) else NOT_STARTED
-        return report_failure(describe(error, options.model), code=code)
+        return report_failure(describe(error, options.model), code=code_of(error, options.model))
     else:
         print(f"ready on port {port}, by {state.service.generation}", flush=True)
         while state.service.is_running():
@@ -156,6 +156,14 @@ def describe(error: Exception, model: str) -> str:
 
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
     return f"{model}: {reason}" if isinstance(error, ModelNotServable) else f"cannot load {model}: {reason}"
+
+
+def code_of(error: Exception, model: str) -> int:
+    from finery.engines.transformers.starting import ArchitectureNotServable
+
+    if isinstance(error, ArchitectureNotServable):
+        return ARCHITECTURE_UNSERVABLE
+    return MODEL_UNLOADABLE if is_model_fault(error, model) else NOT_STARTED
 
 
 def is_model_fault(error: Exception, model: str) -> bool:

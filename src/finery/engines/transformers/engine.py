@@ -9,11 +9,13 @@ from typing import Any
 
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
-from finery.engines.base import LoadPlan, ServableModel, StartOptions
+from finery.engines.base import Health, LoadPlan, ServableModel, StartOptions
 from finery.engines.wire import ChatRequest, CompletionRequest, check_combinations, read_fields
 
 MODEL_UNLOADABLE = 3
 """The exit code when the model cannot be loaded and trying again would not help."""
+ARCHITECTURE_UNSERVABLE = 4
+"""The exit code when none of the ways to generate computes the model's architecture rightly."""
 AUTH_VARIABLE = "FINERY_ENGINE_TOKEN"
 """The environment variable of the token that requests must bear."""
 
@@ -23,7 +25,8 @@ class TransformersEngine:
     missing_reason = None
     validates_requests = True
     adapter_loading = None
-    model_fault_codes = frozenset({MODEL_UNLOADABLE})
+    model_fault_codes = frozenset({MODEL_UNLOADABLE, ARCHITECTURE_UNSERVABLE})
+    unservable_codes = frozenset({ARCHITECTURE_UNSERVABLE})
 
     def preference(self, machine: Machine) -> int:
         """It is always installed, and chosen where no other engine is."""
@@ -61,11 +64,12 @@ class TransformersEngine:
     def environment(self, token: str) -> dict[str, str]:
         return {AUTH_VARIABLE: token}
 
-    def health(self, port: int, token: str, seconds: float) -> str | None:
+    def health(self, port: int, token: str, seconds: float) -> Health | None:
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=seconds) as answer:
-                return str(json.load(answer)["device"])
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+                told = json.load(answer)
+                return Health(str(told["device"]), told.get("generation"))
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError):
             return None
 
     def check_request(self, path: str, body: Mapping[str, Any]) -> None:

@@ -21,10 +21,14 @@ STOP_SECONDS = 10.0
 
 
 class ModelNotServable(ModelNotLoadable):
-    """This engine would answer wrongly for the model."""
+    """The engine has no right answers for the model."""
 
     def __init__(self, loaded: LoadedModel, reason: str) -> None:
         super().__init__(f"the transformers engine cannot serve {type(loaded.model).__name__} rightly: {reason}")
+
+
+class ArchitectureNotServable(ModelNotServable):
+    """None of our ways to generate computes models of this architecture rightly."""
 
 
 def start_generator(
@@ -44,7 +48,7 @@ def start_generator(
             return way, generator
         fault = next(iter(fault.splitlines()), "")
         print(f"{type(loaded.model).__name__} is not served by {way}: {fault}", flush=True)
-    raise ModelNotServable(loaded, fault)
+    raise ArchitectureNotServable(loaded, fault)
 
 
 def _try(

@@ -10,7 +10,7 @@ from typing import Any
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
 from finery.contracts.model_folder import ADAPTER_CONFIG, base_of, chat_template
-from finery.engines.base import AdapterLoading, LoadPlan, ServableModel, StartOptions
+from finery.engines.base import AdapterLoading, Health, LoadPlan, ServableModel, StartOptions
 from finery.engines.vllm.adapters import (
     COMMON_RANK,
     LOAD_PATH,
@@ -31,6 +31,7 @@ class VllmEngine:
     adapter_loading = AdapterLoading(LOAD_PATH, load_body, is_loaded_already)
     # vLLM exits with the same code whatever went wrong.
     model_fault_codes: frozenset[int] = frozenset()
+    unservable_codes: frozenset[int] = frozenset()
 
     def __init__(self, settings: VllmSettings, executable: str | None) -> None:
         """`executable` is None where vLLM is not installed."""
@@ -104,7 +105,7 @@ class VllmEngine:
             "VLLM_NO_USAGE_STATS": "1",
         }
 
-    def health(self, port: int, token: str, seconds: float) -> str | None:
+    def health(self, port: int, token: str, seconds: float) -> Health | None:
         """Returns an empty device, since vLLM names none; None until it lists a model, as it does once loaded."""
         headers = {"Authorization": f"Bearer {token}"}
         listing = urllib.request.Request(f"http://127.0.0.1:{port}/v1/models", headers=headers)
@@ -112,7 +113,7 @@ class VllmEngine:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=seconds):
                 pass
             with urllib.request.build_opener().open(listing, timeout=seconds) as answer:
-                return "" if json.load(answer)["data"] else None
+                return Health("") if json.load(answer)["data"] else None
         except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
             return None
 
