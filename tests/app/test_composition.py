@@ -5,7 +5,9 @@ import pytest
 from finery.app.composition import Composition
 from finery.app.errors import StartRefused
 from finery.app.settings import Settings
+from finery.executors.base import Executor
 from finery.kit.archives import UNPACKING
+from finery.scheduler.registry import EXECUTORS, ExecutorContext
 
 
 class TestStart:
@@ -24,6 +26,18 @@ class TestStart:
             Composition(settings).start()
         composition.stop()
         assert left.exists()
+
+    def test_an_executor_that_cannot_be_made_is_told_in_one_line(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def make(context: ExecutorContext) -> Executor:
+            raise ConnectionError("no cluster\nanswers")
+
+        composition = Composition(settings)
+        monkeypatch.setitem(EXECUTORS, "far", make)
+        with pytest.raises(StartRefused, match="the executor 'far' cannot be made: no cluster answers"):
+            composition.start()
+        composition.stop()
 
     def test_one_key_to_secrets_for_all(self, composition: Composition, home: Path) -> None:
         composition.services.context.secrets.encrypt("x")

@@ -250,10 +250,24 @@ class TestOddEngines:
             (b"HTTP/1.1 200 OK\r\nX: " + b"x" * 9000 + b"\r\n\r\n", {}),
             (b"HTTP/1.1 307 Elsewhere\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", {}),
             (b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n{", {}),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", {}),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]", {}),
             (HEAD + CHUNK, {}),
             (HEAD + CHUNK + b"zz\r\n", {"stays": True}),
         ],
-        ids=["hangs up", "silent", "deaf", "no HTTP", "long head", "redirects", "short", "cut", "malformed"],
+        ids=[
+            "hangs up",
+            "silent",
+            "deaf",
+            "no HTTP",
+            "long head",
+            "redirects",
+            "short",
+            "no JSON",
+            "no object",
+            "cut",
+            "malformed",
+        ],
     )
     def test_are_gone_by_and_by(self, context: DomainContext, answer: bytes, kept: dict[str, bool]) -> None:
         async def asked() -> None:
@@ -272,6 +286,19 @@ class TestOddEngines:
         assert str(engine.port) not in str(gone.value)
         assert "/v1" not in str(gone.value)
         assert not isinstance(gone.value, EngineUnreachable)
+        assert context.live.in_use.idle_seconds("dep-1") > 0.0
+
+    def test_what_no_client_understands_is_not_passed_on(self, context: DomainContext) -> None:
+        async def pass_on() -> None:
+            engines = Engines(context)
+            try:
+                await engines.pass_on(served(engine.port), CHAT, {"model": "chat"})
+            finally:
+                await engines.close()
+
+        page = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\nhello"
+        with OddEngine(page) as engine, pytest.raises(EngineGone, match="answered with 'text/html' instead of JSON"):
+            asyncio.run(asyncio.wait_for(pass_on(), 10))
         assert context.live.in_use.idle_seconds("dep-1") > 0.0
 
     @pytest.mark.parametrize("stays", [False, True], ids=["cut", "silent"])

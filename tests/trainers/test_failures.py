@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from finery.contracts.process import Outcome
+from finery.contracts.resolved_run import RunSpec
 from finery.kit.files import write_json
 from finery.trainers.__main__ import main
 from finery.trainers.arguments import BatchShape
@@ -28,6 +29,18 @@ from tests.trainers.running import (
     start,
     write_rows,
 )
+
+
+def train_nothing(_: object) -> None:
+    """A trainer from elsewhere that forgets what it has to return."""
+
+
+def test_a_trainer_that_returns_no_outcome_is_named(tmp_path: Path, cache: Path) -> None:
+    run = make_run(tmp_path, "sft", cache=cache)
+    spec = RunSpec.model_validate_json(run.spec.read_bytes())
+    run.spec.write_text(spec.model_copy(update={"trainer": f"{__name__}:train_nothing"}).model_dump_json())
+    outcome = carry_out(run).outcome
+    assert outcome.message == f"TypeError: {__name__}:train_nothing returned NoneType instead of an Outcome"
 
 
 class TestDivergence:

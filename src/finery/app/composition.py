@@ -40,7 +40,7 @@ from finery.kit.notifier import Notifier
 from finery.kit.paths import PathResolver
 from finery.kit.secretbox import SecretBox
 from finery.migrations import LEASED_SINCE, SchemaUnknown, check_schema, upgrade
-from finery.scheduler import Scheduler, SchedulerSettings
+from finery.scheduler import ExecutorNotMade, Scheduler, SchedulerSettings
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +225,10 @@ class Composition:
             sweep_strays=self._has_changed_home,
             engine_silence_seconds=self.settings.engine_silence_seconds,
         )
-        scheduler = Scheduler(self._database, self._context, self._notifier, settings, self.services.logs)
+        try:
+            scheduler = Scheduler(self._database, self._context, self._notifier, settings, self.services.logs)
+        except ExecutorNotMade as error:
+            raise StartRefused(str(error)) from error
         self._retry.run(scheduler.start)
         self._scheduler = scheduler
 

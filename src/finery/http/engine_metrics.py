@@ -13,9 +13,7 @@ TOKEN = re.compile(rb'"(?:content|text|arguments|reasoning_content)":\s*"(?!")')
 """Finds text: a stream's first event may hold the role alone."""
 USAGE = re.compile(rb'"(prompt_tokens|completion_tokens)":\s*(\d{1,12})\b')
 
-
-def is_stream(media_type: str) -> bool:
-    return media_type.startswith("text/event-stream")
+EVENT_STREAM = "text/event-stream"
 
 
 @dataclass

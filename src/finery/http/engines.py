@@ -20,7 +20,7 @@ from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.base import Engine
 from finery.engines.wire import RequestRefused
 from finery.http.body import beside_loop
-from finery.http.engine_metrics import EngineMetrics, Exchange, is_stream
+from finery.http.engine_metrics import EVENT_STREAM, EngineMetrics, Exchange
 
 if TYPE_CHECKING:
     import aiohttp
@@ -34,6 +34,7 @@ KEEP_SECONDS = 4.0
 """A second less than engines keep an idle connection, so that none is used that is about to be closed."""
 LARGE = 2**20
 """Bytes. A larger request is sent piece by piece."""
+JSON = "application/json"
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
 
@@ -112,7 +113,7 @@ class Engines:
             exchange.take(answer)
         finally:
             exchange.end()
-        found: dict[str, Any] = json.loads(answer)
+        found = _decoded(served.deployment, answer)
         return found if served.name == served.requested_name else {**found, "model": served.requested_name}
 
     async def pass_on(self, target: ServedModel | Deployment, path: str, body: dict[str, Any]) -> Response:
@@ -124,11 +125,11 @@ class Engines:
         exchange = self.metrics.begin()
         try:
             response = await self._send(served.deployment, path, _renamed(body, served))
+            media_type = await self._media_type(served.deployment, response)
         except BaseException:
             exchange.end()
             raise
-        media_type = response.headers.get("Content-Type", "application/json")
-        chunks = exchange.watch(_pieces(served.deployment, response), is_stream=is_stream(media_type))
+        chunks = exchange.watch(_pieces(served.deployment, response), is_stream=media_type.startswith(EVENT_STREAM))
         if served.name != served.requested_name:
             chunks = _with_name(chunks, served)
         return EngineAnswer(chunks, partial(self._release, served.deployment, response, exchange), media_type)
@@ -222,6 +223,14 @@ class Engines:
             raise EngineRefused(message, param=param, code=code, status=response.status)
         raise EngineGone(deployment, message)
 
+    async def _media_type(self, deployment: Deployment, response: "aiohttp.ClientResponse") -> str:
+        """Returns the type of a good answer. Raises EngineGone for another than clients understand."""
+        media_type = response.headers.get("Content-Type", JSON)
+        if not media_type.startswith((JSON, EVENT_STREAM)):
+            self._release(deployment, response)
+            raise EngineGone(deployment, f"it answered with {media_type[:100]!r} instead of JSON")
+        return media_type
+
     def _release(
         self, deployment: Deployment, response: "aiohttp.ClientResponse", exchange: Exchange | None = None
     ) -> None:
@@ -259,6 +268,17 @@ async def _pieces(deployment: Deployment, response: "aiohttp.ClientResponse") ->
             yield piece
     except (aiohttp.ClientError, TimeoutError) as error:
         raise _gone(deployment, error, may_be_sent_again=False) from error
+
+
+def _decoded(deployment: Deployment, answer: bytes) -> dict[str, Any]:
+    """Raises EngineGone for an answer that is no JSON object."""
+    try:
+        found = msgspec.json.decode(answer)
+    except msgspec.DecodeError as error:
+        raise EngineGone(deployment, f"its answer is no JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise EngineGone(deployment, "its answer is no JSON object")
+    return found
 
 
 def _encoded(body: dict[str, Any]) -> bytes | io.BytesIO:

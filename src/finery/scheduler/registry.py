@@ -36,8 +36,20 @@ def register(name: str, make: Callable[[ExecutorContext], Executor]) -> None:
     EXECUTORS[name] = make
 
 
+class ExecutorNotMade(Exception):
+    """An executor cannot be made; the message is one line."""
+
+
 def make_executors(context: ExecutorContext) -> Executors:
-    return Executors({name: make(context) for name, make in EXECUTORS.items()})
+    """Makes each registered executor. Raises ExecutorNotMade."""
+    executors = Executors()
+    for name, make in EXECUTORS.items():
+        try:
+            executors[name] = make(context)
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise ExecutorNotMade(f"the executor {name!r} cannot be made: {reason}") from error
+    return executors
 
 
 register(LOCAL, lambda context: LocalExecutor(warm=context.warm, home_id=context.home_id))

@@ -19,7 +19,7 @@ from finery.scheduler.deployment_keeper import DeploymentKeeper
 from finery.scheduler.late_measurer import LateMeasurer
 from finery.scheduler.loop import Loop
 from finery.scheduler.redactors import Redactors
-from finery.scheduler.registry import LOCAL, ExecutorContext, make_executors
+from finery.scheduler.registry import LOCAL, ExecutorContext, ExecutorNotMade, make_executors
 from finery.scheduler.run_launch import PROCESS_ENVIRONMENT
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.stopper import Stopper
@@ -60,7 +60,7 @@ class Scheduler:
         self._warm = _make_warm_parent(context, settings)
         executors = make_executors(ExecutorContext(context.home, context.home_id, self._warm))
         if settings.executor not in executors:
-            raise ValueError(f"there is no executor {settings.executor!r}; known: {', '.join(executors)}")
+            raise ExecutorNotMade(f"there is no executor {settings.executor!r}; known: {', '.join(executors)}")
         redactors = Redactors(database, context)
         back_off = BackOff(lambda: probe(context.home.state))
         submitter = Submitter(database, context, executors, settings, redactors, back_off)

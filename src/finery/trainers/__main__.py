@@ -93,7 +93,10 @@ def _train(attempt: Attempt) -> Outcome:
         # Of several processes, the one that started torchrun has checked the data.
         if recipe.examples is not None and attempt.processes == 1:
             refuse_changed_data(attempt)
-        return trainer_of(attempt.spec)(attempt)
+        outcome = trainer_of(attempt.spec)(attempt)
+        if not isinstance(outcome, Outcome):
+            raise TypeError(f"{attempt.spec.trainer} returned {type(outcome).__name__} instead of an Outcome")
+        return outcome
     except Exception as error:  # noqa: BLE001 - the process's edge: whatever happened, the outcome must name it
         if not isinstance(error, EXPECTED):
             with contextlib.suppress(OSError):

@@ -5,7 +5,7 @@ from threading import Barrier
 
 import pytest
 
-from finery.contracts.deployment import Deployment, DeploymentStatus
+from finery.contracts.deployment import Deployment, DeploymentStatus, EngineOptions
 from finery.contracts.machine import Machine
 from finery.db import Database
 from finery.domain import deployments
@@ -17,6 +17,7 @@ from finery.domain.deployments.errors import (
     ModelBroken,
     NotEnoughMemory,
 )
+from finery.engines.base import ServableModel
 from finery.engines.transformers.engine import TransformersEngine
 from tests import builders
 from tests.domain.catalog.test_resolution import train
@@ -172,7 +173,26 @@ class Shy(TransformersEngine):
         return 0
 
 
+class Faulty(TransformersEngine):
+    """An engine whose choosing has a fault."""
+
+    name = "faulty"
+
+    def issue(self, model: ServableModel, options: EngineOptions) -> str | None:
+        raise KeyError("a fault of it")
+
+
 class TestEngineChoice:
+    @pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+    def test_one_with_a_fault_leaves_the_choice_to_the_others(
+        self, database: Database, home: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        make_model(home, "m")
+        faulty, plain = Faulty(), make_context(home)
+        context = replace(plain, engines={faulty.name: faulty, **plain.engines})
+        assert ensure(database, "./m", context).engine == "transformers"
+        assert "engine 'faulty' is left out" in caplog.text
+
     def test_auto_leaves_out_what_has_no_preference(self, database: Database, home: Path) -> None:
         make_model(home, "m")
         shy, plain = Shy(), make_context(home)

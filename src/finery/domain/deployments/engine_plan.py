@@ -2,18 +2,24 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from finery.contracts.deployment import EngineOptions
+from finery.contracts.machine import Machine
 from finery.contracts.model_folder import adapter_config, is_adapter
 from finery.domain.catalog import ResolvedModel
 from finery.domain.context import DomainContext
 from finery.domain.deployments.errors import EngineUnavailable, UnknownEngine
 from finery.engines.base import Engine, ServableModel
 from finery.engines.registry import AUTO
+from finery.kit.log_throttle import LogThrottle
+
+log = logging.getLogger(__name__)
+_fault_log = LogThrottle(60.0)
 
 IDENTIFYING = ("*.safetensors", "*.json", "*.jinja")
 """Files that make the model of a folder: when one changes, it is another model."""
@@ -66,13 +72,23 @@ def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, co
 def _preferred(model: ServableModel, options: EngineOptions, context: DomainContext) -> Engine:
     """Return the engine for `auto`. Raises EngineUnavailable."""
     machine = context.machine()
-    able = [
-        each for each in context.engines.values() if each.missing_reason is None and each.issue(model, options) is None
-    ]
-    ranked = [(each.preference(machine), each) for each in able if each.preference(machine) > 0]
+    preferences = [(_preference(each, model, options, machine), each) for each in context.engines.values()]
+    ranked = [(preference, engine) for preference, engine in preferences if preference > 0]
     if not ranked:
         raise EngineUnavailable(AUTO, "finds none here that can serve this")
     return max(ranked, key=lambda item: item[0])[1]
+
+
+def _preference(engine: Engine, model: ServableModel, options: EngineOptions, machine: Machine) -> int:
+    """Return how well the engine suits the model here; 0 if it cannot serve it, or fails to tell."""
+    try:
+        able = engine.missing_reason is None and engine.issue(model, options) is None
+        return engine.preference(machine) if able else 0
+    except Exception:
+        # An engine from elsewhere: its fault must not take the others from those who name none.
+        if _fault_log.is_due():
+            log.exception("engine %r is left out: it does not tell whether it can serve %s", engine.name, model.name)
+        return 0
 
 
 def _planned(engine: Engine, model: ServableModel, options: EngineOptions) -> EnginePlan:
