@@ -61,7 +61,6 @@ def create_app(state: EngineState) -> FastAPI:
             "active": service.active,
             "generation": service.generation,
         }
-        facts["generation"] = service.generation
         return JSONResponse({"status": "ok", "model": state.name, **facts})
 
     @app.get("/v1/models")
