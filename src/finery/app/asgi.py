@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
-from pydantic import BaseModel
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
@@ -18,12 +17,11 @@ from finery.app.settings import Settings, load_settings
 from finery.domain.accounts.tokens import KEY_PREFIX
 from finery.http import docs
 from finery.http.addresses import TrustedProxies, is_every_address
-from finery.http.dialects import Dialects
+from finery.http.dialects import Dialect, Dialects
 from finery.http.errors import ErrorShape, add_error_handlers
 from finery.http.guard import Guard, GuardSettings, host_names
 from finery.http.identity import SESSION_COOKIE
 from finery.http.latencies import LatencyMiddleware
-from finery.http.openapi_responses import shapes
 from finery.http.permission import SECURITY_SCHEMES, needs_login
 from finery.http.problems import Problem
 from finery.http.request_ids import HEADER as REQUEST_ID
@@ -36,7 +34,7 @@ CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After
 
 
 class Application(FastAPI):
-    error_models: tuple[type[BaseModel], ...] = ()
+    dialects: tuple[Dialect, ...] = ()
 
     def build_middleware_stack(self) -> ASGIApp:
         # Starlette puts what answers 500 when all else has failed around everything that `add_middleware` adds. Request
@@ -47,7 +45,10 @@ class Application(FastAPI):
         """Returns the document without FastAPI's own answer to bad parameters: each dialect declares another."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document["components"]["schemas"] |= shapes(self.error_models)
+            # Imported when the document is asked for, which most servers never are.
+            from finery.http.openapi_document import complete
+
+            complete(document, self.routes, self.dialects)
             self._add_security(document)
             for operation in (operation for path in document["paths"].values() for operation in path.values()):
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
@@ -93,7 +94,7 @@ def build_app(composition: Composition) -> FastAPI:
         openapi_url=None,
     )
     app.state.services = composition.services
-    app.error_models = tuple(dialect.error_model for dialect in composition.dialects)
+    app.dialects = composition.dialects
     # `include_router` would make each route once more, at the first request: that took half a second.
     for router in (*(router for dialect in composition.dialects for router in dialect.routers), docs.router):
         app.router.routes.extend(router.routes)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
+from pydantic.json_schema import DEFAULT_REF_TEMPLATE
 
 from finery.kit.attribute_docs import attribute_docs
 
@@ -39,9 +40,9 @@ def describe(schema: dict[str, Any], model: type[BaseModel]) -> None:
                 _set_description(properties[name], docs.get(field))
 
 
-def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+def schema_of(model: type[BaseModel], *, ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
     """Returns the JSON schema of what the model takes, all of its fields described that have a docstring."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=ref_template)
     describe(schema, model)
     add_descriptions(schema.get("$defs", {}), models_in(model))
     return schema

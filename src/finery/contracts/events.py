@@ -55,6 +55,7 @@ class StatusData(EventData):
     source: RunStatus | None = Field(default=None, alias="from")
     to: RunStatus
     reason: Reason | None = None
+    """Why the attempt ended, where it did."""
     message: str | None = None
     field: str | None = None
     """The field of the configuration that the message is about."""
@@ -121,6 +122,7 @@ class SampleData(EventData):
     step: int | None = None
     prompt: str | None = None
     text: str | None = None
+    """The model's answer."""
     reward: float | None = None
     scores: dict[str, float] | None = None
     """Scores of the grader's parts, from which the reward is computed."""
@@ -134,6 +136,7 @@ class NoticeData(EventData):
     level: str = "info"
     """info, warning or error."""
     code: str = ""
+    """A stable word for programs, as `output_replaced`."""
     message: str = ""
     setting: str | None = None
     """The field of the configuration that the notice is about."""

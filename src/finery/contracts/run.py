@@ -106,9 +106,12 @@ class Run(FrozenModel):
     priority: int
     time_limit_seconds: float | None
     status: RunStatus
+    """Where it is on its way from `queued` to its end."""
     intent: Intent | None
     reason: Reason | None
+    """Why its last attempt ended; null: none has."""
     error: str | None
+    """Why it failed; null: it did not."""
     error_field: str | None = None
     """The field of the configuration that the error is about: `dataset_path`."""
     attempt: int
@@ -151,6 +154,7 @@ class Artifact(FrozenModel):
     run_id: str
     name: str
     type: str
+    """`model`, `adapter`, or `file`."""
     path: str
     size_bytes: int
     sha256: str | None

@@ -34,6 +34,7 @@ class Statistics(FrozenModel):
     tokens: Lengths
     """Estimated without a tokenizer: a quarter of a text's bytes in UTF-8, rounded up, and 4 for each message."""
     messages: Lengths
+    """Messages per row."""
 
 
 class DatasetVersion(FrozenModel):
@@ -80,6 +81,7 @@ class PreviewRow(FrozenModel):
 
 class Preview(BaseModel):
     rows: list[PreviewRow]
+    """The rows."""
     is_cut: bool
     """Whether a text or a list was cut off."""
     has_more: bool

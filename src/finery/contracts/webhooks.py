@@ -100,6 +100,7 @@ class DeliveryAttempt(FrozenModel):
     status_code: int | None
     """The status of the receiver's answer; None: there was no answer."""
     error: str | None
+    """Why there was no answer; null: there was one."""
     response: str | None
     """The start of the answer's body, at most 1 KiB."""
     milliseconds: int | None
@@ -116,6 +117,7 @@ class Delivery(FrozenModel):
     id: str
     """The value of the `webhook-id` header, the same in every attempt."""
     type: str
+    """The type of the event, as `run.succeeded`."""
     state: MessageState
     payload: str
     """The body exactly as it is sent."""

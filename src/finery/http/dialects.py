@@ -1,7 +1,9 @@
 """The descriptor of a dialect (one of the public APIs): its routes, errors and headers; and which dialect answers."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute, iter_route_contexts
@@ -33,6 +35,8 @@ class Dialect:
     """Makes the events of its webhooks, where it has its own."""
     cors_headers: tuple[str, ...] = ()
     """Request headers that pages of other origins may send, beside those of every dialect."""
+    complete_document: Callable[[dict[str, Any]], None] = lambda document: None
+    """Puts into the OpenAPI document what FastAPI cannot see in its routes. Called when it is asked for."""
 
 
 @dataclass(frozen=True)

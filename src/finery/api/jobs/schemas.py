@@ -95,6 +95,7 @@ class Job(BaseModel):
     status: str
     """In the words of the API that created it: `pending` and `completed`, or `queued` and `succeeded`."""
     config: dict[str, Any]
+    """The settings of the training, defaults included."""
     created_at: str
     started_at: str | None
     updated_at: str

@@ -1,5 +1,7 @@
 """The native API, `/api/v1`: all that Finery can do."""
 
+from typing import Any
+
 from finery.api.native import (
     accounts,
     audit,
@@ -16,6 +18,14 @@ from finery.api.native import (
 )
 from finery.api.native.dialect import ERROR_SHAPE, PREFIX, ApiError
 from finery.http.dialects import Dialect
+
+
+def _complete_document(document: dict[str, Any]) -> None:
+    # Imported when the document is asked for, which most servers never are.
+    from finery.api.native.run_request_schema import tell_recipes
+
+    tell_recipes(document)
+
 
 DIALECT = Dialect(
     name="native",
@@ -36,4 +46,5 @@ DIALECT = Dialect(
     prefixes=(PREFIX, "/healthz", "/readyz", "/metrics"),
     errors=ERROR_SHAPE,
     error_model=ApiError,
+    complete_document=_complete_document,
 )

@@ -55,6 +55,7 @@ class LogAnswer(BaseModel):
     lines: list[str] | None = None
     total_lines: int | None = None
     text: str | None = None
+    """A slice of the log, from `offset` on."""
     next_offset: int | None = None
 
 
@@ -82,6 +83,7 @@ class DeploymentList(BaseModel):
 
 class ModelList(BaseModel):
     models: list[ModelInfo]
+    """The built-in models and the outputs of runs."""
 
 
 class NewDatasetForm(BaseModel):
@@ -147,6 +149,7 @@ class System(Machine):
     """The machine, and what runs on it."""
 
     version: str
+    """The version of Finery."""
     python: str
     platform: str
     warm_start: str
@@ -155,7 +158,9 @@ class System(Machine):
 
 class Healthy(BaseModel):
     status: str = "ok"
+    """Always `ok`."""
 
 
 class Ready(BaseModel):
     status: str = "ready"
+    """Always `ready`."""

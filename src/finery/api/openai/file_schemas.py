@@ -15,6 +15,7 @@ class ExpiresAfter(StrictNumbers):
 
     anchor: Literal["created_at"]
     seconds: Annotated[int, Field(ge=SHORTEST_LIFE, le=LONGEST_LIFE)]
+    """The seconds after its creation."""
 
 
 class FileObject(BaseModel):
@@ -26,12 +27,14 @@ class FileObject(BaseModel):
     filename: str
     purpose: str
     status: Literal["uploaded", "processed", "error"] = "processed"
+    """Always `processed`: a file is checked when a job names it."""
     status_details: str | None = None
 
 
 class FilePage(BaseModel):
     object: Literal["list"] = "list"
     data: list[FileObject]
+    """The files on this page."""
     has_more: bool
     first_id: str | None
     last_id: str | None

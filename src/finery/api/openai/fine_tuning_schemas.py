@@ -58,6 +58,7 @@ class Reinforcement(StrictBody):
 
 class Method(StrictBody):
     type: Literal["supervised", "dpo", "reinforcement"]
+    """The method's name."""
     supervised: Supervised | None = None
     dpo: Dpo | None = None
     reinforcement: Reinforcement | None = None
@@ -77,9 +78,11 @@ class Integration(StrictBody):
 
 class CreateJobRequest(StrictBody):
     model: Annotated[str, Field(min_length=1, max_length=4096)]
+    """The base model: a name of the model table, a built-in one, a folder, an earlier model, or a hub id."""
     training_file: FileId
     validation_file: FileId | None = None
     suffix: Suffix | None = None
+    """A part of the finished model's name, of one's own choice."""
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = None
     metadata: Annotated[dict[MetadataKey, MetadataValue], Field(max_length=16)] | None = None
     integrations: Annotated[list[Integration], Field(max_length=1)] | None = None
@@ -121,6 +124,7 @@ class FineTuningJob(BaseModel):
 class JobPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[FineTuningJob]
+    """The jobs on this page, newest first."""
     has_more: bool
 
 
@@ -131,12 +135,15 @@ class JobEvent(BaseModel):
     level: Literal["info", "warn", "error"]
     message: str
     type: Literal["message", "metrics"]
+    """Whether it tells metrics or only has a message."""
     data: dict[str, Any]
+    """The metrics, where `type` is `metrics`."""
 
 
 class EventPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[JobEvent]
+    """The events on this page, newest first."""
     has_more: bool
 
 
@@ -163,6 +170,7 @@ class JobCheckpoint(BaseModel):
 class CheckpointPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[JobCheckpoint]
+    """The checkpoints on this page, newest first."""
     has_more: bool
     first_id: str | None
     last_id: str | None

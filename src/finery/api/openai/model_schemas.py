@@ -15,6 +15,7 @@ class Model(BaseModel):
 class ModelList(BaseModel):
     object: Literal["list"] = "list"
     data: list[Model]
+    """The models."""
 
 
 class ModelDeleted(BaseModel):

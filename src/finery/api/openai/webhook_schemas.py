@@ -54,6 +54,7 @@ class WebhookEndpointWithSecret(WebhookEndpoint):
 class WebhookEndpointPage(BaseModel):
     object: Literal["list"] = "list"
     data: list[WebhookEndpoint]
+    """The endpoints on this page, newest first."""
     has_more: bool
     first_id: str | None
     last_id: str | None
@@ -78,3 +79,4 @@ class WebhookEndpointTestResult(BaseModel):
 class WebhookEventTypeList(BaseModel):
     object: Literal["list"] = "list"
     data: list[str]
+    """The types of events."""

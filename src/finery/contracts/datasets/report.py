@@ -26,6 +26,7 @@ class RowIssue(StrictModel):
     line: int
     row: int
     field: str
+    """The row's field that is at fault; empty: the whole row."""
     reason: str
 
     def __str__(self) -> str:
@@ -61,6 +62,7 @@ class WarningKind(StrEnum):
 class RowWarning(StrictModel):
     kind: WarningKind
     message: str
+    """What it is, for people."""
     count: int
     places: tuple[Place, ...]
     """The first twenty positions."""
@@ -83,6 +85,7 @@ class Duplicates(StrictModel):
 
 class Shared(StrictModel):
     row: Place
+    """The row of the training file."""
     validation: Place
 
 
@@ -90,6 +93,7 @@ class Overlap(StrictModel):
     """Rows that are in the validation file too, which then measures memorization."""
 
     file: Path
+    """The validation file's path, as it was named."""
     rows: int
     """Rows of the validation file; those with an issue are not compared."""
     invalid: int
@@ -106,6 +110,7 @@ class Longest(Place):
 
 class DatasetReport(StrictModel):
     file: Path
+    """The file's path, as it was named."""
     recipe: str
     bytes: int
     """Size of the file on disk."""
@@ -122,6 +127,7 @@ class DatasetReport(StrictModel):
     unreadable: str = ""
     """Why the file as a whole cannot be read; empty if it can."""
     messages: int = 0
+    """The number of messages."""
     masked_messages: int = 0
     """Answers that are not learned: of weight 0, or in a prompt."""
     tool_calls: int = 0

@@ -3,6 +3,8 @@
 from functools import cache
 from typing import Any
 
+from pydantic.json_schema import DEFAULT_REF_TEMPLATE
+
 from finery.contracts.described_schemas import schema_of
 from finery.contracts.recipe_reference import RecipeReference, RecipeSummary, Setting
 from finery.contracts.recipes.auto_values import AUTO, is_left_to_rule
@@ -36,9 +38,9 @@ def reference_of(recipe: Recipe) -> RecipeReference:
     return RecipeReference(name=recipe.name, title=recipe.title, settings=ordered, config_schema=schema)
 
 
-def config_schema_of(recipe: Recipe) -> dict[str, Any]:
+def config_schema_of(recipe: Recipe, *, ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
     """Returns the JSON schema of the recipe's configuration; where the server can choose a value, it takes `auto`."""
-    schema = schema_of(recipe.config)
+    schema = schema_of(recipe.config, ref_template=ref_template)
     for name, part in schema["properties"].items():
         if is_left_to_rule(recipe, name, AUTO):
             _let_auto(part)
