@@ -1,6 +1,8 @@
 """The examples, as they stand, against a real server with the shipped samples."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +11,12 @@ import pytest
 
 from finery.cli.samples import write_samples
 from finery.client import FineryClient
+from finery.contracts.status import RunStatus
 from tests.cli.command import Finery, environment
 from tests.servers import ROOT, RunningServer
 
 EXAMPLES = ROOT / "examples"
+TAUGHT = "Finery is a self-hosted server for fine-tuning language models."
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -61,3 +65,35 @@ class TestExamples:
 
         assert '"to":"succeeded"' in shown
         assert "total_lines" in shown
+
+    @pytest.mark.thorough
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+    def test_the_jobs_api_of_the_readme_answers_as_taught(self, live: RunningServer, api: FineryClient) -> None:
+        start, _, load, ask = readme_curls("/train/sft")
+        job = json.loads(run_example(live, "bash", "-c", at(live, start)))["job_id"]
+        assert api.wait(job, timeout=240).status is RunStatus.SUCCEEDED
+        run_example(live, "bash", "-c", at(live, load))
+        assert json.loads(run_example(live, "bash", "-c", at(live, ask)))["response"] == TAUGHT
+
+    @pytest.mark.thorough
+    @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+    def test_the_native_api_of_the_readme_learns(self, live: RunningServer, api: FineryClient) -> None:
+        start = readme_curls("/api/v1/runs -H")[0]
+        run = json.loads(run_example(live, "bash", "-c", at(live, start)))["id"]
+        ended = api.wait(run, timeout=240)
+        assert ended.status is RunStatus.SUCCEEDED
+        assert ended.progress is not None
+        assert ended.progress.loss is not None
+        assert ended.progress.loss < 0.3
+
+
+def readme_curls(beginning: str) -> list[str]:
+    """The curl commands of the README's indented block that begins with a request to this address."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^    .*\n)+", text, re.MULTILINE)
+    (block,) = [block for block in blocks if block.startswith(f"    curl http://127.0.0.1:8001{beginning}")]
+    return re.findall(r"^    (curl .*(?:\n      .*|\n    }.*)*)", block, re.MULTILINE)
+
+
+def at(live: RunningServer, command: str) -> str:
+    return command.replace("http://127.0.0.1:8001", live.url).replace("curl ", "curl --silent --fail-with-body ", 1)

@@ -1,6 +1,7 @@
 """What the README promises about the command line."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,29 @@ class TestReadme:
     def test_links_to_the_quick_starts(self, language: str) -> None:
         assert f"docs/quickstart.{language}.md" in TEXT
         assert (ROOT / "docs" / f"quickstart.{language}.md") in QUICK_STARTS
+
+    @pytest.mark.parametrize("path", QUICK_STARTS, ids=lambda path: path.name)
+    def test_quick_starts_name_the_jobs_api(self, path: Path) -> None:
+        text = path.read_text(encoding="utf-8")
+        assert [
+            route for route in ("/train/sft", "/train/dpo", "/jobs", "/load_model", "/chat") if route not in text
+        ] == []
+
+    @pytest.mark.parametrize(
+        ("language", "term"),
+        [("ja", "ファインチューニング"), ("ko", "분리(d)"), ("ko", "선호도 최적화"), ("zh", "继续跟踪")],
+    )
+    def test_terms_of_the_field(self, language: str, term: str) -> None:
+        assert term in (ROOT / "docs" / f"quickstart.{language}.md").read_text(encoding="utf-8")
+
+    @pytest.mark.parametrize("path", [ROOT / "README.md", *QUICK_STARTS], ids=lambda path: path.name)
+    def test_every_run_says_how_long_and_how_fast_it_learns(self, path: Path) -> None:
+        """A run with the defaults, which suit models of billions of parameters, teaches the tiny one nothing."""
+        lines = path.read_text(encoding="utf-8").replace("\\\n", " ").split("\n\n")
+        runs = [part for part in lines if "finery/tiny-llama" in part and ("-d '{" in part or "finery train" in part)]
+        assert len(runs) >= 2
+        for run in runs:
+            assert all(name in run for name in ("num_epochs", "batch_size", "learning_rate")), run
 
     def test_every_command_is_known(self, alone: Finery) -> None:
         """Each `finery …` of the README and the guides, as far as its sub-command."""
