@@ -16,6 +16,7 @@ from finery.engines.transformers.engine import ARCHITECTURE_UNSERVABLE, MODEL_UN
 from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.loading import LoadedModel
 from finery.engines.transformers.sampling import SampledToken, Sampling
+from finery.engines.transformers.self_check import tolerance_of
 from finery.engines.transformers.starting import ArchitectureNotServable, ModelNotServable, start_generator
 from tests.engines.architectures import (
     CONTINUOUS,
@@ -153,6 +154,22 @@ class TestStartGenerator:
         way, generator = start(loaded, loop)
         generator.stop(timeout=5)
         assert way == "continuous batching"
+
+    @pytest.mark.parametrize(
+        ("dtype", "quantization", "tolerance"),
+        [
+            (torch.float32, None, TOLERANCES["float32"]),
+            (torch.float64, None, TOLERANCES["float32"]),
+            (torch.float16, None, TOLERANCES["float16"]),
+            (torch.float16, {"load_in_8bit": True}, TOLERANCES["bfloat16"]),
+        ],
+    )
+    def test_the_tolerance_fits_the_numbers(
+        self, dtype: torch.dtype, quantization: dict[str, bool] | None, tolerance: float
+    ) -> None:
+        model = llama().model.to(dtype)
+        model.config.quantization_config = quantization
+        assert tolerance_of(model) == tolerance
 
     def test_a_context_that_is_shorter_than_the_probes(self, loop: asyncio.AbstractEventLoop) -> None:
         loaded = llama()

@@ -9,7 +9,7 @@ from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.generator import BatchGenerator
 from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable, lacks_memory
 from finery.engines.transformers.plain_generator import PlainGenerator
-from finery.engines.transformers.self_check import NotFinite, Probe, find_fault, make_probes
+from finery.engines.transformers.self_check import NotFinite, Probe, find_fault, make_probes, tolerance_of
 
 GENERATORS: dict[str, Callable[..., TokenGenerator]] = {
     "continuous batching": BatchGenerator,
@@ -62,7 +62,7 @@ def _try(
         if isinstance(error, MemoryError) or lacks_memory(str(error)):
             raise
         return None, str(error) or type(error).__name__
-    fault = find_fault(generator, probes, dtype=loaded.model.dtype, loop=loop)
+    fault = find_fault(generator, probes, tolerance=tolerance_of(loaded.model), loop=loop)
     if fault is None:
         return generator, ""
     generator.stop(timeout=STOP_SECONDS)
