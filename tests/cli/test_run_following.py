@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
@@ -12,6 +13,7 @@ from finery.cli.exit_codes import ExitCode
 from finery.cli.run_following import track
 from finery.client import FineryClient
 from finery.contracts.events import Event
+from finery.contracts.run import Progress, Resources, Run, RunWarning
 from finery.contracts.status import RunStatus
 from tests.cli.command import Keyboard
 from tests.cli.terminal import CTRL_C, Terminal
@@ -66,7 +68,58 @@ class Interrupted:
         raise KeyboardInterrupt
 
 
+class Succeeded:
+    """A client of a run that taught nothing."""
+
+    def follow(self, run_id: str, *, after: int) -> Iterator[Event]:
+        return iter(())
+
+    def get_run(self, run_id: str) -> Run:
+        warning = RunWarning(code="loss_did_not_fall", message="the loss did not fall: try a higher learning_rate")
+        now = datetime(2026, 1, 1, tzinfo=UTC)
+        return Run(
+            id=run_id,
+            uid=run_id,
+            number=1,
+            owner_id=None,
+            shared=False,
+            source="native",
+            recipe="sft",
+            name=None,
+            labels={},
+            config={},
+            requested={},
+            resources=Resources(),
+            priority=0,
+            time_limit_seconds=None,
+            status=RunStatus.SUCCEEDED,
+            intent=None,
+            reason=None,
+            error=None,
+            attempt=1,
+            progress=Progress(),
+            model_name="m",
+            dataset="d",
+            output_dir="outputs/a",
+            log_file=None,
+            created_at=now,
+            updated_at=now,
+            started_at=now,
+            finished_at=now,
+            last_sequence=1,
+            warnings=[warning],
+        )
+
+
 class TestTrack:
+    def test_a_runs_warnings_are_among_the_last_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert track(cast("FineryClient", Succeeded()), "ab12cd34", as_json=False) == ExitCode.SUCCEEDED
+        *_, warning, ended, _ = capsys.readouterr().out.splitlines()
+        assert warning == "warning (loss_did_not_fall): the loss did not fall: try a higher learning_rate"
+        assert ended.startswith("Run ab12cd34 succeeded")
+        track(cast("FineryClient", Succeeded()), "ab12cd34", as_json=True)
+        assert json.loads(capsys.readouterr().out)["warnings"][0]["code"] == "loss_did_not_fall"
+
     @pytest.mark.parametrize("typed", ["d\n", "D\n", ""], ids=["d", "D", "end of the input"])
     def test_detach(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], typed: str) -> None:
         monkeypatch.setattr(sys, "stdin", Keyboard(typed))

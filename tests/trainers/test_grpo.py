@@ -97,9 +97,10 @@ class TestEvents:
     def test_what_cannot_be_graded_is_told_once_and_counted(self, tmp_path: Path, cache: Path) -> None:
         result = reinforce(tmp_path, cache, grader=HAS_LETTER | {"reference": "{{ sample.output_json.x }}"})
         assert result.outcome.reason == "completed"
-        first, last = result.of("notice")
+        first, last, silent = result.of("notice")
         assert (first["code"], first["error"]) == ("grader_error", "sample_parse_error")
         assert (last["code"], last["count"], last["graded"]) == ("grader_errors", 16, 16)
+        assert (silent["code"], silent["setting"]) == ("reward_without_spread", "grader")
         assert [data["grader_errors"] for data in result.of("progress")] == [1.0, 1.0]
 
     def test_a_judge_is_asked(self, tmp_path: Path, cache: Path) -> None:

@@ -43,6 +43,10 @@ class TestPackedDifference:
         assert packed_difference(model, FIRST, SECOND) < TOLERANCES[torch.float32]
 
 
+def packing_off(run: Ended) -> list[dict[str, Any]]:
+    return [data for data in run.of("notice") if data["code"] == "packing_off"]
+
+
 class TestRuns:
     def train(self, folder: Path, recipe: str, model: Path, cache: Path, **config: Any) -> Ended:
         folder.mkdir()
@@ -68,18 +72,18 @@ class TestRuns:
     ) -> None:
         base = make(tmp_path / "base", architecture, tiny_llama)
         asked = self.train(tmp_path / "asked", recipe, base, cache, **settings)
-        (notice,) = asked.of("notice")
+        (notice,) = packing_off(asked)
         assert (notice["code"], notice["level"]) == ("packing_off", "warning")
         assert architecture in notice["message"]
         assert "set packing: false" in notice["message"]
         plain = self.train(tmp_path / "plain", recipe, base, cache, **settings | {"packing": False})
-        assert plain.of("notice") == []
+        assert packing_off(plain) == []
         assert asked.losses() == plain.losses()
 
     def test_documents_that_stay_apart_are_packed(self, tmp_path: Path, tiny_llama: Path, cache: Path) -> None:
         packed = self.train(tmp_path / "packed", "cpt", tiny_llama, cache)
         plain = self.train(tmp_path / "plain", "cpt", tiny_llama, cache, packing=False)
-        assert packed.of("notice") == []
+        assert packing_off(packed) == []
         assert packed.outcome.metrics["steps"] < plain.outcome.metrics["steps"]
 
     def test_a_model_that_takes_no_packed_rows(
@@ -94,5 +98,5 @@ class TestRuns:
 
         monkeypatch.setattr(LlamaForCausalLM, "forward", bare)
         result = self.train(tmp_path / "run", "cpt", tiny_llama, cache, max_steps=1)
-        (notice,) = result.of("notice")
+        (notice,) = packing_off(result)
         assert (notice["code"], "'seq_idx'" in notice["message"]) == ("packing_off", True)

@@ -52,10 +52,18 @@ def summary(run: Run) -> str:
     return f"Run {run.id} is {run.status}"
 
 
+def warnings_of(run: Run) -> list[str]:
+    """Returns a line for each warning."""
+    return [f"warning ({warning.code}): {warning.message}" for warning in run.warnings]
+
+
 def _report(run: Run, *, as_json: bool) -> ExitCode:
     if as_json:
         print_json(run)
-    elif run.status is RunStatus.FAILED:
+        return EXIT_OF_STATUS[run.status]
+    for line in warnings_of(run):
+        print(printable(line))
+    if run.status is RunStatus.FAILED:
         print(f"finery: {printable(summary(run))}", file=sys.stderr)
     else:
         print(printable(summary(run)))

@@ -224,6 +224,7 @@ def _facts(run: "Run") -> dict[str, str | None]:
         "recipe": run.recipe,
         "status": str(run.status) + (f" ({run.reason})" if run.reason else ""),
         "error": run.error,
+        "warnings": "; ".join(f"{warning.message} ({warning.code})" for warning in run.warnings) or None,
         "asked for": run.intent,
         "model": run.model_name,
         "dataset": run.dataset,

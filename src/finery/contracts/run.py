@@ -43,6 +43,16 @@ class Progress(BaseModel):
     stage: str | None = None
 
 
+class RunWarning(StrictModel):
+    """Something that a person should know of a run, also where it succeeded. Its event has more details."""
+
+    code: str
+    message: str
+    """What was seen, and the remedy."""
+    setting: str | None = None
+    """The field of the configuration that it is about."""
+
+
 class NewRun(StrictModel):
     """A request for a run. A dialect maps its request body to this."""
 
@@ -114,6 +124,8 @@ class Run(FrozenModel):
     """Why it failed; null: it did not."""
     error_field: str | None = None
     """The field of the configuration that the error is about: `dataset_path`."""
+    warnings: list[RunWarning] = []
+    """One for each code, at most twenty."""
     attempt: int
     resumed_from: str | None = None
     """The ended run whose last checkpoint it started from."""

@@ -60,6 +60,8 @@ class RunRow(Base):
     error: Mapped[str | None] = mapped_column(LongText)
     error_field: Mapped[str | None] = mapped_column(String(200))
     """The field of its configuration that the error is about."""
+    warnings: Mapped[list[Any] | None] = mapped_column(JSON)
+    """What its notices of the level `warning` say, one for each code; NULL: there was none."""
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str | None] = mapped_column(String(32))
     """A random token of each claim; whoever has an older one no longer owns the run."""

@@ -124,6 +124,6 @@ def _rows(config: DpoConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
         if room <= 0 or chosen[:room] == rejected[:room]:
             counts.drop(CUT_AWAY)
             continue
-        counts.truncated += len(chosen) > room or len(rejected) > room
+        counts.cut(len(chosen) - room, len(rejected) - room)
         counts.kept += 1
         yield {"prompt_ids": prompt, "chosen_ids": chosen[:room], "rejected_ids": rejected[:room]}

@@ -17,6 +17,7 @@ from finery.contracts.recipes.base import TRAINING
 from finery.contracts.status import Reason
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import keep_base_record, rename_adapter_base
+from finery.trainers.learning_signals import warn_of_no_learning
 from finery.trainers.loading import merged_base
 from finery.trainers.lora import adapted_modules
 from finery.trainers.model_settings import whole_model
@@ -55,6 +56,7 @@ def finish(
         return Outcome(reason=Reason.PAUSED, message=None, metrics=metrics)
     artifacts: list[ArtifactRef] = []
     if attempt.is_main:
+        warn_of_no_learning(attempt, config, result)
         artifacts, record = _save(attempt, config, result, tokenizer, summary, metrics)
         if record is not None:
             free_memory(result.trainer)

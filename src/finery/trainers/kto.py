@@ -141,6 +141,6 @@ def _rows(config: KtoConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
         if room <= 0:
             counts.drop(CUT_AWAY)
             continue
-        counts.truncated += len(completion) > room
+        counts.cut(len(completion) - room)
         counts.kept += 1
         yield {"prompt_ids": prompt, "completion_ids": completion[:room], "label": row.label}

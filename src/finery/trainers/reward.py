@@ -110,6 +110,6 @@ def _rows(config: RewardConfig, encoder: Encoder, data: Data, counts: RowCounts)
         if room <= 0 or chosen[:room] == rejected[:room]:
             counts.drop(CUT_AWAY)
             continue
-        counts.truncated += len(chosen) > room or len(rejected) > room
+        counts.cut(len(chosen) - room, len(rejected) - room)
         counts.kept += 1
         yield {"chosen_ids": [*prompt, *chosen[:room]], "rejected_ids": [*prompt, *rejected[:room]]}

@@ -35,8 +35,17 @@ class RowCounts:
 
     kept: int = 0
     truncated: int = 0
+    """Rows that were cut to max_length."""
+    lost_tokens: int = 0
+    """Tokens of kept rows that were cut off."""
     dropped: dict[str, int] = field(default_factory=dict)
     """Reason → number of rows."""
+
+    def cut(self, *lost: int) -> None:
+        """Counts the tokens that were cut off a row, one number for each of its answers; below 0, there was room."""
+        tokens = sum(max(0, count) for count in lost)
+        self.truncated += tokens > 0
+        self.lost_tokens += tokens
 
     def drop(self, why: str) -> None:
         self.dropped[why] = self.dropped.get(why, 0) + 1
@@ -77,8 +86,13 @@ def report_dropped_rows(attempt: Attempt, counts: RowCounts, path: Path) -> None
             "rows_dropped", f"{name}: {dropped} rows left out ({reasons})", count=dropped, reasons=counts.dropped
         )
     if counts.truncated:
+        lost = f"{counts.lost_tokens} tokens are lost; raise max_length, or make the rows shorter"
         attempt.reporter.notice(
-            "rows_truncated", f"{name}: {counts.truncated} rows cut to max_length", level="info", count=counts.truncated
+            "rows_truncated",
+            f"{name}: {counts.truncated} of {counts.kept} rows cut to max_length, {lost}",
+            count=counts.truncated,
+            lost_tokens=counts.lost_tokens,
+            setting="max_length",
         )
 
 

@@ -116,7 +116,7 @@ def _rows(config: SftConfig, encoder: Encoder, data: Data, counts: RowCounts) ->
 def _within_length(row: Encoded, max_length: int, counts: RowCounts) -> Iterator[Encoded]:
     """Yields the row cut to `max_length`; nothing when no learned token is left (the first is never predicted)."""
     if len(row["input_ids"]) > max_length:
-        counts.truncated += 1
+        counts.cut(len(row["input_ids"]) - max_length)
         row = {column: tokens[:max_length] for column, tokens in row.items()}
     if all(label == MASKED for label in row["labels"][1:]):
         counts.drop(CUT_AWAY)

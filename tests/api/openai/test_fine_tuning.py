@@ -11,7 +11,7 @@ from openai import BadRequestError, NotFoundError, OpenAI
 from starlette.testclient import TestClient
 
 from finery.app.composition import Composition
-from finery.contracts.events import CheckpointData, EvaluationData, ProgressData
+from finery.contracts.events import CheckpointData, EvaluationData, NoticeData, ProgressData
 from finery.contracts.permissions import SERVER
 from finery.contracts.status import Reason, RunStatus
 from finery.domain import runs
@@ -469,6 +469,31 @@ class TestFinishedJob:
             row.progress = {"fraction": 1.0, "tokens": 1234}
             change_status(session, row, RunStatus.SUCCEEDED, reason=Reason.COMPLETED)
         return job.id
+
+    def test_what_a_step_earned_and_what_went_wrong(
+        self, sdk: OpenAI, composition: Composition, training_file: str
+    ) -> None:
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)
+        low = {
+            "level": "warning",
+            "code": "reward_without_spread",
+            "message": "one reward for all",
+            "setting": "grader",
+        }
+        with composition.services.database.write() as session:
+            row = lock_row(session, job.id, SERVER)
+            for figures in ({"loss": 0.0, "reward": 0.25}, {"loss": 1.5}, {"reward": 1}):
+                append_event(session, row, ProgressData.model_validate({"step": 1, "total_steps": 2, **figures}))
+            append_event(session, row, NoticeData.model_validate(low))
+        warning, *steps = list(sdk.fine_tuning.jobs.list_events(job.id))[:4]
+        assert (warning.level, warning.message) == ("warn", "one reward for all")
+        assert warning.data == {"code": "reward_without_spread"}
+        assert [step.message for step in reversed(steps)] == [
+            "Step 1/2: reward=0.2500, training loss=0.0000",
+            "Step 1/2: training loss=1.5000",
+            "Step 1/2: reward=1.0000",
+        ]
+        assert steps[-1].data["train_reward"] == 0.25  # type: ignore[index]
 
     def test_the_job(self, sdk: OpenAI, finished: str) -> None:
         job = sdk.fine_tuning.jobs.retrieve(finished)

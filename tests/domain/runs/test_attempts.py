@@ -204,6 +204,26 @@ class TestRecordEvents:
         assert [event.sequence for event in events] == [1, 2, 3, 4]
         assert [event.data.step for event in events[2:]] == [1, 2]
 
+    def test_warnings_stand_on_the_run_once(self, database: Database, ref: AttemptRef) -> None:
+        low = {"level": "warning", "code": "loss_did_not_fall", "setting": "learning_rate"}
+        told = [
+            {"level": "info", "code": "lora_targets", "message": "the adapter changes 4 × q_proj"},
+            {**low, "message": "of the first attempt"},
+            {"level": "warning", "code": "rows_truncated", "message": "m" * 5000},
+            {"level": "warning", "message": "without a code"},
+            {**low, "message": "of the second"},
+            *({"level": "warning", "code": f"of-a-program-{number}", "message": ["no text"]} for number in range(50)),
+        ]
+        events = [TrainerEvent(type=EventType.NOTICE, at=1.0, data=data) for data in told]
+        with database.write() as session:
+            assert attempts.record_events(session, ref, start=0, end=50, events=events)
+        finish(database, ref, Reason.COMPLETED)
+        with database.read() as session:
+            warnings = runs.get(session, "r", LOCAL_ADMINISTRATOR).warnings
+        assert [warning.code for warning in warnings[:2]] == ["rows_truncated", "loss_did_not_fall"]
+        assert (warnings[1].message, warnings[1].setting) == ("of the second", "learning_rate")
+        assert (len(warnings), len(warnings[0].message)) == (20, 1000)
+
     def test_where_the_home_lies_is_not_told(self, database: Database, home: Path, ref: AttemptRef) -> None:
         paths = [f"{home}/runs/r/checkpoints/checkpoint-2", "/elsewhere/checkpoint-2"]
         told = [TrainerEvent(type=EventType.CHECKPOINT, at=1.0, data={"step": 2, "path": path}) for path in paths]

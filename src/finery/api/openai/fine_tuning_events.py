@@ -134,8 +134,11 @@ def _stage(data: Mapping[str, Any], _: Run) -> Description:
 def _progress(data: Mapping[str, Any], _: Run) -> Description:
     step, total, loss = data.get("step"), data.get("total_steps"), data.get("loss")
     metrics = _metrics(data, prefix="train_") | {"step": step, "total_steps": total}
-    shown = "" if loss is None else f": training loss={loss:.4f}"
-    return "info", f"Step {step}/{total}{shown}", metrics
+    shown = [f"training loss={loss:.4f}"] if isinstance(loss, int | float) else []
+    if isinstance(reward := data.get("reward"), int | float):
+        # The loss of reinforcement learning goes neither up nor down.
+        shown = [f"reward={reward:.4f}", *shown]
+    return "info", f"Step {step}/{total}{': ' if shown else ''}{', '.join(shown)}", metrics
 
 
 def _evaluation(data: Mapping[str, Any], _: Run) -> Description:

@@ -201,5 +201,5 @@ _MESSAGES = {
     WarningKind.NOTHING_TO_LEARN: "has nothing to learn, and is left out",
     WarningKind.UNANSWERED_CALL: "goes on after a tool call that no tool answers",
     WarningKind.UNKNOWN_KEY: "has in a message what nothing reads: {}",
-    WarningKind.ONE_LABEL: "has the label {}, as all others: there is nothing to contrast",
+    WarningKind.ONE_LABEL: "has the label {}, as all others: there is nothing to contrast; add rows of the other label",
 }

@@ -14,7 +14,7 @@ from finery.contracts.status import RECOVERY_OF_REASON, STATUS_OF_REASON, Intent
 from finery.db import make_room
 from finery.db.topics import announce, run_topic
 from finery.domain.runs.output_removal import tell_replaced
-from finery.domain.runs.transitions import append_event, change_status
+from finery.domain.runs.transitions import add_warning, append_event, change_status
 from finery.kit.clock import from_epoch, now_after, utc_now
 from finery.models import ArtifactRow, AttemptRow, EventRow, LogRow, RunRow
 
@@ -255,6 +255,7 @@ def _apply_event(session: Session, row: RunRow, event: TrainerEvent) -> None:
     elif event.type is EventType.NOTICE:
         level, message = str(event.data.get("level", "info")).upper(), str(event.data.get("message", ""))
         session.add(LogRow(run_number=row.number, timestamp=from_epoch(event.at), level=level, message=message))
+        add_warning(row, event.data)
 
 
 def _fraction(data: dict[str, Any], before: dict[str, Any]) -> float:

@@ -1,6 +1,6 @@
 """Maps rows of runs and artifacts to contracts."""
 
-from finery.contracts.run import Artifact, Progress, Resources, Run
+from finery.contracts.run import Artifact, Progress, Resources, Run, RunWarning
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.models import ArtifactRow, RunRow
 
@@ -26,6 +26,7 @@ def run_of(row: RunRow) -> Run:
         reason=Reason(row.reason) if row.reason else None,
         error=row.error,
         error_field=row.error_field,
+        warnings=[RunWarning.model_validate(warning) for warning in row.warnings or ()],
         attempt=row.attempt,
         resumed_from=row.resumed_from,
         progress=Progress(**row.progress),

@@ -1,17 +1,22 @@
 """Changes the status of runs, and numbers their events: the only place that does either."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from finery.contracts.events import EventData, IntentData, StatusData
+from finery.contracts.events import EventData, IntentData, NoticeData, StatusData
 from finery.contracts.run import EXTERNAL as EXTERNAL
 from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
 from finery.db.topics import Topic, announce, run_topic
 from finery.domain.runs.errors import TransitionRefused
 from finery.kit.clock import now_after
 from finery.models import AttemptRow, EventRow, LeaseRow, LogRow, OutboxRow, RunRow
+
+MOST_WARNINGS, MOST_OF_CODE, MOST_OF_MESSAGE = 20, 200, 1000
+"""Warnings that a run keeps, and characters of each."""
 
 
 def change_status(
@@ -63,8 +68,10 @@ def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
 
 
 def append_event(session: Session, row: RunRow, data: EventData) -> None:
-    """Add an event with the next number of its locked run."""
+    """Add an event with the next number of its locked run. A warning also stands on the run."""
     row.last_sequence += 1
+    if isinstance(data, NoticeData):
+        add_warning(row, data.as_json())
     announce(session, run_topic(row.number))
     session.add(
         EventRow(
@@ -76,6 +83,21 @@ def append_event(session: Session, row: RunRow, data: EventData) -> None:
             data=data.as_json(),
         )
     )
+
+
+def add_warning(row: RunRow, notice: Mapping[str, Any]) -> None:
+    """Keep what a notice of the level `warning` says on its run. One with a code that it has already replaces that.
+
+    The notice may be a user's program's.
+    """
+    code, message = str(notice.get("code") or ""), str(notice.get("message") or "")
+    if notice.get("level") != "warning" or not code:
+        return
+    warning = {"code": code[:MOST_OF_CODE], "message": message[:MOST_OF_MESSAGE]}
+    if isinstance(setting := notice.get("setting"), str):
+        warning["setting"] = setting[:MOST_OF_CODE]
+    others = [other for other in row.warnings or () if other["code"] != warning["code"]]
+    row.warnings = [*others, warning][:MOST_WARNINGS]
 
 
 def _announce(session: Session, row: RunRow, to: RunStatus) -> None:
