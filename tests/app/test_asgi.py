@@ -2,15 +2,25 @@ import re
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+from pydantic import TypeAdapter
 
 from finery.app.asgi import create_app
 from finery.app.settings import Settings
 from finery.contracts.recipes import RECIPES
+from finery.domain.runs.auto_values import without_auto
+from finery.domain.runs.validation import parse_config
 
 
 @pytest.fixture(scope="module")
-def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    return create_app(Settings(home=tmp_path_factory.mktemp("home"))).openapi()
+def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    return create_app(Settings(home=tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
 
 
 class TestDocument:
@@ -74,14 +84,44 @@ class TestConfigurations:
         assert references <= document["components"]["schemas"].keys()
 
 
+class TestExamples:
+    def test_every_body_in_json_has_one(self, document: dict[str, Any]) -> None:
+        found = [name for name in contents(document) if name.endswith(" application/json")]
+        assert len(found) > 40
+        assert [name for name in found if not contents(document)[name].get("examples")] == []
+
+    def test_each_is_what_its_route_takes(self, app: FastAPI, document: dict[str, Any]) -> None:
+        bodies = {
+            f"{method.lower()} {context.path_format} application/json": route.body_field.field_info.annotation
+            for context in iter_route_contexts(app.routes)
+            if isinstance(route := context.original_route, APIRoute) and route.body_field is not None
+            for method in route.methods
+        }
+        for name, content in contents(document).items():
+            for example in content.get("examples", {}).values():
+                TypeAdapter(bodies[name]).validate_python(example["value"])
+
+    def test_each_configuration_of_a_run_is_valid(self, document: dict[str, Any]) -> None:
+        examples = contents(document)["post /api/v1/runs application/json"]["examples"].values()
+        assert {example["value"]["recipe"] for example in examples} == {"sft", "dpo", "grpo", "command"}
+        for example in examples:
+            recipe = RECIPES[example["value"]["recipe"]]
+            parse_config(recipe, without_auto(recipe, example["value"]["config"]))
+
+
 def operations(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     paths = document["paths"].items()
     return [(f"{method} {path}", operation) for path, methods in paths for method, operation in methods.items()]
 
 
 def bodies(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The schemas of what the routes take, by route and media type."""
+    return {name: content["schema"] for name, content in contents(document).items()}
+
+
+def contents(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {
-        f"{path} {kind}": content["schema"]
+        f"{path} {kind}": content
         for path, operation in operations(document)
         for kind, content in operation.get("requestBody", {}).get("content", {}).items()
     }

@@ -35,6 +35,8 @@ class Dialect:
     """Makes the events of its webhooks, where it has its own."""
     cors_headers: tuple[str, ...] = ()
     """Request headers that pages of other origins may send, beside those of every dialect."""
+    examples: str | None = None
+    """The module whose EXAMPLES of requests the OpenAPI document shows. It is imported when that is asked for."""
     complete_document: Callable[[dict[str, Any]], None] = lambda document: None
     """Puts into the OpenAPI document what FastAPI cannot see in its routes. Called when it is asked for."""
 

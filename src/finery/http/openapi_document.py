@@ -1,5 +1,6 @@
 """Completes the OpenAPI document that FastAPI makes: errors, the dialects' own, and a description of every field."""
 
+import importlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from starlette.routing import BaseRoute
 from finery.contracts.described_schemas import add_descriptions, models_in
 from finery.http.dialects import Dialect
 from finery.http.field_descriptions import FIELDS, PARAMETERS
+from finery.http.openapi_examples import add_examples
 from finery.http.openapi_responses import shapes
 
 UNIX_TIME = "In seconds since 1970, UTC."
@@ -23,6 +25,8 @@ def complete(document: dict[str, Any], routes: Sequence[BaseRoute], dialects: It
     add_descriptions(schemas, models_in(*_bodies_of(routes), *error_models))
     for dialect in dialects:
         dialect.complete_document(document)
+        if dialect.examples is not None:
+            add_examples(document, importlib.import_module(dialect.examples).EXAMPLES)
     for schema in (*schemas.values(), *_bodies_in(document)):
         for name, part in schema.get("properties", {}).items():
             _describe_field(name, part)

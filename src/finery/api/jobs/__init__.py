@@ -11,4 +11,5 @@ DIALECT = Dialect(
     prefixes=("",),
     errors=ERROR_SHAPE,
     error_model=JobsError,
+    examples="finery.api.jobs.examples",
 )

@@ -14,7 +14,7 @@ from finery.http.uploads import FILE_FORM, keep_upload, receive_upload
 router = APIRouter(route_class=JobsRoute, tags=["jobs: trainings"], responses=ERRORS)
 
 
-@router.post("/train/sft", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
+@router.post("/train/sft", summary="Start Supervised Fine-Tuning", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
 def start_sft(
     body: SftRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,
@@ -22,7 +22,9 @@ def start_sft(
     return to_accepted(runs.create(session, training_run("sft", body, idempotency_key), context, user))
 
 
-@router.post("/train/dpo", dependencies=[Depends(Allow(Permission.RUNS_WRITE))])
+@router.post(
+    "/train/dpo", summary="Start Preference Optimisation", dependencies=[Depends(Allow(Permission.RUNS_WRITE))]
+)
 def start_dpo(
     body: DpoRequest, session: SubmitSession, context: CurrentContext, user: CurrentUser,
     idempotency_key: IdempotencyKey = None,

@@ -46,5 +46,6 @@ DIALECT = Dialect(
     prefixes=(PREFIX, "/healthz", "/readyz", "/metrics"),
     errors=ERROR_SHAPE,
     error_model=ApiError,
+    examples="finery.api.native.examples",
     complete_document=_complete_document,
 )

@@ -72,12 +72,22 @@ def stop_deployment(
     return to_deployment(deployments.request_stop(session, deployment_id, user), context)
 
 
-@router.post("/deployments/{deployment_id}/chat/completions", dependencies=[USE, LONG], response_model=None)
+@router.post(
+    "/deployments/{deployment_id}/chat/completions",
+    summary="Create Chat Completion",
+    dependencies=[USE, LONG],
+    response_model=None,
+)
 async def chat(request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices) -> Response:
     return await proxy_to(request, services, deployment, CHAT, body)
 
 
-@router.post("/deployments/{deployment_id}/completions", dependencies=[USE, LONG], response_model=None)
+@router.post(
+    "/deployments/{deployment_id}/completions",
+    summary="Create Completion",
+    dependencies=[USE, LONG],
+    response_model=None,
+)
 async def complete(
     request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices
 ) -> Response:

@@ -19,13 +19,13 @@ READ = Depends(Allow(Permission.SYSTEM_READ))
 router = APIRouter(route_class=NativeRoute, tags=["system"], responses=ERRORS)
 
 
-@router.get("/healthz", dependencies=[Depends(AllowEveryone())])
+@router.get("/healthz", summary="Liveness", dependencies=[Depends(AllowEveryone())])
 async def healthz() -> Healthy:
     """Answers as long as the process lives, whatever its database does: restart it when this fails."""
     return Healthy()
 
 
-@router.get("/readyz", dependencies=[Depends(AllowEveryone())])
+@router.get("/readyz", summary="Readiness", dependencies=[Depends(AllowEveryone())])
 async def readyz(services: CurrentServices) -> Ready:
     """Answers 200 while the server can do its work, and 503 while its database does not answer."""
     await services.readiness.check()

@@ -52,13 +52,13 @@ def delete_user(user_id: UserId, session: WriteSession) -> None:
     accounts.delete_user(session, user_id)
 
 
-@router.get("/{user_id}/keys", dependencies=[READ])
+@router.get("/{user_id}/keys", summary="List a User's Keys", dependencies=[READ])
 def list_users_keys(user_id: UserId, session: ReadSession) -> KeyList:
     """Lists a user's keys, newest first, revoked ones too."""
     return KeyList(keys=accounts.list_keys_of(session, user_id))
 
 
-@router.delete("/{user_id}/keys/{key_id}", dependencies=[WRITE])
+@router.delete("/{user_id}/keys/{key_id}", summary="Revoke a User's Key", dependencies=[WRITE])
 def revoke_users_key(user_id: UserId, key_id: KeyId, session: WriteSession) -> ApiKey:
     """Revokes a user's key for ever. What was begun with it goes on."""
     return accounts.revoke_key_of(session, user_id, key_id)

@@ -32,6 +32,7 @@ DIALECT = Dialect(
     prefixes=(PREFIX,),
     errors=ERROR_SHAPE,
     error_model=OpenAIError,
+    examples="finery.api.openai.examples",
     ids=re.compile(r"(?:upload|part|file|ftjob|ftckpt|we|evt)[-_].+"),
     webhook_renderer=EVENTS,
     cors_headers=SDK_HEADERS,

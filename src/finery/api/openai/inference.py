@@ -17,18 +17,7 @@ from finery.http.services import CurrentServices
 
 USE = Depends(Allow(Permission.MODELS_USE))
 LONG = Depends(CONVERSATION)
-ChatBody = Annotated[
-    dict[str, Any],
-    Body(
-        openapi_examples={
-            "a question": {
-                "value": {"model": "finery/tiny-llama", "messages": [{"role": "user", "content": "Hello"}]},
-            }
-        },
-        description="As OpenAI's endpoint takes it; what the engine cannot honour is refused by name.",
-    ),
-]
-CompletionBody = Annotated[
+OpenAIBody = Annotated[
     dict[str, Any], Body(description="As OpenAI's endpoint takes it; what the engine cannot honour is refused by name.")
 ]
 ANSWERS = in_type("application/json", "text/event-stream")
@@ -44,7 +33,7 @@ router = APIRouter(
 
 @router.post("/chat/completions", dependencies=[USE, LONG], response_model=None, responses=ANSWERS)
 async def create_chat_completion(
-    request: Request, body: ChatBody, services: CurrentServices, user: CurrentUser
+    request: Request, body: OpenAIBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
     """Answers a conversation, as a stream of events where `stream` is true."""
     name = named_model(body)
@@ -54,7 +43,7 @@ async def create_chat_completion(
 
 @router.post("/completions", dependencies=[USE, LONG], response_model=None, responses=ANSWERS)
 async def create_completion(
-    request: Request, body: CompletionBody, services: CurrentServices, user: CurrentUser
+    request: Request, body: OpenAIBody, services: CurrentServices, user: CurrentUser
 ) -> Response:
     """Completes a text, as a stream of events where `stream` is true."""
     name = named_model(body)

@@ -63,7 +63,7 @@ async def add_upload_part(
         part.discard()
 
 
-@router.post("/{upload_id}/complete", dependencies=[WRITE])
+@router.post("/{upload_id}/complete", summary="Complete Upload", dependencies=[WRITE])
 async def complete(upload_id: UploadId, body: CompleteUploadRequest, transactions: CurrentTransactions) -> UploadObject:
     """Joins the parts to a file, in the order in which they are named."""
     return to_upload(await complete_upload(transactions, upload_id, body.part_ids, body.md5))

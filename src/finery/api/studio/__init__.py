@@ -19,4 +19,5 @@ DIALECT = Dialect(
     prefixes=(PREFIX,),
     errors=ERROR_SHAPE,
     error_model=StudioError,
+    examples="finery.api.studio.examples",
 )
