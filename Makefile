@@ -59,7 +59,8 @@ test-load: $(READY) ## Bursts, slow clients, full disks, lost databases, on a re
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
 	FINERY_TEST_TIMES=1 $(PYTHON) -m pytest --durations 15 -m load $(PYTEST_ARGS) tests/load
 
-test-soak: $(READY) ## Kill server, shims, trainers, engines for hours, counted (SHARD=1/4 MINUTES=30 SOAK_ARGS="--kind server")
+test-soak: $(READY) ## Every architecture and tokenizer; then kill server, shims, trainers, engines for hours, counted (SHARD=1/4 MINUTES=30 SOAK_ARGS="--kind server")
+	@$(PYTHON) -m tests.zoo --shard $(SHARD) $(if $(MINUTES),--minutes $(MINUTES))
 	@services="$$(tools/services.sh start)" && eval "$$services" && eval "$$(tools/services.sh faketime)" && \
 	$(PYTHON) -m tests.soak --shard $(SHARD) $(if $(MINUTES),--minutes $(MINUTES)) $(SOAK_ARGS)
 

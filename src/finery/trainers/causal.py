@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
+from transformers import PreTrainedModel
 from trl import SFTTrainer
 
 from finery.trainers.model_settings import SettingsKeepingTrainer
@@ -25,6 +26,10 @@ class CausalTrainer(RouterLossApart, SettingsKeepingTrainer, SFTTrainer):
 
     _evaluated: torch.Tensor
     """Of the evaluation under way: the sum of the tokens' losses, and how many tokens there are."""
+
+    def __init__(self, model: PreTrainedModel, **arguments: Any) -> None:
+        super().__init__(model=model, **arguments)
+        name_experts(model)
 
     def evaluation_loop(
         self,
@@ -83,3 +88,11 @@ class CausalTrainer(RouterLossApart, SettingsKeepingTrainer, SFTTrainer):
     def _is_small(self, labels: torch.Tensor) -> bool:
         plain = labels.device.type == "cpu" and self.accelerator.num_processes == 1 and not self.aux_loss_enabled
         return plain and labels.numel() * self.model.config.get_text_config().vocab_size <= LARGEST_LOGITS
+
+
+def name_experts(model: PreTrainedModel) -> None:
+    """Has a configuration tell the number of its experts where TRL looks for it, too: Granite's calls it otherwise."""
+    settings = model.config.get_text_config()
+    count = settings.to_dict().get("num_local_experts")
+    if count is not None and "num_experts" not in {*settings.to_dict(), *settings.attribute_map}:
+        settings.num_experts = count
