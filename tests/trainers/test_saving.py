@@ -10,10 +10,11 @@ import pytest
 from safetensors import safe_open
 from transformers import AutoTokenizer
 
-from finery.engines.transformers.generator import BatchGenerator
+from finery.engines.transformers.cache_size import CacheSize
 from finery.engines.transformers.loading import load_model
 from finery.engines.transformers.prompts import prompts_of
 from finery.engines.transformers.sampling import Sampling
+from finery.engines.transformers.starting import start_generator
 from tests.trainers.architectures import make
 from tests.trainers.running import FEEDBACK, PREFERENCES, carry_out, chat, make_run, write_rows
 
@@ -37,7 +38,8 @@ def served(folder: Path, questions: list[str]) -> list[str]:
 
     async def scenario() -> list[str]:
         loaded = load_model(str(folder), dtype="auto", quantization=None)
-        generator = BatchGenerator(loaded, max_context=None, kv_blocks=4, loop=asyncio.get_running_loop())
+        size = CacheSize.for_model(loaded, max_context=None, kv_blocks=4)
+        way, generator = await asyncio.to_thread(start_generator, loaded, size, loop=asyncio.get_running_loop())
         prompts = prompts_of(loaded.tokenizer)
 
         async def answer(question: str) -> str:
@@ -45,8 +47,8 @@ def served(folder: Path, questions: list[str]) -> list[str]:
             sampled = generator.stream(prompt, Sampling(temperature=0), max_tokens=16)
             return str(loaded.tokenizer.decode([one.token async for one in sampled], skip_special_tokens=True))
 
-        generator.start()
         try:
+            assert way == "continuous batching"
             return list(await asyncio.gather(*map(answer, questions)))
         finally:
             generator.stop(timeout=5)
