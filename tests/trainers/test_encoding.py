@@ -162,3 +162,23 @@ class TestAnswer:
         assert tokenizer.decode(answer) == "Finery.<|im_end|>"
         asked = tokenizer.apply_chat_template([user("Who?").as_dict()], tokenize=False, add_generation_prompt=True)
         assert prompt == tokenizer(asked, add_special_tokens=False)["input_ids"]
+
+
+class TestScored:
+    """A row of a reward model is what the template makes of it, whole: there it is asked, too."""
+
+    @pytest.mark.parametrize("template", [CHATML, ENDLESS, STOP_OUTSIDE, SPACED, FALLBACK_CHAT_TEMPLATE])
+    def test_ends_where_the_template_ends(self, tokenizer: PreTrainedTokenizerBase, template: str) -> None:
+        tokenizer.chat_template = template
+        messages: list[Message] = [user("Who are you?"), assistant("I am Finery.")]
+        prompt, answer = Encoder(tokenizer).scored(messages[:1], messages[1:], None)
+        whole = tokenizer.apply_chat_template([message.as_dict() for message in messages], tokenize=False)
+        asked = tokenizer.apply_chat_template([messages[0].as_dict()], tokenize=False, add_generation_prompt=True)
+        assert tokenizer.decode([*prompt, *answer]) == whole
+        assert tokenizer.decode(prompt) == asked
+
+    def test_of_several_messages(self, tokenizer: PreTrainedTokenizerBase) -> None:
+        tokenizer.chat_template = CHATML
+        answer: list[Message] = [assistant("One."), user("And?"), assistant("Two.")]
+        _, tokens = Encoder(tokenizer).scored([user("Count.")], answer, None)
+        assert tokenizer.decode(tokens).endswith("Two.<|im_end|>\n")

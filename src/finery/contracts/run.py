@@ -47,6 +47,7 @@ class RunWarning(StrictModel):
     """Something that a person should know of a run, also where it succeeded. Its event has more details."""
 
     code: str
+    """A stable word for programs: `loss_did_not_fall`."""
     message: str
     """What was seen, and the remedy."""
     setting: str | None = None

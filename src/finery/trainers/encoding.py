@@ -104,12 +104,7 @@ class Encoder:
         self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
     ) -> tuple[list[int], list[int]]:
         """Returns the tokens of a prompt and of its answer, stop token included. Raises RowNotEncodable."""
-        messages = self._split([*prompt, *answer])
-        before = self._renderer.text(_as_dicts(messages[: len(prompt)]), tools, prompt=True)
-        text = self._renderer.text(_as_dicts(messages), tools)
-        if not text.startswith(before):
-            reason = "the chat template renders the prompt differently with its answer than without"
-            raise RowNotEncodable(opened_reasoning(before, text) or reason)
+        messages, before, text = self._rendered(prompt, answer, tools)
         end = len(text)
         if self._renderer.has_marks(tools) and len(answer) == 1:
             end = self._renderer.learned(_only_last_learned(messages, tools))[1][0][1]
@@ -120,6 +115,31 @@ class Encoder:
         stop = len(learned) - learned[::-1].index(True)
         self._keep_prompt(prompt, tools)
         return ids[:start], ids[start:stop]
+
+    def scored(
+        self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
+    ) -> tuple[list[int], list[int]]:
+        """Returns the tokens of a prompt and of all that the template writes after it, for a reward model: it is asked
+        with a rendered conversation, and its score read at that one's last token. Raises RowNotEncodable.
+        """
+        _, before, text = self._rendered(prompt, answer, tools)
+        ids, answered = self._tokenize(text, [(len(before), len(text))])
+        if True not in answered:
+            raise RowNotEncodable("the chat template leaves nothing of the answer")
+        start = answered.index(True)
+        return ids[:start], ids[start:]
+
+    def _rendered(
+        self, prompt: list[Message], answer: list[Message], tools: list[dict[str, Any]] | None
+    ) -> tuple[list[Message], str, str]:
+        """Returns the messages as they are rendered, and the texts of the prompt and of the whole."""
+        messages = self._split([*prompt, *answer])
+        before = self._renderer.text(_as_dicts(messages[: len(prompt)]), tools, prompt=True)
+        text = self._renderer.text(_as_dicts(messages), tools)
+        if not text.startswith(before):
+            reason = "the chat template renders the prompt differently with its answer than without"
+            raise RowNotEncodable(opened_reasoning(before, text) or reason)
+        return messages, before, text
 
     def warnings(self, row: Conversation, tools: Tools) -> set[WarningKind]:
         """What the tokenizer and the template make of a row, though perhaps not as it was meant."""
@@ -160,8 +180,10 @@ class Encoder:
 
     def _tokens(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
         """Returns the text's tokens, and for each whether it is learned. Raises RowNotEncodable."""
-        ids, learned = self._tokenize_spans(text, spans) if self._keeps_pieces else self._tokenize_whole(text, spans)
-        return self._with_stop_tokens(ids, learned)
+        return self._with_stop_tokens(*self._tokenize(text, spans))
+
+    def _tokenize(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
+        return self._tokenize_spans(text, spans) if self._keeps_pieces else self._tokenize_whole(text, spans)
 
     def _tokenize_spans(self, text: str, spans: list[Span]) -> tuple[list[int], list[bool]]:
         """Tokenizes prompt and answer apart, as in use: a served model gets the prompt's own tokens, and never a token

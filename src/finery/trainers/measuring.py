@@ -133,8 +133,9 @@ def _encode(encoder: Encoder, request: MeasurementRequest, example: Example) -> 
             for row in encoder.conversation(example, completion_only=rules.completion_only_loss):
                 yield _cut(row["labels"], longest)
         case Preference():
-            prompt, chosen = encoder.answer(example.prompt, example.chosen, example.tools)
-            prompt_again, rejected = encoder.answer(example.prompt, example.rejected, example.tools)
+            encode = encoder.scored if rules.to_the_end else encoder.answer
+            prompt, chosen = encode(example.prompt, example.chosen, example.tools)
+            prompt_again, rejected = encode(example.prompt, example.rejected, example.tools)
             if rules.same_prompt and prompt != prompt_again:
                 raise RowNotEncodable("the chat template renders the prompt differently for its two answers")
             yield _compared(len(prompt), (chosen, rejected), longest)

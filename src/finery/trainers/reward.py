@@ -101,8 +101,8 @@ def _rows(config: RewardConfig, encoder: Encoder, data: Data, counts: RowCounts)
             counts.drop(NOTHING_TO_LEARN)
             continue
         try:
-            prompt, chosen = encoder.answer(row.prompt, row.chosen, row.tools)
-            _, rejected = encoder.answer(row.prompt, row.rejected, row.tools)
+            prompt, chosen = encoder.scored(row.prompt, row.chosen, row.tools)
+            _, rejected = encoder.scored(row.prompt, row.rejected, row.tools)
         except RowNotEncodable as error:
             counts.drop(str(error))
             continue

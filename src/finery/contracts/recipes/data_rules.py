@@ -24,6 +24,8 @@ class TokenRules(StrictModel):
     """Texts longer than max_length are learned in pieces, not cut."""
     same_prompt: bool = False
     """A preference is left out if the template renders its prompt differently for its two answers."""
+    to_the_end: bool = False
+    """An answer has all that the template writes after it, since a score is read at the end."""
     completion_only_loss: bool = True
     chat_template: str | None = None
     """Jinja; None: the model's own."""

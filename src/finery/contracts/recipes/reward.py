@@ -26,7 +26,7 @@ REWARD = Recipe(
     config=RewardConfig,
     trainer="finery.trainers.reward:train",
     examples=ExampleKind.PREFERENCE,
-    tokens=TokenRules(),
+    tokens=TokenRules(to_the_end=True),
     footprint=lambda config: Footprint(sequences=2, has_logits=False),
     generates=False,
 )
