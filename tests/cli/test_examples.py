@@ -16,6 +16,7 @@ from tests.cli.command import Finery, environment
 from tests.servers import ROOT, RunningServer
 
 EXAMPLES = ROOT / "examples"
+TRAINING_SECONDS = 600
 TAUGHT = "Finery is a self-hosted server for fine-tuning language models."
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
@@ -66,21 +67,23 @@ class TestExamples:
         assert '"to":"succeeded"' in shown
         assert "total_lines" in shown
 
+    @pytest.mark.timeout(2 * TRAINING_SECONDS)
     @pytest.mark.thorough
     @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
     def test_the_jobs_api_of_the_readme_answers_as_taught(self, live: RunningServer, api: FineryClient) -> None:
         start, _, load, ask = readme_curls("/train/sft")
         job = json.loads(run_example(live, "bash", "-c", at(live, start)))["job_id"]
-        assert api.wait(job, timeout=240).status is RunStatus.SUCCEEDED
+        assert api.wait(job, timeout=TRAINING_SECONDS).status is RunStatus.SUCCEEDED
         run_example(live, "bash", "-c", at(live, load))
         assert json.loads(run_example(live, "bash", "-c", at(live, ask)))["response"] == TAUGHT
 
+    @pytest.mark.timeout(2 * TRAINING_SECONDS)
     @pytest.mark.thorough
     @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
     def test_the_native_api_of_the_readme_learns(self, live: RunningServer, api: FineryClient) -> None:
         start = readme_curls("/api/v1/runs -H")[0]
         run = json.loads(run_example(live, "bash", "-c", at(live, start)))["id"]
-        ended = api.wait(run, timeout=240)
+        ended = api.wait(run, timeout=TRAINING_SECONDS)
         assert ended.status is RunStatus.SUCCEEDED
         assert ended.progress is not None
         assert ended.progress.loss is not None

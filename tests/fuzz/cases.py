@@ -19,7 +19,6 @@ from schemathesis.core.parameters import ParameterLocation
 from schemathesis.core.result import Ok
 from schemathesis.transport.serialization import Binary
 
-from finery.contracts.recipes import RECIPES
 from tests.builders import ROW
 from tests.fuzz.objects import CHAT, NEW, NOTHING
 from tests.fuzz.world import World
@@ -92,19 +91,8 @@ def operations_of(world: World) -> Iterator[APIOperation]:
 
 
 def _load(world: World) -> BaseSchema:
-    """The document, to which a run's configuration is added: it is the recipe's, which the document leaves open."""
+    """The document, and what it does not list."""
     document = copy.deepcopy(world.document)
-    schemas = document["components"]["schemas"]
-    plain = schemas["CreateRunRequest"]
-    for name, recipe in RECIPES.items():
-        described = recipe.config.model_json_schema(ref_template="#/components/schemas/{model}")
-        schemas.update(described.pop("$defs", {}))
-        request = copy.deepcopy(plain)
-        request["properties"] |= {"recipe": {"const": name, "type": "string"}, "config": described}
-        schemas[f"CreateRunRequest_{name}"] = request
-    schemas["CreateRunRequest"] = {
-        "oneOf": [{"$ref": f"#/components/schemas/CreateRunRequest_{name}"} for name in RECIPES]
-    }
     document["paths"] |= {path: {"get": _unlisted(path, media_type)} for path, media_type in UNLISTED.items()}
     config = SchemathesisConfig()
     config.projects.default.generation.update(with_security_parameters=False)
