@@ -119,7 +119,7 @@ class PlainGenerator(TokenGenerator):
 
     def _submit(self, request_id: str, prompt: list[int], sampler: RequestSampler, max_tokens: int) -> None:
         with self._changed:
-            if self._is_stopping or not self.is_running():
+            if self._is_stopping:
                 raise GenerationStopped("The generation thread has stopped.")
             self._samplers[request_id] = sampler
             self._waiting.append(WaitingRequest(request_id, prompt, max_tokens))

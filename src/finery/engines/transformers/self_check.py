@@ -81,7 +81,7 @@ def tolerance_of(model: PreTrainedModel) -> float:
 def find_fault(
     generator: TokenGenerator, probes: Sequence[Probe], *, tolerance: float, loop: asyncio.AbstractEventLoop
 ) -> str | None:
-    """Asks a started generator all probes at once, and returns what is wrong with its answers.
+    """Starts a generator, asks it all probes at once, and returns what is wrong with its answers.
 
     Waits for `loop`, so it must not run on its thread.
     """
@@ -108,8 +108,12 @@ def find_fault(
 
 
 async def ask_all(generator: TokenGenerator, probes: Sequence[Probe]) -> list[list[SampledToken]]:
-    """Returns the generator's answers. Raises GenerationFailed."""
-    return await asyncio.gather(*(ask(generator, probe) for probe in probes))
+    """Starts the generator and returns its answers. Raises GenerationFailed."""
+    answers = [asyncio.ensure_future(ask(generator, probe)) for probe in probes]
+    # All wait before the start, so that they are computed together, and not the first alone.
+    await asyncio.sleep(0)
+    generator.start()
+    return await asyncio.gather(*answers)
 
 
 async def ask(generator: TokenGenerator, probe: Probe) -> list[SampledToken]:

@@ -57,7 +57,6 @@ def _try(
     """Returns the started generator, or None and its fault. Raises what reports a lack of memory."""
     try:
         generator = make()
-        generator.start()
     except Exception as error:
         if isinstance(error, MemoryError) or lacks_memory(str(error)):
             raise
