@@ -54,11 +54,12 @@ def train(attempt: Attempt) -> Outcome:
     from peft import get_peft_model
     from transformers import Trainer, TrainingArguments
 
-    from finery.trainers.arguments import BatchShape, lora_config, training_arguments
+    from finery.trainers.arguments import BatchShape, training_arguments
     from finery.trainers.checkpoints import Checkpoints
     from finery.trainers.encoding import Encoder
     from finery.trainers.finalization import TrainingSummary, finish
     from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
+    from finery.trainers.lora import lora_config
     from finery.trainers.rows import RowCounts, report_dropped_rows, split, training_data, write_rows
     from finery.trainers.saving import refuse_foreign_output
     from finery.trainers.training_loop import fit
