@@ -52,7 +52,7 @@ def train(attempt: Attempt) -> Outcome:
     import pyarrow
     import torch
     from peft import get_peft_model
-    from transformers import Trainer, TrainingArguments
+    from transformers import TrainingArguments
 
     from finery.trainers.arguments import BatchShape, training_arguments
     from finery.trainers.checkpoints import Checkpoints
@@ -60,6 +60,7 @@ def train(attempt: Attempt) -> Outcome:
     from finery.trainers.finalization import TrainingSummary, finish
     from finery.trainers.loading import computes_in_bf16, load_causal_model, load_tokenizer, prepare_base
     from finery.trainers.lora import lora_config
+    from finery.trainers.model_settings import SettingsKeepingTrainer, name_stop_tokens
     from finery.trainers.rows import RowCounts, report_dropped_rows, split, training_data, write_rows
     from finery.trainers.saving import refuse_foreign_output
     from finery.trainers.training_loop import fit
@@ -82,12 +83,13 @@ def train(attempt: Attempt) -> Outcome:
     checkpoints = Checkpoints(attempt, keep=config.save_total_limit)
     bf16 = computes_in_bf16(base, attempt, config)
 
-    def build(shape: BatchShape) -> Trainer:
+    def build(shape: BatchShape) -> SettingsKeepingTrainer:
         model = load_causal_model(base, attempt, config)
+        name_stop_tokens(model, encoder.stop_tokens)
         adapter = lora_config(model, config)
         shared = training_arguments(attempt, config, checkpoints, shape, evaluates=eval_rows is not None, bf16=bf16)
         del shared["max_length"]
-        return Trainer(
+        return SettingsKeepingTrainer(
             model=model if adapter is None else get_peft_model(model, adapter),
             args=TrainingArguments(**shared, remove_unused_columns=False),
             data_collator=lambda batch: _collate(batch, tokenizer.pad_token_id),
@@ -98,8 +100,7 @@ def train(attempt: Attempt) -> Outcome:
         )
 
     fitted = fit(attempt, config, checkpoints, build)
-    stops, parity_prompts = frozenset(encoder.stop_tokens), tuple(encoder.parity_prompts)
-    lesson = TrainingSummary(base, len(train_rows), len(eval_rows or []), stops, parity_prompts)
+    lesson = TrainingSummary(base, len(train_rows), len(eval_rows or []), tuple(encoder.parity_prompts))
     return finish(attempt, config, fitted, tokenizer, lesson)
 
 
