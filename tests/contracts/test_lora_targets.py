@@ -33,6 +33,13 @@ class TestTargetNames:
 
 
 class TestMisfits:
+    def test_what_kernels_read_themselves(self) -> None:
+        layer = {"backbone.layers.0.mixer.out_proj.weight": (8, 16), "backbone.layers.0.mixer.in_proj.weight": (32, 8)}
+        assert list(misfits(["out_proj", "in_proj"], layer, model_type="mamba2")) == [
+            "'out_proj' is read by mamba2's kernels, past an adapter; leave it out"
+        ]
+        assert list(misfits(["out_proj", "in_proj"], layer, model_type="lfm2")) == []
+
     @pytest.mark.parametrize(
         "name", ["q_proj", "self_attn.q_proj", "layers.1.mlp.up_proj", "model.layers.0.self_attn.q_proj", "lm_head"]
     )

@@ -19,6 +19,8 @@ from transformers import (
     GraniteMoeForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
     MixtralConfig,
     MixtralForCausalLM,
     PreTrainedModel,
@@ -142,6 +144,24 @@ class TestMixtures:
         with pytest.raises(TrainingRefused, match=r"lora_dropout: .*experts\.gate_up_proj is adapted as one parameter"):
             adapter(make("qwen3_moe"), "all-linear", lora_dropout=0.1)
         assert adapted_modules(adapter(make("qwen3_moe"), "q_proj", lora_dropout=0.1)) == {"q_proj": 2}
+
+
+@pytest.mark.filterwarnings("ignore")
+class TestStateSpaces:
+    """PEFT refuses what their kernels read themselves."""
+
+    @pytest.fixture
+    def model(self) -> PreTrainedModel:
+        torch.manual_seed(0)
+        return MambaForCausalLM(MambaConfig(vocab_size=99, hidden_size=32, num_hidden_layers=2, state_size=4))
+
+    def test_all_linear_is_what_can_be_adapted(self, model: PreTrainedModel) -> None:
+        assert adapted_modules(adapter(model, "all-linear")) == {"dt_proj": 2, "in_proj": 2, "x_proj": 2}
+
+    @pytest.mark.parametrize("targets", ["out_proj", ["all-linear", "conv1d"], "layers.1.mixer.out_proj"])
+    def test_the_others_are_refused(self, model: PreTrainedModel, targets: str | list[str]) -> None:
+        with pytest.raises(TrainingRefused, match="is read by mamba's kernels, past an adapter; leave it out"):
+            adapter(model, targets)
 
 
 class TestRefusals:

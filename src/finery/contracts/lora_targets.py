@@ -28,6 +28,9 @@ FUSED = {
     **dict.fromkeys(("down_proj", "w2"), "down_proj"),
 }
 """How files call the matrices of a single expert → the parameter that holds them of all experts in memory."""
+STATE_SPACE_TYPES = frozenset({"mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h"})
+READ_BY_KERNELS = frozenset({"out_proj", "conv1d"})
+"""Modules whose weights the fused kernels of these model types read themselves, past an adapter; PEFT refuses them."""
 _EXPERT = re.compile(r"(.*\bexperts)\.\d+\.(\w+)\.weight")
 
 
@@ -49,10 +52,18 @@ def module_of(tensor: str) -> str:
     return tensor.removesuffix(WEIGHT)
 
 
-def misfits(names: Iterable[str], shapes: Shapes, *, tied: bool = False, has_head: bool = True) -> Iterator[str]:
+def is_read_by_kernels(module: str, model_type: str | None) -> bool:
+    """Returns whether an adapter on the module would be passed over."""
+    return model_type in STATE_SPACE_TYPES and module.rpartition(".")[2] in READ_BY_KERNELS
+
+
+def misfits(
+    names: Iterable[str], shapes: Shapes, *, tied: bool = False, has_head: bool = True, model_type: str | None = None
+) -> Iterator[str]:
     """Yields what is wrong with each name that LoRA cannot adapt. A name means all modules whose names end with it.
 
     `tied`: the head shares its weights with the embedding. `has_head`: the training leaves the head in its place.
+    `model_type`: the model's architecture, where it is known.
     """
     tensors = with_fused(shapes)
     modules = {module_of(name): len(shape) for name, shape in tensors.items() if not name.endswith(BIAS)}
@@ -73,6 +84,8 @@ def misfits(names: Iterable[str], shapes: Shapes, *, tied: bool = False, has_hea
             yield f"{name!r} is replaced by the score of a reward model, which is trained anyway; leave it out"
         elif tied and last in HEADS | EMBEDDINGS:
             yield f"{name!r} is head and embedding in one, which an adapter would part; leave it out"
+        elif is_read_by_kernels(name, model_type):
+            yield f"{name!r} is read by {model_type}'s kernels, past an adapter; leave it out"
         elif found == 0:
             yield f"the model has no {name!r}; {_hint(last, known)}"
         elif found == 1:

@@ -13,7 +13,14 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from finery.contracts.lora_targets import ALL_LINEAR, FUSED, misfits, target_names
+from finery.contracts.lora_targets import (
+    ALL_LINEAR,
+    FUSED,
+    STATE_SPACE_TYPES,
+    is_read_by_kernels,
+    misfits,
+    target_names,
+)
 from finery.contracts.recipes import TrainingConfig
 from finery.trainers.attempt import Attempt
 from finery.trainers.errors import TrainingRefused
@@ -43,7 +50,7 @@ def lora_config(
     names = target_names(config.lora_target_modules)
     _refuse_misfits(model, names)
     modules, parameters = _modules(model, names), _parameters(model, names)
-    if not _has_experts(model) and names == [ALL_LINEAR]:
+    if not _has_experts(model) and names == [ALL_LINEAR] and model.config.model_type not in STATE_SPACE_TYPES:
         modules = ALL_LINEAR
     elif not _has_experts(model) and ALL_LINEAR not in names:
         modules = names
@@ -90,7 +97,7 @@ def _refuse_misfits(model: PreTrainedModel, names: list[str]) -> None:
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters(remove_duplicate=False)}
     head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
     tied = head is not None and head.weight is embedding.weight
-    problems = list(misfits(names, shapes, tied=tied))
+    problems = list(misfits(names, shapes, tied=tied, model_type=model.config.model_type))
     if not names or problems:
         raise TrainingRefused(f"lora_target_modules: {problems[0] if problems else 'it names nothing'}")
 
@@ -102,7 +109,8 @@ def _modules(model: PreTrainedModel, names: list[str]) -> str | list[str]:
     def is_wanted(path: str, module: nn.Module) -> bool:
         if _is_named(path, names):
             return isinstance(module, ADAPTABLE)
-        is_linear = isinstance(module, LINEAR) and module is not head and path not in routers
+        is_left_out = module is head or path in routers or is_read_by_kernels(path, model.config.model_type)
+        is_linear = isinstance(module, LINEAR) and not is_left_out
         return ALL_LINEAR in names and is_linear and not path.startswith(SCORES)
 
     return [path for path, module in model.named_modules() if is_wanted(path, module)]

@@ -43,18 +43,23 @@ def _bad_targets(config: TrainingConfig, recipe: Recipe, model: str) -> Iterator
     names = target_names(config.lora_target_modules)
     if not names:
         yield Issue("lora_target_modules", f"it names nothing; choose {ALL_LINEAR!r}, or names of the model's modules")
-    if names == [ALL_LINEAR] or not (found := _shapes_and_tying(model)):
+    if names == [ALL_LINEAR] or not (found := _layers(model)):
         return
-    shapes, tied = found
-    for message in misfits(names, shapes, tied=tied and recipe.generates, has_head=recipe.generates):
+    shapes, tied, model_type = found
+    for message in misfits(
+        names, shapes, tied=tied and recipe.generates, has_head=recipe.generates, model_type=model_type
+    ):
         yield Issue("lora_target_modules", message)
 
 
-def _shapes_and_tying(model: str) -> tuple[Shapes, bool] | None:
-    """Return the shapes of the model's tensors, and whether its head is its embedding. None where it is not here."""
+def _layers(model: str) -> tuple[Shapes, bool, str | None] | None:
+    """Return the shapes of the model's tensors, whether its head is its embedding, and its `model_type`.
+
+    None where its files are not here.
+    """
     model = whole_model(model, local_folder)
     if model in BUILTIN_MODELS:
-        return BUILTIN_TENSORS, True
+        return BUILTIN_TENSORS, True, None
     folder = local_folder(model)
     if folder is None:
         return None
@@ -63,4 +68,6 @@ def _shapes_and_tying(model: str) -> tuple[Shapes, bool] | None:
     except (OSError, WeightsRefused):
         return None
     modules = {module_of(tensor).rpartition(".")[2] for tensor in shapes}
-    return (shapes, bool(text_config(folder).get("tie_word_embeddings", not HEADS & modules))) if shapes else None
+    config = text_config(folder)
+    is_tied = bool(config.get("tie_word_embeddings", not HEADS & modules))
+    return (shapes, is_tied, config.get("model_type")) if shapes else None
