@@ -15,6 +15,11 @@ EXPERTS = {
     "model.layers.0.mlp.experts.gate_up_proj_bias": (4, 32),
     "model.layers.0.mlp.gate.weight": (4, 8),
 }
+GRANITE_FILES = {
+    "model.layers.0.block_sparse_moe.input_linear.weight": (4, 8, 32),
+    "model.layers.0.block_sparse_moe.router.layer.weight": (4, 8),
+    "model.layers.0.self_attn.q_proj.weight": (8, 8),
+}
 
 
 class TestTargetNames:
@@ -41,13 +46,26 @@ class TestMisfits:
         assert list(misfits(["out_proj", "in_proj"], layer, model_type="lfm2")) == []
 
     @pytest.mark.parametrize(
-        "name", ["q_proj", "self_attn.q_proj", "layers.1.mlp.up_proj", "model.layers.0.self_attn.q_proj", "lm_head"]
+        "name",
+        ["q_proj", "self_attn.q_proj", "layers.1.mlp.up_proj", "model.layers.0.self_attn.q_proj", "embed_tokens"],
     )
     def test_what_is_there(self, name: str) -> None:
         assert list(misfits([name, "all-linear"], LLAMA)) == []
 
     def test_a_prefix_that_the_files_leave_out(self) -> None:
-        assert list(misfits(["transformer.h.0.attn.c_attn"], {"h.0.attn.c_attn.weight": (8, 24)})) == []
+        names, shapes = ["transformer.h.0.attn.c_attn"], {"h.0.attn.c_attn.weight": (8, 24)}
+        assert list(misfits(names, shapes, from_files=True)) == []
+        (message,) = misfits(names, shapes)
+        assert message.startswith("the model has no 'transformer.h.0.attn.c_attn'")
+
+    @pytest.mark.parametrize("name", ["router", "gate_up_proj", "w1", "block_sparse_moe.experts.down_proj"])
+    def test_names_that_a_mixture_has_in_memory_only(self, name: str) -> None:
+        assert list(misfits([name], GRANITE_FILES, from_files=True)) == []
+        assert list(misfits([name], {"model.layers.0.mlp.fc1.weight": (8, 8)}, from_files=True)) != []
+
+    def test_a_slip_in_a_mixture(self) -> None:
+        (message,) = misfits(["q_porj"], GRANITE_FILES, from_files=True)
+        assert message == "the model has no 'q_porj'; did you mean 'q_proj'?"
 
     def test_experts_and_routers(self) -> None:
         assert list(misfits(["experts.gate_up_proj", "mlp.gate"], EXPERTS)) == []
@@ -72,6 +90,13 @@ class TestMisfits:
     def test_a_head_that_is_the_embedding(self, name: str) -> None:
         (message,) = misfits(["q_proj", name], LLAMA, tied=True)
         assert message == f"{name!r} is head and embedding in one, which an adapter would part; leave it out"
+
+    def test_a_head_of_its_own(self) -> None:
+        (message,) = misfits(["q_proj", "lm_head"], LLAMA)
+        assert (
+            message
+            == "'lm_head' is the head, whose adapter the loss passes over, so that it learns nothing; leave it out"
+        )
 
     def test_a_head_that_a_score_replaces(self) -> None:
         (message,) = misfits(["lm_head"], LLAMA, has_head=False)

@@ -10,6 +10,8 @@ ALL_LINEAR = "all-linear"
 HEADS = frozenset({"lm_head", "embed_out"})
 EMBEDDINGS = frozenset({"embed_tokens", "wte", "word_embeddings", "embed_in", "tok_embeddings"})
 """How models call the layer that makes scores of words, and the one that makes vectors of them."""
+ROUTERS = frozenset({"router", "gate", "shared_expert_gate", "wg"})
+"""How models call the module that sends a token to experts; outside of a mixture, `gate` is something else."""
 WEIGHT, BIAS = ".weight", "bias"
 MOST_SHOWN = 20
 
@@ -32,6 +34,7 @@ STATE_SPACE_TYPES = frozenset({"mamba", "mamba2", "falcon_mamba", "falcon_h1", "
 READ_BY_KERNELS = frozenset({"out_proj", "conv1d"})
 """Modules whose weights the fused kernels of these model types read themselves, past an adapter; PEFT refuses them."""
 _EXPERT = re.compile(r"(.*\bexperts)\.\d+\.(\w+)\.weight")
+_IN_MIXTURE = re.compile(r"expert|moe")
 
 
 def with_fused(shapes: Shapes) -> dict[str, tuple[int, ...]]:
@@ -58,12 +61,19 @@ def is_read_by_kernels(module: str, model_type: str | None) -> bool:
 
 
 def misfits(
-    names: Iterable[str], shapes: Shapes, *, tied: bool = False, has_head: bool = True, model_type: str | None = None
+    names: Iterable[str],
+    shapes: Shapes,
+    *,
+    tied: bool = False,
+    has_head: bool = True,
+    model_type: str | None = None,
+    from_files: bool = False,
 ) -> Iterator[str]:
     """Yields what is wrong with each name that LoRA cannot adapt. A name means all modules whose names end with it.
 
     `tied`: the head shares its weights with the embedding. `has_head`: the training leaves the head in its place.
     `model_type`: the model's architecture, where it is known.
+    `from_files`: the names of the tensors are those of files, some of which have others in memory.
     """
     tensors = with_fused(shapes)
     modules = {module_of(name): len(shape) for name, shape in tensors.items() if not name.endswith(BIAS)}
@@ -77,19 +87,30 @@ def misfits(
     for name in names:
         if name == ALL_LINEAR:
             continue
-        # The files of older models leave out the first parts of the names.
-        found = dimensions.get(name) or max((modules.get(ending, 0) for ending in endings(name)), default=0)
-        last = name.rpartition(".")[2]
+        found, last = dimensions.get(name, 0), name.rpartition(".")[2]
+        if from_files and found == 0:
+            # The files of older models leave out the first parts of the names.
+            found = max((modules.get(ending, 0) for ending in endings(name)), default=0)
         if last in HEADS and not has_head:
             yield f"{name!r} is replaced by the score of a reward model, which is trained anyway; leave it out"
         elif tied and last in HEADS | EMBEDDINGS:
             yield f"{name!r} is head and embedding in one, which an adapter would part; leave it out"
         elif is_read_by_kernels(name, model_type):
             yield f"{name!r} is read by {model_type}'s kernels, past an adapter; leave it out"
+        elif last in HEADS:
+            yield f"{name!r} is the head, whose adapter the loss passes over, so that it learns nothing; leave it out"
+        elif found == 0 and from_files and _may_be_renamed(name, last, tensors):
+            continue
         elif found == 0:
             yield f"the model has no {name!r}; {_hint(last, known)}"
         elif found == 1:
             yield f"{name!r} has a weight for each unit and no matrix, which LoRA needs; {_hint('', known)}"
+
+
+def _may_be_renamed(name: str, last: str, tensors: Shapes) -> bool:
+    """Returns whether the name may be one that a mixture of experts has in memory, and not in its files."""
+    is_part = last in FUSED or last in FUSED.values() or last in ROUTERS or "." in name
+    return is_part and any(_IN_MIXTURE.search(tensor) for tensor in tensors)
 
 
 def endings(name: str) -> Iterator[str]:

@@ -16,6 +16,7 @@ from transformers.pytorch_utils import Conv1D
 from finery.contracts.lora_targets import (
     ALL_LINEAR,
     FUSED,
+    ROUTERS,
     STATE_SPACE_TYPES,
     is_read_by_kernels,
     misfits,
@@ -28,8 +29,6 @@ from finery.trainers.errors import TrainingRefused
 LINEAR = (nn.Linear, Conv1D)
 ADAPTABLE = (*LINEAR, nn.Embedding, nn.Conv1d, nn.Conv2d, nn.Conv3d)
 """Classes of modules that PEFT wraps. What else has matrices is adapted parameter by parameter."""
-ROUTERS = frozenset({"router", "gate", "shared_expert_gate", "wg"})
-"""How models call the module that sends a token to experts; outside of a mixture, `gate` is something else."""
 SCORES = ("score", "classifier")
 """How PEFT calls the heads of reward models, which it trains in full."""
 EXPERT = "expert"

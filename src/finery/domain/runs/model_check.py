@@ -46,8 +46,9 @@ def _bad_targets(config: TrainingConfig, recipe: Recipe, model: str) -> Iterator
     if names == [ALL_LINEAR] or not (found := _layers(model)):
         return
     shapes, tied, model_type = found
+    generates = recipe.generates
     for message in misfits(
-        names, shapes, tied=tied and recipe.generates, has_head=recipe.generates, model_type=model_type
+        names, shapes, tied=tied and generates, has_head=generates, model_type=model_type, from_files=True
     ):
         yield Issue("lora_target_modules", message)
 
