@@ -141,3 +141,26 @@ class TestEachRecipe:
         head = {"architectures", "id2label", "label2id", "pad_token_id"}
         assert changed == (head if recipe == "reward" else set())
         assert dtypes(tmp_path / "output") == {"BF16"}
+
+
+class TestGenerationSettings:
+    @pytest.mark.parametrize(
+        ("config", "saved"),
+        [
+            ({"save_steps": 1}, ("output", "run/checkpoints/checkpoint-1")),
+            pytest.param({"use_lora": True, "merge_adapter": True}, ("output/merged",), marks=pytest.mark.thorough),
+        ],
+    )
+    def test_that_transformers_would_not_save(
+        self, config: dict[str, Any], saved: tuple[str, ...], tmp_path: Path, tiny_llama: Path, cache: Path
+    ) -> None:
+        """It refuses sampling settings beside `do_sample: false` as soon as an end token was added to them."""
+        base = Path(shutil.copytree(tiny_llama, tmp_path / "base"))
+        odd = {"do_sample": False, "temperature": 0.0, "top_k": 0, "penalty_alpha": 0.6, "pad_token_id": -1}
+        (base / "generation_config.json").write_text(json.dumps(odd))
+        result = carry_out(make_run(tmp_path, "sft", cache=cache, model=base, max_steps=1, **config))
+        assert (result.code, result.outcome.message) == (0, None)
+        for folder in saved:
+            settings = read(tmp_path / folder, "generation_config.json")
+            assert {name: settings[name] for name in odd} == odd
+            assert settings["eos_token_id"] is not None

@@ -8,10 +8,12 @@ import copy
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from peft import PeftModel
 from transformers import GenerationConfig, PretrainedConfig, PreTrainedModel, Trainer
+from transformers.utils import GENERATION_CONFIG_NAME
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,34 @@ class SettingsKeepingTrainer(Trainer):
         super().__init__(model=model, **arguments)
 
     def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
-        with self.loaded_settings.applied(whole_model(self.model)):
+        folder = Path(output_dir or self.args.output_dir)
+        with self.loaded_settings.applied(whole_model(self.model)), generation_as_it_is(self.model, folder):
             super().save_model(output_dir, _internal_call)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: PreTrainedModel | None = None) -> None:
         """Loads the adapter. A whole model's weights would be read once more, and a mixture's experts not found."""
         if isinstance(self.model, PeftModel):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+
+@contextmanager
+def generation_as_it_is(model: PreTrainedModel | PeftModel, folder: Path) -> Iterator[None]:
+    """Has what is saved into `folder` meanwhile get the model's generation settings without a check of them.
+
+    `save_pretrained` refuses many that bases have (a temperature beside `do_sample: false`) once anything in them was
+    changed, as the end tokens are: after hours of training.
+    """
+    own = None if isinstance(model, PeftModel) or not model.can_generate() else model.generation_config
+    if own is None:
+        yield
+        return
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = own
+    if (folder / GENERATION_CONFIG_NAME).exists():
+        own.to_json_file(folder / GENERATION_CONFIG_NAME, keys_to_pop=["compile_config"])
 
 
 def whole_model(model: PreTrainedModel | PeftModel) -> PreTrainedModel:

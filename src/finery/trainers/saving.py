@@ -16,6 +16,7 @@ from finery.kit.files import sync_directory
 from finery.trainers.attempt import Attempt
 from finery.trainers.checkpoints import sync_tree
 from finery.trainers.errors import TrainingRefused
+from finery.trainers.model_settings import generation_as_it_is
 
 # Python has no renameat2; these are the kernel's numbers.
 AT_CWD = -100
@@ -29,7 +30,8 @@ def refuse_foreign_output(output: Path) -> None:
 
 
 def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
-    model.save_pretrained(folder, safe_serialization=True)
+    with generation_as_it_is(model, folder):
+        model.save_pretrained(folder, safe_serialization=True)
     tokenizer.save_pretrained(folder)
 
 
