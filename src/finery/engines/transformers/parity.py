@@ -5,6 +5,7 @@ RECORD is a file with the JSON of contracts.parity.Record. For each model's fold
 
 import asyncio
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from finery.contracts.chat_prompts import ChatPrompts
@@ -25,7 +26,10 @@ def main(arguments: list[str]) -> int:
         return 2
     record = Record.model_validate_json(Path(arguments[0]).read_bytes())
     for folder in arguments[1:]:
-        print(asyncio.run(serve(record, folder)).model_dump_json(), flush=True)
+        # An engine's log, in which it tells how it serves the model, goes to stdout, too.
+        with redirect_stdout(sys.stderr):
+            served = asyncio.run(serve(record, folder))
+        print(served.model_dump_json(), flush=True)
     return 0
 
 
