@@ -107,7 +107,8 @@ def within_context(attempt: Attempt, config: Config, base: str) -> Config:
         raise TrainingRefused(f"max_length: {config.max_length} is {takes}; choose {longest} or less")
     attempt.reporter.notice("automatic", f"chosen automatically: max_length {longest}", level="info")
     try:
-        return type(config).model_validate({**config.model_dump(), "max_length": longest})
+        # Without the other defaults, some of which depend on it.
+        return type(config).model_validate({**config.model_dump(exclude_defaults=True), "max_length": longest})
     except ValidationError as error:
         raise TrainingRefused(f"max_length {longest}: {error.errors()[0]['msg']}") from error
 

@@ -196,10 +196,19 @@ class TestGrpoConfig:
         assert (config.n_generations, config.beta, config.batch_size) == (8, 0.0, 4)
         assert GrpoConfig.model_validate(config.model_dump(mode="json")) == config
 
+    @pytest.mark.parametrize(("longest", "answer"), [(8, 4), ("128", 64), (256, 128), (512, 256), (4096, 256)])
+    def test_the_default_of_an_answer_leaves_room_for_a_prompt(self, longest: int | str, answer: int) -> None:
+        config = GrpoConfig.model_validate(self.BASE | {"max_length": longest})
+        assert config.max_completion_length == answer
+        assert GrpoConfig.model_validate(config.model_dump(mode="json")) == config
+
     @pytest.mark.parametrize(
         ("change", "field"),
         [
             ({"max_completion_length": 1024}, "max_completion_length"),
+            ({"max_length": 256, "max_completion_length": 256}, "max_completion_length"),
+            ({"max_length": 4}, "max_length"),
+            ({"max_length": "long"}, "max_length"),
             ({"n_generations": 1}, "n_generations"),
             ({"temperature": 0}, "temperature"),
             ({"grader": None}, "grader"),

@@ -1,13 +1,16 @@
 """The recipe `grpo`: reinforcement fine-tuning with a grader."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from finery.contracts.memory_fit import Footprint
 from finery.contracts.recipes.base import GradedConfig, Rate
 from finery.contracts.recipes.data_rules import ExampleKind
 from finery.contracts.recipes.recipe import Recipe
+
+ANSWER_LENGTH = 256
+"""The default of max_completion_length, where max_length has as much again for the prompt."""
 
 
 class GrpoConfig(GradedConfig):
@@ -16,8 +19,8 @@ class GrpoConfig(GradedConfig):
 
     n_generations: Annotated[int, Field(ge=2, le=1024)] = 8
     """Answers per prompt, which are compared with each other."""
-    max_completion_length: Annotated[int, Field(ge=1, le=131_072)] = 256
-    """Maximum tokens of an answer. A prompt may have the rest of max_length."""
+    max_completion_length: Annotated[int, Field(ge=1, le=131_072)] = ANSWER_LENGTH
+    """Maximum tokens of an answer; by default half of max_length at most. A prompt may have the rest of max_length."""
     temperature: Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)] = 1.0
     """The temperature at which answers are sampled."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0, allow_inf_nan=False)] = 1.0
@@ -33,6 +36,18 @@ class GrpoConfig(GradedConfig):
     learning_rate: Rate = 1e-6
     probe: Literal["auto", "off"] = "auto"
     """Never on: the memory depends on how long the answers become."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_leaves_room(cls, sent: Any) -> Any:
+        """Halves a max_length that is too short for the default: a default is no wish that could not be met."""
+        if not isinstance(sent, dict) or "max_completion_length" in sent or "max_length" not in sent:
+            return sent
+        try:
+            half = int(sent["max_length"]) // 2
+        except (TypeError, ValueError, OverflowError):
+            return sent
+        return {**sent, "max_completion_length": half} if 1 <= half < ANSWER_LENGTH else sent
 
     @field_validator("max_completion_length")
     @classmethod
