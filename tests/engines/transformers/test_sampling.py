@@ -73,3 +73,7 @@ class TestRequestSampler:
         assert sampled.token == 1
         assert sampled.logprob == pytest.approx(math.log(0.75))
         assert [token for token, _ in sampled.rivals] == [1, 0]
+
+    def test_reports_no_more_than_the_vocabulary_has(self) -> None:
+        sampled = RequestSampler(Sampling(temperature=0, logprobs=5), [], CPU).choose(torch.tensor([0.0, 1.0]))
+        assert [token for token, _ in sampled.rivals] == [1, 0]

@@ -155,6 +155,13 @@ class TestStartGenerator:
         generator.stop(timeout=5)
         assert way == "continuous batching"
 
+    def test_capped_attention_is_seen_behind_the_roundings_of_bf16(self, loop: asyncio.AbstractEventLoop) -> None:
+        loaded = make_loaded("gemma2")
+        loaded.model.to(torch.bfloat16)
+        way, generator = start(loaded, loop)
+        generator.stop(timeout=5)
+        assert way == "plain batches"
+
     @pytest.mark.parametrize(
         ("dtype", "quantization", "tolerance"),
         [

@@ -110,7 +110,7 @@ class RequestSampler:
         if self.sampling.logprobs is None:
             return SampledToken(token, is_last=is_last)
         logprobs = torch.log_softmax(logits, dim=-1)
-        best = torch.topk(logprobs, self.sampling.logprobs)
+        best = torch.topk(logprobs, min(self.sampling.logprobs, logprobs.numel()))
         rivals = tuple(zip(best.indices.tolist(), best.values.tolist(), strict=True))
         return SampledToken(token, float(logprobs[token]), rivals, is_last)
 
