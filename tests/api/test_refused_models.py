@@ -11,6 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from finery.contracts.recipes import RECIPES
+from finery.scheduler.late_measurer import LateMeasurer
 from tests import builders
 from tests.api.openai.conftest import ROWS, jsonl
 from tests.measuring import measure_here
@@ -174,6 +175,20 @@ class TestTokenizer:
         assert "resize_token_embeddings" in message
         (home / model / "config.json").write_text(json.dumps(CONFIG))
         assert ask(client, model_name=model).is_success
+
+    def test_found_after_a_job_was_accepted_is_no_fault_of_its_file(
+        self, client: TestClient, home: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = make_model(home / "outputs" / "grown", vocab_size=319)
+        save_tokenizer(home / model, size=320)
+        job = openai(client, model).json()
+        assert job["status"] == "queued"
+        measure_here(monkeypatch)
+        services = client.app.state.services  # type: ignore[attr-defined]
+        LateMeasurer(services.database, services.context).work()
+        error = client.get(f"/v1/fine_tuning/jobs/{job['id']}").json()["error"]
+        assert (error["code"], error["param"]) == ("invalid_value", "model")
+        assert error["message"].startswith("the tokenizer has tokens up to number 319")
 
 
 class TestNames:

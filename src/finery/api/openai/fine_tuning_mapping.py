@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
+from finery.api.openai.dialect import CODES, PARAMETERS
 from finery.api.openai.fine_tuning_schemas import (
     CreateJobRequest,
     DpoHyperparameters,
@@ -19,7 +20,7 @@ from finery.api.openai.fine_tuning_schemas import (
 from finery.contracts.graders import MOST_GRADERS
 from finery.contracts.model_names import JOB_PREFIX, ORGANIZATION, fine_tuned_name
 from finery.contracts.recipes import TrainingConfig
-from finery.contracts.recipes.base import EVALUATION
+from finery.contracts.recipes.base import MODEL, TRAINING
 from finery.contracts.run import NewRun, Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.domain.errors import Issue
@@ -252,8 +253,9 @@ def _error_of(run: Run) -> JobError | None:
         return None
     message = without_field(run.error or "the training failed", run.error_field)
     if run.reason is Reason.INVALID_DATA:
-        name = "validation_file" if run.error_field == EVALUATION else "training_file"
-        return JobError(code=f"invalid_{name}", message=message, param=name)
+        name = PARAMETERS.get(run.error_field or TRAINING, PARAMETERS[TRAINING])
+        code = CODES["invalid_run"] if run.error_field == MODEL else f"invalid_{name}"
+        return JobError(code=code, message=message, param=name)
     code = ERROR_CODES.get(run.reason, "training_failed") if run.reason is not None else "training_failed"
     return JobError(code=code, message=message, param=None)
 
