@@ -17,7 +17,7 @@ from finery.kit.notifier import Notifier
 from finery.models import AttemptRow
 from finery.scheduler.back_off import BackOff
 from finery.scheduler.redactors import Redactors
-from finery.scheduler.registry import Executors
+from finery.scheduler.registry import ExecutorNotMade, Executors
 from finery.scheduler.scheduler import Scheduler
 from finery.scheduler.settings import SchedulerSettings
 from finery.scheduler.stopper import Stopper
@@ -134,5 +134,5 @@ class TestAttempt:
 
 
 def test_one_that_is_not_registered_starts_no_server(database: Database, home: Path) -> None:
-    with pytest.raises(ValueError, match="no executor 'slwo'; known: local"):
+    with pytest.raises(ExecutorNotMade, match="no executor 'slwo'; known: local"):
         Scheduler(database, builders.context(home), Notifier(), SchedulerSettings(executor="slwo", warm_start="off"))

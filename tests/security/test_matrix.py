@@ -22,7 +22,7 @@ from tests.idle import IdleScheduler
 from tests.security.routes import ROWS, Route, permissions_of_routes, routes_of
 
 CHAT = b'{"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}\n' * 12
-JOB = {"job_id": "owners", "model_name": "m", "dataset": "d"}
+JOB = {"job_id": "job-of-the-owner", "model_name": "m", "dataset": "d"}
 FILE = {"file": ("rows.jsonl", ROWS)}
 UPLOAD = {"filename": "rows.jsonl", "purpose": "fine-tune", "bytes": len(ROWS), "mime_type": "text/jsonl"}
 

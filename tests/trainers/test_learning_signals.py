@@ -11,6 +11,8 @@ from tests.trainers.running import carry_out, chat, make_run, write_rows
 
 GRADER = {"type": "string_check", "name": "g", "operation": "eq", "input": "{{ sample.output_text }}", "reference": "x"}
 LN_1000 = 6.9
+NOISY = (4.4, 4.8, 4.3, 4.6, 4.5, 4.7, 4.3, 4.6, 4.5, 4.4, 4.7, 4.8, 4.3, 4.5, 4.6, 4.4, 4.7, 4.4)
+"""4.55 in the first third, 4.55 in the last."""
 
 
 def codes(recipe: str, history: list[dict[str, Any]], *, base: str = "/m", **config: Any) -> list[str]:
@@ -32,8 +34,14 @@ class TestLoss:
 
     @pytest.mark.parametrize(
         "values",
-        [(3, 3, 3, 3, 3), (3, 2.5, 2.2, 2, 1.9, 1.5), (0.04, 0.04, 0.04, 0.04, 0.04, 0.04), (3, 3.5, 2.9, 2.9, 2.8, 3)],
-        ids=["few steps", "falling", "learned already", "up and down"],
+        [
+            (3, 3, 3, 3, 3),
+            (3, 2.5, 2.2, 2, 1.9, 1.5),
+            (0.04, 0.04, 0.04, 0.04, 0.04, 0.04),
+            (3, 3.5, 2.9, 2.9, 2.8, 3),
+            NOISY,
+        ],
+        ids=["few steps", "falling", "learned already", "up and down", "too noisy to tell"],
     )
     def test_that_says_nothing(self, values: tuple[float, ...]) -> None:
         assert codes("sft", losses(*values)) == []
