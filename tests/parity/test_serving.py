@@ -132,7 +132,7 @@ class TestServedAsTrained:
 
     def test_with_tools(self, full: Path, tmp_path: Path) -> None:
         folder = full / "output"
-        record = record_completions(plain(folder), AutoTokenizer.from_pretrained(folder), [WITH_TOOLS])
+        record = record_completions(plain(folder), AutoTokenizer.from_pretrained(folder), [WITH_TOOLS], saved_as=None)
         compared = ask_engine(record, folder, tmp_path)
         assert (compared.prompts_equal, compared.tokens_equal) == (True, 1.0)
         assert compared.max_logprob_difference < TOLERANCE
@@ -152,7 +152,7 @@ class TestCheck:
     def test_a_weight_that_was_saved_wrongly_is_seen(self, full: Path, tmp_path: Path) -> None:
         folder = tmp_path / "broken"
         model, tokenizer = plain(full / "output"), AutoTokenizer.from_pretrained(full / "output")
-        record = record_completions(model, tokenizer, ASKED[:3])
+        record = record_completions(model, tokenizer, ASKED[:3], saved_as=None)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
         weights = load_file(folder / "model.safetensors")
@@ -164,7 +164,7 @@ class TestCheck:
     def test_a_template_that_was_saved_wrongly_is_seen(self, full: Path, tmp_path: Path) -> None:
         folder = tmp_path / "broken"
         model, tokenizer = plain(full / "output"), AutoTokenizer.from_pretrained(full / "output")
-        record = record_completions(model, tokenizer, ASKED[:3])
+        record = record_completions(model, tokenizer, ASKED[:3], saved_as=None)
         model.save_pretrained(folder)
         tokenizer.chat_template = TOOL_TEMPLATE.replace("'<|im_end|>' -", "'<|im_end|>\n' -")
         tokenizer.save_pretrained(folder)
