@@ -24,9 +24,6 @@ class GenerationStopped(GenerationFailed):
 class TokenGenerator(ABC):
     """Generates tokens for many requests at once. May be made on any thread; `stream` runs on the given loop only."""
 
-    mode: str
-    """How it computes, in words for the administrator."""
-
     def __init__(self, loaded: LoadedModel, *, context: int, loop: asyncio.AbstractEventLoop) -> None:
         self.context = context
         """The largest number of tokens of a prompt and its answer together."""

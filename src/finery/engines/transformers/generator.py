@@ -21,12 +21,10 @@ MAX_BATCH_TOKENS = {"cpu": 512, "cuda": 2048}
 
 
 class BatchGenerator(TokenGenerator):
-    mode = "continuous batching"
-
     def __init__(self, loaded: LoadedModel, size: CacheSize, *, loop: asyncio.AbstractEventLoop) -> None:
         """Raises ValueError for a kind of layer that continuous batching has no cache for, or computes otherwise."""
         # Its attention passes over the cap, which shows too little beside the roundings of bf16 to be found by asking.
-        if getattr(loaded.model.config.get_text_config(), "attn_logit_softcapping", None) is not None:
+        if loaded.model.config.get_text_config().to_dict().get("attn_logit_softcapping") is not None:
             raise ValueError("paged attention leaves out the cap on its scores (attn_logit_softcapping)")
         super().__init__(loaded, context=size.context, loop=loop)
         self._sampler = PerRequestSampler(self._deliver)

@@ -92,7 +92,6 @@ class PlainGenerator(TokenGenerator):
     ) -> None:
         """`most_rows` is the number of requests in a batch: 1 for an architecture that computes padding wrongly."""
         super().__init__(loaded, context=size.context, loop=loop)
-        self.mode = "plain batches" if most_rows > 1 else "one request at a time"
         self._model = loaded.model
         self._keeps_cache = "past_key_values" in inspect.signature(loaded.model.forward).parameters
         self._cache_tokens = size.tokens
