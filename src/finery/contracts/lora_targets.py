@@ -13,18 +13,6 @@ EMBEDDINGS = frozenset({"embed_tokens", "wte", "word_embeddings", "embed_in", "t
 ROUTERS = frozenset({"router", "gate", "shared_expert_gate", "wg"})
 """How models call the module that sends a token to experts; outside of a mixture, `gate` is something else."""
 WEIGHT, BIAS = ".weight", "bias"
-MOST_SHOWN = 20
-
-Shapes = Mapping[str, tuple[int, ...]]
-"""The name of a tensor, as `model.layers.0.self_attn.q_proj.weight` → its shape."""
-
-
-def target_names(value: str | list[str]) -> list[str]:
-    """Returns the names of `lora_target_modules`, which is a list or a text with commas."""
-    names = value.split(",") if isinstance(value, str) else value
-    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
-
-
 FUSED = {
     **dict.fromkeys(("gate_proj", "up_proj", "w1", "w3"), "gate_up_proj"),
     **dict.fromkeys(("down_proj", "w2"), "down_proj"),
@@ -35,6 +23,16 @@ READ_BY_KERNELS = frozenset({"out_proj", "conv1d"})
 """Modules whose weights the fused kernels of these model types read themselves, past an adapter; PEFT refuses them."""
 _EXPERT = re.compile(r"(.*\bexperts)\.\d+\.(\w+)\.weight")
 _IN_MIXTURE = re.compile(r"expert|moe")
+MOST_SHOWN = 20
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""The name of a tensor, as `model.layers.0.self_attn.q_proj.weight` → its shape."""
+
+
+def target_names(value: str | list[str]) -> list[str]:
+    """Returns the names of `lora_target_modules`, which is a list or a text with commas."""
+    names = value.split(",") if isinstance(value, str) else value
+    return list(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def with_fused(shapes: Shapes) -> dict[str, tuple[int, ...]]:

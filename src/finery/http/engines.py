@@ -125,7 +125,7 @@ class Engines:
         exchange = self.metrics.begin()
         try:
             response = await self._send(served.deployment, path, _renamed(body, served))
-            media_type = await self._media_type(served.deployment, response)
+            media_type = self._media_type(served.deployment, response)
         except BaseException:
             exchange.end()
             raise
@@ -223,7 +223,7 @@ class Engines:
             raise EngineRefused(message, param=param, code=code, status=response.status)
         raise EngineGone(deployment, message)
 
-    async def _media_type(self, deployment: Deployment, response: "aiohttp.ClientResponse") -> str:
+    def _media_type(self, deployment: Deployment, response: "aiohttp.ClientResponse") -> str:
         """Returns the type of a good answer. Raises EngineGone for another than clients understand."""
         media_type = response.headers.get("Content-Type", JSON)
         if not media_type.startswith((JSON, EVENT_STREAM)):

@@ -65,7 +65,7 @@ def _untrained_base(recipe: str, config: TrainingConfig) -> Iterator[Signal]:
     # Full training on texts or answers is how a base is made.
     if recipe in NEXT_TOKEN_RECIPES and not config.use_lora:
         return
-    what = "an adapter" if config.use_lora else f"{recipe}"
+    what = "an adapter" if config.use_lora else recipe
     yield Signal(
         "untrained_base",
         f"{config.model_name} guesses words as if it had never been trained, and {what} cannot teach it to write: "

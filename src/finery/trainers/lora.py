@@ -48,10 +48,11 @@ def lora_config(
         return None
     names = target_names(config.lora_target_modules)
     _refuse_misfits(model, names)
-    modules, parameters = _modules(model, names), _parameters(model, names)
-    if not _has_experts(model) and names == [ALL_LINEAR] and model.config.model_type not in STATE_SPACE_TYPES:
+    parameters, has_experts = _parameters(model, names), _has_experts(model)
+    modules: str | list[str] = _modules(model, names)
+    if not has_experts and names == [ALL_LINEAR] and model.config.model_type not in STATE_SPACE_TYPES:
         modules = ALL_LINEAR
-    elif not _has_experts(model) and ALL_LINEAR not in names:
+    elif not has_experts and ALL_LINEAR not in names:
         modules = names
     elif not (config.load_in_4bit or config.load_in_8bit):
         parameters += [f"{path}.weight" for path in modules if path.rpartition(".")[2] in RENAMED]
@@ -101,7 +102,7 @@ def _refuse_misfits(model: PreTrainedModel, names: list[str]) -> None:
         raise TrainingRefused(f"lora_target_modules: {problems[0] if problems else 'it names nothing'}")
 
 
-def _modules(model: PreTrainedModel, names: list[str]) -> str | list[str]:
+def _modules(model: PreTrainedModel, names: list[str]) -> list[str]:
     """Returns the paths of the modules that are adapted as such."""
     head, routers = model.get_output_embeddings(), _routers(model)
 

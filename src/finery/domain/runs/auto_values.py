@@ -3,7 +3,7 @@
 The rule for `auto` is in contracts.recipes.auto_values; here the data and the model are looked up for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from finery.contracts.builtin_models import BUILTIN_CONTEXT, BUILTIN_PARAMETERS
@@ -77,11 +77,19 @@ def parameters_of(model: str) -> int:
 
 def context_of(model: str) -> int | None:
     """Return the context length in tokens, or None where no local file tells it."""
+    return tokens_of(model, context_length)
+
+
+def tokens_of(model: str, read: Callable[[Mapping[str, Any]], int | None]) -> int | None:
+    """Return the number of tokens that `read` finds in the configuration of the text model; of an adapter, its base's.
+
+    The built-in models' context where it is one of them; None where no local file tells it.
+    """
     model = whole_model(model, local_folder)
     if model in BUILTIN_PARAMETERS:
         return BUILTIN_CONTEXT
     folder = local_folder(model)
-    return None if folder is None else context_length(text_config(folder))
+    return None if folder is None else read(text_config(folder))
 
 
 def description_of(model: str) -> tuple[dict[str, Any], int] | None:

@@ -2,22 +2,19 @@
 
 from collections.abc import Iterator
 
-from finery.contracts.builtin_models import BUILTIN_CONTEXT, BUILTIN_MODELS, BUILTIN_TENSORS
+from finery.contracts.builtin_models import BUILTIN_MODELS, BUILTIN_TENSORS
 from finery.contracts.lora_targets import ALL_LINEAR, HEADS, Shapes, misfits, module_of, target_names
 from finery.contracts.model_folder import local_folder, longest_input, text_config, whole_model
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.domain.errors import Issue
+from finery.domain.runs.auto_values import tokens_of
 from finery.domain.runs.errors import InvalidRun
 from finery.kit.weights import WeightsRefused, tensor_shapes
 
 
 def longest_input_of(model: str) -> int | None:
     """Return the most tokens that the model takes at once; None where it has no bound, or no local file tells it."""
-    model = whole_model(model, local_folder)
-    if model in BUILTIN_MODELS:
-        return BUILTIN_CONTEXT
-    folder = local_folder(model)
-    return None if folder is None else longest_input(text_config(folder))
+    return tokens_of(model, longest_input)
 
 
 def check_model(config: TrainingConfig, *, recipe: Recipe, model: str) -> None:
