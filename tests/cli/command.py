@@ -33,11 +33,18 @@ def configured(folder: Path) -> dict[str, str]:
     return {"XDG_CONFIG_HOME": str(folder / "config")}
 
 
+ALWAYS_READY = os.open(os.devnull, os.O_RDONLY)
+
+
 class Keyboard(io.TextIOWrapper):
     """What is typed, as if on a terminal."""
 
     def __init__(self, typed: str = "") -> None:
         super().__init__(io.BytesIO(typed.encode()), "utf-8")
+
+    def fileno(self) -> int:
+        """A descriptor on which there is always something to read, as the kernel sees it."""
+        return ALWAYS_READY
 
     def isatty(self) -> bool:
         return True

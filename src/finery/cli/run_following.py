@@ -1,5 +1,6 @@
 """Follows a run to its end for `finery train` and `finery runs monitor`, and says how it ended."""
 
+import select
 import sys
 from datetime import timedelta
 
@@ -10,6 +11,8 @@ from finery.client import FineryClient
 from finery.contracts.events import StatusEvent
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
+
+LOOK_SECONDS = 0.2
 
 
 def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
@@ -87,6 +90,9 @@ def _ask_on_interrupt() -> str:
     try:
         while True:
             print("\n[d]etach, [c]ancel the run, or [g]o on? ", end="", file=sys.stderr, flush=True)
+            # A Ctrl-C in the instant before a read begins would be seen only once the read ends.
+            while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
+                pass
             answer = sys.stdin.readline()
             if not answer:
                 return "detach"

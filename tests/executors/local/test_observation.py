@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,14 +11,15 @@ from typing import Any
 import pytest
 
 from finery.contracts.layout import AttemptDirectory, mark_of
-from finery.contracts.process import Alive, Exit, Exited, Lost, Starting, reason_of_exit
+from finery.contracts.process import Alive, Exit, Exited, Handle, Lost, Starting, reason_of_exit
 from finery.contracts.status import Reason
+from finery.executors.local import observation
 from finery.executors.local.executor import LocalExecutor
 from finery.executors.local.observation import START_ALLOWANCE_SECONDS
 from finery.kit.files import read_json, write_json
 from finery.kit.locks import FileLock
 from finery.kit.processes import Identity, boot_id, uptime
-from tests.executors.builders import attempt_files, bare, launch, until_exited, until_started
+from tests.executors.builders import attempt_files, bare, launch, until, until_exited, until_started
 
 
 @pytest.fixture
@@ -93,6 +95,41 @@ class TestSweepStrays:
         assert isinstance(own.poll(handle), Alive)
         assert own.sweep_strays(set()) == 1
         until_exited(own, handle)
+
+
+class TestStalled:
+    """The server stands still in the middle of a look, as a busy machine lets it."""
+
+    def test_a_shim_that_starts_meanwhile_is_not_lost(
+        self, executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        wanted = launch(tmp_path, "sleep")
+        handles: list[Handle] = []
+        look = observation.has_shim
+
+        def stalled(files: AttemptDirectory) -> bool:
+            seen = look(files)
+            handles.append(executor.submit(wanted))
+            until(files.shim.exists)
+            return seen
+
+        with monkeypatch.context() as patch:
+            patch.setattr(observation, "has_shim", stalled)
+            assert isinstance(executor.poll(bare(wanted)), Starting)
+        until_started(executor, handles[0])
+        assert executor.sweep(handles[0]) > 0
+
+    def test_a_look_that_holds_the_lock_keeps_no_shim_from_starting(
+        self, executor: LocalExecutor, tmp_path: Path
+    ) -> None:
+        wanted = launch(tmp_path, "exit:0")
+        files = attempt_files(wanted)
+        files.path.mkdir(parents=True)
+        with FileLock(files.lock):
+            handle = executor.submit(wanted)
+            time.sleep(0.5)
+            assert not files.shim.exists()
+        assert until_exited(executor, handle).exit_code == 0
 
 
 class TestToldByTrainer:

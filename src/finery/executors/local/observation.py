@@ -37,7 +37,10 @@ class ShimRecord:
 
 def observe(attempt: AttemptDirectory, spawned: Identity | None) -> Observation:
     """Returns the attempt's state. `spawned` is the shim that the submission started, where that is known."""
-    return _recorded(attempt, has_shim=has_shim(attempt)) or _expected(attempt, spawned) or _verdict(attempt)
+    # The record is read before the lock is looked at: whoever is on record had the lock then, so a free one tells of
+    # its death. In the other order a shim that starts in between would look dead, and be swept away.
+    record = ShimRecord.read(attempt)
+    return _recorded(attempt, record, has_shim=has_shim(attempt)) or _expected(attempt, spawned) or _verdict(attempt)
 
 
 def read_exit(attempt: AttemptDirectory) -> Exit | None:
@@ -71,8 +74,7 @@ def has_shim(attempt: AttemptDirectory) -> bool:
     return False
 
 
-def _recorded(attempt: AttemptDirectory, *, has_shim: bool) -> Observation | None:
-    record = ShimRecord.read(attempt)
+def _recorded(attempt: AttemptDirectory, record: ShimRecord | None, *, has_shim: bool) -> Observation | None:
     if record is not None and has_shim:
         process = record.process.look()
         alive = Alive(started_at=record.started_at, stopped=process is not None and process.is_stopped)
@@ -119,7 +121,7 @@ def _verdict(attempt: AttemptDirectory) -> Observation:
     descriptor = os.open(attempt.lock, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        recorded = _recorded(attempt, has_shim=False)
+        recorded = _recorded(attempt, ShimRecord.read(attempt), has_shim=False)
         if recorded is None and not attempt.terminate.exists():
             write_json(attempt.terminate, {"grace_seconds": 0.0})
     except BlockingIOError:

@@ -34,6 +34,9 @@ SWEEP_SECONDS = 10.0
 
 EXIT_FILE_PATIENCE_SECONDS = 600.0
 
+LOCK_PATIENCE_SECONDS = 10.0
+"""How long to wait for a lock that no shim on record holds."""
+
 WAKING = (signal.SIGCHLD, signal.SIGTERM)
 
 
@@ -51,7 +54,7 @@ def run_attempt(attempt: AttemptDirectory, become: BecomeProgram) -> None:
     prctl.set_name("finery-shim")
     prctl.become_subreaper()
     signal.pthread_sigmask(signal.SIG_BLOCK, WAKING)
-    lock = _take(attempt.lock)
+    lock = _take(attempt)
     if lock is None or attempt.exit.exists() or attempt.shim.exists():
         return
     failpoint("shim.locked")
@@ -65,18 +68,20 @@ def run_attempt(attempt: AttemptDirectory, become: BecomeProgram) -> None:
     exit_file.write_ending(ending, EXIT_FILE_PATIENCE_SECONDS)
 
 
-def _take(path: Path) -> int | None:
-    """Returns the held lock, which ends with this process; None when another has it."""
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    # A poll of the server holds it for an instant when it doubts that a shim ever came.
-    for _ in range(10):
+def _take(attempt: AttemptDirectory) -> int | None:
+    """Returns the held lock, which ends with this process; None when another shim has it."""
+    descriptor = os.open(attempt.lock, os.O_RDWR | os.O_CREAT, 0o600)
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return descriptor
         except BlockingIOError:
-            time.sleep(0.01)
-    os.close(descriptor)
-    return None
+            # A poll of the server holds it too: for an instant, or as long as a busy machine stops the server there.
+            if attempt.shim.exists() or time.monotonic() >= deadline:
+                os.close(descriptor)
+                return None
+        time.sleep(0.01)
 
 
 class _Attempt:
