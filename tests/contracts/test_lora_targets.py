@@ -63,6 +63,12 @@ class TestMisfits:
         assert list(misfits([name], GRANITE_FILES, from_files=True)) == []
         assert list(misfits([name], {"model.layers.0.mlp.fc1.weight": (8, 8)}, from_files=True)) != []
 
+    def test_names_of_a_dense_layer_that_loading_parts(self) -> None:
+        shapes = {"model.layers.0.attn.gqkv_proj.weight": (32, 8), "model.layers.0.mlp.gate_up_proj.weight": (32, 8)}
+        assert list(misfits(["q_proj"], shapes, model_type="hrm_text", from_files=True)) == []
+        assert list(misfits(["q_proj"], shapes, model_type="llama", from_files=True)) != []
+        assert list(misfits(["q_proj"], shapes, model_type="hrm_text")) != []
+
     def test_a_slip_in_a_mixture(self) -> None:
         (message,) = misfits(["q_porj"], GRANITE_FILES, from_files=True)
         assert message == "the model has no 'q_porj'; did you mean 'q_proj'?"

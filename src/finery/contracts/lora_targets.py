@@ -21,6 +21,8 @@ FUSED = {
 STATE_SPACE_TYPES = frozenset({"mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h"})
 READ_BY_KERNELS = frozenset({"out_proj", "conv1d"})
 """Modules whose weights the fused kernels of these model types read themselves, past an adapter; PEFT refuses them."""
+RENAMED_TYPES = frozenset({"axk2", "hrm_text", "hy_v4", "inkling2", "inkling2_text", "kimi_linear", "lfm3"})
+"""Model types whose layers have other names in files than in memory, in transformers 5 (`conversion_mapping`)."""
 _EXPERT = re.compile(r"(.*\bexperts)\.\d+\.(\w+)\.weight")
 _IN_MIXTURE = re.compile(r"expert|moe")
 MOST_SHOWN = 20
@@ -97,7 +99,7 @@ def misfits(
             yield f"{name!r} is read by {model_type}'s kernels, past an adapter; leave it out"
         elif last in HEADS:
             yield f"{name!r} is the head, whose adapter the loss passes over, so that it learns nothing; leave it out"
-        elif found == 0 and from_files and _may_be_renamed(name, last, tensors):
+        elif found == 0 and from_files and (model_type in RENAMED_TYPES or _may_be_renamed(name, last, tensors)):
             continue
         elif found == 0:
             yield f"the model has no {name!r}; {_hint(last, known)}"
