@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from finery.client import FineryClient
+from finery.client import FineryClient, FineryError
 from tests.cli.command import PASSWORD, Finery
 from tests.client.scripted import ScriptedServer, error
 
@@ -30,8 +30,9 @@ class TestRefusals:
         ended = rosa("users", "list")
 
         assert (ended.code, ended.out) == (2, "")
-        assert "users:read" in ended.err
-        assert ended.err.endswith("log in with `finery login`, or set FINERY_API_KEY\n")
+        assert ended.err == (
+            "finery: you lack the permission 'users:read': only administrators have it; ask one of them\n"
+        )
 
     def test_a_server_for_its_own_machine(self, tmp_path: Path) -> None:
         answer = error("loopback_only", "this server has no accounts yet", status=403)
@@ -200,6 +201,19 @@ class TestAudit:
         assert "rosa" in denied.out
         assert ada("audit", "list", "--until", "2020-01-01").out == "Nothing was done.\n"
         assert rosa("audit", "list").code == 2
+
+    def test_what_was_changed_and_which_name_was_tried(self, ada: Finery) -> None:
+        ada("users", "create", "finn", "--email", "finn@example.org", "--no-password")
+        assert ada("users", "update", "finn", "--level", "lead").code == 0
+        with FineryClient(url=ada.url, api_key="") as client, pytest.raises(FineryError):
+            client.accounts.log_in("finn\u202e", "a wrong one")
+        changed = ada("audit", "list", "--action", "update_user", "-n", "1").out.splitlines()[-1]
+        failed = ada("audit", "list", "--action", "login", "--result", "failed", "-n", "1").out.splitlines()[-1]
+
+        assert " ada " in changed
+        assert " finn " in changed
+        assert changed.endswith("levels: researcher → lead")
+        assert failed.endswith("tried the name finn\\u202e")
 
     def test_export(self, ada: Finery) -> None:
         ada("users", "create", "ines", "--email", "ines@example.org", "--no-password")

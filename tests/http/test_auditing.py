@@ -41,7 +41,8 @@ class TestNoteChange:
         client.put("/api/v1/secrets/A", json={"value": "0123456789"})
         secret, cancelled, created = entries(database)
         assert (secret.action, secret.target, secret.details) == ("set_secret", "A", {"path": "/api/v1/secrets/A"})
-        assert (cancelled.target, cancelled.details) == ("a", {"path": "/jobs/a/cancel"})
+        changes = ["status: queued → cancelled", "reason: none → cancelled"]
+        assert (cancelled.target, cancelled.details) == ("a", {"path": "/jobs/a/cancel", "changes": changes})
         assert (created.user_name, created.address, created.result) == ("local administrator", "127.0.0.1", "ok")
         assert created.target == "a"
 
@@ -52,6 +53,57 @@ class TestNoteChange:
         dataset = client.post("/api/v1/datasets", files={"file": ("a.jsonl", b"{}")}).json()["id"]
         upload = client.post("/upload/dataset", files={"file": ("a.jsonl", b"{}")}).json()["file_path"]
         assert [entry.target for entry in entries(database)] == [upload, dataset, deployment, run]
+
+    def test_what_was_changed(self, client: TestClient, database: Database, home: Path) -> None:
+        write_rows(home)
+        run = client.post("/api/v1/runs", json=RUN).json()["id"]
+        deployment = client.post("/api/v1/deployments", json={"model": "finery/tiny-llama"}).json()["id"]
+        dataset = client.post("/api/v1/datasets", files={"file": ("a.jsonl", b"{}")}).json()["id"]
+        job = client.post("/jobs", json=JOB).json()["id"]
+        client.patch(f"/api/v1/runs/{run}", json={"shared": True, "name": "tickets"})
+        client.patch(f"/api/v1/runs/{run}", json={"labels": {"team": "a"}})
+        client.patch(f"/api/v1/deployments/{deployment}", json={"shared": True})
+        client.patch(f"/api/v1/datasets/{dataset}", json={"name": "b", "shared": True})
+        client.patch(f"/jobs/{job}/status", json={"status": "running"})
+        client.patch(f"/api/v1/runs/{run}", json={"shared": True})
+        changes = [entry.details.get("changes", []) for entry in reversed(entries(database)[:6])]
+        assert changes == [
+            ["shared: false → true", "name: none → tickets"],
+            ['labels: none → {"team": "a"}'],
+            ["shared: false → true"],
+            ["shared: false → true", "name: a → b"],
+            ["status: queued → running"],
+            [],
+        ]
+
+    def test_what_was_changed_of_a_user(self, client: TestClient, database: Database) -> None:
+        people.first_admin(database)
+        admin = bearer(key_of_new_user(database, "ada", Level.ADMIN))
+        new = {"username": "mina", "email": "mina@example.org"}
+        user = client.post("/api/v1/users", json=new, headers=admin).json()["id"]
+        sent = {"levels": ["lead"], "username": "mina.k", "password": "a new password"}
+        client.patch(f"/api/v1/users/{user}", json=sent, headers=admin)
+        client.patch(f"/api/users/{user}", json={"is_admin": True, "is_active": False}, headers=admin)
+        client.delete(f"/api/v1/users/{user}", headers=admin)
+        deleted, demoted, changed, created = entries(database)[:4]
+        assert {entry.user_name for entry in (deleted, demoted, changed, created)} == {"ada"}
+        assert {entry.target for entry in (deleted, demoted, changed, created)} == {user}
+        assert [entry.details["target_name"] for entry in (created, changed, deleted)] == ["mina", "mina", "mina.k"]
+        assert changed.details["changes"] == [
+            "username: mina → mina.k",
+            "levels: researcher → lead",
+            "password: changed",
+        ]
+        assert demoted.details["changes"] == ["levels: lead → lead, admin", "is_active: true → false"]
+
+    def test_of_a_webhook_no_address(self, client: TestClient, database: Database) -> None:
+        new = {"url": "https://hooks.example.org/T0/old-secret", "name": "ours"}
+        webhook = client.post("/api/v1/webhooks", json=new).json()["id"]
+        changes = {"url": "https://hooks.example.org/T0/new-secret", "enabled": False}
+        client.patch(f"/api/v1/webhooks/{webhook}", json=changes)
+        entry = entries(database)[0]
+        assert entry.details["changes"][0] == "url: changed"
+        assert "enabled: true → false" in entry.details["changes"]
 
     def test_reading_leaves_none(self, client: TestClient, database: Database) -> None:
         client.get("/jobs")

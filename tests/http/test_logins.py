@@ -98,7 +98,8 @@ class TestLogIn:
         assert (right.user_id, right.user_name, right.result, right.address) == (user_id, "root", "ok", "127.0.0.1")
         assert (failed.user_id, failed.result, failed.details["path"]) == (None, "failed", "/api/v1/login")
         assert failed.details["login"].startswith("\\u202enobody")
-        assert len(failed.details["login"]) == 80
+        # It can be no account's, so that it may have been a password.
+        assert len(failed.details["login"]) == 16
         with composition.services.database.read() as session:
             assert "horse" not in "".join(audit.export(session, AuditFilter()))
 

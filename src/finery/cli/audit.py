@@ -48,7 +48,7 @@ def list_entries(
     if as_json:
         print_json(page)
         return
-    columns = ("AT", "USER", "ACTION", "TARGET", "RESULT", "ADDRESS")
+    columns = ("AT", "USER", "ACTION", "TARGET", "RESULT", "ADDRESS", "WHAT")
     print_table(columns, map(_row, page.entries), empty="Nothing was done.")
     if page.next_cursor:
         print(f"More: finery audit list --cursor {page.next_cursor}", file=sys.stderr)
@@ -130,4 +130,17 @@ def _moment(option: str, text: str | None) -> datetime | None:
 
 def _row(entry: "AuditEntry") -> tuple[str, ...]:
     moment = entry.at.astimezone().isoformat(timespec="seconds")
-    return (moment, entry.user_name, entry.action, entry.target or "", entry.result, entry.address or "")
+    target = entry.details.get("target_name") or entry.target or ""
+    return (moment, entry.user_name, entry.action, target, entry.result, entry.address or "", _what(entry))
+
+
+def _what(entry: "AuditEntry") -> str:
+    """Returns what was changed, which name a failed login tried, or why it was refused."""
+    match entry.details:
+        case {"changes": [*changes]}:
+            return "; ".join(map(str, changes))
+        case {"login": str(name)}:
+            return f"tried the name {name}"
+        case {"code": str(code)}:
+            return code
+    return ""

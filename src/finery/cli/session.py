@@ -58,4 +58,4 @@ def _describe(error: "FineryError") -> str:
     if error.code in REMEDIES:
         return REMEDIES[error.code]
     is_unknown = error.status == 401 and error.code != "login_refused"
-    return f"{error}: {LOG_IN}" if is_unknown or error.code == "permission_missing" else str(error)
+    return f"{error}: {LOG_IN}" if is_unknown else str(error)

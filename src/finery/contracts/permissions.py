@@ -83,6 +83,14 @@ def permissions_of(levels: Iterable[Level]) -> frozenset[Permission]:
     return frozenset[Permission]({Permission.PUBLIC}).union(*(PERMISSIONS_OF_LEVEL[level] for level in levels))
 
 
+def how_to_get(permission: Permission) -> str:
+    """Returns whom a user asks for `permission`, and for which level: the end of a message."""
+    level = next(level for level in Level if permission in PERMISSIONS_OF_LEVEL[level])
+    if level is Level.ADMIN:
+        return "only administrators have it; ask one of them"
+    return f"ask an administrator for the level '{level}', which has it"
+
+
 @dataclass(frozen=True)
 class Principal:
     """The actor of a request, with its permissions."""

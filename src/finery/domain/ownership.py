@@ -17,7 +17,7 @@ class NotYours(DomainError):
     code = "not_yours"
 
     def __init__(self, what: str, id: str) -> None:
-        super().__init__(f"{what} {id!r} is shared with you; only its owner may change it")
+        super().__init__(f"{what} {id!r} is shared with you: ask its owner to change it, or a lead or administrator")
 
 
 SHOWN_ID = func.coalesce(RunRow.client_id, RunRow.id)

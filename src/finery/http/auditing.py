@@ -29,7 +29,7 @@ def audit_change(session: Session, connection: HTTPConnection, services: Service
         actor=actor,
         address=client_address(connection, services.proxies),
         target=audit.target_of(session) or _named_in_path(connection),
-        details={"path": connection.scope["path"]},
+        details={"path": connection.scope["path"], **audit.named_details(session)},
     )
 
 

@@ -29,7 +29,6 @@ from finery.http.permission import Allow
 from finery.http.problems import RequestRefused, domain_problem
 from finery.http.services import CurrentServices, Services, current_services
 from finery.http.session import transaction
-from finery.kit.printable import printable
 
 PASSWORDS_AT_ONCE = 4
 
@@ -156,7 +155,7 @@ class LoginService:
                 actor=ANONYMOUS,
                 address=self._address,
                 result=AuditResult.FAILED,
-                details={**self._details, "login": printable(login)},
+                details={**self._details, "login": accounts.tried_name(login)},
             )
 
     @property

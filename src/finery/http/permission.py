@@ -7,7 +7,7 @@ from typing import ClassVar
 from fastapi.dependencies.models import Dependant
 from starlette.requests import HTTPConnection
 
-from finery.contracts.permissions import ANONYMOUS, Permission, Principal
+from finery.contracts.permissions import ANONYMOUS, Permission, Principal, how_to_get
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.identity import SESSION_COOKIE, CurrentUser, current_user, is_loopback
 
@@ -26,8 +26,16 @@ class PermissionMissing(DomainError):
     kind = ErrorKind.FORBIDDEN
     code = "permission_missing"
 
-    def __init__(self, permission: Permission) -> None:
-        super().__init__(f"this needs the permission '{permission}'")
+    def __init__(self, permission: Permission, *, is_scoped: bool) -> None:
+        """`is_scoped`: the user came with a key that may do less than they may."""
+        remedy = how_to_get(permission)
+        if is_scoped:
+            super().__init__(
+                f"your API key lacks the permission '{permission}': use one whose scopes name it; "
+                f"if you lack it yourself, {remedy}"
+            )
+        else:
+            super().__init__(f"you lack the permission '{permission}': {remedy}")
 
 
 SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {
@@ -63,7 +71,9 @@ class Allow:
     def _checked(self, user: Principal) -> Principal:
         if user.may(self.permission):
             return user
-        raise LoopbackOnly() if user == ANONYMOUS else PermissionMissing(self.permission)
+        if user == ANONYMOUS:
+            raise LoopbackOnly()
+        raise PermissionMissing(self.permission, is_scoped=user.is_scoped)
 
 
 @dataclass(frozen=True)

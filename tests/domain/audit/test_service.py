@@ -115,4 +115,7 @@ class TestExport:
 
 class TestModule:
     def test_nothing_changes_or_removes(self) -> None:
-        assert set(audit.__all__) == {"record", "list_page", "export", "name_target", "target_of"}
+        assert set(audit.__all__) == {
+            *("record", "list_page", "export", "name_target", "target_of"),
+            *("name_changes", "name_hidden_change", "named_details"),
+        }

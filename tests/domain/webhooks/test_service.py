@@ -150,7 +150,7 @@ class TestCreate:
         self, database: Database, context: DomainContext, ann: Principal
     ) -> None:
         blind = replace(ann, permissions=frozenset({Permission.WEBHOOKS_WRITE}), is_scoped=True)
-        with pytest.raises(RunsReadNeeded, match="needs the permission 'runs:read'"):
+        with pytest.raises(RunsReadNeeded, match="lack the permission 'runs:read'"):
             create(database, context, blind)
         made = create(database, context, ann)
         with pytest.raises(RunsReadNeeded):

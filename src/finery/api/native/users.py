@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from finery.api.native.account_schemas import KeyList, UserList
 from finery.api.native.dialect import ERRORS, PREFIX, KeyId, NativeRoute, UserId
 from finery.contracts.accounts import ApiKey, NewUser, User, UserChanges
-from finery.domain import accounts, audit
+from finery.domain import accounts
 from finery.http.permission import Allow, Permission
 from finery.http.session import ReadSession, WriteSession
 
@@ -23,9 +23,7 @@ router = APIRouter(prefix=f"{PREFIX}/users", route_class=NativeRoute, tags=["use
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_user(body: NewUser, session: WriteSession) -> User:
     """Creates a user, who cannot log in without a password."""
-    user = accounts.create_user(session, body)
-    audit.name_target(session, user.id)
-    return user
+    return accounts.create_user(session, body)
 
 
 @router.get("", dependencies=[READ])

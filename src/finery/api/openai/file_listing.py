@@ -110,7 +110,7 @@ def _result_page(session: Session, actor: Principal, *, after: str | None, limit
 def _require_runs_read(actor: Principal) -> None:
     # The routes admit those who may read files; a result file tells of a job.
     if not actor.may(Permission.RUNS_READ):
-        raise PermissionMissing(Permission.RUNS_READ)
+        raise PermissionMissing(Permission.RUNS_READ, is_scoped=actor.is_scoped)
 
 
 def _result(session: Session, file_id: str, actor: Principal, *, field: str = "file_id") -> files.Result:

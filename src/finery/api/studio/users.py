@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query
 from finery.api.studio.dialect import ERRORS, StudioRoute, UserId
 from finery.api.studio.mapping import to_changes, to_new_user, to_user
 from finery.api.studio.schemas import Done, NewStudioUser, StudioUser, StudioUserChanges
-from finery.domain import accounts, audit
+from finery.domain import accounts
 from finery.http.permission import Allow, Permission
 from finery.http.session import ReadSession, WriteSession
 
@@ -22,9 +22,7 @@ router = APIRouter(prefix="/api/users", route_class=StudioRoute, tags=["studio: 
 
 @router.post("", dependencies=[WRITE], status_code=201)
 def create_user(body: NewStudioUser, session: WriteSession) -> StudioUser:
-    user = accounts.create_user(session, to_new_user(body))
-    audit.name_target(session, user.id)
-    return to_user(user)
+    return to_user(accounts.create_user(session, to_new_user(body)))
 
 
 @router.get("", dependencies=[READ])

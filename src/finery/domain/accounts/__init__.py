@@ -8,7 +8,14 @@ from finery.domain.accounts.authentication import (
     record_use,
 )
 from finery.domain.accounts.keys import create_key, list_keys, list_keys_of, revoke_key, revoke_key_of
-from finery.domain.accounts.logins import CheckedLogin, check_login, close_session, open_session, revoke_sessions
+from finery.domain.accounts.logins import (
+    CheckedLogin,
+    check_login,
+    close_session,
+    open_session,
+    revoke_sessions,
+    tried_name,
+)
 from finery.domain.accounts.setup import create_first_admin, has_accounts, setup_status
 from finery.domain.accounts.users import (
     change_password,
@@ -44,6 +51,7 @@ __all__ = [
     "revoke_key_of",
     "revoke_sessions",
     "setup_status",
+    "tried_name",
     "update_user",
     "with_admin_level",
 ]

@@ -32,6 +32,8 @@ class Lifetime:
 
 SHORT = Lifetime(idle=timedelta(hours=12), total=timedelta(days=7))
 REMEMBERED = Lifetime(idle=timedelta(days=30), total=timedelta(days=90))
+LONGEST_TRIED, LONGEST_OTHER = 64, 16
+"""Characters that are kept of a name that a refused login tried: one that an account can have, and any other."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,15 @@ def check_login(session: Session, login: str, password: str) -> CheckedLogin:
         raise LoginRefused()
     upgraded = hash_password(password) if is_outdated(user.password_hash) else None
     return CheckedLogin(user.id, user.password_hash, upgraded)
+
+
+def tried_name(login: str) -> str:
+    """Return the name of a refused login as it may be kept: escaped, and cut to what an account's name has at most.
+
+    Of what can be no account's name only the beginning is kept: somebody may have typed the password there.
+    """
+    can_be_one = is_username(login) or is_email(login)
+    return printable(login, limit=LONGEST_TRIED if can_be_one else LONGEST_OTHER)
 
 
 def open_session(session: Session, checked: CheckedLogin, *, remember: bool, address: str | None) -> NewSession:

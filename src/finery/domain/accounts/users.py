@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.accounts import NewUser, User, UserChanges
 from finery.contracts.permissions import Level
+from finery.domain import audit
 from finery.domain.accounts.errors import LastAdministrator, UserExists, WrongPassword
 from finery.domain.accounts.keys import revoke_keys
 from finery.domain.accounts.logins import revoke_sessions
@@ -28,6 +29,7 @@ def create_user(session: Session, new: NewUser) -> User:
     row = prepare_user(new)
     lock_administration(session)
     insert_user(session, row)
+    audit.name_target(session, row.id, name=row.username)
     return user_of(row)
 
 
@@ -58,6 +60,7 @@ def update_user(session: Session, user_id: str, changes: UserChanges, *, is_admi
         values["password_hash"] = hash_password(password)
     lock_administration(session)
     row = lock_user(session, user_id)
+    before = user_of(row)
     if password is not None:
         check_password(password, username=values.get("username", row.username))
     if is_admin is not None and "levels" not in values:
@@ -72,6 +75,11 @@ def update_user(session: Session, user_id: str, changes: UserChanges, *, is_admi
     if password is not None or not row.is_active:
         revoke_sessions(session, user_id)
         revoke_keys(session, user_id)
+    audit.name_target(session, user_id, name=before.username)
+    # Whether there is a password tells nothing of one that took another's place.
+    audit.name_changes(session, before, user_of(row).model_copy(update={"has_password": before.has_password}))
+    if password is not None:
+        audit.name_hidden_change(session, "password")
     return user_of(row)
 
 
@@ -88,6 +96,7 @@ def delete_user(session: Session, user_id: str) -> None:
         session.flush()
         if was_able:
             _refuse_without_admin(session, row.username)
+    audit.name_target(session, user_id, name=row.username)
     session.execute(update(RunRow).where(RunRow.owner_id == user_id).values(owner_id=None))
     session.execute(update(DeploymentRow).where(DeploymentRow.owner_id == user_id).values(owner_id=None))
 

@@ -1,5 +1,23 @@
 """The audit log: who did what. It grows and is read; nothing here changes or removes an entry."""
 
-from finery.domain.audit.service import export, list_page, name_target, record, target_of
+from finery.domain.audit.service import (
+    export,
+    list_page,
+    name_changes,
+    name_hidden_change,
+    name_target,
+    named_details,
+    record,
+    target_of,
+)
 
-__all__ = ["export", "list_page", "name_target", "record", "target_of"]
+__all__ = [
+    "export",
+    "list_page",
+    "name_changes",
+    "name_hidden_change",
+    "name_target",
+    "named_details",
+    "record",
+    "target_of",
+]

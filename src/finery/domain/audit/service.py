@@ -1,9 +1,11 @@
 """Records, lists and exports the entries of the audit log."""
 
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from pydantic import BaseModel
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
@@ -18,9 +20,11 @@ from finery.models import AuditRow
 SECRET_WORDS = ("password", "secret", "token", "api_key", "authorization", "cookie")
 MAX_DEPTH = 6
 EXPORT_ROWS = 1000
+BOOKKEEPING = ("_at", "last_sequence")
+"""The ends of names of fields whose changes follow from others."""
 
-_TARGET = "audit_target"
-"""In a session's `info`: the target of the entry that is written at the end of its transaction."""
+_TARGET, _NAME, _CHANGES = "audit_target", "audit_target_name", "audit_changes"
+"""In a session's `info`: what the entry says that is written at the end of its transaction."""
 
 
 def record(
@@ -52,14 +56,43 @@ def record(
     )
 
 
-def name_target(session: Session, target: str) -> None:
-    """Set the target of this transaction's entry, where the request's path does not name it: something new."""
-    session.info[_TARGET] = target
+def name_target(session: Session, target: str, *, name: str | None = None) -> None:
+    """Set the target of this transaction's entry, where the request's path does not name it: something new.
+
+    `name` is what people call it where its id tells nobody what it was: a user, who may be deleted later.
+    """
+    session.info[_TARGET], session.info[_NAME] = target, name
+
+
+def name_changes(session: Session, before: BaseModel, after: BaseModel, *, hidden: Collection[str] = ()) -> None:
+    """Set what this transaction's entry says was changed: the fields in which two states differ, but for book-keeping.
+
+    Of fields in `hidden` it says only that they changed: they may hold a secret.
+    """
+    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
+    kept = [name for name in old if not name.endswith(BOOKKEEPING)]
+    differing = [name for name in kept if old[name] != new[name]]
+    changes = [
+        f"{name}: changed" if name in hidden else f"{name}: {_shown(old[name])} → {_shown(new[name])}"
+        for name in differing
+    ]
+    session.info[_CHANGES] = [*session.info.get(_CHANGES, ()), *changes]
+
+
+def name_hidden_change(session: Session, name: str) -> None:
+    """Add to this transaction's entry that something was changed that no state shows, as a password."""
+    session.info[_CHANGES] = [*session.info.get(_CHANGES, ()), f"{name}: changed"]
 
 
 def target_of(session: Session) -> str | None:
     target: str | None = session.info.get(_TARGET)
     return target
+
+
+def named_details(session: Session) -> dict[str, Any]:
+    """Return what was named of this transaction, for its entry's details: `target_name` and `changes`, if any."""
+    named = {"target_name": session.info.get(_NAME), "changes": session.info.get(_CHANGES)}
+    return {key: value for key, value in named.items() if value}
 
 
 def list_page(session: Session, audit_filter: AuditFilter, *, limit: int, cursor: str | None = None) -> AuditPage:
@@ -111,6 +144,19 @@ def _entry_of(row: AuditRow) -> AuditEntry:
         result=AuditResult(row.result),
         details=row.details,
     )
+
+
+def _shown(value: Any) -> str:
+    """Return a value as a line of changes has it, without quotation marks and in one line of bounded length."""
+    match value:
+        case _ if value in (None, [], {}, ""):
+            return "none"
+        case str():
+            return printable(value, limit=200)
+        case list() if all(isinstance(item, str) for item in value):
+            return printable(", ".join(value), limit=200)
+        case _:
+            return printable(json.dumps(value, ensure_ascii=False), limit=200)
 
 
 def _without_secrets(value: Any, depth: int) -> Any:

@@ -57,7 +57,10 @@ class DatasetNotYours(DomainError):
     code = "dataset_not_yours"
 
     def __init__(self, dataset_id: str) -> None:
-        super().__init__(f"the dataset '{dataset_id}' is shared with you to read; its owner alone may change it")
+        super().__init__(
+            f"the dataset '{dataset_id}' is shared with you to read: "
+            "ask its owner to change it, or a lead or administrator"
+        )
 
 
 class DatasetNameTaken(DomainError):

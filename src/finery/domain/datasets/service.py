@@ -81,13 +81,15 @@ def change(
 ) -> Dataset:
     """Rename a dataset, share it or stop sharing it. Raises DatasetNameTaken and what `lock_own` raises."""
     row = lock_own(session, dataset_id, actor)
+    before = get(session, dataset_id, actor)
     if name is not None and name != row.name:
         _rename(session, row, checked_name(name))
     if shared is not None:
         row.shared = shared
     row.updated_at = utc_now()
     session.flush()
-    return get(session, dataset_id, actor)
+    audit.name_changes(session, before, after := get(session, dataset_id, actor))
+    return after
 
 
 def delete(session: Session, dataset_id: str, actor: Principal) -> None:

@@ -76,15 +76,19 @@ def in_slot(session: Session, slot: str, actor: Principal) -> Deployment | None:
 def change(session: Session, deployment_id: str, changes: DeploymentChanges, actor: Principal) -> Deployment:
     """Share a deployment, or stop sharing it. Raises DeploymentNotFound, NotYours."""
     row = find_own_row(session, deployment_id, actor)
+    before = deployment_of(row)
     row.shared, row.updated_at = changes.shared, utc_now()
-    return deployment_of(row)
+    audit.name_changes(session, before, after := deployment_of(row))
+    return after
 
 
 def request_stop(session: Session, deployment_id: str, actor: Principal) -> Deployment:
     """Ask a deployment to stop, once or again. Raises DeploymentNotFound, NotYours."""
     row = find_own_row(session, deployment_id, actor)
+    before = deployment_of(row)
     ask_to_stop(row)
-    return deployment_of(row)
+    audit.name_changes(session, before, after := deployment_of(row))
+    return after
 
 
 def _insert(

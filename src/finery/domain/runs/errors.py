@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from finery.contracts.permissions import Permission, how_to_get
 from finery.contracts.status import RunStatus
 from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.domain.issues import Issues
@@ -65,7 +66,8 @@ class CommandsForbidden(DomainError):
 
     def __init__(self) -> None:
         super().__init__(
-            "a command runs as the server's own user, so only administrators may start one; use another recipe",
+            f"a command runs as the server's own user, and you lack the permission '{Permission.COMMANDS_RUN}': "
+            f"{how_to_get(Permission.COMMANDS_RUN)}, or use another recipe",
             field="recipe",
         )
 
@@ -77,7 +79,7 @@ class PythonGradersForbidden(DomainError):
     def __init__(self) -> None:
         message = (
             "a python grader is a program of the request that runs on this server's machine, and its administrator has "
-            "not allowed that (FINERY_ALLOW_PYTHON_GRADERS); use another grader"
+            "not allowed that (FINERY_ALLOW_PYTHON_GRADERS); ask an administrator, or use another grader"
         )
         super().__init__(f"grader: {message}", issues=[Issue("grader", message)])
 

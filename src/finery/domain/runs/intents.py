@@ -11,6 +11,7 @@ from finery.contracts.run import Run
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.db import make_room
 from finery.db.topics import Topic, announce
+from finery.domain import audit
 from finery.domain.runs.errors import IntentRefused, NotControllable, RunFinished
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.queries import lock_row
@@ -22,17 +23,19 @@ from finery.models import RunRow
 def request_cancel(session: Session, run_id: str, actor: Principal) -> Run:
     """Cancel a run: at once when it has no process, else as soon as that has ended."""
     row = _unfinished(session, run_id, actor)
+    before = run_of(row)
     make_room(session)
     if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
         set_intent(session, row, Intent.CANCEL)
     else:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
-    return run_of(row)
+    return _changed(session, before, row)
 
 
 def request_pause(session: Session, run_id: str, actor: Principal) -> Run:
     """Pause a run: at once when it is queued, else with a checkpoint at its next step. Raises IntentRefused."""
     row = _controllable(session, run_id, actor)
+    before = run_of(row)
     if not recipe_of_run(row.recipe).resumable:
         raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
     if row.status == RunStatus.QUEUED:
@@ -40,18 +43,19 @@ def request_pause(session: Session, run_id: str, actor: Principal) -> Run:
     elif row.status != RunStatus.PAUSED:
         _refuse_if_cancelling(row)
         set_intent(session, row, Intent.PAUSE)
-    return run_of(row)
+    return _changed(session, before, row)
 
 
 def request_stop(session: Session, run_id: str, actor: Principal) -> Run:
     """End a run early and keep its model as it is then; one that never began is cancelled. Raises IntentRefused."""
     row = _controllable(session, run_id, actor)
+    before = run_of(row)
     if not RunStatus(row.status).is_live:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
     else:
         _refuse_if_cancelling(row)
         set_intent(session, row, Intent.STOP)
-    return run_of(row)
+    return _changed(session, before, row)
 
 
 def request_checkpoint(session: Session, run_id: str, actor: Principal) -> Run:
@@ -63,6 +67,12 @@ def request_checkpoint(session: Session, run_id: str, actor: Principal) -> Run:
         row.controls, row.updated_at = [*row.controls, "checkpoint"], utc_now()
         announce(session, Topic.INTENTS)
     return run_of(row)
+
+
+def _changed(session: Session, before: Run, row: RunRow) -> Run:
+    after = run_of(row)
+    audit.name_changes(session, before, after)
+    return after
 
 
 def _unfinished(session: Session, run_id: str, actor: Principal) -> RunRow:

@@ -106,6 +106,7 @@ def list_page(
 def change(session: Session, run_id: str, changes: RunChanges, actor: Principal) -> Run:
     """Change the name, the labels, and whether the run is shared. Raises RunNotFound, NotYours."""
     row = lock_row(session, run_id, actor)
+    before = run_of(row)
     if changes.shared is not None:
         row.shared = changes.shared
     if "name" in changes.model_fields_set:
@@ -113,7 +114,8 @@ def change(session: Session, run_id: str, changes: RunChanges, actor: Principal)
     if changes.labels is not None:
         row.labels = dict(changes.labels)
     row.updated_at = utc_now()
-    return run_of(row)
+    audit.name_changes(session, before, after := run_of(row))
+    return after
 
 
 def report(session: Session, run_id: str, status: RunStatus, error: str | None, actor: Principal) -> Run:
@@ -124,11 +126,13 @@ def report(session: Session, run_id: str, status: RunStatus, error: str | None, 
     row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL:
         raise NotReportable(run_id)
+    before = run_of(row)
     if row.status != status:
         change_status(session, row, status, message=error)
     elif error is not None and not status.is_finished:
         row.error = error
-    return run_of(row)
+    audit.name_changes(session, before, after := run_of(row))
+    return after
 
 
 def delete(session: Session, run_id: str, context: DomainContext, actor: Principal) -> None:

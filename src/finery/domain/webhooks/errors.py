@@ -1,5 +1,6 @@
 """Errors of webhooks and of their deliveries."""
 
+from finery.contracts.permissions import Permission, how_to_get
 from finery.domain.errors import DomainError, ErrorKind, InvalidField
 from finery.kit.printable import printable
 
@@ -31,7 +32,10 @@ class AllRunsNeeded(DomainError):
     code = "all_runs_needed"
 
     def __init__(self) -> None:
-        super().__init__("a webhook with the scope 'all' tells of everyone's runs; it needs the permission 'runs:all'")
+        super().__init__(
+            f"a webhook with the scope 'all' tells of everyone's runs, and you lack the permission "
+            f"'{Permission.RUNS_ALL}': {how_to_get(Permission.RUNS_ALL)}"
+        )
 
 
 class RunsReadNeeded(DomainError):
@@ -41,7 +45,10 @@ class RunsReadNeeded(DomainError):
     code = "runs_read_needed"
 
     def __init__(self) -> None:
-        super().__init__("a webhook tells of runs; it needs the permission 'runs:read'")
+        super().__init__(
+            f"a webhook tells of runs, and you lack the permission '{Permission.RUNS_READ}': "
+            f"{how_to_get(Permission.RUNS_READ)}"
+        )
 
 
 class WebhookDisabled(DomainError):

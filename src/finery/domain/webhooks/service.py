@@ -102,6 +102,8 @@ def change(
         disable(session, row, "it was switched off")
     if webhook_of(row) != before:
         row.updated_at = utc_now()
+    # Who has the address of many a receiver may send to it: it is as good as a key.
+    audit.name_changes(session, before, webhook_of(row), hidden=("url",))
     return webhook_of(row)
 
 
