@@ -195,6 +195,20 @@ class TestTrain:
         assert f"finery runs monitor {run.id}" in err
 
 
+class TestQueuedRun:
+    def test_where_it_stands_and_what_it_waits_for(self, ada: Finery) -> None:
+        argv = 'argv=["true"]'
+        first, second = (ada("train", "command", argv, "-d", "--label", "my_key=a_b").out.strip() for _ in range(2))
+        places = [ada("runs", "show", run_id).out for run_id in (first, second)]
+        assert "1 of 2: it starts next" in next(line for line in places[0].splitlines() if line.startswith("queue"))
+        assert "2 of 2: the runs before it come first" in places[1]
+        assert "my_key=a_b" in places[0]
+        assert "my_key=a_b" in ada("runs", "list", "--wide").out
+        for run_id in (first, second):
+            ada("runs", "cancel", run_id)
+        assert "queue" not in ada("runs", "show", first).out
+
+
 class TestRuns:
     def test_list(self, finery: Finery, api: FineryClient) -> None:
         run = api.create_run("command", {"argv": ["true"]}, name="미세 조정", labels={"k": "v"})
@@ -216,6 +230,17 @@ class TestRuns:
         assert "failed (error)" in shown.out
         assert '{"argv": ["false"]}' in shown.out
         assert finery("runs", "show", failed.id, "--json").json["id"] == failed.id
+
+    def test_the_beginning_of_an_id_is_enough(self, finery: Finery, api: FineryClient) -> None:
+        first, second = (api.create_run("command", {"argv": ["sleep", "60"]}, run_id=f"zug-{n}") for n in (1, 2))
+        assert finery("runs", "show", "zug-1", "--json").json["uid"] == first.uid
+        assert finery("runs", "cancel", second.uid[:7]).out.startswith("Run zug-2 is ")
+        several = finery("runs", "cancel", "zug")
+        assert (several.code, several.out) == (2, "")
+        assert several.err == "finery: several runs begin with 'zug': zug-2, zug-1; give more of the id\n"
+        for words in ("cancel", "wait", "show", "logs", "events", "delete"):
+            assert finery("runs", words, "zug-1"[:5]).code != 3
+            assert "there is no run" in finery("runs", words, "").err + finery("runs", words, "nosuch").err
 
     def test_unknown(self, finery: Finery) -> None:
         ended = finery("runs", "show", "nosuch")
@@ -259,10 +284,10 @@ class TestRuns:
         assert finery("runs", "show", run.id).code == 2
 
     @pytest.mark.parametrize("words", ["webhooks delete x", "secrets delete x", "keys revoke x", "users delete x"])
-    def test_what_cannot_be_undone_is_asked(self, alone: Finery, words: str) -> None:
-        refused = alone(*words.split(), input="n\n", at_keyboard=True)
+    def test_what_cannot_be_undone_is_asked(self, ada: Finery, words: str) -> None:
+        refused = ada(*words.split(), input="n\n", at_keyboard=True)
         assert (refused.code, "Aborted" in refused.err) == (1, True)
-        assert alone(*words.split(), "--yes", input="n\n", at_keyboard=True).code not in (0, 1), "no server answers"
+        assert ada(*words.split(), "--yes", input="n\n", at_keyboard=True).code == 2, "there is none"
 
     def test_stop(self, finery: Finery, api: FineryClient) -> None:
         run = started(api, "sleep 60")

@@ -35,6 +35,17 @@ class TestDatasets:
         assert finery("datasets", "delete", stored["dataset_id"]).out == "talks is deleted\n"
         assert finery("datasets", "list").out.startswith("No datasets.")
 
+    def test_the_beginning_of_an_id_is_enough(self, finery: Finery) -> None:
+        ids = []
+        for name in ("one", "two"):
+            (finery.folder / "rows.jsonl").write_text(ROW)
+            ids.append(finery("datasets", "upload", "rows.jsonl", "--name", name, "--json").json["dataset_id"])
+        assert finery("datasets", "show", ids[0][:12], "--json").json["id"] == ids[0]
+        several = finery("datasets", "delete", "ds_")
+        assert (several.code, several.out) == (2, "")
+        assert all(each in several.err for each in ids)
+        assert finery("datasets", "delete", ids[1][:12]).out == "two is deleted\n"
+
     def test_download(self, finery: Finery) -> None:
         (finery.folder / "rows.jsonl").write_text(ROW)
         finery("datasets", "upload", "rows.jsonl", "--name", "down")

@@ -4,8 +4,8 @@ from finery.cli.display import PlainView, describe, metrics
 from finery.contracts.events import Event, EventType, ProgressData, event_of
 
 
-def event(type: EventType, **data: object) -> Event:
-    return event_of(type, data, run_id="r", sequence=1, at=1.0, attempt=1)
+def event(type: EventType, *, at: float = 1.0, **data: object) -> Event:
+    return event_of(type, data, run_id="r", sequence=1, at=at, attempt=1)
 
 
 class TestFigures:
@@ -25,6 +25,7 @@ class TestDescribe:
             (event(EventType.STATUS, to="queued"), "queued"),
             (event(EventType.STAGE, stage="loading_data"), "loading data"),
             (event(EventType.STAGE, stage="training", label="Training"), "Training"),
+            (event(EventType.STAGE, stage="loading_data", label="Reading my_file"), "Reading my_file"),
             (event(EventType.NOTICE, level="warning", message="2 rows dropped"), "warning: 2 rows dropped"),
             (event(EventType.CHECKPOINT, step=4, path="/x"), "checkpoint at step 4"),
             (event(EventType.EVALUATION, step=4, loss=0.5), "evaluation at step 4: loss 0.5"),
@@ -52,4 +53,14 @@ class TestPlainView:
                 view.show(event(EventType.PROGRESS, step=step, total_steps=100, loss=1.0))
             view.show(event(EventType.STAGE, stage="saving"))
 
-        assert lines == ["step 1/100  loss 1", "step 100/100  loss 1", "saving"]
+        assert lines == ["step 1/100  1%  loss 1", "step 100/100  100%  loss 1", "saving"]
+
+    def test_time_and_loss_are_told(self) -> None:
+        lines: list[str] = []
+        with PlainView(lines.append, interval=0.0) as view:
+            view.show(event(EventType.STATUS, at=1000.0, to="running"))
+            view.show(event(EventType.PROGRESS, at=1042.0, step=1, total_steps=4, loss=2.5))
+            view.show(event(EventType.PROGRESS, at=1190.0, step=4, total_steps=4, loss=0.5))
+
+        assert lines[1:] == ["step 1/4  25%  loss 2.5  after 42 s", "step 4/4  100%  loss 0.5  after 3 min 10 s"]
+        assert view.closing_words() == "loss 2.5 → 0.5"

@@ -1,8 +1,29 @@
-from datetime import timedelta
+import io
+import sys
+import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from finery.cli.output import duration, print_table, printable, size
+from finery.cli.output import duration, local_time, number, print_table, printable, rounded, size
+
+NAME = "미세조정" * 20
+
+
+class Screen(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def shown_on_terminal(columns: int, *, wide: bool = False) -> list[str]:
+    """Returns the lines of a table with one row, an id and a name of 160 columns."""
+    screen = Screen()
+    with pytest.MonkeyPatch.context() as here:
+        here.setenv("COLUMNS", str(columns))
+        here.setenv("TERM", "dumb")
+        here.setattr(sys, "stdout", screen)
+        print_table(("ID", "NAME"), [("ftjob-0123456789abcdef0123", NAME)], empty="none", wide=wide)
+    return screen.getvalue().splitlines()
 
 
 class TestPrintTable:
@@ -22,10 +43,51 @@ class TestPrintTable:
 
         assert "[red]a[/red] :smile:" in capsys.readouterr().out
 
+    @pytest.mark.parametrize("columns", [30, 80])
+    def test_no_id_is_cut_on_a_terminal(self, columns: int) -> None:
+        _, _, first, *others = shown_on_terminal(columns)
+        assert first.startswith("ftjob-0123456789abcdef0123 ")
+        assert "".join(line[26:].strip() for line in (first, *others)) == NAME
+
+    def test_a_wide_one_wraps_nothing(self) -> None:
+        assert NAME in shown_on_terminal(40, wide=True)[2]
+
     def test_nothing(self, capsys: pytest.CaptureFixture[str]) -> None:
         print_table(("NAME",), [], empty="No runs.")
 
         assert capsys.readouterr().out == "No runs.\n"
+
+
+class TestLocalTime:
+    @pytest.mark.parametrize(
+        ("zone", "text"),
+        [("Asia/Seoul", "2026-11-30 05:34:08 +09:00"), ("America/Caracas", "2026-11-29 16:34:08 -04:00")],
+    )
+    def test_this_machines_and_said(self, monkeypatch: pytest.MonkeyPatch, zone: str, text: str) -> None:
+        monkeypatch.setenv("TZ", zone)
+        time.tzset()
+        try:
+            assert local_time(datetime(2026, 11, 29, 20, 34, 8, 999, tzinfo=UTC)) == text
+        finally:
+            monkeypatch.undo()
+            time.tzset()
+
+    def test_none(self) -> None:
+        assert local_time(None) is None
+
+
+class TestNumber:
+    @pytest.mark.parametrize(
+        ("value", "text"),
+        [(0.123456, "0.1235"), (2.302585, "2.303"), (1.23e-5, "1.23e-05"), (123456.7, "123,457"), (0.0, "0")],
+    )
+    def test_digits_that_count(self, value: float, text: str) -> None:
+        assert number(value) == text
+
+
+class TestRounded:
+    def test_numbers_in_json(self) -> None:
+        assert rounded({"loss": [2.3025850929940455, 3, True, "x"]}) == {"loss": [2.30259, 3, True, "x"]}
 
 
 class TestDuration:

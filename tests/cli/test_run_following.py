@@ -12,7 +12,7 @@ import pytest
 from finery.cli.exit_codes import ExitCode
 from finery.cli.run_following import track
 from finery.client import FineryClient
-from finery.contracts.events import Event
+from finery.contracts.events import Event, EventType, event_of
 from finery.contracts.run import Progress, Resources, Run, RunWarning
 from finery.contracts.status import RunStatus
 from tests.cli.command import Keyboard
@@ -59,6 +59,19 @@ class TestOnATerminal:
             end.touch()
             terminal.expect("succeeded after")
             assert terminal.ended() == 0
+
+
+class Falling:
+    """A client of a run whose loss falls."""
+
+    def __init__(self) -> None:
+        self.get_run = Succeeded().get_run
+
+    def follow(self, run_id: str, *, after: int) -> Iterator[Event]:
+        for step, loss in enumerate((2.5, 1.5, 0.5), 1):
+            yield event_of(
+                EventType.PROGRESS, {"step": step, "loss": loss}, run_id=run_id, sequence=step, at=1.0, attempt=1
+            )
 
 
 class Interrupted:
@@ -112,6 +125,10 @@ class Succeeded:
 
 
 class TestTrack:
+    def test_the_first_loss_and_the_last_one_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        track(cast("FineryClient", Falling()), "ab12cd34", as_json=False)
+        assert "loss 2.5 → 0.5" in capsys.readouterr().out.splitlines()
+
     def test_a_runs_warnings_are_among_the_last_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert track(cast("FineryClient", Succeeded()), "ab12cd34", as_json=False) == ExitCode.SUCCEEDED
         *_, warning, ended, _ = capsys.readouterr().out.splitlines()

@@ -25,12 +25,20 @@ class TestWebhooks:
         assert finery("webhooks", "delete", webhook_id, "--json").json == {"id": webhook_id, "deleted": True}
         assert finery("webhooks", "show", webhook_id).code == 2
 
+    def test_the_beginning_of_an_id_is_enough(self, finery: Finery) -> None:
+        first, second = (finery("webhooks", "create", "https://a.example/", "--json").json["id"] for _ in range(2))
+        assert finery("webhooks", "show", first[:12], "--json").json["id"] == first
+        several = finery("webhooks", "delete", "we_")
+        assert (several.code, several.out) == (2, "")
+        assert several.err == f"finery: several webhooks begin with 'we_': {second}, {first}; give more of the id\n"
+        assert finery("webhooks", "delete", second[:12], "--json").json["id"] == second
+
     def test_tested_and_replayed(self, finery: Finery) -> None:
         with Receiver(Reply(500, b"oh"), Reply()) as receiver:
             webhook_id = finery("webhooks", "create", receiver.url, "--json").json["id"]
             tested = finery("webhooks", "test", webhook_id)
             (received,) = receiver.received
-            replayed = finery("webhooks", "replay", webhook_id, received.id)
+            replayed = finery("webhooks", "replay", webhook_id[:12], received.id[:12])
             listed = finery("webhooks", "deliveries", webhook_id, "--state", "delivered")
 
         assert (tested.code, tested.out) == (1, f"Message {received.id} is failed: it answered 500\n")

@@ -1,6 +1,7 @@
 """A real HTTP server that answers what a test wrote down, request by request."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -41,10 +42,13 @@ def error(code: str, message: str, *, status: int, errors: list[dict[str, Any]] 
 class ScriptedServer:
     """Answers each request with the next entry of `script`, the last one for ever; an entry may be a function."""
 
-    def __init__(self, *script: Scripted | Answerer) -> None:
+    def __init__(self, *script: Scripted | Answerer, tls: ssl.SSLContext | None = None) -> None:
         self.script = list(script)
         self.asked: list[Asked] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._scheme = "https" if tls else "http"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.01})
 
     def __enter__(self) -> Self:
@@ -60,7 +64,7 @@ class ScriptedServer:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"{self._scheme}://127.0.0.1:{self._server.server_port}"
 
     @property
     def paths(self) -> list[str]:

@@ -5,13 +5,19 @@ from typing import Annotated
 
 import typer
 
+from finery.cli.completion import complete_models
 from finery.cli.output import JsonOption
 from finery.cli.session import fail, server
 
 
 def chat(
     model: Annotated[
-        str, typer.Argument(help="A built-in model, a run's id, a folder or a hub id.", show_default=False)
+        str,
+        typer.Argument(
+            help="A built-in model, a run's id (or its beginning), a folder or a hub id.",
+            show_default=False,
+            autocompletion=complete_models,
+        ),
     ],
     prompt: Annotated[str | None, typer.Option("--prompt", "-p", help="Ask this, print the answer, and leave.")] = None,
     system: Annotated[str | None, typer.Option("--system", help="What the model is told first.")] = None,

@@ -1,17 +1,16 @@
 """The conversation of `finery chat`, and the deployment that is started for it and stopped after it."""
 
-import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-
-from rich.console import Console
+from contextlib import contextmanager
+from functools import partial
 
 from finery.cli.exit_codes import ExitCode
-from finery.cli.output import print_json, printable
+from finery.cli.ids import run_id_of
+from finery.cli.output import print_json, printable, spinner
 from finery.cli.session import fail
-from finery.client import ChatMessage, FineryClient, Sampling
-from finery.contracts.deployment import Deployment, DeploymentStatus
+from finery.client import ChatMessage, FineryClient, FineryError, Sampling
+from finery.contracts.deployment import Deployment, DeploymentStatus, EngineChoice, EngineOptions
 
 LOAD_SECONDS = 900.0
 POLL_SECONDS = 0.2
@@ -26,14 +25,44 @@ def serving(client: FineryClient, model: str, *, keep: bool, quiet: bool) -> Ite
     if existing := next((each for each in running if each.model_name == model), None):
         yield existing
         return
-    deployment = client.create_deployment(model)
+    deployment = deploy(client, model)
     try:
-        with _spinner(f"Loading {model}", quiet=quiet):
+        with spinner(f"Loading {deployment.model_name}", quiet=quiet):
             ready = wait_until_running(client, deployment.id)
         yield ready
     finally:
         if not keep:
             client.stop_deployment(deployment.id)
+
+
+def deploy(
+    client: FineryClient,
+    model: str,
+    *,
+    engine: EngineChoice = "auto",
+    options: EngineOptions | None = None,
+    shared: bool = False,
+) -> Deployment:
+    """Starts an engine on the model of this name, or else on that of the only run whose id begins so."""
+    start = partial(client.create_deployment, engine=engine, options=options, shared=shared)
+    try:
+        return start(model)
+    except FineryError as error:
+        if error.code != "model_not_found" or "/" in model:
+            raise
+        run_id = _run_id_of(client, model)
+        if run_id is None:
+            raise
+        return start(run_id)
+
+
+def _run_id_of(client: FineryClient, text: str) -> str | None:
+    try:
+        return run_id_of(client, text)
+    except FineryError as error:
+        if error.code != "run_not_found":
+            raise
+        return None
 
 
 def wait_until_running(client: FineryClient, deployment_id: str, *, seconds: float = LOAD_SECONDS) -> Deployment:
@@ -112,9 +141,3 @@ def _print_answer(conversation: Conversation, question: str) -> None:
     for piece in conversation.ask(question):
         print("\n".join(printable(line) for line in piece.split("\n")), end="", flush=True)
     print()
-
-
-def _spinner(text: str, *, quiet: bool) -> AbstractContextManager[object]:
-    if quiet or not sys.stderr.isatty():
-        return nullcontext()
-    return Console(stderr=True).status(text)

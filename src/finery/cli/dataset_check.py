@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finery.cli.exit_codes import ExitCode
-from finery.cli.output import JsonOption, print_facts, print_json, size
+from finery.cli.output import JsonOption, print_facts, print_json, printable, size
 from finery.cli.session import fail
+from finery.kit.grouped_flaws import group_flaws
 
 if TYPE_CHECKING:
     from finery.contracts.datasets.measurement import DatasetCheck, Measurement, MeasurementRefused, NotMeasured
@@ -94,8 +95,12 @@ def _measure(
 
 def _print(result: "DatasetCheck") -> None:
     print_facts(_facts(result))
-    for issue in result.issues:
-        print(f"  {issue}")
+    for flaw in group_flaws(
+        (issue.line, f"{issue.field}: {issue.reason}".removeprefix(": ")) for issue in result.issues
+    ):
+        print(f"  {printable(flaw)}")
+    if (rest := result.invalid - len(result.issues)) > 0:
+        print(f"  … and {rest:,} more rows")
     measured = result.measurement.warnings if result.measurement and result.measurement.is_measured else ()
     for warning in (*result.warnings, *measured):
         lines = ", ".join(str(place.line) for place in warning.places)

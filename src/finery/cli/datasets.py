@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from finery.cli.dataset_check import check
-from finery.cli.output import JsonOption, YesOption, age, confirm, print_facts, print_json, print_table, printable, size
+from finery.cli.output import (
+    JsonOption,
+    WideOption,
+    YesOption,
+    age,
+    confirm,
+    print_facts,
+    print_json,
+    print_table,
+    printable,
+    size,
+)
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
@@ -16,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Stored datasets and their versions.", no_args_is_help=True)
 
 DatasetArgument = Annotated[
-    str, typer.Argument(metavar="DATASET", help="The dataset's id or name.", show_default=False)
+    str, typer.Argument(metavar="DATASET", help="The dataset's id (or its beginning) or name.", show_default=False)
 ]
 FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="A local file.", show_default=False)]
 VersionOption = Annotated[int | None, typer.Option("--version", min=1, help="Default: the newest.")]
@@ -53,6 +64,7 @@ def upload(
 @app.command("list")
 def list_datasets(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="At most so many.")] = 100,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List the datasets that you may see, newest first."""
@@ -60,7 +72,7 @@ def list_datasets(
         datasets = client.datasets.list_page(limit=limit).datasets
     columns = ("ID", "NAME", "VERSION", "SIZE", "SHARED", "CHANGED")
     empty = "No datasets. `finery datasets upload FILE` stores one."
-    print_json({"datasets": datasets}) if as_json else print_table(columns, map(_row, datasets), empty=empty)
+    print_json({"datasets": datasets}) if as_json else print_table(columns, map(_row, datasets), empty=empty, wide=wide)
 
 
 @app.command()
@@ -72,12 +84,14 @@ def show(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def versions(dataset: DatasetArgument, as_json: JsonOption = False) -> None:
+def versions(dataset: DatasetArgument, wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List a dataset's versions, newest first."""
     with server() as client:
         rows = client.datasets.versions(client.datasets.find(dataset).id)
     columns = ("VERSION", "FILE", "SIZE", "SHA256", "BY", "CREATED", "NOTE")
-    print_json({"versions": rows}) if as_json else print_table(columns, map(_version_row, rows), empty="")
+    print_json({"versions": rows}) if as_json else print_table(
+        columns, map(_version_row, rows), empty="", keys=(), wide=wide
+    )
 
 
 @app.command()

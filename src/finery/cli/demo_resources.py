@@ -48,6 +48,8 @@ class DemoResources:
             log = "\n".join(self._client.log_tail(run.id, lines=20).lines)
             fail(f"the {recipe} run did not succeed: {ended.error or ended.status}\n{log}", ExitCode.FAILED)
         if not self._quiet:
+            if loss := view.closing_words():
+                print(loss)
             print(summary(ended))
         return ended
 

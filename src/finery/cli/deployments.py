@@ -1,19 +1,26 @@
 """`finery deployments`: list, start, stop and share the engines that serve models."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, age, print_json, print_table
+from finery.cli.completion import complete_models
+from finery.cli.ids import id_of
+from finery.cli.output import JsonOption, WideOption, age, print_json, print_table
 from finery.cli.session import server
+
+if TYPE_CHECKING:
+    from finery.client import FineryClient
 
 app = typer.Typer(help="The engines that serve models.", no_args_is_help=True)
 
-DeploymentId = Annotated[str, typer.Argument(metavar="ID", help="The deployment's id.", show_default=False)]
+DeploymentId = Annotated[
+    str, typer.Argument(metavar="ID", help="The deployment's id, or its beginning.", show_default=False)
+]
 
 
 @app.command("list")
-def list_deployments(as_json: JsonOption = False) -> None:
+def list_deployments(wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List deployments, newest first."""
     with server() as client:
         deployments = client.list_deployments()
@@ -23,12 +30,18 @@ def list_deployments(as_json: JsonOption = False) -> None:
         for each in deployments
     )
     empty = "No deployments. `finery chat MODEL` makes one."
-    print_json({"deployments": deployments}) if as_json else print_table(columns, rows, empty=empty)
+    print_json({"deployments": deployments}) if as_json else print_table(columns, rows, empty=empty, wide=wide)
 
 
 @app.command()
 def start(
-    model: Annotated[str, typer.Argument(help="A name from `finery models list`, a run's id, a folder or a hub id.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="A name from `finery models list`, a run's id (or its beginning), a folder or a hub id.",
+            autocompletion=complete_models,
+        ),
+    ],
     engine: Annotated[
         str,
         typer.Option("--engine", help="auto: vLLM where it is installed and there is a GPU, else our own."),
@@ -42,11 +55,11 @@ def start(
 ) -> None:
     """Load a model, to stay loaded until it is stopped."""
     with server() as client:
-        from finery.cli.chat_session import wait_until_running
+        from finery.cli.chat_session import deploy, wait_until_running
         from finery.contracts.deployment import EngineOptions
 
         options = None if max_context is None else EngineOptions(max_context=max_context)
-        deployment = client.create_deployment(model, engine=engine, options=options, shared=shared)
+        deployment = deploy(client, model, engine=engine, options=options, shared=shared)
         if not no_wait:
             deployment = wait_until_running(client, deployment.id)
     print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {deployment.status}")
@@ -56,6 +69,7 @@ def start(
 def stop(deployment_id: DeploymentId, as_json: JsonOption = False) -> None:
     """Stop a deployment; its memory is free then."""
     with server() as client:
+        deployment_id = _id_of(client, deployment_id)
         client.stop_deployment(deployment_id)
         deployment = client.get_deployment(deployment_id)
     print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {deployment.status}")
@@ -73,8 +87,12 @@ def unshare(deployment_id: DeploymentId, as_json: JsonOption = False) -> None:
     _set_shared(deployment_id, False, as_json)
 
 
+def _id_of(client: "FineryClient", text: str) -> str:
+    return id_of("deployment", text, (each.id for each in client.list_deployments()))
+
+
 def _set_shared(deployment_id: str, shared: bool, as_json: bool) -> None:
     with server() as client:
-        deployment = client.update_deployment(deployment_id, shared=shared)
+        deployment = client.update_deployment(_id_of(client, deployment_id), shared=shared)
     word = "shared" if shared else "not shared any more"
     print_json(deployment) if as_json else print(f"Deployment {deployment.id} is {word}")

@@ -8,9 +8,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.text import Text
 
-from finery.cli.output import console, duration, printable, size
+from finery.cli.loss_curve import LossCurve
+from finery.cli.output import console, duration, number, printable, size
 from finery.contracts.events import (
     CheckpointData,
     EvaluationData,
@@ -23,6 +25,8 @@ from finery.contracts.events import (
     StageData,
     StatusData,
 )
+from finery.contracts.status import RunStatus
+from finery.kit.clock import from_epoch, utc_now
 
 # In seconds: a plain log gets one line of progress in this time, and the last one.
 PLAIN_INTERVAL = 2.0
@@ -49,6 +53,10 @@ class View:
     def show(self, event: Event) -> None:
         pass
 
+    def closing_words(self) -> str:
+        """Returns how the loss went, for the last lines; empty where nothing is shown or there was none."""
+        return ""
+
 
 def choose_view(*, quiet: bool) -> View:
     if quiet:
@@ -64,6 +72,8 @@ class PlainView(View):
         self._interval = interval
         self._last = float("-inf")
         self._pending: str | None = None
+        self._curve = LossCurve()
+        self._started: float | None = None
 
     def stop(self) -> None:
         if self._pending is not None:
@@ -72,13 +82,23 @@ class PlainView(View):
 
     def show(self, event: Event) -> None:
         if isinstance(event, ProgressEvent):
-            self._pending = f"step {_steps(event.data)}  {metrics(event.data)}"
+            self._curve.add(event.data.loss)
+            words = (f"step {_steps(event.data)}", _percent(event.data), metrics(event.data), self._elapsed(event))
+            self._pending = "  ".join(filter(None, words))
             if time.monotonic() - self._last >= self._interval:
                 self._last = time.monotonic()
                 self.stop()
         elif line := describe(event):
+            self._started = self._started or _start_of(event)
             self.stop()
             self._write(line)
+
+    def closing_words(self) -> str:
+        return f"loss {self._curve.change}" if self._curve.change else ""
+
+    def _elapsed(self, event: Event) -> str:
+        """Returns how long the run had gone on when the event happened, as its own clock tells."""
+        return "" if self._started is None else f"after {duration(timedelta(seconds=event.at - self._started))}"
 
 
 class LiveView(View):
@@ -90,10 +110,13 @@ class LiveView(View):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             TextColumn("{task.fields[steps]}", markup=False),
+            ElapsedColumn(),
             TextColumn("{task.fields[metrics]}", markup=False),
+            TextColumn("{task.fields[curve]}", markup=False),
             console=console(),
         )
-        self._task = self._progress.add_task("queued", total=None, steps="", metrics="")
+        self._curve = LossCurve()
+        self._task = self._progress.add_task("queued", total=None, steps="", metrics="", curve="", started=None)
 
     def start(self) -> None:
         self._progress.start()
@@ -104,14 +127,34 @@ class LiveView(View):
     def show(self, event: Event) -> None:
         data = event.data
         if isinstance(data, ProgressData):
-            steps, total = _steps(data), data.total_steps
-            self._progress.update(self._task, total=total, completed=data.step, steps=steps, metrics=metrics(data))
+            self._curve.add(data.loss)
+            self._progress.update(
+                self._task,
+                total=data.total_steps,
+                completed=data.step,
+                steps="  ".join(filter(None, (_steps(data), _percent(data)))),
+                metrics=metrics(data),
+                curve=self._curve.drawn,
+            )
         elif isinstance(data, StageData):
             self._progress.update(self._task, description=_stage(data))
         elif isinstance(data, StatusData):
             self._progress.update(self._task, description=str(data.to))
+            if (started := _start_of(event)) is not None and self._progress.tasks[0].fields["started"] is None:
+                self._progress.update(self._task, started=started)
         elif line := describe(event):
             self._progress.console.print(line, markup=False, highlight=False)
+
+    def closing_words(self) -> str:
+        return f"loss {self._curve.change}  {self._curve.drawn}" if self._curve.change else ""
+
+
+class ElapsedColumn(ProgressColumn):
+    """Shows for how long the run has gone on, whenever it began to be followed."""
+
+    def render(self, task: Task) -> Text:
+        started = task.fields["started"]
+        return Text("" if started is None else duration(utc_now() - from_epoch(started)))
 
 
 def describe(event: Event) -> str | None:
@@ -123,7 +166,7 @@ def describe(event: Event) -> str | None:
 def metrics(data: ProgressData) -> str:
     """Returns the metrics that there are: `loss 1.234  lr 5.0e-03  1200 tokens/s  ETA 42 s`."""
     parts = [
-        (data.loss, "loss {:.4g}"),
+        (None if data.loss is None else number(data.loss), "loss {}"),
         (data.learning_rate, "lr {:.1e}"),
         (data.tokens_per_second, "{:.0f} tokens/s"),
     ]
@@ -133,6 +176,15 @@ def metrics(data: ProgressData) -> str:
     if data.eta_seconds is not None:
         words.append(f"ETA {duration(timedelta(seconds=data.eta_seconds))}")
     return "  ".join(words)
+
+
+def _start_of(event: Event) -> float | None:
+    """Returns the time of a run's start, in seconds since 1970, where the event tells of it."""
+    return event.at if isinstance(event.data, StatusData) and event.data.to is RunStatus.RUNNING else None
+
+
+def _percent(data: ProgressData) -> str:
+    return f"{data.step / data.total_steps:.0%}" if data.step is not None and data.total_steps else ""
 
 
 def _steps(data: ProgressData) -> str:
@@ -149,7 +201,7 @@ def _words(event: Event) -> str | None:
         case StageData() as data:
             return _stage(data)
         case EvaluationData(step=step, loss=loss):
-            return f"evaluation at step {step}{'' if loss is None else f': loss {loss:.4g}'}"
+            return f"evaluation at step {step}{'' if loss is None else f': loss {number(loss)}'}"
         case CheckpointData(step=step):
             return f"checkpoint at step {step}"
         case SampleData(step=step, prompt=prompt, text=text):
@@ -160,4 +212,5 @@ def _words(event: Event) -> str | None:
 
 
 def _stage(data: StageData) -> str:
-    return (data.label or data.stage or "").replace("_", " ")
+    # A label is for people as it stands, and may name a file; a stage is a word for programs.
+    return data.label or (data.stage or "").replace("_", " ")

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, YesOption, age, confirm, print_json, print_table
+from finery.cli.ids import id_of
+from finery.cli.output import JsonOption, WideOption, YesOption, age, confirm, local_day, print_json, print_table
 from finery.cli.session import server
 from finery.cli.users import user_id_of
 
@@ -23,13 +24,13 @@ UserOption = Annotated[
 
 
 @app.command("list")
-def list_keys(user: UserOption = None, as_json: JsonOption = False) -> None:
+def list_keys(user: UserOption = None, wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List your keys, newest first; a key itself is never shown again."""
     with server() as client:
         keys = client.accounts.list_keys(user_id=None if user is None else user_id_of(client, user))
     columns = ("ID", "NAME", "BEGINS", "SCOPES", "STATE", "CREATED", "LAST USED", "EXPIRES")
     empty = "No keys. `finery keys create NAME` makes one."
-    print_json({"keys": keys}) if as_json else print_table(columns, map(_row, keys), empty=empty)
+    print_json({"keys": keys}) if as_json else print_table(columns, map(_row, keys), empty=empty, wide=wide)
 
 
 @app.command()
@@ -56,15 +57,17 @@ def create(
 
 @app.command()
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id.", show_default=False)],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, or its beginning.", show_default=False)],
     user: UserOption = None,
     yes: YesOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Revoke a key, for ever."""
-    confirm(f"Revoke key {key_id}, for ever?", yes=yes, as_json=as_json)
     with server() as client:
-        key = client.accounts.revoke_key(key_id, user_id=None if user is None else user_id_of(client, user))
+        owner = None if user is None else user_id_of(client, user)
+        key_id = id_of("key", key_id, (each.id for each in client.accounts.list_keys(user_id=owner)))
+        confirm(f"Revoke key {key_id}, for ever?", yes=yes, as_json=as_json)
+        key = client.accounts.revoke_key(key_id, user_id=owner)
     print_json(key) if as_json else print(f"Key {key.id} is revoked")
 
 
@@ -72,5 +75,5 @@ def _row(key: "ApiKey") -> tuple[str, ...]:
     scopes = "all" if key.scoped_permissions is None else ", ".join(key.scoped_permissions)
     state = "active" if key.is_active else "revoked" if key.revoked_at else "expired"
     used = age(key.last_used_at) if key.last_used_at else "never"
-    expires = f"{key.expires_at:%Y-%m-%d}" if key.expires_at else "never"
+    expires = local_day(key.expires_at) if key.expires_at else "never"
     return (key.id, key.name, key.prefix, scopes, state, age(key.created_at), used, expires)

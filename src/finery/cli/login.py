@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, print_facts, print_json
+from finery.cli.output import JsonOption, local_day, print_facts, print_json
 from finery.cli.secret_prompt import PasswordStdin, ask_login, ask_new_password, ask_password
 from finery.cli.session import fail, server
 
@@ -144,7 +144,7 @@ def _finish_login(
     if as_json:
         print_json({"url": client.url, "user": user, "key": key, "stored_in": str(credentials_path())})
     else:
-        until = f", and good until {key.expires_at:%Y-%m-%d}" if key.expires_at else ""
+        until = f", and good until {local_day(key.expires_at)}" if key.expires_at else ""
         print(f"Logged in at {client.url} as {user.username}; the key is in {credentials_path()}{until}")
     if os.environ.get("FINERY_API_KEY"):
         print("finery: warning: FINERY_API_KEY is set, and goes before this key: unset it", file=sys.stderr)

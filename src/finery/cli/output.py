@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,13 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
 
 
+WideOption = Annotated[bool, typer.Option("--wide", help="Cut and wrap nothing, however wide the lines become.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+LEAST_WIDTH = 8
+"""Of a column that is wrapped."""
+COLUMN_GAP = 3
 
 
 def confirm(question: str, *, yes: bool, as_json: bool) -> None:
@@ -43,23 +50,50 @@ def console() -> "Console":
     return Console(markup=False, highlight=False, emoji=False, soft_wrap=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
+def spinner(text: str, *, quiet: bool) -> AbstractContextManager[object]:
+    """Shows on a terminal that something goes on, until it is left; nothing of it stays."""
+    if quiet or not sys.stderr.isatty():
+        return nullcontext()
+    from rich.console import Console
+
+    return Console(stderr=True).status(text)
+
+
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    empty: str,
+    keys: Collection[str] = ("ID",),
+    wide: bool = False,
+) -> None:
+    """Prints a table; on a terminal its cells are wrapped, but for those of the columns `keys`, which are to be copied.
+
+    Into a pipe, and with `wide`, nothing is wrapped.
+    """
     from rich.box import SIMPLE_HEAD
+    from rich.cells import cell_len
     from rich.table import Table
 
-    box = SIMPLE_HEAD if sys.stdout.isatty() else None
-    table = Table(*columns, box=box, pad_edge=False, show_edge=False, padding=(0, 1))
-    for row in rows:
-        table.add_row(*(printable(cell) for cell in row))
+    on_terminal = sys.stdout.isatty()
+    table = Table(box=SIMPLE_HEAD if on_terminal else None, pad_edge=False, show_edge=False, padding=(0, 1))
+    cells = [[printable(cell) for cell in row] for row in rows]
+    needed = 0
+    for name, *column in zip(columns, *cells, strict=True):
+        longest = max(map(cell_len, (name, *column)))
+        whole = wide or not on_terminal or name in keys
+        least = longest if whole else min(longest, LEAST_WIDTH)
+        table.add_column(name, no_wrap=whole, min_width=least, overflow="fold")
+        needed += least + COLUMN_GAP
+    for cell_row in cells:
+        table.add_row(*cell_row)
     if not table.rows:
         print(empty)
-    elif sys.stdout.isatty():
-        console().print(table, soft_wrap=False)
-    else:
-        # In a pipe nothing is cut off to fit a screen.
-        wide = console()
-        wide.width = 10_000
-        wide.print(table, soft_wrap=False)
+        return
+    screen = console()
+    # A narrow terminal breaks lines that are longer than it; nothing of them is lost.
+    screen.width = max(screen.width, needed)
+    screen.print(table, soft_wrap=False, crop=False)
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
@@ -73,6 +107,35 @@ def print_facts(facts: Mapping[str, str | None]) -> None:
 def printable(text: str) -> str:
     """Returns `text` with a `�` for each control character, which could move a terminal's cursor or colour it."""
     return "".join(letter if letter.isprintable() or letter == "\t" else "�" for letter in text)
+
+
+def local_time(at: datetime | None) -> str | None:
+    """Returns a moment in this machine's time, which it names: `2026-11-29 20:34:08 +09:00`."""
+    if at is None:
+        return None
+    text = at.astimezone().isoformat(sep=" ", timespec="seconds")
+    return f"{text[:19]} {text[19:]}"
+
+
+def local_day(at: datetime) -> str:
+    return f"{at.astimezone():%Y-%m-%d}"
+
+
+def number(value: float) -> str:
+    """Returns four digits that count (`0.1235`, `1.2e-05`), and of larger numbers all before the point: `123,456`."""
+    return f"{value:,.0f}" if 1000 <= abs(value) < 1e15 else f"{value:.4g}"
+
+
+def rounded(value: object) -> object:
+    """Returns a JSON value whose numbers have no more than six digits that count."""
+    match value:
+        case float():
+            return float(f"{value:.6g}")
+        case dict():
+            return {name: rounded(each) for name, each in value.items()}
+        case list():
+            return [rounded(each) for each in value]
+    return value
 
 
 def age(moment: datetime) -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from finery.cli.output import JsonOption, print_json, print_table
+from finery.cli.completion import complete_recipes
+from finery.cli.output import JsonOption, WideOption, print_json, print_table
 from finery.cli.session import fail, failing_clearly
 
 if TYPE_CHECKING:
@@ -25,16 +26,22 @@ def group() -> None:
 
 
 @app.command("list")
-def list_recipes(as_json: JsonOption = False) -> None:
+def list_recipes(wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List the recipes, as `finery train` takes them."""
     recipes = _asked(lambda client: client.list_recipes(), _installed)
     rows = ((recipe.name, recipe.title) for recipe in recipes)
-    print_json({"recipes": recipes}) if as_json else print_table(("NAME", "TITLE"), rows, empty="No recipes.")
+    print_json({"recipes": recipes}) if as_json else print_table(
+        ("NAME", "TITLE"), rows, empty="No recipes.", keys=("NAME",), wide=wide
+    )
 
 
 @app.command("show")
 def show_recipe(
-    name: Annotated[str, typer.Argument(help="The recipe, as `sft`.", show_default=False)], as_json: JsonOption = False
+    name: Annotated[
+        str, typer.Argument(help="The recipe, as `sft`.", show_default=False, autocompletion=complete_recipes)
+    ],
+    wide: WideOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show the settings of a recipe: type, default, bounds and meaning of each."""
     recipe = _asked(lambda client: client.get_recipe(name), lambda: _installed_one(name))
@@ -43,7 +50,7 @@ def show_recipe(
         return
     print(f"{recipe.name}: {recipe.title}\n")
     columns = ("SETTING", "TYPE", "DEFAULT", "BOUNDS", "MEANING")
-    print_table(columns, map(_row, recipe.settings), empty="No settings.")
+    print_table(columns, map(_row, recipe.settings), empty="No settings.", keys=("SETTING",), wide=wide)
 
 
 def _row(setting: "Setting") -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
                     # The event may be an old one, of a run that somebody has resumed since.
                     if paused and client.get_run(run_id).status is RunStatus.PAUSED:
                         break
-            return _report(client.get_run(run_id), as_json=as_json)
+            return _report(client.get_run(run_id), view.closing_words(), as_json=as_json)
         except KeyboardInterrupt:
             choice = _ask_on_interrupt()
             if choice == "detach":
@@ -60,10 +60,12 @@ def warnings_of(run: Run) -> list[str]:
     return [f"warning ({warning.code}): {warning.message}" for warning in run.warnings]
 
 
-def _report(run: Run, *, as_json: bool) -> ExitCode:
+def _report(run: Run, loss: str, *, as_json: bool) -> ExitCode:
     if as_json:
         print_json(run)
         return EXIT_OF_STATUS[run.status]
+    if loss:
+        print(loss)
     for line in warnings_of(run):
         print(printable(line))
     if run.status is RunStatus.FAILED:

@@ -6,32 +6,41 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from finery.cli.completion import complete_recipes, complete_runs
 from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
+from finery.cli.ids import run_id_of
 from finery.cli.output import (
     JsonOption,
+    WideOption,
     YesOption,
     age,
     confirm,
+    local_time,
+    number,
     print_facts,
     print_json,
     print_json_line,
     print_table,
     printable,
+    rounded,
 )
 from finery.cli.session import fail, server
 from finery.cli.train import label_options
 from finery.contracts.status import RunStatus
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from finery.client import FineryClient
     from finery.contracts.events import Event
-    from finery.contracts.run import Run
+    from finery.contracts.run import QueuePlace, Run
 
 app = typer.Typer(help="Look at runs, and tell them what to do.", no_args_is_help=True)
 
-RunId = Annotated[str, typer.Argument(metavar="ID", help="The run's id.", show_default=False)]
+RunId = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID", help="The run's id, or its beginning.", show_default=False, autocompletion=complete_runs
+    ),
+]
 
 # In seconds, between two requests for more of a log that is followed.
 LOG_INTERVAL = 0.5
@@ -40,10 +49,13 @@ LOG_INTERVAL = 0.5
 @app.command("list")
 def list_runs(
     status: Annotated[RunStatus | None, typer.Option("--status", help="Only runs in this state.")] = None,
-    recipe: Annotated[str | None, typer.Option("--recipe", help="Only runs of this recipe.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option("--recipe", help="Only runs of this recipe.", autocompletion=complete_recipes)
+    ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only runs with this key=value.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
     cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List runs, newest first."""
@@ -53,8 +65,12 @@ def list_runs(
     if as_json:
         print_json(page)
         return
-    columns = ("ID", "NAME", "RECIPE", "MODEL", "STATUS", "PROGRESS", "LOSS", "CREATED")
-    print_table(columns, map(_row, page.runs), empty="No runs. Start one with `finery train`.")
+    columns: tuple[str, ...] = ("ID", "NAME", "RECIPE", "MODEL", "STATUS", "PROGRESS", "LOSS", "CREATED")
+    rows = [_row(run) for run in page.runs]
+    if wide:
+        columns = (*columns, "DATASET", "LABELS", "OWNER")
+        rows = [(*_row(run), run.dataset or "", _labels(run), run.owner_id or "") for run in page.runs]
+    print_table(columns, rows, empty="No runs. Start one with `finery train`.", wide=wide)
     if page.next_cursor:
         print(f"More: finery runs list --cursor {page.next_cursor}", file=sys.stderr)
 
@@ -63,12 +79,13 @@ def list_runs(
 def show(run_id: RunId, as_json: JsonOption = False) -> None:
     """Show one run."""
     with server() as client:
-        run = client.get_run(run_id)
-        artifacts = client.artifacts(run_id)
+        run = client.find_run(run_id)
+        artifacts = client.artifacts(run.uid)
+        place = _place_of(client, run)
     if as_json:
         print_json(run)
         return
-    print_facts(_facts(run))
+    print_facts(_facts(run, place))
     for artifact in artifacts:
         print(f"artifact {artifact.id}: {artifact.type} {printable(artifact.path)}")
 
@@ -79,8 +96,7 @@ def monitor(run_id: RunId, as_json: JsonOption = False) -> None:
     with server() as client:
         from finery.cli.run_following import track
 
-        client.get_run(run_id)
-        raise typer.Exit(track(client, run_id, as_json=as_json))
+        raise typer.Exit(track(client, run_id_of(client, run_id), as_json=as_json))
 
 
 @app.command()
@@ -92,6 +108,7 @@ def logs(
 ) -> None:
     """Print a run's log."""
     with server() as client:
+        run_id = run_id_of(client, run_id)
         if follow:
             _follow_log(client, run_id, tail, as_json)
             return
@@ -112,6 +129,7 @@ def events(
 ) -> None:
     """Print a run's events; with --follow --json, one JSON object a line."""
     with server() as client:
+        run_id = run_id_of(client, run_id)
         if not follow:
             stored = client.events(run_id, after=after)
             print_json({"events": stored}) if as_json else _print_events(stored)
@@ -124,20 +142,21 @@ def events(
 def cancel(run_id: RunId, as_json: JsonOption = False) -> None:
     """Cancel a run."""
     with server() as client:
-        _print_run(client.cancel_run(run_id), as_json)
+        _print_run(client.cancel_run(run_id_of(client, run_id)), as_json)
 
 
 @app.command()
 def pause(run_id: RunId, as_json: JsonOption = False) -> None:
     """End a run at a checkpoint, to be resumed later; its GPUs are free then."""
     with server() as client:
-        _print_run(client.pause_run(run_id), as_json)
+        _print_run(client.pause_run(run_id_of(client, run_id)), as_json)
 
 
 @app.command()
 def resume(run_id: RunId, as_json: JsonOption = False) -> None:
     """Queue a paused run again. One that has ended goes on from its last checkpoint as a new run."""
     with server() as client:
+        run_id = run_id_of(client, run_id)
         run = client.resume_run(run_id)
         if run.id != run_id and not as_json:
             print(f"Run {run_id} has ended; run {run.id} goes on from its last checkpoint")
@@ -148,14 +167,14 @@ def resume(run_id: RunId, as_json: JsonOption = False) -> None:
 def stop(run_id: RunId, as_json: JsonOption = False) -> None:
     """Let a run end early and save its model."""
     with server() as client:
-        _print_run(client.stop_run(run_id), as_json)
+        _print_run(client.stop_run(run_id_of(client, run_id)), as_json)
 
 
 @app.command()
 def checkpoint(run_id: RunId, as_json: JsonOption = False) -> None:
     """Have a running run save a checkpoint now."""
     with server() as client:
-        _print_run(client.checkpoint_run(run_id), as_json)
+        _print_run(client.checkpoint_run(run_id_of(client, run_id)), as_json)
 
 
 @app.command()
@@ -178,6 +197,7 @@ def delete(
 ) -> None:
     """Delete a finished run with its events, checkpoints and log; its output stays."""
     with server() as client:
+        run_id = run_id_of(client, run_id)
         output = client.get_run(run_id).output_dir
         stays = f"its output stays in {output}" if output else "it has no output"
         confirm(f"Delete run {run_id} with its events, checkpoints and log? ({stays})", yes=yes, as_json=as_json)
@@ -199,7 +219,7 @@ def wait(
         from finery.cli.run_following import summary
 
         try:
-            run = client.wait(run_id, timeout=timeout)
+            run = client.wait(run_id_of(client, run_id), timeout=timeout)
         except TimeoutError as error:
             fail(str(error), ExitCode.TIMED_OUT)
     print_json(run) if as_json else print(printable(summary(run)))
@@ -207,13 +227,27 @@ def wait(
 
 
 def _row(run: "Run") -> tuple[str, ...]:
-    loss = "" if run.progress.loss is None else f"{run.progress.loss:.4g}"
+    loss = "" if run.progress.loss is None else number(run.progress.loss)
     status = f"{run.status} ({run.intent} asked)" if run.intent and not run.status.is_finished else run.status
     share = f"{run.progress.fraction:.0%}"
     return (run.id, run.name or "", run.recipe, run.model_name or "", status, share, loss, age(run.created_at))
 
 
-def _facts(run: "Run") -> dict[str, str | None]:
+def _place_of(client: "FineryClient", run: "Run") -> "QueuePlace | None":
+    """Returns None for a run that is not queued, or not here."""
+    from finery.client import FineryError
+
+    if run.status is not RunStatus.QUEUED:
+        return None
+    try:
+        return client.queue_place(run.uid)
+    except FineryError as error:
+        if error.code != "run_not_queued":
+            raise
+        return None
+
+
+def _facts(run: "Run", place: "QueuePlace | None") -> dict[str, str | None]:
     import json
 
     progress = run.progress
@@ -223,6 +257,7 @@ def _facts(run: "Run") -> dict[str, str | None]:
         "name": run.name,
         "recipe": run.recipe,
         "status": str(run.status) + (f" ({run.reason})" if run.reason else ""),
+        "queue": f"{place.position} of {place.length}: {place.message}" if place else None,
         "error": run.error,
         "warnings": "; ".join(f"{warning.message} ({warning.code})" for warning in run.warnings) or None,
         "asked for": run.intent,
@@ -232,26 +267,26 @@ def _facts(run: "Run") -> dict[str, str | None]:
         "log": run.log_file,
         "stage": progress.stage,
         "progress": f"{progress.fraction:.0%}, step {progress.step}/{progress.total_steps}" if progress.step else None,
-        "loss": None if progress.loss is None else f"{progress.loss:.4g}",
-        "labels": ", ".join(f"{key}={value}" for key, value in run.labels.items()),
+        "loss": None if progress.loss is None else number(progress.loss),
+        "labels": _labels(run),
         "owner": run.owner_id,
         "shared": "with everybody" if run.shared else None,
         "priority": str(run.priority) if run.priority else None,
         "attempt": str(run.attempt),
-        "created": _moment(run.created_at),
-        "started": _moment(run.started_at),
-        "finished": _moment(run.finished_at),
+        "created": local_time(run.created_at),
+        "started": local_time(run.started_at),
+        "finished": local_time(run.finished_at),
         "settings": json.dumps(run.requested, ensure_ascii=False),
     }
 
 
-def _moment(at: "datetime | None") -> str | None:
-    return at.isoformat(timespec="seconds") if at else None
+def _labels(run: "Run") -> str:
+    return ", ".join(f"{key}={value}" for key, value in run.labels.items())
 
 
 def _set_shared(run_id: str, shared: bool, as_json: bool) -> None:
     with server() as client:
-        run = client.update_run(run_id, shared=shared)
+        run = client.update_run(run_id_of(client, run_id), shared=shared)
     print_json(run) if as_json else print(f"Run {run.id} is {'shared' if shared else 'not shared any more'}")
 
 
@@ -270,11 +305,8 @@ def _print_events(events: "list[Event]") -> None:
     from finery.kit.clock import from_epoch
 
     for event in events:
-        moment = from_epoch(event.at).isoformat(timespec="seconds")
-        print(
-            f"{event.sequence:>6}  {moment}  {event.type:<10}  {json.dumps(event.data.as_json(), ensure_ascii=False)}",
-            flush=True,
-        )
+        data = json.dumps(rounded(event.data.as_json()), ensure_ascii=False)
+        print(f"{event.sequence:>6}  {local_time(from_epoch(event.at))}  {event.type:<10}  {data}", flush=True)
 
 
 def _follow_log(client: "FineryClient", run_id: str, tail: int, as_json: bool) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, YesOption, age, confirm, print_json, print_table
+from finery.cli.output import JsonOption, WideOption, YesOption, age, confirm, print_json, print_table
 from finery.cli.secret_prompt import ask_secret
 from finery.cli.session import server
 
@@ -18,13 +18,13 @@ ServerOption = Annotated[bool, typer.Option("--server", help="The server's own, 
 
 
 @app.command("list")
-def list_secrets(as_json: JsonOption = False) -> None:
+def list_secrets(wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List the secrets that your runs may use, by name."""
     with server() as client:
         secrets = client.secrets.list()
     columns, empty = ("NAME", "WHOSE", "UPDATED"), "No secrets. `finery secrets set NAME` stores one."
     rows = ((each.name, "mine" if each.owner_id else "server", age(each.updated_at)) for each in secrets)
-    print_json({"secrets": secrets}) if as_json else print_table(columns, rows, empty=empty)
+    print_json({"secrets": secrets}) if as_json else print_table(columns, rows, empty=empty, keys=("NAME",), wide=wide)
 
 
 @app.command("set")

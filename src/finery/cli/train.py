@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 from typer.core import TyperArgument, TyperCommand
 
+from finery.cli.completion import complete_recipes, complete_settings
 from finery.cli.key_values import SettingRefused, parse_labels, parse_settings
-from finery.cli.output import JsonOption, print_json
+from finery.cli.output import JsonOption, print_json, spinner
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
@@ -31,11 +32,15 @@ class TrainCommand(TyperCommand):
 def train(
     recipe: Annotated[
         str,
-        typer.Argument(help="The training method.", show_default=False),
+        typer.Argument(help="The training method.", show_default=False, autocompletion=complete_recipes),
     ],
     settings: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Settings of the recipe; they win over --config."),
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Settings of the recipe; they win over --config.",
+            autocompletion=complete_settings,
+        ),
     ] = None,
     config: Annotated[Path | None, typer.Option("--config", "-c", help="A YAML or JSON file of settings.")] = None,
     data: Annotated[
@@ -62,16 +67,17 @@ def train(
             if not data.is_file():
                 fail(f"--data: {data} is no file")
             values["dataset_path"] = client.upload_dataset(data).path
-        run = client.create_run(
-            recipe,
-            cast("Mapping[str, JsonValue]", values),
-            name=name,
-            labels=labels,
-            priority=priority,
-            resources=Resources(gpus=gpus),
-            time_limit_seconds=time_limit,
-            shared=shared,
-        )
+        with spinner("The server checks what is submitted", quiet=as_json):
+            run = client.create_run(
+                recipe,
+                cast("Mapping[str, JsonValue]", values),
+                name=name,
+                labels=labels,
+                priority=priority,
+                resources=Resources(gpus=gpus),
+                time_limit_seconds=time_limit,
+                shared=shared,
+            )
         if detach:
             print_json(run) if as_json else print(run.id)
             return

@@ -5,7 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, YesOption, age, confirm, print_facts, print_json, print_table
+from finery.cli.ids import id_of
+from finery.cli.output import (
+    JsonOption,
+    WideOption,
+    YesOption,
+    age,
+    confirm,
+    local_time,
+    print_facts,
+    print_json,
+    print_table,
+)
 from finery.cli.secret_prompt import PasswordStdin, ask_new_password, ask_password
 from finery.cli.session import fail, server
 from finery.contracts.permissions import Level
@@ -16,17 +27,19 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who has an account, and what they may do.", no_args_is_help=True)
 
-UserArgument = Annotated[str, typer.Argument(metavar="USER", help="Id, user name or email.", show_default=False)]
+UserArgument = Annotated[
+    str, typer.Argument(metavar="USER", help="Id (or its beginning), user name or email.", show_default=False)
+]
 
 
 @app.command("list")
-def list_users(as_json: JsonOption = False) -> None:
+def list_users(wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List the users."""
     with server() as client:
         users = client.accounts.list_users()
     columns = ("ID", "USER NAME", "NAME", "EMAIL", "LEVELS", "ACTIVE", "LAST LOGIN")
     empty = "No users. `finery setup` creates the first."
-    print_json({"users": users}) if as_json else print_table(columns, map(_row, users), empty=empty)
+    print_json({"users": users}) if as_json else print_table(columns, map(_row, users), empty=empty, wide=wide)
 
 
 @app.command()
@@ -105,9 +118,9 @@ def delete(
     as_json: JsonOption = False,
 ) -> None:
     """Delete a user, with their sessions, keys and secrets."""
-    confirm(f"Delete user {name}, with their keys and secrets?", yes=yes, as_json=as_json)
     with server() as client:
         user_id = user_id_of(client, name)
+        confirm(f"Delete user {_named(name, user_id)}, with their keys and secrets?", yes=yes, as_json=as_json)
         client.accounts.delete_user(user_id)
     print_json({"id": user_id, "deleted": True}) if as_json else print(f"User {name} is deleted")
 
@@ -129,14 +142,21 @@ def password(
     print_json({"username": username, "changed": True}) if as_json else print(f"{username} has a new password")
 
 
+def _named(name: str, user_id: str) -> str:
+    return name if name == user_id else f"{name} ({user_id})"
+
+
 def user_id_of(client: "FineryClient", name: str) -> str:
-    """Returns the id of the user with this id, else user name, else email; without one, `name` itself."""
+    """Returns the id of the user with this id, else user name, else email, else the only one whose id begins so.
+
+    Without one it is `name` itself. Raises FineryError where several ids begin so.
+    """
     users = client.accounts.list_users()
     wanted = name.casefold()
     by_id = (user.id for user in users if user.id == name)
     by_name = (user.id for user in users if user.username.casefold() == wanted)
     by_email = (user.id for user in users if user.email.casefold() == wanted)
-    return next(chain(by_id, by_name, by_email), name)
+    return next(chain(by_id, by_name, by_email), None) or id_of("user", name, (user.id for user in users))
 
 
 def _change_own(client: "FineryClient", from_stdin: bool) -> str:
@@ -171,6 +191,6 @@ def _facts(user: "User") -> dict[str, str | None]:
         "levels": ", ".join(user.levels),
         "active": "yes" if user.is_active else "no",
         "password": None if user.has_password else "none: only keys let them in",
-        "created": user.created_at.isoformat(timespec="seconds"),
-        "last login": user.last_login_at.isoformat(timespec="seconds") if user.last_login_at else "never",
+        "created": local_time(user.created_at),
+        "last login": local_time(user.last_login_at) or "never",
     }

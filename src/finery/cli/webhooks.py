@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, YesOption, age, confirm, print_facts, print_json, print_table
+from finery.cli.ids import id_of
+from finery.cli.output import JsonOption, WideOption, YesOption, age, confirm, print_facts, print_json, print_table
 from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
@@ -17,9 +18,12 @@ app = typer.Typer(help="Tell an address of yours what happens to runs.", no_args
 
 DELIVERY_SECONDS = 30.0
 POLL_SECONDS = 0.2
+LARGEST_PAGE = 200
 
-WebhookId = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id.", show_default=False)]
-MessageId = Annotated[str, typer.Argument(metavar="MESSAGE", help="The delivery's id.", show_default=False)]
+WebhookId = Annotated[str, typer.Argument(metavar="ID", help="The webhook's id, or its beginning.", show_default=False)]
+MessageId = Annotated[
+    str, typer.Argument(metavar="MESSAGE", help="The delivery's id, or its beginning.", show_default=False)
+]
 EventOption = Annotated[
     list[str] | None,
     typer.Option("--event", help="An event's type, as in run.failed; may be repeated. Default: a run's end."),
@@ -28,13 +32,13 @@ NameOption = Annotated[str | None, typer.Option("--name", help="What it is calle
 
 
 @app.command("list")
-def list_webhooks(as_json: JsonOption = False) -> None:
+def list_webhooks(wide: WideOption = False, as_json: JsonOption = False) -> None:
     """List your webhooks, newest first."""
     with server() as client:
         webhooks = client.webhooks.list()
     columns, empty = ("ID", "NAME", "URL", "EVENTS", "STATE"), "No webhooks. `finery webhooks create URL` makes one."
     rows = ((each.id, each.name, each.url, ", ".join(each.event_types), _state(each)) for each in webhooks)
-    print_json({"webhooks": webhooks}) if as_json else print_table(columns, rows, empty=empty)
+    print_json({"webhooks": webhooks}) if as_json else print_table(columns, rows, empty=empty, wide=wide)
 
 
 @app.command()
@@ -62,7 +66,7 @@ def create(
 def show(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     """Show a webhook."""
     with server() as client:
-        webhook = client.webhooks.get(webhook_id)
+        webhook = client.webhooks.get(_id_of(client, webhook_id))
     facts = {
         "id": webhook.id,
         "name": webhook.name,
@@ -89,7 +93,9 @@ def update(
     if url is None and event is None and name is None and enabled is None:
         fail("nothing is to be changed: give --url, --event, --name, --enable or --disable")
     with server() as client:
-        webhook = client.webhooks.update(webhook_id, url=url, event_types=event, name=name, enabled=enabled)
+        webhook = client.webhooks.update(
+            _id_of(client, webhook_id), url=url, event_types=event, name=name, enabled=enabled
+        )
     print_json(webhook) if as_json else print(f"Webhook {webhook.id} is {_state(webhook)}")
 
 
@@ -101,7 +107,7 @@ def rotate(
 ) -> None:
     """Draw another signing secret, and print it. For a day messages are signed with both."""
     with server() as client:
-        webhook = client.webhooks.rotate_secret(webhook_id, keep_old=not at_once)
+        webhook = client.webhooks.rotate_secret(_id_of(client, webhook_id), keep_old=not at_once)
     if as_json:
         print_json(webhook)
         return
@@ -112,8 +118,9 @@ def rotate(
 @app.command()
 def delete(webhook_id: WebhookId, yes: YesOption = False, as_json: JsonOption = False) -> None:
     """Delete a webhook, and all that was to be sent to it."""
-    confirm(f"Delete webhook {webhook_id}, and all that was to be sent to it?", yes=yes, as_json=as_json)
     with server() as client:
+        webhook_id = _id_of(client, webhook_id)
+        confirm(f"Delete webhook {webhook_id}, and all that was to be sent to it?", yes=yes, as_json=as_json)
         client.webhooks.delete(webhook_id)
     print_json({"id": webhook_id, "deleted": True}) if as_json else print(f"Webhook {webhook_id} is deleted")
 
@@ -122,6 +129,7 @@ def delete(webhook_id: WebhookId, yes: YesOption = False, as_json: JsonOption = 
 def send_test(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
     """Send a test message, and tell what the receiver answers."""
     with server() as client:
+        webhook_id = _id_of(client, webhook_id)
         _report_attempt(client, webhook_id, client.webhooks.test(webhook_id), attempts=1, as_json=as_json)
 
 
@@ -129,7 +137,8 @@ def send_test(webhook_id: WebhookId, as_json: JsonOption = False) -> None:
 def replay(webhook_id: WebhookId, message_id: MessageId, as_json: JsonOption = False) -> None:
     """Send a message again, and tell what the receiver answers."""
     with server() as client:
-        delivery = client.webhooks.replay(webhook_id, message_id)
+        webhook_id = _id_of(client, webhook_id)
+        delivery = client.webhooks.replay(webhook_id, _message_id_of(client, webhook_id, message_id))
         _report_attempt(client, webhook_id, delivery, attempts=len(delivery.attempts) + 1, as_json=as_json)
 
 
@@ -139,8 +148,9 @@ def deliveries(
     state: Annotated[
         str | None, typer.Option("--state", help="Only these: pending, delivered, failed or cancelled.")
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=200, help="How many.")] = 50,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=LARGEST_PAGE, help="How many.")] = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List what was sent, newest first."""
@@ -150,14 +160,25 @@ def deliveries(
         fail(f"--state: {state!r} is none: give one of {', '.join(MessageState)}")
     wanted = MessageState(state) if state else None
     with server() as client:
+        webhook_id = _id_of(client, webhook_id)
         page = client.webhooks.deliveries(webhook_id, state=wanted, limit=limit, cursor=cursor)
     if as_json:
         print_json(page)
         return
     columns = ("ID", "EVENT", "STATE", "CREATED", "ATTEMPTS", "LAST ANSWER")
-    print_table(columns, map(_row, page.deliveries), empty="Nothing was sent.")
+    print_table(columns, map(_row, page.deliveries), empty="Nothing was sent.", wide=wide)
     if page.next_cursor:
         print(f"More: finery webhooks deliveries {webhook_id} --cursor {page.next_cursor}", file=sys.stderr)
+
+
+def _id_of(client: "FineryClient", text: str) -> str:
+    return id_of("webhook", text, (each.id for each in client.webhooks.list()))
+
+
+def _message_id_of(client: "FineryClient", webhook_id: str, text: str) -> str:
+    """Looks among the newest deliveries; an older one is named by its whole id."""
+    newest = client.webhooks.deliveries(webhook_id, limit=LARGEST_PAGE).deliveries
+    return id_of("delivery", text, (each.id for each in newest))
 
 
 def _report_attempt(

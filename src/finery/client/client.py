@@ -13,7 +13,7 @@ from finery.client.accounts import Accounts
 from finery.client.audit import Audit
 from finery.client.chat import ChatAnswer, ChatChunk, ChatMessage, Sampling
 from finery.client.datasets import Datasets
-from finery.client.errors import ServerUnreachable
+from finery.client.errors import MAX_NAMED, FineryError, ServerUnreachable, ambiguous
 from finery.client.responses import (
     ArtifactFile,
     ArtifactFiles,
@@ -37,7 +37,7 @@ from finery.client.webhooks import Webhooks
 from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
 from finery.contracts.recipe_reference import RecipeReference, RecipeSummary
-from finery.contracts.run import Artifact, Resources, Run, RunPage
+from finery.contracts.run import Artifact, QueuePlace, Resources, Run, RunPage
 from finery.contracts.status import RunStatus
 
 STREAM_END = "[DONE]"
@@ -125,6 +125,7 @@ class FineryClient:
         status: RunStatus | None = None,
         recipe: str | None = None,
         label: tuple[str, str] | None = None,
+        id_prefix: str | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> RunPage:
@@ -133,6 +134,7 @@ class FineryClient:
             "status": status,
             "recipe": recipe,
             "label": "=".join(label) if label else None,
+            "id_prefix": id_prefix,
             "limit": limit,
             "cursor": cursor,
         }
@@ -140,6 +142,27 @@ class FineryClient:
 
     def get_run(self, run_id: str) -> Run:
         return self._transport.get(Run, api_path("runs", run_id))
+
+    def find_run(self, text: str) -> Run:
+        """Returns the run of this id, else the only one whose id begins so.
+
+        Raises FineryError, also where several ids begin so.
+        """
+        try:
+            return self.get_run(text)
+        except FineryError as error:
+            if error.code != "run_not_found":
+                raise
+            runs = self.list_runs(id_prefix=text, limit=MAX_NAMED + 1).runs
+            if len(runs) > 1:
+                raise ambiguous("run", text, [run.id if run.id.startswith(text) else run.uid for run in runs]) from None
+            if not runs:
+                raise
+            return runs[0]
+
+    def queue_place(self, run_id: str) -> QueuePlace:
+        """Returns where a queued run stands, and what it waits for. Raises FineryError where it is not queued."""
+        return self._transport.get(QueuePlace, api_path("runs", run_id, "queue"))
 
     def update_run(
         self,

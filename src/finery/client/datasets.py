@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from finery.client.errors import FineryError
+from finery.client.errors import MAX_NAMED, FineryError, ambiguous
 from finery.client.responses import Answer
 from finery.client.transport import LONG_ANSWER_SECONDS, Transport, api_path, parse, without_none
 from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
@@ -33,9 +33,12 @@ class Datasets:
         return self._transport.upload(DatasetVersion, path, file, fields=without_none({"note": note}))
 
     def find(self, text: str) -> Dataset:
-        """Returns the dataset of this id or name. Raises FineryError, also where several people share the name."""
+        """Returns the dataset of this id or name, else the only one whose id begins so.
+
+        Raises FineryError, also where several people share the name, and where several ids begin so.
+        """
         if text.startswith(ID_PREFIX):
-            return self.get(text)
+            return self._find_by_id(text)
         datasets = self.list_page(name=text).datasets
         if len(datasets) == 1:
             return datasets[0]
@@ -45,12 +48,32 @@ class Datasets:
         message = f"several datasets are named {text!r}; name one by id: {ids}"
         raise FineryError(code="dataset_ambiguous", message=message, status=409)
 
+    def _find_by_id(self, text: str) -> Dataset:
+        try:
+            return self.get(text)
+        except FineryError as error:
+            if error.code != "dataset_not_found":
+                raise
+            datasets = self.list_page(id_prefix=text, limit=MAX_NAMED + 1).datasets
+            if len(datasets) > 1:
+                raise ambiguous("dataset", text, [each.id for each in datasets]) from None
+            if not datasets:
+                raise
+            return datasets[0]
+
     def get(self, dataset: str) -> Dataset:
         return self._transport.get(Dataset, api_path("datasets", dataset))
 
-    def list_page(self, *, limit: int | None = None, cursor: str | None = None, name: str | None = None) -> DatasetPage:
+    def list_page(
+        self,
+        *,
+        limit: int | None = None,
+        cursor: str | None = None,
+        name: str | None = None,
+        id_prefix: str | None = None,
+    ) -> DatasetPage:
         """Returns datasets newest first; `next_cursor` leads to the older ones."""
-        parameters = {"limit": limit, "cursor": cursor, "name": name}
+        parameters = {"limit": limit, "cursor": cursor, "name": name, "id_prefix": id_prefix}
         return self._transport.get(DatasetPage, api_path("datasets"), parameters)
 
     def versions(self, dataset: str) -> list[DatasetVersion]:

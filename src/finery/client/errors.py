@@ -3,6 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from finery.kit.grouped_flaws import group_flaws
+
+MAX_NAMED = 5
+"""How many of the ids that a beginning could mean are named."""
+
 
 class ClientError(Exception):
     """Base class of everything that this package raises about a server."""
@@ -20,8 +25,13 @@ class Issue:
 
     def __str__(self) -> str:
         place = f"line {self.line}: " if self.line is not None else ""
+        return f"{place}{self.text}"
+
+    @property
+    def text(self) -> str:
+        """Field and message, without the line."""
         named = not self.field or self.message.startswith(self.field)
-        return f"{place}{self.message}" if named else f"{place}{self.field}: {self.message}"
+        return self.message if named else f"{self.field}: {self.message}"
 
 
 class FineryError(ClientError):
@@ -40,8 +50,15 @@ class FineryError(ClientError):
         return 400 <= self.status < 500
 
     def __str__(self) -> str:
-        issues = [str(issue) for issue in self.issues]
+        issues = group_flaws((issue.line, issue.text) for issue in self.issues)
         return "; ".join(issues) if issues else self.message
+
+
+def ambiguous(kind: str, beginning: str, ids: Sequence[str]) -> FineryError:
+    """Returns the refusal of a beginning that several ids have; it names MAX_NAMED of them."""
+    named = ", ".join(ids[:MAX_NAMED]) + (", …" if len(ids) > MAX_NAMED else "")
+    message = f"several {kind}s begin with {beginning!r}: {named}; give more of the id"
+    return FineryError(code=f"{kind}_ambiguous", message=message, status=409)
 
 
 class BadConnection(ClientError):
@@ -49,11 +66,13 @@ class BadConnection(ClientError):
 
 
 class ServerUnreachable(ClientError):
-    """Raised when nothing answers at the server's address."""
+    """Raised when nothing answers at the server's address, or not in a way that can be spoken with."""
 
-    def __init__(self, url: str, detail: str) -> None:
+    def __init__(self, url: str, detail: str, *, problem: str | None = None) -> None:
+        """`problem` is the whole message where more is known than that nothing answers."""
         super().__init__(
-            f"no Finery server answers at {url} ({detail}): start one with `finery server`, "
+            problem
+            or f"no Finery server answers at {url} ({detail}): start one with `finery server`, "
             "or set FINERY_URL to where it listens"
         )
         self.url = url

@@ -15,6 +15,7 @@ from finery.client.address import checked_key, checked_url, is_loopback, warn_of
 from finery.client.credentials import stored_key
 from finery.client.errors import FineryError, Issue, ServerUnreachable
 from finery.client.responses import ErrorAnswer
+from finery.client.tls_problems import speaks_tls, tls_problem
 
 DEFAULT_URL = "http://127.0.0.1:8001"
 PREFIX = "/api/v1"
@@ -43,10 +44,7 @@ class Transport:
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {key}"} if key else {},
-            # A proxy that the environment names for the internet cannot reach this machine's loopback.
-            trust_env=not is_loopback(self.url),
-            # Without TLS there is no certificate to check, and to read those that are known takes most of a command.
-            verify=not (is_loopback(self.url) and self.url.startswith("http://")),
+            transport=_direct(self.url) if is_loopback(self.url) else None,
             # Never to be changed: a redirect must not take the key to another server.
             follow_redirects=False,
         )
@@ -155,7 +153,17 @@ class Transport:
             raise self._unreachable(error) from error
 
     def _unreachable(self, error: httpx.TransportError) -> ServerUnreachable:
-        return ServerUnreachable(self.url, str(error) or type(error).__name__)
+        problem = tls_problem(self.url, error)
+        return ServerUnreachable(self.url, str(error) or type(error).__name__, problem=problem)
+
+
+def _direct(url: str) -> httpx.HTTPTransport:
+    """Returns a transport without a proxy: one that the environment names for the internet cannot reach loopback.
+
+    The environment's SSL_CERT_FILE counts as elsewhere.
+    """
+    # Without TLS there is no certificate to check, and to read those that are known takes most of a command.
+    return httpx.HTTPTransport(verify=url.startswith("https://"))
 
 
 def api_path(*segments: str) -> str:
@@ -171,6 +179,9 @@ def checked(answer: httpx.Response) -> httpx.Response:
         detail = ErrorAnswer.model_validate_json(answer.content).error
     except ValidationError:
         message = answer.text.strip()[:300] or f"the server answered {answer.status_code}"
+        if answer.status_code == 400 and "HTTPS" in answer.text and answer.url.scheme == "http":
+            # Proxies say so in plain HTTP.
+            message = speaks_tls(f"http://{answer.url.netloc.decode()}")
         raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from None
     issues = [Issue(issue.field, issue.message, issue.line, issue.code) for issue in detail.errors]
     raise FineryError(code=detail.code, message=detail.message, issues=issues, status=answer.status_code)

@@ -1,6 +1,7 @@
 """Runs as services return them and take them: the run, its request, changes, filters, progress and artifacts."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -153,6 +154,33 @@ class RunFilter(StrictModel):
     labels: tuple[tuple[str, str], ...] = ()
     """A run must have all of them."""
     without_labels: bool = False
+    id_prefix: str | None = None
+    """How the id that the client chose, or the run's own, begins."""
+
+
+class WaitReason(StrEnum):
+    """Why a queued run has not started."""
+
+    DEVICES_BUSY = "devices_busy"
+    """Runs and engines use the devices that it needs."""
+    MACHINE_TOO_SMALL = "machine_too_small"
+    """The machine has fewer devices than it needs; it was accepted on a larger one."""
+    RUNS_BEFORE = "runs_before"
+    """It would fit, but others come first."""
+    STARTS_NEXT = "starts_next"
+
+
+class QueuePlace(FrozenModel):
+    """Where a queued run stands among those of all users."""
+
+    position: int
+    """Counted from 1, by priority, then by age."""
+    length: int
+    """How many runs are queued."""
+    reason: WaitReason
+    """Why it has not started, as a word for programs."""
+    message: str
+    """The reason as a sentence for people."""
 
 
 class RunPage(BaseModel):

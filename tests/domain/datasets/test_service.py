@@ -1,3 +1,4 @@
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,16 @@ class TestListPage:
             stored.create(database, home, name=name)
         with database.read() as session:
             assert [each.name for each in datasets.list_page(session, ANN, limit=9, name="b").datasets] == ["b"]
+
+    def test_by_the_beginning_of_the_id(self, database: Database, home: Path) -> None:
+        made = stored.create(database, home, name="a").id
+        stored.create(database, home, name="b")
+        with database.read() as session:
+            begins = partial(datasets.list_page, session, ANN, limit=9)
+            assert [each.id for each in begins(id_prefix=made[:9]).datasets] == [made]
+            assert len(begins(id_prefix="ds_").datasets) == 2
+            assert begins(id_prefix=made[:9].upper()).datasets == []
+            assert begins(id_prefix="%").datasets == []
 
     @pytest.mark.parametrize("cursor", ["", "x", "-1", "1" * 19, "²"])
     def test_bad_cursor(self, database: Database, cursor: str) -> None:

@@ -155,15 +155,19 @@ class TestListPage:
         assert second.next_cursor is None
 
     def test_filters(self, database: Database, home: Path) -> None:
-        create(database, home, builders.command(id="a", labels={"team": "x"}))
-        create(database, home, builders.external("b"))
+        made = create(database, home, builders.command(id="run-a", labels={"team": "x"}))
+        create(database, home, builders.external("run-b"))
         with database.write() as session:
-            runs.request_cancel(session, "b", LOCAL_ADMINISTRATOR)
+            runs.request_cancel(session, "run-b", LOCAL_ADMINISTRATOR)
         for found, run_filter in [
-            (["b"], RunFilter(recipe="external")),
-            (["a"], RunFilter(statuses=frozenset({RunStatus.QUEUED}))),
-            (["a"], RunFilter(label=("team", "x"))),
+            (["run-b"], RunFilter(recipe="external")),
+            (["run-a"], RunFilter(statuses=frozenset({RunStatus.QUEUED}))),
+            (["run-a"], RunFilter(label=("team", "x"))),
             ([], RunFilter(label=("team", "y"))),
+            (["run-b", "run-a"], RunFilter(id_prefix="run-")),
+            (["run-a"], RunFilter(id_prefix=made.uid[:7])),
+            ([], RunFilter(id_prefix="RUN-")),
+            ([], RunFilter(id_prefix="run%")),
         ]:
             with database.read() as session:
                 assert [

@@ -35,6 +35,7 @@ Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Default: 
 OldVersion = Annotated[int, Query(ge=1, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before.")]
+IdPrefix = Annotated[str | None, Query(min_length=1, max_length=128, description="Only those whose id begins so.")]
 Name = Annotated[str | None, Query(max_length=200, description="Only those of this name.")]
 Rows = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
@@ -65,9 +66,14 @@ def create_dataset(
 
 @router.get("", dependencies=[READ])
 def list_datasets(
-    session: ReadSession, user: CurrentUser, limit: Limit = 100, cursor: Cursor = None, name: Name = None
+    session: ReadSession,
+    user: CurrentUser,
+    limit: Limit = 100,
+    cursor: Cursor = None,
+    name: Name = None,
+    id_prefix: IdPrefix = None,
 ) -> DatasetPage:
-    return datasets.list_page(session, user, limit=limit, cursor=cursor, name=name)
+    return datasets.list_page(session, user, limit=limit, cursor=cursor, name=name, id_prefix=id_prefix)
 
 
 @router.get("/{dataset_id}", dependencies=[READ])

@@ -1,4 +1,4 @@
-"""HTTP routes of a run's events, metrics, log and artifacts, below `/api/v1/runs/{run_id}`."""
+"""HTTP routes of a run's place in the queue, events, metrics, log and artifacts, below `/api/v1/runs/{run_id}`."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RangeHeader, RunId
 from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
-from finery.contracts.run import Run
+from finery.contracts.run import QueuePlace, Run
 from finery.domain import runs
 from finery.http.admission import READS, STREAM_OPENINGS, in_lane
 from finery.http.artifacts import artifact_content
@@ -47,6 +47,12 @@ def stored_run(run_id: RunId, services: CurrentServices, user: CurrentUser) -> R
 
 
 StoredRun = Annotated[Run, Depends(stored_run)]
+
+
+@router.get("/queue", dependencies=[READ])
+def get_queue_place(run_id: RunId, session: ReadSession, context: CurrentContext, user: CurrentUser) -> QueuePlace:
+    """Tells the place of a queued run, and what it waits for; 409 where it is not queued."""
+    return runs.place_in_queue(session, run_id, context.machine(), user)
 
 
 @router.get("/events", dependencies=[READ])

@@ -54,8 +54,8 @@ def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:
     return artifact.model_copy(update={"path": context.resolver.shown(artifact.path)})
 
 
-def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None) -> RunFilter:
-    return RunFilter(statuses=frozenset(statuses), recipe=recipe, label=_parse_label(label))
+def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None, id_prefix: str | None) -> RunFilter:
+    return RunFilter(statuses=frozenset(statuses), recipe=recipe, label=_parse_label(label), id_prefix=id_prefix)
 
 
 def to_tail(view: LogView) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ WRITE = Depends(Allow(Permission.RUNS_WRITE))
 Statuses = Annotated[list[RunStatus], Query(alias="status", max_length=20, description="May be given several times.")]
 Recipe = Annotated[str | None, Query(max_length=32)]
 Label = Annotated[str | None, Query(max_length=401, description="`name=value`")]
+IdPrefix = Annotated[str | None, Query(min_length=1, max_length=128, description="Only runs whose id begins so.")]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before.")]
 
@@ -42,10 +43,11 @@ def list_runs(
     status: Statuses = [],  # noqa: B006 - FastAPI copies it
     recipe: Recipe = None,
     label: Label = None,
+    id_prefix: IdPrefix = None,
     limit: Limit = 100,
     cursor: Cursor = None,
 ) -> Response:
-    page = runs.list_page(session, to_filter(status, recipe, label), user, limit=limit, cursor=cursor)
+    page = runs.list_page(session, to_filter(status, recipe, label, id_prefix), user, limit=limit, cursor=cursor)
     # Serialised here, since FastAPI would validate up to 1,000 runs a second time.
     return Response(page.model_dump_json(), media_type="application/json")
 

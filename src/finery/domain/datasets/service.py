@@ -2,7 +2,7 @@
 
 import secrets
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -61,9 +61,15 @@ def get(session: Session, dataset_id: str, actor: Principal) -> Dataset:
 
 
 def list_page(
-    session: Session, actor: Principal, *, limit: int, cursor: str | None = None, name: str | None = None
+    session: Session,
+    actor: Principal,
+    *,
+    limit: int,
+    cursor: str | None = None,
+    name: str | None = None,
+    id_prefix: str | None = None,
 ) -> DatasetPage:
-    """List datasets, newest first; with `name` only those of this name.
+    """List datasets, newest first; with `name` only those of this name, with `id_prefix` those whose id begins so.
 
     `cursor` is the `next_cursor` of the page before. Raises BadCursor.
     """
@@ -72,6 +78,8 @@ def list_page(
         query = query.where(DatasetRow.number < parse_cursor(cursor))
     if name is not None:
         query = query.where(DatasetRow.name == name)
+    if id_prefix is not None:
+        query = query.where(func.substr(DatasetRow.id, 1, len(id_prefix)) == id_prefix)
     found, next_cursor = cut_page(session.execute(query.limit(limit + 1)).all(), limit, lambda rows: rows[0].number)
     return DatasetPage(datasets=[dataset_of(*rows) for rows in found], next_cursor=next_cursor)
 

@@ -11,6 +11,7 @@ from finery.domain.runs.history import (
 )
 from finery.domain.runs.intents import request_cancel, request_checkpoint, request_pause, request_stop
 from finery.domain.runs.output_removal import forget_output
+from finery.domain.runs.queue_places import place_in_queue
 from finery.domain.runs.resumption import resume
 from finery.domain.runs.service import change, count_by_status, create, delete, get, list_page, log_path, report
 
@@ -30,6 +31,7 @@ __all__ = [
     "list_page",
     "log_path",
     "metrics",
+    "place_in_queue",
     "report",
     "request_cancel",
     "request_checkpoint",

@@ -4,7 +4,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.machine import Machine
@@ -38,8 +38,8 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class _Supply:
-    """The devices of one kind on a node. A run needs GPUs or CPU slots, never both."""
+class Supply:
+    """The devices of one kind on a node, `gpu` or `cpu`. A run needs GPUs or CPU slots, never both."""
 
     kind: str
     wanted: InstrumentedAttribute[int]
@@ -50,7 +50,7 @@ class _Supply:
 
 def may_start(session: Session, machine: Machine, node: Node = LOCAL_NODE) -> bool:
     """Return whether a queued run fits, so that a claim is worth while; cheap, and without a lock."""
-    return any(_first_that_fits(session, supply) for supply in _supplies(session, machine, node))
+    return any(_first_that_fits(session, supply) for supply in supplies(session, machine, node))
 
 
 def claim_next(
@@ -66,7 +66,7 @@ def claim_next(
     if machine.gpus:
         session.execute(LEASE_LOCK)
     candidates = []
-    for supply in _supplies(session, machine, node):
+    for supply in supplies(session, machine, node):
         number = _first_that_fits(session, supply, lock=True)
         if number is None:
             continue
@@ -84,22 +84,27 @@ def claim_next(
 
 def lacking_gpus(session: Session, machine: Machine) -> int:
     """Return how many GPUs are missing for the first queued run that could run on this machine."""
-    gpus, _ = _supplies(session, machine, LOCAL_NODE)
+    gpus, _ = supplies(session, machine, LOCAL_NODE)
     first = session.scalars(_waiting(gpus, 1, gpus.total).with_only_columns(RunRow.gpus).limit(1)).first()
     return 0 if first is None else max(0, first - len(gpus.free))
 
 
-def _supplies(session: Session, machine: Machine, node: Node) -> tuple[_Supply, _Supply]:
+def is_before(row: RunRow) -> ColumnElement[bool]:
+    """Tell the runs that come before `row`: of a higher priority, or older."""
+    return or_(RunRow.priority > row.priority, and_(RunRow.priority == row.priority, RunRow.number < row.number))
+
+
+def supplies(session: Session, machine: Machine, node: Node) -> tuple[Supply, Supply]:
     taken = leased_devices(session, node)
     gpus = [gpu.index for gpu in machine.gpus if f"gpu:{gpu.index}" not in taken]
     slots = [slot for slot in range(machine.cpu_slots) if f"cpu:{slot}" not in taken]
     return (
-        _Supply("gpu", RunRow.gpus, len(machine.gpus), gpus),
-        _Supply("cpu", RunRow.cpu_slots, machine.cpu_slots, slots),
+        Supply("gpu", RunRow.gpus, len(machine.gpus), gpus),
+        Supply("cpu", RunRow.cpu_slots, machine.cpu_slots, slots),
     )
 
 
-def _waiting(supply: _Supply, least: int, most: int) -> Select[int]:
+def _waiting(supply: Supply, least: int, most: int) -> Select[int]:
     """Select the numbers of queued runs that need so many devices of a kind, in order. External runs need none."""
     query = select(RunRow.number).where(RunRow.status == RunStatus.QUEUED, supply.wanted.between(least, most))
     if supply.wanted is RunRow.cpu_slots:
@@ -108,7 +113,7 @@ def _waiting(supply: _Supply, least: int, most: int) -> Select[int]:
     return query.order_by(RunRow.priority.desc(), RunRow.number)
 
 
-def _first_that_fits(session: Session, supply: _Supply, *, lock: bool = False) -> int | None:
+def _first_that_fits(session: Session, supply: Supply, *, lock: bool = False) -> int | None:
     """Return the run's number, which is never 0, or None."""
     query = _waiting(supply, 1, len(supply.free)).limit(1)
     if lock:
@@ -116,15 +121,14 @@ def _first_that_fits(session: Session, supply: _Supply, *, lock: bool = False) -
     return session.scalars(query).first() if supply.free else None
 
 
-def _passed_runs(session: Session, row: RunRow, supply: _Supply) -> dict[int, int]:
+def _passed_runs(session: Session, row: RunRow, supply: Supply) -> dict[int, int]:
     """Return the runs before `row` that need more devices than are free: number → how often they were passed over."""
-    is_before = or_(RunRow.priority > row.priority, and_(RunRow.priority == row.priority, RunRow.number < row.number))
-    query = _waiting(supply, len(supply.free) + 1, supply.total).where(is_before).limit(MAX_PASSED_RUNS)
+    query = _waiting(supply, len(supply.free) + 1, supply.total).where(is_before(row)).limit(MAX_PASSED_RUNS)
     locked = query.add_columns(RunRow.passed).with_for_update(skip_locked=True)
     return {row.number: row.passed for row in session.execute(locked)}
 
 
-def _claim(session: Session, row: RunRow, supply: _Supply, node: Node, executor: str) -> Claim:
+def _claim(session: Session, row: RunRow, supply: Supply, node: Node, executor: str) -> Claim:
     now = utc_now()
     leased = supply.free[: row.gpus or row.cpu_slots]
     row.attempt += 1

@@ -134,6 +134,14 @@ class TransitionRefused(DomainError):
         super().__init__(f"run {run_id!r} is {source}; it cannot become {target}")
 
 
+class NotQueued(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "run_not_queued"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} does not wait in this server's queue")
+
+
 class RunIsLive(DomainError):
     kind = ErrorKind.CONFLICT
     code = "run_is_live"

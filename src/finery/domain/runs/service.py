@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Select, String, cast, func, select
+from sqlalchemy import Select, String, cast, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, defer
 
@@ -175,4 +175,8 @@ def _filtered(run_filter: RunFilter) -> Select[RunRow]:
         query = query.where(RunRow.labels[name].as_string() == value)
     if run_filter.without_labels:
         query = query.where(cast(RunRow.labels, String) == "{}")
+    if run_filter.id_prefix is not None:
+        prefix = run_filter.id_prefix
+        # Unlike LIKE, this minds upper and lower case on every database.
+        query = query.where(or_(*(func.substr(id, 1, len(prefix)) == prefix for id in (RunRow.id, RunRow.client_id))))
     return query
