@@ -3,6 +3,8 @@ SHELL := /bin/bash
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
+PAGE := src/finery/web/dist/index.html
+PAGE_SOURCES := $(shell find web -path web/node_modules -prune -o -type f ! -name schema.d.ts ! -name openapi.json -print)
 
 # Two workers suit a laptop; tests marked with the same xdist_group stay on one worker.
 WORKERS ?= 2
@@ -18,24 +20,27 @@ SOAK_ARGS ?=
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-thorough check format reference bench test-load test-soak test-fuzz audit constraints clean
+.PHONY: help setup demo test test-thorough check web-types web-texts format reference bench test-load test-soak test-fuzz audit constraints clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: $(READY) ## Make the virtual environment (TORCH_INDEX_URL=… takes torch from another index)
+setup: $(READY) $(PAGE) ## Make the virtual environment and the page (TORCH_INDEX_URL=… takes torch from another index)
 
 $(READY): pyproject.toml constraints.txt tools/setup.sh
 	@VENV=$(VENV) tools/setup.sh
 
-demo: $(READY) ## Train a tiny model on the CPU, then ask it what it learned
+$(PAGE): $(READY) $(PAGE_SOURCES)
+	@VENV=$(VENV) tools/web.sh && touch $@
+
+demo: $(READY) $(PAGE) ## Train a tiny model on the CPU, then ask it what it learned
 	@$(VENV)/bin/finery demo
 
-test: $(READY) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" narrow them)
+test: $(READY) $(PAGE) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" narrow them)
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 -m "not thorough and not load" $(PYTEST_ARGS) $(TESTS)
 
-test-thorough: $(READY) ## Run the tests that take minutes: served as trained, the server killed everywhere
+test-thorough: $(READY) $(PAGE) ## Run the tests that take minutes: served as trained, the server killed everywhere
 	@services="$$(tools/services.sh start)" && eval "$$services" && \
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(PYTEST_ARGS) $(TESTS)
 
@@ -44,6 +49,13 @@ check: $(READY) ## Lint, format, types, and which folder may import which
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports --no-cache --no-logo
+	VENV=$(VENV) tools/web.sh check
+
+web-types: $(READY) ## Make the page's types of the API's answers anew (make check does, too)
+	@VENV=$(VENV) tools/web.sh types
+
+web-texts: $(READY) ## Write the page's texts into the catalogues of its languages
+	@VENV=$(VENV) tools/web.sh texts
 
 format: $(READY) ## Let ruff rewrite what it can
 	$(VENV)/bin/ruff check --fix .

@@ -83,7 +83,7 @@ class TestAnnounce:
 
     def test_on_this_machine(self, opened: Any, loopback: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
         address = f"http://127.0.0.1:{loopback.getsockname()[1]}"
-        assert self.said(opened(), loopback, capsys) == f"Finery is at {address} (API: {address}/docs)\n"
+        assert self.said(opened(), loopback, capsys) == f"Finery is at {address}/ui/ (API: {address}/docs)\n"
 
     def test_the_token(self, opened: Any, loopback: socket.socket, capsys: pytest.CaptureFixture[str]) -> None:
         composition = opened(remote_setup=True)

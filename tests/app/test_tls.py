@@ -211,7 +211,7 @@ class TestServing:
         with httpx.Client(base_url=server.url, verify=server.tls, trust_env=False) as client:
             answer = client.get("/healthz", headers={"Host": "gpu.lan"})
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
-            assert f"Finery is at {server.url} " in server.log.read_text()
+            assert f"Finery is at {server.url}/ui/ " in server.log.read_text()
             with pytest.raises(httpx.TransportError):
                 httpx.get(f"http://127.0.0.1:{server.port}/healthz", trust_env=False)
             with socket.create_connection(("127.0.0.1", server.port), timeout=10) as silent:

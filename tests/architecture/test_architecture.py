@@ -29,6 +29,10 @@ DESCRIPTIONS = {"/docs", "/docs/oauth2-redirect", "/redoc", "/openapi.json"}
 
 # Answered without a login.
 PUBLIC = {
+    # The page is the same for everybody, and asks the API for all that it shows.
+    "GET /",
+    "GET /ui",
+    "GET /ui/{name:path}",
     "GET /healthz",
     "GET /readyz",
     "GET /api/v1/setup",

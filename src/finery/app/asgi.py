@@ -26,6 +26,7 @@ from finery.http.permission import SECURITY_SCHEMES, needs_login
 from finery.http.problems import Problem
 from finery.http.request_ids import HEADER as REQUEST_ID
 from finery.http.request_ids import RequestIds
+from finery.web import routes as web
 
 DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a trained, tested, served model out."
 CORS_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -96,7 +97,8 @@ def build_app(composition: Composition) -> FastAPI:
     app.state.services = composition.services
     app.dialects = composition.dialects
     # `include_router` would make each route once more, at the first request: that took half a second.
-    for router in (*(router for dialect in composition.dialects for router in dialect.routers), docs.router):
+    routers = [router for dialect in composition.dialects for router in dialect.routers]
+    for router in (*routers, docs.router, web.router):
         app.router.routes.extend(router.routes)
     errors_for = Dialects(composition.dialects).errors_for
     add_error_handlers(app, errors_for)

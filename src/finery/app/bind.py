@@ -56,7 +56,7 @@ def address_of(settings: Settings, listener: socket.socket) -> str:
 def announce(composition: Composition, listener: socket.socket) -> None:
     """Print on stderr where the server is, what is unsafe about that, and how to make the first account."""
     address = address_of(composition.settings, listener)
-    lines = [f"Finery is at {address} (API: {address}/docs)"]
+    lines = [f"Finery is at {address}/ui/ (API: {address}/docs)"]
     lines += [f"finery server: {warning}" for warning in _warnings(composition.settings, listener)]
     if composition.setup_token is not None:
         lines.append(SETUP_NOTICE.format(token=composition.setup_token))

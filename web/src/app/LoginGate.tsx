@@ -1,0 +1,25 @@
+import { Center, Loader } from "@mantine/core";
+import { ApiError } from "../api/client";
+import { useMe } from "../api/account";
+import { ErrorNotice } from "../components/ErrorNotice";
+import { Login } from "../pages/login/Login";
+import { Shell } from "./Shell";
+
+/** Shows the pages to whoever is logged in, and the login to others. */
+export function LoginGate() {
+  const me = useMe();
+  if (me.isPending)
+    return (
+      <Center h="100vh">
+        <Loader />
+      </Center>
+    );
+  if (me.error instanceof ApiError && me.error.status === 401) return <Login />;
+  if (me.data === undefined)
+    return (
+      <Center h="100vh" p="md">
+        <ErrorNotice error={me.error} onRetry={() => me.refetch()} />
+      </Center>
+    );
+  return <Shell me={me.data} />;
+}
