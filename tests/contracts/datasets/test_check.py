@@ -161,6 +161,20 @@ class TestWarnings:
         ]
         assert warned(check(write(tmp_path, *rows)))[WarningKind.UNANSWERED_CALL] == (2, [3, 4])
 
+    def test_arguments_that_are_json_text_within_json_text(self, tmp_path: Path) -> None:
+        def row(arguments: object) -> dict[str, object]:
+            call = {"id": "1", "type": "function", "function": {"name": "fly", "arguments": arguments}}
+            answer = {"role": "assistant", "tool_calls": [call]}
+            return {"messages": [{"role": "user", "content": "Up"}, answer]}
+
+        once = json.dumps({"height": 100})
+        rows = [row(text) for text in (once, json.dumps(once), {"height": 100}, json.dumps(once))]
+        found = check(write(tmp_path, *rows))
+        assert warned(found)[WarningKind.ARGUMENTS_WRITTEN_TWICE] == (2, [2, 4])
+        assert (found.invalid, found.duplicates.count) == (0, 3)
+        refused = check(write(tmp_path, row(json.dumps(json.dumps([1])))))
+        assert refused.issues[0].field == "messages[1].tool_calls[0].function.arguments"
+
     def test_the_first_twenty_are_named_and_all_counted(self, tmp_path: Path) -> None:
         rows = [asked("p"), *(chat(USER, {"role": "user", "content": str(number)}) for number in range(50))]
         count, lines = warned(check(write(tmp_path, *rows)))[WarningKind.NO_ANSWER_LAST]

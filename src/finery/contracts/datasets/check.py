@@ -7,7 +7,7 @@ from finery.contracts.datasets.conversation import Conversation
 from finery.contracts.datasets.examples import Example, Feedback
 from finery.contracts.datasets.info import Source
 from finery.contracts.datasets.message_reader import READ_KEYS, RowRefused
-from finery.contracts.datasets.messages import Role
+from finery.contracts.datasets.messages import FunctionWrittenTwice, Role
 from finery.contracts.datasets.recipes import example_kind_of
 from finery.contracts.datasets.report import (
     MAX_NAMED,
@@ -117,6 +117,8 @@ class _Counts:
             self._calls += len(conversation.calls)
             if conversation.is_unanswered:
                 self._flagged[WarningKind.UNANSWERED_CALL].add(row)
+            if any(isinstance(call.function, FunctionWrittenTwice) for call in conversation.calls):
+                self._flagged[WarningKind.ARGUMENTS_WRITTEN_TWICE].add(row)
         self._formats[name] += 1
         order = conversation.roles
         self._messages += len(order)
@@ -161,7 +163,12 @@ class _Counts:
         # A file without anything to learn is refused for that, and needs no warning.
         is_idle = self._flagged[WarningKind.NOTHING_TO_LEARN].count == self.rows - self.invalid
         idle = () if is_idle else (WarningKind.NOTHING_TO_LEARN,)
-        for kind in (WarningKind.NO_ANSWER_LAST, *idle, WarningKind.UNANSWERED_CALL):
+        for kind in (
+            WarningKind.NO_ANSWER_LAST,
+            *idle,
+            WarningKind.UNANSWERED_CALL,
+            WarningKind.ARGUMENTS_WRITTEN_TWICE,
+        ):
             yield _warning(kind, self._flagged[kind].count, self._flagged[kind].places)
         yield _warning(WarningKind.DUPLICATE, duplicates.count, [pair.again for pair in duplicates.pairs])
         unknown = self._flagged[WarningKind.UNKNOWN_KEY]
@@ -200,6 +207,8 @@ _MESSAGES = {
     WarningKind.NO_ANSWER_LAST: "ends without an assistant's message: what follows its last answer teaches nothing",
     WarningKind.NOTHING_TO_LEARN: "has nothing to learn, and is left out",
     WarningKind.UNANSWERED_CALL: "goes on after a tool call that no tool answers",
+    WarningKind.ARGUMENTS_WRITTEN_TWICE: "has a tool call whose arguments are JSON text within JSON text: "
+    "learned is the object that they mean",
     WarningKind.UNKNOWN_KEY: "has in a message what nothing reads: {}",
     WarningKind.ONE_LABEL: "has the label {}, as all others: there is nothing to contrast; add rows of the other label",
 }

@@ -14,6 +14,7 @@ from finery.contracts.datasets.messages import (
     AnyMessage,
     Assistant,
     Function,
+    FunctionWrittenTwice,
     JsonObject,
     Message,
     Role,
@@ -171,7 +172,8 @@ def normalise_answer(message: Assistant, field: str, at: int) -> None:
                 call.function.arguments = _OBJECT.decode(text)
             except UNREADABLE:
                 # The tolerant way reads it once more, or names its place in the error.
-                call.function.arguments = _read_arguments(text, f"{field}[{at}].tool_calls[{index}].function.arguments")
+                place = f"{field}[{at}].tool_calls[{index}].function.arguments"
+                call.function = _read_called(call.function.name, text, place)
     if len(calls) > 1:
         _check_ids(calls, f"{field}[{at}].tool_calls")
     message.tool_calls = calls or None
@@ -276,19 +278,22 @@ def _read_call(call: object, field: str) -> ToolCall:
         raise RowRefused(field, f"must be an object, not {json_type_of(call)}")
     function, place = _function_of(call, field)
     name = read_text(function.get("name"), f"{place}.name")
-    arguments = _read_arguments(function.get("arguments"), f"{place}.arguments")
+    called = _read_called(name, function.get("arguments"), f"{place}.arguments")
     call_id = call.get("id")
-    return ToolCall(Function(name, arguments), call_id if isinstance(call_id, str) else None)
+    return ToolCall(called, call_id if isinstance(call_id, str) else None)
 
 
-def _read_arguments(value: object, field: str) -> JsonObject:
-    if value is None or value == "":
-        return {}
-    if isinstance(value, str):
-        value = _parsed(value, field)
+def _read_called(name: str, arguments: object, field: str) -> Function:
+    """Returns a call's function with its arguments as an object: `arguments` is that, or JSON text, once or twice."""
+    if arguments is None or arguments == "":
+        return Function(name, {})
+    value = _parsed(arguments, field) if isinstance(arguments, str) else arguments
+    if is_text := isinstance(value, str) and value.lstrip().startswith("{"):
+        value = _parsed(str(value), field)
     if not isinstance(value, dict):
         raise RowRefused(field, f"must be an object or its JSON text, not {json_type_of(value)}")
-    return value
+    is_twice = is_text and isinstance(arguments, str)
+    return FunctionWrittenTwice(name, value) if is_twice else Function(name, value)
 
 
 def _read_written_calls(value: object, field: str) -> list[ToolCall]:

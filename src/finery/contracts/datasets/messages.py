@@ -18,6 +18,10 @@ class Function(Struct, gc=False, forbid_unknown_fields=True):
     """JSON text, as in OpenAI's format, while the row is read; an object afterwards."""
 
 
+class FunctionWrittenTwice(Function):
+    """A function whose arguments stood in the file as JSON text within JSON text."""
+
+
 class ToolCall(Struct, gc=False, forbid_unknown_fields=True):
     function: Function
     id: str | None = None

@@ -47,6 +47,8 @@ class WarningKind(StrEnum):
     """An empty answer, every weight 0, chosen equal to rejected; other rows of the file have something to learn."""
     UNANSWERED_CALL = "unanswered_call"
     """The conversation goes on after a tool call that no tool answered."""
+    ARGUMENTS_WRITTEN_TWICE = "arguments_written_twice"
+    """A call's arguments are JSON text within JSON text, and are learned as the object that they mean."""
     UNKNOWN_KEY = "unknown_key"
     """A message has a key that nothing reads."""
     ONE_LABEL = "one_label"
