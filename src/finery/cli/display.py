@@ -197,7 +197,7 @@ def _words(event: Event) -> str | None:
         case StatusData(to=to, reason=reason, message=message):
             return f"{to}{f' ({reason})' if reason else ''}{f': {message}' if message else ''}"
         case IntentData(intent=intent):
-            return f"asked to {intent}"
+            return "the pause is taken back" if intent is None else f"asked to {intent}"
         case StageData() as data:
             return _stage(data)
         case EvaluationData(step=step, loss=loss):

@@ -148,4 +148,4 @@ class ModelInfo(FrozenModel):
     run_id: str | None = None
     path: str | None = None
     created_at: datetime | None = None
-    """When its run ended."""
+    """When its run ended, or a built-in model was made."""

@@ -62,11 +62,11 @@ class StatusData(EventData):
 
 
 class IntentData(EventData):
-    """The request to cancel, pause or stop the run."""
+    """The request to cancel, pause or stop the run; none: a pause is taken back."""
 
     event_type = EventType.INTENT
 
-    intent: Intent
+    intent: Intent | None = None
 
 
 class StageData(EventData):

@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 from finery.contracts.run import Artifact
 from finery.domain.context import DomainContext
 from finery.domain.errors import DomainError, ErrorKind
-from finery.http.files import file_range
+from finery.http.files import file_range, named_attachment
 from finery.kit.paths import PathRefused, PathResolver
 
 MAX_LISTED = 10_000
@@ -36,10 +36,7 @@ def artifact_content(artifact: Artifact, context: DomainContext, inner: str | No
     if not path.is_file():
         raise ArtifactGone(inner or artifact.name)
     response = file_range(path, wanted, media_type="application/octet-stream")
-    name = "".join(
-        letter if letter.isascii() and (letter.isalnum() or letter in "._-") else "_" for letter in path.name
-    )
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Content-Disposition"] = named_attachment(path.name)
     return response
 
 

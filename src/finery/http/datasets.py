@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from urllib.parse import quote
 
 from fastapi import Depends
 from pydantic import BaseModel, ValidationError
@@ -18,7 +16,7 @@ from finery.domain import datasets
 from finery.domain.datasets import VersionFile, check_request
 from finery.domain.datasets.check_request import CheckRequest
 from finery.domain.issues import gather_issues
-from finery.http.files import file_range
+from finery.http.files import file_range, named_attachment
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import CurrentContext, Services
 from finery.http.uploads import Upload, receive_upload
@@ -81,8 +79,7 @@ def diff_of(old: VersionFile, new: VersionFile) -> DatasetDiff:
 def content(found: VersionFile, wanted: str | None) -> Response:
     """Returns the file, or a range of its bytes, under its original name. `wanted` is the Range header."""
     answer = file_range(found.path, wanted, media_type="application/octet-stream")
-    name = Path(found.version.filename).name
-    answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    answer.headers["Content-Disposition"] = named_attachment(found.version.filename)
     return answer
 
 

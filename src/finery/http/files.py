@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import quote
 
 import anyio
 from starlette.responses import Response, StreamingResponse
@@ -10,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from finery.http.problems import Problem, RequestRefused
 
 CHUNK_BYTES = 1 << 18
+_UNSAFE = re.compile(r"[^A-Za-z0-9._ -]")
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 
 
@@ -26,6 +28,18 @@ def file_range(path: Path, wanted: str | None, *, media_type: str) -> Response:
         raise RequestRefused(Problem(416, "range_not_satisfiable", f"there are {size} bytes", headers=headers))
     headers = {"Content-Range": f"bytes {start}-{end - 1}/{size}", "Content-Length": str(end - start)}
     return _stream(path, start, end, 206, headers, media_type)
+
+
+def named_attachment(filename: str) -> str:
+    """Returns a Content-Disposition under which a client saves the content by that name, without its folders.
+
+    A name that is not plain ASCII is said twice, as RFC 6266 has it: encoded (RFC 5987), and for clients that do not
+    read that with `_` in place of what they might misread.
+    """
+    name = Path(filename).name or "file"
+    plain = _UNSAFE.sub("_", name)
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+    return f'attachment; filename="{plain}"{extended}'
 
 
 def _bounds(first: str, last: str, size: int) -> tuple[int, int]:

@@ -279,6 +279,22 @@ class TestListResults:
         assert (len(page.data), page.has_more) == (100, True)
 
 
+class TestFileName:
+    @pytest.mark.parametrize(
+        ("filename", "disposition"),
+        [
+            ("train rows.jsonl", 'attachment; filename="train rows.jsonl"'),
+            ("锻.jsonl", "attachment; filename=\"_.jsonl\"; filename*=UTF-8''%E9%94%BB.jsonl"),
+            ("a;b'c%22.csv", "attachment; filename=\"a_b_c_22.csv\"; filename*=UTF-8''a%3Bb%27c%2522.csv"),
+        ],
+    )
+    def test_content_is_saved_under_it(self, sdk: OpenAI, filename: str, disposition: str) -> None:
+        file = sdk.files.create(file=(filename, DATA), purpose="user_data")
+        content = sdk.files.with_raw_response.content(file.id)
+        assert content.headers["Content-Disposition"] == disposition
+        assert content.content == DATA
+
+
 class TestDeleteFile:
     def test_it_is_gone(self, sdk: OpenAI, training_file: str) -> None:
         answer = sdk.files.delete(training_file)

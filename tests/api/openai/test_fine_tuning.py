@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from openai import BadRequestError, NotFoundError, OpenAI
+from openai import BadRequestError, ConflictError, NotFoundError, OpenAI
 from starlette.testclient import TestClient
 
 from finery.app.composition import Composition
@@ -418,6 +418,14 @@ class TestListJobs:
         assert refused.value.code == "fine_tuning_job_not_found"
 
 
+def start(composition: Composition, job_id: str) -> None:
+    """What the scheduler would store."""
+    with composition.services.database.write() as session:
+        row = lock_row(session, job_id, SERVER)
+        change_status(session, row, RunStatus.STARTING)
+        change_status(session, row, RunStatus.RUNNING)
+
+
 class TestControl:
     def test_pause_resume_cancel(self, sdk: OpenAI, training_file: str) -> None:
         job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)
@@ -428,6 +436,33 @@ class TestControl:
         assert sdk.fine_tuning.jobs.cancel(job.id).status == "cancelled"
         with pytest.raises(BadRequestError):
             sdk.fine_tuning.jobs.cancel(job.id)
+
+    def test_a_cancelled_job_says_so_while_its_process_ends_and_holds_no_file(
+        self, sdk: OpenAI, training_file: str, composition: Composition
+    ) -> None:
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)
+        start(composition, job.id)
+        assert sdk.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+        assert sdk.fine_tuning.jobs.retrieve(job.id).status == "cancelled"
+        assert [found.status for found in sdk.fine_tuning.jobs.list()] == ["cancelled"]
+        assert sdk.files.delete(training_file).deleted
+        with pytest.raises(ConflictError, match="is being cancelled"):
+            sdk.fine_tuning.jobs.resume(job.id)
+
+    def test_a_job_that_is_still_pausing_goes_on(
+        self, sdk: OpenAI, training_file: str, composition: Composition
+    ) -> None:
+        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)
+        start(composition, job.id)
+        pausing = sdk.fine_tuning.jobs.with_raw_response.pause(job.id)
+        assert pausing.http_response.json()["status"] == "pausing"
+        assert sdk.fine_tuning.jobs.resume(job.id).status == "running"
+        assert [event.message for event in sdk.fine_tuning.jobs.list_events(job.id)][:2] == [
+            "The pause was taken back",
+            "A pause was requested",
+        ]
+        with pytest.raises(ConflictError, match="is running"):
+            sdk.fine_tuning.jobs.resume(job.id)
 
     def test_what_was_done_is_answered_again(self, sdk: OpenAI, training_file: str) -> None:
         job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=training_file)

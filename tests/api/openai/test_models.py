@@ -8,6 +8,9 @@ class TestModels:
         assert "finery/tiny-llama" in {model.id for model in listed}
         assert [sdk.models.retrieve(model.id) for model in listed] == listed
 
+    def test_a_built_in_one_has_a_date(self, sdk: OpenAI) -> None:
+        assert sdk.models.retrieve("finery/tiny-llama").created > 1_700_000_000
+
     @pytest.mark.parametrize(
         "name", ["none", "somebody/anything", "gpt-4o-mini", "finery/none", "ft:a:finery::none", "../x"]
     )

@@ -200,6 +200,29 @@ class TestEndedRun:
         with pytest.raises(IntentRefused):
             resume(database, home, "r")
 
+    def test_one_that_is_still_pausing_goes_on_also_where_its_trainer_has_paused(
+        self, database: Database, home: Path
+    ) -> None:
+        with database.write() as session:
+            runs.create(session, builders.sft(home, id="r"), builders.context(home), LOCAL_ADMINISTRATOR)
+        with database.write() as session:
+            claim = claims.claim_next(session, builders.machine(), executor="local", max_passed=20)
+            runs.request_pause(session, "r", LOCAL_ADMINISTRATOR)
+        assert claim is not None
+        assert (resume(database, home, "r").status, get(database, "r").intent) == (RunStatus.STARTING, None)
+        with database.write() as session:
+            attempts.finish(session, claim.ref, reason=Reason.PAUSED, message=None, ending=None, max_lost=5)
+        assert get(database, "r").status is RunStatus.QUEUED
+
+    def test_one_that_is_being_cancelled_says_so(self, database: Database, home: Path) -> None:
+        with database.write() as session:
+            runs.create(session, builders.sft(home, id="r"), builders.context(home), LOCAL_ADMINISTRATOR)
+        with database.write() as session:
+            claims.claim_next(session, builders.machine(), executor="local", max_passed=20)
+            runs.request_cancel(session, "r", LOCAL_ADMINISTRATOR)
+        with pytest.raises(IntentRefused, match="is being cancelled"):
+            resume(database, home, "r")
+
 
 class TestAtOnce:
     @pytest.mark.every_database

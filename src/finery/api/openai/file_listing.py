@@ -14,7 +14,7 @@ from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Permission, Principal
 from finery.domain import files, runs
 from finery.domain.files.errors import FileNotFound, ResultFileStays
-from finery.http.files import file_range
+from finery.http.files import file_range, named_attachment
 from finery.http.permission import PermissionMissing
 
 RESULTS = "fine-tune-results"
@@ -76,9 +76,13 @@ def content_response(
     """Raises FileNotFound."""
     if run_of_result_file(file_id) is None:
         path = files.content_path(session, file_id, actor, home)
-        return file_range(path, byte_range, media_type="application/octet-stream")
-    content = _csv(session, _result(session, file_id, actor), actor)
-    return Response(content, media_type="text/csv; charset=utf-8")
+        answer = file_range(path, byte_range, media_type="application/octet-stream")
+        answer.headers["Content-Disposition"] = named_attachment(files.get(session, file_id, actor).filename)
+        return answer
+    result = _result(session, file_id, actor)
+    answer = Response(_csv(session, result, actor), media_type="text/csv; charset=utf-8")
+    answer.headers["Content-Disposition"] = named_attachment(_filename(result))
+    return answer
 
 
 def delete(session: Session, file_id: str, actor: Principal) -> None:
@@ -131,12 +135,16 @@ def _csv(session: Session, result: files.Result, actor: Principal) -> bytes:
     return results_csv(runs.iter_metrics(session, result.run_id, actor))
 
 
+def _filename(result: files.Result) -> str:
+    return f"{result.run_id}-results.csv"
+
+
 def _to_result_file(result: files.Result, size: int) -> FileObject:
     return FileObject(
         id=result_file_id(result.run_id),
         bytes=size,
         created_at=int(result.created_at.timestamp()),
         expires_at=None,
-        filename=f"{result.run_id}-results.csv",
+        filename=_filename(result),
         purpose=RESULTS,
     )

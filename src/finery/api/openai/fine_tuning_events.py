@@ -27,6 +27,7 @@ INTENT_MESSAGES = {
     "cancel": "Cancellation was requested",
     "pause": "A pause was requested",
     "stop": "An early end was requested",
+    None: "The pause was taken back",
 }
 LEVELS: Mapping[str, Literal["info", "warn", "error"]] = {"info": "info", "warning": "warn", "error": "error"}
 
@@ -124,7 +125,7 @@ def _status(data: Mapping[str, Any], run: Run) -> Description:
 
 
 def _intent(data: Mapping[str, Any], _: Run) -> Description:
-    return "info", INTENT_MESSAGES.get(str(data.get("intent")), "A request was stored"), {}
+    return "info", INTENT_MESSAGES.get(data.get("intent"), "A request was stored"), {}
 
 
 def _stage(data: Mapping[str, Any], _: Run) -> Description:

@@ -58,7 +58,7 @@ def models_named(request: CreateJobRequest) -> dict[str, str]:
     """Returns field of the request → model: the one that is trained, and those that grade it."""
     named = {"model": request.model}
     if request.method is not None and request.method.reinforcement is not None:
-        named |= _grader_models(request.method.reinforcement.grader)
+        named |= grader_models(request.method.reinforcement.grader, "method.reinforcement.grader")
     return named
 
 
@@ -130,9 +130,9 @@ def _method_of(request: CreateJobRequest) -> Method:
     return request.method
 
 
-def _grader_models(grader: Mapping[str, Any]) -> dict[str, str]:
-    """Returns field of the request → model, for graders that ask a model. The grader may still be malformed."""
-    field, several = "method.reinforcement.grader", grader.get("graders")
+def grader_models(grader: Mapping[str, Any], field: str) -> dict[str, str]:
+    """Returns field of the request → model, for graders that ask a model. The grader, at `field`, may be malformed."""
+    several = grader.get("graders")
     parts = {field: grader}
     if isinstance(several, dict):
         parts |= {f"{field}.graders.{name}": part for name, part in islice(several.items(), MOST_GRADERS)}
@@ -204,12 +204,14 @@ def _tracker(wandb: Wandb) -> dict[str, Any]:
 def _status_of(run: Run) -> Any:
     if run.status.is_live and run.intent is Intent.PAUSE:
         return "pausing"
-    return STATUS_OF[run.status]
+    # An accepted cancel wins over whatever its process may still say.
+    return STATUS_OF[RunStatus.CANCELLED if run.intent is Intent.CANCEL else run.status]
 
 
 def _estimated_finish(run: Run) -> int | None:
     left = run.progress.eta_seconds
-    return int(time.time() + left) if run.status is RunStatus.RUNNING and left is not None else None
+    is_running = run.status is RunStatus.RUNNING and run.intent is not Intent.CANCEL
+    return int(time.time() + left) if is_running and left is not None else None
 
 
 def _trained_tokens(run: Run) -> int | None:

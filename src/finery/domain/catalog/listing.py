@@ -3,7 +3,7 @@
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from finery.contracts.builtin_models import BUILTIN_MODELS
+from finery.contracts.builtin_models import BUILTIN_CREATED, BUILTIN_MODELS
 from finery.contracts.deployment import ModelInfo
 from finery.contracts.model_names import fine_tuned_name
 from finery.contracts.permissions import Principal
@@ -25,7 +25,10 @@ def list_models(session: Session, context: DomainContext, actor: Principal) -> l
         ModelInfo(name=name, kind="alias", description=entry.description or f"stands for {entry.model}")
         for name, entry in context.models.items()
     ]
-    built_in = [ModelInfo(name=name, kind="built-in", description=text) for name, text in BUILTIN_MODELS.items()]
+    built_in = [
+        ModelInfo(name=name, kind="built-in", description=text, created_at=BUILTIN_CREATED)
+        for name, text in BUILTIN_MODELS.items()
+    ]
     hidden = select(RunRow.output_hash).where(~runs_visible_to(actor), RunRow.output_hash.is_not(None))
     query = (
         select(RunRow)

@@ -9,11 +9,11 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.layout import HomeDirectory
-from finery.contracts.status import FINISHED
+from finery.contracts.status import FINISHED, Intent
 from finery.db.upserts import insert_or_leave
 from finery.kit.clock import utc_now
 from finery.kit.files import sync_directory
@@ -73,6 +73,14 @@ def remove_files(home: HomeDirectory, names: list[str]) -> None:
     """Remove the files of blobs whose rows were deleted and committed."""
     for name in names:
         blob_path(home, name).unlink(missing_ok=True)
+
+
+def needs_its_data() -> ColumnElement[bool]:
+    """Return the condition that a run still needs its data to be there under their name: it is to go on.
+
+    One that is being cancelled keeps its blobs until its process has ended, but not the file or dataset.
+    """
+    return and_(RunRow.status.not_in(FINISHED), or_(RunRow.intent.is_(None), RunRow.intent != Intent.CANCEL))
 
 
 def pinned_blobs() -> Select[str]:

@@ -8,12 +8,11 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.status import FINISHED
 from finery.contracts.stored_datasets import Dataset, DatasetPage
 from finery.db import make_room
 from finery.domain import audit
 from finery.domain.cursors import cut_page, parse_cursor
-from finery.domain.datasets.blobs import NewFile, store_blob
+from finery.domain.datasets.blobs import NewFile, needs_its_data, store_blob
 from finery.domain.datasets.errors import DatasetInUse, DatasetNameTaken
 from finery.domain.datasets.queries import dataset_of, find_newest, lock_own, owned_by, owner_key, with_newest
 from finery.domain.datasets.validation import ID_PREFIX, checked_name, checked_note, name_of_file
@@ -103,13 +102,13 @@ def change(
 def delete(session: Session, dataset_id: str, actor: Principal) -> None:
     """Delete a dataset with all versions; their files are removed later.
 
-    Raises DatasetInUse while an unfinished run reads one of them, and what `lock_own` raises.
+    Raises DatasetInUse while a run reads one of them that is not being cancelled, and what `lock_own` raises.
     """
     row = lock_own(session, dataset_id, actor)
     query = (
         select(RunRow.id)
         .join(DatasetPinRow, DatasetPinRow.run_number == RunRow.number)
-        .where(DatasetPinRow.dataset_id == dataset_id, RunRow.status.not_in(FINISHED))
+        .where(DatasetPinRow.dataset_id == dataset_id, needs_its_data())
         .distinct()
         .limit(RUNS_SHOWN)
     )

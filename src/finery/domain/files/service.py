@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 from finery.contracts.files import FILE_PREFIX, LONGEST_LIFE, SHORTEST_LIFE, Purpose, StoredFile
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.permissions import Principal
-from finery.contracts.status import FINISHED
 from finery.db import make_room
 from finery.domain import audit
-from finery.domain.datasets.blobs import NewFile, blob_path, store_blob
+from finery.domain.datasets.blobs import NewFile, blob_path, needs_its_data, store_blob
 from finery.domain.files.errors import FileInUse, FileNotFound, InvalidFileField
 from finery.kit.clock import utc_now
 from finery.models import BlobRow, DatasetPinRow, FileRow, RunRow
@@ -106,12 +105,12 @@ def content_path(session: Session, file_id: str, actor: Principal, home: HomeDir
 
 
 def delete(session: Session, file_id: str, actor: Principal) -> None:
-    """Delete a file. Raises FileNotFound, and FileInUse while an unfinished run reads it."""
+    """Delete a file. Raises FileNotFound, and FileInUse while a run reads it that is not being cancelled."""
     row = find_row(session, file_id, actor, lock=True)
     query = (
         select(RunRow.id, DatasetPinRow.field, RunRow.config)
         .join(DatasetPinRow, DatasetPinRow.run_number == RunRow.number)
-        .where(DatasetPinRow.blob == row.blob, RunRow.status.not_in(FINISHED))
+        .where(DatasetPinRow.blob == row.blob, needs_its_data())
     )
     needing = {run_id for run_id, field, config in session.execute(query) if config.get(field) == file_id}
     if needing:

@@ -22,7 +22,7 @@ from finery.domain.runs.errors import IntentRefused, NotControllable, NothingToR
 from finery.domain.runs.mapping import run_of
 from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.service import create
-from finery.domain.runs.transitions import EXTERNAL, change_status
+from finery.domain.runs.transitions import EXTERNAL, change_status, withdraw_intent
 from finery.kit.files import sync_directory
 from finery.models import RunRow
 
@@ -30,7 +30,7 @@ _PREFIXED = re.compile(r"(.+-)[0-9a-f]{24}")
 
 
 def resume(session: Session, run_id: str, actor: Principal, context: DomainContext) -> Run:
-    """Queue a paused run again, or accept a successor of one that has ended.
+    """Queue a paused run again, let one that is still pausing go on, or accept a successor of one that has ended.
 
     The successor has the same configuration and data, and begins from the last complete checkpoint. While a successor
     is unfinished, it is the answer to further requests.
@@ -57,8 +57,12 @@ class _Successor:
 def _queue_again(session: Session, run_id: str, actor: Principal) -> Run:
     row = lock_row(session, run_id, actor)
     if row.status != RunStatus.PAUSED:
-        state = "still pausing" if row.intent == Intent.PAUSE else f"{row.status}"
-        raise IntentRefused(run_id, f"is {state}; only a run that is paused or has ended can be resumed")
+        if row.intent != Intent.PAUSE:
+            state = "being cancelled" if row.intent == Intent.CANCEL else f"{row.status}"
+            raise IntentRefused(run_id, f"is {state}; only a run that is paused or has ended can be resumed")
+        # A trainer that has heard of it already pauses, and without this intent its run is queued again.
+        withdraw_intent(session, row)
+        return run_of(row)
     change_status(session, row, RunStatus.QUEUED)
     # A run that another home had was paused with a reason and a message.
     row.reason = row.error = None

@@ -67,6 +67,13 @@ def set_intent(session: Session, row: RunRow, intent: Intent) -> None:
     append_event(session, row, IntentData(intent=intent))
 
 
+def withdraw_intent(session: Session, row: RunRow) -> None:
+    """Forget the intent of a locked run, which goes on."""
+    row.intent, row.updated_at = None, _now_of(row)
+    announce(session, Topic.INTENTS)
+    append_event(session, row, IntentData(intent=None))
+
+
 def append_event(session: Session, row: RunRow, data: EventData) -> None:
     """Add an event with the next number of its locked run. A warning also stands on the run."""
     row.last_sequence += 1
