@@ -47,6 +47,8 @@ PUBLIC = {
 
 # They ask a model or look at data, though their method could change something.
 CHANGES_NOTHING = {
+    "POST /v1/fine_tuning/alpha/graders/run",
+    "POST /v1/fine_tuning/alpha/graders/validate",
     "POST /chat",
     "POST /generate",
     "POST /v1/chat/completions",

@@ -103,6 +103,22 @@ async def proxy_by_name(
     return await while_connected(request, _proxy_by_name(services, name, actor, path, body))
 
 
+async def ask_by_name(
+    services: Services, name: str, actor: Principal, path: str, body: dict[str, object]
+) -> dict[str, Any]:
+    """Returns the whole answer of the engine that serves `name`.
+
+    Raises what serve_and_wait, Engines.load_adapter and Engines.ask raise.
+    """
+
+    def check(engine: str) -> None:
+        services.engines.check_body(engine, path, body)
+
+    served = await serve_and_wait(services, name, actor, check)
+    await services.engines.load_adapter(served)
+    return await services.engines.ask(served, path, body)
+
+
 async def proxy_to(
     request: Request, services: Services, deployment: Deployment, path: str, body: dict[str, object]
 ) -> Response:

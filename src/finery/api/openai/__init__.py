@@ -2,7 +2,7 @@
 
 import re
 
-from finery.api.openai import files, fine_tuning, inference, models, uploads, webhook_endpoints
+from finery.api.openai import files, fine_tuning, graders, inference, models, uploads, webhook_endpoints
 from finery.api.openai.dialect import ERROR_SHAPE, PREFIX, OpenAIError
 from finery.api.openai.webhook_events import EVENTS
 from finery.http.dialects import Dialect
@@ -26,6 +26,7 @@ DIALECT = Dialect(
         files.router,
         uploads.router,
         fine_tuning.router,
+        graders.router,
         models.router,
         webhook_endpoints.router,
     ),

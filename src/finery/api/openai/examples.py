@@ -1,9 +1,18 @@
 """Examples of requests to the OpenAI dialect, for OpenAPI."""
 
+from pydantic import JsonValue
+
 from finery.http.openapi_examples import Examples
 
 MODEL = "finery/tiny-llama"
 FILE = "file-0123456789abcdef01234567"
+GRADER: JsonValue = {
+    "type": "string_check",
+    "name": "right",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.answer}}",
+    "operation": "eq",
+}
 
 EXAMPLES: Examples = {
     "POST /v1/chat/completions": {
@@ -32,17 +41,13 @@ EXAMPLES: Examples = {
             "training_file": FILE,
             "method": {
                 "type": "reinforcement",
-                "reinforcement": {
-                    "grader": {
-                        "type": "string_check",
-                        "name": "right",
-                        "input": "{{sample.output_text}}",
-                        "reference": "{{item.answer}}",
-                        "operation": "eq",
-                    }
-                },
+                "reinforcement": {"grader": GRADER},
             },
         },
+    },
+    "POST /v1/fine_tuning/alpha/graders/validate": {"a string check": {"grader": GRADER}},
+    "POST /v1/fine_tuning/alpha/graders/run": {
+        "a right answer": {"grader": GRADER, "item": {"answer": "iron"}, "model_sample": "iron"}
     },
     "POST /v1/webhook_endpoints": {
         "ends of jobs": {

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.orm import Session
 
 from finery.contracts.datasets.measurement import MeasurementRequest
@@ -202,7 +202,7 @@ def parse_config(recipe: Recipe, config: dict[str, Any]) -> RecipeConfig:
         raise InvalidRun([Issue("config", "it is nested too deeply")]) from error
 
 
-def issues_of(error: ValidationError, model: type[RecipeConfig], sent: Mapping[str, Any]) -> Issues:
+def issues_of(error: ValidationError, model: type[BaseModel], sent: Mapping[str, Any]) -> Issues:
     """Return one issue for each field, without the values that the user sent."""
 
     def locate(detail: Mapping[str, Any]) -> list[str | int]:

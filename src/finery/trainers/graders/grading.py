@@ -165,7 +165,7 @@ def _judged(judge: Judge, part: ScoreModelGrader, cases: Sequence[Case]) -> list
     conversations: list[tuple[int, list[dict[str, str]]]] = []
     for index, case in enumerate(cases):
         try:
-            conversations.append((index, _conversation(part, case.spaces)))
+            conversations.append((index, conversation_of(part, case.spaces)))
             given.append(0.0)
         except FieldMissing as error:
             given.append(_missing(error))
@@ -175,7 +175,7 @@ def _judged(judge: Judge, part: ScoreModelGrader, cases: Sequence[Case]) -> list
     return given
 
 
-def _conversation(part: ScoreModelGrader, spaces: dict[str, Any]) -> list[dict[str, str]]:
+def conversation_of(part: ScoreModelGrader, spaces: dict[str, Any]) -> list[dict[str, str]]:
     """Returns the grader's messages; the last one ends with the form that the judge's answer must have."""
     messages = [
         {
