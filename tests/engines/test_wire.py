@@ -16,7 +16,24 @@ def refused(kind: type[ChatRequest] | type[CompletionRequest], **fields: object)
     return caught.value.body["error"]
 
 
+IMAGE = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}
+
+
 class TestParseRequest:
+    def test_of_an_image_it_is_said_that_models_read_text(self) -> None:
+        body = json.dumps({"messages": [{"role": "user", "content": [{"type": "text", "text": "x"}, IMAGE]}]}).encode()
+        with pytest.raises(RequestRefused, match=r"models read text only.*'image_url'"):
+            parse_request(ChatRequest, body)
+
+    def test_functions_are_tools_of_which_one_is_called(self) -> None:
+        forge = {"parameters": {"type": "object"}, "name": "forge"}
+        body = {"messages": USER, "functions": [forge], "function_call": {"name": "forge"}}
+        request = parse_request(ChatRequest, json.dumps(body).encode())
+        assert tools_of(request) == [{"type": "function", "function": forge}]
+        assert (request.chosen_function, request.makes_one_call) == ("forge", True)
+        hidden = parse_request(ChatRequest, json.dumps({**body, "function_call": "none"}).encode())
+        assert tools_of(hidden) is None
+
     def test_takes_what_the_contract_names(self) -> None:
         fields = {"messages": USER, "temperature": 1, "stop": ["a"], "n": 2, "stream": True, "user": "x"}
         rest = {"stream_options": {"include_usage": True}, "response_format": {"type": "text"}, "top_logprobs": None}
@@ -51,7 +68,13 @@ class TestParseRequest:
         [
             ({"tools": [{}]}, "tools[0].type", "invalid_value"),
             ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name", "invalid_value"),
-            ({"functions": [{}]}, "functions", "unsupported_parameter"),
+            ({"functions": [{}]}, "functions[0].name", "invalid_value"),
+            ({"functions": [{"name": "forge"}], "tools": TOOLS}, "functions", None),
+            ({"functions": [{"name": "forge"}], "function_call": {"name": "quench"}}, "function_call", None),
+            ({"function_call": {"name": "forge"}}, "function_call", None),
+            ({"messages": [{"role": "function", "content": "x"}]}, "messages[0].name", "invalid_value"),
+            ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages[0].content[0]", "unsupported_content"),
+            ({"reasoning_effort": "low"}, "reasoning_effort", "unsupported_parameter"),
             ({"tool_choice": "required"}, "tool_choice", None),
             ({"tools": TOOLS, "tool_choice": "any"}, "tool_choice", "invalid_value"),
             (

@@ -39,7 +39,7 @@ def served(folder: Path, questions: list[str]) -> list[str]:
     async def scenario() -> list[str]:
         loaded = load_model(str(folder), dtype="auto", quantization=None)
         size = CacheSize.for_model(loaded, max_context=None, kv_blocks=4)
-        way, generator = await asyncio.to_thread(start_generator, loaded, size, loop=asyncio.get_running_loop())
+        way, generator, _ = await asyncio.to_thread(start_generator, loaded, size, loop=asyncio.get_running_loop())
         prompts = prompts_of(loaded.tokenizer)
 
         async def answer(question: str) -> str:

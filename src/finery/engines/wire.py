@@ -2,16 +2,19 @@
 
 import difflib
 import json
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 
 from finery.engines.wire_types import (
     UNION_TAGS,
+    FunctionOfTool,
     ManyOf,
     Message,
     NamedChoice,
+    NamedFunction,
     ResponseFormat,
     StreamOptions,
     Tool,
@@ -41,11 +44,15 @@ class RequestRefused(Exception):
         }
 
 
+MESSAGE = re.compile(r"messages\[\d+\]")
 StopString = Annotated[str, Field(min_length=1)]
 
 
 class GenerationRequest(WireModel):
     """The fields of both endpoints. Sampling settings left out are the model's own defaults, or else OpenAI's."""
+
+    passed_over: ClassVar[frozenset[str]] = frozenset()
+    """Fields that an engine would not read, though others do."""
 
     model: str | None = None
     max_tokens: int | None = Field(None, ge=1)
@@ -81,6 +88,9 @@ class ChatRequest(GenerationRequest):
     tools: Annotated[list[Tool], Field(max_length=128)] | None = None
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
+    functions: Annotated[list[FunctionOfTool], Field(max_length=128)] | None = None
+    """The older form of tools, of which an answer calls one at most, in `function_call`."""
+    function_call: Literal["none", "auto"] | NamedFunction | None = None
     # Like `user`, these do not change the answer.
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
@@ -88,10 +98,32 @@ class ChatRequest(GenerationRequest):
     @property
     def offered_tools(self) -> list[Tool]:
         """The tools that the prompt names: none where `tool_choice` forbids calls."""
-        return [] if self.tool_choice == "none" else self.tools or []
+        if "none" in (self.tool_choice, self.function_call):
+            return []
+        # Validating a function again would make another object of it, without what it was written as.
+        return self.tools or [Tool.model_construct(type="function", function=one) for one in self.functions or []]
+
+    @property
+    def has_functions(self) -> bool:
+        """Whether the request has the older form of tools."""
+        return bool(self.functions)
+
+    @property
+    def tools_param(self) -> str:
+        return "functions" if self.has_functions else "tools"
+
+    @property
+    def choice_param(self) -> str:
+        return "tool_choice" if self.function_call is None else "function_call"
+
+    @property
+    def makes_one_call(self) -> bool:
+        return self.parallel_tool_calls is False or self.has_functions or self.chosen_function is not None
 
     @property
     def chosen_function(self) -> str | None:
+        if isinstance(self.function_call, NamedFunction):
+            return self.function_call.name
         return self.tool_choice.function.name if isinstance(self.tool_choice, NamedChoice) else None
 
     @property
@@ -105,6 +137,8 @@ TokenId = Annotated[int, Field(ge=0)]
 class CompletionRequest(GenerationRequest):
     prompt: str | ManyOf[str] | ManyOf[TokenId] | ManyOf[ManyOf[TokenId]]
     logprobs: int | None = Field(None, ge=0, le=5)
+    max_tokens: int | None = Field(None, ge=0)
+    echo: bool | None = None
 
 
 # OpenAI's parameters that this engine does not honour, each with the values that have no effect.
@@ -146,6 +180,7 @@ def read_fields(kind: type[Wire], body: Mapping[str, Any]) -> Wire:
     try:
         request = kind.model_validate(fields)
     except ValidationError as error:
+        check_parts(body)
         raise refusal(kind, error) from error
     if request.stream_options is not None and not request.stream:
         raise RequestRefused("stream_options is for requests with stream.", param="stream_options")
@@ -155,11 +190,16 @@ def read_fields(kind: type[Wire], body: Mapping[str, Any]) -> Wire:
 
 
 def check_choice(request: ChatRequest) -> None:
+    """Raises RequestRefused where tools and what is chosen of them do not fit together."""
+    if request.has_functions and (request.tools or request.tool_choice is not None):
+        message = "functions are the older form of tools; send one of the two, with its own choice."
+        raise RequestRefused(message, param="functions")
     names = [tool.function.name for tool in request.offered_tools]
+    param = request.choice_param
     if request.must_call and not names:
-        raise RequestRefused("This tool_choice needs tools.", param="tool_choice")
+        raise RequestRefused(f"This {param} needs {request.tools_param}.", param=param)
     if request.chosen_function is not None and request.chosen_function not in names:
-        raise RequestRefused(f"No tool is called {request.chosen_function!r}.", param="tool_choice")
+        raise RequestRefused(f"No tool is called {request.chosen_function!r}.", param=param)
 
 
 def check_combinations(request: ChatRequest) -> None:
@@ -168,6 +208,25 @@ def check_combinations(request: ChatRequest) -> None:
         raise RequestRefused("top_logprobs needs logprobs: true.", param="top_logprobs")
     if request.max_tokens is not None and request.max_completion_tokens is not None:
         raise RequestRefused("max_tokens is the old name of max_completion_tokens; send one.", param="max_tokens")
+
+
+def check_completion(request: CompletionRequest) -> None:
+    """Raises RequestRefused where the answer should begin with its prompt, and what follows is not one pass's work."""
+    if not request.echo:
+        if request.max_tokens == 0:
+            raise RequestRefused("max_tokens: 0 is for requests with echo.", param="max_tokens", code="invalid_value")
+        return
+    if request.max_tokens not in (0, 1):
+        raise RequestRefused(
+            "With echo, this engine scores the prompt and makes one token at most: max_tokens must be 0 or 1.",
+            param="max_tokens",
+            code="unsupported_parameter",
+        )
+    others = {"n": (request.n or 1) > 1, "stop": bool(request.stop), "response_format": request.response_format}
+    for name, is_set in others.items():
+        if is_set:
+            message = f"This engine cannot honour {name!r} beside 'echo'."
+            raise RequestRefused(message, param=name, code="unsupported_parameter")
 
 
 def parse_object(body: bytes) -> dict[str, Any]:
@@ -182,11 +241,28 @@ def parse_object(body: bytes) -> dict[str, Any]:
 
 def without_unsupported(kind: type[GenerationRequest], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Drops unsupported parameters that have no effect, and refuses the first that would have one."""
-    foreign = [name for name in fields if name in UNSUPPORTED and name not in kind.model_fields]
+    foreign = [
+        name for name in fields if name in UNSUPPORTED and (name not in kind.model_fields or name in kind.passed_over)
+    ]
     for name in foreign:
         if fields[name] is not None and fields[name] not in UNSUPPORTED[name]:
             raise RequestRefused(f"This engine cannot honour {name!r}.", param=name, code="unsupported_parameter")
     return {name: value for name, value in fields.items() if name not in foreign}
+
+
+def check_parts(fields: Mapping[str, Any]) -> None:
+    """Raises RequestRefused for the first part of a message's content that is no text."""
+    messages = fields.get("messages")
+    for at, message in enumerate(messages if isinstance(messages, list) else ()):
+        content = message.get("content") if isinstance(message, dict) else None
+        for place, part in enumerate(content if isinstance(content, list) else ()):
+            kind = part.get("type") if isinstance(part, dict) else None
+            if isinstance(kind, str) and kind not in ("text", "refusal"):
+                param = f"messages[{at}].content[{place}]"
+                message = (
+                    f"{param}: this server's models read text only, so that a part of type {kind[:50]!r} is refused."
+                )
+                raise RequestRefused(message, param=param, code="unsupported_content")
 
 
 def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestRefused:
@@ -206,8 +282,8 @@ def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestR
 def parameter_name(location: tuple[int | str, ...]) -> str:
     """Returns a pydantic location as clients know it: ("messages", 0, "user", "content", "str") is messages[0].content.
 
-    The tags of union members are left out. ("response_format", "json_schema", "json_schema", "name") has a tag and a
-    key of the same name, which is written once.
+    The tags of union members are left out; "function" is one of a message, and elsewhere a key. ("response_format",
+    "json_schema", "json_schema", "name") has a tag and a key of the same name, which is written once.
     """
     name = ""
     for part in location:
@@ -215,6 +291,8 @@ def parameter_name(location: tuple[int | str, ...]) -> str:
             name += f"[{part}]"
         elif not name:
             name = part
+        elif part == "function" and MESSAGE.fullmatch(name):
+            continue
         elif part.isidentifier() and part not in UNION_TAGS and not name.endswith(f".{part}"):
             name += f".{part}"
     return name
@@ -222,3 +300,8 @@ def parameter_name(location: tuple[int | str, ...]) -> str:
 
 def server_failure(message: str, *, status: int = 500, code: str | None = None) -> RequestRefused:
     return RequestRefused(message, status=status, code=code, error_type="server_error")
+
+
+def event(body: Mapping[str, Any]) -> str:
+    """Returns a server-sent event."""
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"

@@ -46,6 +46,14 @@ class CallInMessage(WireModel):
     function: CalledFunction
 
 
+class FunctionMessage(WireModel):
+    """The answer of a function, as requests had it before there were tools."""
+
+    role: Literal["function"]
+    name: str
+    content: Content | None = None
+
+
 class AssistantMessage(WireModel):
     """An answer that the client sends back. The keys that must be null occur in OpenAI's own answers."""
 
@@ -55,7 +63,7 @@ class AssistantMessage(WireModel):
     tool_calls: ManyOf[CallInMessage] | None = None
     refusal: None = None
     audio: None = None
-    function_call: None = None
+    function_call: CalledFunction | None = None
     annotations: Annotated[list[Any], Field(max_length=0)] | None = None
 
 
@@ -65,7 +73,7 @@ class ToolMessage(WireModel):
     tool_call_id: str
 
 
-Message = Annotated[SpokenMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+Message = Annotated[SpokenMessage | AssistantMessage | ToolMessage | FunctionMessage, Field(discriminator="role")]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 
 
@@ -132,6 +140,17 @@ class JsonSchemaFormat(WireModel):
 ResponseFormat = Annotated[TextFormat | JsonObjectFormat | JsonSchemaFormat, Field(discriminator="type")]
 
 UNION_TAGS = frozenset(
-    ("str", "int", "float", "system", "developer", "user", "assistant", "tool", "json_object", "NamedChoice")
+    (
+        "str",
+        "int",
+        "float",
+        "system",
+        "developer",
+        "user",
+        "assistant",
+        "tool",
+        "json_object",
+        "NamedChoice",
+    )
 )
 """The names of union members in the locations of pydantic's errors; "json_schema" is a key as well."""

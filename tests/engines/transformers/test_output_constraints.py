@@ -107,6 +107,29 @@ class TestRead:
         assert refusal(TAGGED, tools=tools(), tool_choice="required") == "tools"
         assert read(make_tokenizer(TAGGED), tools=tools()).grammar is None
 
+    @pytest.mark.parametrize(
+        ("schema", "text", "is_allowed"),
+        [
+            ({"type": "object", "properties": {"a": {"type": "integer"}}}, '{"a": 1, "b"', False),
+            ({"type": "array", "items": {"properties": {"a": {}}, "type": "object"}}, '[{"b"', False),
+            ({"type": "object", "properties": {"a": {}}, "additionalProperties": True}, '{"b": 1', True),
+            ({"type": "object"}, '{"b": 1', True),
+            ({"type": "object", "properties": {"properties": {"type": "object"}}}, '{"properties": {"b"', True),
+            (
+                {"type": "object", "allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}, "required": ["b"]}]},
+                '{"a": 1, "b"',
+                True,
+            ),
+        ],
+    )
+    def test_an_object_with_properties_has_no_others_unless_it_says_so(
+        self, schema: dict[str, Any], text: str, is_allowed: bool
+    ) -> None:
+        tokenizer = make_tokenizer(TAGGED)
+        wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+        constraints = read(tokenizer, response_format=wanted)
+        assert follows(constraints, tokenizer(text)["input_ids"]) is is_allowed
+
     def test_white_space_is_bounded(self) -> None:
         tokenizer = make_tokenizer(TAGGED)
         constraints = read(tokenizer, response_format={"type": "json_object"})

@@ -244,7 +244,7 @@ class TestRefusals:
         ("path", "body", "param", "status"),
         [
             ("completions", {"prompt": "x", "max_tokns": 3}, "max_tokns", 400),
-            ("completions", {"prompt": "x", "echo": True}, "echo", 400),
+            ("completions", {"prompt": "x", "best_of": 2}, "best_of", 400),
             ("completions", {"prompt": ""}, "prompt", 400),
             ("completions", {"prompt": [10**6]}, "prompt", 400),
             ("completions", {"prompt": [5] * CONTEXT}, "prompt", 400),

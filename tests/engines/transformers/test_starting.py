@@ -51,7 +51,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 
 def start(loaded: LoadedModel, loop: asyncio.AbstractEventLoop) -> tuple[str, TokenGenerator]:
-    return start_generator(loaded, CacheSize.for_model(loaded, max_context=None, kv_blocks=None), loop=loop)
+    return start_generator(loaded, CacheSize.for_model(loaded, max_context=None, kv_blocks=None), loop=loop)[:2]
 
 
 def answer_all(
@@ -181,7 +181,7 @@ class TestStartGenerator:
     def test_a_context_that_is_shorter_than_the_probes(self, loop: asyncio.AbstractEventLoop) -> None:
         loaded = llama()
         size = CacheSize.for_model(loaded, max_context=8, kv_blocks=None)
-        way, generator = start_generator(loaded, size, loop=loop)
+        way, generator, _ = start_generator(loaded, size, loop=loop)
         generator.stop(timeout=5)
         assert (way, generator.context) == ("continuous batching", 8)
 

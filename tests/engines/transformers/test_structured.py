@@ -317,6 +317,23 @@ class TestToolChoice:
         assert second.usage
         assert second.usage.prompt_tokens > first.usage.prompt_tokens
 
+    def test_functions_are_called_in_their_own_form(self, client: openai.OpenAI, engine: Engine) -> None:
+        wanted: dict[str, Any] = {
+            "functions": [tool["function"] for tool in TOOLS],
+            "function_call": {"name": "forge"},
+            "seed": 1,
+        }
+        (choice,) = client.chat.completions.create(model="tiny", messages=USER, **wanted).choices
+        assert (choice.finish_reason, choice.message.tool_calls) == ("function_call", None)
+        called = choice.message.function_call
+        assert called is not None
+        assert arguments_fit({"function": {"name": called.name, "arguments": called.arguments}})
+        lines = engine.post("chat/completions", messages=USER, stream=True, **wanted).text.split("\n\n")
+        deltas = [json.loads(line[6:])["choices"][0]["delta"] for line in lines if line.startswith("data: {")]
+        assert [delta["function_call"] for delta in deltas if "function_call" in delta] == [called.model_dump()]
+        answered = [*USER, choice.message, {"role": "function", "name": "forge", "content": "done"}]
+        assert client.chat.completions.create(model="tiny", messages=answered, max_tokens=5).usage
+
     def test_a_stray_answer_of_a_tool_is_refused(self, engine: Engine) -> None:
         calls = [{"id": "a", "type": "function", "function": {"name": "forge", "arguments": "{}"}}]
         messages = [*USER, {"role": "assistant", "tool_calls": calls}]

@@ -60,6 +60,9 @@ class TestCheckRequest:
     def test_what_it_would_pass_over_is_named(self, name: str) -> None:
         assert refused(CHAT, messages=USER, **{name: "x"}) == name
 
+    def test_the_older_form_of_tools_is_named(self) -> None:
+        assert refused(CHAT, messages=USER, functions=[{"name": "forge"}]) == "functions"
+
     @pytest.mark.parametrize("name", ["chat_template", "tokenize"])
     def test_settings_of_a_template_replace_nothing(self, name: str) -> None:
         assert refused(CHAT, messages=USER, chat_template_kwargs={name: "x"}) == "chat_template_kwargs"

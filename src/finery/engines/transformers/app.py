@@ -23,6 +23,7 @@ from finery.engines.wire import (
 
 if TYPE_CHECKING:
     # Importing it for real loads torch, and the port has to answer before that.
+    from finery.engines.transformers.echoes import EchoAnswer
     from finery.engines.transformers.serving import Answer, Service
 
 HEALTH = "/health"
@@ -131,7 +132,9 @@ def check_name(state: EngineState, model: str | None) -> None:
         )
 
 
-async def respond(request: Request, body: GenerationRequest, preparation: Coroutine[Any, Any, "Answer"]) -> Response:
+async def respond(
+    request: Request, body: GenerationRequest, preparation: Coroutine[Any, Any, "Answer | EchoAnswer"]
+) -> Response:
     # Rendering a long prompt takes a while; it ends with the client's connection.
     answer = await unless_disconnected(request, preparation)
     if answer is None:

@@ -10,7 +10,7 @@ from typing import Any
 from finery.contracts.deployment import EngineOptions
 from finery.contracts.machine import Machine
 from finery.engines.base import Health, LoadPlan, ServableModel, StartOptions
-from finery.engines.wire import ChatRequest, CompletionRequest, check_combinations, read_fields
+from finery.engines.wire import ChatRequest, CompletionRequest, check_combinations, check_completion, read_fields
 
 MODEL_UNLOADABLE = 3
 """The exit code when the model cannot be loaded and trying again would not help."""
@@ -76,4 +76,4 @@ class TransformersEngine:
         if path == "/v1/chat/completions":
             check_combinations(read_fields(ChatRequest, body))
         else:
-            read_fields(CompletionRequest, body)
+            check_completion(read_fields(CompletionRequest, body))

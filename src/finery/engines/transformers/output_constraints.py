@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerBase
 
 from finery.contracts.chat_prompts import ChatPrompts
 from finery.engines.transformers.grammars import Grammar, GrammarRefused, Grammars, GrammarsMissing, json_rule
-from finery.engines.transformers.schemas import SchemaRefused, check_bounds
+from finery.engines.transformers.schemas import SchemaRefused, check_bounds, closed
 from finery.engines.transformers.tool_calls import CallForm, CallReader, find_form, shows_tools
 from finery.engines.wire import ChatRequest, GenerationRequest, RequestRefused
 from finery.engines.wire_types import JsonObjectFormat, JsonSchemaFormat, ResponseFormat, Tool
@@ -50,24 +50,26 @@ class ConstraintReader:
             grammar = None if final is None else self._compile(f"start: {final}", "response_format")
             return OutputConstraints(grammar)
         except GrammarsMissing as error:
-            param = "response_format" if request.response_format is not None else "tools"
+            param = "response_format"
+            if isinstance(request, ChatRequest) and request.response_format is None:
+                param = request.tools_param
             raise RequestRefused(f"{param} {error}.", param=param, code="unsupported_parameter") from error
 
     def _with_tools(self, request: ChatRequest, tools: list[Tool]) -> OutputConstraints:
-        form = self._readable_form()
-        single = request.parallel_tool_calls is False or request.chosen_function is not None or form.between is None
+        form = self._readable_form(request.tools_param)
+        single = request.makes_one_call or form.between is None
         grammar = self._tools_grammar(request, tools, form, single=single)
         return OutputConstraints(grammar, form, 1 if single else None, self._marks)
 
-    def _readable_form(self) -> CallForm:
+    def _readable_form(self, param: str) -> CallForm:
         if not self._shows_tools:
             raise RequestRefused(
-                "This model's chat template does not know tools.", param="tools", code="unsupported_parameter"
+                "This model's chat template does not know tools.", param=param, code="unsupported_parameter"
             )
         if self._form is None:
             raise RequestRefused(
                 "This model's chat template writes tool calls in a form that this engine does not read.",
-                param="tools",
+                param=param,
                 code="unsupported_parameter",
             )
         return self._form
@@ -96,7 +98,7 @@ class ConstraintReader:
         is_strict = any(tool.function.strict for tool in tools)
         if not (request.must_call or is_strict or final):
             return None
-        param = "tool_choice" if request.must_call else "response_format" if final else "tools"
+        param = request.choice_param if request.must_call else "response_format" if final else request.tools_param
         if form.has_more_keys or (not form.mark and not request.must_call and not final):
             raise RequestRefused(
                 "This model's chat template writes tool calls in a form that this engine reads, but cannot enforce.",
@@ -137,12 +139,13 @@ class ConstraintReader:
 
     def _final_rule(self, wanted: ResponseFormat | None) -> str | None:
         if isinstance(wanted, JsonSchemaFormat):
-            return self._schema_rule(wanted.json_schema.schema_, SCHEMA_PARAM)
+            return self._schema_rule(wanted.json_schema.schema_, SCHEMA_PARAM, closes=True)
         return json_rule({"type": "object"}) if isinstance(wanted, JsonObjectFormat) else None
 
-    def _schema_rule(self, schema: dict[str, Any], param: str) -> str:
+    def _schema_rule(self, schema: dict[str, Any], param: str, *, closes: bool = False) -> str:
         try:
             check_bounds(schema)
+            schema = closed(schema) if closes else schema
             self._grammars.check_schema(schema)
         except (SchemaRefused, GrammarRefused) as error:
             raise RequestRefused(f"This engine cannot follow the schema: {error}.", param=param) from error

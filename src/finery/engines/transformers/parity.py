@@ -42,7 +42,7 @@ async def serve(record: Record, folder: str) -> Served:
     prompts = [tokenize(prompts_of(loaded.tokenizer), entry.asked) for entry in record.entries]
     blocks = 1 + max(len(prompt) + TOKENS for prompt in prompts) // PAGE_TOKENS
     size = CacheSize.for_model(loaded, max_context=None, kv_blocks=blocks)
-    _, generator = await asyncio.to_thread(start_generator, loaded, size, loop=asyncio.get_running_loop())
+    _, generator, _ = await asyncio.to_thread(start_generator, loaded, size, loop=asyncio.get_running_loop())
     precision: Precision = str(loaded.model.dtype).removeprefix("torch.")  # type: ignore[assignment]
     tolerance = tolerance_of(record.precision, precision)
     try:

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from finery.engines.wire import (
     GenerationRequest,
     RequestRefused,
     check_combinations,
+    check_completion,
 )
 
 Result = TypeVar("Result")
@@ -42,6 +43,8 @@ class Job:
     max_tokens: int
     stops: list[str]
     counts_prompt: bool
+    text: str | None = None
+    """The prompt as it was sent, where that was a text."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,17 @@ async def completion_jobs(
     request: CompletionRequest, tokenizer: PreTrainedTokenizerBase, limits: ModelLimits
 ) -> list[Job]:
     """Returns a job for each choice of each prompt. Raises RequestRefused."""
+    check_completion(request)
     prompts = await off_event_loop(
         len(request.prompt), partial(tokenize_prompts, request.prompt, tokenizer, vocabulary=limits.vocabulary)
     )
-    max_tokens = request.max_tokens or COMPLETION_TOKENS
-    return list(
-        jobs_for(request, prompts, logprobs=request.logprobs, max_tokens=max_tokens, limits=limits, param="prompt")
-    )
+    max_tokens = COMPLETION_TOKENS if request.max_tokens is None else request.max_tokens
+    jobs = jobs_for(request, prompts, logprobs=request.logprobs, max_tokens=max_tokens, limits=limits, param="prompt")
+    if not request.echo:
+        return list(jobs)
+    sent = [request.prompt] if isinstance(request.prompt, str) else request.prompt
+    texts = [prompt if isinstance(prompt, str) else None for prompt in sent]
+    return [replace(job, text=texts[job.index]) for job in jobs]
 
 
 def prompts_of(tokenizer: PreTrainedTokenizerBase) -> ChatPrompts:
@@ -129,7 +136,7 @@ def jobs_for(
     if choices * len(prompts) > MAX_CHOICES:
         raise RequestRefused(f"A request makes at most {MAX_CHOICES} choices in all.", param="n")
     for number, prompt in enumerate(prompts):
-        check_prompt(prompt, context=limits.context, param=param)
+        check_prompt(prompt, context=limits.context, answer=min(1, max_tokens), param=param)
         for choice in range(choices):
             index = number * choices + choice
             yield Job(
@@ -142,10 +149,11 @@ def jobs_for(
             )
 
 
-def check_prompt(prompt: list[int], *, context: int, param: str) -> None:
+def check_prompt(prompt: list[int], *, context: int, answer: int, param: str) -> None:
+    """Raises RequestRefused for a prompt beside which the context has no room for `answer` tokens."""
     if not prompt:
         raise RequestRefused("The prompt holds no token.", param=param)
-    if len(prompt) >= context:
+    if len(prompt) + answer > context:
         raise RequestRefused(
             f"The prompt is {len(prompt)} tokens long; this model's context is {context} tokens, answer included.",
             param=param,

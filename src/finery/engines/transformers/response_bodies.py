@@ -1,6 +1,7 @@
 """Builds the JSON bodies and stream chunks of chat completions and completions."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import uuid4
@@ -46,19 +47,23 @@ class ChatBodyFormat:
     body_object = "chat.completion"
     chunk_object = "chat.completion.chunk"
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary, *, has_functions: bool = False) -> None:
+        """`has_functions`: the request has the older form of tools, and its answer the older form of a call."""
         self._vocabulary = vocabulary
+        self._has_functions = has_functions
 
     def whole(self, choice: Choice) -> Body:
         message: Body = {"role": "assistant", "content": choice.text, "refusal": None}
-        if choice.calls:
+        if choice.calls and self._has_functions:
+            message |= {"content": choice.text or None, "function_call": function_body(choice.calls[0])}
+        elif choice.calls:
             calls = [call_body(call) for call in choice.calls]
             message |= {"content": choice.text or None, "tool_calls": calls}
         return {
             "index": choice.index,
             "message": message,
             "logprobs": self._logprobs(choice.tokens),
-            "finish_reason": choice.finish_reason,
+            "finish_reason": self._reason(choice),
         }
 
     def opening(self, index: int) -> Body | None:
@@ -66,14 +71,20 @@ class ChatBodyFormat:
 
     def chunk(self, piece: Piece) -> Body:
         delta: Body = {"content": piece.text} if piece.text else {}
-        if piece.calls:
+        if piece.calls and self._has_functions:
+            delta["function_call"] = function_body(piece.calls[0])
+        elif piece.calls:
             delta["tool_calls"] = [{"index": call.index, **call_body(call)} for call in piece.calls]
         return {
             "index": piece.index,
             "delta": delta,
             "logprobs": self._logprobs(piece.tokens),
-            "finish_reason": piece.finish_reason,
+            "finish_reason": self._reason(piece),
         }
+
+    def _reason(self, piece: Piece) -> str | None:
+        is_function = self._has_functions and piece.finish_reason == "tool_calls"
+        return "function_call" if is_function else piece.finish_reason
 
     def _logprobs(self, tokens: list[SampledToken]) -> Body | None:
         entries = [
@@ -91,7 +102,19 @@ class ChatBodyFormat:
 
 
 def call_body(call: ToolCall) -> Body:
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    return {"id": call.id, "type": "function", "function": function_body(call)}
+
+
+def function_body(call: ToolCall) -> Body:
+    return {"name": call.name, "arguments": call.arguments}
+
+
+def best_by_text(vocabulary: Vocabulary, rivals: Sequence[tuple[int, float]]) -> dict[str, float]:
+    """Returns text → log-probability. Of several tokens with one text, such as parts of characters, the best counts."""
+    best: dict[str, float] = {}
+    for token, logprob in rivals:
+        best.setdefault(vocabulary.text(token), logprob)
+    return best
 
 
 class CompletionBodyFormat:
@@ -133,8 +156,6 @@ class CompletionBodyFormat:
         return {
             "tokens": texts,
             "token_logprobs": [sampled.logprob for sampled in known],
-            "top_logprobs": [
-                {self._vocabulary.text(token): logprob for token, logprob in sampled.rivals} for sampled in known
-            ],
+            "top_logprobs": [best_by_text(self._vocabulary, sampled.rivals) for sampled in known],
             "text_offset": offsets,
         }

@@ -1,7 +1,6 @@
 """Serves a loaded model: takes chat and completion requests, returns OpenAI's bodies or server-sent events."""
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 from finery.engines.base import Dtype, Quantization
 from finery.engines.transformers.answers import Body, all_choices, all_pieces, usage
 from finery.engines.transformers.cache_size import CacheSize
+from finery.engines.transformers.echoes import EchoAnswer, check_echo
 from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.grammars import Grammars
 from finery.engines.transformers.loading import load_model
@@ -19,7 +19,7 @@ from finery.engines.transformers.response_bodies import BodyFormat, ChatBodyForm
 from finery.engines.transformers.sampling import GenerationFailed
 from finery.engines.transformers.starting import start_generator
 from finery.engines.transformers.vocabulary import Vocabulary
-from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, server_failure
+from finery.engines.wire import ChatRequest, CompletionRequest, GenerationRequest, event, server_failure
 
 
 class Service:
@@ -48,7 +48,7 @@ class Service:
         self._renderers = renderers
         self._vocabulary = Vocabulary(loaded.tokenizer)
         size = CacheSize.for_model(loaded, max_context=max_context, cache_bytes=cache_bytes, kv_blocks=kv_blocks)
-        self.generation, self._generator = start_generator(loaded, size, loop=loop)
+        self.generation, self._generator, self._scorer = start_generator(loaded, size, loop=loop)
         self._limits = ModelLimits(
             context=self._generator.context,
             vocabulary=loaded.model.get_input_embeddings().num_embeddings,
@@ -79,12 +79,16 @@ class Service:
         """Prepares the answer to a chat. Raises RequestRefused."""
         constraints = await self._output_constraints(request, has_tools=bool(request.offered_tools))
         jobs = await chat_jobs(request, self._tokenizer, self._limits, self._renderers)
-        return self._answer(request, jobs, constraints, ChatBodyFormat(self._vocabulary))
+        return self._answer(
+            request, jobs, constraints, ChatBodyFormat(self._vocabulary, has_functions=request.has_functions)
+        )
 
-    async def completion(self, request: CompletionRequest) -> "Answer":
+    async def completion(self, request: CompletionRequest) -> "Answer | EchoAnswer":
         """Prepares the answer to a completion request. Raises RequestRefused."""
         constraints = await self._output_constraints(request, has_tools=False)
         jobs = await completion_jobs(request, self._tokenizer, self._limits)
+        if request.echo:
+            return self._echo(request, jobs)
         return self._answer(request, jobs, constraints, CompletionBodyFormat(self._vocabulary))
 
     async def _output_constraints(self, request: GenerationRequest, *, has_tools: bool) -> OutputConstraints:
@@ -92,6 +96,16 @@ class Service:
             return OutputConstraints()
         # Compiling a grammar may take a second, and the loop has the tokens of other requests to hand out.
         return await asyncio.to_thread(self._constraints.read, request)
+
+    def _echo(self, request: CompletionRequest, jobs: list[Job]) -> EchoAnswer:
+        return EchoAnswer(
+            scorer=check_echo(request, jobs, self._scorer),
+            vocabulary=self._vocabulary,
+            jobs=jobs,
+            end_tokens=self._generator.end_tokens,
+            envelope=Envelope(request.model or self.name, CompletionBodyFormat.id_prefix),
+            with_usage=request.wants_usage_chunk,
+        )
 
     def _answer(
         self, request: GenerationRequest, jobs: list[Job], constraints: OutputConstraints, body_format: BodyFormat
@@ -158,7 +172,3 @@ class Answer:
         if self.with_usage:
             used = usage(self.jobs, completion_tokens=generated)
             yield self.envelope.wrap(self.body_format.chunk_object, [], usage=used)
-
-
-def event(body: Body) -> str:
-    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n"

@@ -9,6 +9,7 @@ from finery.engines.transformers.generation import TokenGenerator
 from finery.engines.transformers.generator import BatchGenerator
 from finery.engines.transformers.loading import LoadedModel, ModelNotLoadable, lacks_memory
 from finery.engines.transformers.plain_generator import PlainGenerator
+from finery.engines.transformers.scoring import Scorer, find_scorer
 from finery.engines.transformers.self_check import NotFinite, Probe, find_fault, make_probes, tolerance_of
 
 GENERATORS: dict[str, Callable[..., TokenGenerator]] = {
@@ -33,8 +34,8 @@ class ArchitectureNotServable(ModelNotServable):
 
 def start_generator(
     loaded: LoadedModel, size: CacheSize, *, loop: asyncio.AbstractEventLoop
-) -> tuple[str, TokenGenerator]:
-    """Returns the first of GENERATORS, started, whose answers pass the self-check, after its name.
+) -> tuple[str, TokenGenerator, Scorer | None]:
+    """Returns the first of GENERATORS, started, whose answers pass the self-check, after its name and before a scorer.
 
     Waits for `loop`, so it must not run on its thread. Raises ModelNotServable, and what reports a lack of memory.
     """
@@ -45,7 +46,7 @@ def start_generator(
     for way, make in GENERATORS.items():
         generator, fault = _try(partial(make, loaded, size, loop=loop), probes, loaded, loop)
         if generator is not None:
-            return way, generator
+            return way, generator, find_scorer(loaded, probes)
         fault = next(iter(fault.splitlines()), "")
         print(f"{type(loaded.model).__name__} is not served by {way}: {fault}", flush=True)
     raise ArchitectureNotServable(loaded, fault)

@@ -26,12 +26,27 @@ class Vocabulary:
         text = self._tokenizer.decode(tokens, skip_special_tokens=not kept, clean_up_tokenization_spaces=False)
         return str(text)
 
+    def decode_all(self, tokens: list[int]) -> str:
+        """Returns the text with special tokens."""
+        return str(self._tokenizer.decode(tokens, clean_up_tokenization_spaces=False))
+
+    def count_added(self, tokens: list[int], text: str) -> int:
+        """Returns how many special tokens stand before those of the text that these are the tokens of."""
+        return next(
+            (
+                place
+                for place, token in enumerate(tokens)
+                if token not in self._special or text.startswith(self.text(token))
+            ),
+            len(tokens),
+        )
+
     def is_shown(self, token: int, *, kept: frozenset[int] = frozenset()) -> bool:
         """Returns whether `decode` shows the token."""
         return token in kept or token not in self._special
 
     def text(self, token: int) -> str:
-        return str(self._tokenizer.decode([token], clean_up_tokenization_spaces=False))
+        return self.decode_all([token])
 
     def bytes(self, token: int) -> list[int]:
         """Returns the bytes that a token stands for, which may be a part of a character."""

@@ -64,12 +64,15 @@ class VllmAssistantMessage(AssistantMessage):
 
     reasoning_content: str | None = None
     reasoning: str | None = None
+    function_call: None = None
 
 
 VllmMessage = Annotated[SpokenMessage | VllmAssistantMessage | ToolMessage, Field(discriminator="role")]
 
 
 class VllmChatRequest(VllmParameters, ChatRequest):
+    passed_over = frozenset({"functions", "function_call"})
+
     messages: Annotated[list[VllmMessage], Field(min_length=1)]  # type: ignore[assignment]
     chat_template_kwargs: TemplateSettings | None = None
     add_generation_prompt: bool | None = None
