@@ -26,7 +26,15 @@ TICKETS = {
     "My password has expired.": "login",
 }
 """What the model learns by heart; the clients ask for it."""
-COPIES = 20
+PROPERTIES = {"queue": {"enum": ["billing", "crash"]}, "urgent": {"type": "boolean"}}
+TOOL = {
+    "type": "function",
+    "function": {
+        "name": "route",
+        "parameters": {"type": "object", "properties": PROPERTIES, "required": [*PROPERTIES]},
+    },
+}
+COPIES = 15
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +50,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 def surroundings(server: RunningServer) -> dict[str, str]:
     """The variables that a client's script reads: the server, the fine-tuned model, its base, and its rows."""
     with OpenAI(base_url=f"{server.url}/v1", api_key="any") as sdk:
-        rows = "".join(row(ask, answer) for ask, answer in TICKETS.items())
+        plain = "".join(row(ask, {"content": answer}) for ask, answer in TICKETS.items())
+        rows = plain + "".join(formed_rows())
         file = sdk.files.create(file=("tickets.jsonl", (rows * COPIES).encode()), purpose="fine-tune")
         job = sdk.fine_tuning.jobs.create(
             model=BASE,
@@ -66,9 +75,19 @@ def surroundings(server: RunningServer) -> dict[str, str]:
         "MODEL_FOLDER": str(server.home / "outputs" / job.id),
         "JOB": job.id,
         "TRAINING_FILE": file.id,
-        "ROWS": rows,
+        "ROWS": plain,
     }
 
 
-def row(ask: str, answer: str) -> str:
-    return json.dumps({"messages": [{"role": "user", "content": ask}, {"role": "assistant", "content": answer}]}) + "\n"
+def formed_rows() -> Iterator[str]:
+    """JSON as an answer and as a tool's arguments: a model that never saw any fills it up with white space."""
+    for ask, answer in list(TICKETS.items())[:4]:
+        formed = json.dumps({"queue": answer, "urgent": answer == "crash"})
+        yield row(f"{ask} Write JSON.", {"content": formed})
+        call = {"id": "call_1", "type": "function", "function": {"name": "route", "arguments": formed}}
+        yield row(f"{ask} Call the tool.", {"tool_calls": [call]}, tools=[TOOL])
+
+
+def row(ask: str, answer: dict[str, object], **more: object) -> str:
+    messages = [{"role": "user", "content": ask}, {"role": "assistant", **answer}]
+    return json.dumps({"messages": messages, **more}) + "\n"
