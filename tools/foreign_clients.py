@@ -72,9 +72,9 @@ def locked(path: Path) -> Iterator[None]:
 def make(folder: Path, client: Path) -> None:
     # Ours installs into it: a pip in each would take longer than most clients.
     run([sys.executable, "-m", "venv", "--without-pip", str(folder)])
-    pip = [sys.executable, "-m", "pip", "--python", str(folder), "--quiet", "--disable-pip-version-check"]
+    pip = [sys.executable, "-m", "pip", "--python", str(folder), "--disable-pip-version-check"]
     # All that is needed is pinned, so nothing is looked for; `check` tells what is missing.
-    run([*pip, "install", "--no-deps", "--no-compile", "-r", str(client / "requirements.txt")])
+    run([*pip, "install", "--quiet", "--no-deps", "--no-compile", "-r", str(client / "requirements.txt")])
     run([*pip, "check"])
     if (client / "package.json").exists():
         for pins in PINS[1:]:
