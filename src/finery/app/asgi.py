@@ -118,7 +118,7 @@ def build_app(composition: Composition) -> FastAPI:
 
 def _guard_settings(settings: Settings, errors_for: Callable[[Scope], ErrorShape]) -> GuardSettings:
     def render(scope: Scope, problem: Problem) -> Response:
-        return errors_for(scope).render(problem)
+        return errors_for(scope).render(problem, scope)
 
     return GuardSettings(
         # An address that stands for all is the name of no host.

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from finery.kit.suggest import nearest
+from finery.kit.translatable import Translatable
 
 ALL_LINEAR = "all-linear"
 """Stands for every linear layer but the head and the routers, and for the experts' fused matrices."""
@@ -92,19 +93,34 @@ def misfits(
             # The files of older models leave out the first parts of the names.
             found = max((modules.get(ending, 0) for ending in endings(name)), default=0)
         if last in HEADS and not has_head:
-            yield f"{name!r} is replaced by the score of a reward model, which is trained anyway; leave it out"
+            yield Translatable(
+                "{name!r} is replaced by the score of a reward model, which is trained anyway; leave it out", name=name
+            )
         elif tied and last in HEADS | EMBEDDINGS:
-            yield f"{name!r} is head and embedding in one, which an adapter would part; leave it out"
+            yield Translatable(
+                "{name!r} is head and embedding in one, which an adapter would part; leave it out", name=name
+            )
         elif is_read_by_kernels(name, model_type):
-            yield f"{name!r} is read by {model_type}'s kernels, past an adapter; leave it out"
+            yield Translatable(
+                "{name!r} is read by {model_type}'s kernels, past an adapter; leave it out",
+                name=name,
+                model_type=model_type,
+            )
         elif last in HEADS:
-            yield f"{name!r} is the head, whose adapter the loss passes over, so that it learns nothing; leave it out"
+            yield Translatable(
+                "{name!r} is the head, whose adapter the loss passes over, so that it learns nothing; leave it out",
+                name=name,
+            )
         elif found == 0 and from_files and (model_type in RENAMED_TYPES or _may_be_renamed(name, last, tensors)):
             continue
         elif found == 0:
-            yield f"the model has no {name!r}; {_hint(last, known)}"
+            yield Translatable("the model has no {name!r}; {hint}", name=name, hint=_hint(last, known))
         elif found == 1:
-            yield f"{name!r} has a weight for each unit and no matrix, which LoRA needs; {_hint('', known)}"
+            yield Translatable(
+                "{name!r} has a weight for each unit and no matrix, which LoRA needs; {hint}",
+                name=name,
+                hint=_hint("", known),
+            )
 
 
 def _may_be_renamed(name: str, last: str, tensors: Shapes) -> bool:
@@ -122,4 +138,8 @@ def endings(name: str) -> Iterator[str]:
 def _hint(name: str, known: list[str]) -> str:
     near = nearest(name, known)
     more = ", …" if len(known) > MOST_SHOWN else ""
-    return f"did you mean {near!r}?" if near else f"it has {', '.join(known[:MOST_SHOWN])}{more}"
+    return (
+        Translatable("did you mean {near!r}?", near=near)
+        if near
+        else Translatable("it has {known}{more}", known=", ".join(known[:MOST_SHOWN]), more=more)
+    )

@@ -6,6 +6,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationInfo, field_validator
 
+from finery.kit.translatable import Translatable
+
 
 class StrictNumbers(BaseModel):
     """Refuses true and false in numeric fields: pydantic would read them as 1 and 0, a learning rate of 1 say."""
@@ -14,7 +16,7 @@ class StrictNumbers(BaseModel):
     @classmethod
     def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and info.field_name in _numbers_of(cls):
-            raise ValueError("Input should be a number, not true or false")
+            raise ValueError(Translatable("Input should be a number, not true or false"))
         return value
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from finery.kit.translatable import Translatable
+
 
 class Permission(StrEnum):
     RUNS_READ = "runs:read"
@@ -87,8 +89,8 @@ def how_to_get(permission: Permission) -> str:
     """Returns whom a user asks for `permission`, and for which level: the end of a message."""
     level = next(level for level in Level if permission in PERMISSIONS_OF_LEVEL[level])
     if level is Level.ADMIN:
-        return "only administrators have it; ask one of them"
-    return f"ask an administrator for the level '{level}', which has it"
+        return Translatable("only administrators have it; ask one of them")
+    return Translatable("ask an administrator for the level '{level}', which has it", level=level)
 
 
 @dataclass(frozen=True)

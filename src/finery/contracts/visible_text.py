@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from finery.kit.printable import first_hidden
+from finery.kit.translatable import Translatable
 
 
 def check_plain(text: str) -> str:
@@ -14,9 +15,11 @@ def check_plain(text: str) -> str:
     """
     if (index := first_hidden(text)) is not None:
         told = f"U+{ord(text[index]):04X} {unicodedata.name(text[index], '')}".strip()
-        raise ValueError(f"character {index + 1} is {told}, which does not show; leave it out")
+        raise ValueError(
+            Translatable("character {index} is {told}, which does not show; leave it out", index=index + 1, told=told)
+        )
     if text != text.strip():
-        raise ValueError("it begins or ends with a blank; leave that out")
+        raise ValueError(Translatable("it begins or ends with a blank; leave that out"))
     return text
 
 
@@ -26,13 +29,15 @@ def check_id(text: str) -> str:
     """
     check_plain(text)
     if "/" in text:
-        raise ValueError("it holds a slash, which parts an address; leave it out")
+        raise ValueError(Translatable("it holds a slash, which parts an address; leave it out"))
     if not text.strip("."):
         # Clients make `/jobs/a/..` into `/jobs/` before they send it, however the dots were written.
-        raise ValueError("it is nothing but dots, which clients take out of an address; choose another")
+        raise ValueError(Translatable("it is nothing but dots, which clients take out of an address; choose another"))
     if not unicodedata.is_normalized("NFC", text):
         # The two spellings look the same, and would name two runs.
-        raise ValueError("it spells a character in parts (Unicode's form NFC has it in one); send it in NFC")
+        raise ValueError(
+            Translatable("it spells a character in parts (Unicode's form NFC has it in one); send it in NFC")
+        )
     return text
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from finery.kit.translatable import Translatable
+
 
 class ErrorKind(StrEnum):
     INVALID = "invalid"
@@ -55,4 +57,6 @@ class InvalidField(DomainError):
     kind = ErrorKind.INVALID
 
     def __init__(self, field: str, message: str) -> None:
-        super().__init__(f"{field}: {message}", issues=[Issue(field, message)])
+        super().__init__(
+            Translatable("{field}: {message}", field=field, message=message), issues=[Issue(field, message)]
+        )

@@ -1,10 +1,14 @@
 """Makes a bounded list of issues from pydantic's errors: a request may be wrong in more places than anybody reads."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic_core import PydanticKnownError
+
 from finery.domain.errors import Issue
+from finery.kit.translatable import Translatable, message_of
 
 MAX_ISSUES = 20
 MAX_SUGGESTIONS = 5
@@ -38,8 +42,10 @@ class Issues:
     def summary(self) -> str:
         """The first issue, and how many there are besides."""
         first, rest = self.listed[0], len(self.listed) - 1 + self.omitted
-        message = f"{first.field}: {first.message}" if first.field else first.message
-        return f"{message} (and {rest} more)" if rest else message
+        message = first.message
+        if first.field:
+            message = Translatable("{field}: {message}", field=first.field, message=message)
+        return Translatable("{message} (and {rest} more)", message=message, rest=rest) if rest else message
 
 
 def gather_issues(
@@ -58,7 +64,9 @@ def gather_issues(
         if field not in messages_of and (len(messages_of) == MAX_ISSUES or characters > MAX_CHARACTERS):
             return Issues(_joined(messages_of, codes), omitted=len({rest["loc"] for rest in details[index:]}))
         suggestions += detail["type"] == "extra_forbidden"
-        message = describe(detail, path, suggestions <= MAX_SUGGESTIONS).removeprefix("Value error, ")
+        message = describe(detail, path, suggestions <= MAX_SUGGESTIONS)
+        if not isinstance(message, Translatable):
+            message = message.removeprefix("Value error, ")
         messages = messages_of.setdefault(field, [])
         codes.setdefault(field, CODES.get(detail["type"], detail["type"]))
         if message not in messages and characters <= MAX_CHARACTERS:
@@ -67,8 +75,37 @@ def gather_issues(
     return Issues(_joined(messages_of, codes))
 
 
+def sentence_of(detail: Detail) -> str:
+    """Return what pydantic says, or the sentence of the ValueError that a validator has raised."""
+    context = detail.get("ctx", {})
+    if isinstance(error := context.get("error"), ValueError):
+        return message_of(error)
+    said = str(detail["msg"])
+    values = {key: _counted(value) for key, value in context.items()}
+    try:
+        template = PydanticKnownError(detail["type"], context or None).message_template
+        count = values.get("min_length", values.get("max_length"))
+        sentence = Translatable(template, **{"expected_plural": "" if count == 1 else "s", **values})
+    except (KeyError, TypeError, ValueError):
+        # A type of a validator's own has no template.
+        return said
+    # Where pydantic writes a value in another way, its own sentence is kept.
+    return sentence if sentence == said else said
+
+
+def _counted(value: object) -> object:
+    """Return a number as pydantic writes it: without a point where nothing follows it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _joined(messages_of: Mapping[str, list[str]], codes: Mapping[str, str]) -> tuple[Issue, ...]:
-    return tuple(Issue(field, "; or: ".join(messages), code=codes[field]) for field, messages in messages_of.items())
+    return tuple(
+        Issue(field, functools.reduce(_either, messages), code=codes[field]) for field, messages in messages_of.items()
+    )
+
+
+def _either(one: str, other: str) -> str:
+    return Translatable("{one}; or: {other}", one=one, other=other)
 
 
 def _shortened(text: str, limit: int) -> str:

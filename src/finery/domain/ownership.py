@@ -7,6 +7,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
+from finery.kit.translatable import Translatable
 from finery.models import DeploymentRow, RunRow
 
 
@@ -17,7 +18,13 @@ class NotYours(DomainError):
     code = "not_yours"
 
     def __init__(self, what: str, id: str) -> None:
-        super().__init__(f"{what} {id!r} is shared with you: ask its owner to change it, or a lead or administrator")
+        super().__init__(
+            Translatable(
+                "{what} {id!r} is shared with you: ask its owner to change it, or a lead or administrator",
+                what=what,
+                id=id,
+            )
+        )
 
 
 SHOWN_ID = func.coalesce(RunRow.client_id, RunRow.id)

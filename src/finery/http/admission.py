@@ -17,6 +17,7 @@ from anyio import CapacityLimiter
 from anyio.lowlevel import RunVar
 
 from finery.http.problems import RETRY_SECONDS, Problem, RequestRefused, unavailable
+from finery.kit.translatable import Translatable
 
 Result = TypeVar("Result")
 
@@ -81,7 +82,11 @@ class Lane:
             return known
 
     def _refusal(self) -> RequestRefused:
-        return RequestRefused(unavailable(f"the server has too many {self.name} to work on; try again in a moment"))
+        return RequestRefused(
+            unavailable(
+                Translatable("the server has too many {name} to work on; try again in a moment", name=self.name)
+            )
+        )
 
 
 READS = Lane("requests that read", 16)
@@ -126,7 +131,10 @@ def scans_files(endpoint: Callable[..., Result]) -> Callable[..., Any]:
     async def run(**arguments: Any) -> Any:
         actor: str | None = arguments["user"].user_id
         if under_way[actor] >= SCANS_PER_USER:
-            message = f"{SCANS_PER_USER} looks at whole files are under way for you; wait until one has ended"
+            message = Translatable(
+                "{scans_per_user} looks at whole files are under way for you; wait until one has ended",
+                scans_per_user=SCANS_PER_USER,
+            )
             headers = {"Retry-After": RETRY_SECONDS}
             raise RequestRefused(Problem(429, "too_many_requests", message, headers=headers))
         under_way[actor] += 1

@@ -20,6 +20,7 @@ from finery.domain.issues import MAX_FIELD
 from finery.http.problems import Problem, RequestRefused, invalid_request, unreadable_body
 from finery.kit.json_values import outside_of_strings
 from finery.kit.printable import printable
+from finery.kit.translatable import Translatable
 
 LARGE = 64 << 10
 """Bytes. A larger body takes so long that other requests would wait noticeably: a thread works on it."""
@@ -83,14 +84,14 @@ class StrictRequest(Request):
         async for piece in self.stream():
             read += piece
             if self._most_bytes is not None and len(read) > self._most_bytes:
-                message = f"the body is larger than {self._most_bytes} bytes"
+                message = Translatable("the body is larger than {most_bytes} bytes", most_bytes=self._most_bytes)
                 raise RequestRefused(Problem(413, "too_large", message, headers={"Connection": "close"}))
         return bytes(read)
 
     def _refuse_other_types(self) -> None:
         media_type = self.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media_type and media_type != "application/json" and not media_type.endswith("+json"):
-            message = "send JSON, with the header Content-Type: application/json"
+            message = Translatable("send JSON, with the header Content-Type: application/json")
             raise RequestRefused(Problem(415, "unsupported_media_type", message))
 
 
@@ -119,7 +120,7 @@ def parse_json(data: bytes, bounds: JsonBounds | None = None) -> Any:
     if _count_keys(value, bounds) < pairs:
         raise _explained(data, None)
     if not bounds.nul and b"\\u0000" in data and (place := _path_of_nul(value)) is not None:
-        message = "holds the character NUL, which cannot be stored; leave it out"
+        message = Translatable("holds the character NUL, which cannot be stored; leave it out")
         raise RequestRefused(invalid_request([Issue(printable(place, limit=MAX_FIELD), message)]))
     return value
 
@@ -133,7 +134,9 @@ def _count_pairs(data: bytes, bounds: JsonBounds) -> int:
         strings += quotes // 2
         # Every string is a value or a key.
         if values > bounds.values or strings > 2 * bounds.values:
-            raise unreadable_body(f"the JSON holds more than {bounds.values} values; send less at once")
+            raise unreadable_body(
+                Translatable("the JSON holds more than {values} values; send less at once", values=bounds.values)
+            )
     return pairs
 
 
@@ -154,9 +157,13 @@ def _count_keys(value: Any, bounds: JsonBounds) -> int:
 
 def _check_keys(found: dict[str, Any], bounds: JsonBounds) -> None:
     if len(found) > bounds.keys:
-        raise unreadable_body(f"an object has {len(found)} keys; at most {bounds.keys} are read")
+        raise unreadable_body(
+            Translatable("an object has {count} keys; at most {keys} are read", count=len(found), keys=bounds.keys)
+        )
     if any(len(key) > bounds.key_characters for key in found):
-        raise unreadable_body(f"a key has more than {bounds.key_characters} characters")
+        raise unreadable_body(
+            Translatable("a key has more than {key_characters} characters", key_characters=bounds.key_characters)
+        )
 
 
 def _children(value: Any) -> Iterator[Any]:
@@ -186,21 +193,25 @@ def _path_of_nul(value: Any, place: str = "") -> str | None:
 
 
 def _too_deep(bounds: JsonBounds) -> RequestRefused:
-    return unreadable_body(f"the JSON is nested more than {bounds.depth} deep")
+    return unreadable_body(Translatable("the JSON is nested more than {depth} deep", depth=bounds.depth))
 
 
 def _explained(data: bytes, error: Exception | None) -> RequestRefused:
     """Returns what is wrong with the body, by a slower parser that says more. Without `error` a key occurs twice."""
     if len(data) > EXPLAINED:
-        return unreadable_body("a key occurs twice in one object" if error is None else f"the body is no JSON: {error}")
+        return unreadable_body(
+            Translatable("a key occurs twice in one object")
+            if error is None
+            else Translatable("the body is no JSON: {error}", error=error)
+        )
     try:
         json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite)
     except RequestRefused as refusal:
         return refusal
     except (ValueError, RecursionError) as found:
-        return unreadable_body(f"the body is no JSON: {_reason(found)}")
+        return unreadable_body(Translatable("the body is no JSON: {found}", found=_reason(found)))
     # That is the one thing that this parser accepts and msgspec does not.
-    return unreadable_body("the JSON holds half of a surrogate pair, which is no character")
+    return unreadable_body(Translatable("the JSON holds half of a surrogate pair, which is no character"))
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -208,18 +219,18 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         seen: set[str] = set()
         twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
-        raise unreadable_body(f"the key {twice[:80]!r} occurs twice in one object")
+        raise unreadable_body(Translatable("the key {twice!r} occurs twice in one object", twice=twice[:80]))
     return found
 
 
 def _no_constant(name: str) -> Any:
-    raise unreadable_body(f"{name} is no JSON number; give a finite one")
+    raise unreadable_body(Translatable("{name} is no JSON number; give a finite one", name=name))
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise unreadable_body(f"the number {text[:80]} is too large")
+        raise unreadable_body(Translatable("the number {text} is too large", text=text[:80]))
     return number
 
 

@@ -15,7 +15,7 @@ from finery.contracts.stored_datasets import DatasetDiff, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile, check_request
 from finery.domain.datasets.check_request import CheckRequest
-from finery.domain.issues import gather_issues
+from finery.domain.issues import gather_issues, sentence_of
 from finery.http.files import file_range, named_attachment
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import CurrentContext, Services
@@ -85,6 +85,6 @@ def content(found: VersionFile, wanted: str | None) -> Response:
 
 def _message(model: type[BaseModel], detail: Mapping[str, Any], path: list[str | int], suggests: bool) -> str:
     if detail["type"] != "extra_forbidden":
-        return str(detail["msg"])
+        return sentence_of(detail)
     close = nearest(str(path[0]), model.model_fields) if suggests else None
     return "unknown field" + (f"; did you mean {close!r}?" if close else "")

@@ -22,6 +22,7 @@ from finery.http.body import beside_loop
 from finery.http.engines import EngineUnreachable
 from finery.http.services import Services
 from finery.http.session import Transactions, transact
+from finery.kit.translatable import Translatable
 
 Answer = TypeVar("Answer")
 BodyCheck = Callable[[str], None]
@@ -41,7 +42,13 @@ class ModelNotLoaded(DomainError):
     code = "model_not_loaded"
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__(f"{deployment.model_name!r} could not be loaded: {deployment.error or deployment.status}")
+        super().__init__(
+            Translatable(
+                "{model_name!r} could not be loaded: {reason}",
+                model_name=deployment.model_name,
+                reason=deployment.error or deployment.status,
+            )
+        )
 
 
 class StillLoading(DomainError):
@@ -49,7 +56,7 @@ class StillLoading(DomainError):
     code = "still_loading"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"{name[:200]!r} is still being loaded; ask again later")
+        super().__init__(Translatable("{name!r} is still being loaded; ask again later", name=name[:200]))
 
 
 async def deploy_and_wait(transactions: Transactions, new: NewDeployment) -> Deployment:

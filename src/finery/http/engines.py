@@ -21,6 +21,7 @@ from finery.engines.base import Engine
 from finery.engines.wire import RequestRefused
 from finery.http.body import beside_loop
 from finery.http.engine_metrics import EVENT_STREAM, EngineMetrics, Exchange
+from finery.kit.translatable import Translatable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -44,7 +45,13 @@ class EngineNotReady(DomainError):
     code = "engine_not_ready"
 
     def __init__(self, deployment: Deployment) -> None:
-        super().__init__(f"deployment {deployment.id!r} is {deployment.status}; it answers once it is running")
+        super().__init__(
+            Translatable(
+                "deployment {id!r} is {status}; it answers once it is running",
+                id=deployment.id,
+                status=deployment.status,
+            )
+        )
 
 
 class EngineGone(DomainError):
@@ -52,7 +59,9 @@ class EngineGone(DomainError):
     code = "engine_gone"
 
     def __init__(self, deployment: Deployment, detail: str) -> None:
-        super().__init__(f"the engine of deployment {deployment.id!r} does not answer: {detail}")
+        super().__init__(
+            Translatable("the engine of deployment {id!r} does not answer: {detail}", id=deployment.id, detail=detail)
+        )
 
 
 class EngineUnreachable(EngineGone):

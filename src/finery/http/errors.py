@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import BaseModel
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -18,13 +19,14 @@ from starlette.types import Scope
 
 from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.issues import Issues, gather_issues
+from finery.domain.issues import Issues, gather_issues, sentence_of
 from finery.domain.server_lease import LeaseLost
 from finery.engines.disconnect import CLIENT_CLOSED_REQUEST
 from finery.http.attempt_limits import AttemptLimit
 from finery.http.auditing import audit_denial
 from finery.http.body import JsonBounds, StrictRequest
 from finery.http.identity import ACTOR
+from finery.http.languages import language_of
 from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import lane_of, with_session_in_thread
@@ -32,6 +34,7 @@ from finery.kit.error_paths import path_in
 from finery.kit.log_throttle import LogThrottle
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest
+from finery.kit.translatable import Translatable
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +50,17 @@ class ErrorShape:
     """The statuses that differ from problems.STATUSES."""
     renumbered: Mapping[int, int] = field(default_factory=dict)
     """An HTTP status → the one that this dialect answers instead."""
+    language: str | None = None
+    """The tag of the language of its messages where a request asks for none; None: they are English always."""
 
-    def render(self, problem: Problem) -> Response:
+    def render(self, problem: Problem, scope: Scope) -> Response:
         status = self.renumbered.get(problem.status, problem.status)
-        return JSONResponse(self.body(problem), status, headers=dict(problem.headers))
+        if self.language is None:
+            return JSONResponse(self.body(problem), status, headers=dict(problem.headers))
+        language = language_of(Headers(scope=scope).getlist("accept-language"), self.language)
+        response = JSONResponse(self.body(problem.told(language.tell)), status, headers=dict(problem.headers))
+        language.mark(response)
+        return response
 
 
 PUBLIC_BODY_BYTES = 64 << 10
@@ -108,10 +118,10 @@ def add_error_handlers(app: FastAPI, errors_for: Callable[[Scope], ErrorShape]) 
         refusal = cast(DomainError, error)
         await audit_denial(request, request.app.state.services, refusal)
         shape = errors_for(request.scope)
-        return shape.render(domain_problem(refusal, shape.statuses))
+        return shape.render(domain_problem(refusal, shape.statuses), request.scope)
 
     def other(request: Request, error: Exception) -> Response:
-        return errors_for(request.scope).render(problem_of(request, error))
+        return errors_for(request.scope).render(problem_of(request, error), request.scope)
 
     def disconnected(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_CLOSED_REQUEST)
@@ -132,9 +142,13 @@ def problem_of(request: Request, error: Exception) -> Problem:
         case HTTPException():
             return _http_problem(request, error)
         case LeaseLost():
-            return unavailable(f"{error}, while this one stood still; nothing was changed, ask that one")
+            return unavailable(
+                Translatable("{error}, while this one stood still; nothing was changed, ask that one", error=error)
+            )
         case DataError():
-            return Problem(422, "invalid_request", "a value holds characters or a number that cannot be stored")
+            return Problem(
+                422, "invalid_request", Translatable("a value holds characters or a number that cannot be stored")
+            )
         case DBAPIError() if "is full" in str(error.orig):
             return _DISK_FULL
         case SQLAlchemyError():
@@ -142,9 +156,11 @@ def problem_of(request: Request, error: Exception) -> Problem:
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return _DISK_FULL
         case OSError(errno=errno.EROFS):
-            return unavailable("the server's disk is read-only; try again when its operator has put that right")
+            return unavailable(
+                Translatable("the server's disk is read-only; try again when its operator has put that right")
+            )
         case OSError(errno=errno.EMFILE | errno.ENFILE):
-            return unavailable("the server has too many files open; try again in a moment")
+            return unavailable(Translatable("the server has too many files open; try again in a moment"))
         case OSError():
             return _failure(error)
     # Starlette raises it again once it is answered, so that uvicorn logs it.
@@ -158,8 +174,12 @@ def _failure(error: Exception) -> Problem:
 
 
 _put_off = LogThrottle(10.0)
-_DISK_FULL = Problem(507, "disk_full", "the server's disk is full; free some space and try again")
-_INTERNAL = Problem(500, "internal_error", "the server failed at this request; its log says why")
+_DISK_FULL = Problem(507, "disk_full", Translatable("the server's disk is full; free some space and try again"))
+_INTERNAL = Problem(500, "internal_error", Translatable("the server failed at this request; its log says why"))
+_MESSAGES = {
+    "Not Found": Translatable("there is nothing at this address"),
+    "Method Not Allowed": Translatable("Method Not Allowed"),
+}
 _BUSY_ERRORS = ("OperationalError", "InterfaceError", "TimeoutError", "DisconnectionError")
 _CODES = {
     400: "bad_request",
@@ -176,7 +196,9 @@ def _database_problem(error: SQLAlchemyError) -> Problem:
     if type(error).__name__ in _BUSY_ERRORS:
         if _put_off.is_due():
             log.warning("a request was put off, the next lines about it are left out: %s", error)
-        return unavailable("the database is busy or out of reach; nothing was changed, try again in a moment")
+        return unavailable(
+            Translatable("the database is busy or out of reach; nothing was changed, try again in a moment")
+        )
     return _failure(error)
 
 
@@ -184,7 +206,7 @@ def _http_problem(request: Request, error: HTTPException) -> Problem:
     headers = dict(error.headers or {})
     if error.status_code == 405:
         headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
-    message = "there is nothing at this address" if error.detail == "Not Found" else error.detail
+    message = _MESSAGES.get(error.detail, error.detail)
     return Problem(error.status_code, _CODES.get(error.status_code, "refused"), message, headers=headers)
 
 
@@ -208,10 +230,12 @@ def _issues(request: Request, error: RequestValidationError) -> Issues:
         if detail["type"] == "extra_forbidden":
             key = str(path[-1])
             close = nearest(key, _known_keys(request, detail["loc"][0], path[:-1])) if suggests else None
-            return f"unknown key {printable(key)!r}" + (f"; did you mean {close!r}?" if close else "")
+            hint = Translatable("; did you mean {near!r}?", near=close) if close else ""
+            what = Translatable("key")
+            return Translatable("unknown {what} {word!r}{hint}", what=what, word=printable(key), hint=hint)
         if detail["type"] == "missing" and not path:
-            return "the request needs a body"
-        return str(detail["msg"])
+            return Translatable("the request needs a body")
+        return sentence_of(detail)
 
     return gather_issues(error.errors(), locate, describe)
 

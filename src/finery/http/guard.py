@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finery.http.addresses import TrustedProxies, is_secure
 from finery.http.problems import Problem, RequestRefused
+from finery.kit.translatable import Translatable
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 LOCAL_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -100,31 +101,41 @@ class Guard:
         scope = connection.scope
         host = connection.headers.get("host", "")
         if not is_local_host(host) and _host_name(host) not in self._settings.hosts:
-            return Problem(421, "unknown_host", "this server is not known by that name; see FINERY_ALLOWED_HOSTS")
+            return Problem(
+                421, "unknown_host", Translatable("this server is not known by that name; see FINERY_ALLOWED_HOSTS")
+            )
         if "\0" in scope["path"]:
             # Some databases' drivers refuse it before they ask the database.
-            return Problem(404, "not_found", "there is nothing at this address")
+            return Problem(404, "not_found", Translatable("there is nothing at this address"))
         if b"%00" in scope["query_string"]:
-            return Problem(422, "invalid_request", "an address must not hold the character NUL")
+            return Problem(422, "invalid_request", Translatable("an address must not hold the character NUL"))
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:
-            return Problem(400, "too_many_parameters", f"an address has at most {MAX_PARAMETERS} parameters")
+            return Problem(
+                400,
+                "too_many_parameters",
+                Translatable("an address has at most {max_parameters} parameters", max_parameters=MAX_PARAMETERS),
+            )
         if self._has_key(scope["query_string"]):
             return Problem(
                 400,
                 "key_in_query",
-                "an address is kept in logs and histories, so it must not hold a key: make a new key in place of this "
-                "one, and send it in the header Authorization: Bearer KEY",
+                Translatable(
+                    "an address is kept in logs and histories, so it must not hold a key: make a new key in "
+                    "place of this one, and send it in the header Authorization: Bearer KEY"
+                ),
             )
         is_safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
         if not is_safe and not self._is_own_origin(connection):
-            return Problem(403, "foreign_origin", "another site's page may not change anything here")
+            return Problem(403, "foreign_origin", Translatable("another site's page may not change anything here"))
         return None
 
     def _body_problem(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["method"] in SAFE_METHODS:
             return None
         if not self._is_declared(scope, headers):
-            message = "send JSON, with the header Content-Type: application/json; a file as multipart/form-data"
+            message = Translatable(
+                "send JSON, with the header Content-Type: application/json; a file as multipart/form-data"
+            )
             return Problem(415, "unsupported_media_type", message)
         length, limit = headers.get("content-length", "0"), self._limit(headers)
         return _too_large(limit) if length.isdigit() and int(length) > limit else None
@@ -253,7 +264,12 @@ def _limited(receive: Receive, limit: int, seconds: float) -> Receive:
 
 
 def _too_large(limit: int) -> Problem:
-    return Problem(413, "too_large", f"the body is larger than {limit} bytes", headers={"Connection": "close"})
+    return Problem(
+        413,
+        "too_large",
+        Translatable("the body is larger than {limit} bytes", limit=limit),
+        headers={"Connection": "close"},
+    )
 
 
 def _media_type(headers: Headers) -> str:

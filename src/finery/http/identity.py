@@ -22,6 +22,7 @@ from finery.domain.errors import DomainError, ErrorKind
 from finery.http.addresses import was_forwarded
 from finery.http.guard import is_local_host
 from finery.http.services import Services, current_services
+from finery.kit.translatable import Translatable
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class LoginNeeded(DomainError):
     code = "login_needed"
 
     def __init__(self) -> None:
-        super().__init__("log in, or send an API key in the header Authorization: Bearer KEY")
+        super().__init__(Translatable("log in, or send an API key in the header Authorization: Bearer KEY"))
 
 
 class CredentialsDiffer(DomainError):
@@ -42,7 +43,7 @@ class CredentialsDiffer(DomainError):
     code = "credentials_differ"
 
     def __init__(self) -> None:
-        super().__init__("the headers Authorization and X-API-Key hold different keys; send one")
+        super().__init__(Translatable("the headers Authorization and X-API-Key hold different keys; send one"))
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from finery.contracts.permissions import ANONYMOUS, Permission, Principal, how_to_get
 from finery.domain.errors import DomainError, ErrorKind
 from finery.http.identity import SESSION_COOKIE, CurrentUser, current_user, is_loopback
+from finery.kit.translatable import Translatable
 
 __all__ = ["Allow", "AllowEveryone", "CurrentUser", "Permission", "current_user", "is_loopback"]
 
@@ -19,7 +20,7 @@ class LoopbackOnly(DomainError):
     code = "loopback_only"
 
     def __init__(self) -> None:
-        super().__init__("this server has no accounts yet and answers on its own machine only")
+        super().__init__(Translatable("this server has no accounts yet and answers on its own machine only"))
 
 
 class PermissionMissing(DomainError):
@@ -31,11 +32,17 @@ class PermissionMissing(DomainError):
         remedy = how_to_get(permission)
         if is_scoped:
             super().__init__(
-                f"your API key lacks the permission '{permission}': use one whose scopes name it; "
-                f"if you lack it yourself, {remedy}"
+                Translatable(
+                    "your API key lacks the permission '{permission}': use one whose scopes name it; if you lack "
+                    "it yourself, {remedy}",
+                    permission=permission,
+                    remedy=remedy,
+                )
             )
         else:
-            super().__init__(f"you lack the permission '{permission}': {remedy}")
+            super().__init__(
+                Translatable("you lack the permission '{permission}': {remedy}", permission=permission, remedy=remedy)
+            )
 
 
 SECURITY_SCHEMES: Mapping[str, Mapping[str, str]] = {

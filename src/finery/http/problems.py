@@ -1,12 +1,13 @@
 """Errors of requests (`Problem`), before a dialect gives them its own shape."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 
 from starlette.exceptions import HTTPException
 
 from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.domain.issues import Issues
+from finery.kit.translatable import message_of
 
 STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.INVALID: 422,
@@ -34,6 +35,11 @@ class Problem:
     issues: tuple[Issue, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    def told(self, tell: Callable[[str], str]) -> "Problem":
+        """Returns the problem with what `tell` makes of each of its messages."""
+        issues = tuple(replace(issue, message=tell(issue.message)) for issue in self.issues)
+        return replace(self, message=tell(self.message), issues=issues)
+
 
 class RequestRefused(HTTPException):
     """A request is answered with `problem`. It is an HTTPException: FastAPI wraps others while it reads bodies."""
@@ -45,7 +51,7 @@ class RequestRefused(HTTPException):
 
 def domain_problem(error: DomainError, statuses: Mapping[ErrorKind, int]) -> Problem:
     status = statuses.get(error.kind, STATUSES[error.kind])
-    return Problem(status, error.code, str(error), error.issues, HEADERS.get(error.kind, {}))
+    return Problem(status, error.code, message_of(error), error.issues, HEADERS.get(error.kind, {}))
 
 
 def invalid_request(issues: Issues | Iterable[Issue]) -> Problem:

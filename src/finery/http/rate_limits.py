@@ -8,6 +8,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from finery.http.problems import Problem, RequestRefused
+from finery.kit.translatable import Translatable
 
 WINDOW_SECONDS = 60.0
 
@@ -42,7 +43,7 @@ class RateLimits:
     def check(self, limit: RateLimit, actor: str | None) -> None:
         """Raises RequestRefused: 429 with Retry-After in seconds."""
         if seconds := self._seconds_to_wait(limit, actor):
-            message = f"too many attempts; try again in {seconds} seconds"
+            message = Translatable("too many attempts; try again in {seconds} seconds", seconds=seconds)
             raise RequestRefused(Problem(429, "too_many_attempts", message, headers={"Retry-After": str(seconds)}))
 
     def _seconds_to_wait(self, limit: RateLimit, actor: str | None) -> int:

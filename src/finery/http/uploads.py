@@ -19,6 +19,7 @@ from finery.http.problems import Problem, RequestRefused
 from finery.kit.files import sync_directory, write_json
 from finery.kit.large_files import LargeFile
 from finery.kit.multipart import Headers, MalformedForm, Multipart
+from finery.kit.translatable import Translatable, message_of
 
 MAX_PARTS = 1000
 MAX_FIELDS = 100
@@ -75,7 +76,7 @@ async def receive_upload(request: Request, folder: Path, *, parts: Sequence[str]
         with path.open("xb", buffering=0) as file, LargeFile(file) as large:
             size, digest = await _write(request.stream(), form, _Sink(large))
         if not size:
-            raise UploadRefused("the file is empty", field=parts[0])
+            raise UploadRefused(Translatable("the file is empty"), field=parts[0])
         return Upload(path, form.filename, size, digest, form.fields())
     except BaseException:
         path.unlink(missing_ok=True)
@@ -161,7 +162,7 @@ def _boundary(request: Request, parts: Sequence[str]) -> bytes:
     media_type, options = parse_options_header(request.headers.get("content-type", ""))
     boundary = options.get(b"boundary")
     if media_type != b"multipart/form-data" or not boundary:
-        message = f"send the file as multipart/form-data, in a part named {parts[0]}"
+        message = Translatable("send the file as multipart/form-data, in a part named {parts}", parts=parts[0])
         raise RequestRefused(Problem(415, "unsupported_media_type", message))
     return boundary
 
@@ -184,22 +185,24 @@ class _Form:
         try:
             self._parser = Multipart(boundary)
         except MalformedForm as error:
-            raise UploadRefused(str(error)) from error
+            raise UploadRefused(message_of(error)) from error
 
     def feed(self, chunk: bytes) -> None:
         try:
             for event in self._parser.feed(chunk):
                 self._begin(event) if isinstance(event, dict) else self._add(event)
         except MalformedForm as error:
-            raise self._refusal(str(error)) from error
+            raise self._refusal(message_of(error)) from error
 
     def finish(self) -> None:
         if not self._parser.is_whole:
-            raise self._refusal("the form ends too early")
+            raise self._refusal(Translatable("the form ends too early"))
         if not self._has_file:
-            raise self._refusal(f"the form has no file in a part named {' or '.join(self._wanted)}")
+            raise self._refusal(
+                Translatable("the form has no file in a part named {wanted}", wanted=" or ".join(self._wanted))
+            )
         if self._repeated is not None:
-            raise UploadRefused("the form gives it twice", field=self._repeated)
+            raise UploadRefused(Translatable("the form gives it twice"), field=self._repeated)
 
     def take(self) -> list[bytes]:
         pieces, self._pieces, self.pending_bytes = self._pieces, [], 0
@@ -214,7 +217,9 @@ class _Form:
     def _begin(self, headers: Headers) -> None:
         self._parts += 1
         if self._parts > MAX_PARTS:
-            raise RequestRefused(Problem(413, "too_large", f"the form has more than {MAX_PARTS} parts"))
+            raise RequestRefused(
+                Problem(413, "too_large", Translatable("the form has more than {max_parts} parts", max_parts=MAX_PARTS))
+            )
         _, options = parse_options_header(headers.get(b"content-disposition", b""))
         name = options.get(b"name", b"").decode("utf-8", "replace")
         self._in_file, self._value = False, None
@@ -225,7 +230,7 @@ class _Form:
 
     def _begin_file(self, filename: bytes) -> None:
         if self._has_file:
-            raise self._refusal("the form holds more than one file; send one at a time")
+            raise self._refusal(Translatable("the form holds more than one file; send one at a time"))
         self._in_file = self._has_file = True
         self.filename = shown_name(filename)
 
@@ -234,9 +239,16 @@ class _Form:
             self._repeated = name
             return None
         if len(name) > MAX_FIELD_NAME:
-            raise UploadRefused(f"a field's name has at most {MAX_FIELD_NAME} characters", field=name[:MAX_FIELD_NAME])
+            raise UploadRefused(
+                Translatable("a field's name has at most {max_field_name} characters", max_field_name=MAX_FIELD_NAME),
+                field=name[:MAX_FIELD_NAME],
+            )
         if len(self._values) >= MAX_FIELDS:
-            raise RequestRefused(Problem(413, "too_large", f"the form has more than {MAX_FIELDS} fields"))
+            raise RequestRefused(
+                Problem(
+                    413, "too_large", Translatable("the form has more than {max_fields} fields", max_fields=MAX_FIELDS)
+                )
+            )
         return self._values.setdefault(name, bytearray())
 
     def _add(self, data: bytes) -> None:
@@ -246,13 +258,19 @@ class _Form:
         elif self._value is not None:
             self._value += data
             if len(self._value) > MAX_FIELD_BYTES:
-                raise RequestRefused(Problem(413, "too_large", f"a field holds at most {MAX_FIELD_BYTES} bytes"))
+                raise RequestRefused(
+                    Problem(
+                        413,
+                        "too_large",
+                        Translatable("a field holds at most {max_field_bytes} bytes", max_field_bytes=MAX_FIELD_BYTES),
+                    )
+                )
 
 
 def _text(name: str, value: bytearray) -> str:
     if 0 in value:
-        raise UploadRefused("holds the character NUL, which cannot be stored; leave it out", field=name)
+        raise UploadRefused(Translatable("holds the character NUL, which cannot be stored; leave it out"), field=name)
     try:
         return value.decode()
     except UnicodeDecodeError as error:
-        raise UploadRefused("is not valid UTF-8", field=name) from error
+        raise UploadRefused(Translatable("is not valid UTF-8"), field=name) from error

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from enum import Enum, auto
 
+from finery.kit.translatable import Translatable
+
 MAX_HEADER_BYTES = 8192
 MAX_BOUNDARY_BYTES = 70
 
@@ -32,7 +34,12 @@ class Multipart:
     def __init__(self, boundary: bytes) -> None:
         """Raises MalformedForm."""
         if not 1 <= len(boundary) <= MAX_BOUNDARY_BYTES:
-            raise MalformedForm(f"the form's boundary must have 1 to {MAX_BOUNDARY_BYTES} characters")
+            raise MalformedForm(
+                Translatable(
+                    "the form's boundary must have 1 to {max_boundary_bytes} characters",
+                    max_boundary_bytes=MAX_BOUNDARY_BYTES,
+                )
+            )
         self._delimiter = b"\r\n--" + boundary
         # A regular expression finds a text of this length several times faster than bytes.find.
         self._search = re.compile(re.escape(self._delimiter)).search
@@ -91,7 +98,7 @@ class Multipart:
             self._state = _State.HEADERS
             return line
         if len(data) > MAX_HEADER_BYTES or line not in (b"", b"\r", b"-"):
-            raise MalformedForm("the form cannot be read: it is malformed")
+            raise MalformedForm(Translatable("the form cannot be read: it is malformed"))
         self._held = data
         return b""
 
@@ -99,7 +106,7 @@ class Multipart:
         """`data` begins with the line's end before the first header."""
         end = data.find(b"\r\n\r\n", 0, MAX_HEADER_BYTES + 4)
         if end < 0 and len(data) > MAX_HEADER_BYTES:
-            raise MalformedForm("a part's header is too long")
+            raise MalformedForm(Translatable("a part's header is too long"))
         if end < 0:
             self._held = data
             return None, b""
@@ -110,5 +117,5 @@ class Multipart:
 def _header(line: bytes) -> tuple[bytes, bytes]:
     name, colon, value = line.partition(b":")
     if not colon or not name.strip():
-        raise MalformedForm("the form cannot be read: it is malformed")
+        raise MalformedForm(Translatable("the form cannot be read: it is malformed"))
     return name.strip().lower(), value.strip()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from finery.kit.translatable import Translatable
+
 LONGEST_PATH, LONGEST_NAME = 4095, 255
 """Linux's limits in bytes."""
 
@@ -29,18 +31,31 @@ class PathResolver:
     def resolve(self, text: str) -> Path:
         """Returns the absolute path that `text` names; it need not exist. Raises PathRefused."""
         if not text or "\0" in text or text.startswith("~") or len(text) > 4096:
-            raise PathRefused(f"{text[:80]!r} is no usable path: give one relative to the server's home")
+            raise PathRefused(
+                Translatable("{text!r} is no usable path: give one relative to the server's home", text=text[:80])
+            )
         try:
             path = (self.home / text).resolve()
             encoded = os.fsencode(path)
         except (OSError, RuntimeError, UnicodeEncodeError) as error:
-            raise PathRefused(f"{text[:80]!r} cannot be resolved: {error}") from error
+            raise PathRefused(
+                Translatable("{text!r} cannot be resolved: {error}", text=text[:80], error=error)
+            ) from error
         if len(encoded) > LONGEST_PATH or any(len(name) > LONGEST_NAME for name in encoded.split(b"/")):
-            raise PathRefused(f"{text[:80]!r} is too long: {LONGEST_NAME} bytes a name, {LONGEST_PATH} bytes in all")
+            raise PathRefused(
+                Translatable(
+                    "{text!r} is too long: {longest_name} bytes a name, {longest_path} bytes in all",
+                    text=text[:80],
+                    longest_name=LONGEST_NAME,
+                    longest_path=LONGEST_PATH,
+                )
+            )
         if not any(path.is_relative_to(root) for root in self._resolved_roots):
-            raise PathRefused(f"{text[:80]!r} lies outside the server's home and its allowed roots")
+            raise PathRefused(
+                Translatable("{text!r} lies outside the server's home and its allowed roots", text=text[:80])
+            )
         if any(_belongs_to(path, private) for private in self._resolved_private):
-            raise PathRefused(f"{text[:80]!r} is the server's own; name another file or folder")
+            raise PathRefused(Translatable("{text!r} is the server's own; name another file or folder", text=text[:80]))
         return path
 
     def relative(self, path: Path) -> str:

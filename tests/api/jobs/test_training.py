@@ -19,7 +19,7 @@ def data(home: Path) -> None:
 
 class TestStartSft:
     def test_the_guides_answer(self, client: TestClient) -> None:
-        answer = client.post("/train/sft", json=SFT)
+        answer = client.post("/train/sft", json=SFT, headers={"Accept-Language": "ko-KR,ko;q=0.9"})
         assert answer.status_code == 200
         found = answer.json()
         assert re.fullmatch("[0-9a-f]{8}", found["job_id"])

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from fastapi import Header, Path
+from fastapi import Depends, Header, Path
 from pydantic import BaseModel
 
 from finery.domain.errors import ErrorKind
 from finery.http.errors import ErrorShape, dialect_route
+from finery.http.languages import ENGLISH, Language, in_language
 from finery.http.openapi_responses import errors
 from finery.http.problems import Problem
 
@@ -31,9 +32,14 @@ def to_error(problem: Problem) -> dict[str, Any]:
     return {"detail": problem.message, "errors": issues}
 
 
-ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.FINISHED: 400})
+LANGUAGE = ENGLISH
+"""Of its messages, where a request asks for none."""
+AnswerLanguage = Annotated[Language, Depends(in_language(LANGUAGE))]
+"""For routes whose good answers have messages."""
+
+ERROR_SHAPE = ErrorShape(to_error, {ErrorKind.FINISHED: 400}, language=LANGUAGE)
 JobsRoute = dialect_route(ERROR_SHAPE)
-ModelRoute = dialect_route(ErrorShape(to_error, {ErrorKind.INVALID: 400}))
+ModelRoute = dialect_route(ErrorShape(to_error, {ErrorKind.INVALID: 400}, language=LANGUAGE))
 """For inference routes, where a path that is no model is answered with 400."""
 
 ERRORS = errors(JobsError, 400, 401, 403, 404, 409, 413, 415, 422, 503)

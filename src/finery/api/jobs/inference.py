@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.requests import Request
 
-from finery.api.jobs.dialect import ERRORS, ModelRoute
+from finery.api.jobs.dialect import ERRORS, AnswerLanguage, ModelRoute
 from finery.api.jobs.inference_mapping import (
     chat_body,
     completion_body,
@@ -55,12 +55,12 @@ SlotHolder = Annotated[Deployment | None, Depends(slot_holder)]
 
 @router.post("/load_model", dependencies=[Depends(Allow(Permission.DEPLOYMENTS_WRITE))])
 async def load_model(
-    model_path: ModelPath, transactions: CurrentTransactions,
+    model_path: ModelPath, transactions: CurrentTransactions, language: AnswerLanguage,
     load_in_8bit: bool = False, load_in_4bit: bool = False,
 ) -> ModelLoaded:  # fmt: skip
     options = EngineOptions(load_in_8bit=load_in_8bit, load_in_4bit=load_in_4bit)
     new = NewDeployment(model_name=model_path, is_path=True, slot=SLOT, options=options)
-    return to_model_loaded(await deploy_and_wait(transactions, new))
+    return to_model_loaded(await deploy_and_wait(transactions, new), language)
 
 
 @router.post("/chat", dependencies=[USE])

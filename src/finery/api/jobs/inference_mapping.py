@@ -17,7 +17,9 @@ from finery.api.jobs.inference_schemas import (
 from finery.contracts.chat_prompts import alpaca_prompt
 from finery.contracts.deployment import Deployment, DeploymentStatus
 from finery.domain.errors import DomainError, ErrorKind
+from finery.http.languages import Language
 from finery.kit.paths import PathResolver
+from finery.kit.translatable import Translatable
 
 
 class NoModelLoaded(DomainError):
@@ -25,7 +27,7 @@ class NoModelLoaded(DomainError):
     code = "no_model_loaded"
 
     def __init__(self) -> None:
-        super().__init__("no model is loaded; POST /load_model?model_path=… loads one")
+        super().__init__(Translatable("no model is loaded; POST /load_model?model_path=… loads one"))
 
 
 @dataclass(frozen=True)
@@ -56,10 +58,10 @@ def completion_body(request: GenerationRequest) -> dict[str, Any]:
     return {"prompt": request.prompt, "n": request.num_return_sequences, **_sampling(request), **greedy}
 
 
-def to_model_loaded(deployment: Deployment) -> ModelLoaded:
+def to_model_loaded(deployment: Deployment, language: Language) -> ModelLoaded:
+    message = Translatable("The model {model_name} has been loaded", model_name=deployment.model_name)
     return ModelLoaded(
-        # The guide that this dialect follows answers in Korean; its clients show the message as it is.
-        message=f"{deployment.model_name} 모델이 로드되었습니다",
+        message=language.tell(message),
         model_name=deployment.model_name,
         device=deployment.device,
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response, StreamingResponse
 
-from finery.api.jobs.dialect import ERRORS, IdempotencyKey, JobId, JobsRoute
+from finery.api.jobs.dialect import ERRORS, AnswerLanguage, IdempotencyKey, JobId, JobsRoute
 from finery.api.jobs.mapping import STATUS_OF_REPORT, external_run, to_cancelled, to_filter, to_job, to_jobs, to_logs
 from finery.api.jobs.schemas import Job, JobCancelled, JobLogs, NewJob, StatusReport, StatusWord
 from finery.domain import runs
@@ -58,8 +58,8 @@ def report_status(job_id: JobId, body: StatusReport, session: WriteSession, user
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[WRITE])
-def cancel_job(job_id: JobId, session: WriteSession, user: CurrentUser) -> JobCancelled:
-    return to_cancelled(runs.request_cancel(session, job_id, user))
+def cancel_job(job_id: JobId, session: WriteSession, user: CurrentUser, language: AnswerLanguage) -> JobCancelled:
+    return to_cancelled(runs.request_cancel(session, job_id, user), language)
 
 
 @router.delete("/jobs/{job_id}", dependencies=[WRITE], status_code=204)

@@ -19,9 +19,11 @@ from finery.api.jobs.schemas import (
 from finery.contracts.run import EXTERNAL, NewRun, Run, RunFilter
 from finery.contracts.status import RunStatus
 from finery.domain.context import DomainContext
+from finery.http.languages import Language
 from finery.http.logs import log_json
 from finery.http.uploads import Upload
 from finery.kit.log_lines import LogView
+from finery.kit.translatable import Translatable
 
 TRAIN = "train"
 REGISTRY = "registry"
@@ -57,8 +59,8 @@ DIALECT_KEYS = frozenset({"num_epochs", "batch_size", "learning_rate", "use_lora
 INPUT_KEYS = frozenset({"model_name", "dataset_path", "dataset", "output_dir"})
 
 ACCEPTED_MESSAGES: Mapping[str, str] = {
-    "sft": "SFT 학습 작업이 생성되었습니다",
-    "dpo": "DPO 학습 작업이 생성되었습니다",
+    "sft": Translatable("The SFT training job has been created"),
+    "dpo": Translatable("The DPO training job has been created"),
 }
 
 
@@ -106,12 +108,13 @@ def to_jobs(runs: list[Run]) -> bytes:
     return msgspec.json.encode([to_job(run) for run in runs])
 
 
-def to_accepted(run: Run) -> Accepted:
-    return Accepted(job_id=run.id, status=status_word(run), message=ACCEPTED_MESSAGES[run.recipe])
+def to_accepted(run: Run, language: Language) -> Accepted:
+    return Accepted(job_id=run.id, status=status_word(run), message=language.tell(ACCEPTED_MESSAGES[run.recipe]))
 
 
-def to_cancelled(run: Run) -> JobCancelled:
-    return JobCancelled(message=f"작업 {run.id} 취소가 요청되었습니다", job_id=run.id, status=status_word(run))
+def to_cancelled(run: Run, language: Language) -> JobCancelled:
+    message = Translatable("The cancellation of job {job_id} has been requested", job_id=run.id)
+    return JobCancelled(message=language.tell(message), job_id=run.id, status=status_word(run))
 
 
 def to_logs(job_id: str, view: LogView) -> Iterator[bytes]:
@@ -119,9 +122,9 @@ def to_logs(job_id: str, view: LogView) -> Iterator[bytes]:
     return log_json(b'{"job_id":%b,"logs":[' % msgspec.json.encode(job_id), view)
 
 
-def to_uploaded(upload: Upload, context: DomainContext) -> UploadedFile:
+def to_uploaded(upload: Upload, context: DomainContext, language: Language) -> UploadedFile:
     return UploadedFile(
-        message="데이터셋이 업로드되었습니다",
+        message=language.tell(Translatable("The dataset has been uploaded")),
         file_path=context.resolver.relative(upload.path),
         filename=upload.filename,
         size=upload.size_bytes,

@@ -25,6 +25,7 @@ from finery.contracts.datasets.messages import (
     functions_as_json,
     has_text,
 )
+from finery.kit.translatable import Translatable
 
 Texts = tuple[str | bytes, ...]
 Tools = list[JsonObject] | None
@@ -92,7 +93,7 @@ class Conversation(Struct, gc=False):
                 elif answered in waiting:
                     waiting.remove(answered)
                 elif call_ids and None not in call_ids and answered not in call_ids:
-                    reason = "names no tool call of the assistant's message before it"
+                    reason = Translatable("names no tool call of the assistant's message before it")
                     raise RowRefused(f"{field}[{index}].tool_call_id", reason)
                 continue
             if call_ids:
@@ -168,9 +169,9 @@ def _issue_of(roles: Sequence[Role]) -> tuple[int, str] | None:
     previous: Role = "system"
     for index, role in enumerate(roles):
         if role == "system" and previous != "system":
-            return index, "a system message must come before all others"
+            return index, Translatable("a system message must come before all others")
         if role == "tool" and previous not in ("assistant", "tool"):
-            return index, "a tool's answer must follow an assistant's message"
+            return index, Translatable("a tool's answer must follow an assistant's message")
         previous = role
     return None
 
@@ -190,7 +191,9 @@ def read_completion(value: object, field: str) -> list[Message]:
     if isinstance(value, list):
         return read_conversation(value, field).messages
     if not isinstance(value, str):
-        raise RowRefused(field, f"must be text or a list of messages, not {json_type_of(value)}")
+        raise RowRefused(
+            field, Translatable("must be text or a list of messages, not {value}", value=json_type_of(value))
+        )
     return [Assistant(value)]
 
 

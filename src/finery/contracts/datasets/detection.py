@@ -8,6 +8,7 @@ from finery.contracts.datasets.messages import JsonObject
 from finery.contracts.datasets.row_format import LABEL, LABEL_KEYS, RowFormat, needed_by, value_of
 from finery.contracts.recipes import RECIPES
 from finery.contracts.recipes.data_rules import ExampleKind
+from finery.kit.translatable import Translatable
 
 Formats = Sequence[type[RowFormat]]
 
@@ -22,9 +23,14 @@ def find_format(row: JsonObject, candidates: Formats) -> type[RowFormat]:
 
 def misplaced(row_format: type[RowFormat], wanted: Formats = ()) -> RowRefused:
     """Returns the error for a row of another recipe's format. `wanted`: the formats of this one."""
-    needed = f"; needed here: {_columns_of_any(wanted)}" if wanted else ""
+    needed = Translatable("; needed here: {columns}", columns=_columns_of_any(wanted)) if wanted else ""
     served = " and ".join(recipes_for(row_format))
-    return RowRefused("", f"is of shape {row_format.name}, which serves {served}{needed}")
+    return RowRefused(
+        "",
+        Translatable(
+            "is of shape {name}, which serves {served}{needed}", name=row_format.name, served=served, needed=needed
+        ),
+    )
 
 
 def recipes_for(row_format: type[RowFormat]) -> list[str]:
@@ -50,11 +56,21 @@ def _of_no_format(row: JsonObject, candidates: Formats) -> RowRefused:
         return misplaced(other, candidates)
     if len(missing) == len(needed):
         lists = [key for key, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
-        hint = f"; if the rows are the list {lists[0]!r}, write that alone" if lists else ""
-        return RowRefused("", f"has the keys of no shape; one of these is needed: {_columns_of_any(candidates)}{hint}")
+        hint = Translatable("; if the rows are the list {lists!r}, write that alone", lists=lists[0]) if lists else ""
+        return RowRefused(
+            "",
+            Translatable(
+                "has the keys of no shape; one of these is needed: {candidates}{hint}",
+                candidates=_columns_of_any(candidates),
+                hint=hint,
+            ),
+        )
     if missing[0] == LABEL and (unreadable := [key for key in LABEL_KEYS if row.get(key) is not None]):
-        return RowRefused(unreadable[0], "must be true or false")
-    return RowRefused(missing[0], f"missing; a row of shape {nearest.name} needs {', '.join(needed)}")
+        return RowRefused(unreadable[0], Translatable("must be true or false"))
+    return RowRefused(
+        missing[0],
+        Translatable("missing; a row of shape {name} needs {needed}", name=nearest.name, needed=", ".join(needed)),
+    )
 
 
 def _columns_of_any(formats: Formats) -> str:

@@ -8,6 +8,7 @@ from msgspec import Struct
 from finery.contracts.datasets.conversation import Conversation, Texts, Tools
 from finery.contracts.datasets.message_reader import RowRefused
 from finery.contracts.datasets.messages import JsonObject, Message, has_text
+from finery.kit.translatable import Translatable
 
 
 class Text(Struct, frozen=True, gc=False):
@@ -48,7 +49,7 @@ class Preference(Struct, frozen=True, gc=False):
         """Raises RowRefused for an invalid order of messages. `fields`: the columns of the answers, for the error."""
         for field, answer in zip(fields, (chosen, rejected), strict=True):
             if answer[-1].role != "assistant":
-                raise RowRefused(field, "must end with an assistant's message")
+                raise RowRefused(field, Translatable("must end with an assistant's message"))
         conversations = Conversation.of(prompt + chosen, fields[0]), Conversation.of(prompt + rejected, fields[1])
         return cls(prompt, chosen, rejected, conversations, tools)
 
@@ -63,7 +64,7 @@ class Preference(Struct, frozen=True, gc=False):
         while split < longest and chosen[split].as_dict() == rejected[split].as_dict():
             split += 1
         if split == 0:
-            raise RowRefused("rejected[0]", "must begin with the same messages as chosen")
+            raise RowRefused("rejected[0]", Translatable("must begin with the same messages as chosen"))
         return cls.of(chosen[:split], chosen[split:], rejected[split:], tools)
 
     @property
@@ -100,9 +101,9 @@ class Feedback(Struct, frozen=True, gc=False):
         while start and messages[start - 1].role == "assistant":
             start -= 1
         if start == len(messages):
-            raise RowRefused(field, "must end with an assistant's message")
+            raise RowRefused(field, Translatable("must end with an assistant's message"))
         if start == 0 or messages[start - 1].role == "system":
-            raise RowRefused(field, "has no question before the answer")
+            raise RowRefused(field, Translatable("has no question before the answer"))
         return cls(messages[:start], messages[start:], label, conversation, conversation.tools)
 
     @property
@@ -131,7 +132,7 @@ class Task(Struct, gc=False):
     def of(cls, conversation: Conversation, *, field: str) -> Self:
         """Raises RowRefused. `field`: the prompt's column, for the error."""
         if conversation.roles[-1] not in ("user", "tool"):
-            raise RowRefused(field, "must end with a user's message: the model gives the answer itself")
+            raise RowRefused(field, Translatable("must end with a user's message: the model gives the answer itself"))
         return cls(conversation.messages, conversation, conversation.tools)
 
     @property

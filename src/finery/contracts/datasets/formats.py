@@ -20,6 +20,7 @@ from finery.contracts.datasets.message_reader import (
 from finery.contracts.datasets.messages import Assistant, JsonObject, Message, User
 from finery.contracts.datasets.row_format import Answer, MessageList, RowFormat, Tools, TurnList, tools_of
 from finery.contracts.recipes.data_rules import ExampleKind
+from finery.kit.translatable import Translatable
 
 ASKING = ("system", "user")
 """Roles that begin a conversation."""
@@ -242,7 +243,9 @@ class ImplicitPreference(RowFormat, kw_only=True):
     def example(self) -> Example:
         for field, value in (("chosen", self.chosen), ("rejected", self.rejected)):
             if not isinstance(value, list):
-                raise RowRefused("prompt", f"missing; without it, {field} must be a list of messages")
+                raise RowRefused(
+                    "prompt", Translatable("missing; without it, {field} must be a list of messages", field=field)
+                )
         chosen, rejected = read_conversation(self.chosen, "chosen"), read_conversation(self.rejected, "rejected")
         return Preference.of_conversations(chosen.messages, rejected.messages, read_tools(self.tools))
 
@@ -257,7 +260,7 @@ class OpenAiPreference(RowFormat, kw_only=True):
 
     def example(self) -> Example:
         if not isinstance(self.input, dict):
-            raise RowRefused("input", f"must be an object, not {json_type_of(self.input)}")
+            raise RowRefused("input", Translatable("must be an object, not {value}", value=json_type_of(self.input)))
         prompt = read_conversation(self.input.get("messages"), "input.messages")
         fields = ("preferred_output", "non_preferred_output")
         chosen = read_conversation(self.preferred_output, fields[0])
@@ -345,7 +348,7 @@ def _read_history(value: object) -> list[Message]:
     messages: list[Message] = []
     for index, turn in enumerate([] if value in (None, "") else read_list(value, "history")):
         if not isinstance(turn, list) or len(turn) != 2:
-            raise RowRefused(f"history[{index}]", "must be a pair of question and answer")
+            raise RowRefused(f"history[{index}]", Translatable("must be a pair of question and answer"))
         messages.append(User(read_text(turn[0], f"history[{index}][0]")))
         messages.append(Assistant(read_text(turn[1], f"history[{index}][1]")))
     return messages

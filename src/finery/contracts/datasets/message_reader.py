@@ -21,6 +21,7 @@ from finery.contracts.datasets.messages import (
     ToolCall,
 )
 from finery.kit.tables import UNREADABLE, reason_of
+from finery.kit.translatable import Translatable
 
 ROLES: dict[str, Role] = {
     "system": "system",
@@ -78,7 +79,7 @@ def read_messages(value: object, field: str) -> list[Message]:
     """
     items = value if type(value) is list else read_list(value, field)
     if not items:
-        raise RowRefused(field, "is empty")
+        raise RowRefused(field, Translatable("is empty"))
     kind = type(items[0])
     if kind in DECODED:
         return items
@@ -90,12 +91,14 @@ def read_messages(value: object, field: str) -> list[Message]:
 def read_message(item: object, field: str) -> Message:
     """Reads one message in any spelling. Raises RowRefused."""
     if not isinstance(item, dict):
-        raise RowRefused(field, f"must be an object, not {json_type_of(item)}")
+        raise RowRefused(field, Translatable("must be an object, not {value}", value=json_type_of(item)))
     role_key, content_key = _keys(item, field)
     word = read_text(item.get(role_key), f"{field}.{role_key}")
     role = ROLES.get(word)
     if role is None:
-        raise RowRefused(f"{field}.{role_key}", f"unknown role; known are {KNOWN_ROLES}")
+        raise RowRefused(
+            f"{field}.{role_key}", Translatable("unknown role; known are {known_roles}", known_roles=KNOWN_ROLES)
+        )
     content = f"{field}.{content_key}"
     if word == "function_call":
         calls = _read_written_calls(item.get(content_key), content)
@@ -116,7 +119,7 @@ def read_list(value: object, field: str) -> list[Any]:
     if isinstance(value, str) and value.lstrip().startswith("["):
         value = _parsed(value, field)
     if not isinstance(value, list):
-        raise RowRefused(field, f"must be a list, not {json_type_of(value)}")
+        raise RowRefused(field, Translatable("must be a list, not {value}", value=json_type_of(value)))
     return value
 
 
@@ -147,7 +150,12 @@ def read_text(value: object, field: str) -> str:
     """Returns the text. Raises RowRefused for any other value."""
     if isinstance(value, str):
         return value
-    raise RowRefused(field, "missing" if value is None else f"must be text, not {json_type_of(value)}")
+    raise RowRefused(
+        field,
+        Translatable("missing")
+        if value is None
+        else Translatable("must be text, not {value}", value=json_type_of(value)),
+    )
 
 
 def _read_optional(value: object, field: str) -> str | None:
@@ -179,7 +187,7 @@ def normalise_answer(message: Assistant, field: str, at: int) -> None:
     message.tool_calls = calls or None
     if message.content is None:
         if not calls:
-            raise RowRefused(f"{field}[{at}].content", "missing")
+            raise RowRefused(f"{field}[{at}].content", Translatable("missing"))
         message.content = ""
 
 
@@ -187,7 +195,7 @@ def _keys(item: JsonObject, field: str) -> tuple[str, str]:
     if item.get("from") is not None and item.get("role") is None:
         return "from", "value"
     if item.get("role") is None and field.startswith("conversations"):
-        raise RowRefused(f"{field}.from", "missing")
+        raise RowRefused(f"{field}.from", Translatable("missing"))
     return "role", "content"
 
 
@@ -197,7 +205,12 @@ def _read_content(value: object, field: str, *, may_be_absent: bool) -> str:
     if value is None and may_be_absent:
         return ""
     if not isinstance(value, list):
-        raise RowRefused(field, "missing" if value is None else f"must be text, not {json_type_of(value)}")
+        raise RowRefused(
+            field,
+            Translatable("missing")
+            if value is None
+            else Translatable("must be text, not {value}", value=json_type_of(value)),
+        )
     return "".join(_read_part(part, f"{field}[{index}]") for index, part in enumerate(value))
 
 
@@ -205,9 +218,9 @@ def _read_part(part: object, field: str) -> str:
     if isinstance(part, str):
         return part
     if not isinstance(part, dict):
-        raise RowRefused(field, f"must be a text part, not {json_type_of(part)}")
+        raise RowRefused(field, Translatable("must be a text part, not {value}", value=json_type_of(part)))
     if part.get("type", "text") not in ("text", "input_text", "output_text"):
-        raise RowRefused(f"{field}.type", "only text parts can be learned")
+        raise RowRefused(f"{field}.type", Translatable("only text parts can be learned"))
     return read_text(part.get("text"), f"{field}.text")
 
 
@@ -216,9 +229,9 @@ def _read_weight(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | No
     if weight is None:
         return _read_mask(item, role, field)
     if role != "assistant":
-        raise RowRefused(f"{field}.weight", "only an assistant's message has a weight")
+        raise RowRefused(f"{field}.weight", Translatable("only an assistant's message has a weight"))
     if isinstance(weight, bool) or weight not in (0, 1):
-        raise RowRefused(f"{field}.weight", "must be 0 or 1")
+        raise RowRefused(f"{field}.weight", Translatable("must be 0 or 1"))
     return 1 if weight else 0
 
 
@@ -227,11 +240,11 @@ def _read_mask(item: JsonObject, role: Role, field: str) -> Literal[0, 1] | None
     masks = {key: item[key] for key in MASK_KEYS if item.get(key) is not None}
     for key, value in masks.items():
         if not isinstance(value, bool | int) or value not in (0, 1):
-            raise RowRefused(f"{field}.{key}", "must be true or false")
+            raise RowRefused(f"{field}.{key}", Translatable("must be true or false"))
         if value and role != "assistant":
-            raise RowRefused(f"{field}.{key}", "only an assistant's message is learned")
+            raise RowRefused(f"{field}.{key}", Translatable("only an assistant's message is learned"))
         if value != next(iter(masks.values())):
-            raise RowRefused(f"{field}.{key}", "contradicts another key of the same meaning")
+            raise RowRefused(f"{field}.{key}", Translatable("contradicts another key of the same meaning"))
     if not masks or role != "assistant":
         return None
     return 1 if next(iter(masks.values())) else 0
@@ -254,7 +267,7 @@ def _read_calls(item: JsonObject, role: Role, field: str) -> list[ToolCall]:
     else:
         return []
     if calls and role != "assistant":
-        raise RowRefused(place, "only an assistant's message calls tools")
+        raise RowRefused(place, Translatable("only an assistant's message calls tools"))
     return calls
 
 
@@ -268,14 +281,14 @@ def _check_ids(calls: Sequence[ToolCall], field: str) -> None:
     ids: set[str] = set()
     for index, call in enumerate(calls):
         if call.id in ids:
-            raise RowRefused(f"{field}[{index}].id", "is the id of another call in this message")
+            raise RowRefused(f"{field}[{index}].id", Translatable("is the id of another call in this message"))
         if call.id is not None:
             ids.add(call.id)
 
 
 def _read_call(call: object, field: str) -> ToolCall:
     if not isinstance(call, dict):
-        raise RowRefused(field, f"must be an object, not {json_type_of(call)}")
+        raise RowRefused(field, Translatable("must be an object, not {value}", value=json_type_of(call)))
     function, place = _function_of(call, field)
     name = read_text(function.get("name"), f"{place}.name")
     called = _read_called(name, function.get("arguments"), f"{place}.arguments")
@@ -291,7 +304,9 @@ def _read_called(name: str, arguments: object, field: str) -> Function:
     if is_text := isinstance(value, str) and value.lstrip().startswith("{"):
         value = _parsed(str(value), field)
     if not isinstance(value, dict):
-        raise RowRefused(field, f"must be an object or its JSON text, not {json_type_of(value)}")
+        raise RowRefused(
+            field, Translatable("must be an object or its JSON text, not {value}", value=json_type_of(value))
+        )
     is_twice = is_text and isinstance(arguments, str)
     return FunctionWrittenTwice(name, value) if is_twice else Function(name, value)
 
@@ -301,13 +316,13 @@ def _read_written_calls(value: object, field: str) -> list[ToolCall]:
     parsed = _parsed(value, field) if isinstance(value, str) else value
     calls = _read_each_call(parsed, field) if isinstance(parsed, list) else [_read_call(parsed, field)]
     if not calls:
-        raise RowRefused(field, "names no call")
+        raise RowRefused(field, Translatable("names no call"))
     return calls
 
 
 def _read_tool(tool: object, field: str) -> JsonObject:
     if not isinstance(tool, dict):
-        raise RowRefused(field, f"must be an object, not {json_type_of(tool)}")
+        raise RowRefused(field, Translatable("must be an object, not {value}", value=json_type_of(tool)))
     function, place = _function_of(tool, field)
     read_text(function.get("name"), f"{place}.name")
     return {"type": "function", "function": function}
@@ -317,13 +332,15 @@ def _function_of(holder: JsonObject, field: str) -> tuple[JsonObject, str]:
     """Returns the function of a tool or a call, and its field: under `function`, or the holder itself."""
     function = holder.get("function")
     if holder.get("type") not in (None, "function"):
-        raise RowRefused(f"{field}.type", "must be function: no other kind of tool is known")
+        raise RowRefused(f"{field}.type", Translatable("must be function: no other kind of tool is known"))
     if function is None:
         if "name" not in holder:
-            raise RowRefused(f"{field}.function", "missing")
+            raise RowRefused(f"{field}.function", Translatable("missing"))
         return holder, field
     if not isinstance(function, dict):
-        raise RowRefused(f"{field}.function", f"must be an object, not {json_type_of(function)}")
+        raise RowRefused(
+            f"{field}.function", Translatable("must be an object, not {value}", value=json_type_of(function))
+        )
     return function, f"{field}.function"
 
 
@@ -336,17 +353,17 @@ def _parsed(text: str, field: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RowRefused(field, "must be JSON text") from error
+        raise RowRefused(field, Translatable("must be JSON text")) from error
 
 
 _DECODER = msgspec.json.Decoder(Any)
 _OBJECT = msgspec.json.Decoder(JsonObject)
 _KINDS: dict[type, str] = {
-    dict: "an object",
-    list: "a list",
-    str: "text",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
+    dict: Translatable("an object"),
+    list: Translatable("a list"),
+    str: Translatable("text"),
+    bool: Translatable("true or false"),
+    int: Translatable("a number"),
+    float: Translatable("a number"),
     type(None): "null",
 }

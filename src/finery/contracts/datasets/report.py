@@ -3,9 +3,10 @@
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import computed_field
+from pydantic import SkipValidation, computed_field
 
 from finery.contracts.base_models import StrictModel
+from finery.kit.translatable import Translatable
 
 MAX_NAMED = 20
 """How many rows of each kind are named; all are counted."""
@@ -27,11 +28,19 @@ class RowIssue(StrictModel):
     row: int
     field: str
     """The row's field that is at fault; empty: the whole row."""
-    reason: str
+    # Validation would make it plain text, which cannot be translated.
+    reason: SkipValidation[str]
 
     def __str__(self) -> str:
-        where = f"line {self.line} (row {self.row}): "
-        return where + (f"{self.field}: {self.reason}" if self.field else self.reason)
+        return str(self.told)
+
+    @property
+    def told(self) -> Translatable:
+        """The line, the field and the reason in one sentence."""
+        reason = self.reason
+        if self.field:
+            reason = Translatable("{field}: {message}", field=self.field, message=reason)
+        return Translatable("line {line} (row {row}): {reason}", line=self.line, row=self.row, reason=reason)
 
 
 class WarningKind(StrEnum):
@@ -153,12 +162,16 @@ class DatasetReport(StrictModel):
         if self.unreadable:
             return self.unreadable
         if self.invalid:
-            rows, have = "row" if self.rows == 1 else "rows", "has an issue" if self.invalid == 1 else "have issues"
-            return f"{self.issues[0]}. {self.invalid:,} of {self.rows:,} {rows} {have}."
+            values = {"issue": self.issues[0].told, "invalid": self.invalid, "rows": self.rows}
+            if self.rows == 1:
+                return Translatable("{issue}. {invalid:,} of {rows:,} row has an issue.", **values)
+            if self.invalid == 1:
+                return Translatable("{issue}. {invalid:,} of {rows:,} rows has an issue.", **values)
+            return Translatable("{issue}. {invalid:,} of {rows:,} rows have issues.", **values)
         if not self.rows:
-            return "holds no rows"
+            return Translatable("holds no rows")
         if not self.trainable:
-            return "no row has a trainable token: every answer is empty or masked"
+            return Translatable("no row has a trainable token: every answer is empty or masked")
         return ""
 
     @computed_field  # type: ignore[prop-decorator]

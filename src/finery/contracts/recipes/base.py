@@ -10,6 +10,7 @@ from finery.contracts.numbers import StrictNumbers
 from finery.contracts.recipes.environment_variables import OPTIONAL_SECRETS, check_secret_name
 from finery.contracts.recipes.trackers import check_field, check_folder, check_tags
 from finery.contracts.visible_text import PLAIN
+from finery.kit.translatable import Translatable
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0.0, le=10.0, allow_inf_nan=False)]
@@ -152,16 +153,18 @@ class TrainingConfig(RecipeConfig):
     @classmethod
     def _freezes_the_base(cls, value: bool, info: ValidationInfo) -> bool:
         if value and info.data.get("use_lora") is False:
-            raise ValueError("it freezes the base, so it needs use_lora")
+            raise ValueError(Translatable("it freezes the base, so it needs use_lora"))
         if value and info.data.get("load_in_4bit"):
-            raise ValueError("load_in_4bit was chosen already; leave one of them out")
+            raise ValueError(Translatable("load_in_4bit was chosen already; leave one of them out"))
         return value
 
     @field_validator("parity_check")
     @classmethod
     def _is_served_as_trained(cls, value: bool, info: ValidationInfo) -> bool:
         if value and (info.data.get("load_in_4bit") or info.data.get("load_in_8bit")):
-            raise ValueError("a base in 4 or 8 bits is served in full and says something else; leave one of them out")
+            raise ValueError(
+                Translatable("a base in 4 or 8 bits is served in full and says something else; leave one of them out")
+            )
         return value
 
     @field_validator("tracker_project", "tracker_name", "tracker_entity", "tracker_tags")

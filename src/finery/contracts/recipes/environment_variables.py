@@ -2,6 +2,8 @@
 
 import re
 
+from finery.kit.translatable import Translatable
+
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 _OF_EVERY_PROGRAM = frozenset(
@@ -74,14 +76,24 @@ def check_secret_name(name: str) -> str:
         return check_variable(name)
     if not name.upper().endswith(CREDENTIAL_ENDINGS):
         *others, last = CREDENTIAL_ENDINGS
-        raise ValueError(f"a training takes credentials only, whose names end in {', '.join(others)} or {last}")
+        raise ValueError(
+            Translatable(
+                "a training takes credentials only, whose names end in {others} or {last}",
+                others=", ".join(others),
+                last=last,
+            )
+        )
     return name
 
 
 def check_variable(name: str) -> str:
     """Returns `name` if a user's own program may get a secret under it. Raises ValueError."""
     if not _VARIABLE.fullmatch(name):
-        raise ValueError("it must be a letter or _, then letters, digits and _, at most 128: it names a variable")
+        raise ValueError(
+            Translatable("it must be a letter or _, then letters, digits and _, at most 128: it names a variable")
+        )
     if steers_trainers(name):
-        raise ValueError(f"the variable {name} steers the machine; store the secret under another name")
+        raise ValueError(
+            Translatable("the variable {name} steers the machine; store the secret under another name", name=name)
+        )
     return name

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.kit.printable import printable
+from finery.kit.translatable import Translatable
 
 
 class InvalidAccount(DomainError):
@@ -49,7 +50,7 @@ class SessionEnded(DomainError):
     code = "session_ended"
 
     def __init__(self) -> None:
-        super().__init__("the session has ended; log in again")
+        super().__init__(Translatable("the session has ended; log in again"))
 
 
 class KeyRefused(DomainError):
@@ -57,7 +58,7 @@ class KeyRefused(DomainError):
     code = "key_refused"
 
     def __init__(self) -> None:
-        super().__init__("the API key is unknown, revoked or expired, or its user is not active")
+        super().__init__(Translatable("the API key is unknown, revoked or expired, or its user is not active"))
 
 
 class WrongPassword(DomainError):

@@ -30,6 +30,7 @@ from finery.domain.path_access import is_hidden, run_of_output
 from finery.kit.hub_cache import cached_snapshot, is_offline
 from finery.kit.paths import PathRefused
 from finery.kit.suggest import nearest
+from finery.kit.translatable import Translatable, message_of
 from finery.models import RunRow
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def resolve(
     try:
         check_plain(name)
     except ValueError as error:
-        raise ModelRefused(f"model {name[:SHOWN]!r}: {error}") from error
+        raise ModelRefused(Translatable("model {name!r}: {error}", name=name[:SHOWN], error=error)) from error
     entry = context.models.get(name)
     if entry is None:
         return ResolvedModel(_find(session, name, context, actor, is_path=is_path))
@@ -76,8 +77,11 @@ def resolve(
     except (ModelNotFound, ModelRefused) as error:
         warn_of_entry(name, str(error))
         raise ModelNotFound(
-            f"what the administrator's table (models.yaml) names for {name!r} is not here, or cannot be used; "
-            "the server's log says why"
+            Translatable(
+                "what the administrator's table (models.yaml) names for {name!r} is not here, or cannot be "
+                "used; the server's log says why",
+                name=name,
+            )
         ) from error
 
 
@@ -97,8 +101,12 @@ def _find(session: Session, name: str, context: DomainContext, actor: Principal,
         if name in BUILTIN_MODELS:
             return name
         near = nearest(name[:SHOWN], BUILTIN_MODELS)
-        hint = f"did you mean {near!r}?" if near else f"known: {', '.join(BUILTIN_MODELS)}"
-        raise ModelNotFound(f"there is no built-in model {name[:SHOWN]!r}; {hint}")
+        hint = (
+            Translatable("did you mean {near!r}?", near=near)
+            if near
+            else Translatable("known: {builtin_models}", builtin_models=", ".join(BUILTIN_MODELS))
+        )
+        raise ModelNotFound(Translatable("there is no built-in model {name!r}; {hint}", name=name[:SHOWN], hint=hint))
     if name.startswith("ft:"):
         return _fine_tuned(session, name, context, actor)
     if name.startswith(HUB_SCHEME):
@@ -112,7 +120,7 @@ def _find(session: Session, name: str, context: DomainContext, actor: Principal,
     if folder is not None and (is_path or says_path(name)):
         return _checked(folder, name)
     if says_path(name):
-        raise ModelNotFound(f"there is no folder here {name[:SHOWN]!r} that you may see")
+        raise ModelNotFound(Translatable("there is no folder here {name!r} that you may see", name=name[:SHOWN]))
     if folder is not None:
         _refuse_folder(name)
     if "/" not in name and name not in ONE_WORD_NAMES:
@@ -131,12 +139,14 @@ def _fine_tuned(session: Session, name: str, context: DomainContext, actor: Prin
     run_ids = () if parsed is None else parsed.run_ids
     row = session.scalars(select(RunRow).where(RunRow.id.in_(run_ids), runs_visible_to(actor))).first()
     if parsed is None or row is None or row.spec.output_dir is None:
-        raise ModelNotFound(f"there is no fine-tuned model {name[:SHOWN]!r}")
+        raise ModelNotFound(Translatable("there is no fine-tuned model {name!r}", name=name[:SHOWN]))
     if parsed.step is None:
         return _checked(_output_of(session, row, context, actor), name)
     folder = context.home.run(row.id).checkpoints / f"checkpoint-{parsed.step}"
     if not folder.is_dir():
-        raise ModelNotFound(f"run {row.id!r} has no checkpoint of step {parsed.step}, or not any more")
+        raise ModelNotFound(
+            Translatable("run {id!r} has no checkpoint of step {step}, or not any more", id=row.id, step=parsed.step)
+        )
     return _checked(folder, name)
 
 
@@ -145,7 +155,7 @@ def _visible_folder(session: Session, name: str, context: DomainContext, actor: 
     try:
         path = context.resolver.resolve(name)
     except PathRefused as error:
-        raise ModelRefused(str(error)) from error
+        raise ModelRefused(message_of(error)) from error
     if path == context.home.path.resolve() or not path.exists() or is_hidden(session, path, actor, context):
         return None
     return path
@@ -153,12 +163,22 @@ def _visible_folder(session: Session, name: str, context: DomainContext, actor: 
 
 def _output_of(session: Session, row: RunRow, context: DomainContext, actor: Principal) -> Path:
     if row.status != RunStatus.SUCCEEDED:
-        raise ModelNotFound(f"run {row.id!r} is {row.status}; only a succeeded run has a model to give")
+        raise ModelNotFound(
+            Translatable(
+                "run {id!r} is {status}; only a succeeded run has a model to give", id=row.id, status=row.status
+            )
+        )
     output = row.spec.output_dir
     if output is None or is_hidden(session, output, actor, context):
-        raise ModelNotFound(f"the model of run {row.id!r} is there no more")
+        raise ModelNotFound(Translatable("the model of run {id!r} is there no more", id=row.id))
     if (other := run_of_output(output)) not in (None, row.id):
-        raise ModelNotFound(f"the model of run {row.id!r} is gone: run {other!r} has put its own in the same place")
+        raise ModelNotFound(
+            Translatable(
+                "the model of run {id!r} is gone: run {other!r} has put its own in the same place",
+                id=row.id,
+                other=other,
+            )
+        )
     return output
 
 
@@ -175,14 +195,18 @@ def _meanings(name: str, run: RunRow, folder: Path | None) -> dict[str, str]:
 def _refuse_ambiguous(name: str, meanings: dict[str, str]) -> None:
     if len(meanings) > 1:
         listed = ", ".join(f"{written!r} for {meant}" for written, meant in meanings.items())
-        raise ModelAmbiguous(f"model {name[:SHOWN]!r} could be several: write {listed}")
+        raise ModelAmbiguous(
+            Translatable("model {name!r} could be several: write {listed}", name=name[:SHOWN], listed=listed)
+        )
 
 
 def _refuse_folder(name: str) -> None:
     """Raises ModelRefused for a folder whose name does not look like a path, ModelAmbiguous where a hub may have it."""
     hub = name if "/" in name else ONE_WORD_NAMES.get(name)
     if hub is None:
-        raise ModelRefused(f"model {name[:SHOWN]!r} is no name of a model; for the folder write './{name[:SHOWN]}'")
+        raise ModelRefused(
+            Translatable("model {name!r} is no name of a model; for the folder write './{name}'", name=name[:SHOWN])
+        )
     _refuse_ambiguous(name, {f"./{name}": "the folder", f"{HUB_SCHEME}{hub}": "the hub's model"})
 
 
@@ -193,26 +217,35 @@ def _on_hub(name: str) -> str:
     """
     hub_id = ONE_WORD_NAMES.get(name, name)
     if HUB_ID.fullmatch(hub_id) is None:
-        raise ModelNotFound(f"{name[:SHOWN]!r} is no id of a hub's model, which is organization/name")
+        raise ModelNotFound(
+            Translatable("{name!r} is no id of a hub's model, which is organization/name", name=name[:SHOWN])
+        )
     if cached_snapshot(hub_id) is not None:
         return hub_id
     if cached_snapshot(name) is not None:
         return name
     if is_offline():
         raise ModelNotFound(
-            f"model {name[:SHOWN]!r} is not in this machine's cache of the hub, and the server asks no hub "
-            "(HF_HUB_OFFLINE); fetch it there, or name a folder"
+            Translatable(
+                "model {name!r} is not in this machine's cache of the hub, and the server asks no hub "
+                "(HF_HUB_OFFLINE); fetch it there, or name a folder",
+                name=name[:SHOWN],
+            )
         )
     return hub_id
 
 
 def _unknown_word(name: str, context: DomainContext) -> ModelNotFound:
     if name.startswith(JOB_PREFIX):
-        return ModelNotFound(f"there is no finished run {name[:SHOWN]!r}")
+        return ModelNotFound(Translatable("there is no finished run {name!r}", name=name[:SHOWN]))
     known: Iterable[str] = [*context.models, *BUILTIN_MODELS, *ONE_WORD_NAMES]
     near = nearest(name[:SHOWN], known)
-    hint = f"did you mean {near!r}? " if near else ""
+    hint = Translatable("did you mean {near!r}? ", near=near) if near else ""
     return WordUnknown(
-        f"no model is called {name[:SHOWN]!r}: {hint}A hub's model is named organization/name, a folder ./folder, "
-        "a run by its id, and GET /v1/models lists what else there is"
+        Translatable(
+            "no model is called {name!r}: {hint}A hub's model is named organization/name, a folder "
+            "./folder, a run by its id, and GET /v1/models lists what else there is",
+            name=name[:SHOWN],
+            hint=hint,
+        )
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 from finery.contracts.datasets.report import DatasetReport
 from finery.domain.errors import DomainError, ErrorKind, InvalidField, Issue
 from finery.kit.printable import printable
+from finery.kit.translatable import Translatable
 
 
 class DatasetNotFound(DomainError):
@@ -13,7 +14,9 @@ class DatasetNotFound(DomainError):
     code = "dataset_not_found"
 
     def __init__(self, path: Path | str, *, field: str | None = None) -> None:
-        message = f"there is no dataset at {path}: give a data file, or a folder with a dataset_info.json"
+        message = Translatable(
+            "there is no dataset at {path}: give a data file, or a folder with a dataset_info.json", path=path
+        )
         super().__init__(message, field=field)
 
 
@@ -28,12 +31,14 @@ class DatasetRefused(DomainError):
 
     @classmethod
     def for_file(cls, path: Path, reason: str) -> "DatasetRefused":
-        return cls(f"{path.name}: {reason}", issues=[Issue(field="", message=reason)])
+        told = Translatable("{field}: {message}", field=path.name, message=reason)
+        return cls(told, issues=[Issue(field="", message=reason)])
 
     @classmethod
     def for_rows(cls, report: DatasetReport) -> "DatasetRefused":
         issues = [Issue(field=issue.field, message=issue.reason, line=issue.line) for issue in report.issues]
-        return cls(f"{report.file.name}: {report.refusal}", issues=issues, total=report.invalid)
+        told = Translatable("{field}: {message}", field=report.file.name, message=report.refusal)
+        return cls(told, issues=issues, total=report.invalid)
 
 
 class StoredDatasetNotFound(DomainError):
@@ -41,7 +46,7 @@ class StoredDatasetNotFound(DomainError):
     code = "dataset_not_found"
 
     def __init__(self, wanted: str) -> None:
-        super().__init__(f"there is no dataset '{printable(wanted)}'")
+        super().__init__(Translatable("there is no dataset '{wanted}'", wanted=printable(wanted)))
 
 
 class VersionNotFound(DomainError):
@@ -49,7 +54,14 @@ class VersionNotFound(DomainError):
     code = "dataset_version_not_found"
 
     def __init__(self, name: str, version: int, newest: int) -> None:
-        super().__init__(f"the dataset '{printable(name)}' has no version {version}; its newest is {newest}")
+        super().__init__(
+            Translatable(
+                "the dataset '{name}' has no version {version}; its newest is {newest}",
+                name=printable(name),
+                version=version,
+                newest=newest,
+            )
+        )
 
 
 class DatasetNotYours(DomainError):
@@ -90,7 +102,13 @@ class AmbiguousReference(DomainError):
     code = "dataset_ambiguous"
 
     def __init__(self, name: str, ids: Sequence[str]) -> None:
-        super().__init__(f"several shared datasets are named '{printable(name)}'; name one by id: {', '.join(ids)}")
+        super().__init__(
+            Translatable(
+                "several shared datasets are named '{name}'; name one by id: {ids}",
+                name=printable(name),
+                ids=", ".join(ids),
+            )
+        )
 
 
 class ReferenceGone(DomainError):
@@ -98,7 +116,10 @@ class ReferenceGone(DomainError):
     code = "dataset_gone"
 
     def __init__(self, reference: str, *, field: str) -> None:
-        super().__init__(f"{printable(reference)} was deleted while the request was looked at", field=field)
+        super().__init__(
+            Translatable("{reference} was deleted while the request was looked at", reference=printable(reference)),
+            field=field,
+        )
 
 
 class DatasetUnreadable(DomainError):

@@ -17,6 +17,7 @@ from finery.domain.deployments.errors import EngineUnavailable, UnknownEngine
 from finery.engines.base import Engine, ServableModel
 from finery.engines.registry import AUTO
 from finery.kit.log_throttle import LogThrottle
+from finery.kit.translatable import Translatable
 
 log = logging.getLogger(__name__)
 _fault_log = LogThrottle(60.0)
@@ -65,7 +66,9 @@ def plan_engine(resolved: ResolvedModel, wanted: str, options: EngineOptions, co
     issue = engine.issue(model, options)
     if issue is not None:
         other = _preferred(model, options, context).name
-        raise EngineUnavailable(wanted, f"cannot serve this: {issue}; choose {other!r}")
+        raise EngineUnavailable(
+            wanted, Translatable("cannot serve this: {issue}; choose {other!r}", issue=issue, other=other)
+        )
     return _planned(engine, model, options)
 
 
@@ -75,7 +78,7 @@ def _preferred(model: ServableModel, options: EngineOptions, context: DomainCont
     preferences = [(_preference(each, model, options, machine), each) for each in context.engines.values()]
     ranked = [(preference, engine) for preference, engine in preferences if preference > 0]
     if not ranked:
-        raise EngineUnavailable(AUTO, "finds none here that can serve this")
+        raise EngineUnavailable(AUTO, Translatable("finds none here that can serve this"))
     return max(ranked, key=lambda item: item[0])[1]
 
 

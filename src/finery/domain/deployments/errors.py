@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from finery.domain.errors import DomainError, ErrorKind
 from finery.engines.registry import no_such_engine
 from finery.kit.failure_cache import Failure
+from finery.kit.translatable import Translatable
 
 
 class DeploymentNotFound(DomainError):
@@ -13,7 +14,7 @@ class DeploymentNotFound(DomainError):
     code = "deployment_not_found"
 
     def __init__(self, deployment_id: str) -> None:
-        super().__init__(f"there is no deployment {deployment_id[:100]!r}")
+        super().__init__(Translatable("there is no deployment {deployment_id!r}", deployment_id=deployment_id[:100]))
 
 
 class NoFreePort(DomainError):
@@ -21,7 +22,9 @@ class NoFreePort(DomainError):
     code = "no_free_port"
 
     def __init__(self, first: int, last: int) -> None:
-        super().__init__(f"every port from {first} to {last} is taken; stop a deployment")
+        super().__init__(
+            Translatable("every port from {first} to {last} is taken; stop a deployment", first=first, last=last)
+        )
 
 
 class SlotContested(DomainError):
@@ -29,7 +32,7 @@ class SlotContested(DomainError):
     code = "slot_contested"
 
     def __init__(self, slot: str) -> None:
-        super().__init__(f"too many others ask for the slot {slot!r} at once; ask again")
+        super().__init__(Translatable("too many others ask for the slot {slot!r} at once; ask again", slot=slot))
 
 
 class AutostartContested(DomainError):
@@ -37,7 +40,7 @@ class AutostartContested(DomainError):
     code = "model_contested"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"too many ask for the model {name[:200]!r} at once; ask again")
+        super().__init__(Translatable("too many ask for the model {name!r} at once; ask again", name=name[:200]))
 
 
 class EngineUnavailable(DomainError):
@@ -47,7 +50,7 @@ class EngineUnavailable(DomainError):
     code = "engine_unavailable"
 
     def __init__(self, engine: str, why: str) -> None:
-        super().__init__(f"engine {engine!r} {why}", field="engine")
+        super().__init__(Translatable("engine {engine!r} {why}", engine=engine, why=why), field="engine")
 
 
 class UnknownEngine(DomainError):
@@ -64,8 +67,13 @@ class ModelBroken(DomainError):
 
     def __init__(self, name: str, failure: Failure) -> None:
         super().__init__(
-            f"the model {name[:200]!r} cannot be loaded: {failure.reason}; "
-            f"it is tried again when its files change, or in {math.ceil(failure.seconds / 60)} min",
+            Translatable(
+                "the model {name!r} cannot be loaded: {reason}; it is tried again when its files change, or "
+                "in {minutes} min",
+                name=name[:200],
+                reason=failure.reason,
+                minutes=math.ceil(failure.seconds / 60),
+            ),
             field="model",
         )
 
@@ -75,7 +83,13 @@ class EngineNotStarted(DomainError):
     code = "engine_not_started"
 
     def __init__(self, name: str, reason: str) -> None:
-        super().__init__(f"no engine could be started for the model {name[:200]!r}: {reason}; ask again later")
+        super().__init__(
+            Translatable(
+                "no engine could be started for the model {name!r}: {reason}; ask again later",
+                name=name[:200],
+                reason=reason,
+            )
+        )
 
 
 class NotEnoughMemory(DomainError):
@@ -83,4 +97,11 @@ class NotEnoughMemory(DomainError):
     code = "not_enough_memory"
 
     def __init__(self, model: str, need: int, holders: str) -> None:
-        super().__init__(f"{model[:200]!r} needs about {need / 2**30:.1f} GiB, which are not free: {holders}")
+        super().__init__(
+            Translatable(
+                "{model!r} needs about {need:.1f} GiB, which are not free: {holders}",
+                model=model[:200],
+                need=need / 2**30,
+                holders=holders,
+            )
+        )

@@ -8,6 +8,7 @@ from finery.contracts.permissions import Principal
 from finery.domain.deployments.errors import DeploymentNotFound
 from finery.domain.ownership import NotYours, deployments_visible_to, may_write_deployment
 from finery.kit.clock import utc_now
+from finery.kit.translatable import Translatable
 from finery.models import DeploymentRow
 
 
@@ -24,7 +25,7 @@ def find_own_row(session: Session, deployment_id: str, actor: Principal) -> Depl
     """Return a deployment that `actor` may change. Raises DeploymentNotFound, NotYours."""
     row = find_row(session, deployment_id, actor)
     if not may_write_deployment(actor, row.owner_id):
-        raise NotYours("deployment", deployment_id)
+        raise NotYours(Translatable("deployment"), deployment_id)
     return row
 
 

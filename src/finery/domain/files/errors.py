@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from finery.domain.errors import DomainError, ErrorKind, InvalidField
 from finery.kit.printable import printable
+from finery.kit.translatable import Translatable
 
 
 class FileNotFound(DomainError):
@@ -21,7 +22,12 @@ class UnknownFile(DomainError):
     code = "file_not_found"
 
     def __init__(self, field: str, file_id: str) -> None:
-        super().__init__(f"there is no file '{printable(file_id)}'; upload it, or name one that is there", field=field)
+        super().__init__(
+            Translatable(
+                "there is no file '{file_id}'; upload it, or name one that is there", file_id=printable(file_id)
+            ),
+            field=field,
+        )
 
 
 class WrongPurpose(DomainError):
@@ -30,7 +36,11 @@ class WrongPurpose(DomainError):
 
     def __init__(self, field: str, file_id: str, purpose: str) -> None:
         super().__init__(
-            f"the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'",
+            Translatable(
+                "the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'",
+                file_id=file_id,
+                purpose=purpose,
+            ),
             field=field,
         )
 

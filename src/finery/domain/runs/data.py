@@ -27,6 +27,7 @@ from finery.domain.files import resolve_file
 from finery.domain.path_access import is_hidden
 from finery.domain.runs.errors import InvalidRun, NoSuchData
 from finery.kit.paths import PathRefused
+from finery.kit.translatable import Translatable, message_of
 
 TRAINING_DATA, VALIDATION_DATA = "training data", "validation data"
 """Words for messages."""
@@ -129,7 +130,16 @@ def refuse_too_few(data: TrainingData, config: TrainingConfig, *, processes: int
     together = config.batch_size * processes
     if (rows := data.rows_to_train_on(config)) < together:
         raise InvalidRun(
-            [Issue("batch_size", f"{rows} rows to learn from do not fill a batch of {together}; choose a smaller one")]
+            [
+                Issue(
+                    "batch_size",
+                    Translatable(
+                        "{rows} rows to learn from do not fill a batch of {together}; choose a smaller one",
+                        rows=rows,
+                        together=together,
+                    ),
+                )
+            ]
         )
 
 
@@ -138,7 +148,7 @@ def resolved_path(field: str, text: str, context: DomainContext) -> Path:
     try:
         return context.resolver.resolve(text)
     except PathRefused as error:
-        raise InvalidRun([Issue(field, str(error))]) from error
+        raise InvalidRun([Issue(field, message_of(error))]) from error
 
 
 @contextmanager
@@ -162,9 +172,9 @@ def _locate(session: Session, dataset: Input, context: DomainContext, actor: Pri
     try:
         stored = uploaded or resolve_reference(session, dataset.name, actor, context)
     except StoredDatasetNotFound as error:
-        raise NoSuchData([Issue(dataset.field, str(error))]) from error
+        raise NoSuchData([Issue(dataset.field, message_of(error))]) from error
     except DomainError as error:
-        raise InvalidRun([Issue(dataset.field, str(error))]) from error
+        raise InvalidRun([Issue(dataset.field, message_of(error))]) from error
     path = resolved_path(dataset.field, dataset.name, context) if stored is None else stored.path
     return Located(dataset, path, stored)
 
@@ -212,7 +222,9 @@ def _refuse_missing(located: Located) -> None:
 
 
 def _no_dataset(dataset: Input) -> NoSuchData:
-    message = f"there is no file or folder {dataset.name[:200]!r}; upload it, or name one that is there"
+    message = Translatable(
+        "there is no file or folder {name!r}; upload it, or name one that is there", name=dataset.name[:200]
+    )
     return NoSuchData([Issue(dataset.field, message)])
 
 

@@ -6,6 +6,7 @@ from finery.contracts.permissions import Permission, how_to_get
 from finery.contracts.status import RunStatus
 from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.domain.issues import Issues
+from finery.kit.translatable import Translatable
 
 
 class RunNotFound(DomainError):
@@ -13,7 +14,7 @@ class RunNotFound(DomainError):
     code = "run_not_found"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"there is no run {run_id[:140]!r}")
+        super().__init__(Translatable("there is no run {run_id!r}", run_id=run_id[:140]))
 
 
 class RunAmbiguous(DomainError):
@@ -24,7 +25,14 @@ class RunAmbiguous(DomainError):
         """`owners`: a run's own id → the user who chose `run_id` for it."""
         listed = ", ".join(f"{uid!r} of {owner}" for uid, owner in owners.items())
         more = "" if is_all else ", …"
-        super().__init__(f"several runs have the id {run_id[:140]!r}: name one by its own id: {listed}{more}")
+        super().__init__(
+            Translatable(
+                "several runs have the id {run_id!r}: name one by its own id: {listed}{more}",
+                run_id=run_id[:140],
+                listed=listed,
+                more=more,
+            )
+        )
 
 
 class ModelInUse(DomainError):
@@ -32,7 +40,9 @@ class ModelInUse(DomainError):
     code = "model_in_use"
 
     def __init__(self, users: Sequence[str]) -> None:
-        super().__init__(f"the model is needed by {', '.join(users[:5])}; end or delete that first")
+        super().__init__(
+            Translatable("the model is needed by {users}; end or delete that first", users=", ".join(users[:5]))
+        )
 
 
 class RunExists(DomainError):
@@ -40,7 +50,7 @@ class RunExists(DomainError):
     code = "run_exists"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"you have a run {run_id!r} already; choose another id")
+        super().__init__(Translatable("you have a run {run_id!r} already; choose another id", run_id=run_id))
 
 
 class InvalidRun(DomainError):
@@ -66,8 +76,12 @@ class CommandsForbidden(DomainError):
 
     def __init__(self) -> None:
         super().__init__(
-            f"a command runs as the server's own user, and you lack the permission '{Permission.COMMANDS_RUN}': "
-            f"{how_to_get(Permission.COMMANDS_RUN)}, or use another recipe",
+            Translatable(
+                "a command runs as the server's own user, and you lack the permission '{permission}': "
+                "{remedy}, or use another recipe",
+                permission=Permission.COMMANDS_RUN,
+                remedy=how_to_get(Permission.COMMANDS_RUN),
+            ),
             field="recipe",
         )
 
@@ -77,11 +91,12 @@ class PythonGradersForbidden(DomainError):
     code = "python_graders_not_allowed"
 
     def __init__(self) -> None:
-        message = (
-            "a python grader is a program of the request that runs on this server's machine, and its administrator has "
-            "not allowed that (FINERY_ALLOW_PYTHON_GRADERS); ask an administrator, or use another grader"
+        message = Translatable(
+            "a python grader is a program of the request that runs on this server's machine, and its "
+            "administrator has not allowed that (FINERY_ALLOW_PYTHON_GRADERS); ask an administrator, or "
+            "use another grader"
         )
-        super().__init__(f"grader: {message}", issues=[Issue("grader", message)])
+        super().__init__(Translatable("grader: {message}", message=message), issues=[Issue("grader", message)])
 
 
 class OutputTaken(DomainError):
@@ -89,7 +104,9 @@ class OutputTaken(DomainError):
     code = "output_dir_taken"
 
     def __init__(self, path: str, why: str) -> None:
-        super().__init__(f"output_dir {path!r} {why}; choose another output_dir", field="output_dir")
+        super().__init__(
+            Translatable("output_dir {path!r} {why}; choose another output_dir", path=path, why=why), field="output_dir"
+        )
 
 
 class IdempotencyMismatch(DomainError):
@@ -97,7 +114,7 @@ class IdempotencyMismatch(DomainError):
     code = "idempotency_key_reused"
 
     def __init__(self) -> None:
-        super().__init__("this Idempotency-Key was used with another request; draw a new key")
+        super().__init__(Translatable("this Idempotency-Key was used with another request; draw a new key"))
 
 
 class StillWorkedOn(DomainError):
@@ -105,7 +122,9 @@ class StillWorkedOn(DomainError):
     code = "still_worked_on"
 
     def __init__(self) -> None:
-        super().__init__("this request was sent before and is still being worked on; try again in a moment")
+        super().__init__(
+            Translatable("this request was sent before and is still being worked on; try again in a moment")
+        )
 
 
 class RunFinished(DomainError):
@@ -113,7 +132,7 @@ class RunFinished(DomainError):
     code = "run_finished"
 
     def __init__(self, run_id: str, status: RunStatus) -> None:
-        super().__init__(f"run {run_id!r} has already ended: {status}")
+        super().__init__(Translatable("run {run_id!r} has already ended: {status}", run_id=run_id, status=status))
 
 
 class NothingToResume(DomainError):
@@ -123,7 +142,7 @@ class NothingToResume(DomainError):
     code = "nothing_to_resume"
 
     def __init__(self, run_id: str, why: str) -> None:
-        super().__init__(f"run {run_id!r} {why}")
+        super().__init__(Translatable("run {run_id!r} {why}", run_id=run_id, why=why))
 
 
 class TransitionRefused(DomainError):
@@ -131,7 +150,11 @@ class TransitionRefused(DomainError):
     code = "transition_refused"
 
     def __init__(self, run_id: str, source: RunStatus, target: RunStatus) -> None:
-        super().__init__(f"run {run_id!r} is {source}; it cannot become {target}")
+        super().__init__(
+            Translatable(
+                "run {run_id!r} is {source}; it cannot become {target}", run_id=run_id, source=source, target=target
+            )
+        )
 
 
 class NotQueued(DomainError):
@@ -147,7 +170,7 @@ class RunIsLive(DomainError):
     code = "run_is_live"
 
     def __init__(self, run_id: str, remedy: str) -> None:
-        super().__init__(f"run {run_id!r} has not ended yet; {remedy}")
+        super().__init__(Translatable("run {run_id!r} has not ended yet; {remedy}", run_id=run_id, remedy=remedy))
 
 
 class NotReportable(DomainError):
@@ -155,7 +178,11 @@ class NotReportable(DomainError):
     code = "run_is_carried_out_here"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id!r} is carried out by this server; only runs that run elsewhere take reports")
+        super().__init__(
+            Translatable(
+                "run {run_id!r} is carried out by this server; only runs that run elsewhere take reports", run_id=run_id
+            )
+        )
 
 
 class NotControllable(DomainError):
@@ -163,7 +190,9 @@ class NotControllable(DomainError):
     code = "run_is_carried_out_elsewhere"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id!r} is carried out elsewhere and can only be cancelled here")
+        super().__init__(
+            Translatable("run {run_id!r} is carried out elsewhere and can only be cancelled here", run_id=run_id)
+        )
 
 
 class IntentRefused(DomainError):
@@ -171,7 +200,7 @@ class IntentRefused(DomainError):
     code = "intent_refused"
 
     def __init__(self, run_id: str, why: str) -> None:
-        super().__init__(f"run {run_id!r} {why}")
+        super().__init__(Translatable("run {run_id!r} {why}", run_id=run_id, why=why))
 
 
 class ArtifactNotFound(DomainError):
@@ -179,4 +208,6 @@ class ArtifactNotFound(DomainError):
     code = "artifact_not_found"
 
     def __init__(self, run_id: str, artifact_id: int) -> None:
-        super().__init__(f"run {run_id!r} has no artifact {artifact_id}")
+        super().__init__(
+            Translatable("run {run_id!r} has no artifact {artifact_id}", run_id=run_id, artifact_id=artifact_id)
+        )

@@ -16,6 +16,7 @@ from finery.domain.errors import Issue
 from finery.domain.path_access import is_hidden
 from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, PythonGradersForbidden
+from finery.kit.translatable import Translatable, message_of
 
 
 def find_models(session: Session, config: RecipeConfig, context: DomainContext, actor: Principal) -> dict[str, str]:
@@ -32,7 +33,7 @@ def find_models(session: Session, config: RecipeConfig, context: DomainContext, 
                 # These errors name the field MODEL themselves.
                 if model.field == MODEL:
                     raise
-                raise InvalidRun([Issue(model.field, str(error))]) from error
+                raise InvalidRun([Issue(model.field, message_of(error))]) from error
     return models
 
 
@@ -43,7 +44,7 @@ def find_folders(session: Session, config: RecipeConfig, context: DomainContext,
         if isinstance(folder.kind, FolderInput):
             path = folders[folder.field] = resolved_path(folder.field, folder.name, context)
             if not path.is_dir() or is_hidden(session, path, actor, context):
-                raise InvalidRun([Issue(folder.field, f"{folder.name!r} is no folder")])
+                raise InvalidRun([Issue(folder.field, Translatable("{name!r} is no folder", name=folder.name))])
     return folders
 
 

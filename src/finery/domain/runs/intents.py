@@ -17,6 +17,7 @@ from finery.domain.runs.mapping import run_of
 from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status, set_intent
 from finery.kit.clock import utc_now
+from finery.kit.translatable import Translatable
 from finery.models import RunRow
 
 
@@ -37,7 +38,9 @@ def request_pause(session: Session, run_id: str, actor: Principal) -> Run:
     row = _controllable(session, run_id, actor)
     before = run_of(row)
     if not recipe_of_run(row.recipe).resumable:
-        raise IntentRefused(run_id, f"is a {row.recipe}, which would begin anew; cancel or stop it instead")
+        raise IntentRefused(
+            run_id, Translatable("is a {recipe}, which would begin anew; cancel or stop it instead", recipe=row.recipe)
+        )
     if row.status == RunStatus.QUEUED:
         change_status(session, row, RunStatus.PAUSED, reason=Reason.PAUSED)
     elif row.status != RunStatus.PAUSED:
@@ -62,7 +65,9 @@ def request_checkpoint(session: Session, run_id: str, actor: Principal) -> Run:
     """Make a running run save a checkpoint at its next step. Raises IntentRefused when it is not running."""
     row = _controllable(session, run_id, actor)
     if not RunStatus(row.status).is_live:
-        raise IntentRefused(run_id, f"is {row.status}; only a running run can save a checkpoint")
+        raise IntentRefused(
+            run_id, Translatable("is {status}; only a running run can save a checkpoint", status=row.status)
+        )
     if "checkpoint" not in row.controls:
         row.controls, row.updated_at = [*row.controls, "checkpoint"], utc_now()
         announce(session, Topic.INTENTS)
@@ -91,4 +96,4 @@ def _controllable(session: Session, run_id: str, actor: Principal) -> RunRow:
 
 def _refuse_if_cancelling(row: RunRow) -> None:
     if row.intent == Intent.CANCEL:
-        raise IntentRefused(row.id, "is being cancelled")
+        raise IntentRefused(row.id, Translatable("is being cancelled"))

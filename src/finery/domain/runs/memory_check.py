@@ -12,6 +12,7 @@ from finery.domain.errors import Issue
 from finery.domain.runs.auto_values import description_of
 from finery.domain.runs.errors import InvalidRun
 from finery.kit.machine import computes_bfloat16
+from finery.kit.translatable import Translatable
 
 MARGIN = 1.25
 """Since it is an estimate, a run is refused only where it needs so many times the memory."""
@@ -107,9 +108,21 @@ def _issue(shape: ModelShape, single: Training, device: Device) -> Issue:
     fitting = [
         setting for setting, remedy in _remedies(single, device) if estimate(shape, remedy).total <= device.memory
     ]
-    advice = f"what would fit: {'; '.join(fitting)}" if fitting else "choose a smaller model"
+    advice = (
+        Translatable("what would fit: {fitting}", fitting="; ".join(fitting))
+        if fitting
+        else Translatable("choose a smaller model")
+    )
     needed = estimate(shape, single)
-    return Issue("model_name", f"even a batch of 1 needs about {needed}, and {device.description}; {advice}")
+    return Issue(
+        "model_name",
+        Translatable(
+            "even a batch of 1 needs about {needed}, and {description}; {advice}",
+            needed=needed,
+            description=device.description,
+            advice=advice,
+        ),
+    )
 
 
 def _remedies(single: Training, device: Device) -> Iterator[tuple[str, Training]]:

@@ -9,6 +9,7 @@ from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.domain.errors import Issue
 from finery.domain.runs.auto_values import tokens_of
 from finery.domain.runs.errors import InvalidRun
+from finery.kit.translatable import Translatable
 from finery.kit.weights import WeightsRefused, tensor_shapes
 
 
@@ -30,8 +31,10 @@ def check_model(config: TrainingConfig, *, recipe: Recipe, model: str) -> None:
 def _too_long(config: TrainingConfig, model: str) -> Iterator[Issue]:
     longest = longest_input_of(model)
     if longest is not None and config.max_length > longest:
-        message = (
-            f"{config.max_length} is more than the {longest} tokens that the model takes; choose {longest} or less"
+        message = Translatable(
+            "{max_length} is more than the {longest} tokens that the model takes; choose {longest} or less",
+            max_length=config.max_length,
+            longest=longest,
         )
         yield Issue("max_length", message)
 
@@ -39,7 +42,12 @@ def _too_long(config: TrainingConfig, model: str) -> Iterator[Issue]:
 def _bad_targets(config: TrainingConfig, recipe: Recipe, model: str) -> Iterator[Issue]:
     names = target_names(config.lora_target_modules)
     if not names:
-        yield Issue("lora_target_modules", f"it names nothing; choose {ALL_LINEAR!r}, or names of the model's modules")
+        yield Issue(
+            "lora_target_modules",
+            Translatable(
+                "it names nothing; choose {all_linear!r}, or names of the model's modules", all_linear=ALL_LINEAR
+            ),
+        )
     if names == [ALL_LINEAR] or not (found := _layers(model)):
         return
     shapes, tied, model_type = found

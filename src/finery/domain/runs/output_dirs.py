@@ -21,6 +21,7 @@ from finery.domain.runs.data import resolved_path
 from finery.domain.runs.errors import InvalidRun, OutputTaken
 from finery.domain.runs.model_users import users_of
 from finery.kit.paths import PathRefused
+from finery.kit.translatable import Translatable
 
 OUTPUTS = "outputs"
 """The home's own folder for outputs."""
@@ -50,11 +51,31 @@ def output_dir_of(config: RecipeConfig, run_id: str, context: DomainContext) -> 
     home = context.home.path.resolve()
     reserved = [home / folder for folder in RESERVED_FOLDERS]
     if any(path == folder or path.is_relative_to(folder) or folder.is_relative_to(path) for folder in reserved):
-        raise InvalidRun([Issue("output_dir", f"{name!r} is a folder that the server itself uses; name one below it")])
+        raise InvalidRun(
+            [
+                Issue(
+                    "output_dir",
+                    Translatable("{name!r} is a folder that the server itself uses; name one below it", name=name),
+                )
+            ]
+        )
     if _root_of(path, context) is None:
         allowed = ", ".join(f"{context.resolver.relative(root)}/" for root in _roots(context))
-        message = f"{name!r} is no place for outputs: name a folder below {allowed}, as {OUTPUTS}/{path.name}"
-        raise InvalidRun([Issue("output_dir", f"{message}; an administrator allows others (FINERY_OUTPUT_ROOTS)")])
+        message = Translatable(
+            "{name!r} is no place for outputs: name a folder below {allowed}, as {outputs}/{folder}",
+            name=name,
+            allowed=allowed,
+            outputs=OUTPUTS,
+            folder=path.name,
+        )
+        raise InvalidRun(
+            [
+                Issue(
+                    "output_dir",
+                    Translatable("{message}; an administrator allows others (FINERY_OUTPUT_ROOTS)", message=message),
+                )
+            ]
+        )
     return path
 
 
@@ -64,21 +85,27 @@ def refuse_taken(
     """Return notices of models that the run will replace. Raises OutputTaken where it must not write to `path`."""
     # First whether it is another user's: the messages below tell what it holds.
     if is_anothers_output(session, path, actor, context):
-        raise OutputTaken(name, "is taken")
+        raise OutputTaken(name, Translatable("is taken"))
     if path.is_file():
-        raise OutputTaken(name, "is a file")
+        raise OutputTaken(name, Translatable("is a file"))
     if path.is_dir() and any(path.iterdir()) and not (path / OUTPUT_MARKER).is_file():
-        raise OutputTaken(name, "holds files that are no output of an earlier run")
+        raise OutputTaken(name, Translatable("holds files that are no output of an earlier run"))
     if _is_in_base(path, context):
-        raise OutputTaken(name, "lies in the folder of a model")
+        raise OutputTaken(name, Translatable("lies in the folder of a model"))
     _refuse_around(session, path, name, context, actor)
     # Where nothing lies yet there is no model to be lost.
     if path.is_dir() and (users := users_of(session, [path], actor)):
-        raise OutputTaken(name, f"holds the model that {', '.join(users[:MAX_USERS_SHOWN])} cannot do without")
+        raise OutputTaken(
+            name,
+            Translatable("holds the model that {users} cannot do without", users=", ".join(users[:MAX_USERS_SHOWN])),
+        )
     if (earlier := run_of_output(path)) is None:
         return ()
     if context.keep_outputs:
-        why = f"holds the model of run {earlier!r}, and this server replaces no finished model (FINERY_KEEP_OUTPUTS)"
+        why = Translatable(
+            "holds the model of run {earlier!r}, and this server replaces no finished model (FINERY_KEEP_OUTPUTS)",
+            earlier=earlier,
+        )
         raise OutputTaken(name, why)
     message = f"{name} holds the model of run {earlier!r}, which this run's will replace"
     return (NoticeData(level="warning", code="output_replaced", message=message, setting="output_dir"),)
@@ -94,7 +121,9 @@ def refuse_own_inputs(config: RecipeConfig, resolved: ResolvedRun, name: str) ->
         if isinstance(folder.kind, FolderInput) and not folder.kind.may_hold_output:
             read.append(resolved.folders[folder.field])
     if any(source.is_relative_to(path) or path.is_relative_to(source) for source in read):
-        raise OutputTaken(name, "is where the run reads its own model or data from, which would be replaced")
+        raise OutputTaken(
+            name, Translatable("is where the run reads its own model or data from, which would be replaced")
+        )
 
 
 def _roots(context: DomainContext) -> list[Path]:
@@ -125,4 +154,4 @@ def _refuse_around(session: Session, path: Path, name: str, context: DomainConte
     """Raises OutputTaken where outputs of runs are below, which would be replaced with the folder."""
     query = select(SHOWN_ID).where(*has_output_below(path, context), runs_visible_to(actor)).limit(1)
     if (inner := session.scalars(query).first()) is not None:
-        raise OutputTaken(name, f"holds the output of run {inner!r}")
+        raise OutputTaken(name, Translatable("holds the output of run {inner!r}", inner=inner))

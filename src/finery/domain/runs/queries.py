@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from finery.contracts.permissions import Principal
 from finery.domain.ownership import NotYours, find_run, may_write_run, runs_visible_to
 from finery.domain.runs.errors import RunAmbiguous, RunNotFound
+from finery.kit.translatable import Translatable
 from finery.models import RunRow, UserRow
 
 MAX_SHOWN = 5
@@ -40,7 +41,7 @@ def lock_row(session: Session, run_id: str, actor: Principal) -> RunRow:
     if row is None:
         raise RunNotFound(run_id)
     if not may_write_run(actor, row.owner_id):
-        raise NotYours("run", run_id)
+        raise NotYours(Translatable("run"), run_id)
     return row
 
 

@@ -24,6 +24,7 @@ from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.service import create
 from finery.domain.runs.transitions import EXTERNAL, change_status, withdraw_intent
 from finery.kit.files import sync_directory
+from finery.kit.translatable import Translatable
 from finery.models import RunRow
 
 _PREFIXED = re.compile(r"(.+-)[0-9a-f]{24}")
@@ -72,7 +73,7 @@ def _queue_again(session: Session, run_id: str, actor: Principal) -> Run:
 def _successor(reading: Session, row: RunRow, actor: Principal, context: DomainContext) -> _Successor | Run | None:
     """Return the successor to accept for an ended run, or an unfinished one. None: the run has not ended."""
     if not may_write_run(actor, row.owner_id):
-        raise NotYours("run", row.id)
+        raise NotYours(Translatable("run"), row.id)
     if row.recipe == EXTERNAL:
         raise NotControllable(row.id)
     if not RunStatus(row.status).is_finished:

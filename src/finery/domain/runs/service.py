@@ -34,6 +34,7 @@ from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
 from finery.kit.clock import utc_now
+from finery.kit.translatable import Translatable
 from finery.models import RunRow
 
 
@@ -142,7 +143,7 @@ def delete(session: Session, run_id: str, context: DomainContext, actor: Princip
     """
     row = lock_row(session, run_id, actor)
     if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
-        raise RunIsLive(run_id, "cancel it first")
+        raise RunIsLive(run_id, Translatable("cancel it first"))
     if users := users_of(session, [context.home.run(row.id).path], actor):
         raise ModelInUse(users)
     make_room(session)

@@ -22,7 +22,7 @@ from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.deployments import servability
 from finery.domain.errors import Issue
-from finery.domain.issues import Issues, gather_issues
+from finery.domain.issues import Issues, gather_issues, sentence_of
 from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
     TRAINING_DATA,
@@ -45,6 +45,7 @@ from finery.kit.error_paths import path_in
 from finery.kit.ids import is_safe_id, long_id, short_id
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest
+from finery.kit.translatable import Translatable
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,9 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
         model, dataset = new.config.get("model_name"), new.config.get("dataset")
         return Plan(run_id=_run_id(new, actor), config=new.config, model_name=model, dataset=dataset)
     if new.id is not None and not is_safe_id(new.id):
-        raise InvalidRun([Issue("id", "an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit")])
+        raise InvalidRun(
+            [Issue("id", Translatable("an id is 1 to 128 letters, digits or . _ : -, starting with a letter or digit"))]
+        )
     recipe = recipe_named(new.recipe)
     if recipe.runs_programs and not actor.may(Permission.COMMANDS_RUN):
         raise CommandsForbidden()
@@ -188,7 +191,7 @@ def _name_of(named: Input | None) -> str | None:
 def recipe_named(name: str) -> Recipe:
     """Return a recipe. Raises InvalidRun for an unknown name, with the nearest known one."""
     if name not in RECIPES:
-        raise InvalidRun([Issue("recipe", _unknown("recipe", name, RECIPES))])
+        raise InvalidRun([Issue("recipe", _unknown(Translatable("recipe"), name, RECIPES))])
     return RECIPES[name]
 
 
@@ -199,7 +202,7 @@ def parse_config(recipe: Recipe, config: dict[str, Any]) -> RecipeConfig:
     except ValidationError as error:
         raise InvalidRun(issues_of(error, recipe.config, config)) from error
     except RecursionError as error:
-        raise InvalidRun([Issue("config", "it is nested too deeply")]) from error
+        raise InvalidRun([Issue("config", Translatable("it is nested too deeply"))]) from error
 
 
 def issues_of(error: ValidationError, model: type[BaseModel], sent: Mapping[str, Any]) -> Issues:
@@ -210,24 +213,28 @@ def issues_of(error: ValidationError, model: type[BaseModel], sent: Mapping[str,
 
     def describe(detail: Mapping[str, Any], path: list[str | int], suggests: bool) -> str:
         if detail["type"] != "extra_forbidden":
-            return str(detail["msg"])
+            return sentence_of(detail)
         if len(path) > 1 or not suggests:
-            return "unknown key"
-        return _unknown("key", str(path[0]), model.model_fields)
+            return Translatable("unknown key")
+        return _unknown(Translatable("key"), str(path[0]), model.model_fields)
 
     return gather_issues(error.errors(include_url=False, include_input=False), locate, describe)
 
 
 def _unknown(what: str, word: str, known: Any) -> str:
     near = nearest(word, known)
-    hint = f"; did you mean {near!r}?" if near else f"; known: {', '.join(known)}"
-    return f"unknown {what} {printable(word)!r}{hint}"
+    hint = (
+        Translatable("; did you mean {near!r}?", near=near)
+        if near
+        else Translatable("; known: {known}", known=", ".join(known))
+    )
+    return Translatable("unknown {what} {word!r}{hint}", what=what, word=printable(word), hint=hint)
 
 
 def _check_external_id(new: NewRun) -> None:
     """Raises InvalidRun."""
     if new.id is not None and (not 1 <= len(new.id) <= 128 or "/" in new.id or not new.id.isprintable()):
-        raise InvalidRun([Issue("job_id", "an id is 1 to 128 printable characters without a slash")])
+        raise InvalidRun([Issue("job_id", Translatable("an id is 1 to 128 printable characters without a slash"))])
 
 
 def _run_id(new: NewRun, actor: Principal) -> str:
@@ -318,13 +325,24 @@ def _devices_for(new: NewRun, recipe: Recipe, context: DomainContext) -> tuple[i
     if gpus is None:
         gpus = 1 if machine.gpus and recipe.wants_gpu else 0
     if gpus > len(machine.gpus):
-        raise InvalidRun([Issue("resources.gpus", f"{gpus} GPUs were asked for; this machine has {len(machine.gpus)}")])
+        raise InvalidRun(
+            [
+                Issue(
+                    "resources.gpus",
+                    Translatable(
+                        "{gpus} GPUs were asked for; this machine has {count}", gpus=gpus, count=len(machine.gpus)
+                    ),
+                )
+            ]
+        )
     if gpus:
         return gpus, 0
     slots = new.resources.cpu_slots
     if not 1 <= slots <= machine.cpu_slots:
-        message = (
-            f"{slots} CPU slots were asked for; this machine has {machine.cpu_slots}, and a run without a GPU needs one"
+        message = Translatable(
+            "{slots} CPU slots were asked for; this machine has {cpu_slots}, and a run without a GPU needs one",
+            slots=slots,
+            cpu_slots=machine.cpu_slots,
         )
         raise InvalidRun([Issue("resources.cpu_slots", message)])
     return 0, slots

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from finery.domain.errors import DomainError, ErrorKind, InvalidField
 from finery.kit.printable import printable
+from finery.kit.translatable import Translatable
 
 
 class InvalidSecret(InvalidField):
@@ -25,7 +26,9 @@ class SecretsMissing(DomainError):
     def __init__(self, names: Sequence[str]) -> None:
         shown = ", ".join(printable(name) for name in names)
         super().__init__(
-            f"the run's owner has no secret named {shown}, and neither has the server; store it first",
+            Translatable(
+                "the run's owner has no secret named {shown}, and neither has the server; store it first", shown=shown
+            ),
             field="config.secrets",
         )
 
@@ -36,7 +39,11 @@ class ServersCredential(DomainError):
 
     def __init__(self, name: str, address: str) -> None:
         super().__init__(
-            f"{name} is the server's, and is not sent to {address} of the run's owner; store a {name} of your own",
+            Translatable(
+                "{name} is the server's, and is not sent to {address} of the run's owner; store a {name} of your own",
+                name=name,
+                address=address,
+            ),
             field="config.secrets",
         )
 
@@ -46,7 +53,11 @@ class SecretUnreadable(DomainError):
     code = "secret_unreadable"
 
     def __init__(self, name: str) -> None:
-        super().__init__(f"the secret '{name}' was stored with another key than the server has now; store it again")
+        super().__init__(
+            Translatable(
+                "the secret '{name}' was stored with another key than the server has now; store it again", name=name
+            )
+        )
 
 
 class SecretKeyUnusable(DomainError):
@@ -54,4 +65,4 @@ class SecretKeyUnusable(DomainError):
     code = "secret_key_unusable"
 
     def __init__(self, why: str) -> None:
-        super().__init__(f"secrets cannot be used: {why}")
+        super().__init__(Translatable("secrets cannot be used: {why}", why=why))
