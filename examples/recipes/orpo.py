@@ -77,7 +77,7 @@ def train(attempt: Attempt) -> Outcome:
     encoder, counts, data = Encoder(tokenizer), RowCounts(), training_data(attempt)
     schema = {name: pyarrow.list_(pyarrow.int32()) for name in ("prompt", "chosen", "rejected")}
     rows = write_rows(attempt, data.name, schema, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     train_rows, eval_rows = split(rows, config.eval_split, config.seed)
 
     checkpoints = Checkpoints(attempt, keep=config.save_total_limit)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from pydantic_core import PydanticKnownError
 from starlette.testclient import TestClient
 
@@ -212,7 +213,7 @@ class TestJobsDialect:
     def test_refuses_in_english_by_default(self, client: TestClient, refusals: list[tuple[str, str, object]]) -> None:
         for method, path, body in refusals:
             answer = client.request(method, path, json=body, headers={"Accept-Language": "fr"})
-            assert answer.text.isascii(), answer.text
+            assert not any(letters.search(answer.text) for letters in LETTERS.values()), answer.text
             assert answer.headers["Content-Language"] == "en"
 
     @pytest.mark.parametrize(
@@ -241,7 +242,8 @@ class TestJobsDialect:
             assert answer.headers["Content-Language"] == tag
             assert answer.headers["Vary"] == "Accept-Language"
 
-    def test_whom_to_ask(self, client: TestClient, database: Database) -> None:
+    def test_whom_to_ask(self, app: FastAPI, client: TestClient) -> None:
+        database: Database = app.state.services.database
         people.first_admin(database)
         headers = {"Accept-Language": "ko", **bearer(key_of_new_user(database, "ada", Level.VIEWER))}
         answer = client.post("/train/sft", json=SFT, headers=headers)

@@ -147,7 +147,7 @@ class TestMain:
     def test_what_cannot_be_read_is_an_answer(self, tiny_llama: Path, cache: Path, tmp_path: Path) -> None:
         question = request(tmp_path / "none.jsonl", "sft", cache).model_dump_json().encode()
         answer = run_program([sys.executable, "-m", "finery.trainers.measuring"], question, seconds=120)
-        refused = "none.jsonl: cannot be read: No such file or directory"
+        refused = "the file cannot be read: No such file or directory"
         assert json.loads(answer) == {"refused": refused, "would_fail": False, "field": "chat_template"}
 
     def test_a_template_without_end_or_measure(self, tiny_llama: Path, cache: Path) -> None:

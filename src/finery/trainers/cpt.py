@@ -84,7 +84,7 @@ def train(attempt: Attempt) -> Outcome:
 def _encode(attempt: Attempt, config: CptConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     return encoded
 
 

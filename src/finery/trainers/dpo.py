@@ -102,7 +102,7 @@ class EncodedDpoTrainer(RouterLossApart, SettingsKeepingTrainer, DPOTrainer):
 def _encode(attempt: Attempt, config: DpoConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     return encoded
 
 

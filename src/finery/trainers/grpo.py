@@ -119,7 +119,7 @@ class EncodedGrpoTrainer(RouterLossApart, SettingsKeepingTrainer, GRPOTrainer):
 def _encode(attempt: Attempt, config: GrpoConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     return encoded
 
 

@@ -123,7 +123,7 @@ def _with_mismatched_answers(batch: dict[str, list[Any]]) -> dict[str, list[Any]
 def _encode(attempt: Attempt, config: KtoConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     return encoded
 
 

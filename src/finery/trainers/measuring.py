@@ -67,7 +67,7 @@ def answer(request: MeasurementRequest) -> Measurement | MeasurementRefused:
     except (TrainingRefused, InfoRefused, UnreadableTable) as error:
         return MeasurementRefused(refused=str(error))
     except OSError as error:
-        return MeasurementRefused(refused=f"{request.dataset.name}: cannot be read: {error.strerror or error}")
+        return MeasurementRefused(refused=f"the file cannot be read: {error.strerror or error}")
 
 
 def measure(request: MeasurementRequest) -> Measurement:

@@ -91,7 +91,7 @@ class EncodedRewardTrainer(SettingsKeepingTrainer, RewardTrainer):
 def _encode(attempt: Attempt, config: RewardConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     return encoded
 
 

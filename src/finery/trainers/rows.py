@@ -27,6 +27,13 @@ class Data:
     path: Path
     entry: str | None = None
     """The name of a dataset in the path's dataset_info.json."""
+    reference: str | None = None
+    """What the request calls a stored file, whose name on disk says nothing to its user."""
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.reference or self.path.name
 
 
 @dataclass
@@ -52,13 +59,16 @@ class RowCounts:
 
 
 def training_data(attempt: Attempt) -> Data:
-    data = attempt.spec.datasets[TRAINING]
-    return Data("train", data.path, data.entry)
+    return _data(attempt, "train", TRAINING)
 
 
 def evaluation_data(attempt: Attempt) -> Data | None:
-    data = attempt.spec.datasets.get(EVALUATION)
-    return None if data is None else Data("eval", data.path, data.entry)
+    return _data(attempt, "eval", EVALUATION) if EVALUATION in attempt.spec.datasets else None
+
+
+def _data(attempt: Attempt, name: str, field: str) -> Data:
+    data = attempt.spec.datasets[field]
+    return Data(name, data.path, data.entry, None if data.stored is None else str(attempt.spec.config[field]))
 
 
 def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType], rows: Iterable[Encoded]) -> Dataset:
@@ -74,9 +84,9 @@ def write_rows(attempt: Attempt, name: str, schema: dict[str, pyarrow.DataType],
     return Dataset.from_file(str(path))
 
 
-def report_dropped_rows(attempt: Attempt, counts: RowCounts, path: Path) -> None:
+def report_dropped_rows(attempt: Attempt, counts: RowCounts, data: Data) -> None:
     """Reports what was left out or cut. Raises TrainingRefused when no row remains."""
-    name = path.name
+    name = data.shown
     reasons = ", ".join(f"{count} × {why}" for why, count in counts.dropped.items())
     dropped = sum(counts.dropped.values())
     if counts.kept == 0:

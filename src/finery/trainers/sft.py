@@ -88,10 +88,10 @@ def train(attempt: Attempt) -> Outcome:
 def _encode(attempt: Attempt, config: SftConfig, encoder: Encoder, data: Data) -> Dataset:
     counts = RowCounts()
     encoded = write_rows(attempt, data.name, SCHEMA, _rows(config, encoder, data, counts))
-    report_dropped_rows(attempt, counts, data.path)
+    report_dropped_rows(attempt, counts, data)
     if encoder.left_out:
         left_out = f"{encoder.left_out} answers left out of rows that are learned ({encoder.left_out_reason})"
-        attempt.reporter.notice("answers_left_out", f"{data.path.name}: {left_out}", count=encoder.left_out)
+        attempt.reporter.notice("answers_left_out", f"{data.shown}: {left_out}", count=encoder.left_out)
     return encoded
 
 

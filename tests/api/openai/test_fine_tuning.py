@@ -18,6 +18,7 @@ from finery.domain import runs
 from finery.domain.runs.queries import lock_row
 from finery.domain.runs.transitions import append_event, change_status
 from tests.api.openai.conftest import ROWS, jsonl
+from tests.engines.tiny import make_model
 from tests.measuring import measure_here
 
 MODEL = "finery/tiny-llama"
@@ -355,18 +356,24 @@ class TestBadFile:
         assert job.status == "failed"
         assert job.error is not None
         assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
-        assert job.error.message.startswith(f"{bad}: max_length 1024 cuts off all that is learned")
+        assert job.error.message.startswith(f"{bad}: the limit of 1024 tokens a row cuts off all that is learned")
 
-    def test_calls_that_the_models_template_leaves_out(self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What is left of such a row would teach the model to say nothing."""
+    def test_calls_that_the_models_template_leaves_out(
+        self, sdk: OpenAI, monkeypatch: pytest.MonkeyPatch, home: Path
+    ) -> None:
+        """What is left of such a row would teach the model to say nothing. The remedy is one of this API."""
         measure_here(monkeypatch)
+        make_model(home / "models" / "without-tools")
         call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
         messages = [{"role": "user", "content": "Q"}, {"role": "assistant", "content": None, "tool_calls": [call]}]
-        job = sdk.fine_tuning.jobs.create(model=MODEL, training_file=upload(sdk, [{"messages": messages}]))
+        bad = upload(sdk, [{"messages": messages}])
+        job = sdk.fine_tuning.jobs.create(model="./models/without-tools", training_file=bad)
         assert job.status == "failed"
         assert job.error is not None
         assert (job.error.code, job.error.param) == ("invalid_training_file", "training_file")
-        assert "line 1 (row 1): the chat template leaves out tool calls; name one" in job.error.message
+        assert job.error.message.startswith(
+            f"{bad}: line 1 (row 1): the chat template leaves out tool calls; choose a model whose chat template"
+        )
         *_, first = sdk.fine_tuning.jobs.list_events(job.id)
         assert (first.message, job.seed) == ("The job was created", 42)
 

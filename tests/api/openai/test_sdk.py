@@ -149,6 +149,56 @@ class TestTraining:
             sdk.models.retrieve("ft:nothing:finery::none")
 
 
+class TestToolCalls:
+    ROOMS = ("kitchen", "garage", "garden", "cellar")
+    TOOLS: tuple[dict[str, Any], ...] = (
+        {
+            "type": "function",
+            "function": {
+                "name": "switch_light",
+                "parameters": {"type": "object", "properties": {"room": {"type": "string"}, "on": {"type": "boolean"}}},
+            },
+        },
+    )
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        for room in self.ROOMS:
+            for word in ("on", "off"):
+                arguments = json.dumps({"room": room, "on": word == "on"})
+                function = {"name": "switch_light", "arguments": arguments}
+                call = {"id": "call_1", "type": "function", "function": function}
+                answer = {"role": "assistant", "content": None, "tool_calls": [call]}
+                question = {"role": "user", "content": f"{room} {word}"}
+                yield {"messages": [question, answer], "tools": self.TOOLS}
+
+    def test_are_learned_and_parsed(self, sdk: OpenAI) -> None:
+        rows = list(self.rows())
+        training = sdk.files.create(file=("calls.jsonl", jsonl(rows * 4)), purpose="fine-tune")
+        job = sdk.fine_tuning.jobs.create(
+            model="finery/tiny-llama",
+            training_file=training.id,
+            method={"type": "supervised", "supervised": {"hyperparameters": {"n_epochs": 25, "batch_size": 8}}},
+        )
+        wait(sdk, job.id, lambda: sdk.fine_tuning.jobs.retrieve(job.id).status in ENDED)
+        trained = sdk.fine_tuning.jobs.retrieve(job.id)
+        assert trained.status == "succeeded", trained.error
+        assert trained.fine_tuned_model is not None
+        for row in rows:
+            question, taught = row["messages"]
+            answer = sdk.chat.completions.create(
+                model=trained.fine_tuned_model, messages=[question], tools=self.TOOLS, temperature=0
+            )
+            (choice,) = answer.choices
+            assert choice.finish_reason == "tool_calls"
+            assert choice.message.tool_calls is not None
+            (call,) = choice.message.tool_calls
+            assert call.type == "function"
+            wanted = taught["tool_calls"][0]["function"]
+            assert (call.function.name, json.loads(call.function.arguments)) == (
+                wanted["name"], json.loads(wanted["arguments"]),
+            )  # fmt: skip
+
+
 class TestChat:
     def test_plain(self, sdk: OpenAI, ask: dict[str, Any], model: str) -> None:
         answer = sdk.chat.completions.create(**ask, max_completion_tokens=8)

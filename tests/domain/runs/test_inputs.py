@@ -133,6 +133,11 @@ class TestData:
             experts = [{}, {"dataset": "dataset:none"}]
             assert refused(database, home, NoSuchData, recipe=recipe, experts=experts) == ["experts.1.dataset"]
 
+    def test_an_unknown_file_is_told_with_its_place(self, database: Database, home: Path) -> None:
+        with pytest.raises(DomainError, match=r"^experts\.1\.dataset: there is no file 'file-nope'") as error:
+            create(database, home, experts=[{}, {"dataset": "file-nope"}])
+        assert [(issue.field, issue.code) for issue in error.value.issues] == [("experts.1.dataset", "file_not_found")]
+
     def test_every_row_of_each_is_looked_at_where_the_recipe_learns_from_rows(
         self, database: Database, home: Path
     ) -> None:

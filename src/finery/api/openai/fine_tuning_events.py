@@ -10,6 +10,7 @@ from typing import Any, Literal
 from finery.api.openai.dialect import PARAMETERS
 from finery.api.openai.fine_tuning_mapping import name_of, without_field
 from finery.api.openai.fine_tuning_schemas import CheckpointMetrics, JobCheckpoint, JobEvent
+from finery.api.openai.fine_tuning_words import in_openai_words
 from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import Event, EventType
 from finery.contracts.run import Run
@@ -117,7 +118,7 @@ def _status(data: Mapping[str, Any], run: Run) -> Description:
         return "info", f"The job has successfully completed. New fine-tuned model: {name_of(run)}", {}
     if word == "failed":
         message = str(data.get("message") or run.error or "The job failed")
-        return "error", without_field(message, run.error_field), {}
+        return "error", in_openai_words(without_field(message, run.error_field)), {}
     if word == "queued" and run.status is RunStatus.FAILED and not run.attempt:
         # The job's data were refused when it was created, so it never stood in the queue.
         return "info", "The job was created", {}
@@ -158,7 +159,7 @@ def _notice(data: Mapping[str, Any], _: Run) -> Description:
     extra = {key: value for key, value in data.items() if key not in ("level", "message", "setting")}
     if (parameter := PARAMETERS.get(str(data.get("setting")))) is not None:
         extra["param"] = parameter
-    return LEVELS.get(str(data.get("level")), "info"), str(data.get("message")), extra
+    return LEVELS.get(str(data.get("level")), "info"), in_openai_words(str(data.get("message"))), extra
 
 
 _DESCRIBERS: dict[EventType, Callable[[Mapping[str, Any], Run], Description]] = {

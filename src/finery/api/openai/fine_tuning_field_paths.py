@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from finery.api.openai.dialect import PARAMETERS
 from finery.api.openai.fine_tuning_schemas import CreateJobRequest
+from finery.api.openai.fine_tuning_words import in_openai_words
 from finery.domain.errors import DomainError
 
 HYPERPARAMETERS: Mapping[str, str] = {
@@ -33,11 +34,15 @@ def errors_with_request_fields(request: CreateJobRequest) -> Iterator[None]:
     try:
         yield
     except DomainError as error:
-        message = str(error)
+        message, place = str(error), ""
         for issue in error.issues:
             if issue.field and message.startswith(f"{issue.field}: "):
-                error.args = (_field_path(issue.field, request) + message.removeprefix(issue.field),)
-        error.issues = tuple(replace(issue, field=_field_path(issue.field, request)) for issue in error.issues)
+                place, message = _field_path(issue.field, request), message.removeprefix(issue.field)
+        error.args = (place + in_openai_words(message),)
+        error.issues = tuple(
+            replace(issue, field=_field_path(issue.field, request), message=in_openai_words(issue.message))
+            for issue in error.issues
+        )
         raise
 
 

@@ -17,6 +17,7 @@ from finery.api.openai.fine_tuning_schemas import (
     ReinforcementHyperparameters,
     Wandb,
 )
+from finery.api.openai.fine_tuning_words import in_openai_words
 from finery.contracts.graders import MOST_GRADERS
 from finery.contracts.model_names import JOB_PREFIX, ORGANIZATION, fine_tuned_name
 from finery.contracts.recipes import TrainingConfig
@@ -253,7 +254,7 @@ def _integrations_of(config: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _error_of(run: Run) -> JobError | None:
     if run.status is not RunStatus.FAILED:
         return None
-    message = without_field(run.error or "the training failed", run.error_field)
+    message = in_openai_words(without_field(run.error or "the training failed", run.error_field))
     if run.reason is Reason.INVALID_DATA:
         name = PARAMETERS.get(run.error_field or TRAINING, PARAMETERS[TRAINING])
         code = CODES["invalid_run"] if run.error_field == MODEL else f"invalid_{name}"

@@ -16,7 +16,13 @@ from finery.contracts.stored_datasets import REFERENCE
 from finery.db import read_beside_write
 from finery.domain.context import DomainContext
 from finery.domain.datasets.blobs import blob_path
-from finery.domain.datasets.errors import AmbiguousReference, DatasetRefused, ReferenceGone, StoredDatasetNotFound
+from finery.domain.datasets.errors import (
+    AmbiguousReference,
+    DatasetNotFound,
+    DatasetRefused,
+    ReferenceGone,
+    StoredDatasetNotFound,
+)
 from finery.domain.datasets.queries import find_newest, find_version, owned_by, reference_to, visible_to
 from finery.kit.printable import printable
 from finery.models import DatasetPinRow, DatasetRow, DatasetVersionRow, FileRow
@@ -104,12 +110,14 @@ def pin(session: Session, run_number: int, resolved: ResolvedDataset, *, referen
 
 @contextmanager
 def named_by_reference(text: str, path: Path) -> Iterator[None]:
-    """Replace a stored file's name, which says nothing to its user, by their reference in a DatasetRefused."""
+    """Replace a stored file's name, which says nothing to its user, by their reference in an error about it."""
     try:
         yield
-    except DatasetRefused as error:
+    except (DatasetNotFound, DatasetRefused) as error:
         if not text.startswith((REFERENCE, FILE_PREFIX)):
             raise
+        if isinstance(error, DatasetNotFound):
+            raise DatasetNotFound(printable(text)) from error
         message = str(error).replace(path.name, printable(text))
         raise DatasetRefused(message, issues=error.issues, total=error.total) from error
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from finery.domain.errors import DomainError, ErrorKind, InvalidField
+from finery.domain.errors import DomainError, ErrorKind, InvalidField, Issue
 from finery.kit.printable import printable
 from finery.kit.translatable import Translatable
 
@@ -15,34 +15,36 @@ class FileNotFound(DomainError):
         super().__init__(f"there is no file '{printable(file_id)}'", field=field)
 
 
-class UnknownFile(DomainError):
-    """A run's configuration names a file that does not exist: the request is invalid, not its address."""
+class FileUnusable(DomainError):
+    """A run's configuration names a file that it cannot have: the request is invalid, not its address."""
 
     kind = ErrorKind.INVALID
+
+    def __init__(self, field: str, message: str) -> None:
+        told = Translatable("{field}: {message}", field=field, message=message)
+        super().__init__(told, issues=[Issue(field, message, code=self.code)])
+
+
+class UnknownFile(FileUnusable):
     code = "file_not_found"
 
     def __init__(self, field: str, file_id: str) -> None:
-        super().__init__(
-            Translatable(
-                "there is no file '{file_id}'; upload it, or name one that is there", file_id=printable(file_id)
-            ),
-            field=field,
+        message = Translatable(
+            "there is no file '{file_id}'; upload it, or name one that is there", file_id=printable(file_id)
         )
+        super().__init__(field, message)
 
 
-class WrongPurpose(DomainError):
-    kind = ErrorKind.INVALID
+class WrongPurpose(FileUnusable):
     code = "invalid_file_purpose"
 
     def __init__(self, field: str, file_id: str, purpose: str) -> None:
-        super().__init__(
-            Translatable(
-                "the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'",
-                file_id=file_id,
-                purpose=purpose,
-            ),
-            field=field,
+        message = Translatable(
+            "the file '{file_id}' was uploaded for {purpose!r}; upload it again with the purpose 'fine-tune'",
+            file_id=file_id,
+            purpose=purpose,
         )
+        super().__init__(field, message)
 
 
 class FileInUse(DomainError):

@@ -17,10 +17,25 @@ PAD, END_OF_TEXT, TURN_START, TURN_END = "<|pad|>", "<|endoftext|>", "<|im_start
 SPECIAL_TOKENS = [PAD, END_OF_TEXT, TURN_START, TURN_END]
 
 CHAT_TEMPLATE = """\
+{%- if tools -%}
+    {{- '<|im_start|>tools' -}}
+    {%- for tool in tools -%}
+        {{- '\\n' + (tool | tojson) -}}
+    {%- endfor -%}
+    {{- '<|im_end|>\\n' -}}
+{%- endif -%}
 {%- for message in messages -%}
     {{- '<|im_start|>' + message['role'] + '\\n' -}}
     {%- if message['role'] == 'assistant' -%}
-        {%- generation -%}{{- message['content'] + '<|im_end|>' -}}{%- endgeneration -%}
+        {%- generation -%}
+            {{- message['content'] or '' -}}
+            {%- for call in message['tool_calls'] or [] -%}
+                {{- '\\n' if message['content'] or not loop.first else '' -}}
+                {{- '<tool_call>{"name": ' + (call['function']['name'] | tojson) -}}
+                {{- ', "arguments": ' + (call['function']['arguments'] | tojson) + '}</tool_call>' -}}
+            {%- endfor -%}
+            {{- '<|im_end|>' -}}
+        {%- endgeneration -%}
     {%- else -%}
         {{- message['content'] + '<|im_end|>' -}}
     {%- endif -%}
