@@ -162,7 +162,7 @@ class NotQueued(DomainError):
     code = "run_not_queued"
 
     def __init__(self, run_id: str) -> None:
-        super().__init__(f"run {run_id!r} does not wait in this server's queue")
+        super().__init__(Translatable("run {run_id!r} does not wait in this server's queue", run_id=run_id))
 
 
 class RunIsLive(DomainError):
