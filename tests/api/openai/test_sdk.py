@@ -156,24 +156,22 @@ class TestToolCalls:
             "type": "function",
             "function": {
                 "name": "switch_light",
-                "parameters": {"type": "object", "properties": {"room": {"type": "string"}, "on": {"type": "boolean"}}},
+                "parameters": {"type": "object", "properties": {"room": {"type": "string"}}},
             },
         },
     )
 
     def rows(self) -> Iterator[dict[str, Any]]:
         for room in self.ROOMS:
-            for word in ("on", "off"):
-                arguments = json.dumps({"room": room, "on": word == "on"})
-                function = {"name": "switch_light", "arguments": arguments}
-                call = {"id": "call_1", "type": "function", "function": function}
-                answer = {"role": "assistant", "content": None, "tool_calls": [call]}
-                question = {"role": "user", "content": f"{room} {word}"}
-                yield {"messages": [question, answer], "tools": self.TOOLS}
+            function = {"name": "switch_light", "arguments": json.dumps({"room": room})}
+            call = {"id": "call_1", "type": "function", "function": function}
+            answer = {"role": "assistant", "content": None, "tool_calls": [call]}
+            question = {"role": "user", "content": f"Light in the {room}, please."}
+            yield {"messages": [question, answer], "tools": self.TOOLS}
 
     def test_are_learned_and_parsed(self, sdk: OpenAI) -> None:
         rows = list(self.rows())
-        training = sdk.files.create(file=("calls.jsonl", jsonl(rows * 4)), purpose="fine-tune")
+        training = sdk.files.create(file=("calls.jsonl", jsonl(rows * 8)), purpose="fine-tune")
         job = sdk.fine_tuning.jobs.create(
             model="finery/tiny-llama",
             training_file=training.id,
