@@ -88,7 +88,7 @@ def make(folder: Path, client: Path) -> None:
 
 def run(command: list[str], cwd: Path | None = None) -> None:
     """Runs it with its output on stderr: stdout holds the folders. Ends this program if it fails."""
-    # A mark of pip's own would keep the environment from being the only place that counts.
+    # Packages that it names would be taken for the environment's own.
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     code = subprocess.run(command, cwd=cwd, env=variables, stdout=sys.stderr, check=False).returncode
     if code:
