@@ -191,7 +191,7 @@ class TestOnDemand:
             ({"temprature": 1}, "temprature"),
             ({"guided_json": {}}, "guided_json"),
             ({"chat_template": "x"}, "chat_template"),
-            ({"messages": [{"role": "user", "content": [PICTURE]}]}, "messages[0].content[0].image_url"),
+            ({"messages": [{"role": "user", "content": [PICTURE]}]}, "messages[0].content[0]"),
         ],
     )
     def test_what_the_engine_would_pass_over_or_fetch_is_refused(
