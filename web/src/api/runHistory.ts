@@ -78,6 +78,7 @@ async function readHistory(runId: string): Promise<RunHistory> {
 function follow(runId: string, seen: () => number, take: (event: RunEvent) => void): () => void {
   let source: EventSource | undefined;
   let timer: number | undefined;
+  let hasLeft = false;
   const open = () => {
     source = new EventSource(`/api/v1/runs/${encodeURIComponent(runId)}/events/stream?after=${seen()}`);
     for (const type of TYPES)
@@ -89,16 +90,17 @@ function follow(runId: string, seen: () => number, take: (event: RunEvent) => vo
     };
   };
   const later = () => {
-    timer = window.setTimeout(() => void openUnlessOver().catch(later), COME_BACK_MS);
+    if (!hasLeft) timer = window.setTimeout(() => void openUnlessOver().catch(later), COME_BACK_MS);
   };
   const openUnlessOver = async () => {
     const run = dataOf(await api.GET("/api/v1/runs/{run_id}", { params: { path: { run_id: runId } } }));
-    if (!FINISHED.has(run.status) || run.last_sequence > seen()) open();
+    // The page may have been left while the answer was on its way.
+    if (!hasLeft && (!FINISHED.has(run.status) || run.last_sequence > seen())) open();
   };
   open();
   return () => {
+    hasLeft = true;
     window.clearTimeout(timer);
     source?.close();
-    source = undefined;
   };
 }
