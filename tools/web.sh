@@ -64,14 +64,19 @@ types() {
 texts() {
     local before
     before="$(mktemp -d)"
-    cp -r web/src/locales "$before"
+    catalogues | xargs cp --parents -t "$before"
     npm --prefix web run --silent extract >/dev/null
-    if ! diff -r -q "$before/locales" web/src/locales >/dev/null; then
-        rm -rf web/src/locales && mv "$before/locales" web/src/locales
-        echo "the catalogues in web/src/locales are not up to date: make web-texts, and translate what is new" >&2
+    if [ "$(catalogues | xargs sha256sum)" != "$(cd "$before" && catalogues | xargs sha256sum)" ]; then
+        catalogues | xargs rm -f
+        cp -r "$before/web" . && rm -rf "$before"
+        echo "the catalogues in web/src are not up to date: make web-texts, and translate what is new" >&2
         return 1
     fi
     rm -rf "$before"
+}
+
+catalogues() {
+    find web/src -name '*.po' | LC_ALL=C sort
 }
 
 bundle() {
@@ -83,7 +88,11 @@ make_if_changed web/node_modules/.installed "$(fingerprint web/package-lock.json
     npm --prefix web ci --no-audit --no-fund --loglevel error
 case "$step" in
     types) types ;;
-    texts) npm --prefix web run --silent extract ;;
+    texts)
+        # A new catalogue has all lines of its head from the second time on.
+        npm --prefix web run --silent extract >/dev/null
+        npm --prefix web run --silent extract
+        ;;
     check)
         types
         npm --prefix web run --silent check

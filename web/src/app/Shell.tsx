@@ -1,24 +1,20 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { AppShell, Burger, Group, NavLink, ScrollArea, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { IconLayoutDashboard, IconListDetails } from "@tabler/icons-react";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";
 import type { Schemas } from "../api/client";
 import { AccountMenu } from "./AccountMenu";
 import { ConnectionNotice } from "./ConnectionNotice";
 import { DisplayMenu } from "./DisplayMenu";
+import { PLACES } from "./places";
 
 /** The frame around every page: its name, the way to others, who is here, language and colours. */
 export function Shell({ me }: { me: Schemas["Me"] }) {
-  const { t } = useLingui();
+  const { t, i18n } = useLingui();
   const [opened, { toggle, close }] = useDisclosure();
   const path = useRouterState({ select: (state) => state.location.pathname });
   useEffect(close, [path, close]);
-  const places = [
-    { to: "/", label: t`Overview`, Icon: IconLayoutDashboard, isHere: path === "/" },
-    { to: "/runs", label: t`Runs`, Icon: IconListDetails, isHere: path.startsWith("/runs") },
-  ] as const;
   return (
     <AppShell
       header={{ height: 52 }}
@@ -41,16 +37,19 @@ export function Shell({ me }: { me: Schemas["Me"] }) {
       </AppShell.Header>
       <AppShell.Navbar p="xs" component="nav" aria-label={t`Pages`}>
         <AppShell.Section grow component={ScrollArea}>
-          {places.map(({ to, label, Icon, isHere }) => (
-            <NavLink
-              key={to}
-              renderRoot={(props) => <Link to={to} {...props} />}
-              label={label}
-              leftSection={<Icon size={18} aria-hidden />}
-              active={isHere}
-              aria-current={isHere ? "page" : undefined}
-            />
-          ))}
+          {PLACES.map(({ to, label, Icon }) => {
+            const isHere = to === "/" ? path === "/" : path.startsWith(to);
+            return (
+              <NavLink
+                key={to}
+                renderRoot={(props) => <Link to={to} {...props} />}
+                label={i18n._(label)}
+                leftSection={<Icon size={18} aria-hidden />}
+                active={isHere}
+                aria-current={isHere ? "page" : undefined}
+              />
+            );
+          })}
         </AppShell.Section>
         <AppShell.Section p="xs">
           <Text fz="sm">

@@ -8,10 +8,10 @@ const KEY = "finery.language";
 /** What `lang` says, by which browsers choose the forms of Han characters. */
 const TAGS: Record<Language, string> = { en: "en", zh: "zh-Hans", ja: "ja", ko: "ko" };
 const CATALOGS = {
-  en: () => import("../locales/en.po"),
-  zh: () => import("../locales/zh.po"),
-  ja: () => import("../locales/ja.po"),
-  ko: () => import("../locales/ko.po"),
+  en: () => import("./texts/en"),
+  zh: () => import("./texts/zh"),
+  ja: () => import("./texts/ja"),
+  ko: () => import("./texts/ko"),
 };
 
 /** Returns the language chosen here before, else the first of the browser's that the page has, else English. */

@@ -3,7 +3,6 @@ import { Alert, Code, Group, Loader, Progress, Stack, Tabs, Text, Title } from "
 import { useNavigate, useParams, useSearch } from "@tanstack/react-router";
 import { useRunHistory } from "../../api/runHistory";
 import { useRun } from "../../api/runs";
-import type { RunSearch } from "../../app/router";
 import { Age } from "../../components/Age";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { ProgressText } from "../../components/ProgressText";
@@ -13,6 +12,7 @@ import { Curves } from "./Curves";
 import { EventList } from "./EventList";
 import { LogView } from "./LogView";
 import { RunActions } from "./RunActions";
+import type { RunTab } from "./search";
 
 /** One run: its state, what can be asked of it, curves, log, events and configuration. */
 export function RunPage() {
@@ -57,7 +57,7 @@ export function RunPage() {
       <Tabs
         value={tab}
         keepMounted={false}
-        onChange={(next) => navigate({ search: (before) => ({ ...before, tab: next as NonNullable<RunSearch["tab"]> }) })}
+        onChange={(next) => navigate({ search: (before) => ({ ...before, tab: next as RunTab }) })}
       >
         <Tabs.List mb="md">
           <Tabs.Tab value="curves">

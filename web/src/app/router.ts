@@ -1,0 +1,18 @@
+/** The pages by address. All of a view's state is in the address, so that it survives a reload and can be shared. */
+import { createRouter } from "@tanstack/react-router";
+import { overview } from "../pages/overview/route";
+import { run } from "../pages/run/route";
+import { runs } from "../pages/runs/route";
+import { root } from "./root";
+
+export const router = createRouter({
+  routeTree: root.addChildren([overview, runs, run]),
+  basepath: "/ui",
+  defaultPreload: "intent",
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

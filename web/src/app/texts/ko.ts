@@ -1,0 +1,3 @@
+import { join } from "./join";
+
+export const messages = join(import.meta.glob("../../**/locales/ko.po", { eager: true }));
