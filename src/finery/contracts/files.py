@@ -60,3 +60,29 @@ class UploadPart(FrozenModel):
     upload_id: str
     size_bytes: int
     created_at: datetime
+
+
+class PlacedPart(FrozenModel):
+    start: int
+    """Where in the file it lies, in bytes."""
+    size_bytes: int
+    sha256: str
+
+
+class DatasetUpload(FrozenModel):
+    """A dataset's file that comes in parts, one after the other."""
+
+    id: str
+    filename: str
+    size_bytes: int
+    """The announced size of the whole file."""
+    received_bytes: int
+    """So many bytes of the file are here; the next part begins there."""
+    part_bytes: int
+    """How large a part should be."""
+    status: UploadStatus
+    dataset_id: str | None
+    """The dataset that it became, or whose version; null: it is not complete."""
+    created_at: datetime
+    expires_at: datetime
+    """When it is given up, unless another part comes."""

@@ -31,12 +31,12 @@ MANY_PIECES = 64
 PARTIAL = ".partial"
 
 
-def file_form(**fields: dict[str, Any]) -> dict[str, Any]:
+def file_form(part: str = "file", /, **fields: dict[str, Any]) -> dict[str, Any]:
     """Returns the form's part of OpenAPI, which FastAPI does not know, since the form is read as it comes."""
     schema = {
         "type": "object",
-        "required": ["file"],
-        "properties": {"file": {"type": "string", "format": "binary"}, **fields},
+        "required": [part],
+        "properties": {part: {"type": "string", "format": "binary"}, **fields},
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 

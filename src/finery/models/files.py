@@ -41,6 +41,8 @@ class UploadRow(Base):
     """How long the file is kept once it is complete."""
     status: Mapped[str] = mapped_column(String(16))
     file_id: Mapped[str | None] = mapped_column(String(64))
+    dataset_id: Mapped[str | None] = mapped_column(String(36))
+    """The dataset whose version the file became, where it was uploaded for one."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
@@ -59,4 +61,6 @@ class UploadPartRow(Base):
     answers: Mapped[int] = mapped_column(default=1, server_default=text("1"))
     """How often the id was returned, and so how often it may be named: a part that is sent once more gets the id of the
     first time."""
+    start: Mapped[int | None] = mapped_column(BigInteger)
+    """Where in the file it lies; NULL: the completing request says so."""
     created_at: Mapped[datetime]

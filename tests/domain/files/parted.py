@@ -48,7 +48,7 @@ def complete(database: Database, home: Path, upload_id: str, part_ids: list[str]
         upload = files.check_parts(session, upload_id, part_ids, ANN)
     target = HomeDirectory(home).blobs / ".partial-whole"
     target.parent.mkdir(parents=True, exist_ok=True)
-    joined = files.join_parts(upload, part_ids, HomeDirectory(home), target)
+    joined = files.join_parts(upload.filename, part_ids, HomeDirectory(home), target)
     with database.write() as session:
         return files.complete(session, upload_id, joined, None, HomeDirectory(home), ANN)
 

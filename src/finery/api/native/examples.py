@@ -66,6 +66,11 @@ EXAMPLES: Examples = {
     },
     "PATCH /api/v1/datasets/{dataset_id}": {"another name": {"name": "tickets"}},
     "POST /api/v1/datasets/{dataset_id}/restore": {"an older version": {"version": 2, "note": "3 had duplicates"}},
+    "POST /api/v1/uploads": {"a file of 20 MB": {"filename": "tickets.jsonl", "size_bytes": 20_000_000}},
+    "POST /api/v1/uploads/{upload_id}/complete": {
+        "a new dataset": {"name": "tickets", "note": "of November"},
+        "the next version of one": {"dataset_id": "ds_0123456789abcdef", "note": "without duplicates"},
+    },
     "POST /api/v1/setup": {
         "the first administrator": {
             "email": "ada@example.org",

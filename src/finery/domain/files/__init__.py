@@ -1,5 +1,6 @@
 """Files that clients upload for a purpose, whole or in parts."""
 
+from finery.domain.files import dataset_uploads
 from finery.domain.files.expiry import has_expired, remove_expired, remove_parts, remove_stray_parts
 from finery.domain.files.references import resolve_file
 from finery.domain.files.results import Result, find_result, list_results
@@ -15,6 +16,7 @@ __all__ = [
     "complete",
     "content_path",
     "create",
+    "dataset_uploads",
     "delete",
     "find_result",
     "get",

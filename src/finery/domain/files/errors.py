@@ -112,3 +112,21 @@ class PartsDiffer(DomainError):
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message, field=field)
+
+
+class PartMisplaced(DomainError):
+    """A client that was interrupted does not know how much has come: it asks, and goes on from there."""
+
+    kind = ErrorKind.CONFLICT
+    code = "part_misplaced"
+
+    def __init__(self, received: int) -> None:
+        super().__init__(f"{received} bytes of the file are here; send the part that begins there", field="start")
+
+
+class UploadIncomplete(DomainError):
+    kind = ErrorKind.CONFLICT
+    code = "upload_incomplete"
+
+    def __init__(self, received: int, size: int) -> None:
+        super().__init__(f"{received} of {size} bytes are here; send the rest before", field="upload_id")

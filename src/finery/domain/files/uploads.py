@@ -43,6 +43,8 @@ MOST_PARTS = 10_000
 MAX_REPEATS = 2
 """The parts may have so many times the announced bytes: a client that lost its parts' ids can send all once more."""
 COPY_BYTES = 1 << 20
+FOR_DATASET = "dataset"
+"""The purpose of an upload whose file becomes a dataset's version, and no file of its own."""
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,8 @@ def add_part(
     A client that says that it sends the part once more (`is_retry`) gets the part of the first time. Raises
     UploadClosed, PartsDiffer, TooManyParts.
     """
-    row = _lock(session, upload_id, actor)
-    _refuse_closed(row)
+    row = lock_upload(session, upload_id, actor)
+    refuse_closed(row)
     row.expires_at = utc_now() + LIFETIME
     if is_retry and (before := _sent_before(session, upload_id, part)) is not None:
         before.answers += 1
@@ -139,7 +141,7 @@ def _check_room(session: Session, row: UploadRow, part: NewFile) -> None:
         raise PartsDiffer("data", f"{message}; begin another upload")
 
 
-def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirectory, target: Path) -> JoinedParts:
+def join_parts(filename: str, part_ids: Sequence[str], home: HomeDirectory, target: Path) -> JoinedParts:
     """Write the parts to `target` in the given order. Raises PartsDiffer for a part that does not exist."""
     sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
     with target.open("wb") as whole:
@@ -153,7 +155,7 @@ def join_parts(upload: PartedUpload, part_ids: Sequence[str], home: HomeDirector
                         size += len(piece)
             except FileNotFoundError as error:
                 raise PartsDiffer("part_ids", f"the upload has no part '{printable(part_id)}'") from error
-    return JoinedParts(target, upload.filename, size, sha256.hexdigest(), md5.hexdigest())
+    return JoinedParts(target, filename, size, sha256.hexdigest(), md5.hexdigest())
 
 
 def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], actor: Principal) -> PartedUpload:
@@ -161,10 +163,10 @@ def check_parts(session: Session, upload_id: str, part_ids: Sequence[str], actor
 
     Raises UploadClosed, PartsDiffer.
     """
-    row = _find(session, upload_id, actor)
+    row = find_upload(session, upload_id, actor)
     if row.status == UploadStatus.COMPLETED:
         return _upload_of(row, _file_of(session, row, actor))
-    _refuse_closed(row)
+    refuse_closed(row)
     named = Counter(part_ids)
     kept = {part.id: part for part in session.scalars(select(UploadPartRow).where(UploadPartRow.upload_id == row.id))}
     for part_id, times in named.items():
@@ -185,10 +187,10 @@ def complete(
 
     Raises UploadClosed, PartsDiffer.
     """
-    row = _lock(session, upload_id, actor)
+    row = lock_upload(session, upload_id, actor)
     if row.status == UploadStatus.COMPLETED:
         return _upload_of(row, _file_of(session, row, actor))
-    _refuse_closed(row)
+    refuse_closed(row)
     if md5 is not None and md5.lower() != joined.md5:
         raise PartsDiffer("md5", f"the parts' MD5 is {joined.md5}, not what was given")
     file = service.create(
@@ -202,39 +204,42 @@ def complete(
 
 def cancel(session: Session, upload_id: str, actor: Principal) -> PartedUpload:
     """Cancel an upload, once or again. Raises UploadClosed."""
-    row = _lock(session, upload_id, actor)
+    row = lock_upload(session, upload_id, actor)
     if row.status != UploadStatus.CANCELLED:
-        _refuse_closed(row)
+        refuse_closed(row)
         row.status = UploadStatus.CANCELLED
     return _upload_of(row, None)
 
 
-def _find(session: Session, upload_id: str, actor: Principal) -> UploadRow:
-    return _own(session.get(UploadRow, upload_id), upload_id, actor)
+def find_upload(session: Session, upload_id: str, actor: Principal, *, of_dataset: bool = False) -> UploadRow:
+    """Return an upload of the actor's: for a dataset, or for a file. Raises UploadNotFound."""
+    return _own(session.get(UploadRow, upload_id), upload_id, actor, of_dataset)
 
 
-def _lock(session: Session, upload_id: str, actor: Principal) -> UploadRow:
+def lock_upload(session: Session, upload_id: str, actor: Principal, *, of_dataset: bool = False) -> UploadRow:
+    """Do the same, read anew and locked until the transaction ends."""
     row = session.get(UploadRow, upload_id, with_for_update=True, populate_existing=True)
-    return _own(row, upload_id, actor)
+    return _own(row, upload_id, actor, of_dataset)
 
 
-def _own(row: UploadRow | None, upload_id: str, actor: Principal) -> UploadRow:
+def _own(row: UploadRow | None, upload_id: str, actor: Principal, of_dataset: bool) -> UploadRow:
     # An actor without an account does not own what has no owner.
     is_theirs = row is not None and (
         actor.sees_all_datasets or (actor.user_id is not None and actor.user_id == row.owner_id)
     )
-    if row is None or not is_theirs:
+    if row is None or not is_theirs or (row.purpose == FOR_DATASET) != of_dataset:
         raise UploadNotFound(upload_id)
     return row
 
 
-def _refuse_closed(row: UploadRow) -> None:
-    status = _status_of(row)
+def refuse_closed(row: UploadRow) -> None:
+    """Raises UploadClosed."""
+    status = status_of(row)
     if status is not UploadStatus.PENDING:
         raise UploadClosed(row.id, status)
 
 
-def _status_of(row: UploadRow) -> UploadStatus:
+def status_of(row: UploadRow) -> UploadStatus:
     status = UploadStatus(row.status)
     return UploadStatus.EXPIRED if status is UploadStatus.PENDING and row.expires_at <= utc_now() else status
 
@@ -257,7 +262,7 @@ def _upload_of(row: UploadRow, file: StoredFile | None) -> PartedUpload:
         filename=row.filename,
         purpose=row.purpose,
         size_bytes=row.size_bytes,
-        status=_status_of(row),
+        status=status_of(row),
         created_at=row.created_at,
         expires_at=row.expires_at,
         file=file,

@@ -1,0 +1,162 @@
+/** Files that become datasets: sent in parts, and gone on with after any interruption, a reload of the page included. */
+import { useMutation, useMutationState, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { ApiError, api, dataOf, type Schemas } from "./client";
+
+export type Upload = Schemas["DatasetUpload"];
+export type Dataset = Schemas["Dataset"];
+
+/** What becomes of the file: a new dataset, or the next version of one. */
+export interface UploadTarget {
+  datasetId?: string;
+  name?: string;
+  note?: string;
+  shared?: boolean;
+}
+
+export interface UploadRequest extends UploadTarget {
+  file: File;
+  /** Ends the sending; what was sent stays at the server, and is gone on with when the file is chosen again. */
+  stop: AbortController;
+}
+
+const KEY = ["uploads"];
+const COME_BACK_MS = 2_000;
+/** Answers of a server that is away or busy, or that has more of the file than this page knows. */
+const PASSING = new Set([0, 429, 502, 503, 504]);
+
+/** Returns the uploads that wait for a part, those of other pages and earlier visits too. */
+export function useWaitingUploads() {
+  return useQuery({
+    queryKey: KEY,
+    queryFn: async () => dataOf(await api.GET("/api/v1/uploads")).uploads,
+    staleTime: 30_000,
+  });
+}
+
+/** Returns the requests whose files this page is sending at the moment, whichever part of it began them. */
+export function useSending(): UploadRequest[] {
+  return useMutationState({
+    filters: { mutationKey: KEY, status: "pending" },
+    select: (mutation) => mutation.state.variables as UploadRequest,
+  });
+}
+
+/** Sends a file; it goes on when the component that asked for it has gone. Results in the dataset. */
+export function useUpload() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationKey: KEY,
+    mutationFn: (request: UploadRequest) => send(request, client),
+    onSettled: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: KEY }),
+        client.invalidateQueries({ queryKey: ["datasets"] }),
+        client.invalidateQueries({ queryKey: ["dataset"] }),
+      ]),
+  });
+}
+
+export function useDiscardUpload() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async (id: string) => api.DELETE("/api/v1/uploads/{upload_id}", { params: { path: { upload_id: id } } }),
+    onSettled: () => client.invalidateQueries({ queryKey: KEY }),
+  });
+}
+
+/** Returns the waiting upload of this file, by its name and size. */
+export function uploadOf(file: File, waiting: readonly Upload[]): Upload | undefined {
+  return waiting.find((upload) => upload.filename === file.name && upload.size_bytes === file.size);
+}
+
+async function send(request: UploadRequest, client: QueryClient): Promise<Dataset> {
+  const { file, stop } = request;
+  let upload = (await begunBefore(file)) ?? (await begin(file));
+  while (upload.received_bytes < file.size) {
+    show(upload, client);
+    try {
+      upload = await sendPart(upload, file, stop.signal);
+    } catch (error) {
+      if (stop.signal.aborted || !isPassing(error)) throw error;
+      upload = await lookAgain(upload, stop.signal);
+    }
+  }
+  show(upload, client);
+  return complete(upload.id, request);
+}
+
+async function begin(file: File): Promise<Upload> {
+  return dataOf(await api.POST("/api/v1/uploads", { body: { filename: file.name, size_bytes: file.size } }));
+}
+
+/** Returns the upload of this file that was interrupted, where what has come of it is what the file holds. */
+async function begunBefore(file: File): Promise<Upload | undefined> {
+  const found = uploadOf(file, dataOf(await api.GET("/api/v1/uploads")).uploads);
+  if (found === undefined) return undefined;
+  const { parts, ...upload } = await uploadWithParts(found.id);
+  for (const part of parts) if (!(await holds(file, part))) return undefined;
+  return upload;
+}
+
+async function holds(file: File, part: Schemas["PlacedPart"]): Promise<boolean> {
+  // Browsers hash on this machine and over TLS only; elsewhere name and size must do.
+  if (crypto.subtle === undefined) return true;
+  const bytes = await file.slice(part.start, part.start + part.size_bytes).arrayBuffer();
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("") === part.sha256;
+}
+
+async function sendPart(upload: Upload, file: File, signal: AbortSignal): Promise<Upload> {
+  const start = upload.received_bytes;
+  const form = new FormData();
+  form.set("start", String(start));
+  form.set("data", file.slice(start, start + upload.part_bytes), "part");
+  return dataOf(
+    await api.POST("/api/v1/uploads/{upload_id}/parts", {
+      params: { path: { upload_id: upload.id } },
+      body: { data: "", start },
+      bodySerializer: () => form,
+      signal,
+    }),
+  );
+}
+
+/** Waits until the server answers again, and returns what it has by then. */
+async function lookAgain(upload: Upload, signal: AbortSignal): Promise<Upload> {
+  for (;;) {
+    await new Promise((resolve) => setTimeout(resolve, COME_BACK_MS));
+    if (signal.aborted) throw new DOMException("stopped", "AbortError");
+    try {
+      return await uploadWithParts(upload.id);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+    }
+  }
+}
+
+async function uploadWithParts(id: string): Promise<Schemas["UploadDetails"]> {
+  return dataOf(await api.GET("/api/v1/uploads/{upload_id}", { params: { path: { upload_id: id } } }));
+}
+
+async function complete(id: string, target: UploadTarget): Promise<Dataset> {
+  const { datasetId, name, note, shared = false } = target;
+  return dataOf(
+    await api.POST("/api/v1/uploads/{upload_id}/complete", {
+      params: { path: { upload_id: id } },
+      body: {
+        ...(datasetId ? { dataset_id: datasetId } : {}),
+        ...(name ? { name } : {}),
+        ...(note ? { note } : {}),
+        shared,
+      },
+    }),
+  );
+}
+
+function show(upload: Upload, client: QueryClient): void {
+  client.setQueryData<Upload[]>(KEY, (before = []) => [upload, ...before.filter((each) => each.id !== upload.id)]);
+}
+
+function isPassing(error: unknown): boolean {
+  return error instanceof ApiError && (PASSING.has(error.status) || error.code === "part_misplaced");
+}
