@@ -26,6 +26,7 @@ from finery.cli.output import (
 )
 from finery.cli.session import fail, server
 from finery.cli.train import label_options
+from finery.contracts.run_sort import RunSort, SortDirection
 from finery.contracts.status import RunStatus
 
 if TYPE_CHECKING:
@@ -53,6 +54,10 @@ def list_runs(
         str | None, typer.Option("--recipe", help="Only runs of this recipe.", autocompletion=complete_recipes)
     ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only runs with this key=value.")] = None,
+    owner: Annotated[str | None, typer.Option("--owner", help="Only runs of this user.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="Only runs with this in their name.")] = None,
+    sort: Annotated[RunSort | None, typer.Option("--sort", help="Default: created.")] = None,
+    ascending: Annotated[bool, typer.Option("--ascending", help="The least, or oldest, first.")] = False,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
     cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
     wide: WideOption = False,
@@ -60,8 +65,12 @@ def list_runs(
 ) -> None:
     """List runs, newest first."""
     pair = None if label is None else next(iter(label_options([label]).items()))
+    direction = SortDirection.ASCENDING if ascending else None
     with server() as client:
-        page = client.list_runs(status=status, recipe=recipe, label=pair, limit=limit, cursor=cursor)
+        page = client.list_runs(
+            status=status, recipe=recipe, label=pair, owner=owner, name=name, sort=sort, direction=direction,
+            limit=limit, cursor=cursor,
+        )  # fmt: skip
     if as_json:
         print_json(page)
         return

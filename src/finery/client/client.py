@@ -38,6 +38,7 @@ from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions,
 from finery.contracts.events import Event
 from finery.contracts.recipe_reference import RecipeReference, RecipeSummary
 from finery.contracts.run import Artifact, QueuePlace, Resources, Run, RunPage
+from finery.contracts.run_sort import RunSort, SortDirection
 from finery.contracts.status import RunStatus
 
 STREAM_END = "[DONE]"
@@ -126,15 +127,26 @@ class FineryClient:
         recipe: str | None = None,
         label: tuple[str, str] | None = None,
         id_prefix: str | None = None,
+        owner: str | None = None,
+        name: str | None = None,
+        sort: RunSort | None = None,
+        direction: SortDirection | None = None,
         limit: int | None = None,
         cursor: str | None = None,
     ) -> RunPage:
-        """Returns runs newest first; `next_cursor` leads to the older ones."""
+        """Returns runs newest first, or in the order of `sort`; `next_cursor` leads to those after them.
+
+        `owner` is a user's name or id, `name` a part of the runs' names.
+        """
         parameters = {
             "status": status,
             "recipe": recipe,
             "label": "=".join(label) if label else None,
             "id_prefix": id_prefix,
+            "owner": owner,
+            "name": name,
+            "sort": sort,
+            "direction": direction,
             "limit": limit,
             "cursor": cursor,
         }

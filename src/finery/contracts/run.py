@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finery.contracts.base_models import FrozenModel, StrictModel
 from finery.contracts.numbers import StrictNumbers
+from finery.contracts.run_sort import RunSort, SortDirection
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.contracts.visible_text import PLAIN
 
@@ -145,9 +146,21 @@ class Run(FrozenModel):
     """The sequence number of its newest event."""
 
 
+class RunOrder(FrozenModel):
+    sort: RunSort = RunSort.CREATED
+    direction: SortDirection = SortDirection.DESCENDING
+
+
 class RunFilter(StrictModel):
     statuses: frozenset[RunStatus] = frozenset()
     """Empty: every status."""
+    owner: str | None = None
+    """A user's name or id."""
+    name_contains: str | None = None
+    """A part of the name, in upper or lower case."""
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    """Both instants are included."""
     recipe: str | None = None
     label: tuple[str, str] | None = None
     source: str | None = None
@@ -184,10 +197,12 @@ class QueuePlace(FrozenModel):
 
 
 class RunPage(BaseModel):
-    """Sorted from newest to oldest."""
+    """Sorted from newest to oldest, unless another order was asked for."""
 
     runs: list[Run]
     next_cursor: str | None
+    total: int | None = None
+    """How many runs all pages have together; null unless it was asked for."""
 
 
 class Artifact(FrozenModel):

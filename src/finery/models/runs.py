@@ -18,6 +18,23 @@ class RunRow(Base):
         Index("ix_runs_queue", "status", "gpus", "cpu_slots", "priority", "number"),
         Index("ix_runs_recipe", "recipe", "number"),
         Index("ix_runs_owner", "owner_id", "number"),
+        # All that a list is filtered and sorted by: runs are counted, and a page is found anywhere in 100,000, without
+        # a look at their rows, which are some kilobytes each.
+        Index(
+            "ix_runs_list",
+            "number",
+            "owner_id",
+            "shared",
+            "status",
+            "recipe",
+            "source",
+            "name",
+            "id",
+            "client_id",
+            "final_loss",
+            "created_at",
+            "finished_at",
+        ),
         TABLE_OPTIONS,
     )
 
@@ -71,6 +88,8 @@ class RunRow(Base):
     events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
     last_sequence: Mapped[int] = mapped_column(default=0)
     progress: Mapped[dict[str, Any]] = mapped_column(JSON)
+    final_loss: Mapped[float | None]
+    """The loss in `progress` when the run ended. That of a live run would have each step write every index."""
 
     model_name: Mapped[str | None] = mapped_column(LongText)
     dataset: Mapped[str | None] = mapped_column(LongText)

@@ -118,7 +118,23 @@ class TestListRuns:
         assert ids("label=team=x=y") == ["a"]
         assert ids("recipe=sft") == []
 
-    @pytest.mark.parametrize("query", ["status=pending", "limit=0", "cursor=x", "cursor=-1", "label=x", "label==x"])
+    def test_sorted_and_counted(self, client: TestClient) -> None:
+        for name in ("b", "a", "c"):
+            client.post(RUNS, json={**COMMAND, "id": name, "name": f"run {name}"})
+        query = {"sort": "name", "direction": "asc", "limit": 2, "name": "RUN", "with_total": True}
+        found = client.get(RUNS, params=query | {"created_after": "2026-01-01T00:00:00+09:00"}).json()
+        assert ([run["id"] for run in found["runs"]], found["next_cursor"], found["total"]) == (["a", "b"], "2", 3)
+        assert [run["id"] for run in client.get(RUNS, params=query | {"cursor": "2"}).json()["runs"]] == ["c"]
+        assert [run["id"] for run in client.get(f"{RUNS}?offset=2").json()["runs"]] == ["b"]
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            *("status=pending", "limit=0", "cursor=x", "cursor=-1", "label=x", "label==x"),
+            *("sort=size", "direction=up", "offset=-1", "offset=1000001", "sort=name&cursor=x"),
+            *("created_after=2026-01-01", "created_before=9999-12-31T23:59:59-12:00", "created_after=yesterday"),
+        ],
+    )
     def test_bad_query(self, client: TestClient, query: str) -> None:
         assert client.get(f"{RUNS}?{query}").status_code == 422
 

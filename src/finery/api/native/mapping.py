@@ -9,13 +9,10 @@ from finery.api.native.schemas import CreateDeploymentRequest, CreateRunRequest,
 from finery.contracts.accounts import NewUser, User
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.permissions import Principal
-from finery.contracts.run import Artifact, NewRun, RunFilter
-from finery.contracts.status import RunStatus
+from finery.contracts.run import Artifact, NewRun
 from finery.contracts.stored_datasets import Dataset
 from finery.domain.context import DomainContext
-from finery.domain.errors import Issue
 from finery.http.logs import log_json
-from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
 from finery.kit.log_lines import LogView
 from finery.kit.machine import platform_name
@@ -52,10 +49,6 @@ def to_deployment(deployment: Deployment, context: DomainContext) -> Deployment:
 
 def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:
     return artifact.model_copy(update={"path": context.resolver.shown(artifact.path)})
-
-
-def to_filter(statuses: list[RunStatus], recipe: str | None, label: str | None, id_prefix: str | None) -> RunFilter:
-    return RunFilter(statuses=frozenset(statuses), recipe=recipe, label=_parse_label(label), id_prefix=id_prefix)
 
 
 def to_tail(view: LogView) -> Iterator[bytes]:
@@ -97,12 +90,3 @@ def to_system(services: Services) -> System:
         warm_start=services.warm_start(),
         database=services.database.url.get_backend_name(),
     )
-
-
-def _parse_label(label: str | None) -> tuple[str, str] | None:
-    if label is None:
-        return None
-    name, equals, value = label.partition("=")
-    if not name or not equals or '"' in name:
-        raise RequestRefused(invalid_request([Issue("label", "write it as name=value")]))
-    return name, value

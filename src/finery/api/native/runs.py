@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from finery.api.native.dialect import ERRORS, PREFIX, IdempotencyKey, NativeRoute, RunId
-from finery.api.native.mapping import to_filter, to_new_run
+from finery.api.native.mapping import to_new_run
+from finery.api.native.run_list_schema import RunListQuery, to_filter, to_order
 from finery.api.native.schemas import CreateRunRequest
 from finery.contracts.run import Run, RunChanges, RunPage
-from finery.contracts.status import RunStatus
 from finery.domain import runs
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
@@ -17,13 +17,6 @@ from finery.http.session import ReadSession, SubmitSession, WriteSession
 
 READ = Depends(Allow(Permission.RUNS_READ))
 WRITE = Depends(Allow(Permission.RUNS_WRITE))
-
-Statuses = Annotated[list[RunStatus], Query(alias="status", max_length=20, description="May be given several times.")]
-Recipe = Annotated[str | None, Query(max_length=32)]
-Label = Annotated[str | None, Query(max_length=401, description="`name=value`")]
-IdPrefix = Annotated[str | None, Query(min_length=1, max_length=128, description="Only runs whose id begins so.")]
-Limit = Annotated[int, Query(ge=1, le=1000)]
-Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before.")]
 
 router = APIRouter(prefix=f"{PREFIX}/runs", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
 
@@ -37,17 +30,11 @@ def create_run(
 
 
 @router.get("", dependencies=[READ], response_model=RunPage)
-def list_runs(
-    session: ReadSession,
-    user: CurrentUser,
-    status: Statuses = [],  # noqa: B006 - FastAPI copies it
-    recipe: Recipe = None,
-    label: Label = None,
-    id_prefix: IdPrefix = None,
-    limit: Limit = 100,
-    cursor: Cursor = None,
-) -> Response:
-    page = runs.list_page(session, to_filter(status, recipe, label, id_prefix), user, limit=limit, cursor=cursor)
+def list_runs(session: ReadSession, user: CurrentUser, query: Annotated[RunListQuery, Query()]) -> Response:
+    page = runs.list_page(
+        session, to_filter(query), user, order=to_order(query),
+        limit=query.limit, cursor=query.cursor, offset=query.offset, with_total=query.with_total,
+    )  # fmt: skip
     # Serialised here, since FastAPI would validate up to 1,000 runs a second time.
     return Response(page.model_dump_json(), media_type="application/json")
 

@@ -10,10 +10,11 @@ from finery.domain.runs.history import (
     metrics,
 )
 from finery.domain.runs.intents import request_cancel, request_checkpoint, request_pause, request_stop
+from finery.domain.runs.listing import list_page
 from finery.domain.runs.output_removal import forget_output
 from finery.domain.runs.queue_places import place_in_queue
 from finery.domain.runs.resumption import resume
-from finery.domain.runs.service import change, count_by_status, create, delete, get, list_page, log_path, report
+from finery.domain.runs.service import change, count_by_status, create, delete, get, log_path, report
 
 __all__ = [
     "change",

@@ -3,20 +3,18 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from sqlalchemy import Select, String, cast, func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, defer
+from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Principal
-from finery.contracts.run import NewRun, Run, RunChanges, RunFilter, RunPage
+from finery.contracts.run import NewRun, Run, RunChanges
 from finery.contracts.status import RunStatus
 from finery.db import make_room
 from finery.domain import audit
 from finery.domain.context import DomainContext
-from finery.domain.cursors import cut_page, parse_cursor
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.errors import DomainError
-from finery.domain.ownership import runs_visible_to
 from finery.domain.runs.errors import ModelInUse, NotReportable, RunExists, RunIsLive
 from finery.domain.runs.file_removal import remove_after_commit
 from finery.domain.runs.idempotency import (
@@ -90,20 +88,6 @@ def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, a
             return _accept(session, new, plan_run(session, new, context, actor), context, actor)
 
 
-def list_page(
-    session: Session, run_filter: RunFilter, actor: Principal, *, limit: int, cursor: str | None = None, offset: int = 0
-) -> RunPage:
-    """List runs, newest first. `cursor` is the `next_cursor` of the page before. Raises BadCursor."""
-    query = _filtered(run_filter).where(runs_visible_to(actor)).order_by(RunRow.number.desc())
-    if cursor is not None:
-        query = query.where(RunRow.number < parse_cursor(cursor))
-    # A JSON column takes as long to read as ten others, and the contract has none of these.
-    query = query.options(defer(RunRow.spec), defer(RunRow.controls))
-    found = session.scalars(query.offset(offset).limit(limit + 1)).all()
-    rows, next_cursor = cut_page(found, limit, lambda row: row.number)
-    return RunPage(runs=[run_of(row) for row in rows], next_cursor=next_cursor)
-
-
 def change(session: Session, run_id: str, changes: RunChanges, actor: Principal) -> Run:
     """Change the name, the labels, and whether the run is shared. Raises RunNotFound, NotYours."""
     row = lock_row(session, run_id, actor)
@@ -162,22 +146,3 @@ def count_by_status(session: Session) -> dict[RunStatus, int]:
 def log_path(session: Session, run_id: str, context: DomainContext, actor: Principal) -> Path:
     """Return where the run's log is or will be. An external run has none until its client writes one."""
     return context.home.run_log(find_row(session, run_id, actor).id)
-
-
-def _filtered(run_filter: RunFilter) -> Select[RunRow]:
-    query = select(RunRow)
-    if run_filter.statuses:
-        query = query.where(RunRow.status.in_(run_filter.statuses))
-    if run_filter.recipe is not None:
-        query = query.where(RunRow.recipe == run_filter.recipe)
-    if run_filter.source is not None:
-        query = query.where(RunRow.source == run_filter.source)
-    for name, value in (*run_filter.labels, *([run_filter.label] if run_filter.label is not None else [])):
-        query = query.where(RunRow.labels[name].as_string() == value)
-    if run_filter.without_labels:
-        query = query.where(cast(RunRow.labels, String) == "{}")
-    if run_filter.id_prefix is not None:
-        prefix = run_filter.id_prefix
-        # Unlike LIKE, this minds upper and lower case on every database.
-        query = query.where(or_(*(func.substr(id, 1, len(prefix)) == prefix for id in (RunRow.id, RunRow.client_id))))
-    return query

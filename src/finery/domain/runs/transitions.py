@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventData, IntentData, NoticeData, StatusData
 from finery.contracts.run import EXTERNAL as EXTERNAL
+from finery.contracts.run import Progress
 from finery.contracts.status import EXTERNAL_TRANSITIONS, TRANSITIONS, Intent, Reason, RunStatus
 from finery.db.topics import Topic, announce, run_topic
 from finery.domain.runs.errors import TransitionRefused
@@ -49,6 +50,7 @@ def change_status(
         row.finished_at, row.reason, row.output_key = now, reason, None
         row.error, row.error_field = message, field
         row.cleaned_at = now
+        row.final_loss = Progress.model_validate(row.progress).loss
     _announce(session, row, to)
     values = {"from": source, "to": to, "reason": reason, "message": message, "field": field}
     data = StatusData.model_validate({name: value for name, value in values.items() if value is not None})
