@@ -6,9 +6,19 @@ from typing import Any
 from pydantic import BaseModel
 
 from finery.contracts.base_models import FrozenModel
+from finery.contracts.status import RunStatus
 
 REFERENCE = "dataset:"
 """Prefix of a stored dataset in a field for paths: `dataset:<id or name>[@<version>]`."""
+
+
+class Bucket(FrozenModel):
+    least: int
+    """The smallest value in it."""
+    most: int
+    """The largest value in it."""
+    count: int
+    """How many rows have such a value."""
 
 
 class Lengths(FrozenModel):
@@ -20,6 +30,8 @@ class Lengths(FrozenModel):
     p50: int
     p95: int
     max: int
+    buckets: tuple[Bucket, ...] = ()
+    """A histogram of some thirty buckets of equal width; the last one holds the longest per cent of the rows, too."""
 
 
 class Statistics(FrozenModel):
@@ -30,6 +42,9 @@ class Statistics(FrozenModel):
     """Number of rows by format."""
     roles: dict[str, int]
     """Number of messages by role; plain text has no messages."""
+    languages: dict[str, int] | None = None
+    """Number of rows by the language that their letters tell (`ko`, `ja`, `zh`, `th`, `el`, `he`), else by script (ISO
+    15924: `Latn`, `Cyrl`, …; `Zyyy`: no letters). Only the beginnings of a row's texts are looked at."""
     characters: Lengths
     tokens: Lengths
     """Estimated without a tokenizer: a quarter of a text's bytes in UTF-8, rounded up, and 4 for each message."""
@@ -67,6 +82,28 @@ class DatasetPage(BaseModel):
     """Sorted from newest to oldest."""
 
     datasets: list[Dataset]
+    next_cursor: str | None
+
+
+class DatasetUse(FrozenModel):
+    """A run that reads, or has read, a version."""
+
+    run_id: str
+    run_name: str | None
+    """The run's name; null: it has none."""
+    recipe: str
+    status: RunStatus
+    config_field: str
+    """The field of its configuration that names the dataset: `dataset_path`."""
+    version: int
+    created_at: datetime
+
+
+class DatasetUsePage(BaseModel):
+    """Sorted from newest to oldest."""
+
+    uses: list[DatasetUse]
+    """The runs that the caller may see."""
     next_cursor: str | None
 
 

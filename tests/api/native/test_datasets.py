@@ -248,6 +248,57 @@ class TestVersions:
         assert client.get(f"{DATASETS}/{stored(client)['id']}/{path}").status_code == status
 
 
+class TestList:
+    def test_search_is_for_a_part_of_the_name(self, client: TestClient) -> None:
+        for name in ("Tickets of May", "tickets_june", "other", "100%"):
+            stored(client, name=name)
+        for text, names in {
+            "TICKETS": ["tickets_june", "Tickets of May"],
+            "%": ["100%"],
+            "s_": ["tickets_june"],
+        }.items():
+            found = client.get(DATASETS, params={"search": text}).json()["datasets"]
+            assert [dataset["name"] for dataset in found] == names
+
+
+class TestRuns:
+    def train(self, client: TestClient, made: dict[str, Any], headers: Headers | None = None, **config: Any) -> str:
+        config = {"model_name": "finery/tiny-llama", "dataset_path": made["path"], **config}
+        answer = client.post("/api/v1/runs", json={"recipe": "sft", "config": config}, headers=headers)
+        assert answer.status_code == 201, answer.text
+        found: str = answer.json()["id"]
+        return found
+
+    def test_newest_first_with_version_and_field(self, client: TestClient) -> None:
+        made, other = stored(client), stored(client, name="other")
+        first = self.train(client, made)
+        self.train(client, other)
+        again = stored(client, ROW * 2)
+        second = self.train(client, other, eval_dataset_path=again["path"])
+        uses = client.get(f"{DATASETS}/{made['id']}/runs").json()["uses"]
+        shown = [(use["run_id"], use["config_field"], use["version"], use["status"]) for use in uses]
+        assert shown == [(second, "eval_dataset_path", 2, "queued"), (first, "dataset_path", 1, "queued")]
+
+    def test_pages(self, client: TestClient) -> None:
+        made = stored(client)
+        ids = [self.train(client, made) for _ in range(3)]
+        address, cursor, found = f"{DATASETS}/{made['id']}/runs", None, []
+        for _ in range(2):
+            page = client.get(address, params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
+            cursor, found = page["next_cursor"], [*found, *(use["run_id"] for use in page["uses"])]
+        assert (found, cursor) == (ids[::-1], None)
+
+    def test_others_private_runs_stay_hidden(self, client: TestClient, services: Services) -> None:
+        people.first_admin(services.database)
+        ann, bob = (_key(services, name, Level.RESEARCHER) for name in ("ann", "bob"))
+        made = stored(client, headers=ann, shared="true")
+        hidden = self.train(client, made, bob)
+        address = f"{DATASETS}/{made['id']}/runs"
+        assert client.get(address, headers=ann).json()["uses"] == []
+        client.patch(f"/api/v1/runs/{hidden}", json={"shared": True}, headers=bob)
+        assert [use["run_id"] for use in client.get(address, headers=ann).json()["uses"]] == [hidden]
+
+
 class TestOwnership:
     @pytest.fixture
     def keys(self, services: Services) -> dict[str, Headers]:
@@ -277,7 +328,10 @@ class TestOwnership:
     def routes(self, client: TestClient, made: dict[str, Any], headers: Headers) -> list[tuple[tuple[str, str], int]]:
         address = f"{DATASETS}/{made['id']}"
         asked: list[tuple[str, str, dict[str, Any]]] = [
-            *(("GET", path, {}) for path in ("", "/versions", "/preview", "/statistics", "/diff?old=1", "/content")),
+            *(
+                ("GET", path, {})
+                for path in ("", "/versions", "/preview", "/statistics", "/diff?old=1", "/content", "/runs")
+            ),
             ("POST", "/versions", {"files": {"file": ("a", io.BytesIO(b"x"))}}),
             ("POST", "/restore", {"json": {"version": 1}}),
             ("PATCH", "", {"json": {"name": "other"}}),

@@ -1,3 +1,4 @@
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from finery.contracts.stored_datasets import Statistics
 from finery.domain.datasets import measure
 from finery.domain.datasets.errors import DatasetUnreadable
-from finery.domain.datasets.statistics import Histogram, estimate_tokens
+from finery.domain.datasets.statistics import BUCKETS, Histogram, estimate_tokens
 from tests.domain.datasets.stored import lines
 
 
@@ -57,6 +58,11 @@ class TestMeasure:
         found = measure(path, filename="rows.jsonl")
         assert (found.rows, found.invalid, found.characters.total) == (3, 2, 2)
 
+    def test_rows_by_language(self, tmp_path: Path) -> None:
+        turns = [{"role": "user", "content": "안녕하세요"}, {"role": "assistant", "content": "Hello"}]
+        found = count(tmp_path, {"messages": turns}, {"text": "plain English"}, {"text": "More of it"})
+        assert found.languages == {"Latn": 2, "ko": 1}
+
     def test_none(self, tmp_path: Path) -> None:
         path = tmp_path / "rows.csv"
         path.write_bytes(b"text\n")
@@ -88,3 +94,22 @@ class TestHistogram:
         for share, shown in ((50, found.p50), (95, found.p95)):
             exact = ordered[-(-len(values) * share // 100) - 1]
             assert abs(shown - exact) <= (0 if exact < 512 else exact * 0.004)
+
+    @given(st.lists(st.integers(min_value=0, max_value=10**8), min_size=1, max_size=200))
+    def test_its_buckets_hold_every_row_and_have_no_gap(self, values: list[int]) -> None:
+        histogram = Histogram()
+        for value in values:
+            histogram.add(value)
+        buckets = histogram.lengths().buckets
+        assert 1 <= len(buckets) <= BUCKETS + 2
+        assert sum(bucket.count for bucket in buckets) == len(values)
+        assert (buckets[0].least <= min(values), buckets[-1].most) == (True, max(values))
+        assert all(before.most + 1 == after.least for before, after in pairwise(buckets))
+
+    def test_one_long_row_does_not_press_the_others_into_one_bucket(self) -> None:
+        histogram = Histogram()
+        for value in [*range(100, 400), 10**6]:
+            histogram.add(value)
+        buckets = histogram.lengths().buckets
+        assert [bucket.count for bucket in buckets[:3]] == [10, 10, 10]
+        assert (buckets[-1].most, len(buckets)) == (10**6, 30)

@@ -66,3 +66,13 @@ class TestRecordStatistics:
             for version in (1, 2):
                 kept = datasets.locate(session, made.id, version, actor=ANN, home=HomeDirectory(home)).statistics
                 assert kept == statistics
+
+    def test_those_of_an_earlier_version_are_counted_anew(self, database: Database, home: Path) -> None:
+        made = stored.create(database, home)
+        with database.read() as session:
+            found = datasets.locate(session, made.id, None, actor=ANN, home=HomeDirectory(home))
+        earlier = datasets.measure(found.path, filename="rows.jsonl").model_copy(update={"languages": None})
+        with database.write() as session:
+            datasets.record_statistics(session, found.version, earlier)
+        with database.read() as session:
+            assert datasets.locate(session, made.id, None, actor=ANN, home=HomeDirectory(home)).statistics is None

@@ -15,7 +15,15 @@ from finery.api.native.schemas import (
     StoredDataset,
     VersionList,
 )
-from finery.contracts.stored_datasets import Dataset, DatasetDiff, DatasetPage, DatasetVersion, Preview, Statistics
+from finery.contracts.stored_datasets import (
+    Dataset,
+    DatasetDiff,
+    DatasetPage,
+    DatasetUsePage,
+    DatasetVersion,
+    Preview,
+    Statistics,
+)
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile
 from finery.http.admission import PREVIEWS, READS, in_lane, scans_files
@@ -37,6 +45,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 Cursor = Annotated[str | None, Query(max_length=32, description="`next_cursor` of the page before.")]
 IdPrefix = Annotated[str | None, Query(min_length=1, max_length=128, description="Only those whose id begins so.")]
 Name = Annotated[str | None, Query(max_length=200, description="Only those of this name.")]
+Search = Annotated[str | None, Query(min_length=1, max_length=200, description="Only those whose name holds this.")]
 Rows = Annotated[int, Query(ge=1, le=100)]
 Offset = Annotated[int, Query(ge=0, le=2**53)]
 FILE = in_ranges("application/octet-stream", error=ApiError)
@@ -72,8 +81,9 @@ def list_datasets(
     cursor: Cursor = None,
     name: Name = None,
     id_prefix: IdPrefix = None,
+    search: Search = None,
 ) -> DatasetPage:
-    return datasets.list_page(session, user, limit=limit, cursor=cursor, name=name, id_prefix=id_prefix)
+    return datasets.list_page(session, user, limit=limit, cursor=cursor, name=name, id_prefix=id_prefix, search=search)
 
 
 @router.get("/{dataset_id}", dependencies=[READ])
@@ -103,6 +113,14 @@ def add_version(
 @router.get("/{dataset_id}/versions", dependencies=[READ])
 def list_versions(dataset_id: DatasetId, session: ReadSession, user: CurrentUser) -> VersionList:
     return VersionList(versions=datasets.list_versions(session, dataset_id, user))
+
+
+@router.get("/{dataset_id}/runs", dependencies=[READ, Depends(Allow(Permission.RUNS_READ))])
+def list_dataset_runs(
+    dataset_id: DatasetId, session: ReadSession, user: CurrentUser, limit: Limit = 100, cursor: Cursor = None
+) -> DatasetUsePage:
+    """Lists the runs that read one of the dataset's versions, newest first."""
+    return datasets.list_uses(session, dataset_id, user, limit=limit, cursor=cursor)
 
 
 @router.post("/{dataset_id}/restore", dependencies=[WRITE], status_code=201)

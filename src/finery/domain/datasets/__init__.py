@@ -8,6 +8,7 @@ from finery.domain.datasets.row_diff import diff
 from finery.domain.datasets.row_preview import preview
 from finery.domain.datasets.service import change, create, delete, get, list_page
 from finery.domain.datasets.statistics import measure
+from finery.domain.datasets.usage import list_uses
 from finery.domain.datasets.versions import (
     VersionFile,
     add_version,
@@ -32,6 +33,7 @@ __all__ = [
     "get",
     "has_unused",
     "list_page",
+    "list_uses",
     "list_versions",
     "locate",
     "measure",

@@ -67,8 +67,10 @@ def list_page(
     cursor: str | None = None,
     name: str | None = None,
     id_prefix: str | None = None,
+    search: str | None = None,
 ) -> DatasetPage:
-    """List datasets, newest first; with `name` only those of this name, with `id_prefix` those whose id begins so.
+    """List datasets, newest first; with `name` only those of this name, with `id_prefix` those whose id begins so, with
+    `search` those whose name holds it, in large or small letters.
 
     `cursor` is the `next_cursor` of the page before. Raises BadCursor.
     """
@@ -79,6 +81,8 @@ def list_page(
         query = query.where(DatasetRow.name == name)
     if id_prefix is not None:
         query = query.where(func.substr(DatasetRow.id, 1, len(id_prefix)) == id_prefix)
+    if search is not None:
+        query = query.where(func.lower(DatasetRow.name).contains(search.lower(), autoescape=True))
     found, next_cursor = cut_page(session.execute(query.limit(limit + 1)).all(), limit, lambda rows: rows[0].number)
     return DatasetPage(datasets=[dataset_of(*rows) for rows in found], next_cursor=next_cursor)
 

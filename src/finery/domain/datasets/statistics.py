@@ -9,8 +9,9 @@ from finery.contracts.datasets import RowRefused, Source
 from finery.contracts.datasets.examples import Example, Preference, Text
 from finery.contracts.datasets.messages import Message
 from finery.contracts.datasets.row_reader import DatasetReader
-from finery.contracts.stored_datasets import Lengths, Statistics
+from finery.contracts.stored_datasets import Bucket, Lengths, Statistics
 from finery.domain.datasets.row_preview import refuse_unreadable
+from finery.domain.datasets.writing import SAMPLE_CHARACTERS, writing_of
 from finery.kit.tables import BrokenRow
 
 BYTES_PER_TOKEN = 4
@@ -18,6 +19,9 @@ BYTES_PER_TOKEN = 4
 TOKENS_PER_MESSAGE = 4
 """The tokens that a chat template sets around a message."""
 EXACT_BITS = 9
+BUCKETS = 30
+SHOWN_TEXTS = 5
+"""Of a row, so many texts say in which language it is."""
 
 
 def measure(path: Path, *, filename: str) -> Statistics:
@@ -45,6 +49,7 @@ class _Counts:
         self.invalid = 0
         self._formats: Counter[str] = Counter()
         self._roles: Counter[str] = Counter()
+        self._languages: Counter[str] = Counter()
         self._characters = Histogram()
         self._tokens = Histogram()
         self._messages = Histogram()
@@ -56,6 +61,9 @@ class _Counts:
         texts = [example.text] if isinstance(example, Text) else [_text(message) for message in messages]
         self._formats[row_format] += 1
         self._roles.update(message.role for message in messages)
+        self._languages[
+            writing_of("".join(text[: SAMPLE_CHARACTERS // SHOWN_TEXTS] for text in texts[:SHOWN_TEXTS]))
+        ] += 1
         self._characters.add(sum(map(len, texts)))
         self._tokens.add(sum(map(estimate_tokens, texts)) + TOKENS_PER_MESSAGE * len(messages))
         self._messages.add(len(messages))
@@ -66,6 +74,7 @@ class _Counts:
             invalid=self.invalid,
             shapes=dict(self._formats.most_common()),
             roles=dict(self._roles.most_common()),
+            languages=dict(self._languages.most_common()),
             characters=self._characters.lengths(),
             tokens=self._tokens.lengths(),
             messages=self._messages.lengths(),
@@ -97,6 +106,22 @@ class Histogram:
             p50=self._percentile(0.5),
             p95=self._percentile(0.95),
             max=self._max,
+            buckets=self._buckets(),
+        )
+
+    def _buckets(self) -> tuple[Bucket, ...]:
+        # A few very long rows would otherwise press all others into one bar.
+        start, end = self._min or 0, self._percentile(0.99)
+        width = _round_width(max(1, end - start + 1) / BUCKETS)
+        least = start // width * width
+        counts: Counter[int] = Counter()
+        for value, count in self._counts.items():
+            counts[min(max(value, start), end) // width * width] += count
+        edges = range(least, end + 1, width) if self._counts else ()
+        last = edges[-1] if edges else 0
+        return tuple(
+            Bucket(least=edge, most=self._max if edge == last else edge + width - 1, count=counts[edge])
+            for edge in edges
         )
 
     def _percentile(self, share: float) -> int:
@@ -107,6 +132,12 @@ class Histogram:
             if seen >= wanted:
                 return max(value, self._min or 0)
         return 0
+
+
+def _round_width(width: float) -> int:
+    """Return the next of 1, 2, 5, 10, 20, 50, …"""
+    power: int = 10 ** max(0, math.ceil(math.log10(width)) - 1)
+    return next(size * power for size in (1, 2, 5, 10) if size * power >= width)
 
 
 def _text(message: Message) -> str:

@@ -64,6 +64,9 @@ def locate(
     if version is not None:
         row, blob = find_version(session, dataset, version)
     statistics = Statistics.model_validate(row.statistics) if row.statistics else None
+    if statistics is not None and statistics.languages is None:
+        # An earlier version of Finery counted less.
+        statistics = None
     return VersionFile(blob_path(home, blob.name), version_of(row, blob), statistics)
 
 
