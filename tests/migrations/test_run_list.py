@@ -26,4 +26,4 @@ class TestUpgrade:
             up(empty_database, HEAD)
             found = values(empty_database, "SELECT id, final_loss FROM runs ORDER BY id")
             assert found == [(run_id, loss) for run_id, (_, loss) in PROGRESS.items()]
-            down(empty_database, "0018")
+            down(empty_database, "0019")
