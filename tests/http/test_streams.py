@@ -78,14 +78,18 @@ def rename(engine: Engine, table: str, to: str) -> None:
 
 
 def play(stage: Stage, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    play_on(stage.async_notifier, stage.streams, scene)
+
+
+def play_on(async_notifier: AsyncNotifier, streams: RunStreams, scene: Callable[[], Coroutine[Any, Any, None]]) -> None:
     async def all_of_it() -> None:
-        stage.async_notifier.attach()
+        async_notifier.attach()
         try:
             async with asyncio.timeout(60):
                 await scene()
         finally:
-            stage.streams.close()
-            stage.async_notifier.detach()
+            streams.close()
+            async_notifier.detach()
 
     asyncio.run(all_of_it())
 

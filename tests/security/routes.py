@@ -18,6 +18,10 @@ UNLISTED = ("/docs", "/docs/start.js", "/openapi.json")
 """Not in the document, which is one of them."""
 
 
+ENDLESS = {"/api/v1/events/stream": {"since": "refused"}}
+"""Answers without an end: what is refused of a request, once who asks has been found to be allowed to."""
+
+
 @dataclass(frozen=True)
 class Route:
     method: str
@@ -48,7 +52,7 @@ def routes_of(document: Mapping[str, Any]) -> list[Route]:
         Route(
             method=method.upper(),
             path=path,
-            query=_query(operation, document),
+            query=_query(operation, document) | ENDLESS.get(path, {}),
             body=_body(operation, document),
             is_public="security" not in operation,
         )

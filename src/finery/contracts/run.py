@@ -151,6 +151,25 @@ class RunOrder(FrozenModel):
     direction: SortDirection = SortDirection.DESCENDING
 
 
+class RunNotice(FrozenModel):
+    """What changes of a run on its way: a light part of it, as the stream of all runs tells it."""
+
+    id: str
+    uid: str
+    number: int
+    name: str | None
+    status: RunStatus
+    intent: Intent | None
+    attempt: int
+    sequence: int
+    """The sequence number of its newest event. A notice with the same number as the one before tells of a change that
+    is no event: its name, its labels, or whether it is shared."""
+    progress: Progress
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+
+
 class RunFilter(StrictModel):
     statuses: frozenset[RunStatus] = frozenset()
     """Empty: every status."""

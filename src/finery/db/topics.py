@@ -25,6 +25,12 @@ def run_topic(run_number: int) -> str:
     return f"run:{run_number}"
 
 
+def run_of_topic(topic: str) -> int | None:
+    """Return the number of the run that a topic is about; None: it is another one."""
+    kind, _, number = topic.partition(":")
+    return int(number) if kind == "run" and number else None
+
+
 def announce(session: Session, *topics: str) -> None:
     """Add topics to the transaction. Does nothing in a session that only reads."""
     session.info.get(TOPICS, set()).update(topics)

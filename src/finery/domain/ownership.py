@@ -43,6 +43,10 @@ def deployments_visible_to(actor: Principal) -> ColumnElement[bool]:
     return true() if actor.sees_all_deployments else or_(_owned(DeploymentRow.owner_id, actor), DeploymentRow.shared)
 
 
+def may_see_run(actor: Principal, owner_id: str | None, *, shared: bool) -> bool:
+    return actor.sees_all_runs or shared or _is_owner(actor, owner_id)
+
+
 def may_write_run(actor: Principal, owner_id: str | None) -> bool:
     return actor.sees_all_runs or _is_owner(actor, owner_id)
 

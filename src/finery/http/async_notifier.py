@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from finery.kit.notifier import Notifier, Topics
+from finery.kit.notifier import Listener, Notifier, Topics
 
 
 class AsyncNotifier:
@@ -13,6 +13,7 @@ class AsyncNotifier:
         self._notifier = notifier
         self._changed = asyncio.Event()
         self._by_topic: dict[str, asyncio.Event] = {}
+        self._listeners: set[Listener] = set()
         self._leave: Callable[[], None] | None = None
 
     @property
@@ -30,6 +31,11 @@ class AsyncNotifier:
     def forget(self, topic: str) -> None:
         """Drop a topic that nobody waits for any more."""
         self._by_topic.pop(topic, None)
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` in the event loop at each notification. Returns a function to remove it."""
+        self._listeners.add(listener)
+        return lambda: self._listeners.discard(listener)
 
     def attach(self) -> None:
         """Call it in the event loop whose coroutines wait."""
@@ -49,6 +55,8 @@ class AsyncNotifier:
     def _fire(self, topics: Topics | None) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+        for listener in list(self._listeners):
+            listener(topics)
         concerned = list(self._by_topic) if topics is None else topics & self._by_topic.keys()
         for topic in concerned:
             self._by_topic.pop(topic).set()

@@ -63,6 +63,15 @@ async def current_user(connection: HTTPConnection) -> Principal:
     return found
 
 
+async def look_up_user(connection: HTTPConnection) -> Principal:
+    """Returns the user anew, for an answer that goes on for long; that is no use of a session that would extend it.
+    Raises what `current_user` raises."""
+    services = await current_services(connection)
+    if not await _are_there_accounts(services):
+        return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else ANONYMOUS
+    return (await _authenticate(credential_of(connection), services)).principal
+
+
 CurrentUser = Annotated[Principal, Depends(current_user)]
 
 
@@ -108,7 +117,7 @@ def is_from_this_machine(connection: HTTPConnection) -> bool:
 
 
 async def _principal(connection: HTTPConnection, services: Services) -> Principal:
-    if not await services.cache.has_accounts.get_or_read(None, partial(_has_accounts, services)):
+    if not await _are_there_accounts(services):
         return LOCAL_ADMINISTRATOR if is_from_this_machine(connection) else ANONYMOUS
     authenticated = await _authenticate(credential_of(connection), services)
     if authenticated.is_stale:
@@ -122,6 +131,10 @@ async def _authenticate(credential: Credential, services: Services) -> Authentic
     if known is not None and known.has_ended():
         callers.forget(key)
     return await callers.get_or_read(key, partial(_look_up, services, credential))
+
+
+async def _are_there_accounts(services: Services) -> bool:
+    return await services.cache.has_accounts.get_or_read(None, partial(_has_accounts, services))
 
 
 def _has_accounts(services: Services) -> bool:

@@ -17,13 +17,14 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from finery.contracts.events import Event, StatusEvent
-from finery.contracts.permissions import SERVER
 from finery.contracts.run import Run
 from finery.db import Database
 from finery.db.topics import run_topic
 from finery.domain import runs
+from finery.domain.runs import Visibility
 from finery.domain.runs.errors import RunNotFound
 from finery.http.async_notifier import AsyncNotifier, wait_for_change
+from finery.http.notice_feed import NoticeFeed
 
 log = logging.getLogger(__name__)
 
@@ -45,8 +46,13 @@ HEARTBEAT = b": heartbeat\n\n"
 @dataclass(frozen=True)
 class Frame:
     sequence: int
-    data: bytes
+    body: bytes
+    """The lines that follow `id`, which each kind of stream writes in its own way."""
     is_last: bool
+
+    @property
+    def data(self) -> bytes:
+        return b"id: %d\n%b" % (self.sequence, self.body)
 
 
 class RunStreams:
@@ -55,23 +61,26 @@ class RunStreams:
         self._async_notifier = async_notifier
         self._feeds: dict[str, RunFeed] = {}
         self._readers: anyio.CapacityLimiter | None = None
-        self._is_closed = False
+        self.notices = NoticeFeed(database, async_notifier)
+        self.is_closed = False
 
     def close(self) -> None:
         """End all streams, from the event loop; their clients come back with Last-Event-ID."""
-        self._is_closed = True
+        self.is_closed = True
+        self.notices.close()
         for feed in self._feeds.values():
             feed.close()
 
     async def frames(self, run: Run, after: int) -> AsyncGenerator[bytes]:
         """Yields the events past `after` until the terminal one, as many at once as there are, up to PIECE_BYTES, and a
         heartbeat where there are none for a while."""
-        if self._is_closed:
+        if self.is_closed:
             return
-        feed = self._join(run)
+        changed = asyncio.Event()
+        feed = self.join(run, changed)
         try:
             while True:
-                changed = feed.changed
+                changed.clear()
                 frames = await feed.read(after)
                 for piece in _in_pieces(frames):
                     yield b"".join(frame.data for frame in piece)
@@ -83,20 +92,21 @@ class RunStreams:
                 if not frames and not await wait_for_change(changed, HEARTBEAT_SECONDS):
                     yield HEARTBEAT
         finally:
-            self._leave(feed)
+            self.leave(feed, changed)
 
-    def _join(self, run: Run) -> "RunFeed":
+    def join(self, run: Run, changed: asyncio.Event) -> "RunFeed":
+        """Return the run's feed, which sets `changed` whenever it has more, until `leave`."""
         feed = self._feeds.get(run.uid)
         if feed is None or feed.is_closed:
             self._readers = self._readers or anyio.CapacityLimiter(READERS)
             feed = RunFeed(run, self._database, self._async_notifier, self._readers)
             self._feeds[run.uid] = feed
-        feed.streams += 1
+        feed.waiting.append(changed)
         return feed
 
-    def _leave(self, feed: "RunFeed") -> None:
-        feed.streams -= 1
-        if not feed.streams:
+    def leave(self, feed: "RunFeed", changed: asyncio.Event) -> None:
+        feed.waiting.remove(changed)
+        if not feed.waiting:
             feed.close()
             if self._feeds.get(feed.run_id) is feed:
                 del self._feeds[feed.run_id]
@@ -109,8 +119,10 @@ class RunFeed:
         self, run: Run, database: Database, async_notifier: AsyncNotifier, readers: anyio.CapacityLimiter
     ) -> None:
         self.run_id = run.uid
-        self.streams = 0
-        self.changed = asyncio.Event()
+        self.visibility = Visibility(run.owner_id, run.shared)
+        """Who may see what was read last."""
+        self.waiting: list[asyncio.Event] = []
+        """Those of the streams that read from it."""
         self.is_closed = False
         self._topic = run_topic(run.number)
         self._head = run.last_sequence
@@ -142,6 +154,7 @@ class RunFeed:
         try:
             while True:
                 changed = self._async_notifier.changed_in(self._topic)
+                visibility = self.visibility
                 try:
                     frames = await self._load(self._head)
                 except SQLAlchemyError as error:
@@ -151,6 +164,7 @@ class RunFeed:
                 if frames:
                     self._window.extend(frames)
                     self._head = frames[-1].sequence
+                if frames or self.visibility != visibility:
                     self._signal_change()
                 if len(frames) < PAGE:
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -159,17 +173,17 @@ class RunFeed:
             self.close()
 
     def _signal_change(self) -> None:
-        self.changed.set()
-        self.changed = asyncio.Event()
+        for changed in self.waiting:
+            changed.set()
 
     async def _load(self, after: int) -> list[Frame]:
-        return await anyio.to_thread.run_sync(self._query, after, limiter=self._readers)
+        frames, self.visibility = await anyio.to_thread.run_sync(self._query, after, limiter=self._readers)
+        return frames
 
-    def _query(self, after: int) -> list[Frame]:
-        # As SERVER, since the route has checked that the user may see the run.
+    def _query(self, after: int) -> tuple[list[Frame], Visibility]:
         with self._database.read() as session:
-            events = runs.list_events(session, self.run_id, SERVER, after=after, limit=PAGE)
-        return [to_frame(event) for event in events]
+            part = runs.read_feed(session, self.run_id, after=after, limit=PAGE)
+        return [to_frame(event) for event in part.events], part.visibility
 
 
 def _in_pieces(frames: list[Frame]) -> Iterator[list[Frame]]:
@@ -192,8 +206,8 @@ def _in_pieces(frames: list[Frame]) -> Iterator[list[Frame]]:
 
 def to_frame(event: Event) -> Frame:
     body = msgspec.json.encode(event.model_dump(mode="json"))
-    data = b"id: %d\nevent: %b\ndata: %b\n\n" % (event.sequence, event.type.encode(), body)
-    return Frame(event.sequence, data, is_last=isinstance(event, StatusEvent) and event.data.to.is_finished)
+    lines = b"event: %b\ndata: %b\n\n" % (event.type.encode(), body)
+    return Frame(event.sequence, lines, is_last=isinstance(event, StatusEvent) and event.data.to.is_finished)
 
 
 def event_stream(streams: RunStreams, run: Run, *, after: int, last_event_id: str | None) -> Response:

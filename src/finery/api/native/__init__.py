@@ -9,6 +9,7 @@ from finery.api.native import (
     dataset_uploads,
     datasets,
     deployments,
+    events,
     history,
     recipes,
     runs,
@@ -32,6 +33,7 @@ DIALECT = Dialect(
     name="native",
     routers=(
         runs.router,
+        events.router,
         history.router,
         recipes.router,
         deployments.router,

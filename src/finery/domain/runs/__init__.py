@@ -8,15 +8,19 @@ from finery.domain.runs.history import (
     list_events,
     list_events_backwards,
     metrics,
+    read_feed,
 )
 from finery.domain.runs.intents import request_cancel, request_checkpoint, request_pause, request_stop
 from finery.domain.runs.listing import list_page
+from finery.domain.runs.notices import Removal, Visibility, list_notices, removal_of
 from finery.domain.runs.output_removal import forget_output
 from finery.domain.runs.queue_places import place_in_queue
 from finery.domain.runs.resumption import resume
 from finery.domain.runs.service import change, count_by_status, create, delete, get, log_path, report
 
 __all__ = [
+    "Removal",
+    "Visibility",
     "change",
     "count_by_status",
     "create",
@@ -29,10 +33,13 @@ __all__ = [
     "list_checkpoints",
     "list_events",
     "list_events_backwards",
+    "list_notices",
     "list_page",
     "log_path",
     "metrics",
     "place_in_queue",
+    "read_feed",
+    "removal_of",
     "report",
     "request_cancel",
     "request_checkpoint",

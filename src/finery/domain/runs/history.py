@@ -1,6 +1,7 @@
 """Reads the events, metrics and artifacts of a run."""
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -8,12 +9,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from finery.contracts.events import Event, EventType, event_of
-from finery.contracts.permissions import Principal
+from finery.contracts.permissions import SERVER, Principal
 from finery.contracts.run import Artifact
 from finery.domain.context import DomainContext
 from finery.domain.path_access import is_hidden, run_of_output
 from finery.domain.runs.errors import ArtifactNotFound
 from finery.domain.runs.mapping import artifact_of, shown_id
+from finery.domain.runs.notices import Visibility
 from finery.domain.runs.queries import find_row
 from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow, RunRow
@@ -23,16 +25,22 @@ METRICS_AT_ONCE = 1000
 """So many rows are in memory at once."""
 
 
+@dataclass(frozen=True)
+class FeedPart:
+    events: list[Event]
+    visibility: Visibility
+
+
 def list_events(session: Session, run_id: str, actor: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
     """List the events numbered above `after`, in order."""
-    row = find_row(session, run_id, actor)
-    query = (
-        select(EventRow)
-        .where(EventRow.run_number == row.number, EventRow.sequence > after)
-        .order_by(EventRow.sequence)
-        .limit(limit)
-    )
-    return [_event_of(found, row) for found in session.scalars(query)]
+    return _events_after(session, find_row(session, run_id, actor), after, limit)
+
+
+def read_feed(session: Session, run_id: str, *, after: int, limit: int) -> FeedPart:
+    """Read the events numbered above `after` for those who follow the run, whose right to see it the caller checks
+    by the same reading. Raises RunNotFound."""
+    row = find_row(session, run_id, SERVER)
+    return FeedPart(_events_after(session, row, after, limit), Visibility(row.owner_id, row.shared))
 
 
 def list_events_backwards(
@@ -105,6 +113,16 @@ def _is_anothers(session: Session, name: str, run_id: str, actor: Principal, con
         return True
     is_made_since = any(run_of_output(folder) not in (None, run_id) for folder in (path, path.parent))
     return is_made_since or is_hidden(session, path, actor, context)
+
+
+def _events_after(session: Session, row: RunRow, after: int, limit: int) -> list[Event]:
+    query = (
+        select(EventRow)
+        .where(EventRow.run_number == row.number, EventRow.sequence > after)
+        .order_by(EventRow.sequence)
+        .limit(limit)
+    )
+    return [_event_of(found, row) for found in session.scalars(query)]
 
 
 def _event_of(row: EventRow, run: RunRow) -> Event:

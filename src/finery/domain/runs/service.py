@@ -11,6 +11,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.run import NewRun, Run, RunChanges
 from finery.contracts.status import RunStatus
 from finery.db import make_room
+from finery.db.topics import announce, run_topic
 from finery.domain import audit
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
@@ -28,6 +29,7 @@ from finery.domain.runs.idempotency import (
 from finery.domain.runs.insertion import insert_run
 from finery.domain.runs.mapping import run_of, shown_id
 from finery.domain.runs.model_users import users_of
+from finery.domain.runs.notices import announce_removal
 from finery.domain.runs.queries import find_row, lock_row
 from finery.domain.runs.transitions import EXTERNAL, change_status
 from finery.domain.runs.validation import Plan, plan_refused, plan_run
@@ -92,6 +94,9 @@ def change(session: Session, run_id: str, changes: RunChanges, actor: Principal)
     """Change the name, the labels, and whether the run is shared. Raises RunNotFound, NotYours."""
     row = lock_row(session, run_id, actor)
     before = run_of(row)
+    announce(session, run_topic(row.number))
+    if changes.shared is False and row.shared:
+        announce_removal(session, row, is_deleted=False)
     if changes.shared is not None:
         row.shared = changes.shared
     if "name" in changes.model_fields_set:
@@ -131,6 +136,8 @@ def delete(session: Session, run_id: str, context: DomainContext, actor: Princip
     if users := users_of(session, [context.home.run(row.id).path], actor):
         raise ModelInUse(users)
     make_room(session)
+    announce_removal(session, row, is_deleted=True)
+    announce(session, run_topic(row.number))
     session.delete(row)
     session.flush()
     if row.recipe != EXTERNAL:
