@@ -37,11 +37,11 @@ demo: $(READY) $(PAGE) ## Train a tiny model on the CPU, then ask it what it lea
 	@$(VENV)/bin/finery demo
 
 test: $(READY) $(PAGE) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" narrow them)
-	@services="$$(tools/services.sh start)" && eval "$$services" && \
+	@services="$$(tools/services.sh start && tools/services.sh browser)" && eval "$$services" && \
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup --durations 15 -m "not thorough and not load" $(PYTEST_ARGS) $(TESTS)
 
 test-thorough: $(READY) $(PAGE) ## Run the tests that take minutes: served as trained, the server killed everywhere
-	@services="$$(tools/services.sh start)" && eval "$$services" && \
+	@services="$$(tools/services.sh start && tools/services.sh browser)" && eval "$$services" && \
 	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(PYTEST_ARGS) $(TESTS)
 
 check: $(READY) ## Lint, format, types, and which folder may import which

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Finds or starts the databases that the tests use beside SQLite.
+# Finds or starts what the tests use beside Python: databases, a browser.
 #
 #   services.sh start   prints shell assignments (FINERY_TEST_DATABASES and the two URLs) for eval;
 #                       what it did goes to stderr
 #   services.sh stop    ends the servers that `start` started, and removes their data
+#   services.sh browser     finds or installs Chromium, and prints its path likewise
 #   services.sh faketime    installs the library that sets the clocks of `make test-soak`, and prints its path likewise
 #
 # A URL that is already in the environment is taken as it is. Else a server that lets us in without
@@ -187,12 +188,29 @@ faketime() {
     printf 'export FINERY_TEST_FAKETIME=%q\n' "$library"
 }
 
+browser() {
+    local program="${FINERY_TEST_BROWSER:-}" name
+    if [ -z "$program" ] && ! program="$(find_browser)" && install_packages chromium fonts-noto-cjk; then
+        program="$(find_browser)" || program=""
+    fi
+    if [ -z "$program" ]; then
+        say "browser: no Chromium was found and none could be installed; the tests of the page in a browser are skipped." \
+            "Install it, or set FINERY_TEST_BROWSER."
+    fi
+    printf 'export FINERY_TEST_BROWSER=%q\n' "$program"
+}
+
+find_browser() {
+    command -v chromium || command -v chromium-browser || command -v google-chrome
+}
+
 case "${1:-start}" in
 start) start ;;
 stop) stop ;;
+browser) browser ;;
 faketime) faketime ;;
 *)
-    say "Usage: services.sh start|stop|faketime"
+    say "Usage: services.sh start|stop|browser|faketime"
     exit 2
     ;;
 esac

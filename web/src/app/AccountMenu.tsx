@@ -10,7 +10,7 @@ export function AccountMenu({ me }: { me: Schemas["Me"] }) {
   const logout = useLogout();
   if (me.user === null || me.user === undefined)
     return (
-      <Badge variant="default" tt="none">
+      <Badge variant="default" tt="none" visibleFrom="sm">
         <Trans>on this machine</Trans>
       </Badge>
     );

@@ -8,6 +8,7 @@ import { AccountMenu } from "./AccountMenu";
 import { ConnectionNotice } from "./ConnectionNotice";
 import { DisplayMenu } from "./DisplayMenu";
 import { PLACES } from "./places";
+import classes from "./Shell.module.css";
 
 /** The frame around every page: its name, the way to others, who is here, language and colours. */
 export function Shell({ me }: { me: Schemas["Me"] }) {
@@ -35,7 +36,13 @@ export function Shell({ me }: { me: Schemas["Me"] }) {
           </Group>
         </Group>
       </AppShell.Header>
-      <AppShell.Navbar p="xs" component="nav" aria-label={t`Pages`}>
+      <AppShell.Navbar
+        p="xs"
+        component="nav"
+        aria-label={t`Pages`}
+        className={classes["nav"] ?? ""}
+        data-closed={opened ? undefined : true}
+      >
         <AppShell.Section grow component={ScrollArea}>
           {PLACES.map(({ to, label, Icon }) => {
             const isHere = to === "/" ? path === "/" : path.startsWith(to);

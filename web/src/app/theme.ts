@@ -1,4 +1,4 @@
-import { createTheme } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver } from "@mantine/core";
 
 export const theme = createTheme({
   primaryColor: "cyan",
@@ -8,4 +8,13 @@ export const theme = createTheme({
   fontFamily:
     'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", ' +
     '"Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", sans-serif',
+});
+
+/** Words on a light ground of their own colour, dark enough to be read (WCAG 2.2, 1.4.3: 4.5 to 1). */
+const ON_LIGHT = { green: "#1c6b2f", yellow: "#7a4f01", orange: "#8a3c00", red: "#a51111", blue: "#0b4f8a", cyan: "#0a5566" };
+
+export const cssVariablesResolver: CSSVariablesResolver = () => ({
+  variables: {},
+  light: Object.fromEntries(Object.entries(ON_LIGHT).map(([name, dark]) => [`--mantine-color-${name}-light-color`, dark])),
+  dark: {},
 });

@@ -27,7 +27,13 @@ export function StatusBadge({ status }: { status: RunStatus }) {
   const { i18n } = useLingui();
   const Icon = ICONS[status];
   return (
-    <Badge color={STATUS_COLORS[status]} variant="light" tt="none" leftSection={<Icon size={12} aria-hidden />}>
+    <Badge
+      color={STATUS_COLORS[status]}
+      variant="light"
+      tt="none"
+      miw="max-content"
+      leftSection={<Icon size={12} aria-hidden />}
+    >
       {i18n._(STATUS_WORDS[status])}
     </Badge>
   );

@@ -1,0 +1,53 @@
+"""Every page, in every language and width, light and dark."""
+
+import time
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.web.browser.conftest import OpenPage
+from tests.web.browser.house import House
+from tests.web.browser.inspection import cut_texts, violations
+from tests.web.browser.pages import PAGES
+
+LANGUAGES = {"en-US": "en", "zh-CN": "zh-Hans", "ja-JP": "ja", "ko-KR": "ko"}
+WIDTHS = (360, 768, 1440)
+MOVING_SECONDS = 5.0
+
+pytestmark = pytest.mark.thorough
+
+
+def settle(page: Page) -> None:
+    """Waits until the page has its heading, and nothing that still loads."""
+    page.get_by_role("heading", level=1).first.wait_for()
+    page.wait_for_function("() => document.querySelector('main .mantine-Loader-root') === null")
+    page.evaluate("() => document.fonts.ready.then(() => undefined)")
+
+
+def lasting_faults(page: Page) -> list[str]:
+    """Returns what is still cut when things have moved to their places."""
+    deadline = time.monotonic() + MOVING_SECONDS
+    while (faults := cut_texts(page)) and time.monotonic() < deadline:
+        page.wait_for_timeout(100)
+    return faults
+
+
+class TestTexts:
+    @pytest.mark.parametrize("language", LANGUAGES)
+    @pytest.mark.parametrize("name", PAGES)
+    def test_none_is_cut_or_overlaps(self, open_page: OpenPage, house: House, name: str, language: str) -> None:
+        page = open_page(PAGES[name](house), language=language)
+        settle(page)
+        assert page.locator("html").get_attribute("lang") == LANGUAGES[language]
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 900})
+            assert (width, lasting_faults(page)) == (width, [])
+
+
+class TestAxe:
+    @pytest.mark.parametrize("scheme", ["light", "dark"])
+    @pytest.mark.parametrize("name", PAGES)
+    def test_finds_nothing(self, open_page: OpenPage, house: House, name: str, scheme: str) -> None:
+        page = open_page(PAGES[name](house), scheme=scheme)
+        settle(page)
+        assert violations(page) == []
