@@ -22,6 +22,7 @@ from tests.idle import IdleScheduler
 from tests.security.routes import ROWS, Route, permissions_of_routes, routes_of
 
 CHAT = b'{"messages": [{"role": "user", "content": "Q"}, {"role": "assistant", "content": "A"}]}\n' * 12
+SWEEP = {**RUN, "config": {**RUN["config"], "seed": [1, 2]}}
 JOB = {"job_id": "job-of-the-owner", "model_name": "m", "dataset": "d"}
 FILE = {"file": ("rows.jsonl", ROWS)}
 UPLOAD = {"filename": "rows.jsonl", "purpose": "fine-tune", "bytes": len(ROWS), "mime_type": "text/jsonl"}
@@ -57,6 +58,7 @@ def message_of(owner: TestClient) -> str:
 
 MAKERS: dict[str, Callable[[TestClient], str]] = {
     "run_id": lambda owner: id_of(owner.post("/api/v1/runs", json=RUN)),
+    "sweep_id": lambda owner: id_of(owner.post("/api/v1/sweeps", json=SWEEP)),
     "job_id": lambda owner: id_of(owner.post("/jobs", json=JOB), "job_id"),
     "deployment_id": lambda owner: id_of(owner.post("/api/v1/deployments", json={"model": "finery/tiny-llama"})),
     "dataset_id": lambda owner: id_of(owner.post("/api/v1/datasets", files=FILE)),

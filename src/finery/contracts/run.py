@@ -43,6 +43,8 @@ class Progress(BaseModel):
     learning_rate: float | None = None
     eta_seconds: float | None = None
     stage: str | None = None
+    evaluation: dict[str, Any] | None = None
+    """The metrics of the newest evaluation; null: there was none."""
 
 
 class RunWarning(StrictModel):
@@ -83,6 +85,8 @@ class NewRun(StrictModel):
     minutes is the answer."""
     resumed_from: str | None = None
     """The ended run whose last checkpoint it starts from."""
+    sweep_id: str | None = None
+    """The sweep that it belongs to."""
     keep_refused: bool = False
     """Whether a run with invalid data is stored as failed instead of being refused."""
 
@@ -132,6 +136,8 @@ class Run(FrozenModel):
     attempt: int
     resumed_from: str | None = None
     """The ended run whose last checkpoint it started from."""
+    sweep_id: str | None = None
+    """The sweep that it belongs to; null: none."""
     progress: Progress
     model_name: str | None
     dataset: str | None
@@ -186,6 +192,7 @@ class RunFilter(StrictModel):
     labels: tuple[tuple[str, str], ...] = ()
     """A run must have all of them."""
     without_labels: bool = False
+    sweep_id: str | None = None
     id_prefix: str | None = None
     """How the id that the client chose, or the run's own, begins."""
 

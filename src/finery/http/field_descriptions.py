@@ -142,6 +142,8 @@ FIELDS = {
     "validation": "The row of the validation file.",
     # Runs
     "runs": "The runs, newest first.",
+    "sweep_id": "The id of the sweep.",
+    "score": "Its value of the metric.",
     "run_id": "The id of the run.",
     "job_id": "The id of the job.",
     "fine_tuning_job_id": "The id of the job.",
@@ -281,6 +283,7 @@ PARAMETERS = {
     "run_id": "The id of the run.",
     "job_id": "The id of the job.",
     "fine_tuning_job_id": "The id of the job.",
+    "sweep_id": "The id of the sweep.",
     "deployment_id": "The id of the deployment.",
     "dataset_id": "The id of the dataset.",
     "file_id": "The id of the file.",

@@ -16,6 +16,7 @@ from finery.models.runs import (
     RunRow,
 )
 from finery.models.servers import ServerLeaseRow
+from finery.models.sweeps import SweepRow
 from finery.models.webhooks import WebhookAttemptRow, WebhookMessageRow, WebhookRow
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "ServerLeaseRow",
     "SessionRow",
     "SetupRow",
+    "SweepRow",
     "UploadPartRow",
     "UploadRow",
     "UserRow",

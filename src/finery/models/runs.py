@@ -84,6 +84,8 @@ class RunRow(Base):
     """A random token of each claim; whoever has an older one no longer owns the run."""
     resumed_from: Mapped[str | None] = mapped_column(String(128), index=True)
     """The ended run whose last checkpoint this one begins from; that run may have been deleted since."""
+    sweep_id: Mapped[str | None] = mapped_column(String(64), index=True)
+    """The sweep that it belongs to."""
     lost_count: Mapped[int] = mapped_column(default=0)
     events_offset: Mapped[int] = mapped_column(BigInteger, default=0)
     last_sequence: Mapped[int] = mapped_column(default=0)

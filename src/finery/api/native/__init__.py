@@ -14,6 +14,7 @@ from finery.api.native import (
     recipes,
     runs,
     secrets,
+    sweeps,
     system,
     users,
     webhooks,
@@ -34,6 +35,7 @@ DIALECT = Dialect(
     routers=(
         runs.router,
         events.router,
+        sweeps.router,
         history.router,
         recipes.router,
         deployments.router,

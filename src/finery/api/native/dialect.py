@@ -42,6 +42,7 @@ ERRORS = errors(ApiError, 400, 401, 403, 404, 409, 413, 415, 422, 503)
 TOO_MANY = errors(ApiError, 429)
 
 RunId = Annotated[str, Path(min_length=1, max_length=128)]
+SweepId = Annotated[str, Path(min_length=1, max_length=64)]
 DeploymentId = Annotated[str, Path(min_length=1, max_length=64)]
 UserId = Annotated[str, Path(min_length=1, max_length=64)]
 DatasetId = Annotated[str, Path(min_length=1, max_length=64)]
@@ -55,6 +56,6 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="The same key again answers with the run of the first time.",
+        description="The same key again answers with what was created the first time.",
     ),
 ]

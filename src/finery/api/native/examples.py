@@ -47,6 +47,31 @@ EXAMPLES: Examples = {
         },
     },
     "PATCH /api/v1/runs/{run_id}": {"share it under a name": {"shared": True, "name": "the good one"}},
+    "POST /api/v1/sweeps": {
+        "four runs: two rates, two ranks": {
+            "recipe": "sft",
+            "config": {
+                "model_name": MODEL,
+                "dataset_path": "data/instructions.jsonl",
+                "eval_split": 0.1,
+                "use_lora": True,
+                "learning_rate": [1e-4, 2e-4],
+                "lora_rank": [8, 16],
+            },
+        },
+        "modules, which are lists by nature": {
+            "recipe": "sft",
+            "config": {
+                "model_name": MODEL,
+                "dataset_path": "data/instructions.jsonl",
+                "use_lora": True,
+                "lora_target_modules": [["q_proj", "v_proj"], ["gate_proj", "up_proj", "down_proj"]],
+            },
+            "metric": "token_accuracy",
+            "goal": "max",
+        },
+    },
+    "PATCH /api/v1/sweeps/{sweep_id}": {"rank by another metric": {"metric": "eval_token_accuracy"}},
     "POST /api/v1/deployments": {
         "a finished run's model": {"model": "outputs/my_model"},
         "the model behind /chat": {"model": MODEL, "slot": "main", "options": {"max_context": 2048}},

@@ -5,12 +5,19 @@ from collections.abc import Iterator
 
 from finery import __version__
 from finery.api.native.account_schemas import Me, SetupRequest
-from finery.api.native.schemas import CreateDeploymentRequest, CreateRunRequest, StoredDataset, System
+from finery.api.native.schemas import (
+    CreateDeploymentRequest,
+    CreateRunRequest,
+    CreateSweepRequest,
+    StoredDataset,
+    System,
+)
 from finery.contracts.accounts import NewUser, User
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact, NewRun
 from finery.contracts.stored_datasets import Dataset
+from finery.contracts.sweeps import NewSweep
 from finery.domain.context import DomainContext
 from finery.http.logs import log_json
 from finery.http.services import Services
@@ -22,6 +29,12 @@ SOURCE = "native"
 
 def to_new_run(request: CreateRunRequest, key: str | None) -> NewRun:
     return NewRun(source=SOURCE, idempotency_key=key, **dict(request))
+
+
+def to_new_sweep(request: CreateSweepRequest, key: str | None) -> NewSweep:
+    fields = dict(request)
+    ranking = {name: fields.pop(name) for name in ("metric", "goal")}
+    return NewSweep(run=NewRun(source=SOURCE, idempotency_key=key, **fields), **ranking)
 
 
 def to_new_deployment(request: CreateDeploymentRequest) -> NewDeployment:

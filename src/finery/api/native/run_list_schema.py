@@ -36,6 +36,7 @@ class RunListQuery(BaseModel):
     id_prefix: Annotated[
         str | None, Field(min_length=1, max_length=128, description="Only runs whose id begins so.")
     ] = None
+    sweep: Annotated[str | None, Field(min_length=1, max_length=64, description="Only the runs of this sweep.")] = None
     created_after: Annotated[Instant | None, Field(description="With its zone: `2026-12-01T00:00:00Z`.")] = None
     created_before: Annotated[Instant | None, Field(description="With its zone: `2026-12-01T00:00:00Z`.")] = None
     sort: Annotated[RunSort, Field(description="Runs without what they are sorted by come last.")] = RunSort.CREATED
@@ -58,6 +59,7 @@ def to_filter(query: RunListQuery) -> RunFilter:
         owner=query.owner,
         name_contains=query.name,
         id_prefix=query.id_prefix,
+        sweep_id=query.sweep,
         created_after=query.created_after,
         created_before=query.created_before,
     )

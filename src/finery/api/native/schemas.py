@@ -12,6 +12,7 @@ from finery.contracts.recipe_reference import RecipeSummary
 from finery.contracts.recipes.base import PathText
 from finery.contracts.run import Artifact, LabelText, Resources
 from finery.contracts.stored_datasets import Dataset, DatasetVersion
+from finery.contracts.sweeps import Goal, MetricName
 from finery.contracts.webhooks import Webhook
 
 SafeId = Annotated[str, Field(min_length=1, max_length=128)]
@@ -32,6 +33,30 @@ class CreateRunRequest(StrictNumbers):
     time_limit_seconds: Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)] | None = None
     shared: bool = False
     """Seen by all who may read runs."""
+
+
+class CreateSweepRequest(StrictNumbers):
+    model_config = ConfigDict(extra="forbid")
+
+    recipe: Annotated[str, Field(max_length=32)]
+    config: dict[str, Any]
+    """The recipe's configuration, in which any field may hold a list of values: each combination is a run, at most 100.
+    Of a field that takes a list by nature, as `lora_target_modules`, the values are lists in a list."""
+    name: LabelText | None = None
+    """The beginning of the runs' names, which go on with what differs: `lr=1e-4 · rank=8`."""
+    labels: Annotated[dict[LabelText, LabelText], Field(max_length=50)] = {}
+    priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
+    resources: Resources = Resources()
+    """The devices that each run holds while it executes."""
+    time_limit_seconds: Annotated[float, Field(gt=0, le=10_000_000, allow_inf_nan=False)] | None = None
+    shared: bool = False
+    """Seen by all who may read runs, and its runs, too."""
+    metric: MetricName | None = None
+    """By which the best run is found, as `eval_loss`, `token_accuracy` or `eval_reward`. Default: the loss of the
+    evaluation, or its reward where a grader gives one; without an evaluation, training's."""
+    goal: Goal | None = None
+    """Whether the best has the smallest or the largest value. Default: the largest of accuracies, rewards and scores,
+    and else the smallest."""
 
 
 class EventList(BaseModel):

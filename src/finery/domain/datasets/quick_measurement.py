@@ -49,11 +49,13 @@ def measure_briefly(
     max_length: int,
     config: Mapping[str, Any],
     context: DomainContext,
+    patience: float = WAIT_SECONDS,
 ) -> MeasurementResult | Postponed | None:
     """Measure the data, or return None where that is needless, or impossible without a download.
 
     `report` is of the data at `path`, without an issue; `config` is what else of the recipe's configuration changes how
-    rows are read. Raises DatasetNotFound and DatasetRefused where the data are gone by now.
+    rows are read; it waits for `patience` seconds at most. Raises DatasetNotFound and DatasetRefused where the data are
+    gone by now.
     """
     rules = RECIPES[report.recipe].tokens
     # Texts that are learned in pieces lose nothing to max_length, and meet no template.
@@ -81,7 +83,7 @@ def measure_briefly(
         return cached
     waits = context.live.measurer.is_ready and context.live.measurer.waiting <= MAX_QUEUED
     with suppress(WorkerBusy, TimeoutError):
-        return _submit(request, file, context).result(WAIT_SECONDS if waits else 0)
+        return _submit(request, file, context).result(patience if waits else 0)
     return Postponed(request)
 
 

@@ -247,7 +247,11 @@ def _lock_run(session: Session, ref: AttemptRef) -> RunRow | None:
 def _apply_event(session: Session, row: RunRow, event: TrainerEvent) -> None:
     """Update the run's progress, or add to its log, from an event."""
     if event.type is EventType.PROGRESS:
-        row.progress = {**row.progress, **event.data, "fraction": _fraction(event.data, row.progress)}
+        # A user's program may tell anything; the evaluation's place is its own event's.
+        told = {name: value for name, value in event.data.items() if name != "evaluation"}
+        row.progress = {**row.progress, **told, "fraction": _fraction(event.data, row.progress)}
+    elif event.type is EventType.EVALUATION:
+        row.progress = {**row.progress, "evaluation": event.data}
     elif event.type is EventType.STAGE:
         row.progress = {**row.progress, "stage": event.data.get("stage")}
     elif event.type is EventType.CHECKPOINT:

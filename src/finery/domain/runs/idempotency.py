@@ -36,7 +36,9 @@ class IdCollided(Exception):
 def request_hash(new: NewRun) -> str:
     """Return the SHA-256 (hex) of the request in canonical JSON."""
     # Requests from before runs could be shared keep their hashes.
-    left_out = {"id_prefix", "is_retry", "keep_refused", "resumed_from"} | (set() if new.shared else {"shared"})
+    left_out = {"id_prefix", "is_retry", "keep_refused", "resumed_from", "sweep_id"} | (
+        set() if new.shared else {"shared"}
+    )
     body = new.model_dump(mode="json", exclude=left_out)
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 

@@ -51,6 +51,7 @@ def insert_run(session: Session, new: NewRun, plan: Plan, context: DomainContext
         controls=[],
         attempt=0,
         resumed_from=new.resumed_from,
+        sweep_id=new.sweep_id,
         last_sequence=0,
         progress={"fraction": 0.0},
         output_key=plan.output_key,

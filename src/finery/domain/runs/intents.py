@@ -1,6 +1,6 @@
 """Stores requests to cancel, pause, stop or checkpoint a run, which the scheduler carries out.
 
-Each function raises RunNotFound, NotYours and RunFinished; all but `request_cancel` raise NotControllable.
+Each `request_` function raises RunNotFound, NotYours and RunFinished; all but `request_cancel` raise NotControllable.
 """
 
 from sqlalchemy.orm import Session
@@ -25,12 +25,17 @@ def request_cancel(session: Session, run_id: str, actor: Principal) -> Run:
     """Cancel a run: at once when it has no process, else as soon as that has ended."""
     row = _unfinished(session, run_id, actor)
     before = run_of(row)
+    cancel_locked(session, row)
+    return _changed(session, before, row)
+
+
+def cancel_locked(session: Session, row: RunRow) -> None:
+    """Cancel an unfinished run that is locked, and that the actor may change."""
     make_room(session)
     if RunStatus(row.status).is_live and row.recipe != EXTERNAL:
         set_intent(session, row, Intent.CANCEL)
     else:
         change_status(session, row, RunStatus.CANCELLED, reason=Reason.CANCELLED)
-    return _changed(session, before, row)
 
 
 def request_pause(session: Session, run_id: str, actor: Principal) -> Run:

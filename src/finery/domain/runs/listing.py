@@ -81,6 +81,8 @@ def _conditions(wanted: RunFilter) -> list[ColumnElement[bool]]:
         conditions.append(RunRow.recipe == wanted.recipe)
     if wanted.source is not None:
         conditions.append(RunRow.source == wanted.source)
+    if wanted.sweep_id is not None:
+        conditions.append(RunRow.sweep_id == wanted.sweep_id)
     if wanted.owner is not None:
         named: Select[str] = select(UserRow.id).where(UserRow.username == wanted.owner)
         conditions.append(or_(RunRow.owner_id == wanted.owner, RunRow.owner_id.in_(named)))

@@ -29,6 +29,7 @@ def run_of(row: RunRow) -> Run:
         warnings=[RunWarning.model_validate(warning) for warning in row.warnings or ()],
         attempt=row.attempt,
         resumed_from=row.resumed_from,
+        sweep_id=row.sweep_id,
         progress=Progress(**row.progress),
         model_name=row.model_name,
         dataset=row.dataset,

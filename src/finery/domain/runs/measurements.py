@@ -23,7 +23,7 @@ from finery.domain.context import DomainContext
 from finery.domain.datasets import named_by_reference
 from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.measurement import refuse_misfit
-from finery.domain.datasets.quick_measurement import Postponed, measure_briefly
+from finery.domain.datasets.quick_measurement import WAIT_SECONDS, Postponed, measure_briefly
 from finery.domain.errors import DomainError, Issue
 from finery.domain.runs.data import TRAINING_DATA, TrainingData, notice_of
 from finery.domain.runs.errors import InvalidRun
@@ -46,8 +46,10 @@ class MeasurementDue:
     """None for a request of an earlier version that this one cannot read."""
 
 
-def measure_data(data: TrainingData, *, config: TrainingConfig, model: str, context: DomainContext) -> DataNotices:
-    """Measure what the model's template and max_length leave of the rows, in two seconds at most.
+def measure_data(
+    data: TrainingData, *, config: TrainingConfig, model: str, context: DomainContext, patience: float = WAIT_SECONDS
+) -> DataNotices:
+    """Measure what the model's template and max_length leave of the rows, in `patience` seconds at most.
 
     Raises DatasetRefused where nothing is left to learn, and InvalidRun for what no data could mend.
     """
@@ -61,6 +63,7 @@ def measure_data(data: TrainingData, *, config: TrainingConfig, model: str, cont
             max_length=config.max_length,
             config=config.model_dump(exclude_none=True),
             context=context,
+            patience=patience,
         )
     if isinstance(result, Postponed):
         return DataNotices(due=result.request)

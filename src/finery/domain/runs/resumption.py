@@ -119,6 +119,7 @@ def _request(row: RunRow, key: str) -> NewRun:
         shared=row.shared,
         idempotency_key=key,
         resumed_from=row.id,
+        sweep_id=row.sweep_id,
     )
 
 

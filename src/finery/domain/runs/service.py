@@ -63,7 +63,7 @@ def create(
     if (before := earlier_answer(session, new, actor)) is not None:
         return before
     try:
-        return _accept(session, new, plan, context, actor)
+        return accept(session, new, plan, context, actor)
     except RunExists:
         # The id may belong to the first sending of this request, which was committed since the query above.
         if (before := earlier_answer(session, new, actor)) is not None:
@@ -76,7 +76,8 @@ def get(session: Session, run_id: str, actor: Principal) -> Run:
     return run_of(find_row(session, run_id, actor))
 
 
-def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, actor: Principal) -> Run:
+def accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, actor: Principal) -> Run:
+    """Queue a run that was planned. Raises RunExists, OutputTaken, IdempotencyMismatch."""
     refuse_taken_id(session, new, actor)
     try:
         with session.begin_nested():
@@ -87,7 +88,7 @@ def _accept(session: Session, new: NewRun, plan: Plan, context: DomainContext, a
         try:
             return resolve_conflict(session, new, plan, error, actor)
         except IdCollided:
-            return _accept(session, new, plan_run(session, new, context, actor), context, actor)
+            return accept(session, new, plan_run(session, new, context, actor), context, actor)
 
 
 def change(session: Session, run_id: str, changes: RunChanges, actor: Principal) -> Run:

@@ -20,6 +20,7 @@ from finery.db import read_beside_write
 from finery.domain import secrets
 from finery.domain.context import DomainContext
 from finery.domain.datasets.errors import DatasetRefused
+from finery.domain.datasets.quick_measurement import WAIT_SECONDS
 from finery.domain.deployments import servability
 from finery.domain.errors import Issue
 from finery.domain.issues import Issues, gather_issues, sentence_of
@@ -85,8 +86,15 @@ class Plan:
         return hashlib.sha256(str(self.resolved.output_dir).encode()).hexdigest()
 
 
-def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Principal) -> Plan:
-    """Check a request and resolve what it names.
+def plan_run(
+    session: Session,
+    new: NewRun,
+    context: DomainContext,
+    actor: Principal,
+    *,
+    patience: float | None = WAIT_SECONDS,
+) -> Plan:
+    """Check a request and resolve what it names. Its data are measured for `patience` seconds; None: not at all.
 
     It reads beside the caller's transaction, which should not begin before the data are checked, since SQLite has only
     one write lock. Raises InvalidRun, ModelNotFound, ModelRefused, DatasetRefused, OutputTaken, SecretsMissing,
@@ -117,7 +125,7 @@ def plan_run(session: Session, new: NewRun, context: DomainContext, actor: Princ
     unservable: tuple[NoticeData, ...] = ()
     if isinstance(config, TrainingConfig):
         unservable = servability.notices_of(models[MODEL], context)
-        config, notices = _complete_training(new, recipe, config, data, models[MODEL], gpus, context)
+        config, notices = _complete_training(new, recipe, config, data, models[MODEL], gpus, context, patience=patience)
     output_name = context.resolver.relative(output_dir)
     replacements = refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
     secrets.require(session, config.secrets, owner_id=actor.user_id)
@@ -248,7 +256,15 @@ def _run_id(new: NewRun, actor: Principal) -> str:
 
 
 def _complete_training(
-    new: NewRun, recipe: Recipe, config: TrainingConfig, data: RunData, model: str, gpus: int, context: DomainContext
+    new: NewRun,
+    recipe: Recipe,
+    config: TrainingConfig,
+    data: RunData,
+    model: str,
+    gpus: int,
+    context: DomainContext,
+    *,
+    patience: float | None,
 ) -> tuple[TrainingConfig, DataNotices]:
     """Return the configuration with values for `auto` and the server's defaults, and notices of these and of the data.
 
@@ -270,8 +286,11 @@ def _complete_training(
         gpus=gpus,
         machine=context.machine(),
     )
-    measured = measure_data(training, config=config, model=model, context=context)
-    return config, DataNotices((*chosen, *fit, *data.notices, *measured.notices), measured.due)
+    notices = (*chosen, *fit, *data.notices)
+    if patience is None:
+        return config, DataNotices(notices)
+    measured = measure_data(training, config=config, model=model, context=context, patience=patience)
+    return config, DataNotices((*notices, *measured.notices), measured.due)
 
 
 def _with_chosen(
