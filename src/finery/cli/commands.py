@@ -6,6 +6,7 @@ import typer
 
 from finery import __version__
 from finery.cli import (
+    attention,
     audit,
     chat,
     datasets,
@@ -64,6 +65,7 @@ def server(words: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]"
 
 app.command("train", cls=train.TrainCommand)(train.train)
 app.add_typer(runs.app, name="runs")
+app.command("attention")(attention.list_attention)
 app.add_typer(datasets.app, name="datasets")
 app.command("chat")(chat.chat)
 app.add_typer(recipes.app, name="recipes")

@@ -34,6 +34,7 @@ from finery.client.secrets import Secrets
 from finery.client.sse import read_messages
 from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, Transport, api_path, parse, without_none
 from finery.client.webhooks import Webhooks
+from finery.contracts.attention import Attention, AttentionList
 from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
 from finery.contracts.recipe_reference import RecipeReference, RecipeSummary
@@ -287,6 +288,12 @@ class FineryClient:
     def get_recipe(self, name: str) -> RecipeReference:
         """Returns a recipe with its settings: types, bounds, defaults and meanings."""
         return self._transport.get(RecipeReference, api_path("recipes", name))
+
+    def attention(self, run_id: str | None = None) -> list[Attention]:
+        """Returns what needs attention now: of the caller's runs and, where they may see it, of the machine; or of one
+        run."""
+        path = api_path("attention") if run_id is None else api_path("runs", run_id, "attention")
+        return self._transport.get(AttentionList, path).attention
 
     def list_models(self) -> list[ModelInfo]:
         return self._transport.get(ModelList, api_path("models")).models

@@ -57,6 +57,23 @@ def read_gpus() -> list[GpuReading]:
         pynvml.nvmlShutdown()
 
 
+def gpu_utilization() -> dict[int, int]:
+    """Returns for each GPU that tells it for how many percent of the last moments it computed."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return {}
+    try:
+        return dict(_utilization(index) for index in range(pynvml.nvmlDeviceGetCount()))
+    except pynvml.NVMLError:
+        # A GPU that is cut into parts (MIG) tells it of none of them.
+        return {}
+    finally:
+        pynvml.nvmlShutdown()
+
+
 @functools.cache
 def computes_bfloat16() -> bool:
     """Returns whether the processor computes bfloat16; else it is emulated, several times slower than float32."""
@@ -83,6 +100,12 @@ def _read_gpu(index: int) -> GpuReading:
         memory_total_bytes=int(memory.total),
         memory_free_bytes=int(memory.free),
     )
+
+
+def _utilization(index: int) -> tuple[int, int]:
+    import pynvml
+
+    return index, int(pynvml.nvmlDeviceGetUtilizationRates(pynvml.nvmlDeviceGetHandleByIndex(index)).gpu)
 
 
 def _text(value: str | bytes) -> str:

@@ -8,7 +8,7 @@ import finery.models  # noqa: F401 - registers the tables with Base
 from finery import __version__
 from finery.db import Base, Database
 
-HEAD = "0021"
+HEAD = "0022"
 LEASED_SINCE = "0012"
 """The first schema with the server's lease."""
 VERSION_TABLE = (

@@ -1,6 +1,7 @@
 """The database tables. Only `domain` sees them: it maps rows to contracts."""
 
 from finery.models.accounts import ApiKeyRow, AuditRow, SecretRow, SessionRow, SetupRow, UserRow
+from finery.models.attention import AttentionRow
 from finery.models.datasets import BlobRow, DatasetPinRow, DatasetRow, DatasetVersionRow
 from finery.models.deployments import DeploymentRow, EngineLeaseRow
 from finery.models.files import FileRow, UploadPartRow, UploadRow
@@ -23,6 +24,7 @@ __all__ = [
     "ApiKeyRow",
     "ArtifactRow",
     "AttemptRow",
+    "AttentionRow",
     "AuditRow",
     "BlobRow",
     "DatasetPinRow",

@@ -13,6 +13,7 @@ from finery.executors.local.warm_parent import WarmParent
 from finery.kit.failpoints import failpoint
 from finery.kit.log_lines import LogReader
 from finery.kit.notifier import Notifier
+from finery.scheduler.attention_keeper import AttentionKeeper
 from finery.scheduler.back_off import BackOff, probe
 from finery.scheduler.cleaner import Cleaner
 from finery.scheduler.deployment_keeper import DeploymentKeeper
@@ -78,6 +79,7 @@ class Scheduler:
             ("serve", keeper.work, 0.1, SERVE),
             ("measure", LateMeasurer(database, context).work, 0.05, frozenset({Topic.QUEUE})),
             ("webhooks", self._dispatcher.work, 0.1, WEBHOOKS),
+            ("attention", AttentionKeeper(database, context).work, 1.0, frozenset()),
             ("clean", Cleaner(database, context).work, 1.0, CLEAN),
         ]
         self._loops = [

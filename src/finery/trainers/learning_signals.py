@@ -3,22 +3,14 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import mean, variance
 from typing import Any
 
+from finery.contracts.loss_trend import FEWEST_LOSSES, mean_losses_unless_fallen
 from finery.contracts.recipes import TrainingConfig
 from finery.contracts.recipes.base import MODEL
 from finery.trainers.attempt import Attempt
 from finery.trainers.training_loop import FitResult
 
-FEWEST_LOSSES = 6
-"""Fewer logged losses tell of no direction."""
-LEAST_FALL = 0.005
-"""The share by which the mean loss must have fallen between the first and the last third."""
-MOST_NOISE = 0.02
-"""The share of the loss below which two standard errors of that fall must be: else it may have fallen unseen."""
-LEARNED = 0.05
-"""A loss below which there is nothing left to learn: a falling one is not expected."""
 SHARE_OF_GUESSING = 0.9
 """A first loss of this share of ln(vocabulary) is that of guessing: the base has never been trained."""
 SHARE_WITHOUT_SIGNAL = 0.9
@@ -88,14 +80,9 @@ def _no_spread(silent: Sequence[float]) -> Iterator[Signal]:
 
 
 def _no_fall(losses: Sequence[float]) -> Iterator[Signal]:
-    third = len(losses) // 3
-    parts = losses[:third], losses[-third:]
-    first, last = map(mean, parts)
-    two_errors = 2 * math.sqrt(sum(map(variance, parts)) / third)
-    is_flat = first - last < LEAST_FALL * first and two_errors < MOST_NOISE * first
-    has_risen = last - first > two_errors
-    if first < LEARNED or not (is_flat or has_risen):
+    if (means := mean_losses_unless_fallen(losses)) is None:
         return
+    first, last = means
     yield Signal(
         "loss_did_not_fall",
         f"the loss did not fall: {first:.4g} in the first third of the steps, {last:.4g} in the last; "

@@ -4,6 +4,7 @@ from typing import Any
 
 from finery.api.native import (
     accounts,
+    attention,
     audit,
     dataset_checks,
     dataset_uploads,
@@ -47,6 +48,7 @@ DIALECT = Dialect(
         users.router,
         secrets.router,
         audit.router,
+        attention.router,
         webhooks.router,
     ),
     prefixes=(PREFIX, "/healthz", "/readyz", "/metrics"),

@@ -13,12 +13,14 @@ from finery.api.native.schemas import (
     System,
 )
 from finery.contracts.accounts import NewUser, User
+from finery.contracts.attention import Attention, AttentionList
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Artifact, NewRun
 from finery.contracts.stored_datasets import Dataset
 from finery.contracts.sweeps import NewSweep
 from finery.domain.context import DomainContext
+from finery.http.languages import Language
 from finery.http.logs import log_json
 from finery.http.services import Services
 from finery.kit.log_lines import LogView
@@ -58,6 +60,14 @@ def to_deployment(deployment: Deployment, context: DomainContext) -> Deployment:
             "error": None if error is None else error.replace(f"{context.home.path}/", ""),
         }
     )
+
+
+def to_attention_list(found: list[Attention], language: Language) -> AttentionList:
+    told = [
+        each.model_copy(update={"message": language.tell(each.message), "remedy": language.tell(each.remedy)})
+        for each in found
+    ]
+    return AttentionList(attention=told)
 
 
 def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.permissions import Level, Permission, permissions_of
 from finery.contracts.run import Run
-from finery.contracts.webhook_events import RunEvent, WebhookEventRenderer
+from finery.contracts.webhook_events import EventBody, RunEvent, WebhookEventRenderer
 from finery.contracts.webhooks import MessageState, WebhookScope
 from finery.domain.context import DomainContext
 from finery.domain.runs.mapping import run_of
@@ -30,20 +30,20 @@ def fan_out(session: Session, context: DomainContext, *, limit: int) -> int:
     undelivered = select(OutboxRow).where(OutboxRow.delivered_at.is_(None))
     changes = session.scalars(undelivered.order_by(OutboxRow.id).limit(limit).with_for_update()).all()
     now = utc_now()
-    targets = list(_targets(session, now)) if changes else []
-    numbers = {change.run_number for change in changes} if targets else set()
+    wanted_by = list(targets(session, now)) if changes else []
+    numbers = {change.run_number for change in changes} if wanted_by else set()
     rows = session.scalars(select(RunRow).where(RunRow.number.in_(numbers))) if numbers else ()
     runs = {row.number: run_of(row) for row in rows}
     for change in changes:
         change.delivered_at = now
         if change.run_number in runs:
-            _add_messages(session, change, runs[change.run_number], targets, renderers_of(context))
+            _add_messages(session, change, runs[change.run_number], wanted_by, renderers_of(context))
     session.flush()
     return len(changes)
 
 
 @dataclass(frozen=True)
-class _Target:
+class Target:
     """A webhook that is enabled, and whose runs it may hear of."""
 
     number: int
@@ -58,7 +58,7 @@ class _Target:
         return (self.sees_all or run.owner_id == self.owner_id) and change.created_at >= self.since
 
 
-def _targets(session: Session, now: datetime) -> Iterator[_Target]:
+def targets(session: Session, now: datetime) -> Iterator[Target]:
     """Yield enabled webhooks of active owners. One for all runs needs an owner who may see them now."""
     query = (
         select(WebhookRow, UserRow.is_active, UserRow.levels)
@@ -73,11 +73,11 @@ def _targets(session: Session, now: datetime) -> Iterator[_Target]:
         if (is_servers or is_active) and (may_all or not wants_all):
             # A webhook that was created while the clock was ahead would get no events until that moment.
             since = row.created_at if row.created_at <= now + TOLERANCE else datetime.min.replace(tzinfo=UTC)
-            yield _Target(row.number, row.id, row.owner_id, wants_all, frozenset(row.event_types), since)
+            yield Target(row.number, row.id, row.owner_id, wants_all, frozenset(row.event_types), since)
 
 
 def _add_messages(
-    session: Session, change: OutboxRow, run: Run, targets: list[_Target], makers: tuple[WebhookEventRenderer, ...]
+    session: Session, change: OutboxRow, run: Run, wanted_by: list[Target], makers: tuple[WebhookEventRenderer, ...]
 ) -> None:
     type = EVENT_OF_OUTBOX.get(change.type)
     # There is no event of a process that is about to start.
@@ -85,23 +85,26 @@ def _add_messages(
     for body in (maker.make(event) for maker in makers if event is not None):
         if body is None:
             continue
-        text = to_text(body.body)
-        for target in targets:
+        for target in wanted_by:
             if body.type in target.types and target.wants(change, run):
-                session.add(
-                    WebhookMessageRow(
-                        id=message_id(*_key(change), body.type, target.id),
-                        webhook_number=target.number,
-                        type=body.type,
-                        payload=text,
-                        is_test=False,
-                        state=MessageState.PENDING,
-                        attempts=0,
-                        tries=0,
-                        next_attempt_at=change.created_at,
-                        created_at=change.created_at,
-                    )
-                )
+                id = message_id(*_key(change), body.type, target.id)
+                session.add(pending_message(target, id, body, change.created_at))
+
+
+def pending_message(target: Target, id: str, body: EventBody, at: datetime) -> WebhookMessageRow:
+    """Return a message that is due at once. `id` is unique, so that a webhook gets one message of an event."""
+    return WebhookMessageRow(
+        id=id,
+        webhook_number=target.number,
+        type=body.type,
+        payload=to_text(body.body),
+        is_test=False,
+        state=MessageState.PENDING,
+        attempts=0,
+        tries=0,
+        next_attempt_at=at,
+        created_at=at,
+    )
 
 
 def _key(change: OutboxRow) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from finery.contracts.attention import AttentionEventType
 from finery.contracts.permissions import Principal
 from finery.contracts.webhooks import (
     WEBHOOK_PREFIX,
@@ -143,7 +144,7 @@ def cancel_pending(session: Session, row: WebhookRow) -> None:
 
 
 def _known_types(context: DomainContext) -> list[str]:
-    return [type for maker in renderers_of(context) for type in maker.types]
+    return [*(type for maker in renderers_of(context) for type in maker.types), *AttentionEventType]
 
 
 def _with_secret(row: WebhookRow, secret: str) -> WebhookWithSecret:
