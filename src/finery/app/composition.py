@@ -13,6 +13,7 @@ from finery.app.lease import LeaseKeeper
 from finery.app.machine import MachineReader
 from finery.app.models_file import read_model_table
 from finery.app.settings import Settings
+from finery.app.settings_in_force import in_force
 from finery.contracts.layout import HomeDirectory
 from finery.db import Database
 from finery.domain import accounts, datasets, files
@@ -109,6 +110,7 @@ class Composition:
             readiness=Readiness(database),
             proxies=TrustedProxies.parse(settings.trusted_proxies),
             warm_start=self._warm_start,
+            settings_in_force=lambda: in_force(settings),
             setup_token=lambda: self.setup_token,
         )
 

@@ -59,6 +59,8 @@ class System(Machine):
     warm_start: str
     """Whether trainings start in a process that has loaded torch already: `ready`, `starting` or `off`."""
     database: str
+    disk_total_bytes: int
+    disk_free_bytes: int
 
 
 class DeploymentList(Answer):

@@ -2,14 +2,11 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
 
-from pydantic import BaseModel, SkipValidation
+from pydantic import BaseModel
 
 from finery.contracts.base_models import FrozenModel
-
-Sentence = Annotated[str, SkipValidation]
-"""Validation would make a plain text of a sentence that can be told in other languages (kit.translatable)."""
+from finery.contracts.sentences import Sentence
 
 
 class Severity(StrEnum):

@@ -42,6 +42,8 @@ class Permission(StrEnum):
     USERS_WRITE = "users:write"
     """To manage users. It equals all other permissions, since it can set an administrator's password."""
     AUDIT_READ = "audit:read"
+    SETTINGS_READ = "settings:read"
+    """To see the server's settings in force."""
     PUBLIC = "public"
     """For routes that need no permission: health, and the documentation of the API."""
 

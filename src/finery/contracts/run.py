@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from finery.contracts.base_models import FrozenModel, StrictModel
 from finery.contracts.numbers import StrictNumbers
 from finery.contracts.run_sort import RunSort, SortDirection
+from finery.contracts.sentences import Sentence
 from finery.contracts.status import Intent, Reason, RunStatus
 from finery.contracts.visible_text import PLAIN
 
@@ -218,7 +219,7 @@ class QueuePlace(FrozenModel):
     """How many runs are queued."""
     reason: WaitReason
     """Why it has not started, as a word for programs."""
-    message: str
+    message: Sentence
     """The reason as a sentence for people."""
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from finery.contracts.server_settings import SettingInForce
 from finery.db import Database
 from finery.domain.context import DomainContext
 from finery.http.addresses import TrustedProxies
@@ -37,6 +38,8 @@ class Services:
     proxies: TrustedProxies
     warm_start: Callable[[], str]
     """Returns whether trainings start warm now: `ready`, `starting`, `off`, or why not."""
+    settings_in_force: Callable[[], list[SettingInForce]]
+    """Returns the server's settings, without what is secret in them."""
     setup_token: Callable[[], str | None]
     """Returns the token that the setup of the first administrator needs; None: it needs none, on this machine only."""
 

@@ -1,3 +1,5 @@
+import csv
+import io
 import json
 from datetime import timedelta
 from typing import Any
@@ -116,6 +118,20 @@ class TestExport:
 class TestModule:
     def test_nothing_changes_or_removes(self) -> None:
         assert set(audit.__all__) == {
-            *("record", "list_page", "export", "name_target", "target_of"),
+            *("record", "list_page", "export", "export_csv", "name_target", "target_of"),
             *("name_changes", "name_hidden_change", "named_details"),
         }
+
+
+class TestExportCsv:
+    def test_has_a_line_of_names_and_no_formulas(self, database: Database) -> None:
+        write(database, target='=cmd|" /C calc"!A0', details={"changes": ["a, b"]})
+        write(database, target="run 2\nx")
+        with database.read() as session:
+            text = "".join(audit.export_csv(session, AuditFilter()))
+        names, first, second = csv.reader(io.StringIO(text))
+        assert names[:5] == ["id", "at", "user_id", "user_name", "action"]
+        row = dict(zip(names, first, strict=True))
+        assert row["target"] == '\'=cmd|" /C calc"!A0'
+        assert json.loads(row["details"]) == {"changes": ["a, b"]}
+        assert dict(zip(names, second, strict=True))["result"] == "ok"

@@ -2,14 +2,18 @@ from pathlib import Path
 
 import pytest
 
+from finery.contracts.deployment import NewDeployment
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Principal
+from finery.contracts.queue import Queue
 from finery.contracts.run import QueuePlace, Resources, WaitReason
 from finery.db import Database
-from finery.domain import runs
+from finery.domain import deployments, runs
 from finery.domain.runs import claims
 from finery.domain.runs.errors import NotQueued, RunNotFound
+from finery.kit.clock import utc_now
+from finery.models import EngineLeaseRow
 from tests import builders
-from tests.domain.principals import BOB
+from tests.domain.principals import ANN, BOB
 from tests.statements import statements
 
 pytestmark = pytest.mark.every_database
@@ -78,3 +82,56 @@ class TestPlaceInQueue:
             assert place(database, "b2").position == 4
         assert len([each for each in asked if "count(" in each]) == 1
         assert len(asked) <= 6
+
+
+class TestQueuePage:
+    def page(self, database: Database, actor: Principal, *, gpus: int = 0, after: int = 0, limit: int = 100) -> Queue:
+        with database.read() as session:
+            machine = builders.machine(gpus=gpus, cpu_slots=1)
+            return runs.queue_page(session, machine, actor, after=after, limit=limit)
+
+    def test_in_order_with_reasons_and_devices(self, database: Database, home: Path) -> None:
+        submit(database, home, "first", gpus=1)
+        with database.write() as session:
+            assert claims.claim_next(session, builders.machine(gpus=2, cpu_slots=1), executor="local", max_passed=1)
+        for run_id, gpus, priority in (("wide", 2, 0), ("narrow", 1, 0), ("urgent", 1, 5)):
+            submit(database, home, run_id, gpus=gpus, priority=priority)
+        page = self.page(database, LOCAL_ADMINISTRATOR, gpus=2)
+        assert [(each.position, each.run.id, each.reason) for each in page.entries] == [
+            (1, "urgent", WaitReason.STARTS_NEXT),
+            (2, "wide", WaitReason.DEVICES_BUSY),
+            (3, "narrow", WaitReason.RUNS_BEFORE),
+        ]
+        assert page.entries[1].message == "it needs 2 GPUs, and 1 of 2 are free"
+        held = {each.device: [holder.id for holder in each.holders] for each in page.devices}
+        assert held == {"gpu:0": ["first"], "gpu:1": [], "cpu:0": []}
+
+    def test_in_pages(self, database: Database, home: Path) -> None:
+        for run_id in "abc":
+            submit(database, home, run_id)
+        first = self.page(database, LOCAL_ADMINISTRATOR, limit=2)
+        assert ([each.run.id for each in first.entries], first.length, first.next_after) == (["a", "b"], 3, 2)
+        second = self.page(database, LOCAL_ADMINISTRATOR, after=2, limit=2)
+        assert ([each.run.id for each in second.entries], second.next_after) == (["c"], None)
+
+    def test_others_runs_are_counted_and_not_shown(self, database: Database, home: Path) -> None:
+        submit(database, home, "running")
+        with database.write() as session:
+            assert claims.claim_next(session, builders.machine(cpu_slots=1), executor="local", max_passed=1)
+        submit(database, home, "hidden")
+        with database.write() as session:
+            runs.create(session, builders.command(id="bobs"), builders.context(home, gpus=8), BOB)
+        page = self.page(database, BOB)
+        assert [(each.position, each.run.id) for each in page.entries] == [(2, "bobs")]
+        assert page.length == 2
+        assert [(holder.kind, holder.id) for holder in page.devices[0].holders] == [("run", None)]
+
+    def test_an_engines_memory(self, database: Database, home: Path) -> None:
+        with database.write() as session:
+            made = deployments.create(
+                session, NewDeployment(model_name="finery/tiny-llama"), builders.context(home), BOB
+            )
+            session.add(EngineLeaseRow(deployment_id=made.id, device="ram", bytes=1, created_at=utc_now()))
+        seen = {actor.name: self.page(database, actor).devices[-1] for actor in (BOB, ANN)}
+        assert [(use.device, use.holders[0].id) for use in seen.values()] == [("ram", made.id), ("ram", None)]
+        assert seen["bob"].holders[0].name == "finery/tiny-llama"

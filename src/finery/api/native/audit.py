@@ -1,10 +1,10 @@
 """HTTP routes of `/api/v1/audit`: list and export the audit log."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Query
 from pydantic import AfterValidator, AwareDatetime, BeforeValidator
@@ -40,6 +40,9 @@ def _in_utc(moment: datetime) -> datetime:
 Text = Annotated[str | None, Query(max_length=200)]
 UtcMoment = Annotated[AwareDatetime, BeforeValidator(_refuse_number), AfterValidator(_in_utc)]
 Moment = Annotated[UtcMoment | None, Query(description="With its zone: 2026-01-31T12:00:00Z.")]
+ExportFormat = Literal["jsonl", "csv"]
+MEDIA_TYPES: Mapping[ExportFormat, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv; charset=utf-8"}
+Format = Annotated[ExportFormat, Query()]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 router = APIRouter(prefix=f"{PREFIX}/audit", route_class=NativeRoute, tags=["audit"], responses=ERRORS)
@@ -65,15 +68,16 @@ def list_audit_entries(criteria: Criteria, session: ReadSession, limit: Limit = 
     return audit.list_page(session, criteria, limit=limit, cursor=cursor)
 
 
-@router.get("/export", dependencies=[READ], response_class=StreamingResponse, responses=in_type("application/x-ndjson"))
-async def export_audit_entries(criteria: Criteria, services: CurrentServices) -> Response:
-    """Streams all that the filters let through, oldest first, one JSON object a line."""
-    return StreamingResponse(_chunks(services, criteria), media_type="application/x-ndjson")
+@router.get("/export", dependencies=[READ], response_class=StreamingResponse, responses=in_type(*MEDIA_TYPES.values()))
+async def export_audit_entries(criteria: Criteria, services: CurrentServices, format: Format = "jsonl") -> Response:
+    """Streams all that the filters let through, oldest first: one JSON object a line, or CSV with a line of names."""
+    headers = {"Content-Disposition": f'attachment; filename="audit.{format}"'}
+    return StreamingResponse(_chunks(services, criteria, format), media_type=MEDIA_TYPES[format], headers=headers)
 
 
-def _chunks(services: Services, criteria: AuditFilter) -> Iterator[str]:
+def _chunks(services: Services, criteria: AuditFilter, format: ExportFormat) -> Iterator[str]:
     # In a session of its own: the request's would be closed by the time the stream begins.
     with services.database.read() as session:
-        lines = audit.export(session, criteria)
+        lines = audit.export_csv(session, criteria) if format == "csv" else audit.export(session, criteria)
         while chunk := "".join(islice(lines, CHUNK_LINES)):
             yield chunk

@@ -1,6 +1,7 @@
 """Maps the native API's request bodies to the domain's contracts, and its results to response bodies."""
 
 import platform
+import shutil
 from collections.abc import Iterator
 
 from finery import __version__
@@ -16,6 +17,7 @@ from finery.contracts.accounts import NewUser, User
 from finery.contracts.attention import Attention, AttentionList
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.permissions import Principal
+from finery.contracts.queue import Queue
 from finery.contracts.run import Artifact, NewRun
 from finery.contracts.stored_datasets import Dataset
 from finery.contracts.sweeps import NewSweep
@@ -70,6 +72,11 @@ def to_attention_list(found: list[Attention], language: Language) -> AttentionLi
     return AttentionList(attention=told)
 
 
+def to_queue(found: Queue, language: Language) -> Queue:
+    entries = [each.model_copy(update={"message": language.tell(each.message)}) for each in found.entries]
+    return found.model_copy(update={"entries": entries})
+
+
 def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:
     return artifact.model_copy(update={"path": context.resolver.shown(artifact.path)})
 
@@ -105,6 +112,7 @@ def to_me(principal: Principal, user: User | None) -> Me:
 
 
 def to_system(services: Services) -> System:
+    disk = shutil.disk_usage(services.context.home.path)
     return System(
         **dict(services.context.machine()),
         version=__version__,
@@ -112,4 +120,6 @@ def to_system(services: Services) -> System:
         platform=platform_name(),
         warm_start=services.warm_start(),
         database=services.database.url.get_backend_name(),
+        disk_total_bytes=disk.total,
+        disk_free_bytes=disk.free,
     )

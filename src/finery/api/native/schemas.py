@@ -179,6 +179,9 @@ class System(Machine):
     platform: str
     warm_start: str
     database: str
+    disk_total_bytes: int
+    """Of the disk that the home lies on."""
+    disk_free_bytes: int
 
 
 class Healthy(BaseModel):

@@ -6,6 +6,7 @@ from starlette.responses import Response
 from finery.api.native.dialect import ERRORS, PREFIX, NativeRoute
 from finery.api.native.mapping import to_system
 from finery.api.native.schemas import Healthy, Ready, System
+from finery.contracts.server_settings import SettingList
 from finery.domain import deployments, runs
 from finery.http.admission import READS, in_lane
 from finery.http.openapi_responses import in_type
@@ -36,6 +37,13 @@ async def readyz(services: CurrentServices) -> Ready:
 @in_lane(READS)
 def describe_system(services: CurrentServices) -> System:
     return to_system(services)
+
+
+@router.get(f"{PREFIX}/settings", dependencies=[Depends(Allow(Permission.SETTINGS_READ))])
+@in_lane(READS)
+def list_settings(services: CurrentServices) -> SettingList:
+    """Lists the server's settings as they are in force. Passwords in them are left out."""
+    return SettingList(settings=services.settings_in_force())
 
 
 @router.get("/metrics", dependencies=[READ], response_class=Response, responses=in_type("text/plain"))

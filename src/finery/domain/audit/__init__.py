@@ -2,6 +2,7 @@
 
 from finery.domain.audit.service import (
     export,
+    export_csv,
     list_page,
     name_changes,
     name_hidden_change,
@@ -13,6 +14,7 @@ from finery.domain.audit.service import (
 
 __all__ = [
     "export",
+    "export_csv",
     "list_page",
     "name_changes",
     "name_hidden_change",

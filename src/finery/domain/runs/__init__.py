@@ -14,7 +14,7 @@ from finery.domain.runs.intents import request_cancel, request_checkpoint, reque
 from finery.domain.runs.listing import list_page
 from finery.domain.runs.notices import Removal, Visibility, list_notices, removal_of
 from finery.domain.runs.output_removal import forget_output
-from finery.domain.runs.queue_places import place_in_queue
+from finery.domain.runs.queue_places import place_in_queue, queue_page
 from finery.domain.runs.resumption import resume
 from finery.domain.runs.service import change, count_by_status, create, delete, get, log_path, report
 
@@ -38,6 +38,7 @@ __all__ = [
     "log_path",
     "metrics",
     "place_in_queue",
+    "queue_page",
     "read_feed",
     "removal_of",
     "report",
