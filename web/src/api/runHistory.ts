@@ -1,16 +1,15 @@
-/** A run's events, kept whole by sequence number: read once, then followed by a stream that comes back by itself. */
+/** A run's events, kept whole by sequence number: read once, then followed by the browser's stream. */
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useEffect } from "react";
 import { pointOf, type Point } from "../kit/curves";
-import { FINISHED } from "../kit/status";
+import { inFrames } from "../kit/frames";
 import { api, dataOf, type RunEvent } from "./client";
+import { followRun } from "./live";
 
 /** Points of the past; the server thins out longer ones. */
 const POINTS = 5_000;
 /** Events of the past in the list. */
 const EVENTS = 1_000;
-const TYPES = ["status", "intent", "stage", "progress", "evaluation", "checkpoint", "sample", "notice", "result"];
-const COME_BACK_MS = 1_000;
 
 export interface RunHistory {
   /** The last sequence number that is in here. */
@@ -20,15 +19,18 @@ export interface RunHistory {
   events: RunEvent[];
 }
 
-/** Returns the history with one event more; an event that it has already changes nothing. */
-export function withEvent(history: RunHistory, event: RunEvent): RunHistory {
-  if (event.sequence <= history.sequence) return history;
-  const isMetric = event.type === "progress" || event.type === "evaluation";
-  const point = isMetric ? pointOf(event.type, event.data as Record<string, unknown>) : null;
+/** Returns the history with more events; those that it has already change nothing. */
+export function withEvents(history: RunHistory, added: readonly RunEvent[]): RunHistory {
+  const events = added.filter((event) => event.sequence > history.sequence);
+  if (events.length === 0) return history;
+  const points = events
+    .filter((event) => event.type === "progress" || event.type === "evaluation")
+    .map((event) => pointOf(event.type, event.data as Record<string, unknown>))
+    .filter((point) => point !== null);
   return {
-    sequence: event.sequence,
-    points: point ? [...history.points, point] : history.points,
-    events: event.type === "progress" ? history.events : [...history.events, event],
+    sequence: events[events.length - 1]?.sequence ?? history.sequence,
+    points: points.length > 0 ? history.points.concat(points) : history.points,
+    events: history.events.concat(events.filter((event) => event.type !== "progress")),
   };
 }
 
@@ -42,14 +44,16 @@ export function useRunHistory(runId: string) {
   const isRead = history.data !== undefined;
   useEffect(() => {
     if (!isRead) return;
-    return follow(
-      runId,
-      () => client.getQueryData<RunHistory>(["history", runId])?.sequence ?? 0,
-      (event) => {
-        client.setQueryData<RunHistory>(["history", runId], (before) => before && withEvent(before, event));
-        if (event.type !== "progress") void client.invalidateQueries({ queryKey: ["run", runId] });
-      },
-    );
+    const key = ["history", runId];
+    const batch = inFrames<RunEvent>((events) => {
+      client.setQueryData<RunHistory>(key, (before) => before && withEvents(before, events));
+      if (events.some((event) => event.type === "notice")) void client.invalidateQueries({ queryKey: ["run", runId] });
+    });
+    const end = followRun(runId, client.getQueryData<RunHistory>(key)?.sequence ?? 0, batch.add);
+    return () => {
+      end();
+      batch.flush();
+    };
   }, [client, runId, isRead]);
   return history;
 }
@@ -71,36 +75,5 @@ async function readHistory(runId: string): Promise<RunHistory> {
     sequence,
     points: points.filter((point) => point !== null),
     events: list.events.filter((event) => event.type !== "progress" && event.sequence <= sequence),
-  };
-}
-
-/** Hands on every event after the last one seen; a stream that broke is opened anew from there. Returns the end. */
-function follow(runId: string, seen: () => number, take: (event: RunEvent) => void): () => void {
-  let source: EventSource | undefined;
-  let timer: number | undefined;
-  let hasLeft = false;
-  const open = () => {
-    source = new EventSource(`/api/v1/runs/${encodeURIComponent(runId)}/events/stream?after=${seen()}`);
-    for (const type of TYPES)
-      source.addEventListener(type, (message: MessageEvent<string>) => take(JSON.parse(message.data) as RunEvent));
-    // A stream ends with its run, with the server, and with the way to it; browsers come back from some of that only.
-    source.onerror = () => {
-      source?.close();
-      later();
-    };
-  };
-  const later = () => {
-    if (!hasLeft) timer = window.setTimeout(() => void openUnlessOver().catch(later), COME_BACK_MS);
-  };
-  const openUnlessOver = async () => {
-    const run = dataOf(await api.GET("/api/v1/runs/{run_id}", { params: { path: { run_id: runId } } }));
-    // The page may have been left while the answer was on its way.
-    if (!hasLeft && (!FINISHED.has(run.status) || run.last_sequence > seen())) open();
-  };
-  open();
-  return () => {
-    hasLeft = true;
-    window.clearTimeout(timer);
-    source?.close();
   };
 }

@@ -2,6 +2,7 @@
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { FINISHED } from "../kit/status";
 import { api, dataOf, type RunStatus } from "./client";
+import { useRefetchInterval } from "./live";
 
 export interface RunFilter {
   status?: RunStatus;
@@ -12,6 +13,7 @@ const PAGE = 50;
 const REFRESH_MS = 3_000;
 
 export function useRuns(filter: RunFilter) {
+  const refetchInterval = useRefetchInterval(REFRESH_MS);
   return useInfiniteQuery({
     queryKey: ["runs", filter],
     queryFn: async ({ pageParam }) =>
@@ -29,15 +31,16 @@ export function useRuns(filter: RunFilter) {
       ),
     initialPageParam: "",
     getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: REFRESH_MS,
+    refetchInterval,
   });
 }
 
 export function useRun(runId: string) {
+  const interval = useRefetchInterval(REFRESH_MS);
   return useQuery({
     queryKey: ["run", runId],
     queryFn: async () => dataOf(await api.GET("/api/v1/runs/{run_id}", { params: { path: { run_id: runId } } })),
-    refetchInterval: (query) => (query.state.data && FINISHED.has(query.state.data.status) ? false : REFRESH_MS),
+    refetchInterval: (query) => (query.state.data && FINISHED.has(query.state.data.status) ? false : interval),
   });
 }
 

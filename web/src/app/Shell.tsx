@@ -4,6 +4,7 @@ import { useDisclosure } from "@mantine/hooks";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect } from "react";
 import type { Schemas } from "../api/client";
+import { useLive } from "../api/live";
 import { AccountMenu } from "./AccountMenu";
 import { ConnectionNotice } from "./ConnectionNotice";
 import { DisplayMenu } from "./DisplayMenu";
@@ -16,6 +17,7 @@ export function Shell({ me }: { me: Schemas["Me"] }) {
   const [opened, { toggle, close }] = useDisclosure();
   const path = useRouterState({ select: (state) => state.location.pathname });
   useEffect(close, [path, close]);
+  useLive(me);
   return (
     <AppShell
       header={{ height: 52 }}

@@ -22,7 +22,9 @@ from finery.api.native import (
     webhooks,
 )
 from finery.api.native.dialect import ERROR_SHAPE, PREFIX, ApiError
+from finery.contracts.run import RunNotice
 from finery.http.dialects import Dialect
+from finery.http.openapi_responses import shapes
 
 
 def _complete_document(document: dict[str, Any]) -> None:
@@ -30,6 +32,8 @@ def _complete_document(document: dict[str, Any]) -> None:
     from finery.api.native.run_request_schema import tell_recipes
 
     tell_recipes(document)
+    # What streams send, which no route's answer names.
+    document["components"]["schemas"] |= shapes([RunNotice])
 
 
 DIALECT = Dialect(

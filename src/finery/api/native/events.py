@@ -12,7 +12,7 @@ from finery.domain.runs.errors import RunAmbiguous, RunNotFound
 from finery.http.admission import STREAM_OPENINGS, in_lane
 from finery.http.combined_stream import MOST_FOLLOWED, Followed, Viewer, combined_stream
 from finery.http.identity import look_up_user
-from finery.http.openapi_responses import in_type
+from finery.http.openapi_responses import SCHEMAS, OpenApiResponses
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentServices
 
@@ -39,6 +39,9 @@ LastEventId = Annotated[
     Header(alias="Last-Event-ID", max_length=600, pattern=r"^[0-9a-f]{8}\.\d{1,12}(\.\d{1,9})*$"),
 ]
 
+NOTICE = {"description": "The data of each event", "anyOf": [{"$ref": f"{SCHEMAS}RunNotice"}, {"type": "object"}]}
+STREAM: OpenApiResponses = {200: {"content": {"text/event-stream": {"schema": NOTICE}}}}
+
 router = APIRouter(prefix=f"{PREFIX}/events", route_class=NativeRoute, tags=["runs"], responses=ERRORS)
 
 
@@ -57,7 +60,7 @@ def followed_runs(services: CurrentServices, user: CurrentUser, run: FollowedRun
     return followed
 
 
-@router.get("/stream", dependencies=[READ], response_class=StreamingResponse, responses=in_type("text/event-stream"))
+@router.get("/stream", dependencies=[READ], response_class=StreamingResponse, responses=STREAM)
 async def stream_everything(
     request: Request,
     services: CurrentServices,
