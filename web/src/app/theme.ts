@@ -5,6 +5,8 @@ export const theme = createTheme({
   primaryShade: { light: 9, dark: 5 },
   autoContrast: true,
   defaultRadius: "md",
+  // What keeps the page behind a dialog from scrolling writes a style sheet that the policy does not let in.
+  components: { Modal: { defaultProps: { lockScroll: false } } },
   fontFamily:
     'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC", ' +
     '"Hiragino Sans", "Microsoft YaHei", "Malgun Gothic", sans-serif',

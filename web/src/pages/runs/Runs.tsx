@@ -1,99 +1,93 @@
-import { Trans, useLingui } from "@lingui/react/macro";
-import { Anchor, Button, Group, Select, Stack, Table, Text, Title } from "@mantine/core";
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
-import { useRuns } from "../../api/runs";
-import { Age } from "../../components/Age";
+import { Plural, Trans } from "@lingui/react/macro";
+import { Group, Loader, Stack, Text, Title } from "@mantine/core";
+import { useNavigate } from "@tanstack/react-router";
+import { useMe } from "../../api/account";
+import { useOwnerNames, useRunCount, useRunList } from "../../api/runList";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { ProgressText } from "../../components/ProgressText";
-import { StatusBadge } from "../../components/StatusBadge";
-import { RUN_STATUSES, STATUS_WORDS } from "../../kit/status";
-import type { RunStatus } from "../../api/client";
+import { columnsOf, USUAL_COLUMNS } from "./columns";
+import { ColumnMenu } from "./ColumnMenu";
+import { Filters } from "./Filters";
+import { NoRuns, RunTable } from "./RunTable";
+import { SavedViews } from "./SavedViews";
+import { filterOf } from "./search";
+import { SelectionBar } from "./SelectionBar";
+import { useRunsView } from "./useRunsView";
+import { useTableWindow } from "./useTableWindow";
 
-/** The runs that one may see, newest first; the filter is in the address. */
+/** Rows that a page key goes on by. */
+const STEP = 10;
+
+/** The runs that one may see; filter, order, columns and what is chosen are in the address. */
 export function Runs() {
-  const { t, i18n } = useLingui();
-  const filter = useSearch({ from: "/runs" });
+  const me = useMe();
   const navigate = useNavigate({ from: "/runs" });
-  const runs = useRuns(filter);
-  const rows = runs.data?.pages.flatMap((page) => page.runs) ?? [];
+  const { search, change, select } = useRunsView();
+  const filter = filterOf(search);
+  const total = useRunCount(filter);
+  const window = useTableWindow(total ?? 0);
+  const inSight = window.rows.getVirtualItems();
+  const list = useRunList(filter, inSight[0]?.index ?? 0, inSight.at(-1)?.index ?? 0);
+  const seesUsers = me.data?.permissions.includes("users:read") ?? false;
+  const owners = useOwnerNames(seesUsers);
+  const { columns = USUAL_COLUMNS, selected = [], sort = "created", direction = "desc" } = search;
+
+  const onKeyDown = (event: React.KeyboardEvent) => {
+    const { active, goTo } = window;
+    const run = list.runAt(active);
+    const moves: Record<string, number> = {
+      ArrowDown: active + 1,
+      ArrowUp: active - 1,
+      PageDown: active + STEP,
+      PageUp: active - STEP,
+      Home: 0,
+      End: (total ?? 1) - 1,
+    };
+    const target = moves[event.key];
+    if (target !== undefined) goTo(target);
+    else if (event.key === " " && run) select([run.uid], !selected.includes(run.uid));
+    else if (event.key === "Enter" && run && event.target === event.currentTarget) void navigate({ to: `/runs/${run.uid}` });
+    else if (event.key === "Escape" && selected.length > 0) change({ selected: [] });
+    else return;
+    event.preventDefault();
+  };
+
   return (
-    <Stack>
-      <Title order={1}>
-        <Trans>Runs</Trans>
-      </Title>
-      <Group align="end">
-        <Select
-          label={t`State`}
-          placeholder={t`all`}
-          clearable
-          clearButtonProps={{ "aria-label": t`Show all states` }}
-          data={RUN_STATUSES.map((status) => ({ value: status, label: i18n._(STATUS_WORDS[status]) }))}
-          value={filter.status ?? null}
-          onChange={(status) =>
-            navigate({ search: ({ status: _, ...rest }) => (status ? { ...rest, status: status as RunStatus } : rest) })
-          }
-        />
+    <Stack gap="sm">
+      <Group justify="space-between">
+        <Group align="baseline">
+          <Title order={1}>
+            <Trans>Runs</Trans>
+          </Title>
+          {total !== undefined && (
+            <Text fz="sm" aria-live="polite">
+              <Plural value={total} one="# run" other="# runs" />
+            </Text>
+          )}
+        </Group>
+        <Group gap="xs">
+          <ColumnMenu chosen={columns} runs={list.runs} onChange={(keys) => change({ columns: keys })} />
+          <SavedViews />
+        </Group>
       </Group>
-      {runs.error && <ErrorNotice error={runs.error} onRetry={() => runs.refetch()} />}
-      {runs.isSuccess && rows.length === 0 && (
-        <Text>
-          <Trans>There is no run here yet.</Trans>
-        </Text>
-      )}
-      {rows.length > 0 && (
-        <Table.ScrollContainer minWidth={640}>
-          <Table highlightOnHover>
-            <Table.Thead>
-              <Table.Tr>
-                <Table.Th>
-                  <Trans>Run</Trans>
-                </Table.Th>
-                <Table.Th>
-                  <Trans>State</Trans>
-                </Table.Th>
-                <Table.Th>
-                  <Trans>Recipe</Trans>
-                </Table.Th>
-                <Table.Th>
-                  <Trans>Model</Trans>
-                </Table.Th>
-                <Table.Th>
-                  <Trans>Progress</Trans>
-                </Table.Th>
-                <Table.Th>
-                  <Trans>Created</Trans>
-                </Table.Th>
-              </Table.Tr>
-            </Table.Thead>
-            <Table.Tbody>
-              {rows.map((run) => (
-                <Table.Tr key={run.id}>
-                  <Table.Td>
-                    <Anchor component={Link} to={`/runs/${run.id}`} {...(run.name ? {} : { ff: "monospace" })}>
-                      {run.name ?? run.id}
-                    </Anchor>
-                  </Table.Td>
-                  <Table.Td>
-                    <StatusBadge status={run.status} />
-                  </Table.Td>
-                  <Table.Td>{run.recipe}</Table.Td>
-                  <Table.Td>{run.model_name ?? "—"}</Table.Td>
-                  <Table.Td>
-                    <ProgressText run={run} />
-                  </Table.Td>
-                  <Table.Td>
-                    <Age at={run.created_at} />
-                  </Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </Table.ScrollContainer>
-      )}
-      {runs.hasNextPage && (
-        <Button variant="default" loading={runs.isFetchingNextPage} onClick={() => runs.fetchNextPage()}>
-          <Trans>Show more</Trans>
-        </Button>
+      <Filters owners={seesUsers ? [...owners.values()] : []} />
+      {selected.length > 0 && <SelectionBar ids={selected} onClear={() => change({ selected: [] })} />}
+      {list.error && <ErrorNotice error={list.error} onRetry={list.refetch} />}
+      {total === undefined && !list.error && <Loader />}
+      {total === 0 && <NoRuns isFiltered={Object.keys(filter).some((key) => key !== "sort" && key !== "direction")} />}
+      {total !== undefined && total > 0 && (
+        <RunTable
+          window={window}
+          columns={columnsOf(columns)}
+          owners={owners}
+          runAt={list.runAt}
+          total={total}
+          selected={new Set(selected)}
+          sort={sort}
+          direction={direction}
+          onSort={(next, way) => change({ sort: next, direction: way })}
+          onSelect={select}
+          onKeyDown={onKeyDown}
+        />
       )}
     </Stack>
   );
