@@ -4,7 +4,7 @@
 #   services.sh start   prints shell assignments (FINERY_TEST_DATABASES and the two URLs) for eval;
 #                       what it did goes to stderr
 #   services.sh stop    ends the servers that `start` started, and removes their data
-#   services.sh browser     finds or installs Chromium, and prints its path likewise
+#   services.sh browser     finds or installs Chromium, and nginx, and prints the browser's path likewise
 #   services.sh faketime    installs the library that sets the clocks of `make test-soak`, and prints its path likewise
 #
 # A URL that is already in the environment is taken as it is. Else a server that lets us in without
@@ -193,6 +193,9 @@ browser() {
     if [ -z "$program" ] && ! program="$(find_browser)" && install_packages chromium fonts-noto-cjk; then
         program="$(find_browser)" || program=""
     fi
+    # The page is tried behind it, too.
+    PATH="$PATH:/usr/sbin" command -v nginx >/dev/null || install_packages nginx-light ||
+        say "nginx: not found and could not be installed; the test of the page behind it is skipped."
     if [ -z "$program" ]; then
         say "browser: no Chromium was found and none could be installed; the tests of the page in a browser are skipped." \
             "Install it, or set FINERY_TEST_BROWSER."

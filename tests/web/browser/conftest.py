@@ -71,6 +71,7 @@ def open_page(chromium: Browser, server: RunningServer) -> Iterator[OpenPage]:
             viewport={"width": width, "height": 900},
             color_scheme="dark" if scheme == "dark" else "light",
             reduced_motion="reduce",
+            ignore_https_errors=True,
         )
         page = context.new_page()
         page.set_default_timeout(WAIT_MS)

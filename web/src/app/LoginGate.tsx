@@ -5,6 +5,9 @@ import { ErrorNotice } from "../components/ErrorNotice";
 import { Login } from "../pages/login/Login";
 import { Shell } from "./Shell";
 
+/** Tells whether the server wants to know who asks; one without accounts knows those at its own machine. */
+const isUnknownHere = (error: ApiError) => error.status === 401 || error.code === "loopback_only";
+
 /** Shows the pages to whoever is logged in, and the login to others. */
 export function LoginGate() {
   const me = useMe();
@@ -14,7 +17,7 @@ export function LoginGate() {
         <Loader />
       </Center>
     );
-  if (me.error instanceof ApiError && me.error.status === 401) return <Login />;
+  if (me.error instanceof ApiError && isUnknownHere(me.error)) return <Login />;
   if (me.data === undefined)
     return (
       <Center h="100vh" p="md">
