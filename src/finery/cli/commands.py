@@ -20,6 +20,7 @@ from finery.cli import (
     runs,
     samples,
     secrets,
+    sweeps,
     train,
     users,
     webhooks,
@@ -66,6 +67,7 @@ def server(words: Annotated[list[str] | None, typer.Argument(metavar="[OPTIONS]"
 app.command("train", cls=train.TrainCommand)(train.train)
 app.add_typer(runs.app, name="runs")
 app.command("attention")(attention.list_attention)
+app.add_typer(sweeps.app, name="sweeps")
 app.add_typer(datasets.app, name="datasets")
 app.command("chat")(chat.chat)
 app.add_typer(recipes.app, name="recipes")

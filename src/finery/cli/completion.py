@@ -30,6 +30,17 @@ def complete_runs(incomplete: str) -> list[Offer]:
     )
 
 
+def complete_sweeps(incomplete: str) -> list[Offer]:
+    """Offers the newest sweeps whose id begins so."""
+    return _asked(
+        lambda client: [
+            (sweep.id, f"{sweep.recipe} {', '.join(sweep.grid)}")
+            for sweep in client.sweeps.list_page(limit=MOST_RUNS).sweeps
+            if sweep.id.startswith(incomplete)
+        ]
+    )
+
+
 def complete_models(incomplete: str) -> list[Offer]:
     """Offers the names of models, and the runs that made one."""
     models = _asked(lambda client: client.list_models())

@@ -33,7 +33,7 @@ def track(client: FineryClient, run_id: str, *, as_json: bool) -> ExitCode:
                         break
             return _report(client.get_run(run_id), view.closing_words(), as_json=as_json)
         except KeyboardInterrupt:
-            choice = _ask_on_interrupt()
+            choice = ask_on_interrupt("the run")
             if choice == "detach":
                 print(f"Run {run_id} goes on; come back with `finery runs monitor {run_id}`", file=sys.stderr)
                 return ExitCode.INTERRUPTED
@@ -84,14 +84,14 @@ def _generates(recipe: str) -> bool:
     return recipe in RECIPES and RECIPES[recipe].generates
 
 
-def _ask_on_interrupt() -> str:
+def ask_on_interrupt(what: str) -> str:
     """Returns what Ctrl-C means: detach, cancel or go on. A second Ctrl-C, or the end of the input, detaches."""
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         return "detach"
     words = {"d": "detach", "c": "cancel", "g": "go on"}
     try:
         while True:
-            print("\n[d]etach, [c]ancel the run, or [g]o on? ", end="", file=sys.stderr, flush=True)
+            print(f"\n[d]etach, [c]ancel {what}, or [g]o on? ", end="", file=sys.stderr, flush=True)
             # A Ctrl-C in the instant before a read begins would be seen only once the read ends.
             while not select.select([sys.stdin], [], [], LOOK_SECONDS)[0]:
                 pass

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.completion import complete_recipes, complete_runs
+from finery.cli.completion import complete_recipes, complete_runs, complete_sweeps
 from finery.cli.exit_codes import EXIT_OF_STATUS, ExitCode
 from finery.cli.ids import run_id_of
 from finery.cli.output import (
@@ -54,6 +54,9 @@ def list_runs(
         str | None, typer.Option("--recipe", help="Only runs of this recipe.", autocompletion=complete_recipes)
     ] = None,
     label: Annotated[str | None, typer.Option("--label", help="Only runs with this key=value.")] = None,
+    sweep: Annotated[
+        str | None, typer.Option("--sweep", help="Only runs of this sweep.", autocompletion=complete_sweeps)
+    ] = None,
     owner: Annotated[str | None, typer.Option("--owner", help="Only runs of this user.")] = None,
     name: Annotated[str | None, typer.Option("--name", help="Only runs with this in their name.")] = None,
     sort: Annotated[RunSort | None, typer.Option("--sort", help="Default: created.")] = None,
@@ -67,9 +70,10 @@ def list_runs(
     pair = None if label is None else next(iter(label_options([label]).items()))
     direction = SortDirection.ASCENDING if ascending else None
     with server() as client:
+        sweep = sweep and client.sweeps.find(sweep).id
         page = client.list_runs(
-            status=status, recipe=recipe, label=pair, owner=owner, name=name, sort=sort, direction=direction,
-            limit=limit, cursor=cursor,
+            status=status, recipe=recipe, label=pair, sweep=sweep, owner=owner, name=name, sort=sort,
+            direction=direction, limit=limit, cursor=cursor,
         )  # fmt: skip
     if as_json:
         print_json(page)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict, cast
 
 import typer
 from typer.core import TyperArgument, TyperCommand
@@ -14,6 +14,10 @@ from finery.cli.session import fail, server
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from finery.client import FineryClient
+    from finery.contracts.run import Resources, Run
+    from finery.contracts.sweeps import Goal, SweepDetails
 
 
 class TrainCommand(TyperCommand):
@@ -38,7 +42,8 @@ def train(
         list[str] | None,
         typer.Argument(
             metavar="[KEY=VALUE]...",
-            help="Settings of the recipe; they win over --config.",
+            help="Settings of the recipe; they win over --config. Several values with commas "
+            "(learning_rate=1e-4,2e-4), or a list around a field's value, make a sweep: a run for each combination.",
             autocompletion=complete_settings,
         ),
     ] = None,
@@ -54,38 +59,102 @@ def train(
     shared: Annotated[
         bool, typer.Option("--shared", help="Everybody who has an account may see it and use its model.")
     ] = False,
-    detach: Annotated[bool, typer.Option("--detach", "-d", help="Submit, print the run's id, and leave.")] = False,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="Of a sweep: by which the best run is found, as eval_loss.")
+    ] = None,
+    goal: Annotated[str | None, typer.Option("--goal", help="Of a sweep: min or max, which value is the best.")] = None,
+    detach: Annotated[bool, typer.Option("--detach", "-d", help="Submit, print the id, and leave.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Train a model, and follow the run. Ctrl-C asks whether to detach, cancel or go on."""
     values = _settings(config, settings or [])
-    labels = label_options(label or [])
+    labels, wanted_goal = label_options(label or []), goal_option(goal)
     with server() as client:
         from finery.contracts.run import Resources
 
         if data is not None:
-            if not data.is_file():
-                fail(f"--data: {data} is no file")
-            values["dataset_path"] = client.upload_dataset(data).path
+            values["dataset_path"] = _uploaded(client, data)
+        values, sweeps = _read_by_schema(client, recipe, values)
+        request: _Request = {
+            "name": name,
+            "labels": labels,
+            "priority": priority,
+            "resources": Resources(gpus=gpus),
+            "time_limit_seconds": time_limit,
+            "shared": shared,
+        }
+        given = cast("Mapping[str, JsonValue]", values)
+        if sweeps:
+            with spinner("The server checks what is submitted", quiet=as_json):
+                sweep = client.sweeps.create(recipe, given, **request, metric=metric, goal=wanted_goal)
+            raise typer.Exit(_after_sweep(client, sweep, detach=detach, as_json=as_json))
+        if metric is not None or wanted_goal is not None:
+            fail("--metric and --goal are for sweeps: give a setting several values, as learning_rate=1e-4,2e-4")
         with spinner("The server checks what is submitted", quiet=as_json):
-            run = client.create_run(
-                recipe,
-                cast("Mapping[str, JsonValue]", values),
-                name=name,
-                labels=labels,
-                priority=priority,
-                resources=Resources(gpus=gpus),
-                time_limit_seconds=time_limit,
-                shared=shared,
-            )
-        if detach:
-            print_json(run) if as_json else print(run.id)
-            return
-        from finery.cli.run_following import track
+            run = client.create_run(recipe, given, **request)
+        raise typer.Exit(_after_run(client, run, detach=detach, as_json=as_json))
 
-        if not as_json:
-            print(f"Run {run.id}: {recipe}" + (f" of {run.model_name}" if run.model_name else ""), flush=True)
-        raise typer.Exit(track(client, run.id, as_json=as_json))
+
+class _Request(TypedDict):
+    """What a run and a sweep are submitted with."""
+
+    name: str | None
+    labels: dict[str, str]
+    priority: int
+    resources: "Resources"
+    time_limit_seconds: float | None
+    shared: bool
+
+
+def _after_run(client: "FineryClient", run: "Run", *, detach: bool, as_json: bool) -> int:
+    """Follows a run that was accepted, and returns the exit code."""
+    if detach:
+        print_json(run) if as_json else print(run.id)
+        return 0
+    from finery.cli.run_following import track
+
+    if not as_json:
+        print(f"Run {run.id}: {run.recipe}" + (f" of {run.model_name}" if run.model_name else ""), flush=True)
+    return track(client, run.id, as_json=as_json)
+
+
+def _after_sweep(client: "FineryClient", sweep: "SweepDetails", *, detach: bool, as_json: bool) -> int:
+    """Follows a sweep that was accepted, and returns the exit code."""
+    if detach:
+        print_json(sweep) if as_json else print(sweep.id)
+        return 0
+    from finery.cli.sweep_following import follow_sweep
+
+    if not as_json:
+        print(f"Sweep {sweep.id}: {len(sweep.runs)} runs of {sweep.recipe}", flush=True)
+    return follow_sweep(client, sweep.id, as_json=as_json)
+
+
+def _uploaded(client: "FineryClient", data: Path) -> str:
+    if not data.is_file():
+        fail(f"--data: {data} is no file")
+    return client.upload_dataset(data).path
+
+
+def _read_by_schema(client: "FineryClient", recipe: str, values: dict[str, object]) -> tuple[dict[str, object], bool]:
+    """Returns the settings with values that commas part as lists, and whether they make a sweep."""
+    from finery.cli.sweep_values import is_sweep, may_be_sweep, with_values
+
+    if not may_be_sweep(values):
+        return values, False
+    # The server's schema, since it may have recipes that are not installed here.
+    schema = client.get_recipe(recipe).config_schema
+    read = with_values(values, schema)
+    return read, is_sweep(read, schema)
+
+
+def goal_option(word: str | None) -> "Goal | None":
+    """Returns what `--goal` says; another word ends the command."""
+    from finery.contracts.sweeps import Goal
+
+    if word is not None and word not in list(Goal):
+        fail(f"--goal: {word!r} is neither min nor max")
+    return None if word is None else Goal(word)
 
 
 def _settings(config: Path | None, words: list[str]) -> dict[str, object]:

@@ -32,6 +32,7 @@ from finery.client.responses import (
 from finery.client.run_stream import follow
 from finery.client.secrets import Secrets
 from finery.client.sse import read_messages
+from finery.client.sweeps import Sweeps
 from finery.client.transport import CHUNK_BYTES, LONG_ANSWER_SECONDS, Transport, api_path, parse, without_none
 from finery.client.webhooks import Webhooks
 from finery.contracts.attention import Attention, AttentionList
@@ -61,6 +62,7 @@ class FineryClient:
         self.secrets = Secrets(self._transport)
         self.audit = Audit(self._transport)
         self.datasets = Datasets(self._transport)
+        self.sweeps = Sweeps(self._transport)
         self.webhooks = Webhooks(self._transport)
 
     def __enter__(self) -> Self:
@@ -128,6 +130,7 @@ class FineryClient:
         recipe: str | None = None,
         label: tuple[str, str] | None = None,
         id_prefix: str | None = None,
+        sweep: str | None = None,
         owner: str | None = None,
         name: str | None = None,
         sort: RunSort | None = None,
@@ -144,6 +147,7 @@ class FineryClient:
             "recipe": recipe,
             "label": "=".join(label) if label else None,
             "id_prefix": id_prefix,
+            "sweep": sweep,
             "owner": owner,
             "name": name,
             "sort": sort,

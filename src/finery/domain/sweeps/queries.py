@@ -1,6 +1,6 @@
 """Finds and locks sweeps, counts their runs, and maps them to contracts."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
@@ -80,7 +80,7 @@ def sweep_of(row: SweepRow, counts: Counts) -> Sweep:
         grid=dict(row.grid),
         metric=row.metric,
         goal=Goal(row.goal) if row.goal else None,
-        run_counts=dict(counts),
+        run_counts={status: counts[status] for status in RunStatus if counts.get(status)},
         created_at=row.created_at,
         updated_at=row.updated_at,
     )
@@ -93,8 +93,7 @@ def details_of(
     own_goal = Goal(row.goal) if row.goal and metric in (None, row.metric) else None
     ranked_by, ranked_for = ranking_of(row.recipe, runs, metric or row.metric, goal or own_goal)
     best = best_of(runs, ranked_by, ranked_for)
-    counts = {status: sum(run.status is status for run in runs) for status in RunStatus}
-    sweep = sweep_of(row, {status: count for status, count in counts.items() if count})
+    sweep = sweep_of(row, Counter(run.status for run in runs))
     fields = [field for field, _ in row.grid]
     return SweepDetails(
         **dict(sweep),
