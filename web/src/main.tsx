@@ -14,6 +14,8 @@ import { cssVariablesResolver, theme } from "./app/theme";
 
 /** The value with which this answer's style sheets are let in by its Content-Security-Policy. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
+// What stops scrolling behind a dialog adds a style sheet, and looks for the value under this name.
+Object.assign(globalThis, { __webpack_nonce__: nonce });
 
 const root = document.getElementById("root");
 if (root === null) throw new Error("index.html has no root");

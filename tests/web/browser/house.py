@@ -33,6 +33,10 @@ class House:
         assert answer.is_success, answer.text
         return str(answer.json()["path"])
 
+    @property
+    def dataset_id(self) -> str:
+        return self.dataset.removeprefix("dataset:").partition("@")[0]
+
     @functools.cached_property
     def trained(self) -> dict[str, Any]:
         """A run that succeeded, with evaluations."""

@@ -13,5 +13,11 @@ PAGES: dict[str, Address] = {
     "run's log": lambda house: f"runs/{house.failed['id']}?tab=log",
     "run's events": lambda house: f"runs/{house.trained['id']}?tab=events",
     "run's configuration": lambda house: f"runs/{house.trained['id']}?tab=configuration",
+    "datasets": lambda house: f"datasets?search={house.dataset and 'parcels'}",
+    "dataset": lambda house: f"datasets/{house.dataset_id}",
+    "dataset's statistics": lambda house: f"datasets/{house.dataset_id}?tab=statistics",
+    "dataset's check": lambda house: f"datasets/{house.dataset_id}?tab=check",
+    "dataset's versions": lambda house: f"datasets/{house.dataset_id}?tab=versions&old=1",
+    "dataset's runs": lambda house: f"datasets/{house.trained and house.dataset_id}?tab=runs",
     "not found": lambda house: "nowhere",
 }

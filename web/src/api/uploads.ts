@@ -41,11 +41,22 @@ export function useSending(): UploadRequest[] {
   });
 }
 
+/** Returns why uploads of this page ended before they were complete, but for those that were stopped on request. */
+export function useUploadFailures(): Error[] {
+  const ended = useMutationState({
+    filters: { mutationKey: KEY, status: "error" },
+    select: ({ state }) => ({ error: state.error as Error, request: state.variables as UploadRequest }),
+  });
+  return ended.filter(({ request }) => !request.stop.signal.aborted).map(({ error }) => error);
+}
+
 /** Sends a file; it goes on when the component that asked for it has gone. Results in the dataset. */
 export function useUpload() {
   const client = useQueryClient();
   return useMutation({
     mutationKey: KEY,
+    // One after the other.
+    scope: { id: "uploads" },
     mutationFn: (request: UploadRequest) => send(request, client),
     onSettled: () =>
       Promise.all([

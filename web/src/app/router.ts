@@ -1,12 +1,14 @@
 /** The pages by address. All of a view's state is in the address, so that it survives a reload and can be shared. */
 import { createRouter } from "@tanstack/react-router";
+import { dataset } from "../pages/dataset/route";
+import { datasets } from "../pages/datasets/route";
 import { overview } from "../pages/overview/route";
 import { run } from "../pages/run/route";
 import { runs } from "../pages/runs/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, runs, run]),
+  routeTree: root.addChildren([overview, runs, run, datasets, dataset]),
   basepath: "/ui",
   defaultPreload: "intent",
 });
