@@ -2,6 +2,7 @@
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { useMemo } from "react";
 import { api, dataOf, type Run, type RunStatus, type Schemas } from "./client";
+import { useRefetchInterval } from "./live";
 
 export type RunSort = Schemas["RunSort"];
 export type SortDirection = Schemas["SortDirection"];
@@ -37,7 +38,7 @@ export function useRunCount(filter: RunListFilter): number | undefined {
       const query = { ...queryOf(counted), limit: 1, with_total: true };
       return dataOf(await api.GET("/api/v1/runs", { params: { query } })).total ?? 0;
     },
-    refetchInterval: REFRESH_MS,
+    refetchInterval: useRefetchInterval(REFRESH_MS),
     placeholderData: keepPreviousData,
   });
   return count.data;
@@ -53,12 +54,13 @@ export interface RunList {
 
 /** Returns the runs from `first` to `last`, counted from 0, as far as they have come. */
 export function useRunList(filter: RunListFilter, first: number, last: number): RunList {
+  const refetchInterval = useRefetchInterval(REFRESH_MS);
   const start = Math.floor(first / PAGE);
   const answers = useQueries({
     queries: Array.from({ length: Math.floor(last / PAGE) - start + 1 }, (_, place) => ({
       queryKey: ["runs", "list", filter, start + place],
       queryFn: () => readPage(filter, start + place),
-      refetchInterval: REFRESH_MS,
+      refetchInterval,
       gcTime: FORGET_MS,
     })),
   });

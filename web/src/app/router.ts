@@ -1,5 +1,6 @@
 /** The pages by address. All of a view's state is in the address, so that it survives a reload and can be shared. */
 import { createRouter } from "@tanstack/react-router";
+import { compare } from "../pages/compare/route";
 import { dataset } from "../pages/dataset/route";
 import { datasets } from "../pages/datasets/route";
 import { overview } from "../pages/overview/route";
@@ -8,7 +9,7 @@ import { runs } from "../pages/runs/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([overview, runs, run, datasets, dataset]),
+  routeTree: root.addChildren([compare, dataset, datasets, overview, run, runs]),
   basepath: "/ui",
   defaultPreload: "intent",
 });

@@ -1,10 +1,13 @@
 import { Plural, Trans } from "@lingui/react/macro";
 import { Alert, Button, Group, List, Paper, Stack, Text } from "@mantine/core";
+import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMe } from "../../api/account";
 import { useManyRuns, type ManyRunsRequest, type ManyRunsResult } from "../../api/manyRuns";
 import { MOST_SELECTED } from "./search";
 import { ManyRunsDialog } from "./ManyRunsDialog";
+
+const MOST_COMPARED = 20;
 
 /** What can be done with the runs that are chosen. */
 export function SelectionBar({ ids, onClear }: { ids: string[]; onClear: () => void }) {
@@ -23,6 +26,11 @@ export function SelectionBar({ ids, onClear }: { ids: string[]; onClear: () => v
             <Text fz="sm">
               <Trans>No more can be selected at once.</Trans>
             </Text>
+          )}
+          {ids.length >= 2 && ids.length <= MOST_COMPARED && (
+            <Button size="xs" renderRoot={(props) => <Link to="/compare" search={{ run: ids }} {...props} />}>
+              <Trans>Compare</Trans>
+            </Button>
           )}
           {mayWrite && (
             <>
