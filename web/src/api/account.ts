@@ -22,7 +22,8 @@ export function useLogin() {
   return useMutation({
     mutationFn: async (body: { login: string; password: string; remember: boolean }) =>
       dataOf(await api.POST("/api/v1/login", { body })),
-    onSuccess: () => client.invalidateQueries(),
+    // The session before may have been another's.
+    onSuccess: () => client.resetQueries(),
   });
 }
 

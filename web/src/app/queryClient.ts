@@ -1,10 +1,18 @@
 /** The one place of what the server said. */
-import { QueryClient } from "@tanstack/react-query";
+import { MutationCache, QueryCache, QueryClient, type QueryKey } from "@tanstack/react-query";
 import { ApiError } from "../api/client";
 
 const TRIES = 3;
 
+/** A session that has ended leads to the login, at the address where one is. */
+function noteEnd(error: Error, key?: QueryKey): void {
+  if (error instanceof ApiError && error.status === 401 && key?.[0] !== "me")
+    void queryClient.invalidateQueries({ queryKey: ["me"] });
+}
+
 export const queryClient = new QueryClient({
+  queryCache: new QueryCache({ onError: (error, query) => noteEnd(error, query.queryKey) }),
+  mutationCache: new MutationCache({ onError: (error) => noteEnd(error) }),
   defaultOptions: {
     queries: {
       staleTime: 2_000,
