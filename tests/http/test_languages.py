@@ -252,6 +252,16 @@ class TestJobsDialect:
         assert "관리자에게 요청하세요" in answer.json()["detail"]
 
     def test_other_dialects_are_english(self, client: TestClient) -> None:
-        answer = client.get("/api/v1/runs/none", headers={"Accept-Language": "ko"})
+        answer = client.get("/v1/fine_tuning/jobs/none", headers={"Accept-Language": "ko"})
         assert json.dumps(answer.json(), ensure_ascii=False).isascii()
         assert "Content-Language" not in answer.headers
+
+
+class TestNativeDialect:
+    def test_refuses_in_the_language_that_is_asked_for(self, client: TestClient) -> None:
+        asked = {tag: client.get("/api/v1/runs/none", headers={"Accept-Language": tag}) for tag in ("fr", "ko")}
+        assert asked["fr"].json()["error"]["message"] == "there is no run 'none'"
+        assert (asked["ko"].json()["error"]["message"], asked["ko"].headers["Content-Language"]) == (
+            "실행 'none'이(가) 없습니다",
+            "ko",
+        )

@@ -20,12 +20,29 @@ class Setting(FrozenModel):
     """What holds when it is left out; null where nothing does."""
     takes_auto: bool = False
     """Whether `"auto"` leaves the value to the server's rule."""
+    auto_rule: str = ""
+    """The rule for `"auto"`, in words; empty where it takes none."""
+    takes_lists: bool = False
+    """Whether one value of it may be a list, so that the values of a sweep are lists in a list."""
+    unit: str = ""
+    """What its number counts, as `tokens`; empty where it is a mere number, or none."""
     bounds: str = ""
     """The values or lengths that are taken, in words: `1 to 4096`, `above 0`, `at most 16 items`."""
     description: str
     """What it means."""
     is_common: bool = False
     """Whether every training of a language model has it, with the same default and meaning."""
+
+
+class SettingGroup(FrozenModel):
+    """Settings of one theme, which a form shows together."""
+
+    name: str
+    """A stable word for programs; the group `basic` comes first, and holds what is set most."""
+    title: str
+    """What they are about, for people."""
+    settings: list[str]
+    """Their keys, in the order in which a form shows them."""
 
 
 class RecipeSummary(FrozenModel):
@@ -42,5 +59,7 @@ class RecipeReference(RecipeSummary):
 
     settings: list[Setting]
     """Its settings: those that it needs, its own, and those that every training has."""
+    groups: list[SettingGroup] = []
+    """All of its settings by theme, those that are set most first."""
     config_schema: dict[str, Any]
     """The JSON schema (draft 2020-12) of its configuration."""

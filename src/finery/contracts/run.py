@@ -223,6 +223,13 @@ class QueuePlace(FrozenModel):
     """The reason as a sentence for people."""
 
 
+class WaitForecast(QueuePlace):
+    """Where a run would stand in the queue if it were submitted now."""
+
+    seconds: float | None
+    """After how long it would start, by the time that the runs before it tell; null: that cannot be told."""
+
+
 class RunPage(BaseModel):
     """Sorted from newest to oldest, unless another order was asked for."""
 

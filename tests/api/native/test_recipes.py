@@ -19,3 +19,19 @@ class TestGet:
         error = answer.json()["error"]
         assert (answer.status_code, error["code"]) == (404, "recipe_not_found")
         assert error["message"] == "there is no recipe 'gpro'; did you mean 'grpo'?"
+
+    def test_every_setting_stands_in_one_group(self, client: TestClient) -> None:
+        for name in ("sft", "grpo", "command"):
+            recipe = client.get(f"/api/v1/recipes/{name}").json()
+            grouped = [setting for group in recipe["groups"] for setting in group["settings"]]
+            assert sorted(grouped) == sorted(setting["name"] for setting in recipe["settings"])
+            assert recipe["groups"][0]["name"] == "basic"
+        sft = client.get("/api/v1/recipes/sft").json()
+        assert sft["groups"][0]["settings"][:2] == ["model_name", "dataset_path"]
+        (rate, modules) = (
+            next(setting for setting in sft["settings"] if setting["name"] == name)
+            for name in ("num_epochs", "lora_target_modules")
+        )
+        assert (rate["unit"], rate["takes_auto"], rate["takes_lists"]) == ("epochs", True, False)
+        assert "8,333" in rate["auto_rule"]
+        assert modules["takes_lists"] is True

@@ -48,7 +48,8 @@ def check(
     assert isinstance(asked, TrainingConfig)
     machine: Machine = builders.machine(gpus=gpus)
     settings: dict[str, Any] = {"model": model, "dataset": dataset, "rows": rows, "gpus": gpus}
-    return [notice.as_json() for notice in check_fit(asked, recipe=RECIPES[recipe], machine=machine, **settings)]
+    fit = check_fit(asked, recipe=RECIPES[recipe], machine=machine, **settings)
+    return [] if fit is None else [notice.as_json() for notice in fit.notices]
 
 
 def refusal(*args: Any, **settings: Any) -> str:

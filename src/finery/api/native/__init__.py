@@ -12,6 +12,7 @@ from finery.api.native import (
     deployments,
     events,
     history,
+    previews,
     queue,
     recipes,
     runs,
@@ -39,6 +40,7 @@ def _complete_document(document: dict[str, Any]) -> None:
 DIALECT = Dialect(
     name="native",
     routers=(
+        previews.router,
         runs.router,
         events.router,
         sweeps.router,

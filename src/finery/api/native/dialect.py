@@ -7,6 +7,7 @@ from fastapi import Header, Path
 from pydantic import BaseModel
 
 from finery.http.errors import ErrorShape, dialect_route
+from finery.http.languages import ENGLISH
 from finery.http.openapi_responses import errors
 from finery.http.problems import Problem
 
@@ -35,7 +36,7 @@ def to_error(problem: Problem) -> dict[str, Any]:
     return {"error": {"code": problem.code, "message": problem.message, "errors": issues}}
 
 
-ERROR_SHAPE = ErrorShape(to_error)
+ERROR_SHAPE = ErrorShape(to_error, language=ENGLISH)
 NativeRoute = dialect_route(ERROR_SHAPE)
 
 ERRORS = errors(ApiError, 400, 401, 403, 404, 409, 413, 415, 422, 503)

@@ -47,6 +47,12 @@ EXAMPLES: Examples = {
         },
     },
     "PATCH /api/v1/runs/{run_id}": {"share it under a name": {"shared": True, "name": "the good one"}},
+    "POST /api/v1/runs/preview": {
+        "what auto would choose": {
+            "recipe": "sft",
+            "config": {"model_name": MODEL, "dataset_path": "data/instructions.jsonl", **AUTO},
+        }
+    },
     "POST /api/v1/sweeps": {
         "four runs: two rates, two ranks": {
             "recipe": "sft",

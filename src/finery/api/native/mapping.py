@@ -3,6 +3,9 @@
 import platform
 import shutil
 from collections.abc import Iterator
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from finery import __version__
 from finery.api.native.account_schemas import Me, SetupRequest
@@ -17,6 +20,7 @@ from finery.contracts.accounts import NewUser, User
 from finery.contracts.attention import Attention, AttentionList
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.permissions import Principal
+from finery.contracts.previews import RunPreview
 from finery.contracts.queue import Queue
 from finery.contracts.run import Artifact, NewRun
 from finery.contracts.stored_datasets import Dataset
@@ -29,6 +33,7 @@ from finery.kit.log_lines import LogView
 from finery.kit.machine import platform_name
 
 SOURCE = "native"
+Told = TypeVar("Told", bound=BaseModel)
 
 
 def to_new_run(request: CreateRunRequest, key: str | None) -> NewRun:
@@ -39,6 +44,23 @@ def to_new_sweep(request: CreateSweepRequest, key: str | None) -> NewSweep:
     fields = dict(request)
     ranking = {name: fields.pop(name) for name in ("metric", "goal")}
     return NewSweep(run=NewRun(source=SOURCE, idempotency_key=key, **fields), **ranking)
+
+
+def to_preview(preview: RunPreview, language: Language) -> RunPreview:
+    wait = preview.wait
+    return preview.model_copy(
+        update={
+            "issues": [_in_language(each, language, "message") for each in preview.issues],
+            "warnings": [_in_language(each, language, "message") for each in preview.warnings],
+            "choices": [_in_language(each, language, "reason") for each in preview.choices],
+            "wait": None if wait is None else _in_language(wait, language, "message"),
+        }
+    )
+
+
+def _in_language(told: Told, language: Language, field: str) -> Told:
+    """Returns a copy whose sentence is in the language."""
+    return told.model_copy(update={field: language.tell(dict(told)[field])})
 
 
 def to_new_deployment(request: CreateDeploymentRequest) -> NewDeployment:

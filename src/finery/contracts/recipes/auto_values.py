@@ -93,3 +93,12 @@ RULES: dict[str, Callable[[Facts], Any]] = {
     "use_lora": lambda facts: facts.use_lora,
     "beta": lambda facts: facts.recipe.config.model_fields["beta"].default,
 }
+RULES_IN_WORDS = {
+    "num_epochs": "3; more of fewer than 34 rows, fewer of more than 8,333",
+    "batch_size": "0.2 % of the rows, as a power of two from 4 to 128",
+    "learning_rate": "by the model's size: larger for small models, ten times as much for an adapter",
+    "max_length": "the model's context, at most 8,192 tokens",
+    "use_lora": "an adapter from 200 million parameters on, or for a base in 4 or 8 bits",
+    "beta": "the method's default",
+}
+"""For people; docs/automatic.md has them whole."""

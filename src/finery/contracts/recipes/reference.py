@@ -6,9 +6,11 @@ from typing import Any
 from pydantic.json_schema import DEFAULT_REF_TEMPLATE
 
 from finery.contracts.described_schemas import schema_of
-from finery.contracts.recipe_reference import RecipeReference, RecipeSummary, Setting
-from finery.contracts.recipes.auto_values import AUTO, is_left_to_rule
+from finery.contracts.recipe_reference import RecipeReference, RecipeSummary, Setting, SettingGroup
+from finery.contracts.recipes.auto_values import AUTO, RULES_IN_WORDS, is_left_to_rule
 from finery.contracts.recipes.base import TrainingConfig
+from finery.contracts.recipes.groups import GROUPS, UNITS, in_group
+from finery.contracts.recipes.list_fields import takes_lists
 from finery.contracts.recipes.recipe import RECIPES, Recipe
 from finery.contracts.recipes.schema_words import bounds_of, type_of
 from finery.kit.printable import printable
@@ -35,7 +37,18 @@ def reference_of(recipe: Recipe) -> RecipeReference:
     schema = config_schema_of(recipe)
     settings = [_setting(name, schema, recipe) for name in schema["properties"]]
     ordered = sorted(settings, key=lambda setting: (not setting.required, setting.is_common))
-    return RecipeReference(name=recipe.name, title=recipe.title, settings=ordered, config_schema=schema)
+    return RecipeReference(
+        name=recipe.name,
+        title=recipe.title,
+        settings=ordered,
+        groups=_groups([setting.name for setting in ordered]),
+        config_schema=schema,
+    )
+
+
+def _groups(names: list[str]) -> list[SettingGroup]:
+    groups = [SettingGroup(name=each.name, title=each.title, settings=in_group(each, names)) for each in GROUPS]
+    return [group for group in groups if group.settings]
 
 
 def config_schema_of(recipe: Recipe, *, ref_template: str = DEFAULT_REF_TEMPLATE) -> dict[str, Any]:
@@ -65,6 +78,9 @@ def _setting(name: str, schema: dict[str, Any], recipe: Recipe) -> Setting:
         required=name in schema.get("required", ()),
         default=part.get("default"),
         takes_auto=takes_auto,
+        auto_rule=RULES_IN_WORDS[name] if takes_auto else "",
+        takes_lists=takes_lists(recipe.config, name),
+        unit=UNITS.get(name, ""),
         bounds=bounds_of(part, definitions),
         description=part.get("description", ""),
         is_common=issubclass(recipe.config, TrainingConfig) and part == _common_parts().get(name),

@@ -46,7 +46,7 @@ def choose_values(
     automatic = {key for key, value in config.items() if is_left_to_rule(recipe, key, value)}
     if not automatic:
         return template
-    preset = {key: value for key, value in _presets(entry).items() if key in automatic}
+    preset = {key: value for key, value in presets_of(entry).items() if key in automatic}
     known = {key: value for key, value in {**config, **preset}.items() if value is not None}
     chosen = choose(known, recipe=recipe, rows=rows, parameters=parameters_of(model), context=context_of(model))
     if full_batches_of is not None and "batch_size" in chosen:
@@ -102,7 +102,7 @@ def description_of(model: str) -> tuple[dict[str, Any], int] | None:
     return None if folder is None or parameters is None else (text_config(folder), parameters)
 
 
-def _presets(entry: BaseModelEntry | None) -> dict[str, Any]:
+def presets_of(entry: BaseModelEntry | None) -> dict[str, Any]:
     if entry is None:
         return {}
     presets: dict[str, Any] = {"max_length": entry.max_length, "learning_rate": entry.learning_rate}

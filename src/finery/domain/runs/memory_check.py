@@ -6,7 +6,16 @@ from pathlib import Path
 
 from finery.contracts.events import NoticeData
 from finery.contracts.machine import Machine
-from finery.contracts.memory_fit import Footprint, ModelShape, Training, estimate, gib, largest_batch, shape_of
+from finery.contracts.memory_fit import (
+    Estimate,
+    Footprint,
+    ModelShape,
+    Training,
+    estimate,
+    gib,
+    largest_batch,
+    shape_of,
+)
 from finery.contracts.recipes import Recipe, TrainingConfig
 from finery.domain.errors import Issue
 from finery.domain.runs.auto_values import description_of
@@ -36,17 +45,43 @@ class Device:
     is_gpu: bool
 
 
+@dataclass(frozen=True)
+class Fit:
+    """What a training needs beside what there is."""
+
+    device: Device
+    training: Training
+    needed: Estimate
+    fitting_batch: int
+    """The largest batch up to the one asked for that fits; 1 also where that may not."""
+
+    @property
+    def notices(self) -> tuple[NoticeData, ...]:
+        """A notice where the batch does not fit as it is."""
+        size, device, needed = self.training.batch_size, self.device, self.needed
+        if needed.total <= device.memory:
+            return ()
+        if self.fitting_batch == size == 1:
+            message = f"it needs about {needed}, and {device.description}: it may not fit"
+        else:
+            advice = _advice(self.fitting_batch, device)
+            message = f"a batch of {size} needs about {needed}, and {device.description}: {advice}"
+        notice = {"level": "warning", "code": "batch_too_large", "message": message}
+        values = {"batch_size": self.fitting_batch, "estimated_bytes": needed.total, "memory_bytes": device.memory}
+        return (NoticeData.model_validate(notice | values),)
+
+
 def check_fit(
     config: TrainingConfig, *, recipe: Recipe, model: str, dataset: Path, rows: int, gpus: int, machine: Machine
-) -> tuple[NoticeData, ...]:
-    """Return a notice where the batch does not fit as it is, and none for a model whose files are not on this machine.
+) -> Fit | None:
+    """Return what the training needs and what there is; None for a model whose files are not on this machine.
 
     Raises InvalidRun where not even one row fits, by a clear margin.
     """
     described = description_of(model)
     shape = None if described is None else shape_of(*described)
     if shape is None:
-        return ()
+        return None
     device = _device(gpus, machine)
     footprint = recipe.footprint(config)
     length = _length(config, footprint, dataset, rows)
@@ -55,17 +90,10 @@ def check_fit(
     if estimate(shape, single).total > MARGIN * device.memory:
         raise InvalidRun([_issue(shape, single, device)])
     needed = estimate(shape, training)
-    if needed.total <= device.memory:
-        return ()
-    fitting = max(1, largest_batch(shape, training, device.memory))
-    if fitting == training.batch_size == 1:
-        message = f"it needs about {needed}, and {device.description}: it may not fit"
-    else:
-        size, advice = training.batch_size, _advice(fitting, device)
-        message = f"a batch of {size} needs about {needed}, and {device.description}: {advice}"
-    notice = {"level": "warning", "code": "batch_too_large", "message": message}
-    values = {"batch_size": fitting, "estimated_bytes": needed.total, "memory_bytes": device.memory}
-    return (NoticeData.model_validate(notice | values),)
+    fitting = training.batch_size
+    if needed.total > device.memory:
+        fitting = max(1, largest_batch(shape, training, device.memory))
+    return Fit(device=device, training=training, needed=needed, fitting_batch=fitting)
 
 
 def _device(gpus: int, machine: Machine) -> Device:

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session, defer
 from finery.contracts.machine import Machine
 from finery.contracts.permissions import Principal
 from finery.contracts.queue import DeviceHolder, DeviceUse, Queue, QueueEntry
-from finery.contracts.run import QueuePlace, WaitReason
+from finery.contracts.run import QueuePlace, WaitForecast, WaitReason
 from finery.contracts.status import RunStatus
 from finery.domain.device_leases import LOCAL_NODE, devices_of_runs
 from finery.domain.ownership import deployments_visible_to, runs_visible_to
@@ -18,6 +18,8 @@ from finery.domain.runs.mapping import run_of, shown_id
 from finery.domain.runs.queries import find_row
 from finery.kit.translatable import Translatable
 from finery.models import DeploymentRow, EngineLeaseRow, RunRow
+
+LIVE = [status for status in RunStatus if status.is_live]
 
 
 def queue_page(session: Session, machine: Machine, actor: Principal, *, after: int, limit: int) -> Queue:
@@ -60,6 +62,36 @@ def place_in_queue(session: Session, run_id: str, machine: Machine, actor: Princ
     gpus, slots = supplies(session, machine, LOCAL_NODE)
     reason, message = _reason(gpus if row.gpus else slots, wanted, int(before))
     return QueuePlace(position=int(before) + 1, length=length, reason=reason, message=message)
+
+
+def forecast(session: Session, machine: Machine, *, gpus: int, cpu_slots: int, priority: int) -> WaitForecast:
+    """Tell where a run that was submitted now would stand, and when it would start as far as that can be told."""
+    comes_first = case((RunRow.priority >= priority, 1), else_=0)
+    length, before = session.execute(select(func.count(), func.sum(comes_first)).where(_waits())).one()
+    of_gpus, of_slots = supplies(session, machine, LOCAL_NODE)
+    supply, wanted = (of_gpus, gpus) if gpus else (of_slots, cpu_slots)
+    reason, message = _reason(supply, wanted, int(before or 0))
+    seconds = {WaitReason.STARTS_NEXT: 0.0}.get(reason)
+    if reason is WaitReason.DEVICES_BUSY and not before:
+        seconds = _seconds_until_free(session, supply, wanted)
+    return WaitForecast(
+        position=int(before or 0) + 1, length=length + 1, reason=reason, message=message, seconds=seconds
+    )
+
+
+def _seconds_until_free(session: Session, supply: Supply, wanted: int) -> float | None:
+    """Return after how long enough devices of runs are free, by the time that these tell; None: they do not tell."""
+    live = select(supply.wanted, RunRow.progress).where(RunRow.status.in_(LIVE), supply.wanted > 0)
+    if supply.kind == "cpu":
+        live = live.where(RunRow.gpus == 0)
+    ends = [(progress.get("eta_seconds"), count) for count, progress in session.execute(live)]
+    known = sorted((eta, count) for eta, count in ends if isinstance(eta, int | float) and eta >= 0)
+    free = len(supply.free)
+    for eta, count in known:
+        free += count
+        if free >= wanted:
+            return float(eta)
+    return None
 
 
 def _waits() -> ColumnElement[bool]:

@@ -38,7 +38,7 @@ from finery.domain.runs.data import (
 from finery.domain.runs.errors import CommandsForbidden, InvalidRun
 from finery.domain.runs.inputs import find_folders, find_models, refuse_python
 from finery.domain.runs.measurements import DataNotices, measure_data
-from finery.domain.runs.memory_check import check_fit
+from finery.domain.runs.memory_check import Fit, check_fit
 from finery.domain.runs.model_check import check_model, longest_input_of
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
@@ -76,6 +76,10 @@ class Plan:
     """Notices among its first events."""
     measurement_due: MeasurementRequest | None = None
     """The measurement of its data that its request does not wait for."""
+    rows: int | None = None
+    """The rows of its training data; None: it has none."""
+    fit: Fit | None = None
+    """What it needs of the memory, where that can be told."""
     refusal: Refusal | None = None
     """Why its data were refused, for a run that is stored as failed."""
 
@@ -121,11 +125,12 @@ def plan_run(
         refuse_python(config, context)
         models = find_models(reading, config, context, actor)
         folders = find_folders(reading, config, context, actor)
-    notices = DataNotices(data.notices)
+    completed = _Completed(config, DataNotices(data.notices))
     unservable: tuple[NoticeData, ...] = ()
     if isinstance(config, TrainingConfig):
         unservable = servability.notices_of(models[MODEL], context)
-        config, notices = _complete_training(new, recipe, config, data, models[MODEL], gpus, context, patience=patience)
+        completed = _complete_training(new, recipe, config, data, models[MODEL], gpus, context, patience=patience)
+        config = completed.config
     output_name = context.resolver.relative(output_dir)
     replacements = refuse_taken(session, output_dir, config.output_dir or output_name, context, actor)
     secrets.require(session, config.secrets, owner_id=actor.user_id)
@@ -151,8 +156,10 @@ def plan_run(
         output_name=output_name,
         gpus=gpus,
         cpu_slots=cpu_slots,
-        notices=(*notices.notices, *unservable, *replacements),
-        measurement_due=notices.due,
+        notices=(*completed.notices.notices, *unservable, *replacements),
+        measurement_due=completed.notices.due,
+        rows=completed.rows,
+        fit=completed.fit,
     )
 
 
@@ -255,6 +262,16 @@ def _run_id(new: NewRun, actor: Principal) -> str:
     return f"{new.id_prefix}{long_id()}" if new.id_prefix else short_id()
 
 
+@dataclass(frozen=True)
+class _Completed:
+    """A configuration with all of its values, and what was found out meanwhile."""
+
+    config: RecipeConfig
+    notices: DataNotices
+    rows: int | None = None
+    fit: Fit | None = None
+
+
 def _complete_training(
     new: NewRun,
     recipe: Recipe,
@@ -265,8 +282,8 @@ def _complete_training(
     context: DomainContext,
     *,
     patience: float | None,
-) -> tuple[TrainingConfig, DataNotices]:
-    """Return the configuration with values for `auto` and the server's defaults, and notices of these and of the data.
+) -> _Completed:
+    """Complete the configuration with values for `auto` and the server's defaults, and tell of these and of the data.
 
     Raises InvalidRun when it cannot fit into memory, DatasetRefused when nothing of the data is left in the model's
     tokens.
@@ -286,11 +303,11 @@ def _complete_training(
         gpus=gpus,
         machine=context.machine(),
     )
-    notices = (*chosen, *fit, *data.notices)
-    if patience is None:
-        return config, DataNotices(notices)
-    measured = measure_data(training, config=config, model=model, context=context, patience=patience)
-    return config, DataNotices((*notices, *measured.notices), measured.due)
+    measured = DataNotices()
+    if patience is not None:
+        measured = measure_data(training, config=config, model=model, context=context, patience=patience)
+    notices = (*chosen, *(fit.notices if fit is not None else ()), *data.notices, *measured.notices)
+    return _Completed(config, DataNotices(notices, measured.due), rows=training.report.rows, fit=fit)
 
 
 def _with_chosen(
