@@ -17,6 +17,7 @@ from finery.contracts.resolved_run import RunSpec
 from finery.kit.files import write_json
 from finery.trainers.__main__ import main
 from finery.trainers.arguments import BatchShape
+from finery.trainers.loading import refuse_weights_not_finite
 from tests.trainers.running import (
     CORPUS,
     FEEDBACK,
@@ -62,15 +63,28 @@ class TestDivergence:
         assert not list(run.checkpoints.glob(f"checkpoint-{steps + 1}"))
         assert not (tmp_path / "output").exists()
 
-    def test_weights_that_are_no_numbers(self, tmp_path: Path, tiny_llama: Path, cache: Path) -> None:
+
+class TestBaseWeights:
+    @pytest.mark.parametrize(("recipe", "dataset"), [("dpo", PREFERENCES), ("reward", PREFERENCES)])
+    @pytest.mark.parametrize("value", [float("nan"), float("-inf")])
+    def test_that_are_no_numbers(
+        self, tmp_path: Path, tiny_llama: Path, cache: Path, recipe: str, dataset: Path, value: float
+    ) -> None:
         model = AutoModelForCausalLM.from_pretrained(tiny_llama)
         with torch.no_grad():
-            model.model.norm.weight.fill_(float("nan"))
+            model.model.norm.weight[3] = value
         broken = tmp_path / "broken"
         shutil.copytree(tiny_llama, broken)
         model.save_pretrained(broken)
-        result = carry_out(make_run(tmp_path, "dpo", cache=cache, model=broken, dataset=PREFERENCES, max_steps=5))
-        assert "at step 1: the training diverged" in (result.outcome.message or "")
+        result = carry_out(make_run(tmp_path, recipe, cache=cache, model=broken, dataset=dataset, max_steps=5))
+        assert "hold values that are no numbers (model.norm.weight)" in (result.outcome.message or "")
+
+    def test_large_half_precision_ones_are_taken(self, tiny_llama: Path) -> None:
+        model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float16)
+        with torch.no_grad():
+            model.model.norm.weight.fill_(60_000.0)
+        assert not model.model.norm.weight.sum().isfinite()
+        refuse_weights_not_finite(model, "base")
 
 
 class TestOutOfMemory:

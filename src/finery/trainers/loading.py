@@ -153,6 +153,7 @@ def _load_causal_model(source: str, base: str, attempt: Attempt, config: Trainin
         model = AutoModelForCausalLM.from_pretrained(source, **_loading_options(base, attempt, config))
     except OSError as error:
         raise _not_loadable(base, error) from error
+    refuse_weights_not_finite(model, base)
     # GRPO's trainer loads its reference by this name: the base, not a checkpoint.
     model.config.name_or_path = base
     return model
@@ -164,11 +165,25 @@ def load_reward_model(base: str, attempt: Attempt, config: TrainingConfig) -> Pr
     Raises TrainingRefused likewise.
     """
     try:
-        return AutoModelForSequenceClassification.from_pretrained(
+        model = AutoModelForSequenceClassification.from_pretrained(
             _trained_so_far(base, attempt, config), num_labels=1, **_loading_options(base, attempt, config)
         )
     except OSError as error:
         raise _not_loadable(base, error) from error
+    refuse_weights_not_finite(model, base)
+    return model
+
+
+def refuse_weights_not_finite(model: PreTrainedModel, base: str) -> None:
+    """Raises TrainingRefused for a weight that is no number or infinite: the first loss would be none either, and be
+    taken for a training that diverged."""
+    for name, weight in model.named_parameters():
+        # The sum of half-precision weights may overflow, so that only then each is looked at.
+        if weight.is_floating_point() and not weight.sum().isfinite() and not weight.isfinite().all():
+            raise TrainingRefused(
+                f"the weights of {base} hold values that are no numbers ({name}), so nothing can be trained from them; "
+                "fetch or save the model again"
+            )
 
 
 def _trained_so_far(base: str, attempt: Attempt, config: TrainingConfig) -> str:
