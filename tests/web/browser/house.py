@@ -43,6 +43,11 @@ class House:
         return self.finished(self.start(name="parcels", max_steps=8))
 
     @functools.cached_property
+    def slower(self) -> dict[str, Any]:
+        """A run like `trained`, but for its learning rate."""
+        return self.finished(self.start(name="slower parcels", max_steps=8, learning_rate=1e-4))
+
+    @functools.cached_property
     def failed(self) -> dict[str, Any]:
         """A run of a program that failed."""
         run = self.create({"recipe": "command", "name": "breaks", "config": {"argv": [sys.executable, "-c", "1/0"]}})

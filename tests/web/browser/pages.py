@@ -9,6 +9,9 @@ Address = Callable[[House], str]
 PAGES: dict[str, Address] = {
     "overview": lambda house: "",
     "runs": lambda house: f"runs?recipe={house.trained['recipe']}",
+    "runs, some selected": lambda house: f"runs?columns=loss&status=succeeded&selected={house.trained['uid']}",
+    "compare": lambda house: f"compare?run={house.trained['uid']}&run={house.slower['uid']}",
+    "compare by a setting": lambda house: f"compare?run={house.trained['uid']}&run={house.slower['uid']}&group=seed",
     "run": lambda house: f"runs/{house.trained['id']}",
     "run's log": lambda house: f"runs/{house.failed['id']}?tab=log",
     "run's events": lambda house: f"runs/{house.trained['id']}?tab=events",

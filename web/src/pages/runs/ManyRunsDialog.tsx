@@ -11,13 +11,12 @@ const NAMED = 10;
 interface ManyRunsDialogProps {
   ids: string[];
   kind: ManyRunsRequest["kind"];
-  isWorking: boolean;
   onClose: () => void;
   onConfirm: (runs: Run[], request: ManyRunsRequest) => void;
 }
 
 /** Asks, with count and names, before something is done with several runs. */
-export function ManyRunsDialog({ ids, kind, isWorking, onClose, onConfirm }: ManyRunsDialogProps) {
+export function ManyRunsDialog({ ids, kind, onClose, onConfirm }: ManyRunsDialogProps) {
   const { t } = useLingui();
   const { runs, isPending, error } = useRunsByIds(ids);
   const [name, setName] = useState("");
@@ -47,7 +46,6 @@ export function ManyRunsDialog({ ids, kind, isWorking, onClose, onConfirm }: Man
           </Button>
           <Button
             {...(kind === "label" ? {} : { color: "red" })}
-            loading={isWorking}
             disabled={isPending || meant.length === 0 || (kind === "label" && name.trim() === "")}
             onClick={() => onConfirm(meant, request)}
           >

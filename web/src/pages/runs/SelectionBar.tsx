@@ -1,5 +1,5 @@
 import { Plural, Trans } from "@lingui/react/macro";
-import { Alert, Button, Group, List, Paper, Stack, Text } from "@mantine/core";
+import { Alert, Button, Group, List, Loader, Paper, Stack, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import { useState } from "react";
 import { useMe } from "../../api/account";
@@ -22,6 +22,7 @@ export function SelectionBar({ ids, onClear }: { ids: string[]; onClear: () => v
           <Text fz="sm" fw={600} aria-live="polite">
             <Plural value={ids.length} one="# run selected" other="# runs selected" />
           </Text>
+          {many.isPending && <Loader size="xs" />}
           {ids.length >= MOST_SELECTED && (
             <Text fz="sm">
               <Trans>No more can be selected at once.</Trans>
@@ -55,11 +56,11 @@ export function SelectionBar({ ids, onClear }: { ids: string[]; onClear: () => v
         <ManyRunsDialog
           ids={ids}
           kind={asked}
-          isWorking={many.isPending}
           onClose={() => setAsked(null)}
           onConfirm={async (runs, request) => {
-            const { refused } = await many.mutateAsync({ runs, request });
+            // First, since the dialog reads its runs again when they change, also those that are being deleted.
             setAsked(null);
+            const { refused } = await many.mutateAsync({ runs, request });
             if (request.kind === "delete" && refused.length === 0) onClear();
           }}
         />
