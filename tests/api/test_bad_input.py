@@ -93,18 +93,18 @@ CONFIGURATIONS: list[tuple[dict[str, Any], str, str]] = [
     ({"num_epochs": 10**18}, "num_epochs", "100"),
     ({"num_epochs": 101}, "num_epochs", "100"),
     ({"num_epochs": 0}, "num_epochs", "1"),
-    ({"num_epochs": 1.5}, "num_epochs", "integer"),
+    ({"num_epochs": 1.5}, "num_epochs", "whole number"),
     ({"batch_size": 0}, "batch_size", "1"),
     ({"batch_size": 129}, "batch_size", "128"),
     ({"batch_size": -(10**30)}, "batch_size", "1"),
-    ({"use_lora": "perhaps"}, "use_lora", "boolean"),
+    ({"use_lora": "perhaps"}, "use_lora", "true or false"),
     ({"lora_rank": 0}, "lora_rank", "1"),
     ({"max_length": 10**12}, "max_length", "1048576"),
     ({"lerning_rate": 1e-5}, "lerning_rate", "'learning_rate'"),
     ({"beta": 0.1}, "beta", "unknown key"),
-    ({"trust_remote_code": True}, "trust_remote_code", "False"),
-    ({"model_name": ""}, "model_name", "1 character"),
-    ({"model_name": 7}, "model_name", "string"),
+    ({"trust_remote_code": True}, "trust_remote_code", "must be false"),
+    ({"model_name": ""}, "model_name", "must not be empty"),
+    ({"model_name": 7}, "model_name", "must be text"),
     ({"dataset_path": "/etc/passwd"}, "dataset_path", "outside"),
     ({"dataset_path": "~/x.json"}, "dataset_path", "home"),
     ({"dataset_path": "../x.json"}, "dataset_path", "outside"),
@@ -169,7 +169,7 @@ class TestConfiguration:
     def test_missing(self, client: TestClient, missing: str) -> None:
         answer = client.post("/train/sft", json={key: value for key, value in SFT.items() if key != missing})
         assert answer.status_code == 422
-        assert problem(answer)["errors"][0] == {"field": missing, "message": "Field required"}
+        assert problem(answer)["errors"][0] == {"field": missing, "message": "missing; give it"}
 
     @pytest.mark.parametrize(("method", "path"), WITH_BODY)
     def test_unreadable_body(self, client: TestClient, method: str, path: str) -> None:

@@ -30,7 +30,7 @@ class TestParseModelTable:
             ({"models": {"ft:x": "x"}}, "models.ft:x"),
             ({"models": {"a b": "x"}}, "models.a b"),
             ({"model": {}}, "model"),
-            ([], "valid dictionary"),
+            ([], "object of keys and values"),
             ({"models": {"a": {"model": "x", "learning_rate": "fast"}}}, "models.a.learning_rate"),
         ],
     )

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
-from pydantic_core import PydanticKnownError
 from starlette.testclient import TestClient
 
 import finery
 from finery.contracts.permissions import Level, Permission
 from finery.db import Database
 from finery.http.languages import LANGUAGES, catalogue_of, language_of
+from finery.kit.field_errors import SENTENCES
 from tests.builders import write_rows
 from tests.domain.accounts import people
 from tests.http.accounts import bearer, key_of_new_user
@@ -39,40 +39,6 @@ SAYING = {
 }
 """What takes a sentence for users, and the first of its arguments that may be one."""
 
-KINDS = {
-    "missing": None,
-    "bool_parsing": None,
-    "bool_type": None,
-    "int_type": None,
-    "int_parsing": None,
-    "int_parsing_size": None,
-    "int_from_float": None,
-    "float_type": None,
-    "float_parsing": None,
-    "finite_number": None,
-    "greater_than": {"gt": 0},
-    "greater_than_equal": {"ge": 0},
-    "less_than": {"lt": 0},
-    "less_than_equal": {"le": 0},
-    "string_type": None,
-    "string_too_short": {"min_length": 1},
-    "string_too_long": {"max_length": 1},
-    "string_pattern_mismatch": {"pattern": "a"},
-    "string_unicode": None,
-    "list_type": None,
-    "dict_type": None,
-    "model_type": {"class_name": "A"},
-    "model_attributes_type": None,
-    "too_short": {"field_type": "List", "min_length": 1, "actual_length": 0},
-    "too_long": {"field_type": "List", "max_length": 1, "actual_length": 2},
-    "literal_error": {"expected": "'a'"},
-    "enum": {"expected": "'a'"},
-    "none_required": None,
-    "multiple_of": {"multiple_of": 2},
-}
-"""What pydantic may say of a request's fields, with an example of the values in it."""
-
-
 def templates() -> dict[str, str]:
     """Every template in the sources, with its place."""
     found = {}
@@ -85,14 +51,10 @@ def templates() -> dict[str, str]:
     return found
 
 
-def of_pydantic() -> list[str]:
-    return [PydanticKnownError(kind, context).message_template for kind, context in KINDS.items()]
-
-
 def places(template: str) -> set[tuple[str, str | None, str | None]]:
-    """The places of a template with how each is written. English alone has a plural."""
+    """The places of a template with how each is written."""
     parsed = string.Formatter().parse(template)
-    return {(name, how, spec) for _, name, spec, how in parsed if name is not None and name != "expected_plural"}
+    return {(name, how, spec) for _, name, spec, how in parsed if name is not None}
 
 
 def plain_sentences() -> Iterator[str]:
@@ -159,7 +121,7 @@ class TestCatalogues:
     @pytest.mark.parametrize("tag", OTHERS)
     def test_have_all_templates_and_no_others(self, tag: str) -> None:
         assert len(templates()) > 150
-        assert catalogue_of(tag).keys() == {*templates(), *of_pydantic()}
+        assert catalogue_of(tag).keys() == {*templates(), *SENTENCES.values()}
 
     @pytest.mark.parametrize("tag", OTHERS)
     def test_have_the_same_places(self, tag: str) -> None:
@@ -265,3 +227,13 @@ class TestNativeDialect:
             "실행 'none'이(가) 없습니다",
             "ko",
         )
+
+    @pytest.mark.parametrize("tag", OTHERS)
+    def test_a_bad_configuration(self, client: TestClient, tag: str) -> None:
+        config = {**SFT, "num_epochs": -1, "lr_scheduler": "cosin", "use_lora": "maybe", "epochs": 3, "seed": 1.5}
+        body = {"recipe": "sft", "config": config}
+        answer = client.post("/api/v1/runs", json=body, headers={"Accept-Language": tag})
+        errors = answer.json()["error"]["errors"]
+        assert {error["field"] for error in errors} == {"num_epochs", "lr_scheduler", "use_lora", "epochs", "seed"}
+        assert [error for error in errors if not LETTERS[tag].search(error["message"])] == []
+        assert answer.headers["Content-Language"] == tag

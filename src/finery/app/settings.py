@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
 from finery.kit.destinations import Destinations
+from finery.kit.field_errors import sentence_of
 from finery.kit.suggest import nearest
 
 PREFIX = "FINERY_"
@@ -190,7 +191,7 @@ def _check_origin(text: str) -> None:
 
 
 def _issue(detail: Any) -> str:
-    message = str(detail["msg"]).removeprefix("Value error, ")
+    message = sentence_of(detail)
     if not detail["loc"]:
         return message
     name = "_".join(str(part) for part in detail["loc"] if isinstance(part, str))

@@ -192,7 +192,8 @@ def parse(kind: type[Parsed], answer: httpx.Response) -> Parsed:
     try:
         return kind.model_validate_json(answer.content)
     except ValidationError as error:
-        message = f"{answer.url} did not answer as a Finery server does: {error.errors()[0]['msg']}"
+        remedy = "check the address, and that client and server are of one version"
+        message = f"{answer.url} did not answer as a Finery server does: {remedy}"
         raise FineryError(code="unexpected_answer", message=message, status=answer.status_code) from error
 
 

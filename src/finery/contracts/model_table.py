@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from finery.contracts.base_models import StrictModel
 from finery.contracts.deployment import EngineChoice
 from finery.contracts.visible_text import PLAIN
+from finery.kit.field_errors import sentence_of
 
 AliasName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/@-]*$")]
 MOST = 1000
@@ -63,11 +64,11 @@ def parse_model_table(document: object) -> ModelTable:
     try:
         table = _Document.model_validate({} if document is None else document).models
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
+        details = error.errors(include_url=False)
         # A misspelt key explains why another is missing, so it is reported first.
         detail = next((detail for detail in details if detail["type"] == "extra_forbidden"), details[0])
         place = ".".join(str(part) for part in detail["loc"])
-        raise ModelTableError(f"{place}: {detail['msg']}") from error
+        raise ModelTableError(f"{place}: {sentence_of(detail)}") from error
     for name, entry in table.items():
         if entry.model in table:
             raise ModelTableError(f"models.{name}.model: {entry.model!r} is itself a name of this table")

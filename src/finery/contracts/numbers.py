@@ -16,7 +16,7 @@ class StrictNumbers(BaseModel):
     @classmethod
     def _refuse_booleans(cls, value: Any, info: ValidationInfo) -> Any:
         if isinstance(value, bool) and info.field_name in _numbers_of(cls):
-            raise ValueError(Translatable("Input should be a number, not true or false"))
+            raise ValueError(Translatable("must be a number, not true or false"))
         return value
 
 

@@ -5,10 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import PydanticKnownError
-
 from finery.domain.errors import Issue
-from finery.kit.translatable import Translatable, message_of
+from finery.kit.translatable import Translatable
 
 MAX_ISSUES = 20
 MAX_SUGGESTIONS = 5
@@ -73,29 +71,6 @@ def gather_issues(
             messages.append(_shortened(message, MAX_MESSAGE))
             characters += len(message)
     return Issues(_joined(messages_of, codes))
-
-
-def sentence_of(detail: Detail) -> str:
-    """Return what pydantic says, or the sentence of the ValueError that a validator has raised."""
-    context = detail.get("ctx", {})
-    if isinstance(error := context.get("error"), ValueError):
-        return message_of(error)
-    said = str(detail["msg"])
-    values = {key: _counted(value) for key, value in context.items()}
-    try:
-        template = PydanticKnownError(detail["type"], context or None).message_template
-        count = values.get("min_length", values.get("max_length"))
-        sentence = Translatable(template, **{"expected_plural": "" if count == 1 else "s", **values})
-    except (KeyError, TypeError, ValueError):
-        # A type of a validator's own has no template.
-        return said
-    # Where pydantic writes a value in another way, its own sentence is kept.
-    return sentence if sentence == said else said
-
-
-def _counted(value: object) -> object:
-    """Return a number as pydantic writes it: without a point where nothing follows it."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _joined(messages_of: Mapping[str, list[str]], codes: Mapping[str, str]) -> tuple[Issue, ...]:

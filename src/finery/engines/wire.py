@@ -21,6 +21,7 @@ from finery.engines.wire_types import (
     ToolChoice,
     WireModel,
 )
+from finery.kit.field_errors import sentence_of
 
 
 class RequestRefused(Exception):
@@ -276,7 +277,7 @@ def refusal(kind: type[GenerationRequest], refused: ValidationError) -> RequestR
         nearest = difflib.get_close_matches(param, list(kind.model_fields), n=1) if param.isidentifier() else []
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
         return RequestRefused(f"Unknown parameter {param!r}.{hint}", param=param, code="unknown_parameter")
-    return RequestRefused(f"{param}: {error['msg']}.", param=param, code="invalid_value")
+    return RequestRefused(f"{param}: {sentence_of(error)}.", param=param, code="invalid_value")
 
 
 def parameter_name(location: tuple[int | str, ...]) -> str:

@@ -15,11 +15,12 @@ from finery.contracts.stored_datasets import DatasetDiff, Statistics
 from finery.domain import datasets
 from finery.domain.datasets import VersionFile, check_request
 from finery.domain.datasets.check_request import CheckRequest
-from finery.domain.issues import gather_issues, sentence_of
+from finery.domain.issues import gather_issues
 from finery.http.files import file_range, named_attachment
 from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import CurrentContext, Services
 from finery.http.uploads import Upload, receive_upload
+from finery.kit.field_errors import sentence_of
 from finery.kit.suggest import nearest
 
 Form = TypeVar("Form", bound=BaseModel)

@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from finery.contracts.permissions import Principal
 from finery.domain.errors import DomainError, ErrorKind
-from finery.domain.issues import Issues, gather_issues, sentence_of
+from finery.domain.issues import Issues, gather_issues
 from finery.domain.server_lease import LeaseLost
 from finery.engines.disconnect import CLIENT_CLOSED_REQUEST
 from finery.http.attempt_limits import AttemptLimit
@@ -31,6 +31,7 @@ from finery.http.permission import Allow
 from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import lane_of, with_session_in_thread
 from finery.kit.error_paths import path_in
+from finery.kit.field_errors import sentence_of
 from finery.kit.log_throttle import LogThrottle
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest

@@ -34,6 +34,7 @@ from finery.contracts.model_folder import (
 )
 from finery.contracts.recipes import TrainingConfig, missing_requirements
 from finery.contracts.recipes.base import MODEL
+from finery.kit.field_errors import sentence_of
 from finery.trainers.attempt import Attempt
 from finery.trainers.builtin import ensure_builtin
 from finery.trainers.checkpoints import sync_tree
@@ -110,7 +111,7 @@ def within_context(attempt: Attempt, config: Config, base: str) -> Config:
         # Without the other defaults, some of which depend on it.
         return type(config).model_validate({**config.model_dump(exclude_defaults=True), "max_length": longest})
     except ValidationError as error:
-        raise TrainingRefused(f"max_length {longest}: {error.errors()[0]['msg']}") from error
+        raise TrainingRefused(f"max_length {longest}: {sentence_of(error.errors()[0])}") from error
 
 
 def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerBase:

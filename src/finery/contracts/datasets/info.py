@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from finery.contracts.base_models import StrictModel
 from finery.contracts.datasets.message_reader import RowRefused, json_type_of
 from finery.contracts.datasets.messages import JsonObject
+from finery.kit.field_errors import sentence_of
 from finery.kit.files import NotRegular, open_regular
 
 INFO_NAME = "dataset_info.json"
@@ -215,12 +216,11 @@ def _read_entry(name: str, raw: object) -> Entry:
     try:
         return Entry.model_validate(raw)
     except ValidationError as error:
-        issue = error.errors(include_input=False, include_url=False)[0]
+        issue = error.errors(include_url=False)[0]
         where = ".".join(map(str, (name, *issue["loc"])))
-        raise InfoRefused(f"{INFO_NAME}: {where}: {_PLAIN.get(issue['type'], issue['msg'])}") from error
-
-
-_PLAIN = {"extra_forbidden": "not supported", "missing": "missing"}
+        # LLaMA-Factory knows the key perhaps.
+        why = "not supported" if issue["type"] == "extra_forbidden" else sentence_of(issue)
+        raise InfoRefused(f"{INFO_NAME}: {where}: {why}") from error
 
 
 def _file_of(folder: Path, name: str, entry: Entry) -> Path:

@@ -23,7 +23,7 @@ from finery.domain.datasets.errors import DatasetRefused
 from finery.domain.datasets.quick_measurement import WAIT_SECONDS
 from finery.domain.deployments import servability
 from finery.domain.errors import Issue
-from finery.domain.issues import Issues, gather_issues, sentence_of
+from finery.domain.issues import Issues, gather_issues
 from finery.domain.runs.auto_values import choose_values, with_server_defaults, without_auto
 from finery.domain.runs.data import (
     TRAINING_DATA,
@@ -43,6 +43,7 @@ from finery.domain.runs.model_check import check_model, longest_input_of
 from finery.domain.runs.output_dirs import output_dir_of, refuse_own_inputs, refuse_taken
 from finery.domain.runs.transitions import EXTERNAL
 from finery.kit.error_paths import path_in
+from finery.kit.field_errors import sentence_of
 from finery.kit.ids import is_safe_id, long_id, short_id
 from finery.kit.printable import printable
 from finery.kit.suggest import nearest
