@@ -83,6 +83,10 @@ bundle() {
     npm --prefix web run --silent build -- --logLevel warn
 }
 
+# It takes a minute at the first time.
+if [ "$step" = build ]; then
+    echo "Making the page"
+fi
 find_node
 make_if_changed web/node_modules/.installed "$(fingerprint web/package-lock.json)" \
     npm --prefix web ci --no-audit --no-fund --loglevel error

@@ -64,7 +64,7 @@ class TestLoadSettings:
             ("HEAD_TIMEOUT_SECONDS", "nan", "3600"),
             ("BODY_TIMEOUT_SECONDS", "3601", "3600"),
             ("MAX_CONNECTIONS", "0", "1"),
-            ("REMOTE_SETUP", "maybe", "boolean"),
+            ("REMOTE_SETUP", "maybe", "true or false"),
             ("TRUSTED_PROXIES", "10.0.0.1,proxy.lan", "proxy.lan"),
             ("TRUSTED_PROXIES", "0.0.0.0/0", "everybody"),
             ("WEBHOOK_ALLOW_PRIVATE", "10.0.0.0/8,hooks.lan", "hooks.lan"),

@@ -1,5 +1,6 @@
 """Users, keys, secrets, sharing and the audit log on the command line."""
 
+import dataclasses
 import os
 from pathlib import Path
 
@@ -191,6 +192,15 @@ class TestSharing:
         assert ada("deployments", "unshare", "nosuch").code == 2
 
 
+class TestDoctor:
+    def test_a_wrong_key_is_no_fault_of_the_database(self, ada: Finery) -> None:
+        ended = dataclasses.replace(ada, key="st_wrong")("doctor")
+        line = next(line for line in ended.out.splitlines() if " login " in line)
+        assert line.startswith("note ")
+        assert "finery login" in ended.out
+        assert " database " not in ended.out
+
+
 class TestAudit:
     def test_who_did_what(self, ada: Finery, rosa: Finery) -> None:
         assert rosa("users", "list").code == 2
@@ -199,6 +209,8 @@ class TestAudit:
 
         assert {entry["user_name"] for entry in entries} == {"rosa"}
         assert "rosa" in denied.out
+        assert ada("audit", "list", "--user", "rosa", "--result", "denied", "-n", "1", "--wide").out == denied.out
+        assert entries[0]["at"][:10] == denied.out.splitlines()[-1].split()[0]
         assert ada("audit", "list", "--until", "2020-01-01").out == "Nothing was done.\n"
         assert rosa("audit", "list").code == 2
 

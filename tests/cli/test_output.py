@@ -4,8 +4,9 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from rich.cells import cell_len
 
-from finery.cli.output import duration, local_time, number, print_table, printable, rounded, size
+from finery.cli.output import age, duration, hanging, local_time, number, print_table, printable, rounded, size
 
 NAME = "미세조정" * 20
 
@@ -26,6 +27,24 @@ def shown_on_terminal(columns: int, *, wide: bool = False) -> list[str]:
     return screen.getvalue().splitlines()
 
 
+class TestAge:
+    @pytest.mark.parametrize(("seconds", "text"), [(5, "5 s ago"), (190, "3 min ago"), (90_000, "1 d ago")])
+    def test_one_unit(self, seconds: float, text: str) -> None:
+        assert age(datetime.now(UTC) - timedelta(seconds=seconds)) == text
+
+
+class TestHanging:
+    TEXT = "one two three four"
+
+    def test_is_wrapped_at_words_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "20")
+        monkeypatch.setattr(sys, "stdout", Screen())
+        assert hanging("name      ", self.TEXT) == "name      one two\n          three four"
+
+    def test_a_pipe_gets_one_line(self) -> None:
+        assert hanging("name  ", f"{self.TEXT}\x1b") == f"name  {self.TEXT}�"
+
+
 class TestPrintTable:
     def test_wide_letters_take_two_columns(self, capsys: pytest.CaptureFixture[str]) -> None:
         print_table(("NAME", "X"), [("中文", "1"), ("abcd", "2"), ("한국", "3")], empty="none")
@@ -43,11 +62,25 @@ class TestPrintTable:
 
         assert "[red]a[/red] :smile:" in capsys.readouterr().out
 
-    @pytest.mark.parametrize("columns", [30, 80])
-    def test_no_id_is_cut_on_a_terminal(self, columns: int) -> None:
-        _, _, first, *others = shown_on_terminal(columns)
+    def test_no_id_is_cut_on_a_terminal(self) -> None:
+        _, _, first, *others = shown_on_terminal(60)
         assert first.startswith("ftjob-0123456789abcdef0123 ")
+        assert len(others) > 2
         assert "".join(line[26:].strip() for line in (first, *others)) == NAME
+
+    def test_rows_are_blocks_where_the_terminal_is_too_narrow(self) -> None:
+        lines = shown_on_terminal(30)
+        assert lines == ["id    ftjob-0123456789abcdef0123", f"name  {NAME}"]
+
+    def test_an_empty_column_is_left_out_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "stdout", Screen())
+        print_table(("ID", "NAME", "LOSS"), [("a", "", "1"), ("b", "", "")], empty="none")
+        shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+        assert "NAME" not in shown
+        assert "LOSS" in shown
+
+    def test_no_line_is_longer_than_the_terminal(self) -> None:
+        assert max(map(cell_len, shown_on_terminal(60))) <= 60
 
     def test_a_wide_one_wraps_nothing(self) -> None:
         assert NAME in shown_on_terminal(40, wide=True)[2]

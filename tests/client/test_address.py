@@ -1,7 +1,18 @@
 import pytest
 
 from finery.client import address
-from finery.client.address import is_loopback, origin_of, warn_of_plain_http
+from finery.client.address import checked_url, is_loopback, origin_of, warn_of_plain_http
+from finery.client.errors import BadConnection
+
+
+class TestCheckedUrl:
+    @pytest.mark.parametrize("ending", ["/v1", "/v1/", "/api/v1", "/ui/", "/docs"])
+    def test_more_than_the_servers_address(self, ending: str) -> None:
+        with pytest.raises(BadConnection, match=r"write http://127\.0\.0\.1:8001$"):
+            checked_url(f"http://127.0.0.1:8001{ending}")
+
+    def test_a_path_of_a_proxy(self) -> None:
+        assert checked_url("https://example.org/finery/") == "https://example.org/finery"
 
 
 class TestOriginOf:

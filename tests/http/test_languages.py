@@ -39,6 +39,7 @@ SAYING = {
 }
 """What takes a sentence for users, and the first of its arguments that may be one."""
 
+
 def templates() -> dict[str, str]:
     """Every template in the sources, with its place."""
     found = {}

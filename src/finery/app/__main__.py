@@ -4,6 +4,7 @@ import argparse
 import gc
 import os
 import sys
+from typing import NoReturn
 
 
 def main() -> int:
@@ -29,8 +30,15 @@ def main() -> int:
     return serve(settings, as_json=options.json)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Tells wrong usage in one line, as the other commands do."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message} (see `{self.prog} -h`)\n")
+
+
 def _parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="finery server",
         description="Start the server, and serve until Ctrl-C. Runs that are under way go on without it. An address "
         "that other machines reach needs an administrator, or --remote-setup.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from finery.cli.output import JsonOption, print_json, print_json_line, print_table
+from finery.cli.output import JsonOption, WideOption, local_time, print_json, print_json_line, print_table
 from finery.cli.session import fail, server
 from finery.cli.users import user_id_of
 
@@ -39,6 +39,7 @@ def list_entries(
     until: UntilOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 50,
     cursor: Annotated[str | None, typer.Option("--cursor", help="next_cursor of the page before.")] = None,
+    wide: WideOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """List what was done, newest first."""
@@ -49,7 +50,7 @@ def list_entries(
         print_json(page)
         return
     columns = ("AT", "USER", "ACTION", "TARGET", "RESULT", "ADDRESS", "WHAT")
-    print_table(columns, map(_row, page.entries), empty="Nothing was done.")
+    print_table(columns, map(_row, page.entries), empty="Nothing was done.", wide=wide)
     if page.next_cursor:
         print(f"More: finery audit list --cursor {page.next_cursor}", file=sys.stderr)
 
@@ -129,7 +130,7 @@ def _moment(option: str, text: str | None) -> datetime | None:
 
 
 def _row(entry: "AuditEntry") -> tuple[str, ...]:
-    moment = entry.at.astimezone().isoformat(timespec="seconds")
+    moment = local_time(entry.at) or ""
     target = entry.details.get("target_name") or entry.target or ""
     return (moment, entry.user_name, entry.action, target, entry.result, entry.address or "", _what(entry))
 

@@ -100,7 +100,8 @@ def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool
         if as_json:
             print_json(_as_dict(server, sft, dpo, margin, answers, seconds))
         else:
-            _show(server, margin, answers, seconds)
+            _show(margin, answers)
+            say(f"\nDone in {seconds:.0f} s. {_last_words(server, keep=keep)}")
         if server.own is not None and keep:
             server.own.is_kept = True
             _print_next_steps(server.url, server.own, dpo, say)
@@ -153,7 +154,7 @@ def _answer(client: FineryClient, deployment_id: str, question: str) -> str:
     return client.chat(deployment_id, [ChatMessage(role="user", content=question)], sampling).text
 
 
-def _show(server: DemoServer, margin: RewardMargin, answers: list[QuestionResult], seconds: float) -> None:
+def _show(margin: RewardMargin, answers: list[QuestionResult]) -> None:
     lines = console()
     lines.print(f"\nReward margin of the preferred answers: {margin.before:.3f} at first, {margin.after:.3f} at last")
     for answer in answers:
@@ -161,7 +162,12 @@ def _show(server: DemoServer, margin: RewardMargin, answers: list[QuestionResult
         lines.print(f"   untrained: {printable(_short(answer.untrained))}")
         lines.print(f"   trained:   {printable(answer.trained)}", style="bold")
         lines.print("   as taught" if answer.is_right else f"   WRONG; taught was: {answer.taught}")
-    lines.print(f"\nDone in {seconds:.0f} s. The API is documented at {server.url}/docs while the server runs.")
+
+
+def _last_words(server: DemoServer, *, keep: bool) -> str:
+    if server.own is None or keep:
+        return f"The API is documented at {server.url}/docs"
+    return "The demo's server ends now; `finery server` starts one that stays."
 
 
 def _short(text: str) -> str:

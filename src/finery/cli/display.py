@@ -8,11 +8,11 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.text import Text
+from rich.progress import Progress, SpinnerColumn, Task
 
-from finery.cli.loss_curve import LossCurve
-from finery.cli.output import console, duration, number, printable, size
+from finery.cli.loss_curve import BLOCKS, LossCurve
+from finery.cli.output import can_print, console, duration, number, printable, size
+from finery.cli.progress_line import COARSE_MARKS, FINE_MARKS, LineColumn, Part, bar
 from finery.contracts.events import (
     CheckpointData,
     EvaluationData,
@@ -94,7 +94,7 @@ class PlainView(View):
             self._write(line)
 
     def closing_words(self) -> str:
-        return f"loss {self._curve.change}" if self._curve.change else ""
+        return f"loss {_arrow(self._curve.change)}" if self._curve.change else ""
 
     def _elapsed(self, event: Event) -> str:
         """Returns how long the run had gone on when the event happened, as its own clock tells."""
@@ -105,18 +105,16 @@ class LiveView(View):
     """Shows a progress bar, and prints a line above it for each other event."""
 
     def __init__(self) -> None:
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[steps]}", markup=False),
-            ElapsedColumn(),
-            TextColumn("{task.fields[metrics]}", markup=False),
-            TextColumn("{task.fields[curve]}", markup=False),
-            console=console(),
-        )
+        screen = console()
+        # Asked before the bar begins, which puts a stream without an encoding in the place of stdout.
+        self._draws = can_print(BLOCKS)
+        spinner = SpinnerColumn("dots" if self._draws else "line")
+        self._progress = Progress(spinner, LineColumn(screen, self._parts), console=screen)
         self._curve = LossCurve()
-        self._task = self._progress.add_task("queued", total=None, steps="", metrics="", curve="", started=None)
+        self._data = ProgressData()
+        self._started: float | None = None
+        self._ended: float | None = None
+        self._task = self._progress.add_task("queued", total=None)
 
     def start(self) -> None:
         self._progress.start()
@@ -128,33 +126,50 @@ class LiveView(View):
         data = event.data
         if isinstance(data, ProgressData):
             self._curve.add(data.loss)
-            self._progress.update(
-                self._task,
-                total=data.total_steps,
-                completed=data.step,
-                steps="  ".join(filter(None, (_steps(data), _percent(data)))),
-                metrics=metrics(data),
-                curve=self._curve.drawn,
-            )
+            self._data = data
+            self._progress.update(self._task, total=data.total_steps, completed=data.step)
         elif isinstance(data, StageData):
             self._progress.update(self._task, description=_stage(data))
         elif isinstance(data, StatusData):
             self._progress.update(self._task, description=str(data.to))
-            if (started := _start_of(event)) is not None and self._progress.tasks[0].fields["started"] is None:
-                self._progress.update(self._task, started=started)
+            self._started = self._started or _start_of(event)
+            self._ended = event.at if data.to.is_finished else None
         elif line := describe(event):
             self._progress.console.print(line, markup=False, highlight=False)
 
     def closing_words(self) -> str:
-        return f"loss {self._curve.change}  {self._curve.drawn}" if self._curve.change else ""
+        return f"loss {_arrow(self._curve.change)}  {self._drawn}".rstrip() if self._curve.change else ""
 
+    @property
+    def _drawn(self) -> str:
+        return self._curve.drawn if self._draws else ""
 
-class ElapsedColumn(ProgressColumn):
-    """Shows for how long the run has gone on, whenever it began to be followed."""
+    def _parts(self, task: Task) -> list[Part]:
+        data = self._data
+        rate, speed, memory, rest = _metrics_beside_loss(data)
+        is_known = data.step is not None and data.total_steps is not None
+        marks = FINE_MARKS if self._draws else COARSE_MARKS
+        return [
+            Part(str(task.description), 0),
+            Part(bar(task.percentage / 100, marks) if is_known else "", 6),
+            Part(_steps(data), 1),
+            Part(_percent(data), 3),
+            Part(self._elapsed, 4),
+            Part(_loss(data), 2),
+            Part(rate, 8),
+            Part(speed, 7),
+            Part(memory, 10),
+            Part("" if self._ended else rest, 5),
+            Part(self._drawn, 9),
+        ]
 
-    def render(self, task: Task) -> Text:
-        started = task.fields["started"]
-        return Text("" if started is None else duration(utc_now() - from_epoch(started)))
+    @property
+    def _elapsed(self) -> str:
+        """How long the run goes on, or went on, whenever it began to be followed."""
+        if self._started is None:
+            return ""
+        end = utc_now() if self._ended is None else from_epoch(self._ended)
+        return duration(end - from_epoch(self._started))
 
 
 def describe(event: Event) -> str | None:
@@ -165,17 +180,25 @@ def describe(event: Event) -> str | None:
 
 def metrics(data: ProgressData) -> str:
     """Returns the metrics that there are: `loss 1.234  lr 5.0e-03  1200 tokens/s  ETA 42 s`."""
-    parts = [
-        (None if data.loss is None else number(data.loss), "loss {}"),
-        (data.learning_rate, "lr {:.1e}"),
-        (data.tokens_per_second, "{:.0f} tokens/s"),
-    ]
-    words = [form.format(value) for value, form in parts if value is not None]
-    if data.memory_bytes is not None:
-        words.append(size(data.memory_bytes))
-    if data.eta_seconds is not None:
-        words.append(f"ETA {duration(timedelta(seconds=data.eta_seconds))}")
-    return "  ".join(words)
+    return "  ".join(filter(None, (_loss(data), *_metrics_beside_loss(data))))
+
+
+def _loss(data: ProgressData) -> str:
+    return "" if data.loss is None else f"loss {number(data.loss)}"
+
+
+def _metrics_beside_loss(data: ProgressData) -> tuple[str, str, str, str]:
+    """Returns the learning rate, the speed, the memory and the time that is left; empty is what is not known."""
+    return (
+        "" if data.learning_rate is None else f"lr {data.learning_rate:.1e}",
+        "" if data.tokens_per_second is None else f"{data.tokens_per_second:.0f} tokens/s",
+        "" if data.memory_bytes is None else size(data.memory_bytes),
+        "" if data.eta_seconds is None else f"ETA {duration(timedelta(seconds=data.eta_seconds))}",
+    )
+
+
+def _arrow(text: str) -> str:
+    return text if can_print(text) else text.replace("→", "->")
 
 
 def _start_of(event: Event) -> float | None:

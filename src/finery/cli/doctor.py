@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from finery.cli.exit_codes import ExitCode
-from finery.cli.output import JsonOption, print_json, printable
+from finery.cli.output import JsonOption, hanging, print_json
 from finery.cli.session import failing_clearly
 
 
@@ -33,7 +33,7 @@ def doctor(
     else:
         width = max(len(finding.subject) for finding in findings)
         for finding in findings:
-            print(f"{finding.state:<8} {finding.subject:<{width}}  {printable(finding.found)}")
+            print(hanging(f"{finding.state:<8} {finding.subject:<{width}}  ", finding.found))
             if finding.remedy:
-                print(f"{'':<8} {'':<{width}}  -> {finding.remedy}")
+                print(hanging(f"{'':<8} {'':<{width}}  -> ", finding.remedy))
     raise typer.Exit(ExitCode.SUCCEEDED if healthy else ExitCode.FAILED)

@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 
 from finery.cli.output import size
-from finery.client import ClientError, FineryClient
+from finery.cli.session import LOG_IN
+from finery.client import ClientError, FineryClient, FineryError
 
 PACKAGE = re.compile(r"[\w.-]+")
 TRAINING = ("torch", "transformers", "trl", "peft", "accelerate", "datasets", "tokenizers", "safetensors", "jinja2")
@@ -216,6 +217,10 @@ def _server(port: int) -> Iterator[Finding]:
 def _served_database(client: FineryClient) -> Finding:
     try:
         client.list_runs(limit=1)
+    except FineryError as error:
+        if error.status in (401, 403):
+            return Finding("login", State.NOTE, str(error), LOG_IN)
+        return Finding("database", State.LACKING, f"the server cannot use it: {error}", "look at the server's log")
     except ClientError as error:
         return Finding("database", State.LACKING, f"the server cannot use it: {error}", "look at the server's log")
     return Finding("database", State.OK, "the server reads it")

@@ -1,7 +1,9 @@
 """Prints the results of commands on stdout: JSON for programs, tables and lines for people."""
 
 import json
+import shutil
 import sys
+import textwrap
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timedelta
@@ -22,9 +24,9 @@ WideOption = Annotated[bool, typer.Option("--wide", help="Cut and wrap nothing, 
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
-LEAST_WIDTH = 8
-"""Of a column that is wrapped."""
-COLUMN_GAP = 3
+LONGEST_WORD = 12
+"""Columns. A column of a table is not made narrower than its longest word, unless that has more."""
+COLUMN_GAP = 2
 
 
 def confirm(question: str, *, yes: bool, as_json: bool) -> None:
@@ -69,31 +71,53 @@ def print_table(
 ) -> None:
     """Prints a table; on a terminal its cells are wrapped, but for those of the columns `keys`, which are to be copied.
 
-    Into a pipe, and with `wide`, nothing is wrapped.
+    Columns without any value are left out there, and where the terminal is too narrow each row becomes a block of
+    lines. Into a pipe, and with `wide`, all columns are there and nothing is wrapped.
     """
     from rich.box import SIMPLE_HEAD
-    from rich.cells import cell_len
     from rich.table import Table
 
     on_terminal = sys.stdout.isatty()
-    table = Table(box=SIMPLE_HEAD if on_terminal else None, pad_edge=False, show_edge=False, padding=(0, 1))
     cells = [[printable(cell) for cell in row] for row in rows]
-    needed = 0
-    for name, *column in zip(columns, *cells, strict=True):
-        longest = max(map(cell_len, (name, *column)))
-        whole = wide or not on_terminal or name in keys
-        least = longest if whole else min(longest, LEAST_WIDTH)
-        table.add_column(name, no_wrap=whole, min_width=least, overflow="fold")
-        needed += least + COLUMN_GAP
-    for cell_row in cells:
-        table.add_row(*cell_row)
-    if not table.rows:
+    if not cells:
         print(empty)
         return
+    by_name = dict(zip(columns, zip(*cells, strict=True), strict=True))
+    if wide or not on_terminal:
+        keys = columns
+    else:
+        by_name = {name: column for name, column in by_name.items() if any(column)}
+    least = {name: _least_width(name, column, whole=name in keys) for name, column in by_name.items()}
     screen = console()
-    # A narrow terminal breaks lines that are longer than it; nothing of them is lost.
+    needed = sum(least.values()) + COLUMN_GAP * (len(least) - 1)
+    if needed > screen.width and on_terminal and not wide:
+        _print_blocks(by_name, len(cells))
+        return
+    box, padding = (SIMPLE_HEAD, (0, 1, 0, 0)) if on_terminal else (None, (0, 1, 0, 1))
+    table = Table(box=box, pad_edge=False, show_edge=False, padding=padding)
+    for name in by_name:
+        table.add_column(name, no_wrap=name in keys, min_width=least[name], overflow="fold")
+    for row in zip(*by_name.values(), strict=True):
+        table.add_row(*row)
     screen.width = max(screen.width, needed)
     screen.print(table, soft_wrap=False, crop=False)
+
+
+def _least_width(name: str, column: Sequence[str], *, whole: bool) -> int:
+    """Returns the columns of the terminal that a column takes at least: all that it holds, or its longest word."""
+    from rich.cells import cell_len
+
+    if whole:
+        return max(map(cell_len, (name, *column)))
+    words = [word for text in column for word in text.split()]
+    return max(cell_len(name), min(LONGEST_WORD, max(map(cell_len, words), default=0)))
+
+
+def _print_blocks(by_name: Mapping[str, Sequence[str]], count: int) -> None:
+    for index in range(count):
+        if index:
+            print()
+        print_facts({name.lower(): column[index] for name, column in by_name.items()})
 
 
 def print_facts(facts: Mapping[str, str | None]) -> None:
@@ -101,7 +125,31 @@ def print_facts(facts: Mapping[str, str | None]) -> None:
     shown = {name: value for name, value in facts.items() if value}
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
-        print(f"{name:<{width}}  {printable(value)}")
+        print(hanging(f"{name:<{width}}  ", value))
+
+
+def hanging(head: str, text: str) -> str:
+    """Returns `text` behind `head`; on a terminal wrapped at words, its further lines below its first."""
+    shown = printable(text)
+    if not sys.stdout.isatty():
+        return f"{head}{shown}"
+    return textwrap.fill(
+        shown,
+        shutil.get_terminal_size().columns,
+        initial_indent=head,
+        subsequent_indent=" " * len(head),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def can_print(text: str) -> bool:
+    """Returns whether the encoding of stdout has all characters of `text`."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def printable(text: str) -> str:
@@ -139,8 +187,9 @@ def rounded(value: object) -> object:
 
 
 def age(moment: datetime) -> str:
-    """Returns for example `3 min 10 s ago`."""
-    return f"{duration(utc_now() - moment)} ago"
+    """Returns the largest unit of the time that has passed: `3 min ago`."""
+    number, unit, *_ = duration(utc_now() - moment).split()
+    return f"{number} {unit} ago"
 
 
 def duration(span: timedelta) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from finery.cli.completion import complete_recipes
-from finery.cli.output import JsonOption, WideOption, print_json, print_table
+from finery.cli.output import JsonOption, WideOption, hanging, print_json, print_table
 from finery.cli.session import fail, failing_clearly
 
 if TYPE_CHECKING:
@@ -49,12 +49,19 @@ def show_recipe(
         print_json(recipe)
         return
     print(f"{recipe.name}: {recipe.title}\n")
-    columns = ("SETTING", "TYPE", "DEFAULT", "BOUNDS", "MEANING")
-    print_table(columns, map(_row, recipe.settings), empty="No settings.", keys=("SETTING",), wide=wide)
+    if wide:
+        columns = ("SETTING", "TYPE", "DEFAULT", "BOUNDS", "MEANING")
+        print_table(columns, map(_row, recipe.settings), empty="No settings.", wide=True)
+        return
+    for name, *facts, meaning in map(_row, recipe.settings):
+        print(hanging(f"{name}  ", "; ".join(filter(None, facts))))
+        print(hanging("    ", meaning))
 
 
 def _row(setting: "Setting") -> tuple[str, ...]:
-    default = "required" if setting.required else "" if setting.default is None else json.dumps(setting.default)
+    default = "required" if setting.required else f"default {json.dumps(setting.default)}"
+    if setting.default is None and not setting.required:
+        default = ""
     return (setting.name, setting.type, default, setting.bounds, setting.description)
 
 

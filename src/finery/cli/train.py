@@ -41,9 +41,10 @@ def train(
     settings: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[KEY=VALUE]...",
-            help="Settings of the recipe; they win over --config. Several values with commas "
-            "(learning_rate=1e-4,2e-4), or a list around a field's value, make a sweep: a run for each combination.",
+            metavar="KEY=VALUE",
+            help="Settings of the recipe, which win over --config; `finery recipes show RECIPE` lists them. Several "
+            "values with commas (learning_rate=1e-4,2e-4), or a list around a field's value, make a sweep: a run for "
+            "each combination.",
             autocompletion=complete_settings,
         ),
     ] = None,

@@ -1,11 +1,12 @@
 """Runs the command line, and tells in one line what is wrong with its words."""
 
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.exceptions import TyperException
 
 from finery.cli.exit_codes import ExitCode
@@ -13,8 +14,10 @@ from finery.cli.exit_codes import ExitCode
 
 def run(app: typer.Typer, words: Sequence[str]) -> int:
     """Returns the exit code."""
+    command = typer.main.get_command(app)
+    _hide_types_of_flags([command])
     try:
-        code = app(words, standalone_mode=False)
+        code = command(words, standalone_mode=False)
     except typer.Abort:
         print("Aborted.", file=sys.stderr)
         return ExitCode.FAILED
@@ -24,6 +27,29 @@ def run(app: typer.Typer, words: Sequence[str]) -> int:
             print(f"finery: {problem} (see `{_command(app, words)} -h`)", file=sys.stderr)
         return error.exit_code
     return code if isinstance(code, int) else ExitCode.SUCCEEDED
+
+
+def readable(word: str) -> str:
+    """Returns a word whose letters the locale does not know as the UTF-8 that it is. Ends the command where it is none.
+
+    Python keeps such letters as halves of surrogate pairs, which nothing can send.
+    """
+    try:
+        return os.fsencode(word).decode("utf-8")
+    except UnicodeDecodeError:
+        print(f"finery: {word!r} is not UTF-8: use a terminal and a locale of UTF-8, as LANG=C.UTF-8", file=sys.stderr)
+        sys.exit(ExitCode.REFUSED)
+
+
+def _hide_types_of_flags(commands: Iterable[object]) -> None:
+    """Has the help show no type behind a flag, which takes no value."""
+    for command in commands:
+        if isinstance(command, TyperGroup):
+            _hide_types_of_flags(command.commands.values())
+        if isinstance(command, TyperGroup | TyperCommand):
+            for param in command.params:
+                if isinstance(param, TyperOption) and param.is_flag:
+                    param.metavar = ""
 
 
 def describe(error: TyperException) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from finery.client.errors import BadConnection
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+ENDINGS = ("/api/v1", "/v1", "/ui", "/docs")
+"""What people copy along with a server's address: its APIs and pages."""
 
 
 def checked_url(text: str) -> str:
@@ -19,7 +21,12 @@ def checked_url(text: str) -> str:
         usable = False
     if not usable:
         raise BadConnection(f"FINERY_URL: {text[:200]!r} is no address: write it as http://127.0.0.1:8001")
-    return text.rstrip("/")
+    address = text.rstrip("/")
+    for ending in ENDINGS:
+        if address.endswith(ending):
+            server = address.removesuffix(ending)
+            raise BadConnection(f"FINERY_URL: {text[:200]!r} is more than a server's address: write {server[:200]}")
+    return address
 
 
 def checked_key(text: str) -> str:

@@ -207,7 +207,7 @@ class TestKeys:
         ("change", "field", "says"),
         [
             ({"name": ""}, "name", "1 to 200"),
-            ({"name": None}, "name", "string"),
+            ({"name": None}, "name", "must be text"),
             ({"expires_days": 0}, "expires_days", "1 to 3650"),
             ({"expires_days": 10**30}, "expires_days", "1 to 3650"),
             ({"scoped_permissions": []}, "scoped_permissions", "at least one"),
