@@ -226,7 +226,7 @@ def check_completion(request: CompletionRequest) -> None:
     others = {"n": (request.n or 1) > 1, "stop": bool(request.stop), "response_format": request.response_format}
     for name, is_set in others.items():
         if is_set:
-            message = f"This engine cannot honour {name!r} beside 'echo'."
+            message = f"This engine cannot honour {name!r} beside 'echo'; leave one of them out."
             raise RequestRefused(message, param=name, code="unsupported_parameter")
 
 
@@ -247,7 +247,9 @@ def without_unsupported(kind: type[GenerationRequest], fields: Mapping[str, Any]
     ]
     for name in foreign:
         if fields[name] is not None and fields[name] not in UNSUPPORTED[name]:
-            raise RequestRefused(f"This engine cannot honour {name!r}.", param=name, code="unsupported_parameter")
+            raise RequestRefused(
+                f"This engine cannot honour {name!r}; leave it out.", param=name, code="unsupported_parameter"
+            )
     return {name: value for name, value in fields.items() if name not in foreign}
 
 

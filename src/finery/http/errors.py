@@ -28,7 +28,7 @@ from finery.http.body import JsonBounds, StrictRequest
 from finery.http.identity import ACTOR
 from finery.http.languages import language_of
 from finery.http.permission import Allow
-from finery.http.problems import Problem, RequestRefused, domain_problem, invalid_request, unavailable
+from finery.http.problems import NOTHING_HERE, Problem, RequestRefused, domain_problem, invalid_request, unavailable
 from finery.http.session import lane_of, with_session_in_thread
 from finery.kit.error_paths import path_in
 from finery.kit.field_errors import sentence_of
@@ -178,7 +178,7 @@ _put_off = LogThrottle(10.0)
 _DISK_FULL = Problem(507, "disk_full", Translatable("the server's disk is full; free some space and try again"))
 _INTERNAL = Problem(500, "internal_error", Translatable("the server failed at this request; its log says why"))
 _MESSAGES = {
-    "Not Found": Translatable("there is nothing at this address"),
+    "Not Found": NOTHING_HERE,
     "Method Not Allowed": Translatable("Method Not Allowed"),
 }
 _BUSY_ERRORS = ("OperationalError", "InterfaceError", "TimeoutError", "DisconnectionError")

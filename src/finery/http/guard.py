@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finery.http.addresses import TrustedProxies, is_secure
-from finery.http.problems import Problem, RequestRefused
+from finery.http.problems import NOTHING_HERE, Problem, RequestRefused
 from finery.kit.translatable import Translatable
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -106,7 +106,7 @@ class Guard:
             )
         if "\0" in scope["path"]:
             # Some databases' drivers refuse it before they ask the database.
-            return Problem(404, "not_found", Translatable("there is nothing at this address"))
+            return Problem(404, "not_found", NOTHING_HERE)
         if b"%00" in scope["query_string"]:
             return Problem(422, "invalid_request", Translatable("an address must not hold the character NUL"))
         if scope["query_string"].count(b"&") >= MAX_PARAMETERS:

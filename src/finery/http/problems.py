@@ -7,7 +7,7 @@ from starlette.exceptions import HTTPException
 
 from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.domain.issues import Issues
-from finery.kit.translatable import message_of
+from finery.kit.translatable import Translatable, message_of
 
 STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.INVALID: 422,
@@ -20,6 +20,9 @@ STATUSES: Mapping[ErrorKind, int] = {
     ErrorKind.TOO_LARGE: 413,
     ErrorKind.DISK_FULL: 507,
 }
+NOTHING_HERE = Translatable(
+    "there is nothing at this address; /docs lists what there is, and OpenAI's API is below /v1"
+)
 RETRY_SECONDS = "2"
 HEADERS: Mapping[ErrorKind, Mapping[str, str]] = {
     ErrorKind.UNAVAILABLE: {"Retry-After": RETRY_SECONDS},

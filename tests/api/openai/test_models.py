@@ -2,6 +2,15 @@ import pytest
 from openai import NotFoundError, OpenAI
 
 
+class TestBaseUrl:
+    def test_without_v1_is_told(self, base_url: str) -> None:
+        client = OpenAI(base_url=base_url, api_key="any", max_retries=0)
+        with pytest.raises(NotFoundError, match="OpenAI's API is below /v1"):
+            client.models.list()
+        with pytest.raises(NotFoundError, match="OpenAI's API is below /v1"):
+            client.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+
+
 class TestModels:
     def test_what_is_listed_can_be_retrieved(self, sdk: OpenAI) -> None:
         listed = sdk.models.list().data

@@ -19,6 +19,17 @@ SDK_HEADERS = (
 )
 """Headers that OpenAI's SDK for JavaScript sends, also from a web page: without CORS for them a browser refuses."""
 
+WITHOUT_VERSION = (
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/files",
+    "/fine_tuning",
+    "/models",
+    "/responses",
+)
+"""Where clients ask whose base URL lacks the `/v1`: their packages show errors of OpenAI's shape only."""
+
 DIALECT = Dialect(
     name="openai",
     routers=(
@@ -30,7 +41,7 @@ DIALECT = Dialect(
         models.router,
         webhook_endpoints.router,
     ),
-    prefixes=(PREFIX,),
+    prefixes=(PREFIX, *WITHOUT_VERSION),
     errors=ERROR_SHAPE,
     error_model=OpenAIError,
     examples="finery.api.openai.examples",

@@ -120,7 +120,13 @@ def _find(session: Session, name: str, context: DomainContext, actor: Principal,
     if folder is not None and (is_path or says_path(name)):
         return _checked(folder, name)
     if says_path(name):
-        raise ModelNotFound(Translatable("there is no folder here {name!r} that you may see", name=name[:SHOWN]))
+        raise ModelNotFound(
+            Translatable(
+                "there is no folder {name!r} here that you may see; a run puts its model there once it has succeeded, "
+                "and GET /v1/models lists what there is",
+                name=name[:SHOWN],
+            )
+        )
     if folder is not None:
         _refuse_folder(name)
     if "/" not in name and name not in ONE_WORD_NAMES:
