@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from bench import bursts, check, jobs, logs, recovery, serving, startup, training, uploads
+from bench import bursts, check, jobs, logs, page, recovery, serving, startup, training, uploads
 
 BENCHMARKS: dict[str, Callable[[], None]] = {
     "startup": startup.main,
@@ -14,6 +14,7 @@ BENCHMARKS: dict[str, Callable[[], None]] = {
     "recovery": recovery.main,
     "uploads": uploads.main,
     "serving": serving.main,
+    "page": page.main,
     "speed": training.speed,
     "first_step": training.first_step,
     "packing": training.packing,

@@ -79,12 +79,17 @@ class TestFiles:
         assert answer.status_code == 404 or "root" in answer.text
         assert "router" not in answer.text
 
-    def test_the_first_load_is_small(self, client: TestClient) -> None:
-        """At most 400 kB, if it travelled compressed: what the document names, and a page's own parts."""
-        named = {name.removeprefix("/ui/") for name in LINK.findall(client.get("/ui/").text)}
-        pages = {name for name in routes.files(routes.DIST) if re.match(r"assets/(Overview|en|SimpleGrid)-", name)}
-        sizes = [len(gzip.compress(routes.files(routes.DIST)[name].read_bytes())) for name in named | pages]
-        assert 100_000 < sum(sizes) <= 400_000
+    @pytest.mark.parametrize(("accepted", "encoding"), [("br, gzip", "gzip"), ("identity", None)])
+    def test_travel_compressed_to_whom_takes_it(self, client: TestClient, accepted: str, encoding: str | None) -> None:
+        name = next(name for name in LINK.findall(client.get("/ui/").text) if name.endswith(".js"))
+        with client.stream("GET", name, headers={"Accept-Encoding": accepted}) as answer:
+            sent = b"".join(answer.iter_raw())
+            answered = answer.headers
+        assert answered.get("content-encoding") == encoding
+        assert answered["vary"] == "Accept-Encoding"
+        assert answered["content-type"].startswith("text/javascript")
+        whole = routes.files(routes.DIST)[name.removeprefix("/ui/")].read_bytes()
+        assert (gzip.decompress(sent) if encoding else sent) == whole
 
     def test_no_source_map_is_shipped(self) -> None:
         assert [path.name for path in routes.DIST.rglob("*.map")] == []

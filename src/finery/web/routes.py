@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Header
 from fastapi import Path as PathParameter
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -28,6 +28,8 @@ POLICY = (
 )
 HASHED = "assets/"
 """Below it, names hold a hash of what is in the file."""
+PACKED = ".gz"
+"""Ends the name of a file's compressed form, which lies beside it."""
 LONG = "public, max-age=31536000, immutable"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".woff2": "font/woff2"}
 
@@ -54,15 +56,18 @@ async def to_page_with_slash() -> Response:
 
 
 @router.get("/ui/{name:path}", dependencies=[EVERYONE])
-async def page(name: FileName) -> Response:
+async def page(name: FileName, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """Answers with the file of that name; with the page for any other address, since its script knows them."""
     path = files(DIST).get(name)
     if path is None and not name.startswith(HASHED):
         return _index()
     if path is None:
         return Response(status_code=404)
-    caching = LONG if name.startswith(HASHED) else "max-age=3600"
-    return FileResponse(path, media_type=TYPES.get(path.suffix), headers={"Cache-Control": caching})
+    headers = {"Cache-Control": LONG if name.startswith(HASHED) else "max-age=3600", "Vary": "Accept-Encoding"}
+    packed = files(DIST).get(name + PACKED) if "gzip" in accept_encoding else None
+    if packed is not None:
+        headers["Content-Encoding"] = "gzip"
+    return FileResponse(packed or path, media_type=TYPES.get(path.suffix), headers=headers)
 
 
 def _index() -> Response:
