@@ -97,6 +97,8 @@ LOOK_UPS = Lane("look-ups of who asks", 8)
 """They have a lane of their own, so that slow requests keep nobody from being recognised."""
 STREAM_OPENINGS = Lane("event streams and logs to open", 4)
 """Their clients all reconnect at once when a server starts again; requests for lists must not wait for that."""
+CURVES = Lane("curves to draw", 4)
+"""They read all metrics of a run, for which a long one's take a processor for a second."""
 PREVIEWS = Lane("looks into data", 4)
 """They read some rows of a file."""
 SCANS = Lane("studies of data", 3, most_waiting=100, of_one_user=2)

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from finery.contracts.permissions import Principal
-from finery.http.admission import READS, SUBMISSIONS, WRITES, Lane, in_thread
+from finery.http.admission import CURVES, READS, SUBMISSIONS, WRITES, Lane, in_thread
 from finery.http.auditing import audit_change
 from finery.http.identity import CurrentUser
 from finery.http.services import CurrentServices, Services, current_services
@@ -81,6 +81,8 @@ class SessionOf:
 
 
 ReadSession = Annotated[Session, SessionOf(READS, CurrentServices, lambda services: services.database.read())]
+CurveSession = Annotated[Session, SessionOf(CURVES, CurrentServices, lambda services: services.database.read())]
+"""For a route that reads all metrics of a run."""
 WriteSession = Annotated[Session, SessionOf(WRITES, CurrentTransactions, Transactions.begin)]
 SubmitSession = Annotated[Session, SessionOf(SUBMISSIONS, CurrentTransactions, Transactions.begin)]
 """For a route that looks at data and models before it writes."""

@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RangeHeader, RunId
 from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
+from finery.contracts.metrics import Place, SampledMetrics, SampleRequest
 from finery.contracts.run import QueuePlace, Run
 from finery.domain import runs
 from finery.http.admission import READS, STREAM_OPENINGS, in_lane
@@ -16,7 +17,7 @@ from finery.http.files import file_range
 from finery.http.openapi_responses import OpenApiResponses, in_ranges, in_type
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext, CurrentServices
-from finery.http.session import ReadSession
+from finery.http.session import CurveSession, ReadSession
 from finery.http.streams import event_stream
 from finery.kit.log_lines import read_part
 
@@ -25,6 +26,11 @@ READ = Depends(Allow(Permission.RUNS_READ))
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The sequence number of the last event seen.")]
 EventLimit = Annotated[int, Query(ge=1, le=10_000)]
 Points = Annotated[int, Query(ge=1, le=10_000)]
+FirstStep = Annotated[int | None, Query(ge=-(2**53), le=2**53, description="Only this step and later ones.")]
+LastStep = Annotated[int | None, Query(ge=-(2**53), le=2**53, description="Only this step and earlier ones.")]
+MetricName = Annotated[str, Query(max_length=200)]
+MetricNames = Annotated[list[MetricName], Query(max_length=100, description="Only these; may be given several times.")]
+MetricPlaces = Annotated[list[Place], Query(max_length=3, description="Further columns to draw over, beside the step.")]
 Tail = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many of the last lines; 0: all.")]
 ByteOffset = Annotated[int | None, Query(ge=0, le=2**62, description="Instead of `tail`: the text from this byte on.")]
 ByteLimit = Annotated[int, Query(ge=1, le=16 * 2**20, description="With `offset`: at most so many bytes.")]
@@ -73,6 +79,19 @@ async def stream_events(
 @router.get("/metrics", dependencies=[READ])
 def list_metrics(run_id: RunId, session: ReadSession, user: CurrentUser, points: Points = 500) -> MetricList:
     return MetricList(points=runs.metrics(session, run_id, user, points=points))
+
+
+@router.get("/metrics/series", dependencies=[READ], response_model=SampledMetrics, response_model_exclude_none=True)
+def sample_metrics(
+    run_id: RunId, session: CurveSession, user: CurrentUser, points: Points = 1000, after: After = 0,
+    from_step: FirstStep = None, to_step: LastStep = None, name: MetricNames = [], x: MetricPlaces = [],  # noqa: B006
+) -> Response:  # fmt: skip
+    """Each metric as columns by step, for curves: the least and greatest values of each bucket of steps, so that no
+    spike is lost. Steps that a later attempt told again count as that told them."""
+    request = SampleRequest(points, after, from_step, to_step, frozenset(name), frozenset(x))
+    # Serialised here, since FastAPI would validate every number a second time.
+    found = runs.sample_metrics(session, run_id, user, request)
+    return Response(found.model_dump_json(exclude_none=True), media_type="application/json")
 
 
 @router.get("/logs", dependencies=[READ], response_model=LogAnswer, response_model_exclude_none=True)

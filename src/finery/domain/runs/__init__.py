@@ -12,6 +12,7 @@ from finery.domain.runs.history import (
 )
 from finery.domain.runs.intents import request_cancel, request_checkpoint, request_pause, request_stop
 from finery.domain.runs.listing import list_page
+from finery.domain.runs.metric_samples import sample_metrics
 from finery.domain.runs.notices import Removal, Visibility, list_notices, removal_of
 from finery.domain.runs.output_removal import forget_output
 from finery.domain.runs.queue_places import place_in_queue, queue_page
@@ -47,4 +48,5 @@ __all__ = [
     "request_pause",
     "request_stop",
     "resume",
+    "sample_metrics",
 ]
