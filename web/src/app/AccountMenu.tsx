@@ -17,7 +17,7 @@ export function AccountMenu({ me }: { me: Schemas["Me"] }) {
   return (
     <Menu position="bottom-end">
       <Menu.Target>
-        <Button variant="default" size="xs" leftSection={<IconUser size={16} aria-hidden />} aria-label={t`Account`}>
+        <Button variant="default" size="xs" leftSection={<IconUser size={16} aria-hidden />} aria-label={t`Account: ${me.name}`}>
           {me.name}
         </Button>
       </Menu.Target>

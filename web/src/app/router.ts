@@ -1,5 +1,6 @@
 /** The pages by address. All of a view's state is in the address, so that it survives a reload and can be shared. */
 import { createRouter } from "@tanstack/react-router";
+import { admin } from "../pages/admin/route";
 import { compare } from "../pages/compare/route";
 import { dataset } from "../pages/dataset/route";
 import { datasets } from "../pages/datasets/route";
@@ -9,7 +10,7 @@ import { runs } from "../pages/runs/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([compare, dataset, datasets, overview, run, runs]),
+  routeTree: root.addChildren([admin, compare, dataset, datasets, overview, run, runs]),
   basepath: "/ui",
   defaultPreload: "intent",
 });

@@ -4,7 +4,7 @@ import { useState } from "react";
 import { useLogin, useSetup } from "../../api/account";
 import { DisplayMenu } from "../../app/DisplayMenu";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { FirstAdministrator } from "./FirstAdministrator";
+import { FirstAdministrator } from "../../components/FirstAdministrator";
 
 /** Lets a user in; on a server without any, makes the first administrator. */
 export function Login() {
@@ -20,7 +20,7 @@ export function Login() {
             <DisplayMenu />
           </Group>
         </Group>
-        {setup.data?.needs_setup ? <FirstAdministrator /> : <LoginForm />}
+        {setup.data?.needs_setup ? <FirstAdministrator needsToken /> : <LoginForm />}
       </Paper>
     </Center>
   );

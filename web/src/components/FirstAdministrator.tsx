@@ -1,11 +1,11 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Button, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
-import { useSetUp } from "../../api/account";
-import { ErrorNotice } from "../../components/ErrorNotice";
+import { useSetUp } from "../api/account";
+import { ErrorNotice } from "./ErrorNotice";
 
-/** Makes the first administrator, with the token that the server shows when it starts. */
-export function FirstAdministrator() {
+/** Makes the first administrator; over the network with the token that the server shows when it starts. */
+export function FirstAdministrator({ needsToken }: { needsToken: boolean }) {
   const { t } = useLingui();
   const setUp = useSetUp();
   const [fields, setFields] = useState({ username: "", email: "", password: "", setup_token: "" });
@@ -21,7 +21,8 @@ export function FirstAdministrator() {
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        setUp.mutate(fields);
+        const { setup_token: token, ...account } = fields;
+        setUp.mutate(needsToken ? { ...account, setup_token: token } : account);
       }}
     >
       <Stack>
@@ -31,12 +32,14 @@ export function FirstAdministrator() {
         <TextInput label={t`User name`} autoComplete="username" {...bind("username")} />
         <TextInput label={t`E-mail`} type="email" autoComplete="email" {...bind("email")} />
         <PasswordInput label={t`Password`} autoComplete="new-password" {...bind("password")} />
-        <TextInput
-          label={t`Set-up token`}
-          description={t`The server shows it when it starts.`}
-          autoComplete="off"
-          {...bind("setup_token")}
-        />
+        {needsToken && (
+          <TextInput
+            label={t`Set-up token`}
+            description={t`The server shows it when it starts.`}
+            autoComplete="off"
+            {...bind("setup_token")}
+          />
+        )}
         {setUp.error && <ErrorNotice error={setUp.error} />}
         <Button type="submit" loading={setUp.isPending}>
           <Trans>Make the administrator</Trans>
