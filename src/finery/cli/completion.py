@@ -44,8 +44,8 @@ def complete_sweeps(incomplete: str) -> list[Offer]:
 def complete_models(incomplete: str) -> list[Offer]:
     """Offers the names of models, and the runs that made one."""
     models = _asked(lambda client: client.list_models())
-    named = {(name, model.kind) for model in models for name in (model.name, model.run_id) if name}
-    return sorted(offer for offer in named if offer[0].startswith(incomplete))
+    named = {name: model.kind for model in models for name in (model.run_id, model.name) if name}
+    return sorted(offer for offer in named.items() if offer[0].startswith(incomplete))
 
 
 def complete_recipes(incomplete: str) -> list[Offer]:

@@ -88,9 +88,9 @@ def print_table(
     else:
         by_name = {name: column for name, column in by_name.items() if any(column)}
     least = {name: _least_width(name, column, whole=name in keys) for name, column in by_name.items()}
-    screen = console()
+    width = shutil.get_terminal_size().columns
     needed = sum(least.values()) + COLUMN_GAP * (len(least) - 1)
-    if needed > screen.width and on_terminal and not wide:
+    if needed > width and on_terminal and not wide:
         _print_blocks(by_name, len(cells))
         return
     box, padding = (SIMPLE_HEAD, (0, 1, 0, 0)) if on_terminal else (None, (0, 1, 0, 1))
@@ -99,8 +99,8 @@ def print_table(
         table.add_column(name, no_wrap=name in keys, min_width=least[name], overflow="fold")
     for row in zip(*by_name.values(), strict=True):
         table.add_row(*row)
-    screen.width = max(screen.width, needed)
-    screen.print(table, soft_wrap=False, crop=False)
+    # Rich takes a terminal without abilities for 80 columns wide, whatever its width is.
+    console().print(table, soft_wrap=False, crop=False, width=max(width, needed))
 
 
 def _least_width(name: str, column: Sequence[str], *, whole: bool) -> int:
