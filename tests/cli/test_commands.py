@@ -254,6 +254,13 @@ class TestRuns:
 
         assert (ended.code, ended.out, ended.err) == (2, "", "finery: there is no run 'nosuch'\n")
 
+    def test_export(self, finery: Finery, succeeded: Run, tmp_path: Path) -> None:
+        target = tmp_path / "run.html"
+        assert finery("runs", "export", succeeded.uid, "-o", str(target)).out.strip() == str(target)
+        assert target.read_text().startswith("<!doctype html>")
+        assert "is there already" in finery("runs", "export", succeeded.uid, "-o", str(target)).err
+        assert finery("runs", "export", succeeded.uid, "-o", str(target), "--force").code == 0
+
     def test_logs(self, finery: Finery, succeeded: Run) -> None:
         assert "一\ntwo\n" in finery("runs", "logs", succeeded.id).out
         assert "two" in finery("runs", "logs", succeeded.id, "--tail", "2", "--json").json["lines"]

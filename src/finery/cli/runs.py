@@ -2,6 +2,7 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -200,6 +201,28 @@ def share(run_id: RunId, as_json: JsonOption = False) -> None:
 def unshare(run_id: RunId, as_json: JsonOption = False) -> None:
     """Keep a run to its owner again."""
     _set_shared(run_id, False, as_json)
+
+
+@app.command()
+def export(
+    run_id: RunId,
+    target: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file. Default: here, as the run's id.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Save a run as one HTML file that opens without a server."""
+    with server() as client:
+        run_id = run_id_of(client, run_id)
+        path = target or Path(f"{run_id}.html")
+        if path.exists() and not force:
+            fail(f"{path} is there already; --force replaces it")
+        try:
+            client.export_run(run_id, path)
+        except OSError as error:
+            fail(f"{path}: cannot be written: {error.strerror}")
+    print_json({"file": str(path)}) if as_json else print(printable(str(path)))
 
 
 @app.command()

@@ -283,6 +283,10 @@ class FineryClient:
         path = api_path("runs", run_id, "artifacts", str(artifact_id), "content")
         self._transport.download(path, target, {"path": inner})
 
+    def export_run(self, run_id: str, target: Path) -> None:
+        """Writes the run as one HTML document to `target`, which appears only when it is whole."""
+        self._transport.download(api_path("runs", run_id, "export"), target)
+
     def upload_dataset(self, file: Path) -> UploadedDataset:
         return self._transport.upload(UploadedDataset, api_path("datasets"), file)
 

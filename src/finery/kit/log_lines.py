@@ -45,6 +45,13 @@ class LogPart:
     next_offset: int
 
 
+@dataclass(frozen=True)
+class LogEnd:
+    lines: list[str]
+    is_cut: bool
+    """Whether there are others before them."""
+
+
 class LogReader:
     """Counts lines incrementally: only what was added to a file since the last count is read.
 
@@ -151,6 +158,17 @@ def read_part(path: Path, offset: int, limit: int, *, whole: bool) -> LogPart:
         cut = len(data)
     text = "\n".join(_clean_lines(iter((data[:cut],))))
     return LogPart(text + ("\n" if data[:cut].endswith(b"\n") else ""), offset + cut)
+
+
+def read_end(path: Path, limit: int) -> LogEnd:
+    """Returns the whole lines in the last `limit` bytes."""
+    file = _open(path)
+    if file is None:
+        return LogEnd([], is_cut=False)
+    with file:
+        start = max(0, os.fstat(file.fileno()).st_size - limit)
+        data = os.pread(file.fileno(), limit, start)
+    return LogEnd(list(_clean_lines(iter((data.partition(b"\n")[2] if start else data,)))), is_cut=start > 0)
 
 
 def clean_line(data: bytes) -> str:

@@ -27,6 +27,7 @@ READS: dict[str, Act] = {
     "get": lambda session, run_id, home, actor: runs.get(session, run_id, actor),
     "list_events": lambda session, run_id, home, actor: runs.list_events(session, run_id, actor),
     "metrics": lambda session, run_id, home, actor: runs.metrics(session, run_id, actor, points=9),
+    "export": lambda session, run_id, home, actor: runs.export(session, run_id, actor),
     "list_artifacts": lambda session, run_id, home, actor: runs.list_artifacts(session, run_id, actor),
     "log_path": lambda session, run_id, home, actor: runs.log_path(session, run_id, builders.context(home), actor),
 }

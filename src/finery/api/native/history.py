@@ -3,23 +3,25 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Path, Query
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RangeHeader, RunId
 from finery.api.native.mapping import to_artifact, to_tail
+from finery.api.native.run_document import to_document
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
 from finery.contracts.metrics import Place, SampledMetrics, SampleRequest
 from finery.contracts.run import QueuePlace, Run
 from finery.domain import runs
 from finery.http.admission import READS, STREAM_OPENINGS, in_lane
 from finery.http.artifacts import artifact_content
-from finery.http.files import file_range
+from finery.http.files import file_range, named_attachment
 from finery.http.openapi_responses import OpenApiResponses, in_ranges, in_type
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import CurveSession, ReadSession
 from finery.http.streams import event_stream
-from finery.kit.log_lines import read_part
+from finery.kit.clock import utc_now
+from finery.kit.log_lines import read_end, read_part
 
 READ = Depends(Allow(Permission.RUNS_READ))
 
@@ -39,6 +41,9 @@ InnerPath = Annotated[str | None, Query(max_length=4096, description="A file in 
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
 
 STREAM: OpenApiResponses = {**in_type("text/event-stream"), 204: {"description": "The run has ended, and all was seen"}}
+DOCUMENT: OpenApiResponses = in_type("text/html")
+DOCUMENT_LOG_BYTES = 512 * 2**10
+"""Of the log's end, in a run's document."""
 LOG = in_ranges("text/plain", error=ApiError)
 ARTIFACT = in_ranges("application/octet-stream", "application/json", error=ApiError)
 
@@ -110,6 +115,16 @@ def read_log(
 async def download_log(run: StoredRun, context: CurrentContext, byte_range: RangeHeader = None) -> Response:
     """Answers with the log as it was written, or a range of its bytes."""
     return file_range(context.home.run_log(run.uid), byte_range, media_type="text/plain; charset=utf-8")
+
+
+@router.get("/export", dependencies=[READ], response_class=HTMLResponse, responses=DOCUMENT)
+def export_run(run_id: RunId, session: ReadSession, context: CurrentContext, user: CurrentUser) -> Response:
+    """Answers with the run as one HTML file that opens without a server: curves, metrics, configuration, samples,
+    events and the end of the log. Values of environment variables are left out."""
+    found = runs.export(session, run_id, user)
+    log = read_end(context.home.run_log(found.run.uid), DOCUMENT_LOG_BYTES)
+    headers = {"Content-Disposition": named_attachment(f"{found.run.id}.html")}
+    return HTMLResponse(to_document(found, log, utc_now()), headers=headers)
 
 
 @router.get("/artifacts", dependencies=[READ])

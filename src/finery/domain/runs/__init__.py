@@ -1,6 +1,7 @@
 """Runs: accepted, listed, controlled, resumed and deleted. `attempts` and `claims` are for the scheduler."""
 
 from finery.domain.runs.checkpoints import list_checkpoints
+from finery.domain.runs.export import export
 from finery.domain.runs.history import (
     get_artifact,
     iter_metrics,
@@ -26,6 +27,7 @@ __all__ = [
     "count_by_status",
     "create",
     "delete",
+    "export",
     "forget_output",
     "get",
     "get_artifact",

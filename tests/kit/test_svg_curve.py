@@ -1,0 +1,32 @@
+import math
+from xml.etree import ElementTree
+
+import pytest
+
+from finery.kit.svg_curve import HEIGHT, WIDTH, svg_curve, thinned
+
+
+class TestThinned:
+    def test_a_spike_is_kept(self) -> None:
+        points = [(float(step), 100.0 if step == 4321 else 1.0) for step in range(10_000)]
+        found = thinned(points, 50)
+        assert len(found) <= 100
+        assert (4321.0, 100.0) in found
+        assert found == sorted(found)
+
+    def test_no_numbers_are_left_out(self) -> None:
+        assert thinned([(1.0, math.nan), (2.0, math.inf), (3.0, 0.5)], 10) == [(3.0, 0.5)]
+
+
+class TestSvgCurve:
+    @pytest.mark.parametrize(
+        "points", [[(1.0, 0.0)], [(1.0, 2.0), (2.0, 2.0)], [(0.0, -1e308), (5.0, 1e300)], [(1.0, 1e-300), (2.0, 0.0)]]
+    )
+    def test_lies_within_its_frame(self, points: list[tuple[float, float]]) -> None:
+        svg = ElementTree.fromstring(svg_curve(points, '"loss" <by> step'))
+        line = svg.find("polyline")
+        assert line is not None
+        places = [tuple(map(float, place.split(","))) for place in line.attrib["points"].split()]
+        assert len(places) == len(points)
+        assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in places)
+        assert svg.attrib["aria-label"] == '"loss" <by> step'
