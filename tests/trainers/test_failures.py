@@ -78,6 +78,7 @@ class TestBaseWeights:
         model.save_pretrained(broken)
         result = carry_out(make_run(tmp_path, recipe, cache=cache, model=broken, dataset=dataset, max_steps=5))
         assert "hold values that are no numbers (model.norm.weight)" in (result.outcome.message or "")
+        assert result.outcome.field == "model_name"
 
     def test_large_half_precision_ones_are_taken(self, tiny_llama: Path) -> None:
         model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float16)

@@ -2,7 +2,7 @@
 
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field
 
@@ -57,6 +57,8 @@ class Outcome(StrictModel):
 
     reason: Reason
     message: str | None = None
+    field: Annotated[str, Field(max_length=200)] | None = None
+    """The field of the configuration that the message is about."""
     # Trainers outlive the server that started them, and those of the previous version write `figures`.
     metrics: dict[str, float] = Field(default={}, validation_alias="figures")
     artifacts: list[ArtifactRef] = []

@@ -102,7 +102,8 @@ def _train(attempt: Attempt) -> Outcome:
             with contextlib.suppress(OSError):
                 traceback.print_exc(file=sys.stdout)
         message = str(error) if isinstance(error, EXPECTED) else f"{type(error).__name__}: {error}"
-        return Outcome(reason=reason_of(error), message=message)
+        field = error.field if isinstance(error, TrainingRefused) else None
+        return Outcome(reason=reason_of(error), message=message, field=field)
 
 
 def _redacted(outcome: Outcome, attempt: Attempt) -> Outcome:

@@ -2,6 +2,7 @@
 
 import errno
 
+from finery.contracts.recipes.base import MODEL
 from finery.contracts.status import Reason
 
 # A file system that became read-only counts as full: it takes no data either, and that is no fault of the training.
@@ -27,11 +28,19 @@ MEMORY_WORDS = (
 
 
 class TrainingRefused(Exception):
-    """The run cannot be trained as it was configured; the message is for its user."""
+    """The run cannot be trained as it was configured; the message is for its user, and `field` is the one of the
+    configuration that it is about."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class ModelMisfit(TrainingRefused):
     """The parts of the model do not fit each other, so that no data can be trained on it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, field=MODEL)
 
 
 class Diverged(Exception):

@@ -151,7 +151,9 @@ def _refuse_too_few(attempt: Attempt, config: GrpoConfig, rows: Dataset) -> None
     """Raises TrainingRefused: TRL drops a batch that is not full, and with it all of a dataset that fills none."""
     needed = config.batch_size * attempt.processes
     if len(rows) < needed:
-        raise TrainingRefused(f"batch_size {config.batch_size}: {len(rows)} rows do not fill a batch of {needed}")
+        raise TrainingRefused(
+            f"batch_size {config.batch_size}: {len(rows)} rows do not fill a batch of {needed}", field="batch_size"
+        )
 
 
 def _open_grading(attempt: Attempt, config: GrpoConfig) -> Grading:
@@ -164,4 +166,4 @@ def _open_grading(attempt: Attempt, config: GrpoConfig) -> Grading:
     try:
         return Grading(config.grader, judges)
     except ProgramNotStarted as error:
-        raise TrainingRefused(f"grader: {error}") from error
+        raise TrainingRefused(f"grader: {error}", field="grader") from error

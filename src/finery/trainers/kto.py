@@ -54,7 +54,9 @@ def train(attempt: Attempt) -> Outcome:
     torch.set_num_threads(attempt.spec.cpu_threads)
     refuse_foreign_output(attempt.spec.output_dir)
     if config.batch_size < SMALLEST_BATCH:
-        raise TrainingRefused(f"kto needs a batch_size of at least {SMALLEST_BATCH}; it compares the rows of a batch")
+        raise TrainingRefused(
+            f"kto needs a batch_size of at least {SMALLEST_BATCH}; it compares the rows of a batch", field="batch_size"
+        )
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)

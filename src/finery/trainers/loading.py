@@ -54,7 +54,7 @@ def prepare_base(attempt: Attempt, config: TrainingConfig) -> str:
     Raises TrainingRefused, also for what this machine lacks.
     """
     for field, message in missing_requirements(config, has_gpu=bool(attempt.spec.gpus)):
-        raise TrainingRefused(f"{field}: {message}")
+        raise TrainingRefused(f"{field}: {message}", field=field)
     base = _loadable_base(attempt)
     if config.use_lora:
         refuse_changed_base(attempt, base)
@@ -69,7 +69,7 @@ def _loadable_base(attempt: Attempt) -> str:
     if not folder.is_absolute():
         return model
     if not folder.is_dir():
-        raise TrainingRefused(f"there is no model folder {folder}")
+        raise TrainingRefused(f"there is no model folder {folder}", field=MODEL)
     refuse_pickles(folder)
     return str(_merged_base(attempt, folder)) if is_adapter(folder) else model
 
@@ -83,9 +83,10 @@ def refuse_pickles(folder: Path) -> None:
     if pickled:
         raise TrainingRefused(
             f"{folder} holds pickled weights ({pickled[0]}), which can run any code when they are loaded; "
-            "convert them to safetensors"
+            "convert them to safetensors",
+            field=MODEL,
         )
-    raise TrainingRefused(f"{folder} holds no *.safetensors, so it is no model")
+    raise TrainingRefused(f"{folder} holds no *.safetensors, so it is no model", field=MODEL)
 
 
 def within_context(attempt: Attempt, config: Config, base: str) -> Config:
@@ -105,13 +106,15 @@ def within_context(attempt: Attempt, config: Config, base: str) -> Config:
         if attempt.run.last_checkpoint() is not None:
             return config
         takes = f"more than the {longest} tokens that the model takes"
-        raise TrainingRefused(f"max_length: {config.max_length} is {takes}; choose {longest} or less")
+        raise TrainingRefused(
+            f"max_length: {config.max_length} is {takes}; choose {longest} or less", field="max_length"
+        )
     attempt.reporter.notice("automatic", f"chosen automatically: max_length {longest}", level="info")
     try:
         # Without the other defaults, some of which depend on it.
         return type(config).model_validate({**config.model_dump(exclude_defaults=True), "max_length": longest})
     except ValidationError as error:
-        raise TrainingRefused(f"max_length {longest}: {sentence_of(error.errors()[0])}") from error
+        raise TrainingRefused(f"max_length {longest}: {sentence_of(error.errors()[0])}", field="max_length") from error
 
 
 def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerBase:
@@ -125,7 +128,9 @@ def load_tokenizer(base: str, chat_template: str | None) -> PreTrainedTokenizerB
         raise _not_loadable(base, error) from error
     _refuse_larger_than_embedding(tokenizer, base)
     if tokenizer.eos_token is None:
-        raise TrainingRefused(f"the tokenizer of {base} names no end-of-text token, so no answer could be ended")
+        raise TrainingRefused(
+            f"the tokenizer of {base} names no end-of-text token, so no answer could be ended", field=MODEL
+        )
     if tokenizer.pad_token is None:
         # The collators mask padding by length, not by its id, so that the end-of-text token is still learned.
         tokenizer.pad_token = tokenizer.eos_token
@@ -183,7 +188,8 @@ def refuse_weights_not_finite(model: PreTrainedModel, base: str) -> None:
         if weight.is_floating_point() and not weight.sum().isfinite() and not weight.isfinite().all():
             raise TrainingRefused(
                 f"the weights of {base} hold values that are no numbers ({name}), so nothing can be trained from them; "
-                "fetch or save the model again"
+                "fetch or save the model again",
+                field=MODEL,
             )
 
 
@@ -205,7 +211,9 @@ def computes_in_bf16(base: str, attempt: Attempt, config: TrainingConfig) -> boo
     has_instructions = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     able = torch.cuda.is_bf16_supported() if on_gpu else has_instructions
     if config.precision == "bf16" and not able:
-        raise TrainingRefused("precision bf16: this machine's processor does not compute in it; choose fp32")
+        raise TrainingRefused(
+            "precision bf16: this machine's processor does not compute in it; choose fp32", field="precision"
+        )
     if config.precision != "auto":
         return config.precision == "bf16"
     return able and (on_gpu or _parameter_count(base) >= SMALL_PARAMETERS)
@@ -215,7 +223,7 @@ def _not_loadable(base: str, error: OSError | ValueError) -> Exception:
     """Returns the error to raise: of what `from_pretrained` says, the further lines advise what Finery refuses."""
     if is_disk_full(error):
         return error
-    return TrainingRefused(f"the model {base} cannot be loaded: {str(error).splitlines()[0]}")
+    return TrainingRefused(f"the model {base} cannot be loaded: {str(error).splitlines()[0]}", field=MODEL)
 
 
 def _refuse_larger_than_embedding(tokenizer: PreTrainedTokenizerBase, base: str) -> None:
@@ -290,12 +298,12 @@ def base_of_adapter(adapter: Path) -> str:
     """Returns the adapter's base, a folder or hub id. Raises TrainingRefused when it is gone, pickled or another."""
     base = base_of(adapter)
     if base is None:
-        raise TrainingRefused(f"the adapter {adapter} names no base in its {ADAPTER_CONFIG}")
+        raise TrainingRefused(f"the adapter {adapter} names no base in its {ADAPTER_CONFIG}", field=MODEL)
     if base_has_changed(adapter, base):
-        raise TrainingRefused(OTHER_BASE.format(adapter=adapter, base=base))
+        raise TrainingRefused(OTHER_BASE.format(adapter=adapter, base=base), field=MODEL)
     if not Path(base).is_absolute():
         return base
     if not Path(base).is_dir():
-        raise TrainingRefused(f"the adapter {adapter} was trained on {base}, which is not there any more")
+        raise TrainingRefused(f"the adapter {adapter} was trained on {base}, which is not there any more", field=MODEL)
     refuse_pickles(Path(base))
     return base

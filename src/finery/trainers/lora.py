@@ -60,7 +60,8 @@ def lora_config(
     if parameters and config.lora_dropout:
         raise TrainingRefused(
             f"lora_dropout: {parameters[0]} is adapted as one parameter, which takes no dropout; set it to 0, "
-            "or name other lora_target_modules"
+            "or name other lora_target_modules",
+            field="lora_dropout",
         )
     return LoraConfig(
         r=config.lora_rank,
@@ -99,7 +100,9 @@ def _refuse_misfits(model: PreTrainedModel, names: list[str]) -> None:
     tied = head is not None and head.weight is embedding.weight
     problems = list(misfits(names, shapes, tied=tied, model_type=model.config.model_type))
     if not names or problems:
-        raise TrainingRefused(f"lora_target_modules: {problems[0] if problems else 'it names nothing'}")
+        raise TrainingRefused(
+            f"lora_target_modules: {problems[0] if problems else 'it names nothing'}", field="lora_target_modules"
+        )
 
 
 def _modules(model: PreTrainedModel, names: list[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from finery.contracts.datasets import open_source
 from finery.contracts.layout import HomeDirectory
 from finery.contracts.model_folder import base_has_changed, record_base
+from finery.contracts.recipes.base import MODEL
 from finery.kit.files import read_json, write_json
 from finery.trainers.attempt import Attempt
 from finery.trainers.errors import TrainingRefused
@@ -44,7 +45,8 @@ def refuse_changed_base(attempt: Attempt, base: str) -> None:
     if attempt.run.last_checkpoint() is not None and not is_merged and base_has_changed(attempt.run.path, base):
         raise TrainingRefused(
             f"the weights of {base} were changed after this training had begun, and its checkpoint holds an adapter of "
-            "those before; put them back, or start a new run"
+            "those before; put them back, or start a new run",
+            field=MODEL,
         )
     if attempt.is_main:
         record_base(attempt.run.path, base)

@@ -44,7 +44,9 @@ def train(attempt: Attempt) -> Outcome:
     torch.set_num_threads(attempt.spec.cpu_threads)
     refuse_foreign_output(attempt.spec.output_dir)
     if config.sample_prompts:
-        raise TrainingRefused("sample_prompts: a reward model scores answers and gives none; leave them out")
+        raise TrainingRefused(
+            "sample_prompts: a reward model scores answers and gives none; leave them out", field="sample_prompts"
+        )
 
     attempt.stage("loading_model", f"loading {config.model_name}")
     base = prepare_base(attempt, config)

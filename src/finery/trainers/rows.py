@@ -115,7 +115,7 @@ def split(rows: Dataset, share: float, seed: int) -> tuple[Dataset, Dataset | No
         return rows, None
     held_out = max(1, round(len(rows) * share))
     if held_out >= len(rows):
-        raise TrainingRefused(f"eval_split {share} leaves none of {len(rows)} rows to train on")
+        raise TrainingRefused(f"eval_split {share} leaves none of {len(rows)} rows to train on", field="eval_split")
     order = list(range(len(rows)))
     np.random.default_rng(seed).shuffle(order)
     return rows.select(sorted(order[held_out:])), rows.select(sorted(order[:held_out]))

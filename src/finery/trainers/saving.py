@@ -26,7 +26,9 @@ RENAME_EXCHANGE = 2
 def refuse_foreign_output(output: Path) -> None:
     """Raises TrainingRefused for a folder that holds files without Finery's marker: they must not be replaced."""
     if output.exists() and not (output / OUTPUT_MARKER).exists() and (not output.is_dir() or any(output.iterdir())):
-        raise TrainingRefused(f"output_dir {output} exists and holds something else; choose another")
+        raise TrainingRefused(
+            f"output_dir {output} exists and holds something else; choose another", field="output_dir"
+        )
 
 
 def write_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:

@@ -157,6 +157,12 @@ class TestFinish:
             found = runs.list_artifacts(session, "r", LOCAL_ADMINISTRATOR)
         assert [(one.name, one.size_bytes, one.sha256) for one in found] == [("model.safetensors", 5, None)]
 
+    def test_the_field_that_the_trainer_refused_is_recorded(self, database: Database, ref: AttemptRef) -> None:
+        outcome = Outcome(reason=Reason.ERROR, message="grader: it is gone", field="grader")
+        finish(database, ref, Reason.ERROR, Exit(exit_code=1, finished_at=1.0, outcome=outcome))
+        with database.read() as session:
+            assert runs.get(session, "r", LOCAL_ADMINISTRATOR).error_field == "grader"
+
 
 class TestFinishCommand:
     @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ def _error_of(run: Run) -> JobError | None:
         code = CODES["invalid_run"] if run.error_field == MODEL else f"invalid_{name}"
         return JobError(code=code, message=message, param=name)
     code = ERROR_CODES.get(run.reason, "training_failed") if run.reason is not None else "training_failed"
-    return JobError(code=code, message=message, param=None)
+    return JobError(code=code, message=message, param=PARAMETERS.get(run.error_field or ""))
 
 
 def without_field(message: str, field: str | None) -> str:

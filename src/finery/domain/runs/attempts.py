@@ -162,7 +162,8 @@ def finish(
     attempt = session.get_one(AttemptRow, (ref.run_number, ref.attempt))
     attempt.exit = ending.model_dump(mode="json") if ending else None
     attempt.reason = reason
-    change_status(session, row, to, reason=reason, message=message)
+    field = ending.outcome.field if ending is not None and ending.outcome is not None else None
+    change_status(session, row, to, reason=reason, message=message, field=field)
     if to is RunStatus.SUCCEEDED:
         row.progress = {**row.progress, "fraction": 1.0, "eta_seconds": 0.0}
         _add_artifacts(session, row, ending)

@@ -44,7 +44,7 @@ class ModelJudge:
         try:
             return Renderer(prompts_of(self._tokenizer)).text(messages, None, prompt=True)
         except RowNotEncodable as error:
-            raise TrainingRefused(f"grader: {error}") from error
+            raise TrainingRefused(f"grader: {error}", field="grader") from error
 
     def _answers(self, prompts: list[str], grader: ScoreModelGrader) -> list[str]:
         sampling = grader.sampling_params
@@ -72,14 +72,16 @@ def load_judge(name: str, attempt: Attempt) -> ModelJudge:
     folder = Path(source)
     if folder.is_absolute():
         if not folder.is_dir():
-            raise TrainingRefused(f"grader: there is no model folder {folder}")
+            raise TrainingRefused(f"grader: there is no model folder {folder}", field="grader")
         refuse_pickles(folder)
     try:
         model, tokenizer = _loaded(source), AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except (OSError, ValueError) as error:
         if is_disk_full(error):
             raise
-        raise TrainingRefused(f"grader: the model {name} cannot be loaded: {str(error).splitlines()[0]}") from error
+        raise TrainingRefused(
+            f"grader: the model {name} cannot be loaded: {str(error).splitlines()[0]}", field="grader"
+        ) from error
     # A batch is generated from its right end on.
     tokenizer.padding_side = "left"
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
