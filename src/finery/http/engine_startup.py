@@ -1,7 +1,7 @@
 """Starts the engine that a request needs, waits until it runs, and passes the request on to it."""
 
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
@@ -14,12 +14,13 @@ from finery.contracts.deployment import Deployment, DeploymentStatus, NewDeploym
 from finery.contracts.permissions import SERVER, Principal
 from finery.domain import deployments
 from finery.domain.deployments.errors import EngineNotStarted
-from finery.domain.errors import DomainError, ErrorKind
+from finery.domain.errors import DomainError, ErrorKind, Issue
 from finery.engines.disconnect import unless_disconnected
 from finery.http.admission import SUBMISSIONS
 from finery.http.async_notifier import wait_for_change
 from finery.http.body import beside_loop
 from finery.http.engines import EngineUnreachable
+from finery.http.problems import RequestRefused, invalid_request
 from finery.http.services import Services
 from finery.http.session import Transactions, transact
 from finery.kit.translatable import Translatable
@@ -97,6 +98,16 @@ async def serve_and_wait(services: Services, name: str, actor: Principal, check:
         # It is being unloaded, or did not start; the next look finds another, or raises why there is none.
         await wait_for_change(changed, LOOK_SECONDS)
     raise StillLoading(name)
+
+
+def named_model(body: Mapping[str, Any]) -> str:
+    """Returns the body's model name. Raises RequestRefused."""
+    name = body.get("model")
+    if not isinstance(name, str) or not 0 < len(name) <= 4096:
+        raise RequestRefused(
+            invalid_request([Issue("model", "is needed: the name of a model, as /v1/models lists them")])
+        )
+    return name
 
 
 async def proxy_by_name(

@@ -22,5 +22,6 @@ PAGES: dict[str, Address] = {
     "dataset's check": lambda house: f"datasets/{house.dataset_id}?tab=check",
     "dataset's versions": lambda house: f"datasets/{house.dataset_id}?tab=versions&old=1",
     "dataset's runs": lambda house: f"datasets/{house.trained and house.dataset_id}?tab=runs",
+    "playground": lambda house: "playground?other=finery/tiny-qwen&logprobs=true",
     "not found": lambda house: "nowhere",
 }

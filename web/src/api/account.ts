@@ -39,7 +39,10 @@ export function useLogout() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async () => api.POST("/api/v1/logout"),
-    // Nothing that the former user saw stays.
-    onSettled: () => client.resetQueries(),
+    // Nothing that the former user saw or wrote stays.
+    onSettled: () => {
+      sessionStorage.clear();
+      return client.resetQueries();
+    },
   });
 }

@@ -38,7 +38,8 @@ export function dataOf<T>(answer: { data?: T }): T {
   return answer.data as T;
 }
 
-async function errorOf(response: Response): Promise<ApiError> {
+/** Reads the API's error from an answer that is no success. */
+export async function errorOf(response: Response): Promise<ApiError> {
   try {
     const { error } = (await response.json()) as Schemas["ApiError"];
     return new ApiError(response.status, error.code, error.message, error.errors);

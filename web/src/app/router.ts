@@ -5,12 +5,13 @@ import { compare } from "../pages/compare/route";
 import { dataset } from "../pages/dataset/route";
 import { datasets } from "../pages/datasets/route";
 import { overview } from "../pages/overview/route";
+import { playground } from "../pages/playground/route";
 import { run } from "../pages/run/route";
 import { runs } from "../pages/runs/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([admin, compare, dataset, datasets, overview, run, runs]),
+  routeTree: root.addChildren([admin, compare, dataset, datasets, overview, playground, run, runs]),
   basepath: "/ui",
   defaultPreload: "intent",
 });

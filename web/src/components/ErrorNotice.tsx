@@ -22,7 +22,7 @@ export function ErrorNotice({ error, onRetry }: { error: unknown; onRetry?: () =
         </List>
       )}
       {onRetry && (
-        <Button mt="xs" size="xs" variant="default" onClick={() => void onRetry()}>
+        <Button mt="xs" size="xs" display="block" variant="default" onClick={() => void onRetry()}>
           <Trans>Try again</Trans>
         </Button>
       )}

@@ -12,8 +12,9 @@ from finery.contracts.deployment import Deployment, DeploymentChanges
 from finery.domain import catalog, deployments
 from finery.http.admission import READS, in_lane
 from finery.http.body import CONVERSATION
-from finery.http.engine_startup import proxy_to
+from finery.http.engine_startup import named_model, proxy_by_name, proxy_to
 from finery.http.engines import CHAT, COMPLETIONS
+from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import ReadSession, SubmitSession, WriteSession
@@ -35,6 +36,11 @@ def stored_deployment(deployment_id: DeploymentId, services: CurrentServices, us
 
 StoredDeployment = Annotated[Deployment, Depends(stored_deployment)]
 EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of this name takes it.")]
+
+ModelBody = Annotated[
+    dict[str, Any],
+    Body(description="As OpenAI's endpoint of this name takes it; what the engine cannot honour is refused by name."),
+]
 
 
 @router.post("/deployments", dependencies=[WRITE], status_code=201)
@@ -92,6 +98,20 @@ async def complete(
     request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices
 ) -> Response:
     return await proxy_to(request, services, deployment, COMPLETIONS, body)
+
+
+@router.post(
+    "/chat/completions",
+    summary="Create Chat Completion by Model",
+    dependencies=[USE, LONG],
+    response_model=None,
+    responses=in_type("application/json", "text/event-stream"),
+    tags=["models"],
+)
+async def chat_by_name(request: Request, body: ModelBody, services: CurrentServices, user: CurrentUser) -> Response:
+    """Answers a conversation with the model that `model` names, whose engine is started if none runs; as a stream of
+    events where `stream` is true."""
+    return await proxy_by_name(request, services, named_model(body), user, CHAT, body)
 
 
 @router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])

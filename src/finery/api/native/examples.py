@@ -87,6 +87,7 @@ EXAMPLES: Examples = {
     "POST /api/v1/deployments/{deployment_id}/completions": {
         "a beginning": {"prompt": "Finery is", "max_tokens": 16, "temperature": 0}
     },
+    "POST /api/v1/chat/completions": {"a question to a model": {"model": MODEL, **CHAT}},
     "POST /api/v1/datasets/check": {
         "with a model, to count its tokens": {
             "path": "data/instructions.jsonl",

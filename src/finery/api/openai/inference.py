@@ -6,10 +6,10 @@ from fastapi import APIRouter, Body, Depends, Request
 from starlette.responses import Response
 
 from finery.api.openai.dialect import ERRORS, PREFIX, OpenAIRoute
-from finery.api.openai.model_names import model_errors_as_404, named_model
+from finery.api.openai.model_names import model_errors_as_404
 from finery.api.openai.pages import refuse_unknown_parameters
 from finery.http.body import CONVERSATION
-from finery.http.engine_startup import proxy_by_name
+from finery.http.engine_startup import named_model, proxy_by_name
 from finery.http.engines import CHAT, COMPLETIONS
 from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, CurrentUser, Permission

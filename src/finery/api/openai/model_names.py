@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -13,8 +12,7 @@ from finery.db import read_beside_write
 from finery.domain import catalog
 from finery.domain.catalog import ModelNotFound, ModelOnHub, ModelRefused, WordUnknown
 from finery.domain.context import DomainContext
-from finery.domain.errors import DomainError, ErrorKind, Issue
-from finery.http.problems import RequestRefused, invalid_request
+from finery.domain.errors import DomainError, ErrorKind
 from finery.kit.suggest import nearest
 
 
@@ -50,16 +48,6 @@ def check_models(session: Session, named: Mapping[str, str], context: DomainCont
     with read_beside_write(session) as reading:
         for field, name in named.items():
             find_model(reading, name, context, actor, field=field, for_training=True)
-
-
-def named_model(body: Mapping[str, Any]) -> str:
-    """Returns the body's model name. Raises RequestRefused."""
-    name = body.get("model")
-    if not isinstance(name, str) or not 0 < len(name) <= 4096:
-        raise RequestRefused(
-            invalid_request([Issue("model", "is needed: the name of a model, as /v1/models lists them")])
-        )
-    return name
 
 
 @contextmanager
