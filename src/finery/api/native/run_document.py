@@ -35,7 +35,7 @@ td:first-child, th:first-child { white-space: nowrap; }
 pre { overflow: auto; max-height: 40rem; padding: .75rem; border: 1px solid var(--rule); white-space: pre-wrap; }
 .curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(20rem, 1fr)); gap: 1.5rem; }
 svg { width: 100%; height: auto; }
-svg text { font: 11px system-ui, sans-serif; fill: var(--faint); }
+svg text { font: 13px system-ui, sans-serif; fill: var(--faint); }
 .axis { stroke: var(--rule); }
 .curve { fill: none; stroke: var(--line); stroke-width: 1.5; }
 .end { fill: var(--line); }

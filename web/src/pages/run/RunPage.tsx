@@ -12,6 +12,7 @@ import { Curves } from "./Curves";
 import { EventList } from "./EventList";
 import { LogView } from "./LogView";
 import { RunActions } from "./RunActions";
+import { SaveRun } from "./SaveRun";
 import type { RunTab } from "./search";
 
 /** One run: its state, what can be asked of it, curves, log, events and configuration. */
@@ -33,7 +34,7 @@ export function RunPage() {
             <StatusBadge status={status} />
           </Group>
           <Text fz="sm">
-            <Code>{id}</Code> · {recipe} · {model ?? "—"} · <Age at={run.data.created_at} />
+            <Code>{id}</Code> · {recipe} · {model ?? "—"} · <Age at={run.data.created_at} /> · <SaveRun runId={id} />
           </Text>
         </Stack>
         <RunActions run={run.data} />
