@@ -238,3 +238,9 @@ class TestNativeDialect:
         assert {error["field"] for error in errors} == {"num_epochs", "lr_scheduler", "use_lora", "epochs", "seed"}
         assert [error for error in errors if not LETTERS[tag].search(error["message"])] == []
         assert answer.headers["Content-Language"] == tag
+
+    def test_suggests_the_word_that_was_perhaps_meant(self, client: TestClient) -> None:
+        body = {"recipe": "sft", "config": {**SFT, "lr_scheduler": "cosin"}}
+        [error] = client.post("/api/v1/runs", json=body).json()["error"]["errors"]
+        assert error["field"] == "lr_scheduler"
+        assert error["message"].endswith("; did you mean 'cosine'?")

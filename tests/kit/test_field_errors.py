@@ -54,6 +54,8 @@ class Form(BaseModel, extra="forbid"):
     name: Annotated[str, Field(min_length=1, max_length=3)] = "a"
     schedule: Literal["linear", "cosine"] = "linear"
     since: AwareDatetime | None = None
+    kind: Literal["a"] = "a"
+    safe: Literal[False] = False
 
 
 def told(**values: object) -> str:
@@ -74,9 +76,11 @@ class TestSentenceOf:
             ({"tags": ["a"] * 3}, "must have at most 2 items"),
             ({"name": ""}, "must not be empty"),
             ({"name": "abcd"}, "must have at most 3 characters"),
-            ({"schedule": "cosin"}, "must be 'linear' or 'cosine'; did you mean 'cosine'?"),
-            ({"schedule": "?"}, "must be 'linear' or 'cosine'"),
+            ({"schedule": "cosin"}, "must be one of 'linear', 'cosine'; did you mean 'cosine'?"),
+            ({"schedule": "?"}, "must be one of 'linear', 'cosine'"),
             ({"since": "2026-11-21T08:30"}, "must be a time with its zone, as 2026-11-21T08:30:00Z"),
+            ({"kind": "zzz"}, "must be 'a'"),
+            ({"safe": True}, "must be false"),
             ({"speed": 1}, "unknown key; leave it out"),
         ],
     )

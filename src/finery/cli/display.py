@@ -150,7 +150,8 @@ class LiveView(View):
         is_known = data.step is not None and data.total_steps is not None
         marks = FINE_MARKS if self._draws else COARSE_MARKS
         return [
-            Part(str(task.description), 0),
+            # The label names the number of steps, which stands beside it.
+            Part(task.description.removesuffix(f", {data.total_steps} steps") if is_known else task.description, 0),
             Part(bar(task.percentage / 100, marks) if is_known else "", 6),
             Part(_steps(data), 1),
             Part(_percent(data), 3),

@@ -10,7 +10,7 @@ from rich.table import Column
 from rich.text import Text
 
 GAP = "  "
-BAR_WIDTH = 20
+BAR_WIDTH = 12
 SPINNER_WIDTH = 2
 FINE_MARKS = "━─"
 COARSE_MARKS = "#-"

@@ -35,8 +35,8 @@ SENTENCES: Mapping[str, str] = {
     "model_attributes_type": "must be an object of keys and values",
     "too_short": "must have at least {min_length} items, not {actual_length}",
     "too_long": "must have at most {max_length} items",
-    "literal_error": "must be {expected}",
-    "enum": "must be {expected}",
+    "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
     "none_required": "must be null",
     "union_tag_invalid": "{discriminator} must be {expected_tags}",
     "union_tag_not_found": "{discriminator} is missing; give it",
@@ -61,11 +61,22 @@ def sentence_of(detail: Detail) -> str:
     template = SENTENCES.get(detail["type"])
     if template is None:
         return str(detail["msg"])
-    message = Translatable(template, **{name: _written(value) for name, value in context.items()})
+    if "expected" in context:
+        message = _one_of(str(_written(context["expected"])))
+    else:
+        message = Translatable(template, **{name: _written(value) for name, value in context.items()})
     near = _word_meant(detail, context)
     if near is None:
         return message
     return Translatable("{message}{hint}", message=message, hint=Translatable("; did you mean {near!r}?", near=near))
+
+
+def _one_of(expected: str) -> Translatable:
+    """Returns the sentence about the words that are taken, which pydantic writes as `'a', 'b' or 'c'`."""
+    first, _, last = expected.rpartition(" or ")
+    if not first:
+        return Translatable("must be {expected}", expected=last)
+    return Translatable("must be one of {expected}", expected=f"{first}, {last}")
 
 
 def _word_meant(detail: Detail, context: Mapping[str, Any]) -> str | None:

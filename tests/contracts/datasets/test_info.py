@@ -74,7 +74,7 @@ class TestResolveEntry:
             ({"file_name": "d.jsonl", "num_samples": 5}, "demo.num_samples: not supported"),
             ({"file_name": "d.jsonl", "columns": {"images": "i"}}, "demo.columns.images: not supported"),
             ({"file_name": "d.jsonl", "tags": {"x": "y"}}, "demo.tags.x: not supported"),
-            ({"file_name": "d.jsonl", "formatting": "csv"}, "demo.formatting: must be '"),
+            ({"file_name": "d.jsonl", "formatting": "csv"}, "demo.formatting: must be one of '"),
             ({"file_name": "d.jsonl", "split": "test"}, "demo.split"),
             ({"file_name": "none.jsonl"}, "demo.file_name names no file"),
             ({"file_name": "../outside.jsonl"}, "demo.file_name leads out"),

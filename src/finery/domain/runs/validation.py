@@ -234,7 +234,7 @@ def issues_of(error: ValidationError, model: type[BaseModel], sent: Mapping[str,
             return Translatable("unknown key")
         return _unknown(Translatable("key"), str(path[0]), model.model_fields)
 
-    return gather_issues(error.errors(include_url=False, include_input=False), locate, describe)
+    return gather_issues(error.errors(include_url=False), locate, describe)
 
 
 def _unknown(what: str, word: str, known: Any) -> str:
