@@ -163,6 +163,9 @@ class TestHistory:
         events = EventList.model_validate(client.get(f"{RUNS}/a/events").json()).events
         assert [(event.sequence, event.data.to) for event in events] == [(1, "queued"), (2, "cancelled")]
         assert [event["sequence"] for event in client.get(f"{RUNS}/a/events?after=1&limit=1").json()["events"]] == [2]
+        assert [event["sequence"] for event in client.get(f"{RUNS}/a/events?before=9").json()["events"]] == [2, 1]
+        assert client.get(f"{RUNS}/a/events?before=9&type=progress&type=sample").json()["events"] == []
+        assert len(client.get(f"{RUNS}/a/events?type=status").json()["events"]) == 2
         assert client.get(f"{RUNS}/a/metrics").json() == {"points": []}
 
     def test_log(self, client: TestClient, services: Services) -> None:

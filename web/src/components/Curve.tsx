@@ -1,69 +1,74 @@
 import { useComputedColorScheme } from "@mantine/core";
-import { useElementSize, useMergedRef } from "@mantine/hooks";
-import { useEffect, useMemo, useRef } from "react";
+import { useElementSize, useInViewport, useMergedRef } from "@mantine/hooks";
+import { useCallback, useEffect, useRef, type RefObject } from "react";
 import uPlot from "uplot";
-import { smoothed } from "../kit/curves";
+import type { RunCurves } from "../api/runCurves";
+import { drawNoMore, drawSoon } from "../kit/drawing";
 import { shortNumber } from "../kit/numbers";
+import { Series } from "../kit/series";
+import { CURVE_HEIGHT, dataOfSeries, optionsOf, type Look } from "./curveOptions";
 
-const HEIGHT = 220;
-const SYNC = "curves";
-const COLORS = { light: { line: "#0b7285", grid: "#dee2e6", text: "#495057" }, dark: { line: "#3bc9db", grid: "#373a40", text: "#c1c2c5" } };
+const EMPTY = new Series();
 
 interface CurveProps {
-  label: string;
-  steps: number[];
-  values: number[];
-  /** The share of the past in the smoothed line, 0 to below 1. */
-  smoothing: number;
+  name: string;
+  curves: RunCurves;
+  look: Look;
+  onZoom: (from: number, to: number) => void;
+  /** Gets what is drawn, for who wants to save it. */
+  plotRef?: RefObject<uPlot | null>;
 }
 
-/** One metric by step: the raw line, and over it the smoothed one. */
-export function Curve({ label, steps, values, smoothing }: CurveProps) {
+/** One metric; it is drawn when it is seen, and again whenever the run has told more. */
+export function Curve({ name, curves, look, onZoom, plotRef }: CurveProps) {
   const box = useRef<HTMLDivElement>(null);
-  const { ref, width } = useElementSize<HTMLDivElement>();
-  const frame = useMergedRef(box, ref);
+  const { ref: sizeRef, width } = useElementSize<HTMLDivElement>();
+  const { ref: viewRef, inViewport } = useInViewport<HTMLDivElement>();
+  const frame = useMergedRef(box, sizeRef, viewRef);
   const scheme = useComputedColorScheme("light");
-  const plot = useRef<uPlot | null>(null);
-  const data = useMemo<uPlot.AlignedData>(
-    () => (smoothing > 0 ? [steps, values, smoothed(values, smoothing)] : [steps, values]),
-    [steps, values, smoothing],
-  );
-  const latest = useRef(data);
-  latest.current = data;
-  const isSmoothed = smoothing > 0;
+  const zoom = useRef(onZoom);
+  zoom.current = onZoom;
+  const { x, log, robust, smoothing } = look;
+  // What is drawn without the page being rendered is told without it, too.
+  const tell = useCallback(() => box.current?.setAttribute("aria-label", describe(name, curves)), [name, curves]);
+  useEffect(tell, [tell]);
   useEffect(() => {
-    if (!box.current || width === 0) return;
-    const made = new uPlot(optionsOf(label, scheme, width, isSmoothed), latest.current, box.current);
-    plot.current = made;
-    return () => {
-      plot.current = null;
-      made.destroy();
+    if (!box.current || width === 0 || !inViewport) return;
+    const asDrawn: Look = { x, log, robust, smoothing };
+    const series = () => curves.series.get(name) ?? EMPTY;
+    const options = optionsOf(name, asDrawn, scheme, width, (from, to) => {
+      const [first, last] = [stepAt(series(), x, from), stepAt(series(), x, to)];
+      if (last > first) zoom.current(first, last);
+    });
+    const plot = new uPlot(options, dataOfSeries(series(), asDrawn), box.current);
+    if (plotRef) plotRef.current = plot;
+    const draw = () => {
+      plot.setData(dataOfSeries(series(), asDrawn));
+      tell();
     };
-  }, [label, scheme, width, isSmoothed]);
-  useEffect(() => plot.current?.setData(data), [data]);
-  return <div ref={frame} role="img" aria-label={describe(label, steps, values)} />;
+    const end = curves.onAdd(() => drawSoon(draw));
+    return () => {
+      end();
+      drawNoMore(draw);
+      if (plotRef) plotRef.current = null;
+      plot.destroy();
+    };
+  }, [name, curves, x, log, robust, smoothing, scheme, width, inViewport, plotRef, tell]);
+  return <div ref={frame} role="img" style={{ minHeight: CURVE_HEIGHT + 30 }} />;
 }
 
-function optionsOf(label: string, scheme: "light" | "dark", width: number, isSmoothed: boolean): uPlot.Options {
-  const { line, grid, text } = COLORS[scheme];
-  const value = (_: uPlot, raw: number | null) => (raw === null ? "–" : shortNumber(raw));
-  const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
-  return {
-    width,
-    height: HEIGHT,
-    cursor: { sync: { key: SYNC } },
-    scales: { x: { time: false } },
-    axes: [axis, { ...axis, size: 64, values: (_, ticks) => ticks.map(shortNumber) }],
-    series: [
-      { label: "step" },
-      { label, stroke: isSmoothed ? `${line}55` : line, width: 1.5, value, points: { show: false } },
-      ...(isSmoothed ? [{ label: `${label} ~`, stroke: line, width: 2, value, points: { show: false } }] : []),
-    ],
-  };
+/** Returns the step that was reached at a place of the axis. */
+function stepAt(series: Series, x: Look["x"], place: number): number {
+  if (x === "step") return Math.round(place);
+  const [xs, steps] = [series.column(x), series.column("step")];
+  const found = xs.findIndex((value) => value >= place);
+  return Math.round((found < 0 ? steps.at(-1) : steps[found]) ?? 0);
 }
 
-function describe(label: string, steps: number[], values: number[]): string {
+function describe(name: string, curves: RunCurves): string {
+  const series = curves.series.get(name) ?? EMPTY;
+  const [steps, values] = [series.column("step"), series.column("value")];
   const [first, last] = [values[0], values.at(-1)];
-  if (first === undefined || last === undefined) return label;
-  return `${label}: ${first.toPrecision(4)} (${steps[0]}) → ${last.toPrecision(4)} (${steps.at(-1)})`;
+  if (first === undefined || last === undefined) return name;
+  return `${name}: ${shortNumber(first)} (${steps[0]}) → ${shortNumber(last)} (${steps.at(-1)})`;
 }

@@ -18,6 +18,11 @@ export function textOf<K extends string>(search: Search, key: K): Partial<Record
   return typeof value === "string" && value !== "" ? ({ [key]: value } as Record<K, string>) : {};
 }
 
+/** Returns true under its key where that is set. */
+export function flagOf<K extends string>(search: Search, key: K): Partial<Record<K, true>> {
+  return search[key] === true ? ({ [key]: true } as Record<K, true>) : {};
+}
+
 /** Returns the number under its key where it lies between the two, which are left out. */
 export function numberBetween<K extends string>(
   search: Search,

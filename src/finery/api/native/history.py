@@ -9,6 +9,7 @@ from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, Ran
 from finery.api.native.mapping import to_artifact, to_tail
 from finery.api.native.run_document import to_document
 from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
+from finery.contracts.events import EventType
 from finery.contracts.metrics import Place, SampledMetrics, SampleRequest
 from finery.contracts.run import QueuePlace, Run
 from finery.domain import runs
@@ -26,6 +27,8 @@ from finery.kit.log_lines import read_end, read_part
 READ = Depends(Allow(Permission.RUNS_READ))
 
 After = Annotated[int, Query(ge=0, le=2**31 - 1, description="The sequence number of the last event seen.")]
+Before = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Instead of `after`.")]
+EventTypes = Annotated[list[EventType], Query(max_length=20, description="Only these; may be given several times.")]
 EventLimit = Annotated[int, Query(ge=1, le=10_000)]
 Points = Annotated[int, Query(ge=1, le=10_000)]
 FirstStep = Annotated[int | None, Query(ge=-(2**53), le=2**53, description="Only this step and later ones.")]
@@ -68,9 +71,16 @@ def get_queue_place(run_id: RunId, session: ReadSession, context: CurrentContext
 
 @router.get("/events", dependencies=[READ])
 def list_events(
-    run_id: RunId, session: ReadSession, user: CurrentUser, after: After = 0, limit: EventLimit = 1000
-) -> EventList:
-    return EventList(events=runs.list_events(session, run_id, user, after=after, limit=limit))
+    run_id: RunId, session: ReadSession, user: CurrentUser, after: After = 0, before: Before = None,
+    type: EventTypes = [], limit: EventLimit = 1000,  # noqa: B006 - FastAPI copies it
+) -> EventList:  # fmt: skip
+    """Lists events in order; with `before` the last ones before it, newest first."""
+    types = type or list(EventType)
+    if before is not None:
+        events = runs.list_events_backwards(session, run_id, user, before=before, limit=limit, types=types)
+    else:
+        events = runs.list_events(session, run_id, user, after=after, limit=limit, types=types)
+    return EventList(events=events)
 
 
 @router.get("/events/stream", dependencies=[READ], response_class=StreamingResponse, responses=STREAM)

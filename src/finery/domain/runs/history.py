@@ -20,6 +20,7 @@ from finery.domain.runs.queries import find_row
 from finery.kit.paths import PathRefused
 from finery.models import ArtifactRow, EventRow, RunRow
 
+ALL_TYPES: Collection[EventType] = frozenset(EventType)
 METRIC_EVENTS = (EventType.PROGRESS, EventType.EVALUATION)
 METRICS_AT_ONCE = 1000
 """So many rows are in memory at once."""
@@ -31,9 +32,17 @@ class FeedPart:
     visibility: Visibility
 
 
-def list_events(session: Session, run_id: str, actor: Principal, *, after: int = 0, limit: int = 1000) -> list[Event]:
-    """List the events numbered above `after`, in order."""
-    return _events_after(session, find_row(session, run_id, actor), after, limit)
+def list_events(
+    session: Session,
+    run_id: str,
+    actor: Principal,
+    *,
+    after: int = 0,
+    limit: int = 1000,
+    types: Collection[EventType] = ALL_TYPES,
+) -> list[Event]:
+    """List the events of `types` numbered above `after`, in order."""
+    return _events_after(session, find_row(session, run_id, actor), after, limit, types)
 
 
 def read_feed(session: Session, run_id: str, *, after: int, limit: int) -> FeedPart:
@@ -115,13 +124,13 @@ def _is_anothers(session: Session, name: str, run_id: str, actor: Principal, con
     return is_made_since or is_hidden(session, path, actor, context)
 
 
-def _events_after(session: Session, row: RunRow, after: int, limit: int) -> list[Event]:
-    query = (
-        select(EventRow)
-        .where(EventRow.run_number == row.number, EventRow.sequence > after)
-        .order_by(EventRow.sequence)
-        .limit(limit)
-    )
+def _events_after(
+    session: Session, row: RunRow, after: int, limit: int, types: Collection[EventType] = ALL_TYPES
+) -> list[Event]:
+    query = select(EventRow).where(EventRow.run_number == row.number, EventRow.sequence > after)
+    if types is not ALL_TYPES:
+        query = query.where(EventRow.type.in_(types))
+    query = query.order_by(EventRow.sequence).limit(limit)
     return [_event_of(found, row) for found in session.scalars(query)]
 
 

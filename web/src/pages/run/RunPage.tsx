@@ -8,7 +8,7 @@ import { ErrorNotice } from "../../components/ErrorNotice";
 import { ProgressText } from "../../components/ProgressText";
 import { StatusBadge } from "../../components/StatusBadge";
 import { Configuration } from "./Configuration";
-import { Curves } from "./Curves";
+import { Curves } from "./curves/Curves";
 import { EventList } from "./EventList";
 import { LogView } from "./LogView";
 import { RunActions } from "./RunActions";
@@ -76,7 +76,7 @@ export function RunPage() {
         </Tabs.List>
         <Tabs.Panel value="curves">
           {history.error && <ErrorNotice error={history.error} onRetry={history.refetch} />}
-          {history.data && <Curves points={history.data.points} />}
+          {history.data && <Curves runId={runId} curves={history.data.curves} />}
         </Tabs.Panel>
         <Tabs.Panel value="log">
           <LogView run={run.data} />

@@ -1,0 +1,74 @@
+import { Trans, useLingui } from "@lingui/react/macro";
+import { Button, Group, SegmentedControl, Slider, Stack, Switch, Text } from "@mantine/core";
+import type { RunCurves } from "../../../api/runCurves";
+import { csvOf, saveText } from "./files";
+import { useCurveSearch } from "./useCurveSearch";
+
+/** How the curves are drawn: over what, how smooth, which range; and the ways to take them away. */
+export function CurveControls({ runId, curves }: { runId: string; curves: RunCurves }) {
+  const { t } = useLingui();
+  const { look, range, isTable, change } = useCurveSearch();
+  return (
+    <Group align="end" gap="lg">
+      <Stack gap={2}>
+        <Text fz="sm" fw={600} id="axis">
+          <Trans>Drawn over</Trans>
+        </Text>
+        <SegmentedControl
+          aria-labelledby="axis"
+          data={[
+            { value: "step", label: t`Step` },
+            ...(curves.has("tokens") ? [{ value: "tokens", label: t`Tokens` }] : []),
+            { value: "time", label: t`Time` },
+          ]}
+          value={look.x}
+          onChange={(value) => change({ x: value === "step" ? undefined : value })}
+        />
+      </Stack>
+      <Stack gap={2} w={180}>
+        <Text fz="sm" fw={600} id="smoothing">
+          <Trans>Smoothing</Trans>
+        </Text>
+        <Slider
+          aria-labelledby="smoothing"
+          thumbLabel={t`Smoothing`}
+          min={0}
+          max={0.99}
+          step={0.01}
+          my={10}
+          value={look.smoothing}
+          onChange={(value) => change({ smoothing: value })}
+        />
+      </Stack>
+      <Group gap="md" my={8}>
+        <Switch
+          label={t`Logarithmic`}
+          checked={look.log}
+          onChange={({ currentTarget }) => change({ log: currentTarget.checked })}
+        />
+        <Switch
+          label={t`Without outliers`}
+          checked={look.robust}
+          onChange={({ currentTarget }) => change({ robust: currentTarget.checked })}
+        />
+        <Switch
+          label={t`As a table`}
+          checked={isTable}
+          onChange={({ currentTarget }) => change({ table: currentTarget.checked })}
+        />
+      </Group>
+      <Group gap="xs">
+        {range && (
+          <Button size="xs" variant="light" onClick={() => change({ from: undefined, to: undefined })}>
+            <Trans>
+              Steps {range.from} to {range.to}: show all
+            </Trans>
+          </Button>
+        )}
+        <Button size="xs" variant="default" onClick={() => saveText(`${runId}.csv`, csvOf(curves))}>
+          <Trans>Save as CSV</Trans>
+        </Button>
+      </Group>
+    </Group>
+  );
+}
