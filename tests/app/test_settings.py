@@ -76,6 +76,8 @@ class TestLoadSettings:
             ("ALLOWED_ORIGINS", "https://page.example:443", "no origin"),
             ("ALLOWED_ORIGINS", "https://me@page.example", "no origin"),
             ("ALLOWED_ORIGINS", "ftp://page.example", "no origin"),
+            ("ALLOWED_ORIGINS", "Null", "no origin"),
+            ("ALLOWED_ORIGINS", "file://", "no origin"),
         ],
     )
     def test_what_cannot_be_honoured(self, environment: pytest.MonkeyPatch, name: str, value: str, reason: str) -> None:
@@ -84,10 +86,10 @@ class TestLoadSettings:
             load_settings({})
 
     def test_lists(self, environment: pytest.MonkeyPatch) -> None:
-        environment.setenv("FINERY_ALLOWED_ORIGINS", "https://page.example, http://page.example:8080")
+        environment.setenv("FINERY_ALLOWED_ORIGINS", "https://page.example, null,http://page.example:8080")
         environment.setenv("FINERY_TRUSTED_PROXIES", "10.0.0.1, fd00::/8")
         settings = load_settings({})
-        assert settings.allowed_origins == ["https://page.example", "http://page.example:8080"]
+        assert settings.allowed_origins == ["https://page.example", "null", "http://page.example:8080"]
         assert settings.trusted_proxies == ["10.0.0.1", "fd00::/8"]
 
     @pytest.mark.parametrize(("given", "lacking"), [("CERTIFICATE", "KEY"), ("KEY", "CERTIFICATE")])

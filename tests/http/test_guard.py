@@ -3,15 +3,19 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from finery.contracts.permissions import Level
 from finery.http.addresses import TrustedProxies
 from finery.http.guard import Guard, GuardSettings, host_names
 from finery.http.problems import Problem, RequestRefused
+from tests.domain.accounts import people
+from tests.http.accounts import bearer, key_of_new_user
 
 HERE = "http://127.0.0.1:8001"
 SOCKET = "ws://127.0.0.1:8001"
@@ -252,6 +256,70 @@ class TestCors:
         assert client.post("/jobs", content=JOB, headers={**JSON, **theirs}).status_code == 403
         assert client.post("/jobs/x/cancel", headers=theirs).status_code == 403
         assert client.post("/jobs", content=JOB, headers={**JSON, "Origin": HERE}).status_code == 201
+
+
+class TestNullOrigin:
+    """Of a page from a file, or in a sandbox of any site's page."""
+
+    FILE = {"Origin": "null"}
+
+    @pytest.fixture
+    def settings(self, settings: Any) -> Any:
+        return settings.model_copy(update={"allowed_origins": ["https://page.example", "null"]})
+
+    def test_may_read(self, client: TestClient) -> None:
+        answer = client.get("/jobs", headers=self.FILE)
+        assert (answer.status_code, answer.json()) == (200, [])
+        assert answer.headers["Access-Control-Allow-Origin"] == "null"
+        assert "Access-Control-Allow-Credentials" not in answer.headers
+
+    def test_may_ask_whether_it_may_send_a_key(self, client: TestClient) -> None:
+        asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
+        answer = client.options("/jobs", headers={**self.FILE, **asked})
+        assert answer.status_code == 200
+        assert answer.headers["Access-Control-Allow-Origin"] == "null"
+        assert answer.headers["Access-Control-Allow-Methods"] == "GET"
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+    def test_may_not_change_anything(self, client: TestClient, method: str) -> None:
+        asked = {"Access-Control-Request-Method": method}
+        assert client.options("/jobs", headers={**self.FILE, **asked}).status_code == 400
+        answer = client.request(method, "/jobs", content=JOB, headers={**JSON, **self.FILE})
+        assert answer.status_code == 403
+        assert "may only read here" in answer.text
+        assert client.get("/jobs").json() == []
+
+    @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
+    def test_gets_alone(self, client: TestClient, method: str) -> None:
+        assert client.request(method, "/jobs", headers=self.FILE).status_code == 403
+
+    def test_never_with_the_cookie(self, client: TestClient) -> None:
+        client.cookies.set("finery_session", "some")
+        answer = client.get("/jobs", headers=self.FILE)
+        assert answer.status_code == 403
+        assert "Authorization: Bearer KEY" in answer.text
+
+    def test_no_socket(self) -> None:
+        client = guarded(origins=frozenset({"null"}))
+        with pytest.raises(WebSocketDisconnect), client.websocket_connect(f"{SOCKET}/", headers=self.FILE):
+            pass
+
+    def test_where_there_are_accounts_only_with_a_key(self, client: TestClient, app: FastAPI) -> None:
+        database = app.state.services.database
+        people.first_admin(database)
+        key = key_of_new_user(database, "ann", Level.RESEARCHER)
+        for path in ("/jobs", "/api/v1/runs"):
+            assert client.get(path, headers=self.FILE).status_code == 401
+            assert client.get(path, headers={**self.FILE, **bearer(key)}).status_code == 200
+            assert client.get(f"{path}?key={key}", headers=self.FILE).status_code == 400
+        answer = client.post("/jobs", content=JOB, headers={**JSON, **self.FILE, **bearer(key)})
+        assert answer.status_code == 403
+
+    def test_others_may_what_they_might_before(self, client: TestClient) -> None:
+        origin = {"Origin": "https://page.example"}
+        asked = {"Access-Control-Request-Method": "DELETE"}
+        assert client.options("/jobs", headers={**origin, **asked}).status_code == 200
+        assert client.post("/jobs", content=JOB, headers={**JSON, **origin}).status_code == 201
 
 
 class TestCorsIsOff:

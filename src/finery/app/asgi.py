@@ -7,7 +7,6 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
-from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Scope
 
@@ -17,6 +16,7 @@ from finery.app.settings import Settings, load_settings
 from finery.domain.accounts.tokens import KEY_PREFIX
 from finery.http import docs
 from finery.http.addresses import TrustedProxies, is_every_address
+from finery.http.cors import Cors
 from finery.http.dialects import Dialect, Dialects
 from finery.http.errors import ErrorShape, add_error_handlers
 from finery.http.guard import Guard, GuardSettings, host_names
@@ -29,7 +29,6 @@ from finery.http.request_ids import RequestIds
 from finery.web import routes as web
 
 DESCRIPTION = "The self-hosted server for fine-tuning: put data in, get a trained, tested, served model out."
-CORS_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 CORS_HEADERS = ["Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "Range", "X-API-Key", REQUEST_ID]
 CORS_EXPOSED = ["Content-Disposition", "Content-Range", "Location", "Retry-After", REQUEST_ID]
 
@@ -104,14 +103,12 @@ def build_app(composition: Composition) -> FastAPI:
     add_error_handlers(app, errors_for)
     app.add_middleware(Guard, settings=_guard_settings(composition.settings, errors_for))
     if composition.settings.allowed_origins:
-        # CORS is around the guard, so that a page can read why it was refused. Such a page sends a key, not a cookie.
+        # CORS is around the guard, so that a page can read why it was refused.
         app.add_middleware(
-            CORSMiddleware,
-            allow_origins=composition.settings.allowed_origins,
-            allow_credentials=False,
-            allow_methods=CORS_METHODS,
-            allow_headers=[*CORS_HEADERS, *(name for dialect in composition.dialects for name in dialect.cors_headers)],
-            expose_headers=CORS_EXPOSED,
+            Cors,
+            origins=composition.settings.allowed_origins,
+            headers=[*CORS_HEADERS, *(name for dialect in composition.dialects for name in dialect.cors_headers)],
+            exposed=CORS_EXPOSED,
         )
     return app
 

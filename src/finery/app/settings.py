@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from finery.engines.vllm.settings import VllmSettings
 from finery.http.addresses import TrustedProxies
+from finery.http.cors import NULL
 from finery.kit.destinations import Destinations
 from finery.kit.field_errors import sentence_of
 from finery.kit.suggest import nearest
@@ -57,7 +58,8 @@ class Settings(BaseSettings):
     allowed_hosts: TextList = []
     """Names of this server beside localhost, separated by commas."""
     allowed_origins: TextList = []
-    """Origins of other sites' pages that may use this server, separated by commas: `https://page.example`."""
+    """Origins of other sites' pages that may use this server, separated by commas: `https://page.example`. `null`, the
+    origin of a page from a file, may read, and any site can make such a page: docs/web.md tells the risk."""
     trusted_proxies: TextList = []
     """Addresses or networks of the proxies whose X-Forwarded headers are believed, separated by commas."""
     remote_setup: bool = False
@@ -112,7 +114,8 @@ class Settings(BaseSettings):
     @classmethod
     def _origins(cls, values: list[str]) -> list[str]:
         for value in values:
-            _check_origin(value)
+            if value != NULL:
+                _check_origin(value)
         return values
 
     @field_validator("trusted_proxies", mode="after")

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finery.http.addresses import TrustedProxies, is_secure
+from finery.http.cors import NULL
 from finery.http.problems import NOTHING_HERE, Problem, RequestRefused
 from finery.kit.translatable import Translatable
 
@@ -46,7 +47,7 @@ class GuardSettings:
     hosts: frozenset[str] = frozenset()
     """Allowed in the Host header beside this machine's own names."""
     origins: frozenset[str] = frozenset()
-    """Allowed in the Origin header beside the one that the Host header names."""
+    """Allowed in the Origin header beside the one that the Host header names; `null` for reading alone."""
     max_json_bytes: int = 16 * 2**20
     max_upload_bytes: int = 8 * 2**30
     body_seconds: float = 60.0
@@ -124,9 +125,26 @@ class Guard:
                     "place of this one, and send it in the header Authorization: Bearer KEY"
                 ),
             )
+        is_null = connection.headers.get("origin") == NULL and NULL in self._settings.origins
+        if is_null and (problem := self._null_problem(connection)) is not None:
+            return problem
         is_safe = scope["type"] == "http" and scope["method"] in SAFE_METHODS
         if not is_safe and not self._is_own_origin(connection):
             return Problem(403, "foreign_origin", Translatable("another site's page may not change anything here"))
+        return None
+
+    def _null_problem(self, connection: HTTPConnection) -> Problem | None:
+        # Any site can make such a page, with a sandbox; it must not be able to use what this browser is logged in as.
+        if connection.scope["type"] != "http" or connection.scope["method"] != "GET":
+            message = Translatable(
+                "a page from a file may only read here; serve it from an origin that FINERY_ALLOWED_ORIGINS names"
+            )
+            return Problem(403, "foreign_origin", message)
+        if self._settings.cookie in connection.cookies:
+            message = Translatable(
+                "a page from a file must not send the session; send a key in the header Authorization: Bearer KEY"
+            )
+            return Problem(403, "foreign_origin", message)
         return None
 
     def _body_problem(self, scope: Scope, headers: Headers) -> Problem | None:
@@ -158,7 +176,7 @@ class Guard:
         origin = connection.headers.get("origin")
         if origin is None:
             return True
-        if origin in self._settings.origins:
+        if origin in self._settings.origins and origin != NULL:
             # The browser sends our cookie with the requests of an allowed site's page, too; such a page must use a key.
             return self._is_same(origin, connection) or self._settings.cookie not in connection.cookies
         return self._is_same(origin, connection)

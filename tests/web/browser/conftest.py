@@ -29,7 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason="no browser: tools/services.sh browser says where it looks"))
 
 
-@pytest.fixture(scope="session")
+# Its event loop runs in this thread until it is closed: tests elsewhere that start a loop of their own could not.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     expect.set_options(timeout=WAIT_MS)
     with sync_playwright() as playwright:
