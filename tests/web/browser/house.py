@@ -53,6 +53,17 @@ class House:
         run = self.create({"recipe": "command", "name": "breaks", "config": {"argv": [sys.executable, "-c", "1/0"]}})
         return self.finished(run)
 
+    @functools.cached_property
+    def sweep(self) -> dict[str, Any]:
+        """Two programs, of which one failed."""
+        argv = [[sys.executable, "-c", "print(1)"], [sys.executable, "-c", "1/0"]]
+        answer = self.client.post("/api/v1/sweeps", json={"recipe": "command", "config": {"argv": argv}, "name": "two"})
+        assert answer.status_code == 201, answer.text
+        sweep: dict[str, Any] = answer.json()
+        for each in sweep["runs"]:
+            self.finished(each["run"])
+        return sweep
+
     def start(self, *, name: str, max_steps: int, **config: object) -> dict[str, Any]:
         """Starts a fine-tuning of the smallest built-in model."""
         chosen = {"max_steps": max_steps, "batch_size": 2, "learning_rate": 1e-3, "logging_steps": 1, **config}

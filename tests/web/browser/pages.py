@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from tests.web.browser.house import House
+from tests.web.browser.house import MODEL, House
 
 Address = Callable[[House], str]
 
@@ -23,5 +23,9 @@ PAGES: dict[str, Address] = {
     "dataset's versions": lambda house: f"datasets/{house.dataset_id}?tab=versions&old=1",
     "dataset's runs": lambda house: f"datasets/{house.trained and house.dataset_id}?tab=runs",
     "playground": lambda house: "playground?other=finery/tiny-qwen&logprobs=true",
+    "new run": lambda house: "new?recipe=grpo",
+    "new run's preview": lambda house: f"new?recipe=sft&model={MODEL}&data={house.dataset}",
+    "sweeps": lambda house: f"sweeps?{house.sweep['recipe']}",
+    "sweep": lambda house: f"sweeps/{house.sweep['id']}",
     "not found": lambda house: "nowhere",
 }

@@ -21,6 +21,10 @@ export class ApiError extends Error {
 }
 
 const throwing: Middleware = {
+  onRequest({ request }) {
+    // What the server says is in the page's language, whatever the browser's is.
+    request.headers.set("Accept-Language", document.documentElement.lang || "en");
+  },
   async onResponse({ response }) {
     noteServerTime(response.headers.get("date"));
     if (!response.ok) throw await errorOf(response);

@@ -1,17 +1,28 @@
 /** The pages in the menu, in its order: one line for each. */
 import type { MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
-import { IconDatabase, IconLayoutDashboard, IconListDetails, IconMessages, IconSettings, type Icon } from "@tabler/icons-react";
+import {
+  IconAdjustmentsHorizontal,
+  IconDatabase,
+  IconLayoutDashboard,
+  IconListDetails,
+  IconMessages,
+  IconPlus,
+  IconSettings,
+  type Icon,
+} from "@tabler/icons-react";
 
 interface Place {
-  to: "/" | "/runs" | "/datasets" | "/playground" | "/admin";
+  to: "/" | "/new" | "/runs" | "/sweeps" | "/datasets" | "/playground" | "/admin";
   label: MessageDescriptor;
   Icon: Icon;
 }
 
 export const PLACES: readonly Place[] = [
   { to: "/", label: msg`Overview`, Icon: IconLayoutDashboard },
+  { to: "/new", label: msg`New run`, Icon: IconPlus },
   { to: "/runs", label: msg`Runs`, Icon: IconListDetails },
+  { to: "/sweeps", label: msg`Sweeps`, Icon: IconAdjustmentsHorizontal },
   { to: "/datasets", label: msg`Datasets`, Icon: IconDatabase },
   { to: "/playground", label: msg`Playground`, Icon: IconMessages },
   { to: "/admin", label: msg`Administration`, Icon: IconSettings },

@@ -4,14 +4,17 @@ import { admin } from "../pages/admin/route";
 import { compare } from "../pages/compare/route";
 import { dataset } from "../pages/dataset/route";
 import { datasets } from "../pages/datasets/route";
+import { newRun } from "../pages/new/route";
 import { overview } from "../pages/overview/route";
 import { playground } from "../pages/playground/route";
 import { run } from "../pages/run/route";
 import { runs } from "../pages/runs/route";
+import { sweep } from "../pages/sweep/route";
+import { sweeps } from "../pages/sweeps/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([admin, compare, dataset, datasets, overview, playground, run, runs]),
+  routeTree: root.addChildren([admin, compare, dataset, datasets, newRun, overview, playground, run, runs, sweep, sweeps]),
   basepath: "/ui",
   defaultPreload: "intent",
 });

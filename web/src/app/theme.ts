@@ -20,11 +20,17 @@ export const theme = createTheme({
 /** Words on a light ground of their own colour, dark enough to be read (WCAG 2.2, 1.4.3: 4.5 to 1). */
 const ON_LIGHT = { green: "#1c6b2f", yellow: "#7a4f01", orange: "#8a3c00", red: "#a51111", blue: "#0b4f8a", cyan: "#0a5566" };
 
+/** Words of less weight, examples in empty fields, and errors, which Mantine has too pale for the same measure. */
+const WORDS = {
+  light: { dimmed: "#565d64", placeholder: "#6a7178", error: "#c01f1f" },
+  dark: { dimmed: "#a9afb6", placeholder: "#959ca4", error: "#ff8a8a" },
+};
+
+const named = (colors: Record<string, string>, ending = "") =>
+  Object.fromEntries(Object.entries(colors).map(([name, color]) => [`--mantine-color-${name}${ending}`, color]));
+
 export const cssVariablesResolver: CSSVariablesResolver = () => ({
   variables: {},
-  light: {
-    ...Object.fromEntries(Object.entries(ON_LIGHT).map(([name, dark]) => [`--mantine-color-${name}-light-color`, dark])),
-    "--mantine-color-dimmed": "#5c636b",
-  },
-  dark: { "--mantine-color-dimmed": "#a3a3a3" },
+  light: { ...named(ON_LIGHT, "-light-color"), ...named(WORDS.light) },
+  dark: named(WORDS.dark),
 });

@@ -8,6 +8,8 @@ interface ConfirmByNameProps {
   title: React.ReactNode;
   /** What is lost. */
   children: React.ReactNode;
+  /** What the button says; default: delete. */
+  action?: React.ReactNode;
   error: unknown;
   isBusy: boolean;
   onConfirm: () => void;
@@ -15,7 +17,7 @@ interface ConfirmByNameProps {
 }
 
 /** Asks for the name of what is to be deleted. */
-export function ConfirmByName({ name, title, children, error, isBusy, onConfirm, onClose }: ConfirmByNameProps) {
+export function ConfirmByName({ name, title, children, action, error, isBusy, onConfirm, onClose }: ConfirmByNameProps) {
   const { t } = useLingui();
   const [typed, setTyped] = useState("");
   const isIt = typed === name;
@@ -42,7 +44,7 @@ export function ConfirmByName({ name, title, children, error, isBusy, onConfirm,
               <Trans>Keep it</Trans>
             </Button>
             <Button type="submit" color="red" disabled={!isIt} loading={isBusy}>
-              <Trans>Delete</Trans>
+              {action ?? <Trans>Delete</Trans>}
             </Button>
           </Group>
         </Stack>
