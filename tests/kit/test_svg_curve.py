@@ -1,21 +1,8 @@
-import math
 from xml.etree import ElementTree
 
 import pytest
 
-from finery.kit.svg_curve import HEIGHT, WIDTH, svg_curve, thinned
-
-
-class TestThinned:
-    def test_a_spike_is_kept(self) -> None:
-        points = [(float(step), 100.0 if step == 4321 else 1.0) for step in range(10_000)]
-        found = thinned(points, 50)
-        assert len(found) <= 100
-        assert (4321.0, 100.0) in found
-        assert found == sorted(found)
-
-    def test_no_numbers_are_left_out(self) -> None:
-        assert thinned([(1.0, math.nan), (2.0, math.inf), (3.0, 0.5)], 10) == [(3.0, 0.5)]
+from finery.kit.svg_curve import HEIGHT, WIDTH, svg_curve
 
 
 class TestSvgCurve:

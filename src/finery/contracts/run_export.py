@@ -9,7 +9,7 @@ class RunExport(FrozenModel):
     run: Run
     """Without what a reader elsewhere should not see."""
     metrics: dict[str, list[tuple[float, float]]]
-    """Metric → step and value of its points, by rising step; evaluations' names begin with `eval_`."""
+    """Metric → step and value of its points, by rising step, sampled; evaluations' names begin with `eval_`."""
     events: list[Event]
     """The last ones in order, but those of metrics."""
     artifacts: list[Artifact]

@@ -1,6 +1,5 @@
 """Draws a curve as SVG: a line over its least and greatest values, for pages that run no script."""
 
-import math
 from collections.abc import Sequence
 
 from finery.kit.markup import Markup, element
@@ -10,23 +9,6 @@ Points = Sequence[tuple[float, float]]
 WIDTH, HEIGHT = 480, 180
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 10, 24
 """Room for the numbers at the axes."""
-
-
-def thinned(points: Points, buckets: int) -> list[tuple[float, float]]:
-    """Return the points with the least and the greatest value of each of so many stretches, so that no spike is lost.
-
-    Points that are no finite numbers are left out.
-    """
-    finite = [point for point in points if math.isfinite(point[0]) and math.isfinite(point[1])]
-    if len(finite) <= 2 * buckets:
-        return finite
-    size = len(finite) / buckets
-    stretches = [finite[round(place * size) : round((place + 1) * size)] for place in range(buckets)]
-    return [
-        point
-        for stretch in stretches
-        for point in sorted({min(stretch, key=lambda point: point[1]), max(stretch, key=lambda point: point[1])})
-    ]
 
 
 def svg_curve(points: Points, label: str) -> Markup:

@@ -1,21 +1,24 @@
 /** Several runs with their metrics, for a comparison. */
 import { useQueries } from "@tanstack/react-query";
-import { pointOf, type Point } from "../kit/curves";
 import { FINISHED } from "../kit/status";
 import { api, dataOf, type Run } from "./client";
 
-/** Points of each run; the server thins out longer ones. */
-const POINTS = 500;
+/** Points of each curve; of longer ones the server tells the least and greatest values of each stretch. */
+const POINTS = 1_000;
 const REFRESH_MS = 5_000;
 
-export interface TimedPoint extends Point {
-  /** Seconds since the run's first point. */
-  seconds: number;
+/** One metric by step; null where it was no number. */
+export interface TimedSeries {
+  name: string;
+  steps: number[];
+  values: (number | null)[];
+  /** Since the run's first step was told. */
+  seconds: number[];
 }
 
 export interface ComparedRun {
   run: Run;
-  points: TimedPoint[];
+  series: TimedSeries[];
 }
 
 /** Returns those that have come, in the order asked for, and the first error. */
@@ -37,14 +40,21 @@ export function useComparedRuns(ids: readonly string[]) {
 
 async function readCompared(id: string): Promise<ComparedRun> {
   const path = { run_id: id };
-  const [run, metrics] = await Promise.all([
+  const [run, { series }] = await Promise.all([
     api.GET("/api/v1/runs/{run_id}", { params: { path } }).then(dataOf),
-    api.GET("/api/v1/runs/{run_id}/metrics", { params: { path, query: { points: POINTS } } }).then(dataOf),
+    api
+      .GET("/api/v1/runs/{run_id}/metrics/series", { params: { path, query: { points: POINTS, x: ["times"] } } })
+      .then(dataOf),
   ]);
-  const start = Number(metrics.points[0]?.["at"] ?? 0);
-  const points = metrics.points.flatMap((told) => {
-    const point = pointOf(String(told["type"]), told);
-    return point ? [{ ...point, seconds: Number(told["at"]) - start }] : [];
-  });
-  return { run, points };
+  const times = series.map((one) => one.times ?? []);
+  const start = Math.min(...times.flatMap((told) => told.slice(0, 1)));
+  return {
+    run,
+    series: series.map(({ name, steps, values }, place) => ({
+      name,
+      steps,
+      values,
+      seconds: (times[place] ?? []).map((at) => at - start),
+    })),
+  };
 }

@@ -13,10 +13,8 @@ from finery.contracts.run_export import RunExport
 from finery.kit.clock import from_epoch
 from finery.kit.log_lines import LogEnd
 from finery.kit.markup import Markup, element, joined
-from finery.kit.svg_curve import svg_curve, thinned
+from finery.kit.svg_curve import svg_curve
 
-BUCKETS = 400
-"""Of a curve; each has its least and its greatest point."""
 LONGEST_VALUE = 2_000
 LONGEST_SAMPLE = 4_000
 LONGEST_ERROR = 20_000
@@ -124,8 +122,11 @@ def _list(texts: Iterable[str]) -> Markup:
 
 
 def _curves(metrics: Mapping[str, list[tuple[float, float]]]) -> Markup:
-    drawn = [(name, points) for name, values in metrics.items() if (points := thinned(values, BUCKETS))]
-    figures = [element("div", element("h3", name), svg_curve(points, f"{name} by step")) for name, points in drawn]
+    figures = [
+        element("div", element("h3", name), svg_curve(points, f"{name} by step"))
+        for name, points in metrics.items()
+        if points
+    ]
     return element("div", *figures, class_="curves") if figures else Markup()
 
 
@@ -133,6 +134,7 @@ def _metrics(metrics: Mapping[str, list[tuple[float, float]]]) -> Markup:
     rows = [
         (name, f"{points[0][1]:.4g}", f"{points[-1][1]:.4g}", _extreme(points, min), _extreme(points, max))
         for name, points in metrics.items()
+        if points
     ]
     return _table(("Metric", "First", "Last", "Least (step)", "Greatest (step)"), rows)
 

@@ -1,24 +1,26 @@
 """Gathers what a run's document shows, which leaves this server with whoever saves it."""
 
+import math
 import re
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from finery.contracts.events import EventType
+from finery.contracts.metrics import MetricSeries, SampledMetrics, SampleRequest
 from finery.contracts.permissions import Principal
 from finery.contracts.run import Run
 from finery.contracts.run_export import RunExport
-from finery.domain.runs.history import METRIC_EVENTS, list_artifacts, list_events_backwards, metrics
+from finery.domain.runs.history import METRIC_EVENTS, list_artifacts, list_events_backwards
+from finery.domain.runs.metric_samples import sample_metrics
 from finery.domain.runs.service import get
 from finery.kit.redaction import REDACTED
 
 MOST_EVENTS = 300
-MOST_POINTS = 5_000
+POINTS = 800
+"""Of each curve."""
 MOST_METRICS = 60
 TOLD = [type for type in EventType if type not in METRIC_EVENTS]
-PLACES = frozenset({"type", "at", "step", "epoch", "total_steps", "total_epochs", "eta_seconds"})
-"""Keys of a metric's point that place it, or tell of the pace."""
 CREDENTIAL = re.compile(r"(?:^|_)(?:password|passwd|secret|credentials?|api_?key|(?:access|auth|hf)_token)$", re.I)
 
 
@@ -28,7 +30,7 @@ def export(session: Session, run_id: str, actor: Principal) -> RunExport:
     events = list_events_backwards(session, run_id, actor, before=None, limit=MOST_EVENTS, types=TOLD)
     return RunExport(
         run=_presentable(run),
-        metrics=_by_name(metrics(session, run_id, actor, points=MOST_POINTS)),
+        metrics=_curves(sample_metrics(session, run_id, actor, SampleRequest(points=POINTS))),
         events=events[::-1],
         artifacts=list_artifacts(session, run_id, actor),
     )
@@ -52,12 +54,10 @@ def _value(key: str, value: Any) -> Any:
     return REDACTED if isinstance(value, str) and CREDENTIAL.search(key) else value
 
 
-def _by_name(points: list[dict[str, Any]]) -> dict[str, list[tuple[float, float]]]:
-    found: dict[str, dict[float, float]] = {}
-    for point in points:
-        step, prefix = point.get("step"), "eval_" if point["type"] == EventType.EVALUATION else ""
-        for key, value in point.items():
-            if isinstance(step, int | float) and isinstance(value, int | float) and key not in PLACES:
-                # A run that resumed tells some steps again.
-                found.setdefault(prefix + key, {})[float(step)] = float(value)
-    return {name: sorted(values.items()) for name, values in list(found.items())[:MOST_METRICS]}
+def _curves(sampled: SampledMetrics) -> dict[str, list[tuple[float, float]]]:
+    return {series.name: _points(series) for series in sampled.series[:MOST_METRICS]}
+
+
+def _points(series: MetricSeries) -> list[tuple[float, float]]:
+    pairs = zip(series.steps, series.values, strict=True)
+    return [(step, value) for step, value in pairs if value is not None and math.isfinite(value)]

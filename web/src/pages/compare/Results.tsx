@@ -5,7 +5,7 @@ import { Age } from "../../components/Age";
 import { StatusBadge } from "../../components/StatusBadge";
 import { shortNumber } from "../../kit/numbers";
 import { spanOf } from "../../kit/time";
-import { metricsOf } from "./lines";
+import { metricsOf, seriesOf } from "./lines";
 import { RunHeads } from "./RunHeads";
 
 /** How each run stands or ended, and the last value of every metric. */
@@ -55,7 +55,7 @@ function durationOf({ run }: ComparedRun): string {
   return spanOf((Date.parse(run.finished_at) - Date.parse(run.started_at)) / 1000);
 }
 
-function lastOf({ points }: ComparedRun, name: string): string {
-  const value = points.findLast((point) => point.values[name] !== undefined)?.values[name];
-  return value === undefined ? "—" : shortNumber(value);
+function lastOf(one: ComparedRun, name: string): string {
+  const value = seriesOf(one, name)?.values.findLast((told) => told !== null);
+  return value == null ? "—" : shortNumber(value);
 }

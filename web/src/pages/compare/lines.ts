@@ -1,8 +1,8 @@
 /** Makes the lines of each metric from the runs' points. */
-import type { ComparedRun, TimedPoint } from "../../api/comparedRuns";
+import type { ComparedRun, TimedSeries } from "../../api/comparedRuns";
 import type { ComparedLine } from "../../components/ComparedCurve";
 import { bandOf, lineStyle, textOfValue, type Columns } from "../../kit/comparison";
-import { metricNames, smoothed } from "../../kit/curves";
+import { smoothed } from "../../kit/curves";
 
 export interface LineOptions {
   x: "step" | "time";
@@ -37,12 +37,12 @@ export function ownersOf(compared: readonly ComparedRun[], group: string | undef
 }
 
 export function metricsOf(compared: readonly ComparedRun[]): string[] {
-  return metricNames(compared.flatMap((one) => one.points));
+  return [...new Set(compared.flatMap((one) => one.series.map((series) => series.name)))];
 }
 
 export function linesOf(owners: readonly LineOwner[], metric: string, { x, smoothing, group }: LineOptions): ComparedLine[] {
   return owners.flatMap(({ tag, name, place, members }): ComparedLine[] => {
-    const raw = members.map((one) => columnsOf(one.points, metric, x)).filter(([xs]) => xs.length > 0);
+    const raw = members.map((one) => columnsOf(seriesOf(one, metric), x)).filter(([xs]) => xs.length > 0);
     if (raw.length === 0) return [];
     const shown = raw.map(([xs, ys]): Columns => [xs, smoothing > 0 ? smoothed(ys, smoothing) : ys]);
     const line = { tag, name, style: lineStyle(place) };
@@ -55,13 +55,18 @@ export function linesOf(owners: readonly LineOwner[], metric: string, { x, smoot
   });
 }
 
-/** Returns each x once, with the last value told there: a run that resumed tells some steps again. */
-function columnsOf(points: readonly TimedPoint[], metric: string, x: "step" | "time"): Columns {
+export function seriesOf({ series }: ComparedRun, metric: string): TimedSeries | undefined {
+  return series.find((one) => one.name === metric);
+}
+
+/** Returns each x once, with the last value told there; what is no number is left out. */
+function columnsOf(series: TimedSeries | undefined, x: "step" | "time"): Columns {
   const byX = new Map<number, number>();
-  for (const point of points) {
-    const value = point.values[metric];
-    if (value !== undefined && Number.isFinite(value)) byX.set(x === "step" ? point.step : point.seconds, value);
-  }
+  const places = x === "step" ? series?.steps : series?.seconds;
+  series?.values.forEach((value, place) => {
+    const at = places?.[place];
+    if (value !== null && at !== undefined) byX.set(at, value);
+  });
   const xs = [...byX.keys()].sort((a, b) => a - b);
   return [xs, xs.map((at) => byX.get(at) as number)];
 }
