@@ -8,6 +8,7 @@ from functools import partial
 from importlib import resources
 from pathlib import Path
 
+from finery.cli.demo_page import show_page
 from finery.cli.demo_resources import DemoResources, demo_resources
 from finery.cli.demo_server import DemoServer, OwnServer, demo_server, existing_server
 from finery.cli.exit_codes import ExitCode
@@ -105,6 +106,8 @@ def demonstrate(*, home: Path | None, url: str | None, keep: bool, as_json: bool
         if server.own is not None and keep:
             server.own.is_kept = True
             _print_next_steps(server.url, server.own, dpo, say)
+        if not as_json:
+            show_page(server)
     return _verdict(margin, answers)
 
 

@@ -12,6 +12,19 @@ REFERENCE = "dataset:"
 """Prefix of a stored dataset in a field for paths: `dataset:<id or name>[@<version>]`."""
 
 
+class Sample(FrozenModel):
+    """A dataset that ships with Finery."""
+
+    name: str
+    filename: str
+    recipes: list[str]
+    """The training methods that its rows are for."""
+
+
+class SampleList(BaseModel):
+    samples: list[Sample]
+
+
 class Bucket(FrozenModel):
     least: int
     """The smallest value in it."""

@@ -9,11 +9,12 @@ import {
   IconMessages,
   IconPlus,
   IconSettings,
+  IconStack2,
   type Icon,
 } from "@tabler/icons-react";
 
 interface Place {
-  to: "/" | "/new" | "/runs" | "/sweeps" | "/datasets" | "/playground" | "/admin";
+  to: "/" | "/new" | "/runs" | "/sweeps" | "/datasets" | "/playground" | "/queue" | "/admin";
   label: MessageDescriptor;
   Icon: Icon;
 }
@@ -25,5 +26,6 @@ export const PLACES: readonly Place[] = [
   { to: "/sweeps", label: msg`Sweeps`, Icon: IconAdjustmentsHorizontal },
   { to: "/datasets", label: msg`Datasets`, Icon: IconDatabase },
   { to: "/playground", label: msg`Playground`, Icon: IconMessages },
+  { to: "/queue", label: msg`Queue`, Icon: IconStack2 },
   { to: "/admin", label: msg`Administration`, Icon: IconSettings },
 ];

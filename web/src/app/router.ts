@@ -7,14 +7,16 @@ import { datasets } from "../pages/datasets/route";
 import { newRun } from "../pages/new/route";
 import { overview } from "../pages/overview/route";
 import { playground } from "../pages/playground/route";
+import { queue } from "../pages/queue/route";
 import { run } from "../pages/run/route";
 import { runs } from "../pages/runs/route";
 import { sweep } from "../pages/sweep/route";
 import { sweeps } from "../pages/sweeps/route";
+import { tour } from "../pages/tour/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([admin, compare, dataset, datasets, newRun, overview, playground, run, runs, sweep, sweeps]),
+  routeTree: root.addChildren([admin, compare, dataset, datasets, newRun, overview, playground, queue, run, runs, sweep, sweeps, tour]),
   basepath: "/ui",
   defaultPreload: "intent",
 });

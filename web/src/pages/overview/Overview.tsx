@@ -1,63 +1,94 @@
 import { Trans } from "@lingui/react/macro";
-import { Anchor, Card, Group, Progress, SimpleGrid, Stack, Text, Title } from "@mantine/core";
+import { Anchor, Button, Card, Group, Stack, Text, Title } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import type { Run } from "../../api/client";
+import { useMe } from "../../api/account";
+import { useAttention } from "../../api/attention";
+import { useQueue } from "../../api/queue";
 import { useRuns, useSystem } from "../../api/runs";
-import { Age } from "../../components/Age";
+import { AttentionNotices } from "../../components/AttentionNotices";
+import { DeviceUses } from "../../components/DeviceUses";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { ProgressText } from "../../components/ProgressText";
-import { StatusBadge } from "../../components/StatusBadge";
 import { FINISHED } from "../../kit/status";
 import { Devices } from "./Devices";
+import { RunCards } from "./RunCards";
+import { Waiting } from "./Waiting";
 
-/** What runs, what waits, what ended last, and on which devices. */
+const ENDED = 6;
+
+/** What runs, what waits and why, what needs attention, what ended last, and on which devices. */
 export function Overview() {
   const runs = useRuns({});
   const system = useSystem();
+  const queue = useQueue();
+  const attention = useAttention();
+  const me = useMe();
   const all = runs.data?.pages[0]?.runs ?? [];
-  const waiting = all.filter((run) => run.status === "queued").reverse();
   const live = all.filter((run) => !FINISHED.has(run.status) && run.status !== "queued");
-  const ended = all.filter((run) => FINISHED.has(run.status)).slice(0, 5);
+  const ended = all.filter((run) => FINISHED.has(run.status)).slice(0, ENDED);
+  const first = queue.data?.pages[0];
+  const mayTrain = me.data?.permissions.includes("runs:write") ?? false;
   return (
     <Stack gap="lg">
       <Title order={1}>
         <Trans>Overview</Trans>
       </Title>
       {runs.error && <ErrorNotice error={runs.error} onRetry={runs.refetch} />}
-      {system.data && <Devices system={system.data} />}
-      <Section title={<Trans>Under way</Trans>} runs={live} none={<Trans>Nothing runs at the moment.</Trans>} />
-      <Section title={<Trans>Waiting</Trans>} runs={waiting} none={<Trans>Nothing waits.</Trans>} />
-      <Section title={<Trans>Ended last</Trans>} runs={ended} none={<Trans>Nothing has ended yet.</Trans>} />
+      {runs.isSuccess && all.length === 0 && mayTrain && <Welcome />}
+      {attention.data && attention.data.length > 0 && (
+        <Section title={<Trans>Needs attention</Trans>}>
+          <AttentionNotices found={attention.data} />
+        </Section>
+      )}
+      <Section title={<Trans>Under way</Trans>}>
+        <RunCards runs={live} none={<Trans>Nothing runs at the moment.</Trans>} />
+      </Section>
+      <Section title={<Trans>Waiting</Trans>}>{first && <Waiting queue={first} />}</Section>
+      <Section title={<Trans>Devices</Trans>}>
+        {system.data && <Devices system={system.data} />}
+        {first && <DeviceUses devices={first.devices} system={system.data} />}
+      </Section>
+      <Section title={<Trans>Ended last</Trans>}>
+        <RunCards runs={ended} none={<Trans>Nothing has ended yet.</Trans>} />
+      </Section>
+      {all.length > 0 && mayTrain && (
+        <Text fz="sm">
+          <Anchor component={Link} to="/tour">
+            <Trans>Take the tour: from data to a model that answers, in three steps</Trans>
+          </Anchor>
+        </Text>
+      )}
     </Stack>
   );
 }
 
-function Section({ title, runs, none }: { title: React.ReactNode; runs: Run[]; none: React.ReactNode }) {
+function Section({ title, children }: { title: React.ReactNode; children: React.ReactNode }) {
   return (
     <Stack gap="xs" component="section">
       <Title order={2} fz="h4">
         {title}
       </Title>
-      {runs.length === 0 && <Text fz="sm">{none}</Text>}
-      <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>
-        {runs.map((run) => (
-          <Card key={run.id} withBorder padding="sm">
-            <Group justify="space-between" wrap="nowrap">
-              <Anchor component={Link} to={`/runs/${run.id}`} fw={600} truncate>
-                {run.name ?? run.id}
-              </Anchor>
-              <StatusBadge status={run.status} />
-            </Group>
-            <Text fz="sm">
-              {run.recipe} · <Age at={run.finished_at ?? run.started_at ?? run.created_at} />
-            </Text>
-            {run.status === "running" && <Progress mt="xs" value={run.progress.fraction * 100} aria-hidden />}
-            <Text fz="sm">
-              <ProgressText run={run} />
-            </Text>
-          </Card>
-        ))}
-      </SimpleGrid>
+      {children}
     </Stack>
+  );
+}
+
+/** Shown while there is no run: the way to the first one. */
+function Welcome() {
+  return (
+    <Card withBorder padding="lg">
+      <Stack gap="sm">
+        <Title order={2} fz="h3">
+          <Trans>Train your first model</Trans>
+        </Title>
+        <Text>
+          <Trans>Three steps, some two minutes, on this machine's processor: sample data, a training, and a model that answers.</Trans>
+        </Text>
+        <Group>
+          <Button component={Link} to="/tour">
+            <Trans>Take the tour</Trans>
+          </Button>
+        </Group>
+      </Stack>
+    </Card>
   );
 }
