@@ -70,7 +70,7 @@ function HolderName({ holder }: { holder: Holder }) {
   if (holder.kind === "run")
     return (
       <Text fz="sm">
-        <Anchor component={Link} to={`/runs/${holder.id}`}>
+        <Anchor component={Link} to={`/runs/${holder.id}`} inherit>
           {holder.name ?? holder.id}
         </Anchor>
       </Text>

@@ -20,7 +20,7 @@ export function Waiting({ queue }: { queue: Queue }) {
       <List type="ordered" fz="sm">
         {shown.map(({ run, position, message }) => (
           <List.Item key={run.uid} value={position}>
-            <Anchor component={Link} to={`/runs/${run.id}`} fz="sm">
+            <Anchor component={Link} to={`/runs/${run.id}`} fz="sm" underline="always">
               {run.name ?? run.id}
             </Anchor>
             : {message}

@@ -59,7 +59,7 @@ function Row({ entry: { run, position, message } }: { entry: QueueEntry }) {
     <Table.Tr>
       <Table.Td>{position}</Table.Td>
       <Table.Td>
-        <Anchor component={Link} to={`/runs/${run.id}`} {...(run.name ? {} : { ff: "monospace" })}>
+        <Anchor component={Link} to={`/runs/${run.id}`} inherit {...(run.name ? {} : { ff: "monospace" })}>
           {name}
         </Anchor>
       </Table.Td>

@@ -1,7 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Anchor, Button, Group, Progress, Stack, Text, Title } from "@mantine/core";
 import { Link, useNavigate } from "@tanstack/react-router";
-import { useMemo } from "react";
 import { useRunHistory } from "../../api/runHistory";
 import { useRun } from "../../api/runs";
 import { useStartTraining } from "../../api/tour";
@@ -9,8 +8,11 @@ import { Curve } from "../../components/Curve";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { ProgressText } from "../../components/ProgressText";
 import { StatusBadge } from "../../components/StatusBadge";
-import { columnOf } from "../../kit/curves";
 import { FINISHED } from "../../kit/status";
+
+const LOOK = { x: "step", log: false, robust: false, smoothing: 0 } as const;
+/** What is marked here is not looked at more closely: the run's own page does that. */
+const stay = () => undefined;
 
 /** Starts the training on the data; then shows how it goes. */
 export function TrainStep({ data, runId }: { data?: string; runId?: string }) {
@@ -56,8 +58,7 @@ function Start({ data }: { data: string }) {
 function Progressing({ runId }: { runId: string }) {
   const run = useRun(runId);
   const history = useRunHistory(runId);
-  const points = history.data?.points;
-  const [steps, values] = useMemo(() => columnOf(points ?? [], "loss"), [points]);
+  const curves = history.data?.curves;
   if (run.error) return <ErrorNotice error={run.error} onRetry={run.refetch} />;
   if (!run.data) return null;
   const { status, progress, error } = run.data;
@@ -70,7 +71,7 @@ function Progressing({ runId }: { runId: string }) {
         </Text>
       </Group>
       {!FINISHED.has(status) && <Progress value={progress.fraction * 100} aria-hidden />}
-      {steps.length > 1 && <Curve label="loss" steps={steps} values={values} smoothing={0} />}
+      {curves && <Curve name="loss" curves={curves} look={LOOK} onZoom={stay} />}
       {error && <Text>{error}</Text>}
       <Group>
         <Anchor component={Link} to={`/runs/${runId}`}>
