@@ -168,6 +168,20 @@ class TestHistory:
         assert len(client.get(f"{RUNS}/a/events?type=status").json()["events"]) == 2
         assert client.get(f"{RUNS}/a/metrics").json() == {"points": []}
 
+    def test_log_search(self, client: TestClient, services: Services) -> None:
+        client.post(RUNS, json={**COMMAND, "id": "a"})
+        log = services.context.home.run_log(client.get(f"{RUNS}/a").json()["uid"])
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("one\nTwo\n")
+        answer = client.get(f"{RUNS}/a/logs/search", params={"q": "two"}).json()
+        assert answer == {"lines": [{"offset": 4, "text": "Two"}], "next_offset": None}
+        assert client.get(f"{RUNS}/a/logs/search").status_code == 422
+        assert client.get(f"{RUNS}/none/logs/search", params={"q": "two"}).status_code == 404
+
+    def test_checkpoints(self, client: TestClient) -> None:
+        client.post(RUNS, json={**COMMAND, "id": "a"})
+        assert client.get(f"{RUNS}/a/checkpoints").json() == {"checkpoints": []}
+
     def test_log(self, client: TestClient, services: Services) -> None:
         client.post(RUNS, json={**COMMAND, "id": "a"})
         path = services.context.home.run_log("a")

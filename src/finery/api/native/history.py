@@ -6,14 +6,14 @@ from fastapi import APIRouter, Depends, Header, Path, Query
 from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from finery.api.native.dialect import ERRORS, PREFIX, ApiError, NativeRoute, RangeHeader, RunId
-from finery.api.native.mapping import to_artifact, to_tail
+from finery.api.native.mapping import to_artifact, to_checkpoint, to_log_search, to_tail
 from finery.api.native.run_document import to_document
-from finery.api.native.schemas import ArtifactList, EventList, LogAnswer, MetricList
+from finery.api.native.schemas import ArtifactList, CheckpointList, EventList, LogAnswer, LogSearchAnswer, MetricList
 from finery.contracts.events import EventType
 from finery.contracts.metrics import Place, SampledMetrics, SampleRequest
 from finery.contracts.run import QueuePlace, Run
 from finery.domain import runs
-from finery.http.admission import READS, STREAM_OPENINGS, in_lane
+from finery.http.admission import READS, STREAM_OPENINGS, in_lane, scans_files
 from finery.http.artifacts import artifact_content
 from finery.http.files import file_range, named_attachment
 from finery.http.openapi_responses import OpenApiResponses, in_ranges, in_type
@@ -23,6 +23,7 @@ from finery.http.session import CurveSession, ReadSession
 from finery.http.streams import event_stream
 from finery.kit.clock import utc_now
 from finery.kit.log_lines import read_end, read_part
+from finery.kit.log_search import find_lines
 
 READ = Depends(Allow(Permission.RUNS_READ))
 
@@ -39,6 +40,9 @@ MetricPlaces = Annotated[list[Place], Query(max_length=3, description="Further c
 Tail = Annotated[int, Query(ge=0, le=2**31 - 1, description="How many of the last lines; 0: all.")]
 ByteOffset = Annotated[int | None, Query(ge=0, le=2**62, description="Instead of `tail`: the text from this byte on.")]
 ByteLimit = Annotated[int, Query(ge=1, le=16 * 2**20, description="With `offset`: at most so many bytes.")]
+SearchText = Annotated[str, Query(min_length=1, max_length=200)]
+SearchFrom = Annotated[int, Query(ge=0, le=2**62, description="`next_offset` of the answer before.")]
+SearchLimit = Annotated[int, Query(ge=1, le=1000)]
 ArtifactId = Annotated[int, Path(ge=1, le=2**62)]
 InnerPath = Annotated[str | None, Query(max_length=4096, description="A file in an artifact that is a folder.")]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", pattern=r"^\d{1,9}$")]
@@ -119,6 +123,22 @@ def read_log(
         return StreamingResponse(to_tail(services.logs.tail(path, tail)), media_type="application/json")
     part = read_part(path, offset, limit, whole=run.status.is_finished)
     return LogAnswer(text=part.text, next_offset=part.next_offset)
+
+
+@router.get("/logs/search", dependencies=[READ])
+@scans_files
+def search_log(
+    run: StoredRun, services: CurrentServices, user: CurrentUser, q: SearchText, offset: SearchFrom = 0,
+    limit: SearchLimit = 100,
+) -> LogSearchAnswer:  # fmt: skip
+    """Finds the lines that contain a text, upper and lower case alike. One request reads 256 MiB at most."""
+    return to_log_search(find_lines(services.context.home.run_log(run.uid), q, offset, limit))
+
+
+@router.get("/checkpoints", dependencies=[READ])
+def list_checkpoints(run_id: RunId, session: ReadSession, context: CurrentContext, user: CurrentUser) -> CheckpointList:
+    found = runs.list_checkpoints(session, run_id, user)
+    return CheckpointList(checkpoints=[to_checkpoint(checkpoint, context) for checkpoint in found])
 
 
 @router.get("/logs/content", dependencies=[READ], response_class=StreamingResponse, responses=LOG)

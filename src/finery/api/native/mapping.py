@@ -13,11 +13,14 @@ from finery.api.native.schemas import (
     CreateDeploymentRequest,
     CreateRunRequest,
     CreateSweepRequest,
+    LogLine,
+    LogSearchAnswer,
     StoredDataset,
     System,
 )
 from finery.contracts.accounts import NewUser, User
 from finery.contracts.attention import Attention, AttentionList
+from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.deployment import Deployment, NewDeployment
 from finery.contracts.permissions import Principal
 from finery.contracts.previews import RunPreview
@@ -30,6 +33,7 @@ from finery.http.languages import Language
 from finery.http.logs import log_json
 from finery.http.services import Services
 from finery.kit.log_lines import LogView
+from finery.kit.log_search import Found
 from finery.kit.machine import platform_name
 
 SOURCE = "native"
@@ -106,6 +110,15 @@ def to_artifact(artifact: Artifact, context: DomainContext) -> Artifact:
 def to_tail(view: LogView) -> Iterator[bytes]:
     """Yields the JSON text of a LogAnswer."""
     return log_json(b'{"lines":[', view)
+
+
+def to_log_search(found: Found) -> LogSearchAnswer:
+    lines = [LogLine(offset=line.offset, text=line.text) for line in found.lines]
+    return LogSearchAnswer(lines=lines, next_offset=found.next_offset)
+
+
+def to_checkpoint(checkpoint: Checkpoint, context: DomainContext) -> Checkpoint:
+    return checkpoint.model_copy(update={"path": context.resolver.shown(checkpoint.path)})
 
 
 def to_stored(dataset: Dataset) -> StoredDataset:

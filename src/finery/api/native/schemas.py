@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.deployment import Deployment, EngineChoice, EngineOptions, ModelInfo
 from finery.contracts.events import Event
 from finery.contracts.machine import Machine
@@ -82,6 +83,24 @@ class LogAnswer(BaseModel):
     text: str | None = None
     """A slice of the log, from `offset` on."""
     next_offset: int | None = None
+
+
+class LogLine(BaseModel):
+    offset: int
+    """The byte at which the line begins: `offset` of `/logs`, or the begin of a range of `/logs/content`."""
+    text: str
+    """Without colours; of a long line the part around what was found."""
+
+
+class LogSearchAnswer(BaseModel):
+    lines: list[LogLine]
+    next_offset: int | None
+    """The `offset` from which the search goes on; null: it reached the end."""
+
+
+class CheckpointList(BaseModel):
+    checkpoints: list[Checkpoint]
+    """Those that are still there, newest first."""
 
 
 class CreateDeploymentRequest(BaseModel):
