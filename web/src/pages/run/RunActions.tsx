@@ -6,6 +6,7 @@ import { useMe } from "../../api/account";
 import { useRunAction } from "../../api/runs";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { FINISHED } from "../../kit/status";
+import { RunMenu } from "./RunMenu";
 
 const RESUMABLE: ReadonlySet<RunStatus> = new Set(["paused", "failed", "cancelled"]);
 
@@ -42,6 +43,7 @@ export function RunActions({ run }: { run: Run }) {
             <Trans>Cancel</Trans>
           </Button>
         )}
+        <RunMenu run={run} />
       </Group>
       {action.error && <ErrorNotice error={action.error} />}
       <Modal opened={isAsking} onClose={asking.close} title={<Trans>Cancel the run {run.name ?? run.id}?</Trans>}>

@@ -1,10 +1,10 @@
 /** What the page of a run keeps in its address. */
-import { flagOf, numberBetween, oneOf, type Search } from "../../kit/search";
+import { flagOf, numberBetween, oneOf, textOf, type Search } from "../../kit/search";
 import type { X } from "../../kit/series";
 
 const MOST_STEPS = 2 ** 53;
 
-const TABS = ["curves", "log", "events", "configuration"] as const;
+const TABS = ["curves", "samples", "log", "results", "events", "configuration", "audit"] as const;
 export type RunTab = (typeof TABS)[number];
 
 export interface RunSearch {
@@ -19,6 +19,10 @@ export interface RunSearch {
   /** The range of steps that is shown. */
   from?: number;
   to?: number;
+  /** The byte of the log from which it is shown; else its end. */
+  at?: number;
+  /** What is searched for in the log. */
+  q?: string;
 }
 
 export const runSearchOf = (search: Search): RunSearch => ({
@@ -30,4 +34,6 @@ export const runSearchOf = (search: Search): RunSearch => ({
   ...flagOf(search, "table"),
   ...numberBetween(search, "from", -MOST_STEPS, MOST_STEPS),
   ...numberBetween(search, "to", -MOST_STEPS, MOST_STEPS),
+  ...numberBetween(search, "at", -1, MOST_STEPS),
+  ...textOf(search, "q"),
 });

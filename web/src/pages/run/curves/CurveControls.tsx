@@ -37,7 +37,7 @@ export function CurveControls({ runId, curves }: { runId: string; curves: RunCur
           step={0.01}
           my={10}
           value={look.smoothing}
-          onChange={(value) => change({ smoothing: value })}
+          onChange={(value) => change({ smoothing: value > 0 ? value : undefined })}
         />
       </Stack>
       <Group gap="md" my={8}>

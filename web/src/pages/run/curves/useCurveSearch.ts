@@ -6,12 +6,12 @@ export function useCurveSearch() {
   const search = useSearch({ from: "/runs/$runId" });
   const navigate = useNavigate({ from: "/runs/$runId" });
   const { x = "step", log = false, robust = false, smoothing = 0, from, to, table = false } = search;
-  /** Undefined, false and 0 stand in no address. */
+  /** What is undefined or false stands in no address. */
   const change = (changes: Partial<Record<keyof RunSearch, unknown>>) =>
     void navigate({
       replace: true,
       search: (before) =>
-        Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value || value === "0")) as RunSearch,
+        Object.fromEntries(Object.entries({ ...before, ...changes }).filter(([, value]) => value !== undefined && value !== false)) as RunSearch,
     });
   const range = from !== undefined && to !== undefined && to > from ? { from, to } : undefined;
   return { look: { x, log, robust, smoothing }, range, isTable: table, change };
