@@ -21,6 +21,7 @@ POINTS = 800
 """Of each curve."""
 MOST_METRICS = 60
 TOLD = [type for type in EventType if type not in METRIC_EVENTS]
+LOSSES = ("loss", "eval_loss")
 CREDENTIAL = re.compile(r"(?:^|_)(?:password|passwd|secret|credentials?|api_?key|(?:access|auth|hf)_token)$", re.I)
 
 
@@ -55,7 +56,9 @@ def _value(key: str, value: Any) -> Any:
 
 
 def _curves(sampled: SampledMetrics) -> dict[str, list[tuple[float, float]]]:
-    return {series.name: _points(series) for series in sampled.series[:MOST_METRICS]}
+    # The losses come first: they are what people look for.
+    shown = sorted(sampled.series, key=lambda series: series.name not in LOSSES)[:MOST_METRICS]
+    return {series.name: _points(series) for series in shown}
 
 
 def _points(series: MetricSeries) -> list[tuple[float, float]]:

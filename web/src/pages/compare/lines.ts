@@ -3,6 +3,7 @@ import type { ComparedRun, TimedSeries } from "../../api/comparedRuns";
 import type { ComparedLine } from "../../components/ComparedCurve";
 import { bandOf, lineStyle, textOfValue, type Columns } from "../../kit/comparison";
 import { smoothed } from "../../kit/curves";
+import { grouped } from "../../kit/metricGroups";
 
 export interface LineOptions {
   x: "step" | "time";
@@ -36,8 +37,10 @@ export function ownersOf(compared: readonly ComparedRun[], group: string | undef
   }));
 }
 
+/** Returns the names of all metrics, the loss first, as the page of a run has them. */
 export function metricsOf(compared: readonly ComparedRun[]): string[] {
-  return [...new Set(compared.flatMap((one) => one.series.map((series) => series.name)))];
+  const names = new Set(compared.flatMap((one) => one.series.map((series) => series.name)));
+  return grouped([...names]).flatMap(([, inGroup]) => inGroup);
 }
 
 export function linesOf(owners: readonly LineOwner[], metric: string, { x, smoothing, group }: LineOptions): ComparedLine[] {
