@@ -52,6 +52,8 @@ CHANGES_NOTHING = {
     "POST /chat",
     "POST /generate",
     "POST /v1/chat/completions",
+    "POST /api/v1/chat/completions",
+    "POST /api/v1/runs/preview",
     "POST /v1/completions",
     "POST /api/v1/datasets/check",
     "POST /api/v1/deployments/{deployment_id}/chat/completions",

@@ -31,11 +31,14 @@ MANY_PIECES = 64
 PARTIAL = ".partial"
 
 
-def file_form(part: str = "file", /, **fields: dict[str, Any]) -> dict[str, Any]:
-    """Returns the form's part of OpenAPI, which FastAPI does not know, since the form is read as it comes."""
+def file_form(part: str = "file", /, *required: str, **fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns the form's part of OpenAPI, which FastAPI does not know, since the form is read as it comes.
+
+    `required` names the fields that must be beside the file.
+    """
     schema = {
         "type": "object",
-        "required": [part],
+        "required": [part, *required],
         "properties": {part: {"type": "string", "format": "binary"}, **fields},
     }
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}

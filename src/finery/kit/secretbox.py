@@ -4,10 +4,13 @@ import hmac
 import os
 import secrets
 from pathlib import Path
-
-from cryptography.fernet import Fernet, InvalidToken
+from typing import TYPE_CHECKING
 
 from finery.kit.files import sync_directory
+
+if TYPE_CHECKING:
+    # Imported where it is used: a server without secrets saves its 2 MB, and their part of the start.
+    from cryptography.fernet import Fernet
 
 KEY_FILE = "secret.key"
 
@@ -43,6 +46,8 @@ class SecretBox:
 
     def decrypt(self, token: str) -> str:
         """Returns the value. Raises Undecipherable, KeyUnusable, OSError."""
+        from cryptography.fernet import InvalidToken
+
         try:
             return self._open().decrypt(token.encode()).decode()
         except InvalidToken as error:
@@ -55,7 +60,9 @@ class SecretBox:
         self._open()
         return hmac.digest(self._path.read_bytes(), purpose.encode(), "sha256").hex()
 
-    def _open(self) -> Fernet:
+    def _open(self) -> "Fernet":
+        from cryptography.fernet import Fernet
+
         try:
             return Fernet(self._path.read_bytes())
         except FileNotFoundError as error:
@@ -66,6 +73,8 @@ class SecretBox:
 
 def _generate_key(path: Path) -> None:
     """Writes a new key. Among concurrent writers the first wins, since a link, unlike a rename, replaces nothing."""
+    from cryptography.fernet import Fernet
+
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

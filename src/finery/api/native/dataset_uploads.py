@@ -21,7 +21,7 @@ from finery.http.uploads import file_form, receive_upload, shown_name
 WRITE = Depends(Allow(Permission.DATASETS_WRITE))
 UploadId = Annotated[str, Path(min_length=1, max_length=100)]
 START = {"type": "integer", "minimum": 0, "description": "Where in the file the part lies, in bytes."}
-PART = file_form("data", start=START)
+PART = file_form("data", "start", start=START)
 
 router = APIRouter(prefix=f"{PREFIX}/uploads", route_class=NativeRoute, tags=["datasets"], responses=ERRORS)
 

@@ -115,7 +115,7 @@ def list_versions(dataset_id: DatasetId, session: ReadSession, user: CurrentUser
     return VersionList(versions=datasets.list_versions(session, dataset_id, user))
 
 
-@router.get("/{dataset_id}/runs", dependencies=[READ, Depends(Allow(Permission.RUNS_READ))])
+@router.get("/{dataset_id}/runs", dependencies=[Depends(Allow(Permission.RUNS_READ))])
 def list_dataset_runs(
     dataset_id: DatasetId, session: ReadSession, user: CurrentUser, limit: Limit = 100, cursor: Cursor = None
 ) -> DatasetUsePage:
