@@ -86,6 +86,8 @@ class Deployment(FrozenModel):
     port: int | None
     """The engine's port on loopback."""
     device: str | None
+    memory_bytes: int | None = None
+    """Memory that is leased to the engine; null: none yet."""
     generation: str | None = None
     """How the engine generates, where it has several ways: `plain batches` are slower than `continuous batching`."""
     log_file: str
@@ -147,5 +149,9 @@ class ModelInfo(FrozenModel):
     description: str
     run_id: str | None = None
     path: str | None = None
+    base: str | None = None
+    """What its run began from; null: no run made it."""
+    is_adapter: bool = False
+    """Whether it is an adapter, which is served with its base."""
     created_at: datetime | None = None
     """When its run ended, or a built-in model was made."""

@@ -1,23 +1,24 @@
-"""HTTP routes of `/api/v1/deployments`, their chat and completions, and `/api/v1/models`."""
+"""HTTP routes of `/api/v1/deployments`: their log, their chat and completions."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from finery.api.native.dialect import ERRORS, PREFIX, DeploymentId, NativeRoute
-from finery.api.native.mapping import to_deployment, to_new_deployment
-from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, ModelList
+from finery.api.native.history import ByteLimit, ByteOffset, Tail
+from finery.api.native.mapping import to_deployment, to_new_deployment, to_tail
+from finery.api.native.schemas import CreateDeploymentRequest, DeploymentList, LogAnswer
 from finery.contracts.deployment import Deployment, DeploymentChanges
-from finery.domain import catalog, deployments
+from finery.domain import deployments
 from finery.http.admission import READS, in_lane
 from finery.http.body import CONVERSATION
-from finery.http.engine_startup import named_model, proxy_by_name, proxy_to
+from finery.http.engine_startup import proxy_to
 from finery.http.engines import CHAT, COMPLETIONS
-from finery.http.openapi_responses import in_type
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext, CurrentServices
 from finery.http.session import ReadSession, SubmitSession, WriteSession
+from finery.kit.log_lines import read_part
 
 READ = Depends(Allow(Permission.DEPLOYMENTS_READ))
 WRITE = Depends(Allow(Permission.DEPLOYMENTS_WRITE))
@@ -36,11 +37,6 @@ def stored_deployment(deployment_id: DeploymentId, services: CurrentServices, us
 
 StoredDeployment = Annotated[Deployment, Depends(stored_deployment)]
 EngineBody = Annotated[dict[str, Any], Body(description="As OpenAI's endpoint of this name takes it.")]
-
-ModelBody = Annotated[
-    dict[str, Any],
-    Body(description="As OpenAI's endpoint of this name takes it; what the engine cannot honour is refused by name."),
-]
 
 
 @router.post("/deployments", dependencies=[WRITE], status_code=201)
@@ -78,6 +74,28 @@ def stop_deployment(
     return to_deployment(deployments.request_stop(session, deployment_id, user), context)
 
 
+@router.get(
+    "/deployments/{deployment_id}/logs",
+    dependencies=[READ],
+    response_model=LogAnswer,
+    response_model_exclude_none=True,
+)
+@in_lane(READS)
+def read_deployment_log(
+    deployment: StoredDeployment,
+    services: CurrentServices,
+    tail: Tail = 100,
+    offset: ByteOffset = None,
+    limit: ByteLimit = 2**20,
+) -> Response | LogAnswer:
+    """Reads what the engine wrote: its last lines, or its text from a byte on."""
+    path = services.context.home.deployment_log(deployment.id)
+    if offset is None:
+        return StreamingResponse(to_tail(services.logs.tail(path, tail)), media_type="application/json")
+    part = read_part(path, offset, limit, whole=deployment.status.is_finished)
+    return LogAnswer(text=part.text, next_offset=part.next_offset)
+
+
 @router.post(
     "/deployments/{deployment_id}/chat/completions",
     summary="Create Chat Completion",
@@ -98,22 +116,3 @@ async def complete(
     request: Request, deployment: StoredDeployment, body: EngineBody, services: CurrentServices
 ) -> Response:
     return await proxy_to(request, services, deployment, COMPLETIONS, body)
-
-
-@router.post(
-    "/chat/completions",
-    summary="Create Chat Completion by Model",
-    dependencies=[USE, LONG],
-    response_model=None,
-    responses=in_type("application/json", "text/event-stream"),
-    tags=["models"],
-)
-async def chat_by_name(request: Request, body: ModelBody, services: CurrentServices, user: CurrentUser) -> Response:
-    """Answers a conversation with the model that `model` names, whose engine is started if none runs; as a stream of
-    events where `stream` is true."""
-    return await proxy_by_name(request, services, named_model(body), user, CHAT, body)
-
-
-@router.get("/models", dependencies=[Depends(Allow(Permission.MODELS_READ))], tags=["models"])
-def list_models(session: ReadSession, context: CurrentContext, user: CurrentUser) -> ModelList:
-    return ModelList(models=catalog.list_models(session, context, user))

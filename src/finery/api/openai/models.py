@@ -1,5 +1,6 @@
 """HTTP routes of `/v1/models`."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path
@@ -9,11 +10,11 @@ from finery.api.openai.model_mapping import describe_model, forget_model, to_lis
 from finery.api.openai.model_schemas import Model, ModelDeleted, ModelList
 from finery.api.openai.pages import refuse_unknown_parameters
 from finery.domain import catalog
-from finery.domain.runs import output_removal
 from finery.http.admission import WRITES, in_lane
+from finery.http.model_removal import remove_model
 from finery.http.permission import Allow, CurrentUser, Permission
 from finery.http.services import CurrentContext
-from finery.http.session import CurrentTransactions, ReadSession, transact
+from finery.http.session import CurrentTransactions, ReadSession
 
 READ = Depends(Allow(Permission.MODELS_READ))
 ModelName = Annotated[str, Path(min_length=1, max_length=4096)]
@@ -42,10 +43,5 @@ def retrieve_model(model: ModelName, session: ReadSession, context: CurrentConte
 @in_lane(WRITES)
 def delete_model(model: ModelName, transactions: CurrentTransactions, context: CurrentContext) -> ModelDeleted:
     """Deletes a fine-tuned model's files and checkpoints; its job stays."""
-    with transactions.begin() as session:
-        forgotten = forget_model(session, model, transactions.user, context.home)
-    # After a crash in between, the forgotten output is still on record, and its files are removed later.
-    if forgotten is not None:
-        output_removal.remove_files(forgotten)
-        transact(transactions.services, lambda session: output_removal.finish_removal(session, forgotten))
+    remove_model(transactions, partial(forget_model, name=model, actor=transactions.user, home=context.home))
     return ModelDeleted(id=model)

@@ -5,6 +5,7 @@ from sqlalchemy.orm import Session
 
 from finery.contracts.builtin_models import BUILTIN_CREATED, BUILTIN_MODELS
 from finery.contracts.deployment import ModelInfo
+from finery.contracts.model_folder import is_adapter
 from finery.contracts.model_names import fine_tuned_name
 from finery.contracts.permissions import Principal
 from finery.contracts.status import RunStatus
@@ -42,18 +43,20 @@ def list_models(session: Session, context: DomainContext, actor: Principal) -> l
         if row.output_dir is None or row.output_dir in seen or not (context.home.path / row.output_dir).is_dir():
             continue
         seen.add(row.output_dir)
-        outputs.append(_model_of(row, row.output_dir, name=row.output_dir, kind="output"))
+        output = _model_of(row, row.output_dir, is_adapter=is_adapter(context.home.path / row.output_dir))
         name = fine_tuned_name(row.model_name or "", row.name, row.id)
-        outputs.append(_model_of(row, row.output_dir, name=name, kind="fine-tuned"))
+        outputs += [output, output.model_copy(update={"name": name, "kind": "fine-tuned"})]
     return aliases + built_in + outputs
 
 
-def _model_of(row: RunRow, output_dir: str, *, name: str, kind: str) -> ModelInfo:
+def _model_of(row: RunRow, output_dir: str, *, is_adapter: bool) -> ModelInfo:
     return ModelInfo(
-        name=name,
-        kind=kind,
+        name=output_dir,
+        kind="output",
         description=f"{row.recipe} of {row.model_name}",
         run_id=row.id,
         path=output_dir,
+        base=row.model_name,
+        is_adapter=is_adapter,
         created_at=row.finished_at,
     )

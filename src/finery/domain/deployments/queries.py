@@ -62,6 +62,7 @@ def deployment_of(row: DeploymentRow) -> Deployment:
         failure=row.details.failure,
         port=row.port,
         device=row.details.device,
+        memory_bytes=row.details.need or None,
         generation=row.details.generation,
         log_file=f"deploy_logs/{row.id}.log",
         created_at=row.created_at,

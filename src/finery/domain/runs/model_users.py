@@ -30,7 +30,7 @@ def users_of(session: Session, folders: Sequence[Path], actor: Principal) -> lis
 def _runs(session: Session, folder: Path, actor: Principal) -> Iterator[str]:
     has_model = and_(RunRow.status == RunStatus.SUCCEEDED, RunRow.output_hash.is_not(None))
     query = select(RunRow.id, SHOWN_ID, RunRow.status, RunRow.spec, runs_visible_to(actor)).where(
-        or_(RunRow.status.in_(UNFINISHED), has_model), _is_named(folder)
+        or_(RunRow.status.in_(UNFINISHED), has_model), names_folder(folder)
     )
     for own_id, run_id, status, spec, is_visible in session.execute(query):
         if not any(Path(model).is_relative_to(folder) for model in spec.models.values()):
@@ -64,7 +64,7 @@ def _has_base_in(adapter: Path, folder: Path) -> bool:
     return base is not None and Path(base).is_absolute() and Path(base).resolve().is_relative_to(folder)
 
 
-def _is_named(folder: Path) -> ColumnElement[bool]:
+def names_folder(folder: Path) -> ColumnElement[bool]:
     """Return the condition that the resolved run names the folder or what is below it.
 
     It searches the stored JSON as text, which is quicker than to parse all. Some databases keep the escapes of what is
