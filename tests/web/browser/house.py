@@ -48,6 +48,14 @@ class House:
         return self.finished(self.start(name="slower parcels", max_steps=8, learning_rate=1e-4))
 
     @functools.cached_property
+    def served(self) -> dict[str, Any]:
+        """The deployment of the trained model, which has ended."""
+        body = {"model": self.trained["output_dir"]}
+        made: dict[str, Any] = self.client.post("/api/v1/deployments", json=body).raise_for_status().json()
+        self.client.delete(f"/api/v1/deployments/{made['id']}").raise_for_status()
+        return made
+
+    @functools.cached_property
     def failed(self) -> dict[str, Any]:
         """A run of a program that failed."""
         run = self.create({"recipe": "command", "name": "breaks", "config": {"argv": [sys.executable, "-c", "1/0"]}})

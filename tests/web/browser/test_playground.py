@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.browser.conftest import OpenPage
@@ -62,6 +63,7 @@ class TestChat:
         expect(page.get_by_role("log").get_by_text("日本語")).to_be_visible()
         expect(field).to_have_value("")
 
+    @pytest.mark.thorough
     def test_two_models_and_their_tokens(self, open_page: OpenPage) -> None:
         page = open_page(f"playground?model={MODEL}&other={MODEL}&max_tokens=5&temperature=0&logprobs=true")
         ask(page, "Hello")
@@ -80,6 +82,7 @@ class TestChat:
         page.get_by_role("button", name="Try again").click()
         expect(page.get_by_text(FACTS)).to_be_visible(timeout=FIRST_MS)
 
+    @pytest.mark.thorough
     def test_is_stopped(self, open_page: OpenPage) -> None:
         page = open_page(f"playground?model={MODEL}&max_tokens=900")
         ask(page, "Tell me everything.")

@@ -3,6 +3,7 @@ import type { MessageDescriptor } from "@lingui/core";
 import { msg } from "@lingui/core/macro";
 import {
   IconAdjustmentsHorizontal,
+  IconCube,
   IconDatabase,
   IconLayoutDashboard,
   IconListDetails,
@@ -14,7 +15,7 @@ import {
 } from "@tabler/icons-react";
 
 interface Place {
-  to: "/" | "/new" | "/runs" | "/sweeps" | "/datasets" | "/playground" | "/queue" | "/admin";
+  to: "/" | "/new" | "/runs" | "/sweeps" | "/datasets" | "/models" | "/playground" | "/queue" | "/admin";
   label: MessageDescriptor;
   Icon: Icon;
 }
@@ -25,6 +26,7 @@ export const PLACES: readonly Place[] = [
   { to: "/runs", label: msg`Runs`, Icon: IconListDetails },
   { to: "/sweeps", label: msg`Sweeps`, Icon: IconAdjustmentsHorizontal },
   { to: "/datasets", label: msg`Datasets`, Icon: IconDatabase },
+  { to: "/models", label: msg`Models`, Icon: IconCube },
   { to: "/playground", label: msg`Playground`, Icon: IconMessages },
   { to: "/queue", label: msg`Queue`, Icon: IconStack2 },
   { to: "/admin", label: msg`Administration`, Icon: IconSettings },

@@ -4,6 +4,8 @@ import { admin } from "../pages/admin/route";
 import { compare } from "../pages/compare/route";
 import { dataset } from "../pages/dataset/route";
 import { datasets } from "../pages/datasets/route";
+import { model } from "../pages/model/route";
+import { models } from "../pages/models/route";
 import { newRun } from "../pages/new/route";
 import { overview } from "../pages/overview/route";
 import { playground } from "../pages/playground/route";
@@ -16,7 +18,10 @@ import { tour } from "../pages/tour/route";
 import { root } from "./root";
 
 export const router = createRouter({
-  routeTree: root.addChildren([admin, compare, dataset, datasets, newRun, overview, playground, queue, run, runs, sweep, sweeps, tour]),
+  routeTree: root.addChildren([
+    admin, compare, dataset, datasets, model, models, newRun, overview, playground, queue, run, runs, sweep,
+    sweeps, tour,
+  ]),
   basepath: "/ui",
   defaultPreload: "intent",
 });

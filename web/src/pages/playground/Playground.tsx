@@ -26,7 +26,7 @@ export function Playground() {
   const [isOpen, { toggle }] = useDisclosure();
   const [isCode, code] = useDisclosure();
   const isWide = useMediaQuery("(min-width: 62em)", true);
-  const model = wanted ?? known.data?.find(({ kind }) => kind === "fine-tuned")?.name ?? FALLBACK;
+  const model = wanted ?? known.data?.find(({ kind }) => kind === "output")?.name ?? FALLBACK;
   const models = other === undefined ? [model] : [model, other];
   const { tools, problem } = toolsOf(conversation.tools);
   const end = useRef<HTMLDivElement>(null);
