@@ -11,8 +11,10 @@ from starlette.testclient import TestClient
 
 import finery
 from finery.contracts.permissions import Level, Permission
+from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes.reference import reference_of
 from finery.db import Database
-from finery.http.languages import LANGUAGES, catalogue_of, language_of
+from finery.http.languages import LANGUAGES, catalogue_of, language_of, settings_catalogue_of
 from finery.kit.field_errors import SENTENCES
 from tests.builders import write_rows
 from tests.domain.accounts import people
@@ -244,3 +246,16 @@ class TestNativeDialect:
         [error] = client.post("/api/v1/runs", json=body).json()["error"]["errors"]
         assert error["field"] == "lr_scheduler"
         assert error["message"].endswith("; did you mean 'cosine'?")
+
+    @pytest.mark.parametrize("tag", OTHERS)
+    def test_settings_are_described_in_each_language(self, client: TestClient, tag: str) -> None:
+        described: set[str] = set()
+        for recipe in RECIPES.values():
+            reference = reference_of(recipe)
+            described.add(reference.title)
+            for setting in reference.settings:
+                described |= {setting.description, setting.auto_rule, setting.unit} - {""}
+        assert settings_catalogue_of(tag).keys() == described
+        told = client.get("/api/v1/recipes/sft", headers={"Accept-Language": tag}).json()
+        assert told["title"] == settings_catalogue_of(tag)["supervised fine-tuning"]
+        assert told["settings"][0]["description"] in settings_catalogue_of(tag).values()

@@ -33,6 +33,10 @@ class Language:
         catalogue = catalogue_of(self.tag)
         return message.told(lambda template: catalogue.get(template, template))
 
+    def describe(self, text: str) -> str:
+        """Returns what a recipe's configuration says of itself in this language: these sentences are docstrings."""
+        return text if self.tag == ENGLISH else settings_catalogue_of(self.tag).get(text, text)
+
     def mark(self, response: Response) -> None:
         """Say on the response which language it is in, and that it depends on the request."""
         response.headers["Content-Language"] = self.tag
@@ -75,6 +79,14 @@ def in_language(default: str) -> Callable[[Request, Response], Awaitable[Languag
 def catalogue_of(tag: str) -> dict[str, str]:
     """Returns the translations by their English templates."""
     text = files(__package__).joinpath("catalogues", f"{tag}.json").read_text(encoding="utf-8")
+    catalogue: dict[str, str] = json.loads(text)
+    return catalogue
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def settings_catalogue_of(tag: str) -> dict[str, str]:
+    """Returns the translations of recipes' titles and of what is said of their settings, by the English text."""
+    text = files(__package__).joinpath("catalogues", "settings", f"{tag}.json").read_text(encoding="utf-8")
     catalogue: dict[str, str] = json.loads(text)
     return catalogue
 

@@ -1,4 +1,5 @@
 /** Stored datasets, their versions and rows, and what can be done with them. */
+import { useLingui } from "@lingui/react";
 import { useInfiniteQuery, useMutation, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useMe } from "./account";
 import { api, dataOf, type Schemas } from "./client";
@@ -106,8 +107,10 @@ export function useCheck(path: string, recipe: string, model: string | undefined
 }
 
 export function useRecipes() {
+  const { i18n } = useLingui();
   return useQuery({
-    queryKey: ["recipes"],
+    // Titles are told in the page's language.
+    queryKey: ["recipes", "titles", i18n.locale],
     queryFn: async () => dataOf(await api.GET("/api/v1/recipes")).recipes,
     staleTime: Infinity,
   });

@@ -1,4 +1,5 @@
 /** What a run or sweep is submitted with: the recipe's settings, a look at what would come of it, and the sending. */
+import { useLingui } from "@lingui/react";
 import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, dataOf, type ApiError, type Schemas } from "./client";
 
@@ -12,8 +13,9 @@ export interface Submitted {
 }
 
 export function useRecipe(name: string) {
+  const { i18n } = useLingui();
   return useQuery({
-    queryKey: ["recipes", "settings", name],
+    queryKey: ["recipes", "settings", name, i18n.locale],
     queryFn: async () => dataOf(await api.GET("/api/v1/recipes/{name}", { params: { path: { name } } })),
     staleTime: Infinity,
   });
@@ -30,8 +32,9 @@ export function useModelNames(): string[] {
 
 /** What would come of the request; nothing is written. */
 export function usePreview(body: SubmissionBody, enabled: boolean) {
+  const { i18n } = useLingui();
   return useQuery({
-    queryKey: ["preview", body],
+    queryKey: ["preview", body, i18n.locale],
     queryFn: async ({ signal }) => dataOf(await api.POST("/api/v1/runs/preview", { body, signal })),
     enabled,
     placeholderData: keepPreviousData,

@@ -6,7 +6,7 @@ import { textOfValue, type Setting } from "../../kit/settings";
 export function SettingHelp({ setting }: { setting: Setting }) {
   const { description, unit, bounds, takes_auto: takesAuto, auto_rule: rule } = setting;
   // How long a text may be is told when it is too long.
-  const limits = bounds.includes("characters") ? "" : bounds;
+  const limits = bounds.includes("characters") ? "" : inSigns(bounds);
   const facts = [unit, limits].filter(Boolean).join(", ");
   const byDefault = textOfValue(setting.default);
   return (
@@ -27,6 +27,17 @@ export function SettingHelp({ setting }: { setting: Setting }) {
       )}
     </span>
   );
+}
+
+/** Returns bounds in signs, which need no language: `1–4,096`, `> 0, ≤ 10`, `≤ 16`. */
+function inSigns(bounds: string): string {
+  return bounds
+    .replaceAll(/(\S+) to (\S+)/g, "$1–$2")
+    .replaceAll("at most", "≤")
+    .replaceAll("at least", "≥")
+    .replaceAll("above", ">")
+    .replaceAll("below", "<")
+    .replaceAll(/ (items|entries)/g, "");
 }
 
 /** A text in which what stands between backticks is code. */
