@@ -20,9 +20,9 @@ def test_lists_with_sentences_in_the_language_that_is_asked_for(app: FastAPI, cl
     with database.write() as session:
         settle(session, {attention_id(finding): finding}, [], utc_now())
     (english,) = client.get("/api/v1/attention").json()["attention"]
-    assert english["message"] == "the loss is NaN or infinite since step 12"
+    assert english["message"] == "the loss is NaN or infinite at step 12"
     assert english["run"] == {"id": run.id, "name": "first", "recipe": "sft", "labels": {}, "owner_id": None}
     korean = client.get(f"/api/v1/runs/{run.id}/attention", headers={"Accept-Language": "ko"})
-    assert korean.json()["attention"][0]["message"] == "스텝 12부터 손실이 NaN 또는 무한대입니다"
+    assert korean.json()["attention"][0]["message"] == "스텝 12의 손실이 NaN 또는 무한대입니다"
     assert korean.headers["Content-Language"] == "ko"
     assert client.get("/api/v1/runs/none/attention").status_code == 404

@@ -117,7 +117,7 @@ class TestKeeper:
         assert (found.code, found.severity, found.message) == (
             "loss_not_finite",
             "error",
-            "the loss is NaN or infinite since step 2",
+            "the loss is NaN or infinite at step 2",
         )
         assert found.run is not None
         assert found.run.id == "r"

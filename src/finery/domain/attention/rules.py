@@ -151,7 +151,7 @@ _RULES = (
     Rule(
         "loss_not_finite",
         Severity.ERROR,
-        lambda values: Translatable("the loss is NaN or infinite since step {step}", **values),
+        lambda values: Translatable("the loss is NaN or infinite at step {step}", **values),
         Translatable("cancel it, and begin anew with a lower learning_rate or precision fp32"),
         _each_live(_loss_not_finite),
     ),
