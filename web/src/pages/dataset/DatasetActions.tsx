@@ -1,8 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
+import { useMe } from "../../api/account";
 import {
   contentAddress,
   useChangeDataset,
@@ -18,6 +19,7 @@ import { ErrorNotice } from "../../components/ErrorNotice";
 export function DatasetActions({ dataset, version }: { dataset: Dataset; version: DatasetVersion }) {
   const navigate = useNavigate();
   const mayChange = useMayChangeDatasets()(dataset.owner_id);
+  const permissions = useMe().data?.permissions ?? [];
   const change = useChangeDataset(dataset.id);
   const removal = useDeleteDataset(dataset.id);
   const [isRenaming, renaming] = useDisclosure();
@@ -25,6 +27,11 @@ export function DatasetActions({ dataset, version }: { dataset: Dataset; version
   return (
     <Stack gap="xs">
       <Group gap="xs">
+        {permissions.includes("runs:write") && (
+          <Button size="xs" component={Link} to="/new" search={{ data: version.reference } as never}>
+            <Trans>Train on it</Trans>
+          </Button>
+        )}
         <Button
           size="xs"
           variant="default"
