@@ -62,7 +62,8 @@ def _whole_lines(block: bytes, file: FileIO) -> bytes:
 
 def _matching(block: bytes, pattern: re.Pattern[bytes]) -> list[tuple[int, str]]:
     """Return start and text of the lines that match."""
-    if b"\x1b" not in block and pattern.search(block) is None:
+    # Most blocks have none, and are looked through at once rather than line by line.
+    if pattern.search(_ANSI.sub(b"", block) if b"\x1b" in block else block) is None:
         return []
     matching, start = [], 0
     for line in block.split(b"\n"):

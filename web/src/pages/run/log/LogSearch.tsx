@@ -1,9 +1,10 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Button, Group, ScrollArea, Stack, Text, TextInput, UnstyledButton } from "@mantine/core";
+import { Button, Group, Stack, Text, TextInput, UnstyledButton } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { useLogSearch } from "../../../api/runLog";
 import { ErrorNotice } from "../../../components/ErrorNotice";
+import classes from "./LogView.module.css";
 
 /** Finds a text in the whole log; a line that was found leads to its place. */
 export function LogSearch({ runId, onFound }: { runId: string; onFound: (place: number) => void }) {
@@ -40,15 +41,15 @@ export function LogSearch({ runId, onFound }: { runId: string; onFound: (place: 
         </Text>
       )}
       {lines.length > 0 && (
-        <ScrollArea.Autosize mah={180} type="auto">
+        <div className={classes["found"]} tabIndex={0} role="region" aria-label={t`Search in the log`}>
           {lines.map((line) => (
-            <UnstyledButton key={line.offset} display="block" w="100%" onClick={() => onFound(line.offset)}>
-              <Text fz="sm" ff="monospace" truncate>
+            <UnstyledButton key={line.offset} display="block" onClick={() => onFound(line.offset)}>
+              <Text fz="sm" ff="monospace" className={classes["hit"]}>
                 {line.text}
               </Text>
             </UnstyledButton>
           ))}
-        </ScrollArea.Autosize>
+        </div>
       )}
       {found.hasNextPage && (
         <Group>
