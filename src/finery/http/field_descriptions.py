@@ -277,6 +277,20 @@ FIELDS = {
     "platform": "The operating system.",
     "warm_start": "Of the process that trainings are forked from: `ready`, `starting`, `off`, or why there is none.",
     "database": "The kind of database, as `sqlite`.",
+    "fraction": "The share that is done, 0 to 1.",
+    "evaluation": "The metrics of the newest evaluation; null: there was none.",
+    "steps": "The steps of its points.",
+    "uid": "The run's own id, which never changes.",
+    # What is seen of the machine
+    "attention": "What a person should see, errors first.",
+    "severity": "`error`: what goes on is in vain, or about to fail; `warning`: worth a look.",
+    "remedy": "What to do.",
+    "since": "Since when it holds.",
+    "devices": "Who holds which device.",
+    "run": "The run that it is about.",
+    "samples": "The data that come with Finery.",
+    "settings": "The settings in force.",
+    "disk_free_bytes": "What is free on the disk of the server's home.",
 }
 
 PARAMETERS = {
@@ -314,6 +328,9 @@ PARAMETERS = {
     "points": "How many points, about; evaluations are all kept.",
     "rows": "How many rows are shown, at most.",
     "old": "The number of the older version.",
+    "direction": "`asc`, the least first, or `desc`.",
+    "format": "How the entries are written.",
+    "q": "The text that is looked for.",
     "Range": "The bytes that are wanted, as `bytes=0-1023`.",
     "Last-Event-ID": "The number of the last event that was seen; those after it follow.",
 }

@@ -20,6 +20,8 @@ WAIT_MS = 60_000
 OpenPage = Callable[..., Page]
 
 
+# Before the plugin that hands out the tests looks at their groups.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if HERE in item.path.parents:

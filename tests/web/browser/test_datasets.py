@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, Route, expect
 
 from tests.web.browser.conftest import OpenPage
 from tests.web.browser.house import House
+
+pytestmark = pytest.mark.thorough
 
 MB = 2**20
 

@@ -4,10 +4,13 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.web.browser.conftest import OpenPage
 from tests.web.browser.house import MODEL, ROWS, House
+
+pytestmark = pytest.mark.thorough
 
 
 def begun(open_page: OpenPage, house: House, **config: str) -> Page:

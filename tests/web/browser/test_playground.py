@@ -9,6 +9,8 @@ from playwright.sync_api import Page, expect
 from tests.web.browser.conftest import OpenPage
 from tests.web.browser.house import MODEL
 
+pytestmark = pytest.mark.thorough
+
 FIRST_MS = 120_000
 """The engine is started, and loads the model."""
 FACTS = re.compile(r"\d+ tokens, [\d.,]+ tokens/s")
