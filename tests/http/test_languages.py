@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 import finery
 from finery.contracts.permissions import Level, Permission
 from finery.contracts.recipes import RECIPES
+from finery.contracts.recipes.groups import GROUPS
 from finery.contracts.recipes.reference import reference_of
 from finery.db import Database
 from finery.http.languages import LANGUAGES, catalogue_of, language_of, settings_catalogue_of
@@ -23,6 +24,9 @@ from tests.http.accounts import bearer, key_of_new_user
 SOURCES = Path(finery.__file__).parent
 OTHERS = [tag for tag in LANGUAGES if tag != "en"]
 LETTERS = {"ko": re.compile("[가-힣]"), "zh": re.compile("[\u4e00-\u9fff]"), "ja": re.compile("[ぁ-んァ-ヶ]")}
+HAN = LETTERS["zh"]
+CODE = re.compile("`[^`]*`|[a-z]+(?:_[a-z]+)+")
+"""What keeps its spelling in every language: code, and names of settings."""
 SFT = {"model_name": "finery/tiny-llama", "dataset_path": "data/train.jsonl", "output_dir": "outputs/m"}
 REGISTERED = {"job_id": "a", "model_name": "m", "dataset": "d"}
 
@@ -74,6 +78,10 @@ def plain_sentences() -> Iterator[str]:
                 is_text = isinstance(argument, ast.Constant) and " " in str(argument.value)
                 if isinstance(argument, ast.JoinedStr) or is_text:
                     yield f"{name}:{argument.lineno}"
+
+
+def codes(text: str) -> set[str]:
+    return set(CODE.findall(text))
 
 
 class TestLanguageOf:
@@ -135,6 +143,12 @@ class TestCatalogues:
         sentences = {each: told for each, told in catalogue_of(tag).items() if re.search("[a-z]{2,} [a-z]{2,}", each)}
         foreign = [told for each, told in sentences.items() if not re.search("[^\x00-\x7f]", told)]
         assert foreign == []
+
+    @pytest.mark.parametrize("tag", OTHERS)
+    def test_describe_settings_in_their_language_with_the_same_code(self, tag: str) -> None:
+        told = settings_catalogue_of(tag)
+        assert [text for text in told.values() if not LETTERS[tag].search(text) and not HAN.search(text)] == []
+        assert [text for english, text in told.items() if codes(english) != codes(text)] == []
 
     def test_nothing_is_said_in_english_only(self) -> None:
         assert list(plain_sentences()) == []
@@ -249,7 +263,7 @@ class TestNativeDialect:
 
     @pytest.mark.parametrize("tag", OTHERS)
     def test_settings_are_described_in_each_language(self, client: TestClient, tag: str) -> None:
-        described: set[str] = set()
+        described = {group.title for group in GROUPS}
         for recipe in RECIPES.values():
             reference = reference_of(recipe)
             described.add(reference.title)

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from finery.contracts.base_models import FrozenModel
+from finery.contracts.sentences import Sentence
 
 
 class Setting(FrozenModel):
@@ -26,7 +27,7 @@ class Setting(FrozenModel):
     """Whether one value of it may be a list, so that the values of a sweep are lists in a list."""
     unit: str = ""
     """What its number counts, as `tokens`; empty where it is a mere number, or none."""
-    bounds: str = ""
+    bounds: Sentence = ""
     """The values or lengths that are taken, in words: `1 to 4096`, `above 0`, `at most 16 items`."""
     description: str
     """What it means."""

@@ -1,6 +1,7 @@
 """Tells messages in the language that a request asks for (Accept-Language, RFC 9110), where its dialect does so.
 
-The catalogues beside this file hold the translation of every template, by the template itself.
+The catalogues beside this file hold the translation of every template, by the template itself; those in `settings` that
+of every text that describes a recipe, by the text. Each is read when it is first asked for.
 """
 
 import json

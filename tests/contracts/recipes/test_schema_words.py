@@ -40,4 +40,4 @@ class TestBoundsOf:
         ],
     )
     def test_words(self, schema: dict[str, Any], words: str) -> None:
-        assert bounds_of(schema, DEFINITIONS) == words
+        assert bounds_of(schema) == words

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from finery.api.native.schemas import RecipeList
-from finery.contracts.recipe_reference import RecipeReference, RecipeSummary, Setting
+from finery.contracts.recipe_reference import RecipeReference, RecipeSummary, Setting, SettingGroup
 from finery.http.languages import Language
 
 
@@ -12,10 +12,16 @@ def to_recipe_list(summaries: Iterable[RecipeSummary], language: Language) -> Re
 
 
 def to_recipe_reference(recipe: RecipeReference, language: Language) -> RecipeReference:
-    settings = [_in_language(setting, language) for setting in recipe.settings]
-    return recipe.model_copy(update={"title": language.describe(recipe.title), "settings": settings})
+    settings = [_to_setting(setting, language) for setting in recipe.settings]
+    groups = [_to_group(group, language) for group in recipe.groups]
+    title = language.describe(recipe.title)
+    return recipe.model_copy(update={"title": title, "settings": settings, "groups": groups})
 
 
-def _in_language(setting: Setting, language: Language) -> Setting:
-    told = ("description", "auto_rule", "unit")
-    return setting.model_copy(update={name: language.describe(dict(setting)[name]) for name in told})
+def _to_setting(setting: Setting, language: Language) -> Setting:
+    texts = {name: language.describe(dict(setting)[name]) for name in ("description", "auto_rule", "unit")}
+    return setting.model_copy(update={**texts, "bounds": language.tell(setting.bounds)})
+
+
+def _to_group(group: SettingGroup, language: Language) -> SettingGroup:
+    return group.model_copy(update={"title": language.describe(group.title)})

@@ -32,5 +32,5 @@ async def list_recipes(language: AnswerLanguage) -> RecipeList:
 @in_lane(READS)
 def get_recipe(name: RecipeName, language: AnswerLanguage) -> RecipeReference:
     """Answers with a recipe's settings in words, which follow Accept-Language, and with the JSON schema of its
-    configuration."""
+    configuration, which is for programs and stays English."""
     return to_recipe_reference(recipes.get_reference(name), language)

@@ -81,7 +81,7 @@ def _setting(name: str, schema: dict[str, Any], recipe: Recipe) -> Setting:
         auto_rule=RULES_IN_WORDS[name] if takes_auto else "",
         takes_lists=takes_lists(recipe.config, name),
         unit=UNITS.get(name, ""),
-        bounds=bounds_of(part, definitions),
+        bounds=bounds_of(part),
         description=part.get("description", ""),
         is_common=issubclass(recipe.config, TrainingConfig) and part == _common_parts().get(name),
     )

@@ -2,10 +2,18 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
+
+from finery.kit.translatable import Translatable
 
 Definitions = Mapping[str, dict[str, Any]]
 REFERENCE = "#/$defs/"
+LENGTHS = (
+    ("minLength", "maxLength", Translatable("characters")),
+    ("minItems", "maxItems", Translatable("items")),
+    ("minProperties", "maxProperties", Translatable("entries")),
+)
 
 
 def type_of(schema: Mapping[str, Any], definitions: Definitions) -> str:
@@ -14,9 +22,10 @@ def type_of(schema: Mapping[str, Any], definitions: Definitions) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def bounds_of(schema: Mapping[str, Any], definitions: Definitions) -> str:
+def bounds_of(schema: Mapping[str, Any]) -> str:
     """Returns for example `1 to 4096`, `above 0, at most 10`, `at most 16 items`; empty if there are none."""
-    return "; ".join(dict.fromkeys(_bounds_in(schema, definitions)))
+    found: dict[str, None] = dict.fromkeys(_bounds_in(schema))
+    return reduce(lambda one, other: Translatable("{one}; {other}", one=one, other=other), found) if found else ""
 
 
 def _types_of(schema: Mapping[str, Any], definitions: Definitions) -> Iterator[str]:
@@ -42,31 +51,44 @@ def _types_of(schema: Mapping[str, Any], definitions: Definitions) -> Iterator[s
             yield name
 
 
-def _bounds_in(schema: Mapping[str, Any], definitions: Definitions) -> Iterator[str]:
+def _bounds_in(schema: Mapping[str, Any]) -> Iterator[str]:
     for choice in (*schema.get("anyOf", ()), schema):
         if numbers := _range_of(choice):
             yield numbers
-        for low, high, unit in (
-            ("minLength", "maxLength", "characters"),
-            ("minItems", "maxItems", "items"),
-            ("minProperties", "maxProperties", "entries"),
-        ):
+        for low, high, unit in LENGTHS:
             if high in choice:
-                least = choice.get(low, 0)
-                yield f"{least} to {choice[high]:,} {unit}" if least else f"at most {choice[high]:,} {unit}"
+                yield _length(choice.get(low, 0), choice[high], unit)
+
+
+def _length(least: int, most: int, unit: Translatable) -> Translatable:
+    told = f"{most:,}"
+    if least:
+        return Translatable("{least} to {most} {unit}", least=least, most=told, unit=unit)
+    return Translatable("at most {most} {unit}", most=told, unit=unit)
 
 
 def _range_of(schema: Mapping[str, Any]) -> str:
-    low, high = schema.get("minimum"), schema.get("maximum")
-    if low is not None and high is not None:
-        return f"{_number(low)} to {_number(high)}"
-    words: tuple[tuple[str, float | None], ...] = (
-        ("above", schema.get("exclusiveMinimum")),
-        ("at least", low),
-        ("below", schema.get("exclusiveMaximum")),
-        ("at most", high),
-    )
-    return ", ".join(f"{word} {_number(value)}" for word, value in words if value is not None)
+    match schema:
+        case {"minimum": low, "maximum": high}:
+            return Translatable("{low} to {high}", low=_number(low), high=_number(high))
+    ends = [*_lower_end(schema), *_upper_end(schema)]
+    return reduce(lambda one, other: Translatable("{one}, {other}", one=one, other=other), ends) if ends else ""
+
+
+def _lower_end(schema: Mapping[str, Any]) -> Iterator[str]:
+    match schema:
+        case {"exclusiveMinimum": low}:
+            yield Translatable("above {limit}", limit=_number(low))
+        case {"minimum": low}:
+            yield Translatable("at least {limit}", limit=_number(low))
+
+
+def _upper_end(schema: Mapping[str, Any]) -> Iterator[str]:
+    match schema:
+        case {"exclusiveMaximum": high}:
+            yield Translatable("below {limit}", limit=_number(high))
+        case {"maximum": high}:
+            yield Translatable("at most {limit}", limit=_number(high))
 
 
 def _number(value: float) -> str:
