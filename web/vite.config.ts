@@ -18,6 +18,12 @@ export default defineConfig({
     emptyOutDir: true,
     // A data URL in a style sheet would need another rule in the policy.
     assetsInlineLimit: 0,
+    rolldownOptions: {
+      output: {
+        // What pages share is one file, not one for each component.
+        codeSplitting: { groups: [{ name: "shared", test: /\/src\/(api|app|components|kit)\/.*\.tsx?$/, minShareCount: 2 }] },
+      },
+    },
   },
   server: { proxy: { "/api": "http://127.0.0.1:8000" } },
 });

@@ -36,6 +36,9 @@ class MetricSeries(FrozenModel):
     steps: list[float]
     values: list[float | None]
     """null: the metric was told, and was no finite number (NaN, or an infinity)."""
+    means: list[float | None] | None = None
+    """The mean of all values in the point's bucket, from which a smoothed line is drawn; null: each point stands for
+    itself."""
     epochs: list[float | None] | None = None
     """Like `tokens` and `times` only where it is asked for; null in it where that was not told."""
     tokens: list[float | None] | None = None

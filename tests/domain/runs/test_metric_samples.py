@@ -54,6 +54,17 @@ def sqlite(sqlite_template: Path, home: Path) -> Database:
 
 
 class TestSampleMetrics:
+    def test_a_bucket_tells_its_mean_beside_its_ends(self, sqlite: Database, home: Path) -> None:
+        store(sqlite, home, [{"step": step, "loss": 9.0 if step == 37 else 1.0} for step in range(64)])
+        found = sample(sqlite, points=8)
+        loss = series_of(found, "loss")
+        assert found.steps_per_bucket == 16
+        assert loss.means is not None
+        means = dict(zip(loss.steps, loss.means, strict=True))
+        assert means[37] == pytest.approx(1.0 + 8.0 / 16)
+        assert (means[0], means[63]) == (1.0, 1.0)
+        assert series_of(sample(sqlite, points=1000), "loss").means is None
+
     @pytest.mark.every_database
     def test_few_points_are_told_as_they_are(self, database: Database, home: Path) -> None:
         losses = [{"step": step, "epoch": step / 4, "tokens": 10 * step, "loss": 1 / step} for step in (1, 2, 3)]

@@ -12,6 +12,8 @@ export interface TimedSeries {
   name: string;
   steps: number[];
   values: (number | null)[];
+  /** Of each point's bucket of steps; none where each point stands for itself. */
+  means: (number | null)[] | null;
   /** Since the run's first step was told. */
   seconds: number[];
 }
@@ -50,10 +52,11 @@ async function readCompared(id: string): Promise<ComparedRun> {
   const start = Math.min(...times.flatMap((told) => told.slice(0, 1)));
   return {
     run,
-    series: series.map(({ name, steps, values }, place) => ({
+    series: series.map(({ name, steps, values, means }, place) => ({
       name,
       steps,
       values,
+      means: means ?? null,
       seconds: (times[place] ?? []).map((at) => at - start),
     })),
   };

@@ -30,11 +30,12 @@ export class RunCurves {
   }
 
   addSampled(sampled: Schemas["SampledMetrics"]): void {
-    for (const { name, steps, values, tokens, times } of sampled.series) {
+    for (const { name, steps, values, means, tokens, times } of sampled.series) {
       const series = this.seriesOf(name);
-      steps.forEach((step, place) =>
-        series.add(step, values[place] ?? NaN, tokens?.[place] ?? NaN, times?.[place] ?? NaN),
-      );
+      steps.forEach((step, place) => {
+        const value = values[place] ?? NaN;
+        series.add(step, value, tokens?.[place] ?? NaN, times?.[place] ?? NaN, means?.[place] ?? value);
+      });
       this.hasTokens ||= tokens?.some((count) => count !== null) ?? false;
       this.lastStep = Math.max(this.lastStep, steps.at(-1) ?? -Infinity);
     }

@@ -30,7 +30,10 @@ export function dataOfSeries(series: Series, look: Look): uPlot.AlignedData {
   const values = series.column("value");
   const isDrawn = (value: number) => Number.isFinite(value) && (!look.log || value > 0);
   const raw = Array.from(values, (value) => (isDrawn(value) ? value : null));
-  return look.smoothing > 0 ? [xs, raw, smoothedColumn(raw, look.smoothing)] : [xs, raw];
+  if (look.smoothing === 0) return [xs, raw];
+  // Of a bucket of steps the least and the greatest value are told: a line between them would follow the spikes.
+  const means = Array.from(series.column("mean"), (mean, place) => (raw[place] === null || !isDrawn(mean) ? null : mean));
+  return [xs, raw, smoothedColumn(means, look.smoothing)];
 }
 
 /** The average of `smoothed` in kit/curves.ts, with its gaps. */

@@ -11,14 +11,15 @@ export class Series {
   length = 0;
   private steps = new Float64Array(256);
   private values = new Float64Array(256);
+  private means = new Float64Array(256);
   private tokens = new Float64Array(256);
   private times = new Float64Array(256);
 
-  /** Adds a point after all others. `value` may be NaN, which is drawn as a gap. */
-  add(step: number, value: number, tokens: number, time: number): void {
+  /** Adds a point after all others. `value` may be NaN, which is drawn as a gap; `mean`: of all that it stands for. */
+  add(step: number, value: number, tokens: number, time: number, mean = value): void {
     if (this.length === MOST) this.thin();
     if (this.length === this.steps.length) this.grow();
-    this.put(this.length, step, value, tokens, time);
+    this.put(this.length, step, value, tokens, time, mean);
     this.length += 1;
   }
 
@@ -28,31 +29,34 @@ export class Series {
   }
 
   /** Returns a column; it is a view, valid until the next change. */
-  column(x: X | "value"): Float64Array {
-    const whole = { step: this.steps, tokens: this.tokens, time: this.times, value: this.values }[x];
+  column(x: X | "value" | "mean"): Float64Array {
+    const whole = { step: this.steps, tokens: this.tokens, time: this.times, value: this.values, mean: this.means }[x];
     return whole.subarray(0, this.length);
   }
 
-  private put(place: number, step: number, value: number, tokens: number, time: number): void {
+  private put(place: number, step: number, value: number, tokens: number, time: number, mean: number): void {
     this.steps[place] = step;
     this.values[place] = value;
     this.tokens[place] = tokens;
     this.times[place] = time;
+    this.means[place] = mean;
   }
 
-  private move(from: number, to: number): void {
+  private move(from: number, to: number, mean: number): void {
     this.put(
       to,
       this.steps[from] as number,
       this.values[from] as number,
       this.tokens[from] as number,
       this.times[from] as number,
+      mean,
     );
   }
 
   private thin(): void {
     let to = 0;
     for (let begin = 0; begin < this.length; begin += OF) {
+      const mean = meanOf(this.means.subarray(begin, Math.min(begin + OF, this.length)));
       let [low, high] = [begin, begin];
       for (let place = begin; place < Math.min(begin + OF, this.length); place += 1) {
         const value = this.values[place] as number;
@@ -60,7 +64,7 @@ export class Series {
         if (!(value >= (this.values[low] as number))) low = Number.isNaN(value) ? low : place;
         if (!(value <= (this.values[high] as number))) high = Number.isNaN(value) ? high : place;
       }
-      for (const place of low === high ? [low] : [Math.min(low, high), Math.max(low, high)]) this.move(place, to++);
+      for (const place of low === high ? [low] : [Math.min(low, high), Math.max(low, high)]) this.move(place, to++, mean);
     }
     this.length = to;
   }
@@ -75,5 +79,12 @@ export class Series {
     this.values = longer(this.values);
     this.tokens = longer(this.tokens);
     this.times = longer(this.times);
+    this.means = longer(this.means);
   }
+}
+
+/** Returns the mean of those that are numbers; NaN where none is. */
+function meanOf(values: Float64Array): number {
+  const numbers = values.filter((value) => !Number.isNaN(value));
+  return numbers.reduce((sum, value) => sum + value, 0) / numbers.length;
 }

@@ -41,19 +41,21 @@ class Told:
     tokens: float | None
 
 
-Point = tuple[Told, float | None]
+Point = tuple[Told, float | None, float | None]
+"""With its value, and the mean of the values that it stands for."""
 EventColumns = tuple[str, int, int, float, dict[str, Any]]
 Counted = tuple[str, Told, dict[str, Any]]
 """The prefix of its metrics' names, and its data."""
 
 
 class Bucket:
-    """The least and greatest value of some steps, and the newest that is no number."""
+    """The least and greatest value of some steps, their sum, and the newest that is no number."""
 
-    __slots__ = ("high", "high_at", "low", "low_at", "odd_at")
+    __slots__ = ("count", "high", "high_at", "low", "low_at", "odd_at", "total")
 
     def __init__(self) -> None:
         self.low, self.high = math.inf, -math.inf
+        self.count, self.total = 0, 0.0
         self.low_at: Told | None = None
         self.high_at: Told | None = None
         self.odd_at: Told | None = None
@@ -68,6 +70,8 @@ class Bucket:
         if not values:
             return
         low, high = min(values), max(values)
+        self.count += len(values)
+        self.total += sum(values)
         if low < self.low:
             self.low, self.low_at = low, group[values.index(low)]
         if high > self.high:
@@ -79,10 +83,13 @@ class Bucket:
         if other.high > self.high:
             self.high, self.high_at = other.high, other.high_at
         self.odd_at = self.odd_at or other.odd_at
+        self.count += other.count
+        self.total += other.total
 
     def points(self) -> list[Point]:
-        found = ((self.low_at, self.low), (self.high_at, self.high), (self.odd_at, None))
-        return [(told, value) for told, value in found if told is not None]
+        mean = self.total / self.count if self.count else None
+        found = ((self.low_at, self.low, mean), (self.high_at, self.high, mean), (self.odd_at, None, None))
+        return [(told, value, mean) for told, value, mean in found if told is not None]
 
 
 class Series:
@@ -102,9 +109,9 @@ class Series:
             bucket = self.buckets[number] = Bucket()
         bucket.add(group, values)
         if type(values[-1]) in NUMBERS:
-            self.oldest = group[-1], values[-1]
+            self.oldest = group[-1], values[-1], values[-1]
         if self.newest is None and type(values[0]) in NUMBERS:
-            self.newest = group[0], values[0]
+            self.newest = group[0], values[0], values[0]
 
     def widen(self) -> None:
         buckets: dict[int, Bucket] = {}
@@ -117,7 +124,7 @@ class Series:
     def points(self) -> list[Point]:
         ends = [end for end in (self.newest, self.oldest) if end is not None]
         found = [*ends, *(point for bucket in self.buckets.values() for point in bucket.points())]
-        by_sequence = {told.sequence: (told, value) for told, value in found}
+        by_sequence = {point[0].sequence: point for point in found}
         return sorted(by_sequence.values(), key=lambda point: (point[0].step, point[0].sequence))
 
 
@@ -199,7 +206,7 @@ def sample_metrics(session: Session, run_id: str, actor: Principal, request: Sam
         sampler.take(rows)
     found = {name: series.points() for name, series in sorted(sampler.series.items())}
     return SampledMetrics(
-        series=[_series(name, points, request.places) for name, points in found.items()],
+        series=[_series(name, points, request.places, has_means=sampler.width > 1) for name, points in found.items()],
         sequence=last,
         steps_per_bucket=sampler.width,
         is_cut=sampler.is_cut,
@@ -230,12 +237,13 @@ def _backwards(row: RunRow, after: int) -> Select[EventColumns]:
     )
 
 
-def _series(name: str, points: list[Point], places: frozenset[Place]) -> MetricSeries:
-    events = [told for told, _ in points]
+def _series(name: str, points: list[Point], places: frozenset[Place], *, has_means: bool) -> MetricSeries:
+    events = [told for told, *_ in points]
     return MetricSeries.model_construct(
         name=name,
         steps=[told.step for told in events],
-        values=[value for _, value in points],
+        values=[value for _, value, _ in points],
+        means=[mean for *_, mean in points] if has_means else None,
         epochs=[told.epoch for told in events] if Place.EPOCHS in places else None,
         tokens=[told.tokens for told in events] if Place.TOKENS in places else None,
         times=[told.at for told in events] if Place.TIMES in places else None,

@@ -45,7 +45,7 @@ export function metricsOf(compared: readonly ComparedRun[]): string[] {
 
 export function linesOf(owners: readonly LineOwner[], metric: string, { x, smoothing, group }: LineOptions): ComparedLine[] {
   return owners.flatMap(({ tag, name, place, members }): ComparedLine[] => {
-    const raw = members.map((one) => columnsOf(seriesOf(one, metric), x)).filter(([xs]) => xs.length > 0);
+    const raw = members.map((one) => columnsOf(seriesOf(one, metric), x, smoothing > 0 || group !== undefined)).filter(([xs]) => xs.length > 0);
     if (raw.length === 0) return [];
     const shown = raw.map(([xs, ys]): Columns => [xs, smoothing > 0 ? smoothed(ys, smoothing) : ys]);
     const line = { tag, name, style: lineStyle(place) };
@@ -62,11 +62,15 @@ export function seriesOf({ series }: ComparedRun, metric: string): TimedSeries |
   return series.find((one) => one.name === metric);
 }
 
-/** Returns each x once, with the last value told there; what is no number is left out. */
-function columnsOf(series: TimedSeries | undefined, x: "step" | "time"): Columns {
+/**
+ * Returns each x once, with the last value told there; what is no number is left out. `areMeans`: where the server tells
+ * the least and greatest of a bucket of steps, its mean is taken for both, which an average would else not be of.
+ */
+function columnsOf(series: TimedSeries | undefined, x: "step" | "time", areMeans: boolean): Columns {
   const byX = new Map<number, number>();
   const places = x === "step" ? series?.steps : series?.seconds;
-  series?.values.forEach((value, place) => {
+  const told = (areMeans && series?.means) || series?.values;
+  told?.forEach((value, place) => {
     const at = places?.[place];
     if (value !== null && at !== undefined) byX.set(at, value);
   });
