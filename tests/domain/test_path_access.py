@@ -87,7 +87,7 @@ class TestModels:
 
     def test_a_link_does_not_help(self, database: Database, home: Path, anns: str) -> None:
         (home / "link").symlink_to(home / "outputs" / "anns")
-        assert "no folder here" in self.error(database, home, "./link")
+        assert "there is no folder" in self.error(database, home, "./link")
 
     def test_a_folder_that_no_run_has_is_everybodys(self, database: Database, home: Path, anns: str) -> None:
         write_model(home / "shared" / "base")
@@ -106,7 +106,7 @@ class TestModels:
         (home / "outputs" / "anns" / "finery.json").write_text("{}")
         with database.write() as session:
             runs.create(session, builders.command(output_dir="outputs/anns"), builders.context(home), LEAD)
-        assert "no folder here" in self.error(database, home, "outputs/anns")
+        assert "there is no folder" in self.error(database, home, "outputs/anns")
         assert "is there no more" in self.error(database, home, "anns")
 
     @pytest.mark.parametrize("name", ["outputs/anns", "outputs/anns/merged", "runs/anns", "anns"])

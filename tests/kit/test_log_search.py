@@ -26,6 +26,10 @@ class TestFindLines:
         assert first.next_offset is not None
         assert [line.text for line in find_lines(log, "step", first.next_offset, 2).lines] == ["last step"]
 
+    @pytest.mark.parametrize("offset", [1_000, 2**45, 2**62])
+    def test_beyond_the_end_is_nothing(self, log: Path, offset: int) -> None:
+        assert find_lines(log, "step", offset, 2) == log_search.Found([], None)
+
     def test_a_text_is_no_pattern(self, log: Path) -> None:
         assert find_lines(log, ".", 0, 10).lines == []
         assert [line.text for line in find_lines(log, "단계", 0, 10).lines] == ["epoch 단계 3"]

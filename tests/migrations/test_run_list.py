@@ -27,3 +27,13 @@ class TestUpgrade:
             found = values(empty_database, "SELECT id, final_loss FROM runs ORDER BY id")
             assert found == [(run_id, loss) for run_id, (_, loss) in PROGRESS.items()]
             down(empty_database, "0019")
+
+    def test_what_a_killed_one_left_is_taken_up(self, empty_database: Database) -> None:
+        """As MariaDB leaves it, which commits each step."""
+        up(empty_database, "0018")
+        with empty_database.engine.execution_options(writing=True).begin() as connection:
+            connection.execute(text("ALTER TABLE uploads ADD COLUMN dataset_id VARCHAR(36)"))
+            connection.execute(text("ALTER TABLE runs ADD COLUMN final_loss DOUBLE PRECISION"))
+            connection.execute(text("ALTER TABLE runs ADD COLUMN sweep_id VARCHAR(64)"))
+        up(empty_database, HEAD)
+        assert values(empty_database, "SELECT sweep_id, final_loss FROM runs") == []

@@ -49,6 +49,7 @@ class TestStorable:
         [
             ({"loss": float("nan"), "b": [float("inf"), 1.5]}, {"loss": None, "b": [None, 1.5]}),
             ("a\0b", "ab"),
+            ({"loss": 10**400, "step": -(10**309), "seed": 2**63}, {"loss": None, "step": None, "seed": 2**63}),
             ({"a\0": True}, {"a": True}),
         ],
     )

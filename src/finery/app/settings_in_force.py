@@ -14,7 +14,9 @@ from finery.contracts.server_settings import SettingInForce
 from finery.kit.attribute_docs import attribute_docs
 from finery.kit.redaction import REDACTED
 
-SECRET_ARGUMENT = re.compile(r"(--\S*(?:key|token|password|secret)\S*?[= ])\S+")
+CREDENTIAL_WORDS = "(?:key|token|password|secret)"
+SECRET_ARGUMENT = re.compile(rf"(--\S*{CREDENTIAL_WORDS}\S*?[= ]|\b\w*{CREDENTIAL_WORDS}\w*=)\S+", re.IGNORECASE)
+"""An argument, or a variable that is set before the command."""
 
 
 def in_force(settings: Settings) -> list[SettingInForce]:

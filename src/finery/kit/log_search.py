@@ -1,5 +1,6 @@
 """Finds the lines of a log that contain a text, in bounded time and memory whatever the log's size."""
 
+import os
 import re
 from dataclasses import dataclass
 from io import FileIO
@@ -37,6 +38,9 @@ def find_lines(path: Path, text: str, offset: int, limit: int) -> Found:
     except FileNotFoundError:
         return Found([], None)
     with file:
+        if offset >= os.fstat(file.fileno()).st_size:
+            # Far beyond the end, seeking is an error.
+            return Found([], None)
         file.seek(offset)
         position, end = offset, offset + SCAN_BYTES
         while position < end:

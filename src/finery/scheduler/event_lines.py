@@ -1,6 +1,7 @@
 """Parses the lines of a trainer's events file, and makes their values safe to store."""
 
 import math
+import sys
 from typing import Any
 
 from pydantic import ValidationError
@@ -43,9 +44,12 @@ def _parse(line: bytes) -> TrainerEvent:
 
 
 def storable(value: Any) -> Any:
-    """Returns `value` as databases take it in JSON and text: NaN and infinities become None, NUL is dropped."""
+    """Returns `value` as databases take it in JSON and text: NUL is dropped, and what is no float becomes None: NaN,
+    infinities, and whole numbers beyond a float's range, which Python alone would take."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if type(value) is int:
+        return value if abs(value) <= sys.float_info.max else None
     if isinstance(value, str):
         return value.replace("\0", "")
     if isinstance(value, dict):

@@ -8,6 +8,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from finery.contracts.permissions import Level
+from finery.domain.files import dataset_uploads
 from finery.domain.files.dataset_uploads import LIFETIME
 from finery.http.services import Services
 from tests.api.test_ownership import Keys, key_of
@@ -93,6 +94,12 @@ class TestRefusals:
     def test_larger_than_allowed(self, client: TestClient) -> None:
         answer = client.post(UPLOADS, json={"filename": "a", "size_bytes": 2**50})
         assert refusal(answer) == (413, "too_large")
+
+    def test_in_too_many_parts(self, client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(dataset_uploads, "MOST_PARTS", 2)
+        upload = begin(client)
+        assert [send(client, upload, start, CONTENT[start : start + 1]).status_code for start in (0, 1)] == [200, 200]
+        assert refusal(send(client, upload, 2, CONTENT[2:])) == (413, "too_large")
 
     @pytest.mark.parametrize("start", [None, "x", -1])
     def test_bad_start(self, client: TestClient, start: Any) -> None:

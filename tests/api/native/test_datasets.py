@@ -250,12 +250,13 @@ class TestVersions:
 
 class TestList:
     def test_search_is_for_a_part_of_the_name(self, client: TestClient) -> None:
-        for name in ("Tickets of May", "tickets_june", "other", "100%"):
+        for name in ("Tickets of May", "tickets_june", "École", "100%"):
             stored(client, name=name)
         for text, names in {
             "TICKETS": ["tickets_june", "Tickets of May"],
             "%": ["100%"],
             "s_": ["tickets_june"],
+            "École": ["École"],
         }.items():
             found = client.get(DATASETS, params={"search": text}).json()["datasets"]
             assert [dataset["name"] for dataset in found] == names

@@ -116,7 +116,13 @@ class TestExport:
         client.post(RUNS, json={"recipe": "command", "config": config, "id": "a"})
         with services.database.write() as session:
             row = session.query(RunRow).one()
-            row.config = {**row.config, "tracker": {"api_key": "hunter2"}, "eos_token": "</s>"}
+            row.config = {
+                **row.config,
+                "tracker": {"api_key": "hunter2"},
+                "servers": [{"password": "hunter2"}, {"token": "hunter2"}],
+                "env": {"A": "hunter2"},
+                "eos_token": "</s>",
+            }
         document = document_of(client)
         assert "hunter2" not in document
         assert "MY_TOKEN" in document

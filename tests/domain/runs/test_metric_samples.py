@@ -54,6 +54,17 @@ def sqlite(sqlite_template: Path, home: Path) -> Database:
 
 
 class TestSampleMetrics:
+    def test_a_range_beyond_the_data_costs_no_points(self, sqlite: Database, home: Path) -> None:
+        store(sqlite, home, [{"step": step, "loss": float(step % 5)} for step in range(300)])
+        found = sample(sqlite, points=200, from_step=-(2**40), to_step=2**31)
+        assert len(points_of(found, "loss")) > 100
+
+    def test_an_evaluation_tells_no_training_step_again(self, sqlite: Database, home: Path) -> None:
+        steps = [{"step": step, "loss": 1.0, "attempt": 1} for step in (1, 2, 3)]
+        evaluation = {"type": EventType.EVALUATION, "step": 2, "loss": 0.5, "attempt": 2}
+        store(sqlite, home, [*steps, evaluation, {"step": 3, "loss": 2.0, "attempt": 2}])
+        assert points_of(sample(sqlite), "loss") == [(1, 1.0), (2, 1.0), (3, 2.0)]
+
     def test_a_bucket_tells_its_mean_beside_its_ends(self, sqlite: Database, home: Path) -> None:
         store(sqlite, home, [{"step": step, "loss": 9.0 if step == 37 else 1.0} for step in range(64)])
         found = sample(sqlite, points=8)

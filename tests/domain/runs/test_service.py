@@ -52,7 +52,7 @@ class TestCreate:
             ({"output_dir": "runs/x"}, "output_dir", "server itself"),
             ({"model_name": "finery/tiny-lama"}, "model_name", "finery/tiny-llama"),
             ({"model_name": "outputs/none"}, "model_name", "no folder"),
-            ({"trust_remote_code": True}, "trust_remote_code", "False"),
+            ({"trust_remote_code": True}, "trust_remote_code", "must be false"),
         ],
     )
     def test_bad_configuration_names_its_field(

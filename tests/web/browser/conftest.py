@@ -42,13 +42,14 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+# Nor may its server stand beside the tests that follow: some count the processes.
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with RunningServer(tmp_path_factory.mktemp("home")) as server:
         yield server
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def house(server: RunningServer) -> Iterator[House]:
     with httpx.Client(base_url=server.url, timeout=60.0, trust_env=False) as client:
         yield House(client)

@@ -136,7 +136,9 @@ def search_log(
 
 
 @router.get("/checkpoints", dependencies=[READ])
-def list_checkpoints(run_id: RunId, session: ReadSession, context: CurrentContext, user: CurrentUser) -> CheckpointList:
+def list_checkpoints(
+    run_id: RunId, session: CurveSession, context: CurrentContext, user: CurrentUser
+) -> CheckpointList:
     found = runs.list_checkpoints(session, run_id, user)
     return CheckpointList(checkpoints=[to_checkpoint(checkpoint, context) for checkpoint in found])
 
@@ -148,7 +150,7 @@ async def download_log(run: StoredRun, context: CurrentContext, byte_range: Rang
 
 
 @router.get("/export", dependencies=[READ], response_class=HTMLResponse, responses=DOCUMENT)
-def export_run(run_id: RunId, session: ReadSession, context: CurrentContext, user: CurrentUser) -> Response:
+def export_run(run_id: RunId, session: CurveSession, context: CurrentContext, user: CurrentUser) -> Response:
     """Answers with the run as one HTML file that opens without a server: curves, metrics, configuration, samples,
     events and the end of the log. Values of environment variables are left out."""
     found = runs.export(session, run_id, user)

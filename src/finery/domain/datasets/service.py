@@ -82,7 +82,7 @@ def list_page(
     if id_prefix is not None:
         query = query.where(func.substr(DatasetRow.id, 1, len(id_prefix)) == id_prefix)
     if search is not None:
-        query = query.where(func.lower(DatasetRow.name).contains(search.lower(), autoescape=True))
+        query = query.where(DatasetRow.name.icontains(search, autoescape=True))
     found, next_cursor = cut_page(session.execute(query.limit(limit + 1)).all(), limit, lambda rows: rows[0].number)
     return DatasetPage(datasets=[dataset_of(*rows) for rows in found], next_cursor=next_cursor)
 

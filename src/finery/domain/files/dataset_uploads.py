@@ -19,8 +19,8 @@ from finery.contracts.permissions import Principal
 from finery.contracts.stored_datasets import Dataset
 from finery.domain import audit, datasets
 from finery.domain.datasets.blobs import NewFile
-from finery.domain.files.errors import PartMisplaced, PartsDiffer, UploadIncomplete, UploadTooLarge
-from finery.domain.files.uploads import FOR_DATASET, find_upload, lock_upload, refuse_closed, status_of
+from finery.domain.files.errors import PartMisplaced, PartsDiffer, TooManyParts, UploadIncomplete, UploadTooLarge
+from finery.domain.files.uploads import FOR_DATASET, MOST_PARTS, find_upload, lock_upload, refuse_closed, status_of
 from finery.kit.clock import utc_now
 from finery.kit.files import sync_directory
 from finery.models import UploadPartRow, UploadRow
@@ -86,11 +86,13 @@ def append(
 ) -> DatasetUpload:
     """Store the next part, whose file is moved to the folder of parts.
 
-    Raises UploadClosed, PartMisplaced, PartsDiffer.
+    Raises UploadClosed, TooManyParts, PartMisplaced, PartsDiffer.
     """
     row = lock_upload(session, upload_id, actor, of_dataset=True)
     refuse_closed(row)
     received = _received(session, upload_id)
+    if _count(session, upload_id) >= MOST_PARTS:
+        raise TooManyParts(MOST_PARTS)
     if start != received:
         raise PartMisplaced(received)
     if received + part.size_bytes > row.size_bytes:
@@ -173,6 +175,11 @@ def cancel(session: Session, upload_id: str, actor: Principal) -> None:
 def _received(session: Session, upload_id: str) -> int:
     total = func.coalesce(func.sum(UploadPartRow.size_bytes), 0)
     return int(session.scalars(select(total).where(UploadPartRow.upload_id == upload_id)).one())
+
+
+def _count(session: Session, upload_id: str) -> int:
+    counted = select(func.count()).select_from(UploadPartRow).where(UploadPartRow.upload_id == upload_id)
+    return session.scalars(counted).one()
 
 
 def _parts(session: Session, upload_id: str) -> Sequence[UploadPartRow]:

@@ -8,6 +8,7 @@ writes and hashes the file with no session open, `complete` stores it. After a c
 """
 
 import hashlib
+import os
 import secrets
 from collections import Counter
 from collections.abc import Sequence
@@ -155,6 +156,9 @@ def join_parts(filename: str, part_ids: Sequence[str], home: HomeDirectory, targ
                         size += len(piece)
             except FileNotFoundError as error:
                 raise PartsDiffer("part_ids", f"the upload has no part '{printable(part_id)}'") from error
+        # The parts are removed as soon as the file is known.
+        whole.flush()
+        os.fsync(whole.fileno())
     return JoinedParts(target, filename, size, sha256.hexdigest(), md5.hexdigest())
 
 

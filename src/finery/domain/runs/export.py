@@ -22,7 +22,10 @@ POINTS = 800
 MOST_METRICS = 60
 TOLD = [type for type in EventType if type not in METRIC_EVENTS]
 LOSSES = ("loss", "eval_loss")
-CREDENTIAL = re.compile(r"(?:^|_)(?:password|passwd|secret|credentials?|api_?key|(?:access|auth|hf)_token)$", re.I)
+ENVIRONMENTS = ("environment", "env")
+CREDENTIAL = re.compile(
+    r"(?:^|_)(?:password|passwd|secret|credentials?|api_?key|(?:access|auth|api|hf)_token)$|^token$", re.I
+)
 
 
 def export(session: Session, run_id: str, actor: Principal) -> RunExport:
@@ -48,11 +51,16 @@ def _redacted(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(key: str, value: Any) -> Any:
-    if key == "environment" and isinstance(value, dict):
-        return dict.fromkeys(value, REDACTED)
-    if isinstance(value, dict):
-        return _redacted(value)
-    return REDACTED if isinstance(value, str) and CREDENTIAL.search(key) else value
+    match value:
+        case dict() if key in ENVIRONMENTS:
+            return dict.fromkeys(value, REDACTED)
+        case dict():
+            return _redacted(value)
+        case list():
+            return [_value(key, item) for item in value]
+        case str() if CREDENTIAL.search(key):
+            return REDACTED
+    return value
 
 
 def _curves(sampled: SampledMetrics) -> dict[str, list[tuple[float, float]]]:

@@ -143,8 +143,9 @@ class Sampler:
         self._from = -math.inf if request.from_step is None else request.from_step
         self._to = math.inf if request.to_step is None else request.to_step
         self._attempt = -1
-        self._told_again_from = math.inf
-        self._least_step = math.inf
+        self._told_again_from: dict[str, float] = {}
+        """By the events' type: an evaluation does not tell again what a training step told."""
+        self._least_step: dict[str, float] = {}
 
     def take(self, rows: Iterable[Sequence[Any]]) -> None:
         for (number, prefix), group in groupby(self._counted(rows), self._bucket_of):
@@ -164,11 +165,11 @@ class Sampler:
             if type(step) not in NUMBERS or abs(step) > MOST_STEPS:
                 continue
             if attempt != self._attempt:
-                self._attempt, self._told_again_from = attempt, self._least_step
-            if step >= self._told_again_from:
+                self._attempt, self._told_again_from = attempt, dict(self._least_step)
+            if step >= self._told_again_from.get(type_, math.inf):
                 continue
-            if step < self._least_step:
-                self._least_step = step
+            if step < self._least_step.get(type_, math.inf):
+                self._least_step[type_] = step
             if self._from <= step <= self._to:
                 told = Told(step, sequence, at, _number(data, "epoch"), _number(data, "tokens"))
                 yield EVALUATION if type_ == EventType.EVALUATION else "", told, data
@@ -219,8 +220,10 @@ def _likely_width(session: Session, row: RunRow, request: SampleRequest) -> int:
     oldest = newest.order_by(None).order_by(EventRow.sequence)
     steps = [found.data.get("step") for query in (newest, oldest) for found in session.execute(query)]
     numbers = [step for step in steps if type(step) in NUMBERS and abs(step) <= MOST_STEPS]
-    first = request.from_step if request.from_step is not None else min(numbers, default=0)
-    last = request.to_step if request.to_step is not None else max(numbers, default=0)
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    # A range may go far beyond what there is; too narrow a guess is mended as the events come.
+    first = low if request.from_step is None else max(low, request.from_step)
+    last = high if request.to_step is None else min(high, request.to_step)
     width = 1
     while (last - first) / width > most_buckets(request):
         width *= 2

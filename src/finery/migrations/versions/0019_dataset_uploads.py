@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from finery.migrations import repeatable
+
 revision = "0019"
 down_revision = "0018"
 branch_labels = None
@@ -10,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("uploads", sa.Column("dataset_id", sa.String(length=36), nullable=True))
-    op.add_column("upload_parts", sa.Column("start", sa.BigInteger(), nullable=True))
+    repeatable.add_column("uploads", sa.Column("dataset_id", sa.String(length=36), nullable=True))
+    repeatable.add_column("upload_parts", sa.Column("start", sa.BigInteger(), nullable=True))
 
 
 def downgrade() -> None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from finery.migrations import repeatable
+
 revision = "0020"
 down_revision = "0019"
 branch_labels = None
@@ -25,9 +27,9 @@ BATCH = 1000
 
 
 def upgrade() -> None:
-    op.add_column("runs", sa.Column("final_loss", sa.Double(), nullable=True))
+    repeatable.add_column("runs", sa.Column("final_loss", sa.Double(), nullable=True))
     _fill_in()
-    op.create_index(INDEX, "runs", COLUMNS)
+    repeatable.create_index(INDEX, "runs", COLUMNS)
 
 
 def downgrade() -> None:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from finery.db.types import BigKey, UtcDateTime
+from finery.migrations import repeatable
 
 revision = "0021"
 down_revision = "0020"
@@ -12,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    repeatable.create_table(
         "sweeps",
         sa.Column("number", BigKey, autoincrement=True, nullable=False),
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -33,9 +34,9 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
     )
-    op.create_index("ix_sweeps_owner", "sweeps", ["owner_id", "number"], unique=False)
-    op.add_column("runs", sa.Column("sweep_id", sa.String(length=64), nullable=True))
-    op.create_index(op.f("ix_runs_sweep_id"), "runs", ["sweep_id"], unique=False)
+    repeatable.create_index("ix_sweeps_owner", "sweeps", ["owner_id", "number"])
+    repeatable.add_column("runs", sa.Column("sweep_id", sa.String(length=64), nullable=True))
+    repeatable.create_index("ix_runs_sweep_id", "runs", ["sweep_id"])
 
 
 def downgrade() -> None:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from finery.db.types import BigKey, UtcDateTime
+from finery.migrations import repeatable
 
 revision = "0022"
 down_revision = "0021"
@@ -12,7 +13,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.create_table(
+    repeatable.create_table(
         "attention",
         sa.Column("id", sa.String(64), nullable=False),
         sa.Column("code", sa.String(64), nullable=False),
@@ -24,7 +25,7 @@ def upgrade() -> None:
         mysql_charset="utf8mb4",
         mysql_collate="utf8mb4_bin",
     )
-    op.create_index("ix_attention_run_number", "attention", ["run_number"])
+    repeatable.create_index("ix_attention_run_number", "attention", ["run_number"])
 
 
 def downgrade() -> None:
