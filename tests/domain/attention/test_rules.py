@@ -19,7 +19,8 @@ def window(
     made = LearningWindow()
     steps: list[dict[str, Any]] = [{"loss": loss} for loss in losses] or [{"grad_norm": norm} for norm in gradients]
     for index, data in enumerate(steps):
-        made.add(index + 1, "progress", last_at - pause * (len(steps) - 1 - index), {"step": index + 1, **data})
+        at = last_at - pause * (len(steps) - 1 - index)
+        made.add(index + 1, "progress", at, 1, {"step": index + 1, **data})
     return made
 
 
@@ -28,13 +29,15 @@ def evaluated(*pairs: tuple[float, float]) -> LearningWindow:
     made = LearningWindow()
     for training, evaluation in pairs:
         for _ in range(20):
-            made.add(1, "progress", NOW, {"loss": training})
-        made.add(1, "evaluation", NOW, {"loss": evaluation})
+            made.add(1, "progress", NOW, 1, {"loss": training})
+        made.add(1, "evaluation", NOW, 1, {"loss": evaluation})
     return made
 
 
-def codes(*, recipe: str = "sft", stage: str = "training", lost: int = 0, idle: float = 0.0, **facts: Any) -> list[str]:
-    live = LiveRun(7, recipe, stage, lost, facts.pop("window", LearningWindow()), idle)
+def codes(
+    *, recipe: str = "sft", stage: str = "training", lost: int = 0, idle: float = 0.0, attempt: int = 1, **facts: Any
+) -> list[str]:
+    live = LiveRun(7, attempt, recipe, stage, lost, facts.pop("window", LearningWindow()), idle)
     return found(live=(live,), **facts)
 
 
@@ -127,6 +130,14 @@ class TestSilence:
 
     def test_saving_may_take_long(self) -> None:
         assert codes(stage="saving", window=window([2.0, 1.9], last_at=NOW - 9000)) == []
+
+    def test_what_lies_between_two_attempts_is_none(self) -> None:
+        steps = window([2.0, 1.9, 1.8], last_at=NOW - 7000)
+        assert codes(attempt=2, window=steps) == []
+        steps.add(4, "progress", NOW - 650, 2, {"step": 4})
+        assert codes(attempt=2, window=steps) == []
+        steps.add(5, "progress", NOW - 640, 2, {"step": 5})
+        assert codes(attempt=2, window=steps) == ["run_silent"]
 
     def test_idle_devices(self) -> None:
         assert codes(idle=120.0) == ["device_idle"]

@@ -28,6 +28,7 @@ from finery.scheduler.attention_keeper import AttentionKeeper
 from tests import builders
 from tests.domain.accounts import people
 
+TRAINING = TrainerEvent(type=EventType.STAGE, at=1.0, data={"stage": "training"})
 ALL_EVENTS = ["attention.opened", "attention.resolved"]
 
 
@@ -75,6 +76,13 @@ def started(database: Database, home: Path, run_id: str, actor: Principal = LOCA
     return claim.ref
 
 
+def claimed(database: Database, context: DomainContext) -> AttemptRef:
+    with database.write() as session:
+        claim = claims.claim_next(session, context.machine(), executor="local", max_passed=1)
+        assert claim is not None
+    return claim.ref
+
+
 def tell(database: Database, ref: AttemptRef, *steps: Mapping[str, Any]) -> None:
     with database.write() as session:
         offset = session.scalars(select(RunRow.events_offset).where(RunRow.number == ref.run_number)).one()
@@ -107,8 +115,8 @@ def hook(database: Database, context: DomainContext, actor: Principal, **fields:
 @pytest.mark.every_database
 class TestKeeper:
     def test_appears_and_goes(self, database: Database, home: Path, context: DomainContext) -> None:
-        ref = started(database, home, "r")
-        keeper = AttentionKeeper(database, context)
+        ref, clock = started(database, home, "r"), Clock()
+        keeper = AttentionKeeper(database, context, uptime=clock)
         keeper.work()
         assert listed(database) == []
         tell(database, ref, {"step": 1, "loss": 2.0}, {"step": 2, "loss": None})
@@ -122,6 +130,9 @@ class TestKeeper:
         assert found.run is not None
         assert found.run.id == "r"
         tell(database, ref, {"step": 3, "loss": 1.9})
+        keeper.work()
+        assert len(listed(database)) == 1, "the next one may be NaN again"
+        clock.now = 60.0
         keeper.work()
         assert listed(database) == []
 
@@ -229,8 +240,7 @@ class TestObserver:
         context = builders.context(home, gpus=2)
         with database.write() as session:
             runs.create(session, builders.command(id="r", resources=Resources(gpus=2)), context, LOCAL_ADMINISTRATOR)
-        with database.write() as session:
-            assert claims.claim_next(session, context.machine(), executor="local", max_passed=1)
+        ref = claimed(database, context)
         percent = {0: 0, 1: 0}
         observer = Observer(context, lambda: percent)
 
@@ -239,9 +249,36 @@ class TestObserver:
                 return observer.look(session).live[0].idle_seconds
 
         assert idle() == 0.0
+        assert idle() == 0.0, "it trains no step yet"
+        tell(database, ref, {"step": 1, "loss": 2.0})
+        idle()
         assert idle() > 0.0
         percent[1] = 3
         assert idle() == 0.0
+        percent[1] = 0
+        idle()
+        assert idle() > 0.0
+        with database.write() as session:
+            attempts.give_back(session, ref, None)
+        claimed(database, context)
+        assert idle() == 0.0, "that was the attempt before"
+
+    def test_a_new_attempt_is_not_silent_since_the_one_before(
+        self, database: Database, home: Path, context: DomainContext
+    ) -> None:
+        ref = started(database, home, "r")
+        tell(database, ref, {"step": 1, "loss": 2.0}, {"step": 2, "loss": 2.0})
+        with database.write() as session:
+            attempts.record_events(session, ref, start=1, end=2, events=[TRAINING])
+        keeper = AttentionKeeper(database, context)
+        keeper.work()
+        assert [each.code for each in listed(database)] == ["run_silent"]
+        with database.write() as session:
+            attempts.give_back(session, ref, None)
+        claimed(database, context)
+        for again in (keeper, AttentionKeeper(database, context)):
+            again.work()
+            assert listed(database) == []
 
     def test_forgets_runs_that_have_ended(self, database: Database, home: Path, context: DomainContext) -> None:
         ref = started(database, home, "r")

@@ -47,22 +47,28 @@ class LearningWindow:
     """None stands for NaN and infinity, which JSON does not have."""
     gradients: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_GRADIENTS))
     evaluations: deque[Evaluation] = field(default_factory=lambda: deque(maxlen=RECENT_EVALUATIONS))
+    attempt: int = 0
+    """The attempt that told the last step."""
     times: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT_TIMES))
-    """When the last steps were told, in seconds since 1970."""
+    """When that attempt told its last steps, in seconds since 1970."""
     step: int | None = None
 
-    def add(self, sequence: int, type: str, at: float, data: Mapping[str, Any]) -> None:
+    def add(self, sequence: int, type: str, at: float, attempt: int, data: Mapping[str, Any]) -> None:
         self.sequence = max(self.sequence, sequence)
         if type == EventType.EVALUATION:
             self._add_evaluation(data)
         elif type == EventType.PROGRESS:
-            self._add_step(at, data)
+            self._add_step(at, attempt, data)
 
     @property
     def known_losses(self) -> list[float]:
         return [loss for loss in self.recent_losses if loss is not None]
 
-    def _add_step(self, at: float, data: Mapping[str, Any]) -> None:
+    def _add_step(self, at: float, attempt: int, data: Mapping[str, Any]) -> None:
+        if attempt != self.attempt:
+            # A pause, a wait in the queue or a lost process lies between: it is no silence.
+            self.attempt = attempt
+            self.times.clear()
         self.times.append(at)
         if isinstance(step := data.get("step"), int):
             self.step = step

@@ -39,24 +39,28 @@ class Observer:
         self._windows: dict[int, LearningWindow] = {}
         self._looked_at: dict[int, float] = {}
         self._idle_since: dict[int, float] = {}
+        self._training_since: dict[tuple[int, int], float] = {}
+        """When the first step was seen, by the numbers of the run and of its attempt."""
 
     def look(self, session: Session) -> Snapshot:
         machine = self._context.machine()
         rows = session.execute(_live()).all()
         self._forget_all_but({row.number for row in rows})
         self._read_new_events(session, {row.number: row.last_sequence for row in rows})
+        self._note_training({row.number: row.attempt for row in rows})
         idle = self._idle_runs(session, machine) if rows else {}
         return Snapshot(
             at=epoch_now(),
             machine=machine,
             free_disk_bytes=shutil.disk_usage(self._context.home.path).free,
-            live=tuple(self._live_run(row, idle.get(row.number, 0.0)) for row in rows),
+            live=tuple(self._live_run(row, self._idle_seconds(row, idle)) for row in rows),
             too_large=tuple(_too_large(session, machine)),
         )
 
     def _live_run(self, row: Any, idle_seconds: float) -> LiveRun:
         return LiveRun(
             number=row.number,
+            attempt=row.attempt,
             recipe=row.recipe,
             stage=row.progress.get("stage"),
             lost_count=row.lost_count,
@@ -72,16 +76,29 @@ class Observer:
         waiting = [number for number, sequence in newest.items() if sequence > self._windows[number].sequence]
         for number in sorted(waiting, key=lambda number: self._looked_at[number])[:RUNS_AT_ONCE]:
             window, after = self._windows[number], newest[number] - EVENTS_AT_ONCE
-            query = select(EventRow.sequence, EventRow.type, EventRow.at, EventRow.data).where(
+            query = select(EventRow.sequence, EventRow.type, EventRow.at, EventRow.attempt, EventRow.data).where(
                 EventRow.run_number == number,
                 EventRow.sequence > max(window.sequence, after),
                 EventRow.sequence <= newest[number],
                 EventRow.type.in_(METRIC_EVENTS),
             )
             for event in session.execute(query.order_by(EventRow.sequence)):
-                window.add(event.sequence, event.type, event.at, event.data)
+                window.add(event.sequence, event.type, event.at, event.attempt, event.data)
             window.sequence = newest[number]
             self._looked_at[number] = time.monotonic()
+
+    def _note_training(self, attempts: Mapping[int, int]) -> None:
+        now, before = time.monotonic(), self._training_since
+        self._training_since = {
+            (number, attempt): before.get((number, attempt), now)
+            for number, attempt in attempts.items()
+            if self._windows[number].attempt == attempt
+        }
+
+    def _idle_seconds(self, row: Any, idle: Mapping[int, float]) -> float:
+        """Return for how long the run's GPUs were idle while its attempt trained, and not before it had them."""
+        since = self._training_since.get((row.number, row.attempt))
+        return 0.0 if since is None else min(idle.get(row.number, 0.0), time.monotonic() - since)
 
     def _idle_runs(self, session: Session, machine: Machine) -> dict[int, float]:
         """Return for how long the GPUs of each run have all been idle, in seconds."""
@@ -100,8 +117,9 @@ class Observer:
 
 
 def _live() -> Any:
+    columns = (RunRow.number, RunRow.attempt, RunRow.recipe, RunRow.progress, RunRow.lost_count, RunRow.last_sequence)
     return (
-        select(RunRow.number, RunRow.recipe, RunRow.progress, RunRow.lost_count, RunRow.last_sequence)
+        select(*columns)
         .where(RunRow.status.in_((RunStatus.STARTING, RunStatus.RUNNING)), RunRow.recipe != EXTERNAL)
         .order_by(RunRow.number)
         .limit(MOST_LIVE)

@@ -111,7 +111,7 @@ def _evaluation_rises(run: LiveRun, _: Snapshot) -> Values | None:
 
 
 def _run_silent(run: LiveRun, snapshot: Snapshot) -> Values | None:
-    times = list(run.window.times)
+    times = list(run.window.times) if run.window.attempt == run.attempt else []
     if len(times) < 2 or run.stage != "training":
         return None
     longest = max(later - earlier for earlier, later in pairwise(times))
@@ -154,6 +154,7 @@ _RULES = (
         lambda values: Translatable("the loss is NaN or infinite at step {step}", **values),
         Translatable("cancel it, and begin anew with a lower learning_rate or precision fp32"),
         _each_live(_loss_not_finite),
+        LINGER_SECONDS,
     ),
     Rule(
         "loss_zero",

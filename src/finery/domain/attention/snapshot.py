@@ -11,13 +11,15 @@ class LiveRun:
     """A run that is starting or running."""
 
     number: int
+    attempt: int
     recipe: str
     stage: str | None
+    """What it told last; until its attempt tells one, that of the attempt before."""
     lost_count: int
     """How often its process was lost since its last checkpoint."""
     window: LearningWindow
     idle_seconds: float = 0.0
-    """For how long none of its GPUs has computed anything."""
+    """For how long none of its GPUs has computed anything, since the first step of its attempt was seen."""
 
 
 @dataclass(frozen=True)
