@@ -12,6 +12,7 @@ from finery.contracts.run import RunFilter
 from finery.contracts.status import RunStatus
 from finery.contracts.sweeps import Goal, NewSweep, SweepChanges, SweepDetails
 from finery.db import Database
+from finery.db.topics import run_of_topic
 from finery.domain import runs, sweeps
 from finery.domain.errors import DomainError
 from finery.domain.ownership import NotYours
@@ -149,6 +150,33 @@ class TestOwnership:
         with database.read() as session:
             assert sweeps.get(session, sweep.id, BOB).run_counts == {RunStatus.QUEUED: 3}
             assert len(runs.list_page(session, RunFilter(), BOB, limit=9).runs) == 3
+
+    def test_streams_are_told_which_runs_are_shared_or_no_longer(self, database: Database, home: Path) -> None:
+        sweep = create(database, home, new_sweep(home, RATES))
+        told: list[str] = []
+        database.on_commit(lambda topics: told.extend(topics or ()))
+        with database.write() as session:
+            sweeps.change(session, sweep.id, SweepChanges(shared=True), ANN)
+        assert {run_of_topic(topic) for topic in told} >= {each.run.number for each in sweep.runs}
+        assert not any(map(runs.removal_of, told))
+        with database.write() as session:
+            changed = sweeps.change(session, sweep.id, SweepChanges(shared=False), ANN)
+        removals = filter(None, map(runs.removal_of, told))
+        assert {removal.id for removal in removals if removal.concerns(BOB)} == {each.run.id for each in sweep.runs}
+        assert all(new.run.updated_at > old.run.updated_at for new, old in zip(changed.runs, sweep.runs, strict=True))
+
+    def test_a_run_that_a_lead_resumed_is_the_leads(self, database: Database, home: Path) -> None:
+        sweep = create(database, home, new_sweep(home, RATES))
+        with database.write() as session:
+            leads = runs.create(session, builders.sft(home, sweep_id=sweep.id), builders.context(home), LEAD).id
+        with database.write() as session:
+            sweeps.change(session, sweep.id, SweepChanges(shared=True), ANN)
+            sweeps.cancel(session, sweep.id, ANN)
+        with database.write() as session:
+            sweeps.delete(session, sweep.id, builders.context(home), ANN, with_runs=True)
+        with database.read() as session:
+            (run,) = runs.list_page(session, RunFilter(), LEAD, limit=9).runs
+        assert (run.id, run.shared, run.status, run.sweep_id) == (leads, False, RunStatus.QUEUED, None)
 
 
 class TestBest:

@@ -96,10 +96,8 @@ def change(session: Session, run_id: str, changes: RunChanges, actor: Principal)
     row = lock_row(session, run_id, actor)
     before = run_of(row)
     announce(session, run_topic(row.number))
-    if changes.shared is False and row.shared:
-        announce_removal(session, row, is_deleted=False)
     if changes.shared is not None:
-        row.shared = changes.shared
+        share(session, row, changes.shared)
     if "name" in changes.model_fields_set:
         row.name = changes.name
     if changes.labels is not None:
@@ -107,6 +105,15 @@ def change(session: Session, run_id: str, changes: RunChanges, actor: Principal)
     row.updated_at = utc_now()
     audit.name_changes(session, before, after := run_of(row))
     return after
+
+
+def share(session: Session, row: RunRow, shared: bool) -> None:
+    """Share a locked run with all, or no longer, and tell streams."""
+    announce(session, run_topic(row.number))
+    if row.shared and not shared:
+        announce_removal(session, row, is_deleted=False)
+    row.shared = shared
+    row.updated_at = utc_now()
 
 
 def report(session: Session, run_id: str, status: RunStatus, error: str | None, actor: Principal) -> Run:

@@ -10,7 +10,7 @@ from finery.contracts.permissions import Principal
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 from finery.contracts.sweeps import Goal, Sweep, SweepDetails, SweepRun
-from finery.domain.ownership import NotYours, may_write_run, runs_visible_to
+from finery.domain.ownership import NotYours, may_write_run, runs_visible_to, runs_writable_by
 from finery.domain.runs.mapping import run_of
 from finery.domain.sweeps.errors import SweepNotFound
 from finery.domain.sweeps.scores import best_of, ranking_of, score_of
@@ -48,9 +48,12 @@ def lock_row(session: Session, sweep_id: str, actor: Principal) -> SweepRow:
     return row
 
 
-def lock_runs(session: Session, row: SweepRow) -> Sequence[RunRow]:
-    """Return the sweep's runs in the order of acceptance, locked."""
-    query = select(RunRow).where(RunRow.sweep_id == row.id).order_by(RunRow.number)
+def lock_runs(session: Session, row: SweepRow, actor: Principal) -> Sequence[RunRow]:
+    """Return those of the sweep's runs that `actor` may change, in the order of acceptance, locked.
+
+    One that a lead resumed is the lead's own.
+    """
+    query = select(RunRow).where(RunRow.sweep_id == row.id, runs_writable_by(actor)).order_by(RunRow.number)
     return session.scalars(query.with_for_update().execution_options(populate_existing=True)).all()
 
 

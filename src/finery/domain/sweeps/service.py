@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from finery.domain.errors import DomainError
 from finery.domain.ownership import owner_scoped_key
 from finery.domain.runs.errors import IdempotencyMismatch
 from finery.domain.runs.intents import cancel_locked
-from finery.domain.runs.service import accept
+from finery.domain.runs.service import accept, share
 from finery.domain.runs.validation import recipe_named
 from finery.domain.sweeps.errors import SweepFinished
 from finery.domain.sweeps.expansion import Member, grid_of, members_of, name_of
@@ -36,7 +36,7 @@ from finery.domain.sweeps.queries import (
 )
 from finery.kit.clock import utc_now
 from finery.kit.ids import prefixed_id
-from finery.models import SweepRow
+from finery.models import RunRow, SweepRow
 
 ID_PREFIX = "sweep"
 
@@ -103,8 +103,8 @@ def change(session: Session, sweep_id: str, changes: SweepChanges, actor: Princi
     row.goal = changes.goal if "goal" in given else row.goal
     if changes.shared is not None:
         row.shared = changes.shared
-        for run in lock_runs(session, row):
-            run.shared = row.shared
+        for run in lock_runs(session, row, actor):
+            share(session, run, changes.shared)
     row.updated_at = utc_now()
     audit.name_changes(session, before, sweep_of(row, {}))
     return details_of(row, runs_of(session, row, actor))
@@ -113,7 +113,7 @@ def change(session: Session, sweep_id: str, changes: SweepChanges, actor: Princi
 def cancel(session: Session, sweep_id: str, actor: Principal) -> SweepDetails:
     """Cancel all runs that have not ended. Raises SweepNotFound, NotYours, SweepFinished."""
     row = lock_row(session, sweep_id, actor)
-    unfinished = [run for run in lock_runs(session, row) if not RunStatus(run.status).is_finished]
+    unfinished = [run for run in lock_runs(session, row, actor) if not RunStatus(run.status).is_finished]
     if not unfinished:
         raise SweepFinished(sweep_id)
     for run in unfinished:
@@ -123,18 +123,17 @@ def cancel(session: Session, sweep_id: str, actor: Principal) -> SweepDetails:
 
 
 def delete(session: Session, sweep_id: str, context: DomainContext, actor: Principal, *, with_runs: bool) -> None:
-    """Delete a sweep. Its runs stay, as runs of no sweep; with `with_runs` they are deleted too, or nothing is.
+    """Delete a sweep. Its runs stay, as runs of no sweep; with `with_runs` those that `actor` may change are deleted
+    too, or nothing is.
 
     Raises SweepNotFound, NotYours, and of the runs what `runs.delete` raises.
     """
     row = lock_row(session, sweep_id, actor)
     make_room(session)
-    found = lock_runs(session, row)
-    for run in found:
-        if with_runs:
+    if with_runs:
+        for run in lock_runs(session, row, actor):
             runs.delete(session, run.id, context, actor)
-        else:
-            run.sweep_id = None
+    session.execute(update(RunRow).where(RunRow.sweep_id == row.id).values(sweep_id=None))
     session.delete(row)
 
 
