@@ -13,6 +13,7 @@ from finery.contracts.events import ProgressData
 from finery.contracts.permissions import LOCAL_ADMINISTRATOR, Level, Principal, permissions_of
 from finery.contracts.run import Run, RunChanges
 from finery.db import Database
+from finery.db.topics import announce, run_topic
 from finery.domain import runs
 from finery.domain.accounts.errors import SessionEnded
 from finery.domain.errors import DomainError
@@ -263,6 +264,26 @@ class TestFrames:
 
 
 class TestOwnership:
+    def test_an_error_that_nobody_foresaw_does_not_end_it(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        world.add_run("a")
+        monkeypatch.setattr(notice_feed, "RETRY_SECONDS", 0.02)
+
+        async def scene() -> None:
+            reader = world.open()
+            await reader.until(lambda frame: frame.event == "ready")
+            with world.database.write() as session:
+                lock_row(session, "a", ANN).progress = {"step": "many"}
+                announce(session, run_topic(1))
+            await reader.until(lambda frame: frame.event == "stale")
+            world.add_run("b")
+            await reader.until(is_of("run", "b"))
+            await reader.close()
+
+        play(world, scene)
+        assert "changes of runs cannot be told" in caplog.text
+
     def test_nothing_of_another_users_runs(self, world: World) -> None:
         world.add_run("anns"), world.add_run("bobs", BOB)
 
@@ -329,6 +350,23 @@ class TestOwnership:
             world.add_run("bobs", BOB)
             assert [frame.event for frame in await other.until(is_of("run", "bobs"))] == ["run"]
             await owner.close(), await other.close()
+
+        play(world, scene)
+
+    def test_it_is_told_from_another_run_of_its_id(self, world: World) -> None:
+        anns, bobs = world.add_run("a"), world.add_run("a", BOB)
+        world.change("a", shared=True)
+
+        async def scene() -> None:
+            reader = world.open(BOB, ("a", 1), (anns.uid, 1))
+            await reader.until(lambda frame: frame.event == "ready")
+            world.delete("a")
+            while len(told := [frame.data for frame in reader.frames if frame.event == "gone"]) < 2:
+                await reader.until(lambda frame: frame.event == "gone")
+            # Of bob's own run "a", which he follows, too, nothing is told.
+            assert {(data["id"], data["uid"]) for data in told} == {("a", anns.uid), (anns.uid, anns.uid)}
+            assert bobs.uid != anns.uid
+            await reader.close()
 
         play(world, scene)
 

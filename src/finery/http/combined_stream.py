@@ -78,6 +78,7 @@ class _Following:
         self.id = followed.id
         self.sequence = followed.after
         self.is_gone = followed.run is None
+        self._uid = None if followed.run is None else followed.run.uid
         self._streams = streams
         self._changed = changed
         self.feed: RunFeed | None = None
@@ -90,7 +91,7 @@ class _Following:
         """Yield what is there; `sequence` counts along."""
         if self.is_gone:
             self.is_gone = False
-            yield gone(self.id)
+            yield gone(self.id, self._uid)
         if self.feed is None:
             return
         frames = await self.feed.read(self.sequence)
@@ -98,7 +99,7 @@ class _Following:
             return
         if self.feed.is_closed or not self.feed.visibility.includes(viewer.principal):
             self.leave()
-            yield gone(self.id)
+            yield gone(self.id, self._uid)
             return
         # More may be there than was read at once.
         if frames:

@@ -131,15 +131,21 @@ class NoticeFeed:
             self._is_due.clear()
             due, self._due = self._due, _Due()
             try:
-                notices = await anyio.to_thread.run_sync(self._query, due.numbers, limiter=limiter)
+                self._tell(due, await anyio.to_thread.run_sync(self._query, due.numbers, limiter=limiter))
             except SQLAlchemyError as error:
                 log.warning("changes of runs cannot be read for now: %s", error)
-                self._due.is_unknown = True
-                self._is_due.set()
-                await asyncio.sleep(RETRY_SECONDS)
-                continue
-            self._tell(due, notices)
-            await asyncio.sleep(PAUSE_SECONDS)
+                await self._tell_unknown_later()
+            except Exception:
+                # The loop's edge: without it, the streams of everybody would hear nothing until the next start.
+                log.exception("changes of runs cannot be told")
+                await self._tell_unknown_later()
+            else:
+                await asyncio.sleep(PAUSE_SECONDS)
+
+    async def _tell_unknown_later(self) -> None:
+        self._due.is_unknown = True
+        self._is_due.set()
+        await asyncio.sleep(RETRY_SECONDS)
 
     def _query(self, numbers: set[int]) -> list[tuple[RunNotice, runs.Visibility]]:
         with self._database.read() as session:
@@ -149,7 +155,7 @@ class NoticeFeed:
         for notice, visibility in notices:
             self._add(lines("run", notice.model_dump_json().encode()), visibility.includes)
         for removal in due.removals:
-            self._add(gone(removal.id), removal.concerns)
+            self._add(gone(removal.id, removal.uid), removal.concerns)
         if due.is_unknown:
             self._add(STALE, lambda _: True)
         for changed in self._waiting:
@@ -164,8 +170,12 @@ def lines(event: str, data: bytes) -> bytes:
     return b"event: %b\ndata: %b\n\n" % (event.encode(), data)
 
 
-def gone(run_id: str) -> bytes:
-    return lines("gone", msgspec.json.encode({"id": run_id}))
+def gone(run_id: str, uid: str | None) -> bytes:
+    """Return the frame about a run that can be seen no more. Its reader may have another run of the same id.
+
+    `uid` is None where there never was one.
+    """
+    return lines("gone", msgspec.json.encode({"id": run_id, "uid": uid}))
 
 
 STALE = lines("stale", b"{}")

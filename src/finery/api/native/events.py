@@ -71,8 +71,8 @@ async def stream_everything(
 ) -> Response:
     """Streams server-sent events until the client leaves, or the user's session or key ends.
 
-    `run` tells what changed of a run that the user may see, `gone` that one is there no longer, and `stale` that lists
-    are to be read again. The others are events of the runs that are named, without a gap or a repeat. From the `id` of
-    any of them all of it goes on."""
+    `run` tells what changed of a run that the user may see, `gone` that one is there no longer (its `uid` tells it
+    from another of the same `id`), and `stale` that lists are to be read again. The others are events of the runs that
+    are named, without a gap or a repeat. From the `id` of any of them all of it goes on."""
     viewer = Viewer(user, partial(look_up_user, request))
     return combined_stream(services.streams, viewer, followed, since=since, last_event_id=last_event_id)

@@ -33,6 +33,8 @@ class Removal(msgspec.Struct, frozen=True, array_like=True):
     """A run that some can see no more."""
 
     id: str
+    """What is shown; unique only among the runs of its owner."""
+    uid: str
     owner_id: str | None
     shared: bool
     """Whether it was shared."""
@@ -48,7 +50,7 @@ class Removal(msgspec.Struct, frozen=True, array_like=True):
 
 def announce_removal(session: Session, row: RunRow, *, is_deleted: bool) -> None:
     """Tell streams with the commit. The topic holds all that they need, since a deleted row can be read no more."""
-    removal = Removal(shown_id(row), row.owner_id, row.shared, is_deleted)
+    removal = Removal(shown_id(row), row.id, row.owner_id, row.shared, is_deleted)
     announce(session, _REMOVED + msgspec.json.encode(removal).decode())
 
 

@@ -8,8 +8,11 @@ import type { Frame, Message, Wanted } from "./messages";
 
 export type RunNotice = Schemas["RunNotice"];
 
+/** `uid` is null where the id that was asked for never was a run's. Other runs of the id may be there. */
+export type Gone = { kind: "gone"; id: string; uid: string | null };
+
 /** What the stream says of runs; `stale`: lists are to be read again. */
-export type Change = { kind: "run"; run: RunNotice } | { kind: "gone"; id: string } | { kind: "stale" };
+export type Change = { kind: "run"; run: RunNotice } | Gone | { kind: "stale" };
 
 const REPEAT_MS = 30_000;
 
@@ -134,7 +137,7 @@ export class LiveHub {
     this.since = since;
     if (frame.run !== null) this.handOn(frame.run, JSON.parse(frame.data) as RunEvent);
     else if (frame.event === "run") this.tell({ kind: "run", run: JSON.parse(frame.data) as RunNotice });
-    else if (frame.event === "gone") this.tell({ kind: "gone", ...(JSON.parse(frame.data) as { id: string }) });
+    else if (frame.event === "gone") this.tell({ kind: "gone", ...(JSON.parse(frame.data) as Omit<Gone, "kind">) });
     else if (frame.event === "stale") this.tell({ kind: "stale" });
   }
 

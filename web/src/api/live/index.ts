@@ -2,7 +2,7 @@
 import { useQueryClient, type QueryClient } from "@tanstack/react-query";
 import { useEffect, useSyncExternalStore } from "react";
 import type { Run, RunEvent, Schemas } from "../client";
-import { hub, type Change, type RunNotice } from "./LiveHub";
+import { hub, type Change, type Gone, type RunNotice } from "./LiveHub";
 
 export type { Change, RunNotice };
 
@@ -64,7 +64,7 @@ class Refresher {
 
   take(change: Change): void {
     if (change.kind === "run") this.apply(change.run);
-    else if (change.kind === "gone") this.readAgain(["run", change.id]);
+    else if (change.kind === "gone") this.forget(change);
     else this.readAgain(["run"]);
   }
 
@@ -80,6 +80,13 @@ class Refresher {
     if (this.statuses.get(notice.uid) === state) return;
     this.statuses.set(notice.uid, state);
     for (const id of new Set([notice.id, notice.uid])) this.readAgain(["run", id]);
+  }
+
+  /** Leaves another run of the same id alone: an id that a client chose is unique for its owner only. */
+  private forget({ id, uid }: Gone): void {
+    const known = this.client.getQueryData<Run>(["run", id]);
+    if (uid === null || known === undefined || known.uid === uid) this.readAgain(["run", id]);
+    if (uid !== null) this.readAgain(["run", uid]);
   }
 
   private readAgain(queryKey: string[]): void {
