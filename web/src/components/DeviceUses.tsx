@@ -30,7 +30,7 @@ export function DeviceUses({ devices, system }: { devices: DeviceUse[]; system: 
               </Table.Td>
               <Table.Td>
                 {use.holders.length === 0 ? (
-                  <Badge color="green" variant="light" tt="none">
+                  <Badge color="green" variant="light" tt="none" miw="max-content">
                     <Trans>free</Trans>
                   </Badge>
                 ) : (

@@ -92,7 +92,7 @@ function Row({ delivery, onReplay }: { delivery: Delivery; onReplay: (() => void
         </details>
       </Table.Td>
       <Table.Td>
-        <Badge color={COLORS[delivery.state]} variant="light" tt="none">
+        <Badge color={COLORS[delivery.state]} variant="light" tt="none" miw="max-content">
           {i18n._(WORDS[delivery.state])}
         </Badge>
       </Table.Td>

@@ -80,12 +80,12 @@ export function Keys({ userId, mayRevoke = true }: { userId?: string; mayRevoke?
 function KeyState({ apiKey }: { apiKey: ApiKey }) {
   if (apiKey.is_active)
     return (
-      <Badge color="green" variant="light" tt="none">
+      <Badge color="green" variant="light" tt="none" miw="max-content">
         <Trans>active</Trans>
       </Badge>
     );
   return (
-    <Badge color="gray" variant="light" tt="none">
+    <Badge color="gray" variant="light" tt="none" miw="max-content">
       {apiKey.revoked_at ? <Trans>revoked</Trans> : <Trans>expired</Trans>}
     </Badge>
   );

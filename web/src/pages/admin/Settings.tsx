@@ -34,7 +34,7 @@ export function Settings() {
                 <Table.Td style={{ overflowWrap: "anywhere" }}>
                   {setting.value || "—"}{" "}
                   {!setting.is_default && (
-                    <Badge variant="light" tt="none">
+                    <Badge variant="light" tt="none" miw="max-content">
                       <Trans>set</Trans>
                     </Badge>
                   )}

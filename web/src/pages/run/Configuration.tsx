@@ -26,7 +26,7 @@ export function Configuration({ run }: { run: Run }) {
               <Table.Td style={{ overflowWrap: "anywhere" }}>
                 {typeof value === "string" ? value : JSON.stringify(value)}{" "}
                 {run.requested[key] === "auto" && (
-                  <Badge size="sm" variant="light" tt="none">
+                  <Badge size="sm" variant="light" tt="none" miw="max-content">
                     <Trans>chosen by auto</Trans>
                   </Badge>
                 )}
