@@ -1,16 +1,20 @@
 /** A run's log, of which a window is in the page: its end, or a place in it; the rest is read by bytes when wanted. */
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
 import { ApiError, api, dataOf } from "./client";
 
 /** Bytes that are read at once. */
 const PIECE = 256 * 1024;
-/** Characters kept in the page; what is far from what is looked at is let go, and read again. */
+/** Bytes kept in the page; what is far from what is looked at is let go, and read again. */
 const KEPT = 2 * 1024 * 1024;
 const REFRESH_MS = 1_000;
+const NEWLINE = 10;
 
 export interface LogWindow {
+  /** The bytes as text, but for a character at their end of which not all bytes are there. */
   text: string;
-  /** The bytes of the log that the text stands for; both are beginnings of lines, but for the log's end. */
+  bytes: Uint8Array;
+  /** Where in the log the bytes lie: at beginnings of lines, but for the log's end and lines of many pieces. */
   start: number;
   end: number;
   /** The bytes that the log had. */
@@ -23,8 +27,16 @@ interface Bytes {
   total: number;
 }
 
-/** `at`: from this byte on, which begins a line; else the end, which is followed while `isFollowed`. */
-export function useRunLog(runId: string, { at, isFollowed }: { at: number | undefined; isFollowed: boolean }) {
+interface Place {
+  /** From this byte on, which begins a line; else the end. */
+  at: number | undefined;
+  /** Whether the end is read as it is written. */
+  isFollowed: boolean;
+  /** Whether nothing more will be written. */
+  isEnded: boolean;
+}
+
+export function useRunLog(runId: string, { at, isFollowed, isEnded }: Place) {
   const client = useQueryClient();
   const queryKey = ["log", runId, at ?? "end"];
   const log = useQuery({
@@ -32,15 +44,26 @@ export function useRunLog(runId: string, { at, isFollowed }: { at: number | unde
     queryFn: async () => {
       const before = client.getQueryData<LogWindow>(queryKey);
       if (before === undefined) return at === undefined ? readEnd(runId) : readFrom(runId, at);
-      return isFollowed ? withLater(runId, before) : before;
+      if (!isFollowed) return withTotal(await readBytes(runId, "bytes=-1"), client.getQueryData(queryKey) ?? before);
+      const later = await withLater(runId, before);
+      return later.end < later.total ? readEnd(runId) : later;
     },
-    refetchInterval: isFollowed ? REFRESH_MS : false,
+    refetchInterval: isFollowed && !isEnded ? REFRESH_MS : false,
   });
+  // What was written last may have come after the last read.
+  useEffect(() => {
+    if (isEnded) void client.invalidateQueries({ queryKey: ["log", runId] });
+  }, [client, runId, isEnded]);
   const change = async (read: (runId: string, before: LogWindow) => Promise<LogWindow>) => {
     const before = client.getQueryData<LogWindow>(queryKey);
     if (before) client.setQueryData(queryKey, await read(runId, before));
   };
-  return { ...log, readEarlier: () => change(withEarlier), readLater: () => change(withLater) };
+  return {
+    ...log,
+    readEarlier: () => change(withEarlier),
+    readLater: () => change(withLater),
+    readEnd: () => change(readEnd),
+  };
 }
 
 /** Returns the lines that contain a text, found by the server in the whole log, a page at a time. */
@@ -66,46 +89,59 @@ export function logAddress(runId: string): string {
 
 async function readEnd(runId: string): Promise<LogWindow> {
   const { bytes, start, total } = await readBytes(runId, `bytes=-${PIECE}`);
-  const skipped = start === 0 ? 0 : bytes.indexOf(10) + 1;
-  return { text: textOf(bytes.subarray(skipped)), start: start + skipped, end: start + bytes.length, total };
+  const skipped = start === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
+  return windowOf(bytes.subarray(skipped), start + skipped, total);
 }
 
 async function readFrom(runId: string, at: number): Promise<LogWindow> {
   const { bytes, total } = await readBytes(runId, `bytes=${at}-${at + PIECE - 1}`);
-  const whole = wholeLines(bytes, at, total);
-  return { text: textOf(whole), start: at, end: at + whole.length, total };
+  return windowOf(wholeLines(bytes, at, total), at, total);
 }
 
 async function withEarlier(runId: string, before: LogWindow): Promise<LogWindow> {
   const from = Math.max(0, before.start - PIECE);
   if (before.start === 0) return before;
   const { bytes } = await readBytes(runId, `bytes=${from}-${before.start - 1}`);
-  const skipped = from === 0 ? 0 : bytes.indexOf(10) + 1;
-  const text = textOf(bytes.subarray(skipped)) + before.text;
-  const kept = text.length > KEPT ? text.slice(0, text.lastIndexOf("\n", KEPT) + 1) : text;
-  const end = kept === text ? before.end : from + skipped + new TextEncoder().encode(kept).length;
-  return { ...before, text: kept, start: from + skipped, end };
+  const skipped = from === 0 ? 0 : bytes.indexOf(NEWLINE) + 1;
+  const all = joined(bytes.subarray(skipped), before.bytes);
+  const kept = all.length > KEPT ? all.subarray(0, all.lastIndexOf(NEWLINE, KEPT) + 1 || KEPT) : all;
+  return windowOf(kept, from + skipped, before.total);
 }
 
 async function withLater(runId: string, before: LogWindow): Promise<LogWindow> {
-  const { bytes, total } = await readBytes(runId, `bytes=${before.end}-${before.end + PIECE - 1}`);
-  if (bytes.length === 0) return total === before.total ? before : { ...before, total };
-  const added = wholeLines(bytes, before.end, total);
-  const text = before.text + textOf(added);
-  const kept = text.length > KEPT ? text.slice(text.indexOf("\n", text.length - KEPT) + 1) : text;
-  const lost = text.slice(0, text.length - kept.length);
-  const start = lost === "" ? before.start : before.start + new TextEncoder().encode(lost).length;
-  return { text: kept, start, end: before.end + added.length, total };
+  // The last byte that is here is read again: a range that begins where the log ends is an error, which browsers note.
+  const known = Math.min(1, before.end);
+  const read = await readBytes(runId, `bytes=${before.end - known}-${before.end + PIECE - 1}`);
+  const bytes = read.bytes.subarray(known);
+  const { total } = read;
+  if (bytes.length === 0) return withTotal(read, before);
+  const all = joined(before.bytes, wholeLines(bytes, before.end, total));
+  const surplus = Math.max(0, all.length - KEPT);
+  const lost = surplus && (all.indexOf(NEWLINE, surplus) + 1 || surplus);
+  return windowOf(all.subarray(lost), before.start + lost, total);
+}
+
+function withTotal({ total }: Bytes, before: LogWindow): LogWindow {
+  return total === before.total ? before : { ...before, total };
 }
 
 /** Returns the bytes up to the end of a line; at the log's end all of them, since a line may still be written. */
 function wholeLines(bytes: Uint8Array, start: number, total: number): Uint8Array {
-  const cut = bytes.lastIndexOf(10) + 1;
+  const cut = bytes.lastIndexOf(NEWLINE) + 1;
   return start + bytes.length >= total || cut === 0 ? bytes : bytes.subarray(0, cut);
 }
 
-function textOf(bytes: Uint8Array): string {
-  return new TextDecoder().decode(bytes);
+function windowOf(bytes: Uint8Array, start: number, total: number): LogWindow {
+  // The decoder keeps the first bytes of a character to itself: the others are still to come.
+  const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes, { stream: true });
+  return { text, bytes, start, end: start + bytes.length, total };
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 async function readBytes(runId: string, range: string): Promise<Bytes> {

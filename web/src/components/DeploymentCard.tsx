@@ -95,7 +95,11 @@ function EngineLog({ deployment }: { deployment: Deployment }) {
       </Text>
     );
   return (
-    <ScrollArea.Autosize mah={320} mt="xs" viewportProps={{ tabIndex: 0, "aria-label": t`Log`, role: "log" }}>
+    <ScrollArea.Autosize
+      mah={320}
+      mt="xs"
+      viewportProps={{ tabIndex: 0, "aria-label": t`Log`, role: "log", "aria-live": "off" }}
+    >
       <Code block>{(log.data ?? []).join("\n")}</Code>
     </ScrollArea.Autosize>
   );

@@ -22,6 +22,7 @@ export function LogLines({ label, log, beginsAtEnd, onAtEnd, onEarlier, onLater 
   const lines = useMemo(() => linesOf(log.text), [log.text]);
   const frame = useRef<HTMLDivElement>(null);
   const isAtEnd = useRef(beginsAtEnd);
+  const lastTop = useRef(0);
   const isBusy = useRef(false);
   const seen = useRef({ start: log.start, count: lines.length });
   const rows = useVirtualizer({
@@ -45,7 +46,10 @@ export function LogLines({ label, log, beginsAtEnd, onAtEnd, onEarlier, onLater 
   };
   const look = ({ scrollHeight, scrollTop, clientHeight }: HTMLDivElement) => {
     const below = scrollHeight - scrollTop - clientHeight;
-    isAtEnd.current = below < 2 * LINE_HEIGHT && log.end >= log.total;
+    // Lines that come, or turn out higher than estimated, lead away from the end, too; only who scrolls up leaves it.
+    if (below < 2 * LINE_HEIGHT && log.end >= log.total) isAtEnd.current = true;
+    else if (scrollTop < lastTop.current) isAtEnd.current = false;
+    lastTop.current = scrollTop;
     onAtEnd(isAtEnd.current);
     if (scrollTop < NEAR && log.start > 0) read(onEarlier);
     else if (below < NEAR && log.end < log.total) read(onLater);
@@ -56,6 +60,8 @@ export function LogLines({ label, log, beginsAtEnd, onAtEnd, onEarlier, onLater 
       className={classes["frame"]}
       tabIndex={0}
       role="log"
+      // Read aloud, lines that come by the hundred drown everything else.
+      aria-live="off"
       aria-label={label}
       onScroll={(event) => look(event.currentTarget)}
     >

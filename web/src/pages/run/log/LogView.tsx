@@ -16,10 +16,18 @@ export function LogView({ run }: { run: Run }) {
   const { at } = useSearch({ from: "/runs/$runId" });
   const navigate = useNavigate({ from: "/runs/$runId" });
   const [isAtEnd, setAtEnd] = useState(true);
-  const isFollowed = !FINISHED.has(run.status) && at === undefined && isAtEnd;
-  const log = useRunLog(run.id, { at, isFollowed });
+  const [returns, setReturns] = useState(0);
+  const isFollowed = at === undefined && isAtEnd;
+  const log = useRunLog(run.id, { at, isFollowed, isEnded: FINISHED.has(run.status) });
   const go = (place: number | undefined) =>
     void navigate({ search: ({ at: _, ...rest }) => (place === undefined ? rest : { ...rest, at: place }) });
+  const goToEnd = () => {
+    // The lines begin anew, at their end.
+    setReturns(returns + 1);
+    setAtEnd(true);
+    if (at === undefined) void log.readEnd();
+    else go(undefined);
+  };
   const { start = 0, end = 0, total = 0 } = log.data ?? {};
   return (
     <Stack gap="xs">
@@ -35,7 +43,7 @@ export function LogView({ run }: { run: Run }) {
           <Button size="compact-sm" variant="default" disabled={at === 0} onClick={() => go(0)}>
             <Trans>To the beginning</Trans>
           </Button>
-          <Button size="compact-sm" variant="default" disabled={at === undefined} onClick={() => go(undefined)}>
+          <Button size="compact-sm" variant="default" disabled={isFollowed} onClick={goToEnd}>
             <Trans>To the end</Trans>
           </Button>
           <Anchor href={logAddress(run.id)} download={`${run.id}.log`} fz="sm">
@@ -45,7 +53,7 @@ export function LogView({ run }: { run: Run }) {
       </Group>
       {log.data && (
         <LogLines
-          key={at ?? "end"}
+          key={at ?? `end ${returns}`}
           label={t`Log`}
           log={log.data}
           beginsAtEnd={at === undefined}
