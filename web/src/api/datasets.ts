@@ -102,7 +102,8 @@ export function useCheck(path: string, recipe: string, model: string | undefined
           body: { path, recipe, max_length: 1024, ...(model ? { model } : {}) },
         }),
       ),
-    staleTime: Infinity,
+    // A path, or the newest version of a dataset, may hold something else by then.
+    staleTime: 30_000,
   });
 }
 
@@ -162,6 +163,7 @@ function useRefresh() {
     Promise.all([
       client.invalidateQueries({ queryKey: ["dataset"] }),
       client.invalidateQueries({ queryKey: ["datasets"] }),
+      client.invalidateQueries({ queryKey: ["check"] }),
     ]);
 }
 

@@ -17,20 +17,19 @@ export function Rows({ version }: { version: DatasetVersion }) {
   const rows = useRows(version.dataset_id, version.version, pagesOf(span));
   const show = useCallback((first: number, last: number) => setSpan([first, last]), []);
   const start = rows.pages.get(0);
-  const isCounting = statistics.isPending && start?.has_more === true;
-  // Until the whole file has been read once, what is known to be there.
+  // Until the whole file has been read once, only what is known to be there is shown.
+  const isPart = statistics.data === undefined && start?.has_more === true;
   const count = statistics.data?.rows ?? start?.rows.length ?? 0;
   if (rows.error && count === 0) return <ErrorNotice error={rows.error} />;
   if (count === 0) return start === undefined ? <Loader /> : <NoRow />;
   return (
     <Stack>
       <Text fz="sm">
-        {isCounting ? (
-          <Trans>The rows are being counted; the first {count} are here.</Trans>
-        ) : (
-          <Plural value={count} one="# row" other="# rows" />
-        )}
+        {isPart && statistics.isPending && <Trans>The rows are being counted; the first {count} are here.</Trans>}
+        {isPart && statistics.isError && <Trans>The rows could not be counted; the first {count} are here.</Trans>}
+        {!isPart && <Plural value={count} one="# row" other="# rows" />}
       </Text>
+      {isPart && statistics.error && <ErrorNotice error={statistics.error} onRetry={statistics.refetch} />}
       <NumberInput
         label={t`Go to row`}
         maw={200}
