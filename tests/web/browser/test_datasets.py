@@ -27,24 +27,28 @@ def parts_sent_by(page: Page) -> list[str]:
     return found
 
 
+def interrupt_after_first_part(page: Page, file: Path) -> None:
+    sent = 0
+
+    def first_only(route: Route) -> None:
+        nonlocal sent
+        sent += 1
+        route.continue_() if sent == 1 else route.abort()
+
+    page.route("**/api/v1/uploads/*/parts", first_only)
+    page.locator("input[type=file]").first.set_input_files(file)
+    expect(page.get_by_text("Stop sending")).to_be_visible()
+    expect(page.get_by_text("40 %")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("It was interrupted")).to_be_visible()
+    page.unroute("**/api/v1/uploads/*/parts")
+
+
 class TestUpload:
     def test_goes_on_after_a_reload(self, open_page: OpenPage, house: House, tmp_path: Path) -> None:
         file = write_rows(tmp_path / "large.jsonl", 20 * MB)
         page = open_page("datasets", allows=("ERR_FAILED",))
-        sent = 0
-
-        def first_only(route: Route) -> None:
-            nonlocal sent
-            sent += 1
-            route.continue_() if sent == 1 else route.abort()
-
-        page.route("**/api/v1/uploads/*/parts", first_only)
-        page.locator("input[type=file]").first.set_input_files(file)
-        expect(page.get_by_text("Stop sending")).to_be_visible()
-        expect(page.get_by_text("40 %")).to_be_visible()
-        page.reload()
-        expect(page.get_by_text("It was interrupted")).to_be_visible()
-        page.unroute("**/api/v1/uploads/*/parts")
+        interrupt_after_first_part(page, file)
         parts = parts_sent_by(page)
         page.locator("input[type=file]").first.set_input_files(file)
         page.get_by_role("link", name="large").click()
@@ -52,6 +56,60 @@ class TestUpload:
         [made] = house.client.get("/api/v1/datasets", params={"name": "large"}).json()["datasets"]
         assert made["newest"]["size_bytes"] == file.stat().st_size
         assert house.client.get(f"/api/v1/datasets/{made['id']}/content").content == file.read_bytes()
+
+    def test_goes_on_whatever_its_name_without_the_browser_hashing(
+        self, open_page: OpenPage, house: House, tmp_path: Path
+    ) -> None:
+        file = write_rows(tmp_path / "学習\u3000資料\u00a0\u200d.jsonl", 20 * MB)
+        page = open_page("datasets", allows=("ERR_FAILED",))
+        # As over plain http from another machine.
+        page.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined })")
+        interrupt_after_first_part(page, file)
+        assert page.evaluate("crypto.subtle === undefined")
+        parts = parts_sent_by(page)
+        lost = 0
+
+        def answer_lost_once(route: Route) -> None:
+            nonlocal lost
+            lost += 1
+            if lost == 1:
+                route.fetch()
+            route.abort() if lost == 1 else route.continue_()
+
+        page.route("**/api/v1/uploads/*/complete", answer_lost_once)
+        page.locator("input[type=file]").first.set_input_files(file)
+        page.get_by_role("link", name="学習資料").click()
+        assert len(parts) == 2
+        [made] = house.client.get("/api/v1/datasets", params={"name": "学習資料"}).json()["datasets"]
+        assert made["newest"]["version"] == 1
+        assert house.client.get(f"/api/v1/datasets/{made['id']}/content").content == file.read_bytes()
+
+    def test_of_another_file_of_its_name_begins_anew(self, open_page: OpenPage, house: House, tmp_path: Path) -> None:
+        file = write_rows(tmp_path / "other.jsonl", 20 * MB)
+        page = open_page("datasets", allows=("ERR_FAILED",))
+        page.add_init_script("Object.defineProperty(crypto, 'subtle', { value: undefined })")
+        interrupt_after_first_part(page, file)
+        file.write_text(file.read_text().replace("Where", "there", 1))
+        parts = parts_sent_by(page)
+        page.locator("input[type=file]").first.set_input_files(file)
+        page.get_by_role("link", name="other").click()
+        assert len(parts) == 3
+        [made] = house.client.get("/api/v1/datasets", params={"name": "other"}).json()["datasets"]
+        assert house.client.get(f"/api/v1/datasets/{made['id']}/content").content == file.read_bytes()
+
+    def test_of_a_file_that_changes_ends_with_the_reason(
+        self, open_page: OpenPage, house: House, tmp_path: Path
+    ) -> None:
+        file = write_rows(tmp_path / "growing.jsonl", 20 * MB)
+        page = open_page("datasets")
+        page.route("**/api/v1/uploads/*/parts", lambda route: grow(file, route))
+        page.locator("input[type=file]").first.set_input_files(file)
+        expect(page.get_by_text("“growing.jsonl” can no longer be read")).to_be_visible()
+
+
+def grow(file: Path, route: Route) -> None:
+    file.write_bytes(file.read_bytes() + b"{}")
+    route.continue_()
 
 
 class TestOne:

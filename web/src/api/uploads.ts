@@ -1,5 +1,7 @@
 /** Files that become datasets: sent in parts, and gone on with after any interruption, a reload of the page included. */
+import { t } from "@lingui/core/macro";
 import { useMutation, useMutationState, useQuery, useQueryClient, type QueryClient } from "@tanstack/react-query";
+import { sha256Of } from "../kit/sha256";
 import { ApiError, api, dataOf, type Schemas } from "./client";
 
 export type Upload = Schemas["DatasetUpload"];
@@ -15,12 +17,16 @@ export interface UploadTarget {
 
 export interface UploadRequest extends UploadTarget {
   file: File;
+  /** The upload, of one that was interrupted or has begun; else one of the file's name and size is looked for. */
+  uploadId?: string;
   /** Ends the sending; what was sent stays at the server, and is gone on with when the file is chosen again. */
   stop: AbortController;
 }
 
 const KEY = ["uploads"];
 const COME_BACK_MS = 2_000;
+/** Of a file name, at the server. */
+const SHOWN_LETTERS = 200;
 /** Answers of a server that is away or busy, or that has more of the file than this page knows. */
 const PASSING = new Set([0, 429, 502, 503, 504]);
 
@@ -63,6 +69,7 @@ export function useUpload() {
         client.invalidateQueries({ queryKey: KEY }),
         client.invalidateQueries({ queryKey: ["datasets"] }),
         client.invalidateQueries({ queryKey: ["dataset"] }),
+        client.invalidateQueries({ queryKey: ["check"] }),
       ]),
   });
 }
@@ -75,14 +82,24 @@ export function useDiscardUpload() {
   });
 }
 
-/** Returns the waiting upload of this file, by its name and size. */
-export function uploadOf(file: File, waiting: readonly Upload[]): Upload | undefined {
-  return waiting.find((upload) => upload.filename === file.name && upload.size_bytes === file.size);
+/** Returns the waiting upload that a request goes on with, or would: of the file's name and size. */
+export function uploadOf({ file, uploadId }: UploadRequest, waiting: readonly Upload[]): Upload | undefined {
+  if (uploadId !== undefined) return waiting.find(({ id }) => id === uploadId);
+  const name = shownName(file.name);
+  return waiting.find(({ filename, size_bytes: size }) => filename === name && size === file.size);
+}
+
+/** Returns a file's name as the server keeps it: without what it does not print. */
+function shownName(name: string): string {
+  const last = name.split(/[/\\]/).at(-1) ?? "";
+  const printed = last.replace(/(?! )[\p{C}\p{Z}]/gu, "");
+  return Array.from(printed).slice(0, SHOWN_LETTERS).join("") || "unnamed";
 }
 
 async function send(request: UploadRequest, client: QueryClient): Promise<Dataset> {
   const { file, stop } = request;
-  let upload = (await begunBefore(file)) ?? (await begin(file));
+  let upload = (await begunBefore(request)) ?? (await begin(file));
+  request.uploadId = upload.id;
   while (upload.received_bytes < file.size) {
     show(upload, client);
     try {
@@ -93,7 +110,7 @@ async function send(request: UploadRequest, client: QueryClient): Promise<Datase
     }
   }
   show(upload, client);
-  return complete(upload.id, request);
+  return complete(upload, request);
 }
 
 async function begin(file: File): Promise<Upload> {
@@ -101,27 +118,30 @@ async function begin(file: File): Promise<Upload> {
 }
 
 /** Returns the upload of this file that was interrupted, where what has come of it is what the file holds. */
-async function begunBefore(file: File): Promise<Upload | undefined> {
-  const found = uploadOf(file, dataOf(await api.GET("/api/v1/uploads")).uploads);
-  if (found === undefined) return undefined;
+async function begunBefore(request: UploadRequest): Promise<Upload | undefined> {
+  const found = uploadOf(request, dataOf(await api.GET("/api/v1/uploads")).uploads);
+  if (found?.size_bytes !== request.file.size) return undefined;
   const { parts, ...upload } = await uploadWithParts(found.id);
-  for (const part of parts) if (!(await holds(file, part))) return undefined;
+  for (const { start, size_bytes: size, sha256 } of parts)
+    if ((await sha256Of(await bytesOf(request.file, start, size))) !== sha256) return undefined;
   return upload;
 }
 
-async function holds(file: File, part: Schemas["PlacedPart"]): Promise<boolean> {
-  // Browsers hash on this machine and over TLS only; elsewhere name and size must do.
-  if (crypto.subtle === undefined) return true;
-  const bytes = await file.slice(part.start, part.start + part.size_bytes).arrayBuffer();
-  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
-  return Array.from(hash, (byte) => byte.toString(16).padStart(2, "0")).join("") === part.sha256;
+async function bytesOf(file: File, start: number, size: number): Promise<ArrayBuffer> {
+  try {
+    return await file.slice(start, start + size).arrayBuffer();
+  } catch {
+    const { name } = file;
+    throw new Error(t`“${name}” can no longer be read: it was changed, moved or deleted. Choose it again.`);
+  }
 }
 
 async function sendPart(upload: Upload, file: File, signal: AbortSignal): Promise<Upload> {
   const start = upload.received_bytes;
   const form = new FormData();
   form.set("start", String(start));
-  form.set("data", file.slice(start, start + upload.part_bytes), "part");
+  // Read here: a request whose file cannot be read fails like one that does not reach the server.
+  form.set("data", new Blob([await bytesOf(file, start, upload.part_bytes)]), "part");
   return dataOf(
     await api.POST("/api/v1/uploads/{upload_id}/parts", {
       params: { path: { upload_id: upload.id } },
@@ -149,7 +169,19 @@ async function uploadWithParts(id: string): Promise<Schemas["UploadDetails"]> {
   return dataOf(await api.GET("/api/v1/uploads/{upload_id}", { params: { path: { upload_id: id } } }));
 }
 
-async function complete(id: string, target: UploadTarget): Promise<Dataset> {
+/** Completes an upload; asked again, after an answer that was lost, the server answers with the same dataset. */
+async function complete(upload: Upload, target: UploadRequest): Promise<Dataset> {
+  for (;;) {
+    try {
+      return await completeOnce(upload.id, target);
+    } catch (error) {
+      if (!isPassing(error)) throw error;
+      await lookAgain(upload, target.stop.signal);
+    }
+  }
+}
+
+async function completeOnce(id: string, target: UploadTarget): Promise<Dataset> {
   const { datasetId, name, note, shared = false } = target;
   return dataOf(
     await api.POST("/api/v1/uploads/{upload_id}/complete", {

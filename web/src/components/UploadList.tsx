@@ -23,7 +23,7 @@ export function UploadList({ target = {} }: { target?: UploadTarget }) {
   const sending = useSending();
   const failures = useUploadFailures();
   return (
-    <Stack gap="xs" role="status">
+    <Stack gap="xs">
       {failures.map((failure, place) => (
         <ErrorNotice key={place} error={failure} />
       ))}
@@ -31,7 +31,7 @@ export function UploadList({ target = {} }: { target?: UploadTarget }) {
         <UploadItem
           key={upload.id}
           upload={upload}
-          request={sending.find(({ file }) => uploadOf(file, [upload]))}
+          request={sending.find((each) => uploadOf(each, [upload]))}
           target={target}
         />
       ))}
@@ -82,7 +82,11 @@ function GoOn({ upload, target }: { upload: Upload; target: UploadTarget }) {
   const discard = useDiscardUpload();
   return (
     <Group gap="xs">
-      <FileButton onChange={(file) => file && send.mutate({ ...target, file, stop: new AbortController() })}>
+      <FileButton
+        onChange={(file) =>
+          file && send.mutate({ ...target, file, uploadId: upload.id, stop: new AbortController() })
+        }
+      >
         {(props) => (
           <Button {...props} size="xs">
             <Trans>Choose the file again</Trans>
