@@ -32,16 +32,16 @@ REGISTERED = {"job_id": "a", "model_name": "m", "dataset": "d"}
 
 TOLD_IN = {
     *("contracts/datasets/message_reader.py", "contracts/datasets/conversation.py", "contracts/datasets/examples.py"),
-    *("domain/catalog", "domain/ownership.py"),
+    *("domain/catalog", "domain/ownership.py", "domain/files/errors.py", "domain/files/dataset_uploads.py"),
     *("domain/runs/errors.py", "domain/deployments/errors.py"),
     *("http/errors.py", "http/body.py", "http/uploads.py", "http/guard.py", "http/identity.py"),
-    *("http/permission.py", "http/rate_limits.py", "http/admission.py", "api/jobs"),
+    *("http/permission.py", "http/rate_limits.py", "http/admission.py", "http/engine_startup.py", "api/jobs"),
 }
 """Where everything that is said to users is a Translatable."""
 
 SAYING = {
     **dict.fromkeys(("__init__", "ModelNotFound", "ModelRefused", "UploadRefused", "unavailable"), 0),
-    **dict.fromkeys(("Problem", "Issue", "RowRefused"), 1),
+    **dict.fromkeys(("Problem", "Issue", "RowRefused", "PartsDiffer"), 1),
 }
 """What takes a sentence for users, and the first of its arguments that may be one."""
 
@@ -254,6 +254,14 @@ class TestNativeDialect:
         assert {error["field"] for error in errors} == {"num_epochs", "lr_scheduler", "use_lora", "epochs", "seed"}
         assert [error for error in errors if not LETTERS[tag].search(error["message"])] == []
         assert answer.headers["Content-Language"] == tag
+
+    @pytest.mark.parametrize("tag", OTHERS)
+    def test_what_is_wrong_with_an_upload(self, client: TestClient, tag: str) -> None:
+        uploads = "/api/v1/uploads"
+        begun = client.post(uploads, json={"filename": "rows.jsonl", "size_bytes": 9}).json()["id"]
+        for path, body in ((uploads, {"filename": "a", "size_bytes": 2**50}), (f"{uploads}/{begun}/complete", {})):
+            answer = client.post(path, json=body, headers={"Accept-Language": tag})
+            assert LETTERS[tag].search(answer.json()["error"]["message"]), answer.text
 
     def test_suggests_the_word_that_was_perhaps_meant(self, client: TestClient) -> None:
         body = {"recipe": "sft", "config": {**SFT, "lr_scheduler": "cosin"}}

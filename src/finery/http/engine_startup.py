@@ -104,9 +104,8 @@ def named_model(body: Mapping[str, Any]) -> str:
     """Returns the body's model name. Raises RequestRefused."""
     name = body.get("model")
     if not isinstance(name, str) or not 0 < len(name) <= 4096:
-        raise RequestRefused(
-            invalid_request([Issue("model", "is needed: the name of a model, as /v1/models lists them")])
-        )
+        message = Translatable("is needed: the name of a model, as /v1/models lists them")
+        raise RequestRefused(invalid_request([Issue("model", message)]))
     return name
 
 

@@ -23,6 +23,7 @@ from finery.domain.files.errors import PartMisplaced, PartsDiffer, TooManyParts,
 from finery.domain.files.uploads import FOR_DATASET, MOST_PARTS, find_upload, lock_upload, refuse_closed, status_of
 from finery.kit.clock import utc_now
 from finery.kit.files import sync_directory
+from finery.kit.translatable import Translatable
 from finery.models import UploadPartRow, UploadRow
 
 LIFETIME = timedelta(days=1)
@@ -96,7 +97,11 @@ def append(
     if start != received:
         raise PartMisplaced(received)
     if received + part.size_bytes > row.size_bytes:
-        raise PartsDiffer("data", f"the file has {row.size_bytes} bytes as announced; this part goes beyond them")
+        message = Translatable(
+            "the file has {size} bytes as announced, and this part goes beyond; send the rest only, or begin another",
+            size=row.size_bytes,
+        )
+        raise PartsDiffer("data", message)
     now = utc_now()
     row.expires_at = now + LIFETIME
     kept = UploadPartRow(

@@ -12,7 +12,7 @@ class FileNotFound(DomainError):
     code = "file_not_found"
 
     def __init__(self, file_id: str, *, field: str = "file_id") -> None:
-        super().__init__(f"there is no file '{printable(file_id)}'", field=field)
+        super().__init__(Translatable("there is no file '{file_id}'", file_id=printable(file_id)), field=field)
 
 
 class FileUnusable(DomainError):
@@ -52,9 +52,12 @@ class FileInUse(DomainError):
     code = "file_in_use"
 
     def __init__(self, file_id: str, run_ids: Sequence[str]) -> None:
-        super().__init__(
-            f"the file '{file_id}' is needed by {', '.join(run_ids)}; let them end, or cancel them", field="file_id"
+        message = Translatable(
+            "the file '{file_id}' is needed by {runs}; let them end, or cancel them",
+            file_id=file_id,
+            runs=", ".join(run_ids),
         )
+        super().__init__(message, field="file_id")
 
 
 class ResultFileStays(DomainError):
@@ -62,10 +65,10 @@ class ResultFileStays(DomainError):
     code = "file_not_deletable"
 
     def __init__(self, file_id: str) -> None:
-        super().__init__(
-            f"the file '{printable(file_id)}' holds a job's figures, and is there as long as its job is",
-            field="file_id",
+        message = Translatable(
+            "the file '{file_id}' holds a job's figures, and is there as long as its job is", file_id=printable(file_id)
         )
+        super().__init__(message, field="file_id")
 
 
 class InvalidFileField(InvalidField):
@@ -77,7 +80,8 @@ class UploadNotFound(DomainError):
     code = "upload_not_found"
 
     def __init__(self, upload_id: str) -> None:
-        super().__init__(f"there is no upload '{printable(upload_id)}'", field="upload_id")
+        message = Translatable("there is no upload '{upload_id}'", upload_id=printable(upload_id))
+        super().__init__(message, field="upload_id")
 
 
 class UploadClosed(DomainError):
@@ -85,7 +89,10 @@ class UploadClosed(DomainError):
     code = "upload_not_pending"
 
     def __init__(self, upload_id: str, status: str) -> None:
-        super().__init__(f"the upload '{upload_id}' is {status}; begin another", field="upload_id")
+        message = Translatable(
+            "the upload '{upload_id}' is {status}; begin another", upload_id=upload_id, status=status
+        )
+        super().__init__(message, field="upload_id")
 
 
 class UploadTooLarge(DomainError):
@@ -93,7 +100,12 @@ class UploadTooLarge(DomainError):
     code = "too_large"
 
     def __init__(self, field: str, limit: int) -> None:
-        super().__init__(f"an upload may have {limit} bytes at most", field=field)
+        message = Translatable(
+            "an upload may have {limit} bytes at most; split the file, or ask an administrator for more "
+            "(FINERY_MAX_UPLOAD_BYTES)",
+            limit=limit,
+        )
+        super().__init__(message, field=field)
 
 
 class TooManyParts(DomainError):
@@ -101,7 +113,8 @@ class TooManyParts(DomainError):
     code = "too_large"
 
     def __init__(self, limit: int) -> None:
-        super().__init__(f"an upload may have {limit} parts at most; begin another, with larger ones", field="data")
+        message = Translatable("an upload may have {limit} parts at most; begin another, with larger ones", limit=limit)
+        super().__init__(message, field="data")
 
 
 class PartsDiffer(DomainError):
@@ -121,7 +134,10 @@ class PartMisplaced(DomainError):
     code = "part_misplaced"
 
     def __init__(self, received: int) -> None:
-        super().__init__(f"{received} bytes of the file are here; send the part that begins there", field="start")
+        message = Translatable(
+            "{received} bytes of the file are here; send the part that begins there", received=received
+        )
+        super().__init__(message, field="start")
 
 
 class UploadIncomplete(DomainError):
@@ -129,4 +145,7 @@ class UploadIncomplete(DomainError):
     code = "upload_incomplete"
 
     def __init__(self, received: int, size: int) -> None:
-        super().__init__(f"{received} of {size} bytes are here; send the rest before", field="upload_id")
+        message = Translatable(
+            "{received} of {size} bytes are here; send the rest before", received=received, size=size
+        )
+        super().__init__(message, field="upload_id")
