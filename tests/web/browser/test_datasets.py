@@ -12,6 +12,7 @@ from tests.web.browser.house import House
 pytestmark = pytest.mark.thorough
 
 MB = 2**20
+REFUSAL = {"error": {"code": "refused", "message": "no room", "errors": []}}
 
 
 def write_rows(path: Path, size: int) -> Path:
@@ -125,6 +126,18 @@ class TestOne:
         expect(page.get_by_text("question 250")).to_be_visible()
         assert "row=250" in page.url
         expect(page.get_by_text("question 1", exact=True)).to_have_count(0)
+
+    def test_rows_that_cannot_be_counted_are_not_told_as_all(self, open_page: OpenPage, house: House) -> None:
+        files = {"file": ("uncounted.jsonl", b'{"text": "a"}\n' * 120)}
+        house.client.post("/api/v1/datasets", files=files).raise_for_status()
+        page = open_page("datasets", allows=("422",))
+        page.route("**/statistics*", lambda route: route.fulfill(status=422, json=REFUSAL))
+        page.get_by_role("link", name="uncounted").click()
+        expect(page.get_by_text("The rows could not be counted; the first 50 are here.")).to_be_visible()
+        expect(page.get_by_role("alert")).to_contain_text("no room")
+        page.unroute("**/statistics*")
+        page.get_by_role("button", name="Try again").click()
+        expect(page.get_by_text("120 rows")).to_be_visible()
 
     def test_is_renamed_and_deleted_by_its_name(self, open_page: OpenPage, house: House) -> None:
         files = {"file": ("going.jsonl", b'{"text": "a"}\n')}

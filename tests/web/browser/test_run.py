@@ -72,7 +72,8 @@ class TestLog:
         go = tmp_path / "go"
         argv = [sys.executable, "-c", LOG.format(go=str(go))]
         run = house.create({"recipe": "command", "name": "writes", "config": {"argv": argv}})
-        page = open_page(f"runs/{run['id']}?tab=log")
+        # What the browser itself writes while there is no log, or an empty one.
+        page = open_page(f"runs/{run['id']}?tab=log", allows=("404", "416"))
         log = page.get_by_role("log")
         expect(log).to_contain_text("begins")
         expect(log).to_contain_text("学")
@@ -86,5 +87,11 @@ class TestLog:
         expect(log).not_to_contain_text("\ufffd")
         expect(log.get_by_text("red words", exact=True)).to_have_css("color", "rgb(187, 0, 0)")
         expect(log.get_by_text("progress 100 %", exact=True)).to_be_visible()
-        page.get_by_role("button", name="To the end").click()
+        to_end = page.get_by_role("button", name="To the end")
+        to_end.click()
         expect(log.get_by_text("ValueError: ここで失敗")).to_be_visible()
+        log.press("PageUp")
+        expect(log.get_by_text("ValueError: ここで失敗")).not_to_be_in_viewport()
+        to_end.click()
+        expect(log.get_by_text("ValueError: ここで失敗")).to_be_in_viewport()
+        expect(to_end).to_be_disabled()
