@@ -16,12 +16,13 @@ from finery.db.topics import run_of_topic
 from finery.domain import runs, sweeps
 from finery.domain.errors import DomainError
 from finery.domain.ownership import NotYours
-from finery.domain.runs.errors import IdempotencyMismatch, RunIsLive
+from finery.domain.runs.errors import IdempotencyMismatch, ModelInUse, RunIsLive
 from finery.domain.runs.transitions import change_status
 from finery.domain.sweeps.errors import InvalidSweep, SweepFinished, SweepNotFound
 from finery.models import RunRow
 from tests import builders
 from tests.domain.principals import ANN, BOB, LEAD
+from tests.statements import statements
 
 RATES = {"learning_rate": [1e-4, 2e-4, 4e-4]}
 
@@ -258,6 +259,30 @@ class TestDelete:
         with database.write() as session:
             sweeps.delete(session, sweep.id, builders.context(home), ANN, with_runs=True)
         assert run_count(database) == 0
+
+    def test_who_needs_their_models_is_asked_once(self, database: Database, home: Path) -> None:
+        searches = []
+        for seeds in ([1, 2], [1, 2, 3, 4, 5]):
+            sweep = create(database, home, new_sweep(home, {"seed": seeds}))
+            with database.write() as session:
+                sweeps.cancel(session, sweep.id, ANN)
+            with statements(database) as asked, database.write() as session:
+                sweeps.delete(session, sweep.id, builders.context(home), ANN, with_runs=True)
+            searches.append(sum(" LIKE " in each for each in asked))
+        assert searches == [1, 1]
+
+    def test_a_run_whose_checkpoint_is_needed(self, database: Database, home: Path) -> None:
+        sweep = create(database, home, new_sweep(home, RATES))
+        with database.write() as session:
+            sweeps.cancel(session, sweep.id, ANN)
+        checkpoint = builders.context(home).home.run(sweep.runs[1].run.uid).checkpoints / "step-1"
+        with database.write() as session:
+            other = runs.create(session, builders.sft(home), builders.context(home), BOB).id
+            row = session.query(RunRow).filter_by(id=other).one()
+            row.spec = row.spec.model_copy(update={"models": {"model_name": str(checkpoint)}})
+        with pytest.raises(ModelInUse, match="somebody's run"), database.write() as session:
+            sweeps.delete(session, sweep.id, builders.context(home), ANN, with_runs=True)
+        assert run_count(database) == 4
 
 
 class TestList:

@@ -1,6 +1,6 @@
 """Accepts, lists, changes and deletes runs, and takes reports on external ones."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -138,18 +138,28 @@ def delete(session: Session, run_id: str, context: DomainContext, actor: Princip
 
     Raises NotYours, RunIsLive, and ModelInUse while another run or an adapter begins from one of its checkpoints.
     """
-    row = lock_row(session, run_id, actor)
-    if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
-        raise RunIsLive(run_id, Translatable("cancel it first"))
-    if users := users_of(session, [context.home.run(row.id).path], actor):
+    delete_locked(session, [lock_row(session, run_id, actor)], context, actor)
+
+
+def delete_locked(session: Session, rows: Sequence[RunRow], context: DomainContext, actor: Principal) -> None:
+    """Do the same with runs that are locked and `actor`'s to change: all of them, or none.
+
+    Raises RunIsLive, ModelInUse.
+    """
+    for row in rows:
+        if row.recipe != EXTERNAL and not RunStatus(row.status).is_finished:
+            raise RunIsLive(shown_id(row), Translatable("cancel it first"))
+    folders = [context.home.run(row.id).path for row in rows]
+    if users := users_of(session, folders, actor, within=folders[0].parent if len(folders) > 1 else None):
         raise ModelInUse(users)
     make_room(session)
-    announce_removal(session, row, is_deleted=True)
-    announce(session, run_topic(row.number))
-    session.delete(row)
+    for row in rows:
+        announce_removal(session, row, is_deleted=True)
+        announce(session, run_topic(row.number))
+        session.delete(row)
+        if row.recipe != EXTERNAL:
+            remove_after_commit(session, row.id, context.home)
     session.flush()
-    if row.recipe != EXTERNAL:
-        remove_after_commit(session, row.id, context.home)
 
 
 def count_by_status(session: Session) -> dict[RunStatus, int]:

@@ -12,14 +12,14 @@ from finery.contracts.run import NewRun
 from finery.contracts.status import RunStatus
 from finery.contracts.sweeps import Goal, NewSweep, SweepChanges, SweepDetails, SweepPage
 from finery.db import keep_room, make_room
-from finery.domain import audit, runs
+from finery.domain import audit
 from finery.domain.context import DomainContext
 from finery.domain.cursors import cut_page, parse_cursor
 from finery.domain.errors import DomainError
 from finery.domain.ownership import owner_scoped_key
 from finery.domain.runs.errors import IdempotencyMismatch
 from finery.domain.runs.intents import cancel_locked
-from finery.domain.runs.service import accept, share
+from finery.domain.runs.service import accept, delete_locked, share
 from finery.domain.runs.validation import recipe_named
 from finery.domain.sweeps.errors import SweepFinished
 from finery.domain.sweeps.expansion import Member, grid_of, members_of, name_of
@@ -131,8 +131,7 @@ def delete(session: Session, sweep_id: str, context: DomainContext, actor: Princ
     row = lock_row(session, sweep_id, actor)
     make_room(session)
     if with_runs:
-        for run in lock_runs(session, row, actor):
-            runs.delete(session, run.id, context, actor)
+        delete_locked(session, lock_runs(session, row, actor), context, actor)
     session.execute(update(RunRow).where(RunRow.sweep_id == row.id).values(sweep_id=None))
     session.delete(row)
 
