@@ -1,6 +1,7 @@
 """The page of a server with accounts: who sees and may do what, and what comes when a session ends."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,8 +12,8 @@ from tests.web.browser.conftest import OpenPage
 
 PASSWORD = "a long enough password"
 PEOPLE = {"ada": "admin", "rosa": "researcher", "rudi": "researcher", "vera": "viewer"}
-REFUSED = ("401", "403", "404")
-"""Answers that the browser itself writes of: those before the login, and to what is not the user's."""
+REFUSED = ("401", "403", "404", "422")
+"""Answers that the browser itself writes of: those before the login, to what is not the user's, and to an empty file."""
 
 LogIn = Callable[..., Page]
 
@@ -49,6 +50,30 @@ def fill_in_login(page: Page, name: str) -> None:
     page.get_by_role("button", name="Log in").click()
 
 
+def leave_things(page: Page, folder: Path) -> None:
+    """Leaves the beginning of a conversation and of a run, and a file that was refused; ends at the file."""
+    at = page.url.partition("/ui/")[0]
+    page.goto(f"{at}/ui/playground")
+    page.get_by_label("System message").fill("rosa's secret")
+    page.goto(f"{at}/ui/new")
+    page.get_by_label("Name", exact=True).fill("rosa's plan")
+    page.goto(f"{at}/ui/datasets")
+    empty = folder / "empty.jsonl"
+    empty.touch()
+    page.locator("input[type=file]").first.set_input_files(empty)
+    expect(page.get_by_role("alert")).to_be_visible()
+
+
+def expect_none_of_them(page: Page) -> None:
+    """Looks without a reload, which would forget what the tab keeps in memory."""
+    expect(page.get_by_role("heading", name="Datasets")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
+    page.get_by_role("link", name="New run").click()
+    expect(page.get_by_label("Name", exact=True)).to_have_value("")
+    page.get_by_role("link", name="Playground").click()
+    expect(page.get_by_label("System message")).to_have_value("")
+
+
 def client_of(server: RunningServer) -> httpx.Client:
     return httpx.Client(base_url=server.url, timeout=60.0, trust_env=False)
 
@@ -68,6 +93,16 @@ def rosas(guarded: RunningServer) -> Iterator[dict[str, str]]:
         run: dict[str, str] = answer.json()
         yield run
         rosa.post(f"/api/v1/runs/{run['id']}/cancel")
+
+
+@pytest.fixture
+def shared(guarded: RunningServer, rosas: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Her run, while everyone may see it."""
+    with client_of(guarded) as rosa:
+        log_in_to(rosa, "rosa")
+        rosa.patch(f"/api/v1/runs/{rosas['id']}", json={"shared": True}).raise_for_status()
+        yield rosas
+        rosa.patch(f"/api/v1/runs/{rosas['id']}", json={"shared": False}).raise_for_status()
 
 
 def training(client: httpx.Client) -> dict[str, object]:
@@ -99,9 +134,19 @@ class TestWhoSeesWhat:
         page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
         expect(page.get_by_text("cancelled").first).to_be_visible()
 
+    def test_a_researcher_may_clone_what_another_shares_and_no_more(
+        self, log_in: LogIn, shared: dict[str, str]
+    ) -> None:
+        page = log_in("rudi", f"runs/{shared['id']}")
+        page.get_by_role("button", name="More").click()
+        expect(page.get_by_role("menuitem")).to_have_text(["Clone and change"])
+        for name in ("Cancel", "Pause", "Save now", "Stop and keep the model", "Resume"):
+            expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
+
     def test_a_viewer_is_offered_nothing_that_changes(self, log_in: LogIn) -> None:
         page = log_in("vera", "runs")
         expect(page.get_by_role("heading", name="Runs")).to_be_visible()
+        expect(page.get_by_role("link", name="Playground")).to_have_count(0)
         for name in ("Cancel", "Delete", "New run"):
             expect(page.get_by_role("button", name=name, exact=True)).to_have_count(0)
 
@@ -130,3 +175,33 @@ class TestSession:
         fill_in_login(page, "rudi")
         expect(page.get_by_text("There is no run")).to_be_visible()
         expect(page.get_by_text("rosa's")).to_have_count(0)
+
+    def test_that_ended_leaves_nothing_to_the_next_user(self, log_in: LogIn, tmp_path: Path) -> None:
+        page = log_in("rosa")
+        leave_things(page, tmp_path)
+        page.context.clear_cookies()
+        page.get_by_role("link", name="Overview").click()
+        fill_in_login(page, "rudi")
+        page.get_by_role("link", name="Datasets").click()
+        expect_none_of_them(page)
+
+    def test_that_ended_is_gone_on_with_by_its_user(self, log_in: LogIn, tmp_path: Path) -> None:
+        page = log_in("rosa")
+        leave_things(page, tmp_path)
+        page.context.clear_cookies()
+        page.get_by_role("link", name="Overview").click()
+        fill_in_login(page, "rosa")
+        page.get_by_role("link", name="New run").click()
+        expect(page.get_by_label("Name", exact=True)).to_have_value("rosa's plan")
+
+    def test_of_another_user_is_taken_over_by_the_other_tabs(self, log_in: LogIn, tmp_path: Path) -> None:
+        other = log_in("rosa")
+        leave_things(other, tmp_path)
+        page = other.context.new_page()
+        page.goto(other.url)
+        page.get_by_role("button", name="Account").click()
+        page.get_by_role("menuitem", name="Log out").click()
+        expect(other.get_by_role("button", name="Log in")).to_be_visible()
+        fill_in_login(page, "rudi")
+        expect(other.get_by_role("button", name="Account: rudi")).to_be_visible()
+        expect_none_of_them(other)

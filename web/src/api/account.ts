@@ -1,6 +1,7 @@
 /** Who looks at the page, and how they come in and go. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api, dataOf, type Schemas } from "./client";
+import { leave, tellTabs } from "./session";
 
 export type Permission = Schemas["Permission"];
 
@@ -13,6 +14,19 @@ export function useMe() {
   });
 }
 
+/** Returns whether whoever looks at the page may do it. */
+export function useMay(): (permission: Permission) => boolean {
+  const me = useMe().data;
+  return (permission) => me?.permissions.includes(permission) ?? false;
+}
+
+/** Returns whether whoever looks at the page may change what this user has. */
+export function useMayChange(what: "runs" | "datasets" | "deployments"): (ownerId: string | null) => boolean {
+  const me = useMe().data;
+  const may = useMay();
+  return (ownerId) => may(`${what}:write`) && (may(`${what}:all`) || (me?.user != null && me.user.id === ownerId));
+}
+
 export function useSetup() {
   return useQuery({ queryKey: ["setup"], queryFn: async () => dataOf(await api.GET("/api/v1/setup")) });
 }
@@ -22,8 +36,10 @@ export function useLogin() {
   return useMutation({
     mutationFn: async (body: { login: string; password: string; remember: boolean }) =>
       dataOf(await api.POST("/api/v1/login", { body })),
-    // The session before may have been another's.
-    onSuccess: () => client.resetQueries(),
+    onSuccess: () => {
+      tellTabs("came");
+      return client.resetQueries();
+    },
   });
 }
 
@@ -39,10 +55,9 @@ export function useLogout() {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async () => api.POST("/api/v1/logout"),
-    // Nothing that the former user saw or wrote stays.
-    onSettled: () => {
-      sessionStorage.clear();
-      return client.resetQueries();
+    onSuccess: () => {
+      tellTabs("went");
+      return leave(client);
     },
   });
 }

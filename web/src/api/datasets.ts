@@ -1,7 +1,6 @@
 /** Stored datasets, their versions and rows, and what can be done with them. */
 import { useLingui } from "@lingui/react";
 import { useInfiniteQuery, useMutation, useQueries, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useMe } from "./account";
 import { api, dataOf, type Schemas } from "./client";
 
 export type Dataset = Schemas["Dataset"];
@@ -141,15 +140,6 @@ export function useDeleteDataset(id: string) {
     mutationFn: async () => api.DELETE("/api/v1/datasets/{dataset_id}", at(id)),
     onSuccess: () => client.invalidateQueries({ queryKey: ["datasets"] }),
   });
-}
-
-/** Returns whether whoever looks at the page may change what this user has. */
-export function useMayChangeDatasets(): (ownerId: string | null) => boolean {
-  const me = useMe().data;
-  return (ownerId) => {
-    if (!me?.permissions.includes("datasets:write")) return false;
-    return me.permissions.includes("datasets:all") || (me.user != null && me.user.id === ownerId);
-  };
 }
 
 /** Returns where a version's file can be saved from. */

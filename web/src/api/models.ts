@@ -1,6 +1,5 @@
 /** The models that can be named, and the deployments that serve them. */
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useMe } from "./account";
 import { api, dataOf, errorOf, type Schemas } from "./client";
 import type { paths } from "./schema";
 
@@ -93,15 +92,6 @@ export function useDeploymentLog(deployment: Deployment) {
       ).lines ?? [],
     refetchInterval: isLive ? REFRESH_MS : false,
   });
-}
-
-/** Returns whether whoever looks at the page may change what this user has. */
-export function useMayChangeDeployments(): (ownerId: string | null) => boolean {
-  const me = useMe().data;
-  return (ownerId) => {
-    if (!me?.permissions.includes("deployments:write")) return false;
-    return me.permissions.includes("deployments:all") || (me.user != null && me.user.id === ownerId);
-  };
 }
 
 /** Starts an engine for the model of a name, which stays until it is stopped. */

@@ -55,8 +55,9 @@ export class RunCurves {
     const data = event.data as Record<string, unknown>;
     const step = data["step"];
     if (typeof step !== "number") return;
-    // An attempt that goes on from a checkpoint tells some steps again.
-    if (event.attempt > this.attempt && step <= this.lastStep)
+    // An attempt that goes on from a checkpoint tells some steps again; an evaluation follows its step's progress.
+    const isAgain = event.type === "evaluation" ? step < this.lastStep : step <= this.lastStep;
+    if (event.attempt > this.attempt && isAgain)
       for (const series of this.series.values()) series.takeBack(step);
     this.attempt = Math.max(this.attempt, event.attempt);
     this.lastStep = step;

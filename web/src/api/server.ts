@@ -1,6 +1,6 @@
 /** The server's settings and health. */
 import { useQuery } from "@tanstack/react-query";
-import { api, dataOf, type Schemas } from "./client";
+import { ApiError, api, dataOf, type Schemas } from "./client";
 
 const REFRESH_MS = 5_000;
 
@@ -16,7 +16,9 @@ export function useReadiness() {
   return useQuery({
     queryKey: ["readiness"],
     queryFn: async (): Promise<string | null> => {
-      const answer = await fetch("/readyz", { cache: "no-store" });
+      const answer = await fetch("/readyz", { cache: "no-store" }).catch((error: unknown) => {
+        throw new ApiError(0, "unreachable", String(error));
+      });
       return answer.ok ? null : ((await answer.json()) as Schemas["ApiError"]).error.message;
     },
     refetchInterval: REFRESH_MS,

@@ -1,5 +1,6 @@
 /** Sweeps: runs of one request that differ in some settings. */
 import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { FINISHED } from "../kit/status";
 import { api, dataOf, type Schemas } from "./client";
 import { useRefetchInterval } from "./live";
 
@@ -14,16 +15,19 @@ export interface Ranking {
 }
 
 const REFRESH_MS = 3_000;
+/** The stream tells when a run of it changes its state, not its values. */
+const VALUES_MS = 5_000;
 
 export function useSweep(sweepId: string, ranking: Ranking) {
-  const refetchInterval = useRefetchInterval(REFRESH_MS);
+  const interval = useRefetchInterval(REFRESH_MS);
   return useQuery({
     queryKey: ["sweeps", sweepId, ranking],
     queryFn: async () =>
       dataOf(
         await api.GET("/api/v1/sweeps/{sweep_id}", { params: { path: { sweep_id: sweepId }, query: ranking } }),
       ),
-    refetchInterval,
+    refetchInterval: ({ state }) =>
+      interval || (state.data?.runs.some(({ run }) => !FINISHED.has(run.status)) ? VALUES_MS : false),
   });
 }
 

@@ -74,6 +74,12 @@ export function useUpload() {
   });
 }
 
+/** Ends all sending of this page, also what has not begun. */
+export function stopUploads(client: QueryClient): void {
+  for (const { state } of client.getMutationCache().findAll({ mutationKey: KEY }))
+    (state.variables as UploadRequest | undefined)?.stop.abort();
+}
+
 export function useDiscardUpload() {
   const client = useQueryClient();
   return useMutation({

@@ -1,6 +1,7 @@
 import { Center, Loader } from "@mantine/core";
 import { ApiError } from "../api/client";
 import { useMe } from "../api/account";
+import { useNewsOfSession, useOwnTab } from "../api/session";
 import { ErrorNotice } from "../components/ErrorNotice";
 import { Login } from "../pages/login/Login";
 import { Shell } from "./Shell";
@@ -11,13 +12,15 @@ const isUnknownHere = (error: ApiError) => error.status === 401 || error.code ==
 /** Shows the pages to whoever is logged in, and the login to others. */
 export function LoginGate() {
   const me = useMe();
-  if (me.isPending)
+  const isOwnTab = useOwnTab(me.data);
+  useNewsOfSession();
+  if (me.error instanceof ApiError && isUnknownHere(me.error)) return <Login />;
+  if (me.isPending || !isOwnTab)
     return (
       <Center h="100vh">
         <Loader />
       </Center>
     );
-  if (me.error instanceof ApiError && isUnknownHere(me.error)) return <Login />;
   if (me.data === undefined)
     return (
       <Center h="100vh" p="md">

@@ -18,6 +18,7 @@ export function Shell({ me }: { me: Schemas["Me"] }) {
   const path = useRouterState({ select: (state) => state.location.pathname });
   useEffect(close, [path, close]);
   useLive(me);
+  const places = PLACES.filter(({ needs }) => needs === undefined || me.permissions.includes(needs));
   return (
     <AppShell
       header={{ height: 52 }}
@@ -46,7 +47,7 @@ export function Shell({ me }: { me: Schemas["Me"] }) {
         data-closed={opened ? undefined : true}
       >
         <AppShell.Section grow component={ScrollArea}>
-          {PLACES.map(({ to, label, Icon }) => {
+          {places.map(({ to, label, Icon }) => {
             const isHere = to === "/" ? path === "/" : path.startsWith(to);
             return (
               <NavLink

@@ -1,5 +1,6 @@
 /** The languages of the page, loaded when chosen. */
 import { i18n } from "@lingui/core";
+import { keep, kept } from "../kit/storage";
 
 export const LANGUAGES = { en: "English", zh: "中文", ja: "日本語", ko: "한국어" } as const;
 export type Language = keyof typeof LANGUAGES;
@@ -16,18 +17,23 @@ const CATALOGS = {
 
 /** Returns the language chosen here before, else the first of the browser's that the page has, else English. */
 export function preferredLanguage(): Language {
-  const wanted = [localStorage.getItem(KEY), ...navigator.languages];
+  const wanted = [kept("localStorage", KEY), ...navigator.languages];
   const found = wanted.map((tag) => tag?.slice(0, 2).toLowerCase()).find((tag) => tag && tag in LANGUAGES);
   return (found as Language | undefined) ?? "en";
 }
 
+/** The language that was asked for last: its texts may come before those of one that was asked for earlier. */
+let wanted: Language | undefined;
+
 export async function activate(language: Language): Promise<void> {
+  wanted = language;
   const { messages } = await CATALOGS[language]();
+  if (language !== wanted) return;
   i18n.loadAndActivate({ locale: language, messages });
   document.documentElement.lang = TAGS[language];
 }
 
 export async function choose(language: Language): Promise<void> {
-  localStorage.setItem(KEY, language);
+  keep("localStorage", KEY, language);
   await activate(language);
 }

@@ -13,11 +13,14 @@ import {
   IconStack2,
   type Icon,
 } from "@tabler/icons-react";
+import type { Permission } from "../api/account";
 
 interface Place {
   to: "/" | "/new" | "/runs" | "/sweeps" | "/datasets" | "/models" | "/playground" | "/queue" | "/admin";
   label: MessageDescriptor;
   Icon: Icon;
+  /** Without it there is nothing to do there. */
+  needs?: Permission;
 }
 
 export const PLACES: readonly Place[] = [
@@ -27,7 +30,7 @@ export const PLACES: readonly Place[] = [
   { to: "/sweeps", label: msg`Sweeps`, Icon: IconAdjustmentsHorizontal },
   { to: "/datasets", label: msg`Datasets`, Icon: IconDatabase },
   { to: "/models", label: msg`Models`, Icon: IconCube },
-  { to: "/playground", label: msg`Playground`, Icon: IconMessages },
+  { to: "/playground", label: msg`Playground`, Icon: IconMessages, needs: "models:use" },
   { to: "/queue", label: msg`Queue`, Icon: IconStack2 },
   { to: "/admin", label: msg`Administration`, Icon: IconSettings },
 ];

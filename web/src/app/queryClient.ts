@@ -14,7 +14,10 @@ export const queryClient = new QueryClient({
   queryCache: new QueryCache({ onError: (error, query) => noteEnd(error, query.queryKey) }),
   mutationCache: new MutationCache({ onError: (error) => noteEnd(error) }),
   defaultOptions: {
+    // The server may be this machine: a browser without a network reaches it all the same.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       staleTime: 2_000,
       // What the server refused it will refuse again; one that is away comes back.
       retry: (count, error) =>

@@ -1,9 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Alert, Badge, Button, Card, Code, Group, ScrollArea, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { useMayChange } from "../api/account";
 import {
   useDeploymentLog,
-  useMayChangeDeployments,
   useShareDeployment,
   useStopDeployment,
   type Deployment,
@@ -17,7 +17,7 @@ import { ErrorNotice } from "./ErrorNotice";
 export function DeploymentCard({ deployment, title }: { deployment: Deployment; title: React.ReactNode }) {
   const { i18n } = useLingui();
   const [isLog, { toggle }] = useDisclosure();
-  const mayChange = useMayChangeDeployments()(deployment.owner_id);
+  const mayChange = useMayChange("deployments")(deployment.owner_id);
   const stop = useStopDeployment();
   const share = useShareDeployment();
   const { id, status, finished_at: finishedAt, shared } = deployment;

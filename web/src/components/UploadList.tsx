@@ -82,6 +82,7 @@ function GoOn({ upload, target }: { upload: Upload; target: UploadTarget }) {
   const discard = useDiscardUpload();
   return (
     <Group gap="xs">
+      {discard.error && <ErrorNotice error={discard.error} />}
       <FileButton
         onChange={(file) =>
           file && send.mutate({ ...target, file, uploadId: upload.id, stop: new AbortController() })

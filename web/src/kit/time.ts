@@ -15,9 +15,13 @@ export function noteServerTime(date: string | null): void {
   if (!Number.isNaN(at)) skew = at - Date.now();
 }
 
-/** Returns `3 minutes ago` in the language, by the server's clock. */
-export function ageOf(at: string, language: string): string {
-  const seconds = (Date.parse(at) - (Date.now() + skew)) / 1000;
+export function serverNow(): number {
+  return Date.now() + skew;
+}
+
+/** Returns `3 minutes ago` in the language; `now`: the server's time. */
+export function ageOf(at: string, now: number, language: string): string {
+  const seconds = (Date.parse(at) - now) / 1000;
   const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
   return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(Math.round(Math.min(seconds, 0) / size), unit);
 }

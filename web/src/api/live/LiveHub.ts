@@ -84,6 +84,7 @@ export class LiveHub {
     return () => this.changes.delete(listener);
   }
 
+  /** Calls also when the stream failed again to open. */
   onState(listener: () => void): () => void {
     this.states.add(listener);
     return () => this.states.delete(listener);
@@ -161,7 +162,7 @@ export class LiveHub {
   }
 
   private setOpen(isOpen: boolean): void {
-    if (isOpen === this.isOpen) return;
+    if (isOpen && this.isOpen) return;
     this.isOpen = isOpen;
     for (const listener of this.states) listener();
   }

@@ -40,6 +40,8 @@ export function useLive(me: Schemas["Me"]): void {
   useEffect(() => {
     const refresher = new Refresher(client);
     const end = hub.onChange((change) => refresher.take(change));
+    // The server refuses the stream, too, once the session has ended.
+    const endStates = hub.onState(() => hub.isOpen || void client.invalidateQueries({ queryKey: ["me"] }));
     const stop = () => hub.stop();
     const start = ({ persisted }: PageTransitionEvent) => persisted && hub.start(user);
     hub.start(user);
@@ -49,6 +51,7 @@ export function useLive(me: Schemas["Me"]): void {
       window.removeEventListener("pagehide", stop);
       window.removeEventListener("pageshow", start);
       end();
+      endStates();
       refresher.stop();
       hub.stop();
     };

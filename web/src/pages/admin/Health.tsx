@@ -15,12 +15,13 @@ export function Health() {
   const system = useSystem();
   return (
     <Stack>
-      {ready.data === null && (
+      {ready.error && <ErrorNotice error={ready.error} onRetry={ready.refetch} />}
+      {!ready.error && ready.data === null && (
         <Alert color="green" icon={<IconCheck aria-hidden />} title={t`Ready`}>
           <Trans>The server and its database answer.</Trans>
         </Alert>
       )}
-      {ready.data != null && (
+      {!ready.error && ready.data != null && (
         <Alert color="red" icon={<IconX aria-hidden />} title={t`Not ready`}>
           {ready.data}
         </Alert>

@@ -3,12 +3,11 @@ import { Button, Group, Modal, Stack, TextInput } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { useMe } from "../../api/account";
+import { useMayChange, useMe } from "../../api/account";
 import {
   contentAddress,
   useChangeDataset,
   useDeleteDataset,
-  useMayChangeDatasets,
   type Dataset,
   type DatasetVersion,
 } from "../../api/datasets";
@@ -18,7 +17,7 @@ import { ErrorNotice } from "../../components/ErrorNotice";
 /** What can be done with the dataset, by those who may. */
 export function DatasetActions({ dataset, version }: { dataset: Dataset; version: DatasetVersion }) {
   const navigate = useNavigate();
-  const mayChange = useMayChangeDatasets()(dataset.owner_id);
+  const mayChange = useMayChange("datasets")(dataset.owner_id);
   const permissions = useMe().data?.permissions ?? [];
   const change = useChangeDataset(dataset.id);
   const removal = useDeleteDataset(dataset.id);

@@ -1,9 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Anchor, Button, Group, Loader, Stack, Table } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useMayChange } from "../../api/account";
 import {
   contentAddress,
-  useMayChangeDatasets,
   useRestoreVersion,
   useVersions,
   type Dataset,
@@ -21,7 +21,7 @@ import { Difference } from "./Difference";
 export function Versions({ dataset, shown }: { dataset: Dataset; shown: number }) {
   const { t } = useLingui();
   const versions = useVersions(dataset.id);
-  const mayChange = useMayChangeDatasets()(dataset.owner_id);
+  const mayChange = useMayChange("datasets")(dataset.owner_id);
   const upload = useUpload();
   const restore = useRestoreVersion(dataset.id);
   const { old } = useSearch({ from: "/datasets/$datasetId" });

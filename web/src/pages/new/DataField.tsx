@@ -1,5 +1,6 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Autocomplete, Stack, type AutocompleteProps } from "@mantine/core";
+import { useMay } from "../../api/account";
 import { useDatasets } from "../../api/datasets";
 import { useUpload } from "../../api/uploads";
 import { ErrorNotice } from "../../components/ErrorNotice";
@@ -21,6 +22,7 @@ export function DataField({ value, recipe, onChange, shared }: DataFieldProps) {
   const datasets = useDatasets(undefined);
   const upload = useUpload();
   const known = datasets.data?.pages.flatMap((page) => page.datasets) ?? [];
+  const mayUpload = useMay()("datasets:write");
   const path = textOfValue(value);
   const isTraining = shared.label === "dataset_path";
   return (
@@ -32,7 +34,7 @@ export function DataField({ value, recipe, onChange, shared }: DataFieldProps) {
         placeholder={t`a dataset, or a path at the server`}
         onChange={(text) => onChange(text === "" ? undefined : text)}
       />
-      {isTraining && (
+      {isTraining && mayUpload && (
         <FileDrop
           onFiles={([file]) => {
             if (file === undefined) return;

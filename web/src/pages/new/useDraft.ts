@@ -3,6 +3,7 @@ import { useCallback, useEffect, useState } from "react";
 import type { Run } from "../../api/client";
 import type { Goal } from "../../api/sweeps";
 import type { Config } from "../../kit/settings";
+import { drop, keep, kept } from "../../kit/storage";
 import type { NewSearch } from "./search";
 
 export interface Draft {
@@ -60,14 +61,14 @@ export function useDraft(search: NewSearch, origin: Run | undefined): DraftState
   }, [origin, from]);
   useEffect(() => store(draft), [draft]);
   const clear = useCallback(() => {
-    sessionStorage.removeItem(KEY);
+    drop("sessionStorage", KEY);
     setDraft(EMPTY);
   }, []);
   return { draft, change, set, clear };
 }
 
 export function forgetDraft(): void {
-  sessionStorage.removeItem(KEY);
+  drop("sessionStorage", KEY);
 }
 
 /** Returns what was filled in before, unless the address asks for another beginning. */
@@ -86,13 +87,13 @@ function cloned(run: Run, from: string): Draft {
 }
 
 function store(draft: Draft): void {
-  const kept = Object.entries(draft.config).filter(([setting]) => !UNSTORED.includes(setting));
-  sessionStorage.setItem(KEY, JSON.stringify({ ...draft, config: Object.fromEntries(kept) }));
+  const storable = Object.entries(draft.config).filter(([setting]) => !UNSTORED.includes(setting));
+  keep("sessionStorage", KEY, JSON.stringify({ ...draft, config: Object.fromEntries(storable) }));
 }
 
 function stored(): Draft | undefined {
   try {
-    return (JSON.parse(sessionStorage.getItem(KEY) ?? "null") as Draft | null) ?? undefined;
+    return (JSON.parse(kept("sessionStorage", KEY) ?? "null") as Draft | null) ?? undefined;
   } catch {
     return undefined;
   }

@@ -34,6 +34,7 @@ export function Overview() {
       </Title>
       {runs.error && <ErrorNotice error={runs.error} onRetry={runs.refetch} />}
       {runs.isSuccess && all.length === 0 && mayTrain && <Welcome />}
+      {attention.error && <ErrorNotice error={attention.error} onRetry={attention.refetch} />}
       {attention.data && attention.data.length > 0 && (
         <Section title={<Trans>Needs attention</Trans>}>
           <AttentionNotices found={attention.data} />
@@ -42,8 +43,12 @@ export function Overview() {
       <Section title={<Trans>Under way</Trans>}>
         <RunCards runs={live} none={<Trans>Nothing runs at the moment.</Trans>} />
       </Section>
-      <Section title={<Trans>Waiting</Trans>}>{first && <Waiting queue={first} />}</Section>
+      <Section title={<Trans>Waiting</Trans>}>
+        {queue.error && <ErrorNotice error={queue.error} onRetry={queue.refetch} />}
+        {first && <Waiting queue={first} />}
+      </Section>
       <Section title={<Trans>Devices</Trans>}>
+        {system.error && <ErrorNotice error={system.error} onRetry={system.refetch} />}
         {system.data && <Devices system={system.data} />}
         {first && <DeviceUses devices={first.devices} system={system.data} />}
       </Section>

@@ -1,6 +1,7 @@
 /** Keeps the conversation, also over a reload of this tab, and asks the models. */
 import { useEffect, useReducer, useRef } from "react";
 import { askModel, chatBody, type ChatSettings, type Piece } from "../../api/chat";
+import { keep, kept } from "../../kit/storage";
 import { changed, EMPTY, interrupted, isAnswering, messagesFor, type Change, type Conversation, type Exchange } from "./conversation";
 
 const KEY = "finery.playground";
@@ -17,7 +18,7 @@ export function useConversation() {
   const [conversation, change] = useReducer(changed, undefined, stored);
   const stopper = useRef<AbortController | null>(null);
   const isBusy = isAnswering(conversation);
-  useEffect(() => store(conversation), [conversation]);
+  useEffect(() => keep("sessionStorage", KEY, JSON.stringify(conversation)), [conversation]);
   useEffect(() => () => stopper.current?.abort(), []);
   const ask = (before: Conversation, text: string, role: Exchange["role"], { models, settings, tools }: Asking) => {
     const exchange: Exchange = {
@@ -67,17 +68,8 @@ async function follow(
 
 function stored(): Conversation {
   try {
-    return interrupted({ ...EMPTY, ...(JSON.parse(sessionStorage.getItem(KEY) ?? "{}") as Partial<Conversation>) });
+    return interrupted({ ...EMPTY, ...(JSON.parse(kept("sessionStorage", KEY) ?? "{}") as Partial<Conversation>) });
   } catch {
     return EMPTY;
-  }
-}
-
-function store(conversation: Conversation): void {
-  try {
-    sessionStorage.setItem(KEY, JSON.stringify(conversation));
-  } catch {
-    // It is full; the conversation stays in memory.
-    sessionStorage.removeItem(KEY);
   }
 }

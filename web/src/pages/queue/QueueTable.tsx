@@ -1,7 +1,7 @@
 import { Trans } from "@lingui/react/macro";
 import { Anchor, Button, Group, Table, VisuallyHidden } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
-import { useMe } from "../../api/account";
+import { useMayChange } from "../../api/account";
 import type { QueueEntry } from "../../api/queue";
 import { useRunAction } from "../../api/runs";
 import { Age } from "../../components/Age";
@@ -50,10 +50,8 @@ export function QueueTable({ entries }: { entries: QueueEntry[] }) {
 }
 
 function Row({ entry: { run, position, message } }: { entry: QueueEntry }) {
-  const me = useMe();
   const action = useRunAction(run.id);
-  const isMine = run.owner_id === (me.data?.user?.id ?? null);
-  const may = (permission: "runs:write" | "runs:all") => me.data?.permissions.includes(permission) ?? false;
+  const mayChange = useMayChange("runs")(run.owner_id);
   const name = run.name ?? run.id;
   return (
     <Table.Tr>
@@ -71,7 +69,7 @@ function Row({ entry: { run, position, message } }: { entry: QueueEntry }) {
       <Table.Td>{message}</Table.Td>
       <Table.Td>
         {action.error && <ErrorNotice error={action.error} />}
-        {may("runs:write") && (isMine || may("runs:all")) && (
+        {mayChange && (
           <Group gap="xs" wrap="nowrap">
             <Button size="xs" variant="default" onClick={() => action.mutate("pause")}>
               <Trans>Pause</Trans>

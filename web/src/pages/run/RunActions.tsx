@@ -2,7 +2,7 @@ import { Trans } from "@lingui/react/macro";
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { Run, RunStatus } from "../../api/client";
-import { useMe } from "../../api/account";
+import { useMayChange } from "../../api/account";
 import { useRunAction } from "../../api/runs";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { FINISHED } from "../../kit/status";
@@ -12,10 +12,10 @@ const RESUMABLE: ReadonlySet<RunStatus> = new Set(["paused", "failed", "cancelle
 
 /** What can be asked of the run in its state, by those who may. */
 export function RunActions({ run }: { run: Run }) {
-  const me = useMe();
+  const mayChange = useMayChange("runs")(run.owner_id);
   const action = useRunAction(run.id);
   const [isAsking, asking] = useDisclosure();
-  if (!me.data?.permissions.includes("runs:write")) return null;
+  if (!mayChange) return <RunMenu run={run} mayChange={false} />;
   const isRunning = run.status === "running";
   return (
     <Stack gap="xs" align="end">
@@ -43,7 +43,7 @@ export function RunActions({ run }: { run: Run }) {
             <Trans>Cancel</Trans>
           </Button>
         )}
-        <RunMenu run={run} />
+        <RunMenu run={run} mayChange />
       </Group>
       {action.error && <ErrorNotice error={action.error} />}
       <Modal opened={isAsking} onClose={asking.close} title={<Trans>Cancel the run {run.name ?? run.id}?</Trans>}>

@@ -4,17 +4,21 @@ import { useDisclosure } from "@mantine/hooks";
 import { IconCopyPlus, IconDots, IconLock, IconMessage, IconShare, IconTrash } from "@tabler/icons-react";
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { Run } from "../../api/client";
+import { useMay } from "../../api/account";
 import { useDeleteRun, useShareRun } from "../../api/runResults";
 import { ConfirmByName } from "../../components/ConfirmByName";
+import { ErrorNotice } from "../../components/ErrorNotice";
 import { FINISHED } from "../../kit/status";
 
 /** What can be done with the run as a whole: cloned, shared, asked, deleted. */
-export function RunMenu({ run }: { run: Run }) {
+export function RunMenu({ run, mayChange }: { run: Run; mayChange: boolean }) {
   const { t } = useLingui();
   const navigate = useNavigate();
+  const may = useMay();
   const share = useShareRun(run.id);
   const remove = useDeleteRun(run.id);
   const [isDeleting, deleting] = useDisclosure();
+  if (!may("runs:write") && !may("models:use")) return null;
   return (
     <>
       <Menu position="bottom-end">
@@ -24,13 +28,15 @@ export function RunMenu({ run }: { run: Run }) {
           </ActionIcon>
         </Menu.Target>
         <Menu.Dropdown>
-          <Menu.Item
-            leftSection={<IconCopyPlus size={16} aria-hidden />}
-            renderRoot={(props) => <Link to={`/new?from=${encodeURIComponent(run.id)}`} {...props} />}
-          >
-            <Trans>Clone and change</Trans>
-          </Menu.Item>
-          {run.status === "succeeded" && run.output_dir && run.model_name && (
+          {may("runs:write") && (
+            <Menu.Item
+              leftSection={<IconCopyPlus size={16} aria-hidden />}
+              renderRoot={(props) => <Link to={`/new?from=${encodeURIComponent(run.id)}`} {...props} />}
+            >
+              <Trans>Clone and change</Trans>
+            </Menu.Item>
+          )}
+          {may("models:use") && run.status === "succeeded" && run.output_dir && run.model_name && (
             <Menu.Item
               leftSection={<IconMessage size={16} aria-hidden />}
               renderRoot={(props) => <Link to={`/playground?model=${encodeURIComponent(run.id)}`} {...props} />}
@@ -38,19 +44,22 @@ export function RunMenu({ run }: { run: Run }) {
               <Trans>Talk to its model</Trans>
             </Menu.Item>
           )}
-          <Menu.Item
-            leftSection={run.shared ? <IconLock size={16} aria-hidden /> : <IconShare size={16} aria-hidden />}
-            onClick={() => share.mutate(!run.shared)}
-          >
-            {run.shared ? <Trans>Share no longer</Trans> : <Trans>Share with everyone here</Trans>}
-          </Menu.Item>
-          {FINISHED.has(run.status) && (
+          {mayChange && (
+            <Menu.Item
+              leftSection={run.shared ? <IconLock size={16} aria-hidden /> : <IconShare size={16} aria-hidden />}
+              onClick={() => share.mutate(!run.shared)}
+            >
+              {run.shared ? <Trans>Share no longer</Trans> : <Trans>Share with everyone here</Trans>}
+            </Menu.Item>
+          )}
+          {mayChange && FINISHED.has(run.status) && (
             <Menu.Item color="red" leftSection={<IconTrash size={16} aria-hidden />} onClick={deleting.open}>
               <Trans>Delete</Trans>
             </Menu.Item>
           )}
         </Menu.Dropdown>
       </Menu>
+      {share.error && <ErrorNotice error={share.error} />}
       {isDeleting && (
         <ConfirmByName
           name={run.name ?? run.id}

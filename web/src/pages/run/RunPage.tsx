@@ -1,6 +1,7 @@
 import { useLingui } from "@lingui/react/macro";
 import { Alert, Code, Group, Loader, Progress, Stack, Text, Title } from "@mantine/core";
 import { useParams } from "@tanstack/react-router";
+import { ApiError } from "../../api/client";
 import { useRun } from "../../api/runs";
 import { Age } from "../../components/Age";
 import { ErrorNotice } from "../../components/ErrorNotice";
@@ -17,8 +18,10 @@ export function RunPage() {
   const run = useRun(runId);
   if (run.data === undefined) return run.error ? <ErrorNotice error={run.error} onRetry={run.refetch} /> : <Loader />;
   const { name, id, status, recipe, model_name: model, error, warnings, progress } = run.data;
+  const isGone = run.error instanceof ApiError && run.error.status === 404;
   return (
     <Stack>
+      {isGone && <ErrorNotice error={run.error} />}
       <Group justify="space-between" align="start">
         <Stack gap={4}>
           <Group>

@@ -3,8 +3,11 @@ import { ActionIcon, Button, Group, Popover, Stack, Text, TextInput } from "@man
 import { useLocalStorage } from "@mantine/hooks";
 import { IconBookmark, IconTrash } from "@tabler/icons-react";
 import { useState } from "react";
+import { useMe } from "../../api/account";
 import { runsSearchOf, type RunsSearch } from "./search";
 import { useRunsView } from "./useRunsView";
+
+const KEY = "finery.runs.views";
 
 interface SavedView {
   name: string;
@@ -17,7 +20,9 @@ export function SavedViews() {
   const { search, show } = useRunsView();
   const [isOpen, setOpen] = useState(false);
   const [name, setName] = useState("");
-  const [views, setViews] = useLocalStorage<SavedView[]>({ key: "finery.runs.views", defaultValue: [], deserialize: viewsOf });
+  const user = useMe().data?.user?.id;
+  const key = user === undefined ? KEY : `${KEY}.${user}`;
+  const [views, setViews] = useLocalStorage<SavedView[]>({ key, defaultValue: [], deserialize: viewsOf });
   const save = () => {
     const { selected: _, ...kept } = search;
     setViews((before) => [...before.filter((view) => view.name !== name.trim()), { name: name.trim(), search: kept }]);

@@ -8,6 +8,7 @@ import type { RunSort } from "../../api/runList";
 import { Age } from "../../components/Age";
 import { ProgressText } from "../../components/ProgressText";
 import { StatusBadge } from "../../components/StatusBadge";
+import { useNow } from "../../kit/clock";
 import { shortNumber } from "../../kit/numbers";
 import { spanOf } from "../../kit/time";
 
@@ -33,7 +34,7 @@ export const COLUMNS: readonly Column[] = [
   { key: "owner", label: msg`Owner`, width: "120px", cell: (run, owners) => ownerOf(run, owners) },
   { key: "created", label: msg`Created`, width: "130px", sort: "created", cell: (run) => <Age at={run.created_at} /> },
   { key: "finished", label: msg`Ended`, width: "130px", sort: "finished", cell: (run) => <Age at={run.finished_at} /> },
-  { key: "duration", label: msg`Duration`, width: "100px", cell: durationOf },
+  { key: "duration", label: msg`Duration`, width: "100px", cell: (run) => <Duration run={run} /> },
   { key: "labels", label: msg`Labels`, width: "minmax(140px, 1fr)", cell: (run) => <Labels labels={run.labels} /> },
 ];
 
@@ -65,9 +66,10 @@ function ownerOf(run: Run, owners: Map<string, string>): string {
   return run.owner_id === null ? "—" : (owners.get(run.owner_id) ?? run.owner_id.slice(0, 8));
 }
 
-function durationOf(run: Run): string {
+function Duration({ run }: { run: Run }) {
+  const now = useNow();
   if (!run.started_at) return "—";
-  const end = run.finished_at ? Date.parse(run.finished_at) : Date.now();
+  const end = run.finished_at ? Date.parse(run.finished_at) : now;
   return spanOf((end - Date.parse(run.started_at)) / 1000);
 }
 

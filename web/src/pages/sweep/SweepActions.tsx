@@ -3,7 +3,7 @@ import { Button, Group } from "@mantine/core";
 import { IconBan, IconTrash } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
-import { useMe } from "../../api/account";
+import { useMayChange } from "../../api/account";
 import { useCancelSweep, useDeleteSweep, type SweepDetails } from "../../api/sweeps";
 import { ConfirmByName } from "../../components/ConfirmByName";
 import { FINISHED } from "../../kit/status";
@@ -11,14 +11,12 @@ import { FINISHED } from "../../kit/status";
 /** What can be asked of all runs together, by whom may. */
 export function SweepActions({ sweep }: { sweep: SweepDetails }) {
   const { t } = useLingui();
-  const me = useMe().data;
+  const mayChange = useMayChange("runs")(sweep.owner_id);
   const navigate = useNavigate();
   const cancel = useCancelSweep(sweep.id);
   const remove = useDeleteSweep(sweep.id);
   const [asked, setAsked] = useState<"cancel" | "delete">();
-  const owns = me?.user != null && me.user.id === sweep.owner_id;
-  const may = me?.permissions.includes("runs:write") && (me.permissions.includes("runs:all") || owns);
-  if (!may) return null;
+  if (!mayChange) return null;
   const isLive = sweep.runs.some(({ run }) => !FINISHED.has(run.status));
   const confirmed = () =>
     asked === "cancel"

@@ -2,7 +2,7 @@ import { Trans } from "@lingui/react/macro";
 import { Alert, Button, Code, Group, Stack, Table, Text } from "@mantine/core";
 import { Link } from "@tanstack/react-router";
 import type { Run } from "../../../api/client";
-import { useMe } from "../../../api/account";
+import { useMay } from "../../../api/account";
 import { useCheckpoints, useDeploy } from "../../../api/runResults";
 import { Age } from "../../../components/Age";
 import { ErrorNotice } from "../../../components/ErrorNotice";
@@ -10,10 +10,9 @@ import { shortNumber } from "../../../kit/numbers";
 
 /** The checkpoints that are still there, each a model that can be served. */
 export function Checkpoints({ run }: { run: Run }) {
-  const me = useMe();
+  const may = useMay();
   const checkpoints = useCheckpoints(run.id, run.status === "running" ? (run.progress.step ?? 0) : run.last_sequence);
   const deploy = useDeploy();
-  const mayDeploy = me.data?.permissions.includes("deployments:write") ?? false;
   if (checkpoints.error) return <ErrorNotice error={checkpoints.error} onRetry={checkpoints.refetch} />;
   if (!checkpoints.data?.length)
     return (
@@ -63,10 +62,12 @@ export function Checkpoints({ run }: { run: Run }) {
                 </Table.Td>
                 <Table.Td>
                   <Group gap="xs" wrap="nowrap" justify="end">
-                    <Button component={Link} to={`/playground?model=${encodeURIComponent(path)}`} size="compact-sm" variant="default">
-                      <Trans>Try it</Trans>
-                    </Button>
-                    {mayDeploy && (
+                    {may("models:use") && (
+                      <Button component={Link} to={`/playground?model=${encodeURIComponent(path)}`} size="compact-sm" variant="default">
+                        <Trans>Try it</Trans>
+                      </Button>
+                    )}
+                    {may("deployments:write") && (
                       <Button size="compact-sm" variant="default" loading={deploy.isPending} onClick={() => deploy.mutate(path)}>
                         <Trans>Deploy</Trans>
                       </Button>
