@@ -13,7 +13,7 @@ from tests.web.browser.conftest import OpenPage
 PASSWORD = "a long enough password"
 PEOPLE = {"ada": "admin", "rosa": "researcher", "rudi": "researcher", "vera": "viewer"}
 REFUSED = ("401", "403", "404", "422")
-"""Answers that the browser itself writes of: those before the login, to what is not the user's, and to an empty file."""
+"""Answers that the browser itself writes of: before the login, to what is not the user's, and to an empty file."""
 
 LogIn = Callable[..., Page]
 

@@ -104,6 +104,8 @@ function shownName(name: string): string {
 
 async function send(request: UploadRequest, client: QueryClient): Promise<Dataset> {
   const { file, stop } = request;
+  // It may have been stopped while it waited for another.
+  stop.signal.throwIfAborted();
   let upload = (await begunBefore(request)) ?? (await begin(file));
   request.uploadId = upload.id;
   while (upload.received_bytes < file.size) {
