@@ -2,7 +2,6 @@ import "@mantine/core/styles.css";
 import "uplot/dist/uPlot.min.css";
 import { i18n } from "@lingui/core";
 import { I18nProvider } from "@lingui/react";
-import { MantineProvider } from "@mantine/core";
 import { QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
@@ -10,7 +9,8 @@ import { createRoot } from "react-dom/client";
 import { activate, preferredLanguage } from "./app/i18n";
 import { queryClient } from "./app/queryClient";
 import { router } from "./app/router";
-import { cssVariablesResolver, theme } from "./app/theme";
+import { cssVariablesResolver } from "./app/theme";
+import { Themed } from "./app/Themed";
 
 /** The value with which this answer's style sheets are let in by its Content-Security-Policy. */
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
@@ -23,16 +23,11 @@ await activate(preferredLanguage());
 createRoot(root).render(
   <StrictMode>
     <I18nProvider i18n={i18n}>
-      <MantineProvider
-        theme={theme}
-        cssVariablesResolver={cssVariablesResolver}
-        defaultColorScheme="auto"
-        getStyleNonce={() => nonce}
-      >
+      <Themed cssVariablesResolver={cssVariablesResolver} defaultColorScheme="auto" getStyleNonce={() => nonce}>
         <QueryClientProvider client={queryClient}>
           <RouterProvider router={router} />
         </QueryClientProvider>
-      </MantineProvider>
+      </Themed>
     </I18nProvider>
   </StrictMode>,
 );

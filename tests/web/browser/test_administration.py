@@ -5,6 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from tests.web.browser.inspection import violations
 from tests.web.browser.test_accounts import LogIn, guarded, log_in
 
 __all__ = ["guarded", "log_in"]
@@ -37,6 +38,26 @@ def test_a_key_is_shown_once(log_in: LogIn) -> None:
     expect(page.get_by_text("revoked")).to_be_visible()
 
 
+def test_a_dialog_has_names_for_all_it_holds(log_in: LogIn) -> None:
+    page = log_in("ada", "admin?tab=users")
+    page.get_by_role("button", name="New user").click()
+    form = page.get_by_role("dialog")
+    expect(form.get_by_label("User name")).to_be_visible()
+    expect(form.get_by_role("button", name="Close")).to_be_visible()
+    expect(form).to_have_css("opacity", "1")
+    assert violations(page) == []
+
+
+def test_a_link_with_an_impossible_day_shows_the_audit_log(log_in: LogIn) -> None:
+    page = log_in("ada", "admin?tab=audit&since=2026-13-45&until=yesterday&action=login")
+    expect(page.get_by_role("row").nth(1)).to_contain_text("login")
+    action = page.get_by_label("Action")
+    action.press("End")
+    action.press_sequentially("_nothing")
+    expect(page.get_by_text("Nothing of the kind was done.")).to_be_visible()
+    expect(action).to_have_value("login_nothing")
+
+
 def test_a_user_is_made_changed_and_deleted(log_in: LogIn) -> None:
     page = log_in("ada", "admin?tab=users")
     page.get_by_role("button", name="New user").click()
@@ -46,6 +67,7 @@ def test_a_user_is_made_changed_and_deleted(log_in: LogIn) -> None:
     form.get_by_role("button", name="Make the user").click()
     page.get_by_role("button", name="temp", exact=True).click()
     page.get_by_role("switch", name="The account is active").click()
+    page.get_by_role("dialog", name="Switch off the account of temp?").get_by_role("button", name="Switch off").click()
     expect(page.get_by_role("row", name="temp").get_by_text("switched off")).to_be_attached()
     page.get_by_role("button", name="Delete the user").click()
     page.get_by_role("dialog", name="Delete the user temp?").get_by_role("button", name="Delete the user").click()

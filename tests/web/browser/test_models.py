@@ -27,6 +27,7 @@ class TestModel:
         page.get_by_role("button", name="Log").click()
         expect(page.get_by_role("log")).to_be_visible()
         page.get_by_role("button", name="Stop it").click()
+        page.get_by_role("dialog").get_by_role("button", name="Stop it").click()
         expect(page.get_by_text("stopped")).to_be_visible(timeout=START_MS)
         page.get_by_role("button", name="Delete").click()
         page.get_by_label("Type its name").fill("outputs/short lived")

@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.servers import RunningServer
 from tests.web.browser.conftest import OpenPage
-from tests.web.browser.house import House
+from tests.web.browser.house import MODEL, House
 
 LOST = (
     "ERR_CONNECTION_REFUSED",
@@ -95,3 +95,35 @@ class TestLog:
         to_end.click()
         expect(log.get_by_text("ValueError: ここで失敗")).to_be_in_viewport()
         expect(to_end).to_be_disabled()
+
+
+@pytest.mark.thorough
+class TestIdLikeANumber:
+    def test_is_cloned_and_talked_to(self, open_page: OpenPage, house: House) -> None:
+        config = {"model_name": MODEL, "dataset_path": house.dataset, "max_steps": 1, "batch_size": 2}
+        body = {"id": "12345678", "recipe": "sft", "name": "all digits", "config": config}
+        run = house.finished(house.create(body))
+        page = open_page(f"runs/{run['id']}")
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name="Clone and change").click()
+        expect(page.get_by_text("The settings are those of all digits")).to_be_visible()
+        expect(page.get_by_label("Name", exact=True)).to_have_value("all digits")
+        page.reload()
+        expect(page.get_by_text("The settings are those of all digits")).to_be_visible()
+        page.get_by_role("button", name="Begin anew").click()
+        expect(page.get_by_text("The settings are those of all digits")).to_have_count(0)
+        expect(page.get_by_label("Name", exact=True)).to_have_value("")
+        page.goto(page.url.partition("/new")[0] + f"/runs/{run['id']}")
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("menuitem", name="Talk to its model").click()
+        expect(page.get_by_role("combobox", name="Model")).to_have_value("12345678")
+        page.get_by_label("Your message", exact=True).fill("Where is parcel 7?")
+        page.get_by_label("Your message", exact=True).press("Enter")
+        expect(page.get_by_text(re.compile(r"\d+ tokens, [\d.,]+ tokens/s"))).to_be_visible(timeout=120_000)
+
+    @pytest.mark.parametrize("run_id", ["87654321", "12e45678"])
+    def test_is_cloned_by_a_link_written_by_hand(self, open_page: OpenPage, house: House, run_id: str) -> None:
+        argv = [sys.executable, "-c", "print(1)"]
+        house.finished(house.create({"id": run_id, "recipe": "command", "name": run_id, "config": {"argv": argv}}))
+        page = open_page(f"new?from={run_id}")
+        expect(page.get_by_text(f"The settings are those of {run_id}")).to_be_visible()

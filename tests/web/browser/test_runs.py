@@ -68,6 +68,16 @@ class TestManyRuns:
         page.keyboard.press("Home")
         expect(page.get_by_role("link", name="search 9999", exact=True)).to_be_visible()
 
+    def test_the_head_takes_its_own_keys_and_chooses_only_what_is_seen(self, open_page: OpenPage, many: str) -> None:
+        page = open_page("runs", at=many)
+        expect(page.get_by_role("link", name="search 9999", exact=True)).to_be_visible()
+        page.get_by_role("checkbox", name="Select the runs in sight").focus()
+        page.keyboard.press("Space")
+        expect(page.get_by_text(re.compile(r"^\d+ runs selected$"))).to_be_visible()
+        chosen = page.get_by_role("row", selected=True)
+        assert 1 < chosen.count() < page.get_by_role("row").count() - 1
+        expect(chosen.first).to_contain_text("search 9999")
+
     def test_filter_order_and_columns_are_in_the_address(self, open_page: OpenPage, many: str) -> None:
         page = open_page("runs", at=many)
         page.get_by_label("Name").fill("SEARCH 99")

@@ -1,36 +1,23 @@
 /** Runs as the server has them, and what can be asked of one. */
-import { useInfiniteQuery, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { FINISHED } from "../kit/status";
 import { api, dataOf, type RunStatus } from "./client";
+import type { RunSort } from "./runList";
 import { useRefetchInterval } from "./live";
 
-export interface RunFilter {
-  status?: RunStatus;
-  recipe?: string;
-}
-
-const PAGE = 50;
 const REFRESH_MS = 3_000;
 
-export function useRuns(filter: RunFilter) {
+/** The runs that are in one of these states, the latest first. */
+export function useRunsIn(status: RunStatus[], sort: RunSort, limit: number) {
   const refetchInterval = useRefetchInterval(REFRESH_MS);
-  return useInfiniteQuery({
-    queryKey: ["runs", filter],
-    queryFn: async ({ pageParam }) =>
-      dataOf(
-        await api.GET("/api/v1/runs", {
-          params: {
-            query: {
-              limit: PAGE,
-              ...(pageParam ? { cursor: pageParam } : {}),
-              ...(filter.status ? { status: [filter.status] } : {}),
-              ...(filter.recipe ? { recipe: filter.recipe } : {}),
-            },
-          },
-        }),
-      ),
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
+  return useQuery({
+    queryKey: ["runs", "in", status, sort, limit],
+    queryFn: async () => {
+      const query = { status, sort, direction: "desc" as const, limit };
+      return dataOf(await api.GET("/api/v1/runs", { params: { query } }));
+    },
+    // A change is told before the list is read again: what has left these states is left out at once.
+    select: ({ runs }) => runs.filter((run) => status.includes(run.status)),
     refetchInterval,
   });
 }
@@ -50,7 +37,7 @@ export function useRunAction(runId: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: async (action: RunAction) =>
-      api.POST(`/api/v1/runs/{run_id}/${action}`, { params: { path: { run_id: runId } } }),
+      dataOf(await api.POST(`/api/v1/runs/{run_id}/${action}`, { params: { path: { run_id: runId } } })),
     onSettled: () =>
       Promise.all([
         client.invalidateQueries({ queryKey: ["run", runId] }),

@@ -1,5 +1,6 @@
 /** The pages by address. All of a view's state is in the address, so that it survives a reload and can be shared. */
-import { createRouter } from "@tanstack/react-router";
+import { createRouter, parseSearchWith, stringifySearchWith } from "@tanstack/react-router";
+import { valueOf } from "../kit/search";
 import { admin } from "../pages/admin/route";
 import { compare } from "../pages/compare/route";
 import { dataset } from "../pages/dataset/route";
@@ -16,6 +17,7 @@ import { sweep } from "../pages/sweep/route";
 import { sweeps } from "../pages/sweeps/route";
 import { tour } from "../pages/tour/route";
 import { root } from "./root";
+import { RouteError } from "./RouteError";
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -24,6 +26,9 @@ export const router = createRouter({
   ]),
   basepath: "/ui",
   defaultPreload: "intent",
+  defaultErrorComponent: RouteError,
+  parseSearch: parseSearchWith(valueOf),
+  stringifySearch: stringifySearchWith(JSON.stringify, valueOf),
 });
 
 declare module "@tanstack/react-router" {

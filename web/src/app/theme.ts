@@ -9,6 +9,8 @@ export const theme = createTheme({
   components: {
     // What keeps the page behind a dialog from scrolling writes a style sheet that the policy does not let in.
     Modal: { defaultProps: { lockScroll: false } },
+    // The head of a dialog is not that of the page, as which its element is told where it says no other role.
+    ModalHeader: { defaultProps: { role: "none" } },
     // What scrolls can be reached by keyboard.
     TableScrollContainer: { defaultProps: { scrollAreaProps: { viewportProps: { tabIndex: 0 } } } },
   },

@@ -1,15 +1,10 @@
-import { Trans } from "@lingui/react/macro";
-import { Button, Group, Modal, Stack, Text, type ButtonProps } from "@mantine/core";
+import { Button, type ButtonProps } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { ConfirmDialog, type Confirmation } from "./ConfirmDialog";
 
-interface ConfirmButtonProps extends ButtonProps {
+interface ConfirmButtonProps extends ButtonProps, Confirmation {
   /** What it does, as on the button: it is asked again under this word. */
   children: React.ReactNode;
-  /** The question, with the name of what it is about. */
-  question: React.ReactNode;
-  /** What follows from it. */
-  consequence: React.ReactNode;
-  onConfirm: () => void;
 }
 
 /** A button for what destroys: it asks first. */
@@ -20,25 +15,14 @@ export function ConfirmButton({ children, question, consequence, onConfirm, ...b
       <Button size="xs" color="red" variant="outline" {...button} onClick={asking.open}>
         {children}
       </Button>
-      <Modal opened={isAsking} onClose={asking.close} title={question}>
-        <Stack>
-          <Text>{consequence}</Text>
-          <Group justify="end">
-            <Button variant="default" onClick={asking.close}>
-              <Trans>Go back</Trans>
-            </Button>
-            <Button
-              color="red"
-              onClick={() => {
-                onConfirm();
-                asking.close();
-              }}
-            >
-              {children}
-            </Button>
-          </Group>
-        </Stack>
-      </Modal>
+      <ConfirmDialog
+        opened={isAsking}
+        action={children}
+        question={question}
+        consequence={consequence}
+        onConfirm={onConfirm}
+        onClose={asking.close}
+      />
     </>
   );
 }

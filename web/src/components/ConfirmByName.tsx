@@ -1,4 +1,4 @@
-import { Trans, useLingui } from "@lingui/react/macro";
+import { Trans } from "@lingui/react/macro";
 import { Button, Group, Modal, Stack, Text, TextInput } from "@mantine/core";
 import { useState } from "react";
 import { ErrorNotice } from "./ErrorNotice";
@@ -18,11 +18,10 @@ interface ConfirmByNameProps {
 
 /** Asks for the name of what is to be deleted. */
 export function ConfirmByName({ name, title, children, action, error, isBusy, onConfirm, onClose }: ConfirmByNameProps) {
-  const { t } = useLingui();
   const [typed, setTyped] = useState("");
   const isIt = typed === name;
   return (
-    <Modal opened onClose={onClose} title={title} closeButtonProps={{ "aria-label": t`Close` }}>
+    <Modal opened onClose={onClose} title={title}>
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -11,6 +11,7 @@ import {
 import { DEPLOYMENT_COLORS, DEPLOYMENT_WORDS } from "../kit/deployments";
 import { sizeOf } from "../kit/sizes";
 import { Age } from "./Age";
+import { ConfirmButton } from "./ConfirmButton";
 import { ErrorNotice } from "./ErrorNotice";
 
 /** An engine that serves a model: its state, memory and log, and what can be asked of it. */
@@ -39,9 +40,14 @@ export function DeploymentCard({ deployment, title }: { deployment: Deployment; 
               <Button size="xs" variant="default" onClick={() => share.mutate({ id, shared: !shared })}>
                 {shared ? <Trans>Stop sharing</Trans> : <Trans>Share</Trans>}
               </Button>
-              <Button size="xs" color="red" variant="outline" disabled={status === "stopping"} onClick={() => stop.mutate(id)}>
+              <ConfirmButton
+                disabled={status === "stopping"}
+                question={<Trans>Stop serving {deployment.model_name}?</Trans>}
+                consequence={<Trans>Answers under way are broken off, and its memory is given back.</Trans>}
+                onConfirm={() => stop.mutate(id)}
+              >
                 <Trans>Stop it</Trans>
-              </Button>
+              </ConfirmButton>
             </>
           )}
         </Group>

@@ -1,16 +1,18 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Button, Group, Select, Stack, Table, Text, TextInput } from "@mantine/core";
+import { Button, Group, Select, Stack, Table, Text } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { auditExport, useAudit, type AuditFilter } from "../../api/audit";
 import type { Schemas } from "../../api/client";
 import { useUsers } from "../../api/users";
 import { Age } from "../../components/Age";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { RESULTS } from "./search";
+import { TypedFilter } from "../../components/TypedFilter";
+import { adminSearch, RESULTS } from "./search";
 
 /** Who did what, newest first; the filter is in the address. */
 export function Audit() {
-  const { tab: _tab, webhook: _webhook, ...days } = useSearch({ from: "/admin" });
+  // The router leaves what was refused in the address where it was.
+  const { tab: _tab, webhook: _webhook, ...days } = adminSearch({ ...useSearch({ from: "/admin" }) });
   const filter = inMoments(days);
   const audit = useAudit(filter);
   const entries = audit.data?.pages.flatMap((page) => page.entries) ?? [];
@@ -56,14 +58,14 @@ function Filters({ filter }: { filter: AuditFilter }) {
   const { t } = useLingui();
   const navigate = useNavigate({ from: "/admin" });
   const users = useUsers();
-  const set = (name: keyof AuditFilter, value: string | null) =>
+  const set = (name: keyof AuditFilter, value: string | null | undefined) =>
     void navigate({
       replace: true,
       search: ({ [name]: _, ...rest }) => (value ? { ...rest, [name]: value } : rest),
     });
   const bind = (name: "action" | "target" | "since" | "until") => ({
-    value: filter[name] ?? "",
-    onChange: (event: React.ChangeEvent<HTMLInputElement>) => set(name, event.currentTarget.value),
+    value: filter[name],
+    onType: (value: string | undefined) => set(name, value),
   });
   return (
     <Group align="end">
@@ -88,10 +90,10 @@ function Filters({ filter }: { filter: AuditFilter }) {
         value={filter.result ?? null}
         onChange={(value) => set("result", value)}
       />
-      <TextInput label={t`Action`} w={150} placeholder="create_run" {...bind("action")} />
-      <TextInput label={t`Done to`} w={150} placeholder={t`an id`} {...bind("target")} />
-      <TextInput label={t`From`} type="date" {...bind("since")} />
-      <TextInput label={t`To`} type="date" {...bind("until")} />
+      <TypedFilter label={t`Action`} w={150} placeholder="create_run" {...bind("action")} />
+      <TypedFilter label={t`Done to`} w={150} placeholder={t`an id`} {...bind("target")} />
+      <TypedFilter label={t`From`} type="date" {...bind("since")} />
+      <TypedFilter label={t`To`} type="date" {...bind("until")} />
     </Group>
   );
 }

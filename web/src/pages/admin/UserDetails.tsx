@@ -1,15 +1,16 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Button, Group, PasswordInput, Stack, Switch, Title } from "@mantine/core";
+import { useDisclosure } from "@mantine/hooks";
 import { useState } from "react";
 import { useChangeUser, useDeleteUser, type User } from "../../api/users";
 import { ConfirmButton } from "../../components/ConfirmButton";
+import { ConfirmDialog } from "../../components/ConfirmDialog";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { Keys } from "./Keys";
 import { LevelSelect } from "./LevelSelect";
 
 /** Levels, state, password and keys of a user. */
 export function UserDetails({ user, mayWrite, onDone }: { user: User; mayWrite: boolean; onDone: () => void }) {
-  const { t } = useLingui();
   const change = useChangeUser(user.id);
   const remove = useDeleteUser(user.id);
   const [levels, setLevels] = useState(user.levels);
@@ -28,13 +29,8 @@ export function UserDetails({ user, mayWrite, onDone }: { user: User; mayWrite: 
               <Trans>Save the levels</Trans>
             </Button>
           </Group>
-          <Switch
-            label={t`The account is active`}
-            description={t`Switched off, its sessions end and its keys are revoked.`}
-            checked={user.is_active}
-            onChange={(event) => change.mutate({ is_active: event.currentTarget.checked })}
-          />
-          <PasswordReset onSet={(password) => change.mutate({ password })} isPending={change.isPending} />
+          <Activity user={user} onSet={(isActive) => change.mutate({ is_active: isActive })} />
+          <PasswordReset user={user} onSet={(password) => change.mutate({ password })} isPending={change.isPending} />
         </>
       )}
       <Title order={3} fz="h5">
@@ -55,15 +51,44 @@ export function UserDetails({ user, mayWrite, onDone }: { user: User; mayWrite: 
   );
 }
 
-function PasswordReset({ onSet, isPending }: { onSet: (password: string) => void; isPending: boolean }) {
+function Activity({ user, onSet }: { user: User; onSet: (isActive: boolean) => void }) {
+  const { t } = useLingui();
+  const [isAsking, asking] = useDisclosure();
+  return (
+    <>
+      <Switch
+        label={t`The account is active`}
+        description={t`Switched off, its sessions end and its keys are revoked.`}
+        checked={user.is_active}
+        onChange={(event) => (event.currentTarget.checked ? onSet(true) : asking.open())}
+      />
+      <ConfirmDialog
+        opened={isAsking}
+        action={<Trans>Switch off</Trans>}
+        question={<Trans>Switch off the account of {user.username}?</Trans>}
+        consequence={<Trans>Its sessions end and its keys are revoked; switched on again, it needs new keys.</Trans>}
+        onConfirm={() => onSet(false)}
+        onClose={asking.close}
+      />
+    </>
+  );
+}
+
+interface PasswordResetProps {
+  user: User;
+  onSet: (password: string) => void;
+  isPending: boolean;
+}
+
+function PasswordReset({ user, onSet, isPending }: PasswordResetProps) {
   const { t } = useLingui();
   const [password, setPassword] = useState("");
+  const [isAsking, asking] = useDisclosure();
   return (
     <form
       onSubmit={(event) => {
         event.preventDefault();
-        onSet(password);
-        setPassword("");
+        asking.open();
       }}
     >
       <Group align="end">
@@ -80,6 +105,17 @@ function PasswordReset({ onSet, isPending }: { onSet: (password: string) => void
           <Trans>Reset the password</Trans>
         </Button>
       </Group>
+      <ConfirmDialog
+        opened={isAsking}
+        action={<Trans>Reset the password</Trans>}
+        question={<Trans>Reset the password of {user.username}?</Trans>}
+        consequence={<Trans>The old password is void, the user's sessions end, and the keys are revoked.</Trans>}
+        onConfirm={() => {
+          onSet(password);
+          setPassword("");
+        }}
+        onClose={asking.close}
+      />
     </form>
   );
 }

@@ -1,6 +1,6 @@
 /** What the administration keeps in its address. */
 import type { AuditFilter } from "../../api/audit";
-import { oneOf, textOf, type Search } from "../../kit/search";
+import { dayOf, oneOf, textOf, type Search } from "../../kit/search";
 
 export const TABS = ["account", "users", "secrets", "webhooks", "audit", "settings", "health"] as const;
 export type Tab = (typeof TABS)[number];
@@ -20,7 +20,7 @@ export function adminSearch(search: Search): AdminSearch {
     ...textOf(search, "action"),
     ...textOf(search, "target"),
     ...oneOf(search, "result", RESULTS),
-    ...textOf(search, "since"),
-    ...textOf(search, "until"),
+    ...dayOf(search, "since"),
+    ...dayOf(search, "until"),
   };
 }

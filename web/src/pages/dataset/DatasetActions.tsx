@@ -77,7 +77,7 @@ function Rename({ dataset, onClose }: { dataset: Dataset; onClose: () => void })
   const change = useChangeDataset(dataset.id);
   const [name, setName] = useState(dataset.name);
   return (
-    <Modal opened onClose={onClose} title={<Trans>Rename</Trans>} closeButtonProps={{ "aria-label": t`Close` }}>
+    <Modal opened onClose={onClose} title={<Trans>Rename</Trans>}>
       <form
         onSubmit={(event) => {
           event.preventDefault();

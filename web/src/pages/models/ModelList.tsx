@@ -1,8 +1,9 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Group, Loader, Select, Stack, Text, TextInput } from "@mantine/core";
+import { Group, Loader, Select, Stack, Text } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useDeployments, useModels } from "../../api/models";
 import { ErrorNotice } from "../../components/ErrorNotice";
+import { TypedFilter } from "../../components/TypedFilter";
 import { VirtualList } from "../../components/VirtualList";
 import { KIND_WORDS, KINDS, withoutSecondNames, type ModelKind } from "../../kit/models";
 import { ModelItem } from "./ModelItem";
@@ -25,16 +26,15 @@ export function ModelList() {
   return (
     <Stack>
       <Group align="end">
-        <TextInput
+        <TypedFilter
           type="search"
           label={t`Search by name, path or base`}
           w={320}
           maw="100%"
           value={search}
-          onChange={(event) => {
-            const text = event.currentTarget.value;
-            void navigate({ replace: true, search: ({ search: _, ...rest }) => (text ? { ...rest, search: text } : rest) });
-          }}
+          onType={(text) =>
+            void navigate({ replace: true, search: ({ search: _, ...rest }) => (text ? { ...rest, search: text } : rest) })
+          }
         />
         <Select
           label={t`Kind`}

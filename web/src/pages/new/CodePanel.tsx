@@ -2,15 +2,15 @@ import { Trans, useLingui } from "@lingui/react/macro";
 import { ActionIcon, Box, Code, CopyButton, Loader, Text } from "@mantine/core";
 import { IconCheck, IconCopy } from "@tabler/icons-react";
 import { lazy, Suspense } from "react";
-import type { Config } from "../../kit/settings";
+import type { YamlEditorProps } from "./YamlEditor";
 
 const YamlEditor = lazy(() => import("./YamlEditor"));
 
 /** The settings as YAML, which is what `finery train --config` takes; edited here, they change in the form. */
-export function YamlPanel({ config, onChange }: { config: Config; onChange: (config: Config) => void }) {
+export function YamlPanel(props: YamlEditorProps) {
   return (
     <Suspense fallback={<Loader size="sm" />}>
-      <YamlEditor config={config} onChange={onChange} />
+      <YamlEditor {...props} />
       <Text fz="xs" mt={4}>
         <Trans>
           Saved to a file, it starts the same with <Code>finery train RECIPE --config FILE</Code>.

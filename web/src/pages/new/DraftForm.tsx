@@ -1,7 +1,8 @@
 import { Plural, Trans, useLingui } from "@lingui/react/macro";
-import { Button, Grid, Paper, Stack, Tabs } from "@mantine/core";
+import { Button, Fieldset, Grid, Paper, Stack, Tabs } from "@mantine/core";
 import { IconPlayerPlay } from "@tabler/icons-react";
 import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import type { Recipe } from "../../api/submissions";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { CodePanel, YamlPanel } from "./CodePanel";
@@ -23,6 +24,7 @@ export function DraftForm({ recipe, state, may }: { recipe: Recipe; state: Draft
     missing: t`It is needed to start.`,
     onDone: ({ kind, id }) => navigate({ to: kind === "run" ? `/runs/${id}` : `/sweeps/${id}` }),
   });
+  const [isFaulty, setFaulty] = useState(false);
   const { isSweep, errors } = submission;
   const count = submission.preview?.run_count ?? 0;
   return (
@@ -30,7 +32,10 @@ export function DraftForm({ recipe, state, may }: { recipe: Recipe; state: Draft
     <Grid gap="lg">
       <Grid.Col span={{ base: 12, md: 7 }}>
         <Stack>
-          <SettingsForm recipe={recipe} state={state} errors={errors} />
+          {/* What is typed as YAML would undo what is filled in here meanwhile. */}
+          <Fieldset variant="unstyled" disabled={isFaulty}>
+            <SettingsForm recipe={recipe} state={state} errors={errors} />
+          </Fieldset>
           <RunOptions state={state} isSweep={isSweep} errors={errors} />
         </Stack>
       </Grid.Col>
@@ -52,7 +57,7 @@ export function DraftForm({ recipe, state, may }: { recipe: Recipe; state: Draft
               />
             </Tabs.Panel>
             <Tabs.Panel value="yaml">
-              <YamlPanel config={draft.config} onChange={(config) => change({ config })} />
+              <YamlPanel config={draft.config} onChange={(config) => change({ config })} onFault={setFaulty} />
             </Tabs.Panel>
             <Tabs.Panel value="curl">
               <CodePanel text={curlOf(draft, isSweep)} label="curl" />

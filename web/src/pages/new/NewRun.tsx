@@ -1,7 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Alert, Button, Group, Loader, Select, Stack, Text, Title } from "@mantine/core";
 import { IconCopy } from "@tabler/icons-react";
-import { useSearch } from "@tanstack/react-router";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useMe } from "../../api/account";
 import { useRecipes } from "../../api/datasets";
 import { useRunsByIds } from "../../api/manyRuns";
@@ -14,9 +14,15 @@ import { useDraft } from "./useDraft";
 export function NewRun() {
   const { t } = useLingui();
   const search = useSearch({ from: "/new" });
+  const navigate = useNavigate({ from: "/new" });
   const me = useMe();
   const origin = useRunsByIds(search.from ? [search.from] : []);
   const state = useDraft(search, origin.runs[0]);
+  const beginAnew = () => {
+    state.clear();
+    // The run that was cloned would come again.
+    void navigate({ search: {}, replace: true });
+  };
   const recipes = useRecipes();
   const recipe = useRecipe(state.draft.recipe);
   const may = me.data?.permissions.includes("runs:write") ?? true;
@@ -28,7 +34,7 @@ export function NewRun() {
         <Title order={1}>
           <Trans>New run</Trans>
         </Title>
-        <Button variant="default" onClick={state.clear}>
+        <Button variant="default" onClick={beginAnew}>
           <Trans>Begin anew</Trans>
         </Button>
       </Group>

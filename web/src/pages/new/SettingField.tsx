@@ -8,6 +8,7 @@ import type { Field } from "./fields";
 import { JsonField } from "./JsonField";
 import { TypedInput } from "./TypedInput";
 import { SettingHelp } from "./SettingHelp";
+import { UNSTORED } from "./useDraft";
 
 interface SettingFieldProps {
   field: Field;
@@ -74,7 +75,12 @@ function OneValue(props: SettingFieldProps) {
   const defaultText = textOfValue(setting.default);
   const shared = {
     label: setting.name,
-    description: <SettingHelp setting={setting} />,
+    description: (
+      <>
+        <SettingHelp setting={setting} />{" "}
+        {UNSTORED.includes(setting.name) && <Trans>As it may hold secrets, a reload of the page forgets it.</Trans>}
+      </>
+    ),
     inputWrapperOrder: ["label", "input", "description", "error"] as ("label" | "input" | "description" | "error")[],
     error,
     required: setting.required,
@@ -107,6 +113,8 @@ function OneValue(props: SettingFieldProps) {
         />
       );
     case "list":
+      // Lists of lists are no words.
+      if (holdsSeveral(setting, value)) return <JsonField {...shared} value={value} onChange={onChange} />;
       return (
         <TagsInput
           {...shared}

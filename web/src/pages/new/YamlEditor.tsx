@@ -2,19 +2,21 @@ import { yaml } from "@codemirror/lang-yaml";
 import { useLingui } from "@lingui/react/macro";
 import { Text, useComputedColorScheme } from "@mantine/core";
 import CodeMirror, { EditorView } from "@uiw/react-codemirror";
-import { useState } from "react";
+import { useEffect, useState } from "react";
 import { parse, stringify } from "yaml";
 import type { Config } from "../../kit/settings";
 
 const nonce = document.querySelector<HTMLMetaElement>('meta[property="csp-nonce"]')?.nonce ?? "";
 
-interface YamlEditorProps {
+export interface YamlEditorProps {
   config: Config;
   onChange: (config: Config) => void;
+  /** Told whether what is typed cannot be taken over. */
+  onFault: (isFaulty: boolean) => void;
 }
 
 /** An editor of the settings. Whatever is typed stays; what is an object of settings is taken over. */
-export default function YamlEditor({ config, onChange }: YamlEditorProps) {
+export default function YamlEditor({ config, onChange, onFault }: YamlEditorProps) {
   const { t } = useLingui();
   const scheme = useComputedColorScheme("light");
   const [typed, setTyped] = useState<string>();
@@ -22,6 +24,10 @@ export default function YamlEditor({ config, onChange }: YamlEditorProps) {
   // As long as what was typed means what the form holds, it is left as it is.
   const isCurrent = read !== undefined && JSON.stringify(read) === JSON.stringify(config);
   const hasFault = typed !== undefined && read === undefined;
+  useEffect(() => {
+    onFault(hasFault);
+    return () => onFault(false);
+  }, [hasFault, onFault]);
   return (
     <>
       <CodeMirror
@@ -44,7 +50,7 @@ export default function YamlEditor({ config, onChange }: YamlEditorProps) {
       />
       {hasFault && (
         <Text fz="sm" c="red" role="alert">
-          {t`This is no YAML of settings yet; the form keeps what it had.`}
+          {t`This is no YAML of settings yet; until it is, the form keeps what it had and cannot be changed.`}
         </Text>
       )}
     </>

@@ -23,8 +23,8 @@ export function isSweepOf(draft: Draft, recipe: Recipe): boolean {
   return isSweep(recipe.settings, draft.config);
 }
 
-/** Returns the request without what is the default anyway, as a person would write it. */
-function shortBody(draft: Draft): Record<string, unknown> {
+/** Returns the request without what is the default anyway, as a person would write it; a run alone has no best. */
+function shortBody(draft: Draft, sweeps: boolean): Record<string, unknown> {
   const { recipe, config, name, priority, gpus, shared, metric, goal } = draft;
   return {
     recipe,
@@ -33,13 +33,13 @@ function shortBody(draft: Draft): Record<string, unknown> {
     ...(priority ? { priority } : {}),
     ...(gpus === null ? {} : { resources: { gpus } }),
     ...(shared ? { shared } : {}),
-    ...(metric.trim() ? { metric: metric.trim() } : {}),
-    ...(goal ? { goal } : {}),
+    ...(sweeps && metric.trim() ? { metric: metric.trim() } : {}),
+    ...(sweeps && goal ? { goal } : {}),
   };
 }
 
 export function curlOf(draft: Draft, sweeps: boolean): string {
-  const json = JSON.stringify(shortBody(draft), null, 2).replaceAll("'", "'\\''");
+  const json = JSON.stringify(shortBody(draft, sweeps), null, 2).replaceAll("'", "'\\''");
   return [
     `curl ${location.origin}/api/v1/${sweeps ? "sweeps" : "runs"} \\`,
     "  -H 'Content-Type: application/json' \\",
@@ -49,7 +49,7 @@ export function curlOf(draft: Draft, sweeps: boolean): string {
 }
 
 export function pythonOf(draft: Draft, sweeps: boolean): string {
-  const { recipe, config, ...rest } = shortBody(draft);
+  const { recipe, config, ...rest } = shortBody(draft, sweeps);
   const { resources, ...others } = rest as { resources?: { gpus: number } };
   const named = Object.entries(others).map(([key, value]) => `    ${key}=${literalOf(value)},`);
   const devices = resources ? [`    resources=Resources(gpus=${resources.gpus}),`] : [];

@@ -21,7 +21,7 @@ export interface Draft {
 
 const KEY = "finery.new";
 /** May hold what nobody else should read. */
-const UNSTORED = ["environment"];
+export const UNSTORED = ["environment"];
 const EMPTY: Draft = {
   recipe: "sft",
   config: {},

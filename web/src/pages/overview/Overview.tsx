@@ -4,27 +4,29 @@ import { Link } from "@tanstack/react-router";
 import { useMe } from "../../api/account";
 import { useAttention } from "../../api/attention";
 import { useQueue } from "../../api/queue";
-import { useRuns, useSystem } from "../../api/runs";
+import { useRunCount } from "../../api/runList";
+import { useRunsIn, useSystem } from "../../api/runs";
 import { AttentionNotices } from "../../components/AttentionNotices";
 import { DeviceUses } from "../../components/DeviceUses";
 import { ErrorNotice } from "../../components/ErrorNotice";
-import { FINISHED } from "../../kit/status";
+import { FINISHED, RUN_STATUSES } from "../../kit/status";
 import { Devices } from "./Devices";
 import { RunCards } from "./RunCards";
 import { Waiting } from "./Waiting";
 
-const ENDED = 6;
+const LIVE_STATUSES = RUN_STATUSES.filter((status) => !FINISHED.has(status) && status !== "queued");
+const MOST_LIVE = 50;
+const MOST_ENDED = 6;
 
 /** What runs, what waits and why, what needs attention, what ended last, and on which devices. */
 export function Overview() {
-  const runs = useRuns({});
+  const live = useRunsIn(LIVE_STATUSES, "created", MOST_LIVE);
+  const ended = useRunsIn([...FINISHED], "finished", MOST_ENDED);
+  const count = useRunCount({});
   const system = useSystem();
   const queue = useQueue();
   const attention = useAttention();
   const me = useMe();
-  const all = runs.data?.pages[0]?.runs ?? [];
-  const live = all.filter((run) => !FINISHED.has(run.status) && run.status !== "queued");
-  const ended = all.filter((run) => FINISHED.has(run.status)).slice(0, ENDED);
   const first = queue.data?.pages[0];
   const mayTrain = me.data?.permissions.includes("runs:write") ?? false;
   return (
@@ -32,8 +34,9 @@ export function Overview() {
       <Title order={1}>
         <Trans>Overview</Trans>
       </Title>
-      {runs.error && <ErrorNotice error={runs.error} onRetry={runs.refetch} />}
-      {runs.isSuccess && all.length === 0 && mayTrain && <Welcome />}
+      {live.error && <ErrorNotice error={live.error} onRetry={live.refetch} />}
+      {ended.error && <ErrorNotice error={ended.error} onRetry={ended.refetch} />}
+      {count === 0 && mayTrain && <Welcome />}
       {attention.error && <ErrorNotice error={attention.error} onRetry={attention.refetch} />}
       {attention.data && attention.data.length > 0 && (
         <Section title={<Trans>Needs attention</Trans>}>
@@ -41,7 +44,7 @@ export function Overview() {
         </Section>
       )}
       <Section title={<Trans>Under way</Trans>}>
-        <RunCards runs={live} none={<Trans>Nothing runs at the moment.</Trans>} />
+        <RunCards runs={live.data} none={<Trans>Nothing runs at the moment.</Trans>} />
       </Section>
       <Section title={<Trans>Waiting</Trans>}>
         {queue.error && <ErrorNotice error={queue.error} onRetry={queue.refetch} />}
@@ -53,9 +56,9 @@ export function Overview() {
         {first && <DeviceUses devices={first.devices} system={system.data} />}
       </Section>
       <Section title={<Trans>Ended last</Trans>}>
-        <RunCards runs={ended} none={<Trans>Nothing has ended yet.</Trans>} />
+        <RunCards runs={ended.data} none={<Trans>Nothing has ended yet.</Trans>} />
       </Section>
-      {all.length > 0 && mayTrain && (
+      {count !== undefined && count > 0 && mayTrain && (
         <Text fz="sm">
           <Anchor component={Link} to="/tour">
             <Trans>Take the tour: from data to a model that answers, in three steps</Trans>

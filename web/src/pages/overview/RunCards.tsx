@@ -5,7 +5,9 @@ import { Age } from "../../components/Age";
 import { ProgressText } from "../../components/ProgressText";
 import { StatusBadge } from "../../components/StatusBadge";
 
-export function RunCards({ runs, none }: { runs: Run[]; none: React.ReactNode }) {
+/** `runs`: undefined until they have come. */
+export function RunCards({ runs, none }: { runs: Run[] | undefined; none: React.ReactNode }) {
+  if (runs === undefined) return null;
   if (runs.length === 0) return <Text fz="sm">{none}</Text>;
   return (
     <SimpleGrid cols={{ base: 1, md: 2, xl: 3 }}>

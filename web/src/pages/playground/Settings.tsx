@@ -1,6 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { NumberInput, Stack, Switch, Text, Textarea, TextInput } from "@mantine/core";
+import { NumberInput, Stack, Switch, Text, Textarea } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { TypedFilter } from "../../components/TypedFilter";
 import type { Conversation } from "./conversation";
 import type { PlaygroundSearch } from "./search";
 
@@ -67,11 +68,7 @@ export function Settings({ conversation, problem, onSet }: SettingsProps) {
         value={search.seed ?? ""}
         onChange={(value) => set("seed", number(value))}
       />
-      <TextInput
-        label={t`Stop before this text`}
-        value={search.stop ?? ""}
-        onChange={(event) => set("stop", event.currentTarget.value || undefined)}
-      />
+      <TypedFilter label={t`Stop before this text`} value={search.stop} onType={(text) => set("stop", text)} />
       <Switch
         label={t`Show tokens with their probabilities`}
         checked={search.logprobs === true}

@@ -1,9 +1,11 @@
 import { Trans } from "@lingui/react/macro";
 import { Button, Group, Modal, Stack, Text } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
+import { useNavigate } from "@tanstack/react-router";
 import type { Run, RunStatus } from "../../api/client";
 import { useMayChange } from "../../api/account";
 import { useRunAction } from "../../api/runs";
+import { ConfirmButton } from "../../components/ConfirmButton";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { FINISHED } from "../../kit/status";
 import { RunMenu } from "./RunMenu";
@@ -13,9 +15,16 @@ const RESUMABLE: ReadonlySet<RunStatus> = new Set(["paused", "failed", "cancelle
 /** What can be asked of the run in its state, by those who may. */
 export function RunActions({ run }: { run: Run }) {
   const mayChange = useMayChange("runs")(run.owner_id);
+  const navigate = useNavigate();
   const action = useRunAction(run.id);
   const [isAsking, asking] = useDisclosure();
   if (!mayChange) return <RunMenu run={run} mayChange={false} />;
+  const resume = () =>
+    action.mutate("resume", {
+      // One that has ended goes on as a run of its own.
+      onSuccess: ({ id }) => id !== run.id && void navigate({ to: `/runs/${id}` }),
+    });
+  const name = run.name ?? run.id;
   const isRunning = run.status === "running";
   return (
     <Stack gap="xs" align="end">
@@ -28,13 +37,18 @@ export function RunActions({ run }: { run: Run }) {
             <Button size="xs" variant="default" onClick={() => action.mutate("pause")}>
               <Trans>Pause</Trans>
             </Button>
-            <Button size="xs" variant="default" onClick={() => action.mutate("stop")}>
+            <ConfirmButton
+              variant="default"
+              question={<Trans>Stop the run {name} here?</Trans>}
+              consequence={<Trans>It ends, and its model as it is by then is kept.</Trans>}
+              onConfirm={() => action.mutate("stop")}
+            >
               <Trans>Stop and keep the model</Trans>
-            </Button>
+            </ConfirmButton>
           </>
         )}
         {RESUMABLE.has(run.status) && (
-          <Button size="xs" variant="default" onClick={() => action.mutate("resume")}>
+          <Button size="xs" variant="default" onClick={resume}>
             <Trans>Resume</Trans>
           </Button>
         )}
@@ -46,7 +60,7 @@ export function RunActions({ run }: { run: Run }) {
         <RunMenu run={run} mayChange />
       </Group>
       {action.error && <ErrorNotice error={action.error} />}
-      <Modal opened={isAsking} onClose={asking.close} title={<Trans>Cancel the run {run.name ?? run.id}?</Trans>}>
+      <Modal opened={isAsking} onClose={asking.close} title={<Trans>Cancel the run {name}?</Trans>}>
         <Stack>
           <Text>
             <Trans>It ends, and its model is not kept.</Trans>

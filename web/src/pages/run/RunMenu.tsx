@@ -31,7 +31,7 @@ export function RunMenu({ run, mayChange }: { run: Run; mayChange: boolean }) {
           {may("runs:write") && (
             <Menu.Item
               leftSection={<IconCopyPlus size={16} aria-hidden />}
-              renderRoot={(props) => <Link to={`/new?from=${encodeURIComponent(run.id)}`} {...props} />}
+              renderRoot={(props) => <Link to="/new" search={{ from: run.id }} {...props} />}
             >
               <Trans>Clone and change</Trans>
             </Menu.Item>
@@ -39,7 +39,7 @@ export function RunMenu({ run, mayChange }: { run: Run; mayChange: boolean }) {
           {may("models:use") && run.status === "succeeded" && run.output_dir && run.model_name && (
             <Menu.Item
               leftSection={<IconMessage size={16} aria-hidden />}
-              renderRoot={(props) => <Link to={`/playground?model=${encodeURIComponent(run.id)}`} {...props} />}
+              renderRoot={(props) => <Link to="/playground" search={{ model: run.id }} {...props} />}
             >
               <Trans>Talk to its model</Trans>
             </Menu.Item>

@@ -1,15 +1,13 @@
 import { Trans, useLingui } from "@lingui/react/macro";
 import { Button, Group, MultiSelect, Popover, Select, Stack, TextInput } from "@mantine/core";
-import { useDebouncedCallback } from "@mantine/hooks";
 import { IconFilter } from "@tabler/icons-react";
-import { useEffect, useState } from "react";
 import type { RunStatus } from "../../api/client";
 import { useRecipeNames } from "../../api/runList";
+import { TypedFilter } from "../../components/TypedFilter";
 import { RUN_STATUSES, STATUS_WORDS } from "../../kit/status";
 import { useRunsView } from "./useRunsView";
 
 const FURTHER = ["label", "id", "owner", "after", "before"] as const;
-const TYPING_MS = 300;
 
 /** What the list is restricted to. `owners`: the users to choose from, for those who may see them. */
 export function Filters({ owners }: { owners: string[] }) {
@@ -98,31 +96,5 @@ function FurtherFilters({ owners }: { owners: string[] }) {
         onChange={(event) => change({ before: event.currentTarget.value })}
       />
     </Stack>
-  );
-}
-
-interface TypedFilterProps {
-  label: string;
-  placeholder?: string;
-  value: string | undefined;
-  onType: (value: string | undefined) => void;
-}
-
-/** A text that takes effect when its reader pauses. */
-function TypedFilter({ label, placeholder = "", value = "", onType }: TypedFilterProps) {
-  const [typed, setTyped] = useState(value);
-  useEffect(() => setTyped(value), [value]);
-  const tell = useDebouncedCallback((text: string) => onType(text || undefined), TYPING_MS);
-  return (
-    <TextInput
-      label={label}
-      placeholder={placeholder}
-      value={typed}
-      maxLength={200}
-      onChange={(event) => {
-        setTyped(event.currentTarget.value);
-        tell(event.currentTarget.value);
-      }}
-    />
   );
 }

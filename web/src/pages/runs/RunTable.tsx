@@ -71,7 +71,7 @@ export function RunTable(props: RunTableProps) {
 
 function Head({ window, columns, runAt, selected, sort, direction, onSort, onSelect, style }: RunTableProps & { style: CSSProperties }) {
   const { t, i18n } = useLingui();
-  const shown = window.rows.getVirtualItems().flatMap(({ index }) => runAt(index)?.uid ?? []);
+  const shown = window.seen().flatMap((index) => runAt(index)?.uid ?? []);
   const count = shown.filter((id) => selected.has(id)).length;
   const named: Pick<Column, "key" | "label" | "sort">[] = [{ key: "name", label: t`Run`, sort: "name" }, ...columns];
   return (

@@ -32,6 +32,8 @@ export function Runs() {
   const { columns = USUAL_COLUMNS, selected = [], sort = "created", direction = "desc" } = search;
 
   const onKeyDown = (event: React.KeyboardEvent) => {
+    // What lies within takes its own keys.
+    const isOwn = event.target === event.currentTarget;
     const { active, goTo } = window;
     const run = list.runAt(active);
     const moves: Record<string, number> = {
@@ -44,8 +46,8 @@ export function Runs() {
     };
     const target = moves[event.key];
     if (target !== undefined) goTo(target);
-    else if (event.key === " " && run) select([run.uid], !selected.includes(run.uid));
-    else if (event.key === "Enter" && run && event.target === event.currentTarget) void navigate({ to: `/runs/${run.uid}` });
+    else if (event.key === " " && run && isOwn) select([run.uid], !selected.includes(run.uid));
+    else if (event.key === "Enter" && run && isOwn) void navigate({ to: `/runs/${run.uid}` });
     else if (event.key === "Escape" && selected.length > 0) change({ selected: [] });
     else return;
     event.preventDefault();

@@ -1,6 +1,6 @@
 /** What the list of runs keeps in its address. */
 import type { RunListFilter } from "../../api/runList";
-import { oneOf, type Search } from "../../kit/search";
+import { dayOf, oneOf, type Search } from "../../kit/search";
 import { RUN_STATUSES } from "../../kit/status";
 
 /** More do not fit into an address that every proxy takes. */
@@ -24,8 +24,8 @@ export const runsSearchOf = (search: Search): RunsSearch => {
     ...textAt(search, "label"),
     ...textAt(search, "owner"),
     ...textAt(search, "id"),
-    ...dayAt(search, "after"),
-    ...dayAt(search, "before"),
+    ...dayOf(search, "after"),
+    ...dayOf(search, "before"),
     ...oneOf(search, "sort", SORTS),
     ...oneOf(search, "direction", ["asc", "desc"] as const),
     ...wordsAt(search, "columns", MOST_COLUMNS),
@@ -52,10 +52,4 @@ function wordsAt<K extends string>(search: Search, key: K, most: number): Partia
 function textAt<K extends string>(search: Search, key: K): Partial<Record<K, string>> {
   const [found] = wordsOf(search[key]);
   return found ? ({ [key]: found } as Record<K, string>) : {};
-}
-
-function dayAt<K extends string>(search: Search, key: K): Partial<Record<K, string>> {
-  const value = search[key];
-  const isDay = typeof value === "string" && /^\d{4}-\d{2}-\d{2}$/.test(value) && !Number.isNaN(Date.parse(value));
-  return isDay ? ({ [key]: value } as Record<K, string>) : {};
 }

@@ -10,6 +10,8 @@ const HEAD = 40;
 export interface TableWindow {
   frame: RefObject<HTMLDivElement | null>;
   rows: Virtualizer<HTMLDivElement, Element>;
+  /** The rows that are seen, also in part; `rows` has some before and after them. */
+  seen: () => number[];
   isNarrow: boolean;
   active: number;
   setActive: (index: number) => void;
@@ -34,5 +36,10 @@ export function useTableWindow(count: number): TableWindow {
     setActive(within);
     rows.scrollToIndex(within);
   };
-  return { frame, rows, isNarrow, active, setActive, goTo };
+  const seen = () => {
+    const top = rows.scrollOffset ?? 0;
+    const bottom = top + (rows.scrollRect?.height ?? 0) - (isNarrow ? 0 : HEAD);
+    return rows.getVirtualItems().flatMap(({ index, start, end }) => (end > top && start < bottom ? [index] : []));
+  };
+  return { frame, rows, seen, isNarrow, active, setActive, goTo };
 }

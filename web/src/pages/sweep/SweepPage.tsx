@@ -7,7 +7,7 @@ import { Age } from "../../components/Age";
 import { ErrorNotice } from "../../components/ErrorNotice";
 import { StatusCounts } from "../../components/StatusCounts";
 import { shortNumber } from "../../kit/numbers";
-import { metricsOf } from "./metrics";
+import { metricsOf, ranked } from "./metrics";
 import { SweepActions } from "./SweepActions";
 import { SweepTable } from "./SweepTable";
 
@@ -91,7 +91,7 @@ function RankBy({ sweep }: { sweep: SweepDetails }) {
 }
 
 function Compare({ sweep }: { sweep: SweepDetails }) {
-  const ids = sweep.runs.slice(0, MOST_COMPARED).map((each) => each.run.uid);
+  const ids = ranked(sweep).slice(0, MOST_COMPARED).map((each) => each.run.uid);
   if (ids.length < 2) return null;
   return (
     <Button

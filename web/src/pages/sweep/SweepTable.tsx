@@ -7,14 +7,11 @@ import type { SweepDetails, SweepRun } from "../../api/sweeps";
 import { StatusBadge } from "../../components/StatusBadge";
 import { shortNumber } from "../../kit/numbers";
 import { textOfValue } from "../../kit/settings";
+import { ranked } from "./metrics";
 
 /** The runs with what differs, best first once there are values. */
 export function SweepTable({ sweep }: { sweep: SweepDetails }) {
   const fields = Object.keys(sweep.grid);
-  const sign = sweep.ranked_for === "min" ? 1 : -1;
-  const worst = Number.POSITIVE_INFINITY;
-  const rank = (each: SweepRun) => (each.score === null ? worst : sign * each.score);
-  const ranked = [...sweep.runs].sort((one, other) => rank(one) - rank(other) || one.run.number - other.run.number);
   return (
     <Table.ScrollContainer minWidth={520}>
       <Table highlightOnHover>
@@ -35,7 +32,7 @@ export function SweepTable({ sweep }: { sweep: SweepDetails }) {
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
-          {ranked.map((each) => (
+          {ranked(sweep).map((each) => (
             <Row key={each.run.uid} each={each} fields={fields} />
           ))}
         </Table.Tbody>

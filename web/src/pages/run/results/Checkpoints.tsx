@@ -63,7 +63,7 @@ export function Checkpoints({ run }: { run: Run }) {
                 <Table.Td>
                   <Group gap="xs" wrap="nowrap" justify="end">
                     {may("models:use") && (
-                      <Button component={Link} to={`/playground?model=${encodeURIComponent(path)}`} size="compact-sm" variant="default">
+                      <Button component={Link} to="/playground" search={{ model: path } as never} size="compact-sm" variant="default">
                         <Trans>Try it</Trans>
                       </Button>
                     )}
