@@ -179,8 +179,9 @@ class TestSession:
     def test_that_ended_leaves_nothing_to_the_next_user(self, log_in: LogIn, tmp_path: Path) -> None:
         page = log_in("rosa")
         leave_things(page, tmp_path)
-        page.context.clear_cookies()
+        # It asks the server from time to time.
         page.get_by_role("link", name="Overview").click()
+        page.context.clear_cookies()
         fill_in_login(page, "rudi")
         page.get_by_role("link", name="Datasets").click()
         expect_none_of_them(page)
@@ -188,8 +189,9 @@ class TestSession:
     def test_that_ended_is_gone_on_with_by_its_user(self, log_in: LogIn, tmp_path: Path) -> None:
         page = log_in("rosa")
         leave_things(page, tmp_path)
-        page.context.clear_cookies()
+        # It asks the server from time to time.
         page.get_by_role("link", name="Overview").click()
+        page.context.clear_cookies()
         fill_in_login(page, "rosa")
         page.get_by_role("link", name="New run").click()
         expect(page.get_by_label("Name", exact=True)).to_have_value("rosa's plan")

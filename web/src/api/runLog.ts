@@ -1,6 +1,6 @@
 /** A run's log, of which a window is in the page: its end, or a place in it; the rest is read by bytes when wanted. */
 import { useInfiniteQuery, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useEffect } from "react";
+import { useEffect, useState } from "react";
 import { ApiError, api, dataOf } from "./client";
 
 /** Bytes that are read at once. */
@@ -54,12 +54,19 @@ export function useRunLog(runId: string, { at, isFollowed, isEnded }: Place) {
   useEffect(() => {
     if (isEnded) void client.invalidateQueries({ queryKey: ["log", runId] });
   }, [client, runId, isEnded]);
+  const [failure, setFailure] = useState<Error | null>(null);
   const change = async (read: (runId: string, before: LogWindow) => Promise<LogWindow>) => {
     const before = client.getQueryData<LogWindow>(queryKey);
-    if (before) client.setQueryData(queryKey, await read(runId, before));
+    try {
+      if (before) client.setQueryData(queryKey, await read(runId, before));
+      setFailure(null);
+    } catch (error) {
+      setFailure(error as Error);
+    }
   };
   return {
     ...log,
+    error: log.error ?? failure,
     readEarlier: () => change(withEarlier),
     readLater: () => change(withLater),
     readEnd: () => change(readEnd),
