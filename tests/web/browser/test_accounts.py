@@ -33,6 +33,14 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]
         yield server
 
 
+@pytest.fixture(scope="module")
+def rosa(guarded: RunningServer) -> Iterator[httpx.Client]:
+    """Logged in once: an address has so many logins a minute."""
+    with client_of(guarded) as client:
+        log_in_to(client, "rosa")
+        yield client
+
+
 @pytest.fixture
 def log_in(open_page: OpenPage, guarded: RunningServer) -> LogIn:
     def log_in_as(name: str, path: str = "") -> Page:
@@ -83,26 +91,22 @@ def log_in_to(client: httpx.Client, name: str) -> None:
 
 
 @pytest.fixture
-def rosas(guarded: RunningServer) -> Iterator[dict[str, str]]:
+def rosas(rosa: httpx.Client) -> Iterator[dict[str, str]]:
     """A run of rosa's that trains for as long as it is looked at."""
-    with client_of(guarded) as rosa:
-        log_in_to(rosa, "rosa")
-        body = {"recipe": "sft", "name": "rosa's", "config": training(rosa)}
-        answer = rosa.post("/api/v1/runs", json=body)
-        assert answer.status_code == 201, answer.text
-        run: dict[str, str] = answer.json()
-        yield run
-        rosa.post(f"/api/v1/runs/{run['id']}/cancel")
+    body = {"recipe": "sft", "name": "rosa's", "config": training(rosa)}
+    answer = rosa.post("/api/v1/runs", json=body)
+    assert answer.status_code == 201, answer.text
+    run: dict[str, str] = answer.json()
+    yield run
+    rosa.post(f"/api/v1/runs/{run['id']}/cancel")
 
 
 @pytest.fixture
-def shared(guarded: RunningServer, rosas: dict[str, str]) -> Iterator[dict[str, str]]:
+def shared(rosa: httpx.Client, rosas: dict[str, str]) -> Iterator[dict[str, str]]:
     """Her run, while everyone may see it."""
-    with client_of(guarded) as rosa:
-        log_in_to(rosa, "rosa")
-        rosa.patch(f"/api/v1/runs/{rosas['id']}", json={"shared": True}).raise_for_status()
-        yield rosas
-        rosa.patch(f"/api/v1/runs/{rosas['id']}", json={"shared": False}).raise_for_status()
+    rosa.patch(f"/api/v1/runs/{rosas['id']}", json={"shared": True}).raise_for_status()
+    yield rosas
+    rosa.patch(f"/api/v1/runs/{rosas['id']}", json={"shared": False}).raise_for_status()
 
 
 def training(client: httpx.Client) -> dict[str, object]:

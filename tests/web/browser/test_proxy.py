@@ -33,7 +33,7 @@ class TestNginx:
         token = TOKEN.search(empty_server.log.read_text())
         assert token is not None
         with nginx.before(empty_server.port, tmp_path) as address:
-            page = open_page(at=address, allows=("401", "403"))
+            page = open_page(at=address, allows=("401", "403", "ERR_CONNECTION_REFUSED"))
             page.get_by_label("User name").fill("ada")
             page.get_by_label("E-mail").fill("ada@example.com")
             page.get_by_label(re.compile("^Password")).fill(PASSWORD)
