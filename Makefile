@@ -42,7 +42,7 @@ test: $(READY) $(PAGE) ## Run the tests (TESTS=tests/kit PYTEST_ARGS="-k name" n
 
 test-thorough: $(READY) $(PAGE) ## Run the tests that take minutes: served as trained, the server killed everywhere
 	@services="$$(tools/services.sh start && tools/services.sh browser)" && eval "$$services" && \
-	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m thorough $(PYTEST_ARGS) $(TESTS)
+	$(PYTHON) -m pytest -n $(WORKERS) --dist loadgroup -m "thorough and not third_database" $(PYTEST_ARGS) $(TESTS)
 
 check: $(READY) ## Lint, format, types, and which folder may import which
 	$(VENV)/bin/ruff check .
@@ -72,6 +72,8 @@ test-load: $(READY) ## Bursts, slow clients, full disks, lost databases, on a re
 	FINERY_TEST_TIMES=1 $(PYTHON) -m pytest --durations 15 -m load $(PYTEST_ARGS) tests/load
 
 test-soak: $(READY) ## Every architecture and tokenizer; then kill server, shims, trainers, engines for hours, counted (SHARD=1/4 MINUTES=30 SOAK_ARGS="--kind server")
+	@services="$$(tools/services.sh start)" && eval "$$services" && \
+	$(PYTHON) -m pytest -q -n $(WORKERS) -m third_database tests
 	@$(PYTHON) -m tests.zoo --shard $(SHARD) $(if $(MINUTES),--minutes $(MINUTES))
 	@services="$$(tools/services.sh start)" && eval "$$services" && eval "$$(tools/services.sh faketime)" && \
 	$(PYTHON) -m tests.soak --shard $(SHARD) $(if $(MINUTES),--minutes $(MINUTES)) $(SOAK_ARGS)

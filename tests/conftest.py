@@ -30,10 +30,13 @@ def pytest_configure() -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What does not differ by database is run on SQLite by `make test`, on the others by `make test-thorough`."""
+    """What does not differ by database is run on SQLite by `make test`, on PostgreSQL by `make test-thorough`, and on
+    MariaDB by `make test-soak`."""
     for item in items:
         if databases.of(item) not in (None, "sqlite") and item.get_closest_marker("every_database") is None:
             item.add_marker(pytest.mark.thorough)
+            if databases.of(item) == "mysql":
+                item.add_marker(pytest.mark.third_database)
 
 
 @pytest.fixture
