@@ -7,6 +7,7 @@ from statistics import mean
 from typing import Any
 
 from finery.contracts.events import EventType
+from finery.kit.numbers import is_finite_number
 
 MOST_LOSSES = 240
 RECENT_LOSSES, RECENT_GRADIENTS, RECENT_EVALUATIONS, RECENT_TIMES = 20, 100, 4, 20
@@ -87,4 +88,4 @@ class LearningWindow:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    return float(value) if is_finite_number(value) else None

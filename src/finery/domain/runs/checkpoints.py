@@ -1,6 +1,5 @@
 """Lists the checkpoints of a run that still exist, with their metrics."""
 
-import math
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from finery.contracts.checkpoint import Checkpoint
 from finery.contracts.events import EventType
 from finery.contracts.permissions import Principal
 from finery.domain.runs.queries import find_row
+from finery.kit.numbers import is_finite_number
 from finery.models import EventRow
 
 ROWS_AT_ONCE = 1000
@@ -69,8 +69,4 @@ def _newest_up_to(steps: list[int], events: Iterable[tuple[float, dict[str, Any]
 
 
 def _numbers(data: dict[str, Any]) -> dict[str, float]:
-    return {
-        name: value
-        for name, value in data.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    }
+    return {name: value for name, value in data.items() if is_finite_number(value)}

@@ -4,6 +4,7 @@ import hashlib
 import json
 from datetime import timedelta
 from threading import Event, Lock
+from typing import Any
 
 from sqlalchemy import and_, event, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -34,12 +35,16 @@ class IdCollided(Exception):
 
 
 def request_hash(new: NewRun) -> str:
-    """Return the SHA-256 (hex) of the request in canonical JSON."""
+    """Return what tells this request from another that is sent with the same key."""
     # Requests from before runs could be shared keep their hashes.
     left_out = {"id_prefix", "is_retry", "keep_refused", "resumed_from", "sweep_id"} | (
         set() if new.shared else {"shared"}
     )
-    body = new.model_dump(mode="json", exclude=left_out)
+    return hash_of(new.model_dump(mode="json", exclude=left_out))
+
+
+def hash_of(body: dict[str, Any]) -> str:
+    """Return the SHA-256 (hex) of a request in canonical JSON."""
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 

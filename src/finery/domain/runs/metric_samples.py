@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from finery.contracts.events import EventType
 from finery.contracts.metrics import MetricSeries, Place, SampledMetrics, SampleRequest
 from finery.contracts.permissions import Principal
+from finery.domain.runs.history import METRIC_EVENTS
 from finery.domain.runs.queries import find_row
 from finery.models import EventRow, RunRow
 
-METRIC_EVENTS = (EventType.PROGRESS, EventType.EVALUATION)
 ROWS_AT_ONCE = 1000
 MOST_SERIES = 200
 MOST_STEPS = 2**53

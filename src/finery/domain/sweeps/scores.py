@@ -1,12 +1,12 @@
 """Ranks the runs of a sweep by a metric."""
 
-import math
 from collections.abc import Sequence
 
 from finery.contracts.recipes import RECIPES, GradedConfig
 from finery.contracts.run import Run
 from finery.contracts.status import RunStatus
 from finery.contracts.sweeps import Goal
+from finery.kit.numbers import is_finite_number
 
 OF_EVALUATION = "eval_"
 """How the names of metrics over the evaluation rows begin."""
@@ -34,9 +34,7 @@ def score_of(run: Run, metric: str) -> float | None:
     if metric.startswith(OF_EVALUATION):
         told, metric = run.progress.evaluation or {}, metric.removeprefix(OF_EVALUATION)
     value = told.get(metric)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return float(value) if is_finite_number(value) else None
 
 
 def best_of(runs: Sequence[Run], metric: str, goal: Goal) -> Run | None:

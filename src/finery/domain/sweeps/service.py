@@ -1,8 +1,5 @@
 """Accepts, lists, changes, cancels and deletes sweeps."""
 
-import hashlib
-import json
-
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -18,6 +15,7 @@ from finery.domain.cursors import cut_page, parse_cursor
 from finery.domain.errors import DomainError
 from finery.domain.ownership import owner_scoped_key
 from finery.domain.runs.errors import IdempotencyMismatch
+from finery.domain.runs.idempotency import hash_of
 from finery.domain.runs.intents import cancel_locked
 from finery.domain.runs.service import accept, delete_locked, share
 from finery.domain.runs.validation import recipe_named
@@ -191,5 +189,4 @@ def _stored_key(new: NewSweep, actor: Principal) -> str | None:
 
 
 def _hash_of(new: NewSweep) -> str:
-    body = new.model_dump(mode="json", exclude={"run": {"idempotency_key"}})
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+    return hash_of(new.model_dump(mode="json", exclude={"run": {"idempotency_key"}}))
