@@ -1,5 +1,6 @@
 /** How a curve is drawn, and from which columns. */
 import uPlot from "uplot";
+import { smoothed } from "../kit/curves";
 import { shortNumber } from "../kit/numbers";
 import type { Series, X } from "../kit/series";
 
@@ -33,18 +34,7 @@ export function dataOfSeries(series: Series, look: Look): uPlot.AlignedData {
   if (look.smoothing === 0) return [xs, raw];
   // Of a bucket of steps the least and the greatest value are told: a line between them would follow the spikes.
   const means = Array.from(series.column("mean"), (mean, place) => (raw[place] === null || !isDrawn(mean) ? null : mean));
-  return [xs, raw, smoothedColumn(means, look.smoothing)];
-}
-
-/** The average of `smoothed` in kit/curves.ts, with its gaps. */
-function smoothedColumn(values: readonly (number | null)[], weight: number): (number | null)[] {
-  let [sum, norm] = [0, 0];
-  return values.map((value) => {
-    if (value === null) return null;
-    sum = weight * sum + (1 - weight) * value;
-    norm = weight * norm + (1 - weight);
-    return sum / norm;
-  });
+  return [xs, raw, smoothed(means, look.smoothing)];
 }
 
 /** Returns the range that holds nearly all values; a little is added at both ends. */

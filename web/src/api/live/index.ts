@@ -23,11 +23,6 @@ export function useRefetchInterval(milliseconds: number): number | false {
   return useIsLive() ? false : milliseconds;
 }
 
-/** Calls `take` with every change of a run that the user may see. It should be the same function at each rendering. */
-export function useRunChanges(take: (change: Change) => void): void {
-  useEffect(() => hub.onChange(take), [take]);
-}
-
 /** Follows a run from its event `after` on. Returns the end. */
 export function followRun(runId: string, after: number, take: (event: RunEvent) => void): () => void {
   return hub.follow(runId, after, take);

@@ -1,7 +1,8 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Group, SegmentedControl, Select, Slider, Stack, Text } from "@mantine/core";
+import { Group, SegmentedControl, Select, Stack, Text } from "@mantine/core";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { ComparedRun } from "../../api/comparedRuns";
+import { SmoothingSlider } from "../../components/SmoothingSlider";
 import { allKeys, differingKeys } from "../../kit/comparison";
 import type { CompareSearch } from "./search";
 
@@ -47,21 +48,7 @@ export function Controls({ compared }: { compared: ComparedRun[] }) {
         value={group ?? null}
         onChange={(value) => change("group", value ?? undefined)}
       />
-      <Stack gap={2} w={220}>
-        <Text fz="sm" fw={600} id="smoothing">
-          <Trans>Smoothing</Trans>
-        </Text>
-        <Slider
-          aria-labelledby="smoothing"
-          thumbLabel={t`Smoothing`}
-          min={0}
-          max={0.99}
-          step={0.01}
-          my={10}
-          value={smoothing}
-          onChange={(value) => change("smoothing", value > 0 ? value : undefined)}
-        />
-      </Stack>
+      <SmoothingSlider value={smoothing} width={220} onChange={(value) => change("smoothing", value)} />
     </Group>
   );
 }

@@ -1,6 +1,7 @@
 import { Trans, useLingui } from "@lingui/react/macro";
-import { Button, Group, SegmentedControl, Slider, Stack, Switch, Text } from "@mantine/core";
+import { Button, Group, SegmentedControl, Stack, Switch, Text } from "@mantine/core";
 import type { RunCurves } from "../../../api/runCurves";
+import { SmoothingSlider } from "../../../components/SmoothingSlider";
 import { csvOf, saveText } from "./files";
 import { useCurveSearch } from "./useCurveSearch";
 
@@ -25,21 +26,7 @@ export function CurveControls({ runId, curves }: { runId: string; curves: RunCur
           onChange={(value) => change({ x: value === "step" ? undefined : value })}
         />
       </Stack>
-      <Stack gap={2} w={180}>
-        <Text fz="sm" fw={600} id="smoothing">
-          <Trans>Smoothing</Trans>
-        </Text>
-        <Slider
-          aria-labelledby="smoothing"
-          thumbLabel={t`Smoothing`}
-          min={0}
-          max={0.99}
-          step={0.01}
-          my={10}
-          value={look.smoothing}
-          onChange={(value) => change({ smoothing: value > 0 ? value : undefined })}
-        />
-      </Stack>
+      <SmoothingSlider value={look.smoothing} width={180} onChange={(value) => change({ smoothing: value })} />
       <Group gap="md" my={8}>
         <Switch
           label={t`Logarithmic`}
